@@ -1,0 +1,23 @@
+/** The media types of manifests, by the names the specifications give them. */
+export const MediaType = {
+  dockerManifest: 'application/vnd.docker.distribution.manifest.v2+json',
+  dockerManifestList: 'application/vnd.docker.distribution.manifest.list.v2+json',
+  dockerSchema1: 'application/vnd.docker.distribution.manifest.v1+json',
+  dockerSchema1Signed: 'application/vnd.docker.distribution.manifest.v1+prettyjws',
+  ociManifest: 'application/vnd.oci.image.manifest.v1+json',
+  ociIndex: 'application/vnd.oci.image.index.v1+json',
+  ociArtifact: 'application/vnd.oci.artifact.manifest.v1+json',
+} as const
+
+/** `type/subtype` of RFC 9110 section 8.3.1: no control character can stand in one. */
+const PATTERN = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+\/[A-Za-z0-9!#$%&'*+.^_`|~-]+$/
+
+/** The type of a `Content-Type` header without its parameters; undefined where there is none or it is malformed. */
+export function parseMediaType(header: string | undefined): string | undefined {
+  const type = header?.split(';', 1)[0]?.trim()
+  return type !== undefined && isMediaType(type) ? type.toLowerCase() : undefined
+}
+
+export function isMediaType(text: string): boolean {
+  return text.length <= 255 && PATTERN.test(text)
+}

@@ -1,0 +1,106 @@
+/** The whole domain as interfaces: what the wire, the cache and the maintenance work know of the registry. */
+import type { Descriptor } from './descriptor.ts'
+import type { Digest, DigestAlgorithm } from './digest.ts'
+import type { Manifest } from './manifest/manifest.ts'
+import type { RepositoryName, Tag } from './reference.ts'
+import type { ByteRange } from './storage-driver.ts'
+
+/** Where a list goes on: names behind `after`, in byte order. */
+export interface Page {
+  after?: string
+}
+
+export interface Registry {
+  /** A reference to a repository, which may not exist yet: no I/O. */
+  repository(name: RepositoryName): Repository
+  /** The catalog: every repository, in byte order of the names. */
+  repositories(page?: Page): AsyncIterable<RepositoryName>
+  close(): Promise<void>
+}
+
+export interface Repository {
+  readonly name: RepositoryName
+  readonly blobs: BlobService
+  readonly manifests: ManifestService
+  readonly tags: TagService
+  /** True once something was pushed to it. */
+  exists(): Promise<boolean>
+}
+
+/** A repository's view of the shared blob pool. A blob is visible only while a link names it; its bytes are stored
+ *  once, under their canonical digest. Descriptors carry the digest they were asked for. */
+export interface BlobService {
+  /** @throws RegistryError BLOB_UNKNOWN unless this repository has it */
+  stat(digest: Digest): Promise<Descriptor>
+  /** @throws RegistryError BLOB_UNKNOWN unless this repository has it */
+  open(digest: Digest): Promise<Blob>
+  /** Begins an upload. `algorithm` is the one the client means to name the blob by, where it says so. */
+  upload(options?: { algorithm?: DigestAlgorithm }): Promise<BlobUpload>
+  /** Continues an upload, on this replica or another.
+   *  @throws RegistryError BLOB_UPLOAD_UNKNOWN */
+  resume(id: string): Promise<BlobUpload>
+  /** Makes a blob of another repository one of this one too, without moving bytes. Without `from`, any repository that
+   *  has it will do.
+   *  @throws RegistryError BLOB_UNKNOWN */
+  mount(digest: Digest, from?: RepositoryName): Promise<Descriptor>
+  /** The digests of the blobs, aliases by another algorithm included. */
+  all(page?: Page): AsyncIterable<Digest>
+  /** Removes the link; the bytes are removed by garbage collection.
+   *  @throws RegistryError BLOB_UNKNOWN */
+  delete(digest: Digest): Promise<void>
+}
+
+/** A blob that can be read. */
+export interface Blob {
+  readonly descriptor: Descriptor
+  /** **A chunk is valid only until the next one is asked for.** */
+  read(options?: { range?: ByteRange; signal?: AbortSignal }): AsyncIterable<Uint8Array>
+  /** Where the client can fetch it by itself, or undefined. */
+  redirectUrl(method: 'GET' | 'HEAD'): Promise<URL | undefined>
+}
+
+/** Bytes on their way in. What was acknowledged can be continued after a crash, by this process or another. */
+export interface BlobUpload {
+  readonly id: string
+  readonly startedAt: Date
+  /** Bytes on storage so far. */
+  readonly size: number
+  /** Adds bytes at the end and makes them durable. When the source fails midway, what came before stays.
+   *  @throws RegistryError RANGE_INVALID when `offset` is not the size, or while another append runs */
+  append(source: AsyncIterable<Uint8Array>, options?: { offset?: number }): Promise<void>
+  /** Makes the bytes a blob of the repository. May be repeated.
+   *  @throws RegistryError DIGEST_INVALID when the bytes have another digest; the upload is then gone */
+  finish(digest: Digest): Promise<Descriptor>
+  /** Removes the upload and its bytes. */
+  cancel(): Promise<void>
+}
+
+export interface ManifestService {
+  exists(digest: Digest): Promise<boolean>
+  /** @throws RegistryError MANIFEST_UNKNOWN */
+  get(digest: Digest): Promise<Manifest>
+  /** Stores it once everything it refers to is in the repository. `digest` is the name the client gave it, checked
+   *  against the bytes; the canonical one where it is absent.
+   *  @throws RegistryError DIGEST_INVALID, MANIFEST_INVALID, MANIFEST_BLOB_UNKNOWN (one for each that is missing) */
+  put(manifest: Manifest, digest?: Digest): Promise<Descriptor>
+  /** Removes the revision and every tag that names it.
+   *  @throws RegistryError MANIFEST_UNKNOWN */
+  delete(digest: Digest): Promise<void>
+  all(page?: Page): AsyncIterable<Digest>
+}
+
+export interface TagService {
+  /** The digest that the tag names.
+   *  @throws RegistryError MANIFEST_UNKNOWN */
+  get(tag: Tag): Promise<Digest>
+  /** Lets the tag name a manifest; the last write wins. */
+  tag(tag: Tag, digest: Digest): Promise<void>
+  /** @throws RegistryError MANIFEST_UNKNOWN */
+  untag(tag: Tag): Promise<void>
+  /** The tags, in byte order. */
+  all(page?: Page): AsyncIterable<Tag>
+  /** The tags that name the digest. */
+  lookup(digest: Digest): AsyncIterable<Tag>
+  /** Every digest that the tag ever named, in no order. */
+  history(tag: Tag): AsyncIterable<Digest>
+}

@@ -1,0 +1,101 @@
+/** The port to a place that keeps bytes under paths: a disk, memory, a bucket.
+ *
+ *  A path is `(/[A-Za-z0-9._-]+)+`, with no component `.` or `..`; the driver puts its own root before it. Folders are
+ *  not made or kept by themselves: one exists while a file stands below it. Every method throws `StorageError` and
+ *  nothing else. Every driver passes the suite in `test/contract/storage-driver.ts`. */
+export interface StorageDriver {
+  /** What it is called in the configuration: `filesystem`, `inmemory`, … */
+  readonly name: string
+
+  /** Size and age of a file, or that the path is a folder.
+   *  @throws StorageError PATH_NOT_FOUND */
+  stat(path: string): Promise<FileInfo>
+
+  /** A small file, whole. Meant for links and manifests, not for blobs.
+   *  @throws StorageError PATH_NOT_FOUND */
+  get(path: string): Promise<Uint8Array>
+
+  /** The bytes of a file, or of a range of it, in order. Opening is part of the first step, so errors come from there;
+   *  ending the iteration early releases what it holds.
+   *
+   *  **A chunk is valid only until the next one is asked for**: drivers read into buffers they use again.
+   *  @throws StorageError PATH_NOT_FOUND; OFFSET_INVALID when the range is not wholly inside the file */
+  read(path: string, options?: ReadOptions): AsyncIterable<Uint8Array>
+
+  /** Writes a small file so that a reader sees the old content or the new, never a mixture or a part, and so that,
+   *  unless `durable` is false, the content survives a power cut once the promise is fulfilled. */
+  put(path: string, content: Uint8Array, options?: PutOptions): Promise<void>
+
+  /** Opens a file to write at its end; an absent one is made. With `offset` the file must be exactly that long.
+   *  @throws StorageError OFFSET_INVALID */
+  append(path: string, options?: AppendOptions): Promise<FileWriter>
+
+  /** The children of a folder, in byte order of their names; an empty sequence where there is no such folder. */
+  list(folder: string, options?: ListOptions): AsyncIterable<Entry>
+
+  /** Puts a file in another's place, durably: a reader of `to` sees what stood there before, or the new file whole.
+   *  @throws StorageError PATH_NOT_FOUND */
+  move(from: string, to: string): Promise<void>
+
+  /** Removes a file, or a folder with all that stands below it. Removing what is not there is no error. */
+  delete(path: string): Promise<void>
+
+  /** Where a client can fetch the file by itself, or undefined when it must come through the registry. */
+  redirectUrl(path: string, options: { method: 'GET' | 'HEAD' }): Promise<URL | undefined>
+
+  /** Lets go of what the driver holds. Nothing may be asked of it afterwards. */
+  close(): Promise<void>
+}
+
+export type FileInfo =
+  | { readonly kind: 'file'; readonly size: number; readonly modifiedAt: Date }
+  | { readonly kind: 'folder' }
+
+export interface Entry {
+  /** The last component of its path. */
+  readonly name: string
+  readonly kind: 'file' | 'folder'
+}
+
+/** Bytes from `start` to `end`, both included. */
+export interface ByteRange {
+  readonly start: number
+  readonly end: number
+}
+
+export interface ReadOptions {
+  range?: ByteRange
+  signal?: AbortSignal
+}
+
+export interface PutOptions {
+  /** False for what may be lost in a power cut, as long as it is never torn. Default: true. */
+  durable?: boolean
+}
+
+export interface AppendOptions {
+  /** How long the file must be. Absent: whatever it is. */
+  offset?: number
+}
+
+export interface ListOptions {
+  /** Only names that come behind this one in byte order. */
+  after?: string
+}
+
+/** A file being written at its end, by one writer at a time. */
+export interface FileWriter {
+  /** The file's length in bytes, with what was written so far. */
+  readonly size: number
+
+  /** Takes a chunk, which belongs to the writer from then on. Returns a promise when the caller should wait before it
+   *  writes more, undefined when it may go on at once. */
+  write(chunk: Uint8Array): Promise<void> | undefined
+
+  /** Makes all that was written, and the file's name, survive a power cut. A failed sync is never repeated: the
+   *  writer is then broken and every later call fails. */
+  sync(): Promise<void>
+
+  /** Ends the writing; what was written stays and can be appended to. */
+  close(): Promise<void>
+}

@@ -1,0 +1,101 @@
+import { algorithmOf, type Digest, type DigestAlgorithm, hexOf, isDigest } from '../core/digest.ts'
+import type { RepositoryName, Tag } from '../core/reference.ts'
+
+/**
+ * Every storage path of the registry: CNCF Distribution's layout, byte for byte.
+ *
+ * ```
+ * /docker/registry/v2
+ * ├── blobs/<alg>/<first two of hex>/<hex>/data       the bytes of layers, configs and manifests
+ * └── repositories/<name>
+ *     ├── _layers/<alg>/<hex>/link                    the repository has this blob
+ *     ├── _manifests
+ *     │   ├── revisions/<alg>/<hex>/link              … this manifest
+ *     │   └── tags/<tag>
+ *     │       ├── current/link                        what the tag names
+ *     │       └── index/<alg>/<hex>/link              everything it ever named
+ *     └── _uploads/<uuid>
+ *         ├── data                                    the bytes so far
+ *         ├── startedat                               RFC 3339, UTC, whole seconds
+ *         └── digests                                 Entrepot's own: the digests of the bytes so far
+ * ```
+ *
+ * A link's content is the canonical digest of the blob it stands for, without a newline.
+ */
+export const ROOT = '/docker/registry/v2'
+
+export const REPOSITORIES = `${ROOT}/repositories`
+
+const digestFolder = (digest: Digest) => `${algorithmOf(digest)}/${hexOf(digest)}`
+
+/** `canonical` is a digest of the canonical algorithm: no blob is stored under another. */
+export function blobPath(canonical: Digest): string {
+  const hex = hexOf(canonical)
+  return `${ROOT}/blobs/${algorithmOf(canonical)}/${hex.slice(0, 2)}/${hex}/data`
+}
+
+export class RepositoryPaths {
+  readonly root: string
+  readonly layers: string
+  readonly manifests: string
+  readonly revisions: string
+  readonly tags: string
+  readonly uploads: string
+
+  constructor(name: RepositoryName) {
+    this.root = `${REPOSITORIES}/${name}`
+    this.layers = `${this.root}/_layers`
+    this.manifests = `${this.root}/_manifests`
+    this.revisions = `${this.manifests}/revisions`
+    this.tags = `${this.manifests}/tags`
+    this.uploads = `${this.root}/_uploads`
+  }
+
+  layerLink(digest: Digest): string {
+    return `${this.layers}/${digestFolder(digest)}/link`
+  }
+
+  revisionLink(digest: Digest): string {
+    return `${this.revisions}/${digestFolder(digest)}/link`
+  }
+
+  tag(tag: Tag): string {
+    return `${this.tags}/${tag}`
+  }
+
+  tagCurrentLink(tag: Tag): string {
+    return `${this.tag(tag)}/current/link`
+  }
+
+  tagIndex(tag: Tag): string {
+    return `${this.tag(tag)}/index`
+  }
+
+  tagIndexLink(tag: Tag, digest: Digest): string {
+    return `${this.tagIndex(tag)}/${digestFolder(digest)}/link`
+  }
+
+  upload(id: string): UploadPaths {
+    return new UploadPaths(`${this.uploads}/${id}`)
+  }
+}
+
+export class UploadPaths {
+  readonly folder: string
+  readonly data: string
+  readonly startedAt: string
+  readonly digests: string
+
+  constructor(folder: string) {
+    this.folder = folder
+    this.data = `${folder}/data`
+    this.startedAt = `${folder}/startedat`
+    this.digests = `${folder}/digests`
+  }
+}
+
+/** The digest that a folder below `<algorithm>/` stands for; undefined for a stray name. */
+export function digestFromFolder(algorithm: DigestAlgorithm, name: string): Digest | undefined {
+  const digest = `${algorithm}:${name}`
+  return isDigest(digest) ? digest : undefined
+}
