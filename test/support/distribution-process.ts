@@ -1,0 +1,18 @@
+import { type RegistryOptions, writeConfig } from './registry-process.ts'
+import { ServerProcess } from './server-process.ts'
+import { requireTool } from './tools.ts'
+
+/** Starts CNCF Distribution (Debian's `docker-registry`) on a free port of 127.0.0.1. */
+export async function startDistribution(options: RegistryOptions): Promise<ServerProcess> {
+  const config = await writeConfig('distribution', options)
+  return ServerProcess.start({
+    file: requireTool('docker-registry'),
+    arguments: ['serve', config],
+    environment: { OTEL_TRACES_EXPORTER: 'none' },
+    workingFolder: options.configFolder,
+    readyUrl: (line) => {
+      const address = /"msg":"listening on ([^"]+)"/.exec(line)?.[1]
+      return address && `http://${address}`
+    },
+  })
+}

@@ -1,0 +1,31 @@
+/** What a test needs to know of a running registry, whichever one it is. */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ServerProcess } from './server-process.ts'
+
+export interface RegistryOptions {
+  /** Where it keeps its data (`storage.filesystem.rootdirectory`). */
+  readonly dataFolder: string
+  /** Where its configuration file is written; the data folder's parent is a good place. */
+  readonly configFolder: string
+  /** Top-level sections of `config.yml` that replace the ones below. */
+  readonly config?: Readonly<Record<string, unknown>>
+}
+
+export type StartRegistry = (options: RegistryOptions) => Promise<ServerProcess>
+
+/** The configuration that both registries are tested with: a free port, deletes on, no cache in memory, so that each sees
+ *  what the other has written. JSON is YAML. */
+export async function writeConfig(name: string, options: RegistryOptions): Promise<string> {
+  await mkdir(options.dataFolder, { recursive: true })
+  const config = {
+    version: '0.1',
+    log: { level: 'info', formatter: 'json', accesslog: { disabled: true } },
+    storage: { filesystem: { rootdirectory: options.dataFolder }, delete: { enabled: true } },
+    http: { addr: '127.0.0.1:0' },
+    ...options.config,
+  }
+  const path = join(options.configFolder, `${name}.yml`)
+  await writeFile(path, JSON.stringify(config, null, 2))
+  return path
+}
