@@ -15,6 +15,8 @@ export interface Registry {
   repository(name: RepositoryName): Repository
   /** The catalog: every repository, in byte order of the names. */
   repositories(page?: Page): AsyncIterable<RepositoryName>
+  /** Every upload that was begun and neither finished nor cancelled, of repositories that don't exist yet as well. */
+  uploads(): AsyncIterable<BlobUpload>
   close(): Promise<void>
 }
 
@@ -32,6 +34,7 @@ export interface Repository {
 export interface BlobService {
   /** @throws RegistryError BLOB_UNKNOWN unless this repository has it */
   stat(digest: Digest): Promise<Descriptor>
+  has(digest: Digest): Promise<boolean>
   /** @throws RegistryError BLOB_UNKNOWN unless this repository has it */
   open(digest: Digest): Promise<Blob>
   /** Begins an upload. `algorithm` is the one the client means to name the blob by, where it says so. */
@@ -59,15 +62,25 @@ export interface Blob {
   redirectUrl(method: 'GET' | 'HEAD'): Promise<URL | undefined>
 }
 
+export interface UploadAppendOptions {
+  /** Where the bytes belong; the end of what is there when absent. */
+  offset?: number
+  /** True when `finish` follows at once: it makes durable what must be. */
+  last?: boolean
+}
+
 /** Bytes on their way in. What was acknowledged can be continued after a crash, by this process or another. */
 export interface BlobUpload {
   readonly id: string
+  readonly repository: RepositoryName
   readonly startedAt: Date
+  /** When its bytes grew last; the time it was started while there are none. */
+  readonly lastWrittenAt: Date
   /** Bytes on storage so far. */
   readonly size: number
   /** Adds bytes at the end and makes them durable. When the source fails midway, what came before stays.
    *  @throws RegistryError RANGE_INVALID when `offset` is not the size, or while another append runs */
-  append(source: AsyncIterable<Uint8Array>, options?: { offset?: number }): Promise<void>
+  append(source: AsyncIterable<Uint8Array>, options?: UploadAppendOptions): Promise<void>
   /** Makes the bytes a blob of the repository. May be repeated.
    *  @throws RegistryError DIGEST_INVALID when the bytes have another digest; the upload is then gone */
   finish(digest: Digest): Promise<Descriptor>
@@ -75,10 +88,16 @@ export interface BlobUpload {
   cancel(): Promise<void>
 }
 
+/** A manifest as it was pushed, byte for byte. The descriptor carries the digest it was asked for. */
+export interface StoredManifest {
+  readonly descriptor: Descriptor
+  readonly payload: Uint8Array
+}
+
 export interface ManifestService {
   exists(digest: Digest): Promise<boolean>
   /** @throws RegistryError MANIFEST_UNKNOWN */
-  get(digest: Digest): Promise<Manifest>
+  get(digest: Digest): Promise<StoredManifest>
   /** Stores it once everything it refers to is in the repository. `digest` is the name the client gave it, checked
    *  against the bytes; the canonical one where it is absent.
    *  @throws RegistryError DIGEST_INVALID, MANIFEST_INVALID, MANIFEST_BLOB_UNKNOWN (one for each that is missing) */

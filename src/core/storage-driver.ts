@@ -37,8 +37,9 @@ export interface StorageDriver {
    *  @throws StorageError PATH_NOT_FOUND */
   move(from: string, to: string): Promise<void>
 
-  /** Removes a file, or a folder with all that stands below it. Removing what is not there is no error. */
-  delete(path: string): Promise<void>
+  /** Removes a file, or a folder with all that stands below it. Removing what is not there is no error. The removal
+   *  survives a power cut unless `durable` is false. */
+  delete(path: string, options?: DeleteOptions): Promise<void>
 
   /** Where a client can fetch the file by itself, or undefined when it must come through the registry. */
   redirectUrl(path: string, options: { method: 'GET' | 'HEAD' }): Promise<URL | undefined>
@@ -73,6 +74,11 @@ export interface PutOptions {
   durable?: boolean
 }
 
+export interface DeleteOptions {
+  /** False where it does no harm when the file is there again after a power cut. Default: true. */
+  durable?: boolean
+}
+
 export interface AppendOptions {
   /** How long the file must be. Absent: whatever it is. */
   offset?: number
@@ -81,6 +87,11 @@ export interface AppendOptions {
 export interface ListOptions {
   /** Only names that come behind this one in byte order. */
   after?: string
+}
+
+export interface SyncOptions {
+  /** False when the file is moved next: only the bytes are made durable, and the move does the rest. Default: true. */
+  name?: boolean
 }
 
 /** A file being written at its end, by one writer at a time. */
@@ -94,7 +105,7 @@ export interface FileWriter {
 
   /** Makes all that was written, and the file's name, survive a power cut. A failed sync is never repeated: the
    *  writer is then broken and every later call fails. */
-  sync(): Promise<void>
+  sync(options?: SyncOptions): Promise<void>
 
   /** Ends the writing; what was written stays and can be appended to. */
   close(): Promise<void>

@@ -26,14 +26,19 @@ export const ROOT = '/docker/registry/v2'
 
 export const REPOSITORIES = `${ROOT}/repositories`
 
-const digestFolder = (digest: Digest) => `${algorithmOf(digest)}/${hexOf(digest)}`
-
 /** `canonical` is a digest of the canonical algorithm: no blob is stored under another. */
 export function blobPath(canonical: Digest): string {
   const hex = hexOf(canonical)
   return `${ROOT}/blobs/${algorithmOf(canonical)}/${hex.slice(0, 2)}/${hex}/data`
 }
 
+/** The digest that a folder below `<algorithm>/` stands for; undefined for a stray name. */
+export function digestFromFolder(algorithm: DigestAlgorithm, name: string): Digest | undefined {
+  const digest = `${algorithm}:${name}`
+  return isDigest(digest) ? digest : undefined
+}
+
+/** The folders of a repository. */
 export class RepositoryPaths {
   readonly root: string
   readonly layers: string
@@ -51,32 +56,24 @@ export class RepositoryPaths {
     this.uploads = `${this.root}/_uploads`
   }
 
-  layerLink(digest: Digest): string {
-    return `${this.layers}/${digestFolder(digest)}/link`
-  }
-
-  revisionLink(digest: Digest): string {
-    return `${this.revisions}/${digestFolder(digest)}/link`
-  }
-
-  tag(tag: Tag): string {
-    return `${this.tags}/${tag}`
-  }
-
-  tagCurrentLink(tag: Tag): string {
-    return `${this.tag(tag)}/current/link`
-  }
-
-  tagIndex(tag: Tag): string {
-    return `${this.tag(tag)}/index`
-  }
-
-  tagIndexLink(tag: Tag, digest: Digest): string {
-    return `${this.tagIndex(tag)}/${digestFolder(digest)}/link`
+  tag(tag: Tag): TagPaths {
+    return new TagPaths(`${this.tags}/${tag}`)
   }
 
   upload(id: string): UploadPaths {
     return new UploadPaths(`${this.uploads}/${id}`)
+  }
+}
+
+export class TagPaths {
+  readonly folder: string
+  readonly current: string
+  readonly index: string
+
+  constructor(folder: string) {
+    this.folder = folder
+    this.current = `${folder}/current/link`
+    this.index = `${folder}/index`
   }
 }
 
@@ -92,10 +89,4 @@ export class UploadPaths {
     this.startedAt = `${folder}/startedat`
     this.digests = `${folder}/digests`
   }
-}
-
-/** The digest that a folder below `<algorithm>/` stands for; undefined for a stray name. */
-export function digestFromFolder(algorithm: DigestAlgorithm, name: string): Digest | undefined {
-  const digest = `${algorithm}:${name}`
-  return isDigest(digest) ? digest : undefined
 }

@@ -1,0 +1,7 @@
+/** What the parts need of a logger: pino's shape, fields first, then the message. */
+export interface Log {
+  debug(fields: object, message: string): void
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}

@@ -1,0 +1,11 @@
+/** True when an `Accept` header admits a media type: named, by a wildcard, or because there is no header at all.
+ *  RFC 9110 section 12.5.1; of the weights only 0, which excludes, makes a difference. */
+export function accepts(header: string | undefined, mediaType: string): boolean {
+  if (header === undefined || header.trim() === '') return true
+  const wildcard = `${mediaType.slice(0, mediaType.indexOf('/'))}/*`
+  return header.split(',').some((item) => {
+    const [range = '', ...parameters] = item.split(';').map((part) => part.trim().toLowerCase())
+    if (range !== mediaType && range !== wildcard && range !== '*/*') return false
+    return !parameters.some((parameter) => /^q=0(?:\.0*)?$/.test(parameter))
+  })
+}

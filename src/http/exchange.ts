@@ -1,0 +1,82 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { parseRepositoryName } from '../core/reference.ts'
+import type { Registry, Repository } from '../core/registry.ts'
+import { requestBody } from './body.ts'
+import { locationOf } from './location.ts'
+import type { ProgressFloor } from './progress-floor.ts'
+import type { Route } from './routes.ts'
+import type { HttpSettings } from './settings.ts'
+
+/** What all exchanges of a server share. */
+export interface ExchangeParts {
+  readonly registry: Registry
+  readonly settings: HttpSettings
+  readonly floor: ProgressFloor
+}
+
+/** One request on its way to a reply: what a handler may ask of it. */
+export class Exchange {
+  readonly request: IncomingMessage
+  readonly reference: string
+  readonly #response: ServerResponse
+  readonly #route: Route
+  readonly #parts: ExchangeParts
+  #query: URLSearchParams | undefined
+
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { route, parts }: { route: Route; parts: ExchangeParts },
+  ) {
+    this.request = request
+    this.reference = route.reference
+    this.#response = response
+    this.#route = route
+    this.#parts = parts
+  }
+
+  get registry(): Registry {
+    return this.#parts.registry
+  }
+
+  get settings(): HttpSettings {
+    return this.#parts.settings
+  }
+
+  /** The repository that the path names. */
+  get repository(): Repository {
+    const { repository } = this.#route
+    if (repository === undefined) throw new Error(`the resource ${this.#route.resource} has no repository`)
+    return this.#parts.registry.repository(repository)
+  }
+
+  get isHead(): boolean {
+    return this.request.method === 'HEAD'
+  }
+
+  get query(): URLSearchParams {
+    this.#query ??= new URLSearchParams(queryOf(this.request.url ?? ''))
+    return this.#query
+  }
+
+  /** The request's body as it comes in. Chunks belong to whoever takes them. */
+  body(): AsyncIterable<Uint8Array> {
+    return requestBody(this.request, this.#response, this.#parts.floor)
+  }
+
+  /** A `Location` for a path below the prefix. */
+  location(path: string): string {
+    return locationOf(path, this.request, this.settings)
+  }
+
+  /** Another repository of the same registry.
+   *  @throws RegistryError NAME_INVALID */
+  otherRepository(name: string): Repository {
+    return this.#parts.registry.repository(parseRepositoryName(name))
+  }
+}
+
+function queryOf(url: string): string {
+  const mark = url.indexOf('?')
+  return mark === -1 ? '' : url.slice(mark + 1)
+}

@@ -1,0 +1,149 @@
+import { type Digest, parseDigest, parseDigestAlgorithm } from '../../core/digest.ts'
+import { RegistryError } from '../../core/errors.ts'
+import { parseRepositoryName, type RepositoryName } from '../../core/reference.ts'
+import type { BlobUpload } from '../../core/registry.ts'
+import { errorReply } from '../errors.ts'
+import type { Exchange } from '../exchange.ts'
+import { parseContentRange } from '../ranges.ts'
+import { emptyReply, type Reply } from '../reply.ts'
+
+/** Begins an upload, makes a whole one at once (`?digest=`), or mounts a blob of another repository (`?mount=`).
+ *  OCI Distribution Specification 1.1, "Pushing blobs". */
+export async function startUpload(exchange: Exchange): Promise<Reply> {
+  const { query, repository } = exchange
+  const mount = query.get('mount')
+  if (mount !== null) {
+    const mounted = await tryMount(exchange, parseDigest(mount), query.get('from'))
+    if (mounted !== undefined) return mounted
+  }
+  const wanted = query.get('digest')
+  const digest = wanted === null ? undefined : parseDigest(wanted)
+  const algorithm = query.get('digest-algorithm')
+  const upload = await repository.blobs.upload({
+    algorithm: algorithm === null ? undefined : parseDigestAlgorithm(algorithm),
+  })
+  return digest === undefined ? acceptedReply(exchange, upload) : pushAtOnce(exchange, upload, digest)
+}
+
+/** Undefined where the blob can't be mounted: the client then uploads it. */
+async function tryMount(exchange: Exchange, digest: Digest, from: string | null): Promise<Reply | undefined> {
+  const source: RepositoryName | undefined = from === null ? undefined : parseRepositoryName(from)
+  try {
+    await exchange.repository.blobs.mount(digest, source)
+  } catch (error) {
+    if (error instanceof RegistryError && error.code === 'BLOB_UNKNOWN') return undefined
+    throw error
+  }
+  return createdReply(exchange, digest)
+}
+
+/** Nobody knows an upload whose only request failed, so nothing of it is kept. */
+async function pushAtOnce(exchange: Exchange, upload: BlobUpload, digest: Digest): Promise<Reply> {
+  try {
+    await upload.append(exchange.body(), { last: true })
+  } catch (error) {
+    await upload.cancel()
+    throw error
+  }
+  await upload.finish(digest)
+  return createdReply(exchange, digest)
+}
+
+export async function getUpload(exchange: Exchange): Promise<Reply> {
+  const upload = await exchange.repository.blobs.resume(exchange.reference)
+  return emptyReply(204, uploadHeaders(exchange, upload))
+}
+
+export async function patchUpload(exchange: Exchange): Promise<Reply> {
+  const upload = await exchange.repository.blobs.resume(exchange.reference)
+  return orWhereItStands(exchange, upload, async () => {
+    await upload.append(exchange.body(), { offset: offsetOf(exchange) })
+    return acceptedReply(exchange, upload)
+  })
+}
+
+export async function finishUpload(exchange: Exchange): Promise<Reply> {
+  const digest = parseDigest(exchange.query.get('digest') ?? '')
+  const upload = await resumeUnfinished(exchange, digest)
+  if (upload === undefined) return createdReply(exchange, digest)
+  return orWhereItStands(exchange, upload, async () => {
+    if (hasBody(exchange)) await upload.append(exchange.body(), { offset: offsetOf(exchange), last: true })
+    await upload.finish(digest)
+    return createdReply(exchange, digest)
+  })
+}
+
+/** Undefined when the upload was finished before and this is the client's second try: the blob is there. */
+async function resumeUnfinished(
+  { repository, reference }: Exchange,
+  digest: Digest,
+): Promise<BlobUpload | undefined> {
+  try {
+    return await repository.blobs.resume(reference)
+  } catch (error) {
+    if (!(error instanceof RegistryError) || error.code !== 'BLOB_UPLOAD_UNKNOWN') throw error
+    if (await repository.blobs.has(digest)) return undefined
+    throw error
+  }
+}
+
+export async function cancelUpload(exchange: Exchange): Promise<Reply> {
+  const upload = await exchange.repository.blobs.resume(exchange.reference)
+  await upload.cancel()
+  return emptyReply(204)
+}
+
+/** Where the request says that its bytes belong, checked against how many it says there are. */
+function offsetOf({ request }: Exchange): number | undefined {
+  const range = parseContentRange(request.headers['content-range'])
+  const length = request.headers['content-length']
+  if (range !== undefined && length !== undefined && Number(length) !== range.end - range.start + 1) {
+    throw new RegistryError('SIZE_INVALID', { message: 'Content-Length and Content-Range disagree' })
+  }
+  return range?.start
+}
+
+function hasBody({ request }: Exchange): boolean {
+  return (
+    request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0
+  )
+}
+
+/** A client whose range is refused learns where the upload stands. */
+async function orWhereItStands(
+  exchange: Exchange,
+  upload: BlobUpload,
+  work: () => Promise<Reply>,
+): Promise<Reply> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof RegistryError) || error.code !== 'RANGE_INVALID') throw error
+    const refused = errorReply(error)
+    return { ...refused, headers: { ...refused.headers, ...uploadHeaders(exchange, upload) } }
+  }
+}
+
+function acceptedReply(exchange: Exchange, upload: BlobUpload): Reply {
+  return emptyReply(202, uploadHeaders(exchange, upload))
+}
+
+function uploadHeaders(exchange: Exchange, upload: BlobUpload) {
+  return {
+    location: exchange.location(`/v2/${upload.repository}/blobs/uploads/${upload.id}`),
+    range: rangeOf(upload),
+    'docker-upload-uuid': upload.id,
+  }
+}
+
+/** Docker's notation: an upload without bytes is at `0-0`, like one with a single byte. */
+function rangeOf(upload: BlobUpload): string {
+  return `0-${Math.max(0, upload.size - 1)}`
+}
+
+function createdReply(exchange: Exchange, digest: Digest): Reply {
+  return emptyReply(201, {
+    location: exchange.location(`/v2/${exchange.repository.name}/blobs/${digest}`),
+    'docker-content-digest': digest,
+  })
+}

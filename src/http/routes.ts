@@ -1,0 +1,118 @@
+import { RegistryError } from '../core/errors.ts'
+import { parseRepositoryName, type RepositoryName } from '../core/reference.ts'
+import type { Exchange } from './exchange.ts'
+import { getApiVersion, redirectToApi } from './handlers/base.ts'
+import { deleteBlob, getBlob } from './handlers/blob.ts'
+import { listRepositories } from './handlers/catalog.ts'
+import { deleteManifest, getManifest, putManifest } from './handlers/manifest.ts'
+import { listTags } from './handlers/tags.ts'
+import { cancelUpload, finishUpload, getUpload, patchUpload, startUpload } from './handlers/upload.ts'
+import type { Reply } from './reply.ts'
+
+export type Handler = (exchange: Exchange) => Reply | Promise<Reply>
+
+export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+
+export type Resource =
+  | 'api'
+  | 'apiWithoutSlash'
+  | 'catalog'
+  | 'tags'
+  | 'manifest'
+  | 'blob'
+  | 'uploads'
+  | 'upload'
+
+/** Which resource a path names: OCI Distribution Specification 1.1, "Endpoints". */
+export interface Route {
+  readonly resource: Resource
+  /** Absent where the path names no repository. */
+  readonly repository?: RepositoryName
+  /** The path's last part, decoded and not yet checked: a tag, a digest or an upload's id. */
+  readonly reference: string
+}
+
+/** What a method does to a repository: the word that rights and switches are about. */
+export type Action = 'pull' | 'push' | 'delete'
+
+export interface Operation {
+  readonly action: Action
+  readonly handle: Handler
+}
+
+const pull = (handle: Handler): Operation => ({ action: 'pull', handle })
+const push = (handle: Handler): Operation => ({ action: 'push', handle })
+const remove = (handle: Handler): Operation => ({ action: 'delete', handle })
+
+/** Every method of every resource; what is not here is refused. */
+export const operations: Record<Resource, Partial<Record<Method, Operation>>> = {
+  api: { GET: pull(getApiVersion), HEAD: pull(getApiVersion) },
+  apiWithoutSlash: { GET: pull(redirectToApi), HEAD: pull(redirectToApi) },
+  catalog: { GET: pull(listRepositories), HEAD: pull(listRepositories) },
+  tags: { GET: pull(listTags), HEAD: pull(listTags) },
+  manifest: {
+    GET: pull(getManifest),
+    HEAD: pull(getManifest),
+    PUT: push(putManifest),
+    DELETE: remove(deleteManifest),
+  },
+  blob: { GET: pull(getBlob), HEAD: pull(getBlob), DELETE: remove(deleteBlob) },
+  uploads: { POST: push(startUpload) },
+  upload: {
+    GET: push(getUpload),
+    HEAD: push(getUpload),
+    PATCH: push(patchUpload),
+    PUT: push(finishUpload),
+    DELETE: push(cancelUpload),
+  },
+}
+
+/** Parses a path behind the prefix, without its query. Repository names have slashes and references have none, so it
+ *  is read from its end.
+ *  @throws RegistryError NAME_INVALID */
+export function parseRoute(path: string): Route | undefined {
+  if (path === '/v2/') return { resource: 'api', reference: '' }
+  if (path === '/v2') return { resource: 'apiWithoutSlash', reference: '' }
+  if (!path.startsWith('/v2/')) return undefined
+  if (path === '/v2/_catalog') return { resource: 'catalog', reference: '' }
+  return path.includes('%') ? parseRepositoryRoute(decode(path)) : parseRepositoryRoute(path)
+}
+
+function parseRepositoryRoute(path: string): Route | undefined {
+  const lastSlash = path.lastIndexOf('/')
+  const kindSlash = path.lastIndexOf('/', lastSlash - 1)
+  const reference = path.slice(lastSlash + 1)
+  const route = (resource: Resource, nameEnd: number, last = reference): Route | undefined =>
+    nameEnd <= NAME_START
+      ? undefined
+      : { resource, repository: parseRepositoryName(path.slice(NAME_START, nameEnd)), reference: last }
+  switch (path.slice(kindSlash + 1, lastSlash)) {
+    case 'manifests':
+      return route('manifest', kindSlash)
+    case 'blobs':
+      return reference === 'uploads' ? route('uploads', kindSlash, '') : route('blob', kindSlash)
+    case 'uploads': {
+      const nameEnd = kindSlash - '/blobs'.length
+      if (!path.startsWith('/blobs', nameEnd)) return undefined
+      return route(reference === '' ? 'uploads' : 'upload', nameEnd)
+    }
+    case 'tags':
+      return reference === 'list' ? route('tags', kindSlash, '') : undefined
+    default:
+      return undefined
+  }
+}
+
+const NAME_START = '/v2/'.length
+
+/** Percent-decodes once. An encoded slash would let one component pass as two. */
+function decode(path: string): string {
+  if (!/%2f/i.test(path)) {
+    try {
+      return decodeURIComponent(path)
+    } catch (error) {
+      if (!(error instanceof URIError)) throw error
+    }
+  }
+  throw new RegistryError('NAME_INVALID', { message: 'the path is not encoded as a repository path can be' })
+}

@@ -1,0 +1,222 @@
+import { randomUUID } from 'node:crypto'
+import {
+  createServer,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
+import type { AddressInfo, ListenOptions, Socket } from 'node:net'
+import { RegistryError } from '../core/errors.ts'
+import type { Log } from '../core/log.ts'
+import type { Registry } from '../core/registry.ts'
+import { discardBody } from './body.ts'
+import { errorReply, unforeseen } from './errors.ts'
+import { Exchange, type ExchangeParts } from './exchange.ts'
+import { ProgressFloor } from './progress-floor.ts'
+import type { Reply } from './reply.ts'
+import { type Action, type Method, operations, parseRoute, type Resource } from './routes.ts'
+import { sendBody } from './send.ts'
+import type { HttpSettings } from './settings.ts'
+
+export interface HttpServerOptions {
+  registry: Registry
+  settings: HttpSettings
+  log: Log
+}
+
+/** The wire: from a request to a reply, with the request's id, its place in the log and its errors. */
+export class HttpServer {
+  readonly #server: Server
+  readonly #settings: HttpSettings
+  readonly #log: Log
+  readonly #floor: ProgressFloor
+  readonly #parts: ExchangeParts
+  readonly #commonHeaders: OutgoingHttpHeaders
+  #draining = false
+
+  constructor({ registry, settings, log }: HttpServerOptions) {
+    const { limits } = settings
+    this.#settings = settings
+    this.#log = log
+    this.#floor = new ProgressFloor({
+      bytesPerSecond: limits.minBytesPerSecond,
+      graceSeconds: limits.stallSeconds,
+    })
+    this.#parts = { registry, settings, floor: this.#floor }
+    this.#commonHeaders = {
+      ...settings.extraHeaders,
+      'docker-distribution-api-version': 'registry/2.0',
+      'x-content-type-options': 'nosniff',
+    }
+    this.#server = createServer({
+      headersTimeout: limits.headerTimeoutSeconds * 1000,
+      requestTimeout: 0,
+      keepAliveTimeout: limits.keepAliveSeconds * 1000,
+      maxHeaderSize: limits.maxHeaderBytes,
+      connectionsCheckingInterval: Math.min(1000, (limits.headerTimeoutSeconds * 1000) / 4),
+    })
+    this.#server.on('request', (request, response) => void this.#serve(request, response))
+    this.#server.on('checkContinue', (request, response) => void this.#serve(request, response))
+    this.#server.on('clientError', refuseMalformed)
+    this.#server.setTimeout(limits.stallSeconds * 1000, (socket) => this.#floor.endIfWaiting(socket))
+  }
+
+  /** Begins to accept connections; fulfilled with where. */
+  async listen(options: ListenOptions): Promise<AddressInfo | string> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen(options, () => {
+        this.#server.removeListener('error', reject)
+        resolve()
+      })
+    })
+    return this.#server.address() as AddressInfo | string
+  }
+
+  /** Stops accepting and lets what runs finish; what still runs after the time is cut off. */
+  async close(drainMs: number): Promise<void> {
+    this.#draining = true
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    const cutOff = setTimeout(() => this.#server.closeAllConnections(), drainMs)
+    await closed
+    clearTimeout(cutOff)
+    this.#floor.close()
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const id = requestId(request)
+    if (this.#settings.accessLog) this.#logWhenDone(request, response, id)
+    const context = { request, response, id }
+    try {
+      await this.#send(await this.#handle(request, response, id), context)
+    } catch (error) {
+      this.#abandon(error, context)
+    }
+  }
+
+  /** Every error becomes a reply here, and only here. */
+  async #handle(request: IncomingMessage, response: ServerResponse, id: string): Promise<Reply> {
+    try {
+      return await this.#dispatch(request, response)
+    } catch (error) {
+      return this.#errorReply(error, request, id)
+    }
+  }
+
+  #dispatch(request: IncomingMessage, response: ServerResponse): Reply | Promise<Reply> {
+    const route = parseRoute(pathOf(request, this.#settings.prefix))
+    if (route === undefined)
+      throw new RegistryError('NAME_UNKNOWN', { message: 'no such path in the registry API' })
+    const operation = operations[route.resource][request.method as Method]
+    if (operation === undefined || !isEnabled(operation.action, this.#settings)) {
+      return refuseMethod(route.resource, this.#settings)
+    }
+    return operation.handle(new Exchange(request, response, { route, parts: this.#parts }))
+  }
+
+  #errorReply(error: unknown, request: IncomingMessage, id: string): Reply {
+    if (error instanceof RegistryError) {
+      if (error.cause !== undefined)
+        this.#log.warn({ requestId: id, err: error }, 'a request could not be served')
+      return errorReply(error)
+    }
+    this.#log.error({ requestId: id, method: request.method, err: error }, 'a request failed')
+    return errorReply(unforeseen)
+  }
+
+  async #send(reply: Reply, { request, response, id }: Context): Promise<void> {
+    const headers = { ...this.#commonHeaders, ...reply.headers, 'x-request-id': id }
+    if (!request.complete) discardRest(request, headers)
+    if (this.#draining) headers.connection = 'close'
+    response.writeHead(reply.status, headers)
+    await sendBody(response, reply.body, this.#floor)
+  }
+
+  /** An answer that failed on its way: the client must notice, so the connection ends before the promised length. */
+  #abandon(error: unknown, { response, id }: Context): void {
+    this.#log.error({ requestId: id, err: error }, 'an answer broke off')
+    response.destroy()
+  }
+
+  #logWhenDone(request: IncomingMessage, response: ServerResponse, id: string): void {
+    const startedAt = performance.now()
+    const path = pathWithoutQuery(request)
+    const { method, socket } = request
+    response.once('close', () => {
+      const fields = {
+        requestId: id,
+        remoteAddress: socket.remoteAddress,
+        method,
+        path,
+        status: response.statusCode,
+        bytes: response.getHeader('content-length'),
+        milliseconds: Math.round((performance.now() - startedAt) * 10) / 10,
+        userAgent: request.headers['user-agent'],
+      }
+      this.#log.info(fields, response.writableFinished ? 'response completed' : 'response broken off')
+    })
+  }
+}
+
+interface Context {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly id: string
+}
+
+const REQUEST_ID = /^[A-Za-z0-9._:/+=@-]{1,128}$/
+
+/** The client's own id where it has one that is fit for a header and a log. */
+function requestId(request: IncomingMessage): string {
+  const given = request.headers['x-request-id']
+  return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
+}
+
+function pathWithoutQuery({ url = '' }: IncomingMessage): string {
+  const mark = url.indexOf('?')
+  return mark === -1 ? url : url.slice(0, mark)
+}
+
+/** The path behind the prefix; of a path that is not below the prefix something that no route has. */
+function pathOf(request: IncomingMessage, prefix: string): string {
+  const path = pathWithoutQuery(request)
+  if (prefix === '') return path
+  return path.startsWith(`${prefix}/`) ? path.slice(prefix.length) : ''
+}
+
+function isEnabled(action: Action, { readOnly, deleteEnabled }: HttpSettings): boolean {
+  return action === 'pull' || (!readOnly && (action === 'push' || deleteEnabled))
+}
+
+/** RFC 9110 section 15.5.6: with what would be served. */
+function refuseMethod(resource: Resource, settings: HttpSettings): Reply {
+  const enabled = Object.entries(operations[resource]).filter(([, { action }]) => isEnabled(action, settings))
+  const message = settings.readOnly ? 'the registry is read-only' : 'this method is not enabled here'
+  const refused = errorReply(new RegistryError('UNSUPPORTED', { message }))
+  return { ...refused, headers: { ...refused.headers, allow: enabled.map(([method]) => method).join(', ') } }
+}
+
+/** The body was not wanted. A client that waits for leave to send it will send none, so the connection can't go on. */
+function discardRest(request: IncomingMessage, headers: OutgoingHttpHeaders): void {
+  if (request.headers.expect !== undefined) headers.connection = 'close'
+  else discardBody(request)
+}
+
+/** What is no HTTP gets an answer where one can still be sent. */
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy()
+    return
+  }
+  const [status, message] =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? ['431 Request Header Fields Too Large', 'the header is too large']
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? ['408 Request Timeout', 'the header took too long']
+        : ['400 Bad Request', 'the request is malformed']
+  const body = JSON.stringify({ errors: [{ code: 'UNSUPPORTED', message }] })
+  socket.end(
+    `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  )
+}

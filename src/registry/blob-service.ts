@@ -1,0 +1,179 @@
+import { randomUUID } from 'node:crypto'
+import { type Descriptor, OCTET_STREAM } from '../core/descriptor.ts'
+import { CANONICAL, type Digest, type DigestAlgorithm } from '../core/digest.ts'
+import { isPathNotFound, RegistryError } from '../core/errors.ts'
+import type { RepositoryName } from '../core/reference.ts'
+import type { Blob, BlobService, BlobUpload, Page } from '../core/registry.ts'
+import type { ByteRange, StorageDriver } from '../core/storage-driver.ts'
+import type { BlobPool } from './blob-pool.ts'
+import { StoredUpload, type UploadContext } from './blob-upload.ts'
+import type { LinkSet } from './links.ts'
+import type { RepositoryPaths, UploadPaths } from './paths.ts'
+import type { UploadSessions } from './upload-sessions.ts'
+
+export interface BlobServiceParts {
+  readonly repository: RepositoryName
+  readonly paths: RepositoryPaths
+  readonly storage: StorageDriver
+  readonly pool: BlobPool
+  readonly layers: LinkSet
+  readonly sessions: UploadSessions
+  /** Finds a blob in another repository; in any that has it where none is named. */
+  readonly findElsewhere: (digest: Digest, from?: RepositoryName) => Promise<StoredBlob | undefined>
+}
+
+/** Where a blob is: the name it was asked for by, and the one it is stored under. */
+export interface StoredBlob {
+  readonly descriptor: Descriptor
+  readonly canonical: Digest
+}
+
+const UPLOAD_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+export class LinkedBlobs implements BlobService {
+  readonly #parts: BlobServiceParts
+
+  constructor(parts: BlobServiceParts) {
+    this.#parts = parts
+  }
+
+  /** Undefined unless this repository has a link to it and its bytes are there. */
+  async find(digest: Digest): Promise<StoredBlob | undefined> {
+    const canonical = await this.#parts.layers.get(digest)
+    if (canonical === undefined) return undefined
+    const size = await this.#parts.pool.size(canonical)
+    if (size === undefined) return undefined
+    return { descriptor: { mediaType: OCTET_STREAM, digest, size }, canonical }
+  }
+
+  async stat(digest: Digest): Promise<Descriptor> {
+    return (await this.#require(digest)).descriptor
+  }
+
+  async has(digest: Digest): Promise<boolean> {
+    return (await this.find(digest)) !== undefined
+  }
+
+  async open(digest: Digest): Promise<Blob> {
+    return new PooledBlob(await this.#require(digest), this.#parts.pool)
+  }
+
+  async upload({ algorithm = CANONICAL }: { algorithm?: DigestAlgorithm } = {}): Promise<BlobUpload> {
+    const id = randomUUID()
+    const startedAt = new Date(Math.floor(Date.now() / 1000) * 1000)
+    const context = this.#uploadContext(id)
+    await this.#parts.storage.put(context.paths.startedAt, Buffer.from(formatSeconds(startedAt)), {
+      durable: false,
+    })
+    this.#parts.sessions.begin(id, [algorithm])
+    return new StoredUpload({ id, startedAt, lastWrittenAt: startedAt, size: 0 }, context)
+  }
+
+  async resume(id: string): Promise<BlobUpload> {
+    const upload = UPLOAD_ID.test(id) ? await this.#findUpload(id) : undefined
+    if (upload === undefined)
+      throw new RegistryError('BLOB_UPLOAD_UNKNOWN', { detail: { upload: id.slice(0, 64) } })
+    return upload
+  }
+
+  /** Every upload that can be resumed. */
+  async *uploads(): AsyncIterable<BlobUpload> {
+    for await (const { name } of this.#parts.storage.list(this.#parts.paths.uploads)) {
+      const upload = UPLOAD_ID.test(name) ? await this.#findUpload(name) : undefined
+      if (upload !== undefined) yield upload
+    }
+  }
+
+  async mount(digest: Digest, from?: RepositoryName): Promise<Descriptor> {
+    const blob = await this.#parts.findElsewhere(digest, from)
+    if (blob === undefined) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest, from } })
+    await this.#parts.layers.add(blob.canonical, digest)
+    return blob.descriptor
+  }
+
+  all(page?: Page): AsyncIterable<Digest> {
+    return this.#parts.layers.all(page)
+  }
+
+  async delete(digest: Digest): Promise<void> {
+    const canonical = await this.#parts.layers.get(digest)
+    if (canonical === undefined) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
+    await this.#parts.layers.remove(canonical)
+  }
+
+  async #require(digest: Digest): Promise<StoredBlob> {
+    const blob = await this.find(digest)
+    if (blob === undefined) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
+    return blob
+  }
+
+  async #findUpload(id: string): Promise<BlobUpload | undefined> {
+    const context = this.#uploadContext(id)
+    const [startedAt, data] = await Promise.all([
+      this.#startedAt(context.paths),
+      this.#dataSoFar(context.paths),
+    ])
+    const first = startedAt ?? data?.modifiedAt
+    if (first === undefined) return undefined
+    const state = { id, startedAt: first, lastWrittenAt: data?.modifiedAt ?? first, size: data?.size ?? 0 }
+    return new StoredUpload(state, context)
+  }
+
+  /** Undefined where the file is missing or a crash left it empty. */
+  async #startedAt(paths: UploadPaths): Promise<Date | undefined> {
+    try {
+      const startedAt = new Date(
+        Buffer.from(await this.#parts.storage.get(paths.startedAt))
+          .toString()
+          .trim(),
+      )
+      return Number.isNaN(startedAt.getTime()) ? undefined : startedAt
+    } catch (error) {
+      if (isPathNotFound(error)) return undefined
+      throw error
+    }
+  }
+
+  async #dataSoFar(paths: UploadPaths): Promise<{ size: number; modifiedAt: Date } | undefined> {
+    try {
+      const info = await this.#parts.storage.stat(paths.data)
+      return info.kind === 'file' ? info : undefined
+    } catch (error) {
+      if (isPathNotFound(error)) return undefined
+      throw error
+    }
+  }
+
+  #uploadContext(id: string): UploadContext {
+    return { ...this.#parts, paths: this.#parts.paths.upload(id) }
+  }
+}
+
+class PooledBlob implements Blob {
+  readonly descriptor: Descriptor
+  readonly #canonical: Digest
+  readonly #pool: BlobPool
+
+  constructor(blob: StoredBlob, pool: BlobPool) {
+    this.descriptor = blob.descriptor
+    this.#canonical = blob.canonical
+    this.#pool = pool
+  }
+
+  read(options: { range?: ByteRange; signal?: AbortSignal } = {}): AsyncIterable<Uint8Array> {
+    const { size } = this.descriptor
+    if (size === 0) return nothing()
+    return this.#pool.read(this.#canonical, { range: { start: 0, end: size - 1 }, ...options })
+  }
+
+  redirectUrl(method: 'GET' | 'HEAD'): Promise<URL | undefined> {
+    return this.#pool.redirectUrl(this.#canonical, method)
+  }
+}
+
+async function* nothing(): AsyncIterable<Uint8Array> {}
+
+/** RFC 3339 in UTC with whole seconds, as Distribution writes it. */
+function formatSeconds(date: Date): string {
+  return date.toISOString().replace(/\.\d{3}Z$/, 'Z')
+}

@@ -1,0 +1,106 @@
+import { ALGORITHMS, algorithmOf, CANONICAL, type Digest, hexOf, isDigest } from '../core/digest.ts'
+import { isPathNotFound } from '../core/errors.ts'
+import type { Log } from '../core/log.ts'
+import type { Page } from '../core/registry.ts'
+import type { StorageDriver } from '../core/storage-driver.ts'
+import { digestFromFolder } from './paths.ts'
+
+/** Link files: small files that hold a digest. They are written exactly and read leniently: a link that a crash of
+ *  some other registry left empty or broken counts as absent, and is logged once. */
+export class Links {
+  readonly #storage: StorageDriver
+  readonly #log: Log
+  readonly #reported = new Set<string>()
+
+  constructor(storage: StorageDriver, log: Log) {
+    this.#storage = storage
+    this.#log = log
+  }
+
+  /** The canonical digest in the link, or undefined. */
+  async read(path: string): Promise<Digest | undefined> {
+    let content: Uint8Array
+    try {
+      content = await this.#storage.get(path)
+    } catch (error) {
+      if (isPathNotFound(error)) return undefined
+      throw error
+    }
+    const text = Buffer.from(content.buffer, content.byteOffset, content.byteLength).toString('latin1').trim()
+    if (isDigest(text) && algorithmOf(text) === CANONICAL) return text
+    this.#reportBroken(path)
+    return undefined
+  }
+
+  write(path: string, target: Digest): Promise<void> {
+    return this.#storage.put(path, Buffer.from(target, 'latin1'))
+  }
+
+  #reportBroken(path: string): void {
+    if (this.#reported.has(path) || this.#reported.size >= MAX_REPORTED) return
+    this.#reported.add(path)
+    this.#log.warn({ path }, 'a link holds no digest and is taken as absent')
+  }
+}
+
+const MAX_REPORTED = 10_000
+
+/** The links of one folder, `<folder>/<algorithm>/<hex>/link`: a repository's blobs, its manifests, a tag's history.
+ *  A link by the canonical algorithm always stands; one by another is a further name for the same content. */
+export class LinkSet {
+  readonly folder: string
+  readonly #storage: StorageDriver
+  readonly #links: Links
+
+  constructor(folder: string, { storage, links }: { storage: StorageDriver; links: Links }) {
+    this.folder = folder
+    this.#storage = storage
+    this.#links = links
+  }
+
+  /** The canonical digest of the content that the set has under this name. */
+  get(digest: Digest): Promise<Digest | undefined> {
+    return this.#links.read(`${this.#member(digest)}/link`)
+  }
+
+  /** Adds content by its canonical digest and, where it was named by another, by that one too. */
+  async add(canonical: Digest, name: Digest = canonical): Promise<void> {
+    await this.#links.write(`${this.#member(canonical)}/link`, canonical)
+    if (name !== canonical) await this.#links.write(`${this.#member(name)}/link`, canonical)
+  }
+
+  /** Removes every name of the content. */
+  async remove(canonical: Digest): Promise<void> {
+    for await (const name of this.#aliases()) {
+      if ((await this.get(name)) === canonical) await this.#storage.delete(this.#member(name))
+    }
+    await this.#storage.delete(this.#member(canonical))
+  }
+
+  /** Every name in the set, in byte order. */
+  async *all({ after }: Page = {}): AsyncIterable<Digest> {
+    for (const algorithm of ALGORITHMS) {
+      const prefix = `${algorithm}:`
+      if (after !== undefined && after > prefix && !after.startsWith(prefix)) continue
+      const afterHex = after?.startsWith(prefix) ? after.slice(prefix.length) : undefined
+      for await (const entry of this.#storage.list(`${this.folder}/${algorithm}`, { after: afterHex })) {
+        const digest = digestFromFolder(algorithm, entry.name)
+        if (digest !== undefined && (await this.get(digest)) !== undefined) yield digest
+      }
+    }
+  }
+
+  async *#aliases(): AsyncIterable<Digest> {
+    for (const algorithm of ALGORITHMS) {
+      if (algorithm === CANONICAL) continue
+      for await (const entry of this.#storage.list(`${this.folder}/${algorithm}`)) {
+        const digest = digestFromFolder(algorithm, entry.name)
+        if (digest !== undefined) yield digest
+      }
+    }
+  }
+
+  #member(digest: Digest): string {
+    return `${this.folder}/${algorithmOf(digest)}/${hexOf(digest)}`
+  }
+}

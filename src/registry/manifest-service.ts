@@ -1,0 +1,119 @@
+import type { Descriptor } from '../core/descriptor.ts'
+import { algorithmOf, type Digest, digestOf } from '../core/digest.ts'
+import { RegistryError } from '../core/errors.ts'
+import type { Log } from '../core/log.ts'
+import type { Manifest, ManifestReference } from '../core/manifest/manifest.ts'
+import { mediaTypeOf } from '../core/manifest/parse.ts'
+import { checkUrls, type ManifestPolicy, mustExist } from '../core/manifest/policy.ts'
+import type { RepositoryName } from '../core/reference.ts'
+import type { ManifestService, Page, StoredManifest, TagService } from '../core/registry.ts'
+import type { BlobPool } from './blob-pool.ts'
+import type { LinkSet } from './links.ts'
+import { mapInOrder } from './map-in-order.ts'
+
+export interface ManifestServiceParts {
+  readonly repository: RepositoryName
+  readonly pool: BlobPool
+  readonly layers: LinkSet
+  readonly revisions: LinkSet
+  readonly tags: TagService
+  readonly policy: ManifestPolicy
+  readonly log: Log
+}
+
+/** How many of a manifest's references are looked up side by side. */
+const VERIFY_CONCURRENCY = 32
+
+/** The manifests of a repository: revision links to payloads in the blob pool. A payload is handed out only when its
+ *  bytes have the digest they are stored under. */
+export class LinkedManifests implements ManifestService {
+  readonly #parts: ManifestServiceParts
+
+  constructor(parts: ManifestServiceParts) {
+    this.#parts = parts
+  }
+
+  async exists(digest: Digest): Promise<boolean> {
+    return this.#stands(this.#parts.revisions, digest)
+  }
+
+  async get(digest: Digest): Promise<StoredManifest> {
+    const canonical = await this.#parts.revisions.get(digest)
+    const payload = canonical && (await this.#parts.pool.get(canonical))
+    if (payload === undefined || !this.#isIntact(payload, canonical as Digest)) {
+      throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
+    }
+    return { descriptor: { mediaType: mediaTypeOf(payload), digest, size: payload.length }, payload }
+  }
+
+  async put(manifest: Manifest, name?: Digest): Promise<Descriptor> {
+    const { payload, mediaType } = manifest
+    const canonical = digestOf(payload)
+    const digest = name ?? canonical
+    requireDigest(payload, digest)
+    checkUrls(manifest, this.#parts.policy)
+    await this.#requireReferences(manifest)
+    await this.#parts.pool.put(canonical, payload)
+    await this.#parts.revisions.add(canonical, digest)
+    return { mediaType, digest, size: payload.length }
+  }
+
+  async delete(digest: Digest): Promise<void> {
+    const canonical = await this.#parts.revisions.get(digest)
+    if (canonical === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
+    for await (const tag of this.#parts.tags.lookup(canonical)) await this.#parts.tags.untag(tag)
+    await this.#parts.revisions.remove(canonical)
+  }
+
+  all(page?: Page): AsyncIterable<Digest> {
+    return this.#parts.revisions.all(page)
+  }
+
+  async #requireReferences(manifest: Manifest): Promise<void> {
+    const required = manifest.references().filter((reference) => mustExist(reference, this.#parts.policy))
+    const work = async (reference: ManifestReference) => ({ reference, found: await this.#has(reference) })
+    const missing: RegistryError[] = []
+    for await (const { reference, found } of mapInOrder(required, {
+      concurrency: VERIFY_CONCURRENCY,
+      work,
+    })) {
+      const { digest } = reference.descriptor
+      if (!found) missing.push(new RegistryError('MANIFEST_BLOB_UNKNOWN', { detail: { digest } }))
+    }
+    const [first, ...others] = missing
+    if (first !== undefined) throw new RegistryError(first.code, { detail: first.detail, others })
+  }
+
+  /** Other content of an index, such as the layers of a build cache, may be there as a blob or as a manifest. */
+  async #has({ kind, descriptor: { digest } }: ManifestReference): Promise<boolean> {
+    const { layers, revisions } = this.#parts
+    if (kind === 'blob') return this.#stands(layers, digest)
+    if (kind === 'manifest') return this.#stands(revisions, digest)
+    return (await this.#stands(layers, digest)) || (await this.#stands(revisions, digest))
+  }
+
+  async #stands(links: LinkSet, digest: Digest): Promise<boolean> {
+    const canonical = await links.get(digest)
+    return canonical !== undefined && (await this.#parts.pool.size(canonical)) !== undefined
+  }
+
+  #isIntact(payload: Uint8Array, canonical: Digest): boolean {
+    if (digestOf(payload) === canonical) return true
+    const { repository, log } = this.#parts
+    log.error(
+      { repository, digest: canonical },
+      'a stored manifest is damaged and is not served; push it again',
+    )
+    return false
+  }
+}
+
+function requireDigest(payload: Uint8Array, digest: Digest): void {
+  const algorithm = algorithmOf(digest)
+  const computed = digestOf(payload, algorithm)
+  if (computed === digest) return
+  throw new RegistryError('DIGEST_INVALID', {
+    message: 'the manifest has another digest',
+    detail: { digest, computed },
+  })
+}

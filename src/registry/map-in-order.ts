@@ -1,0 +1,15 @@
+/** Applies asynchronous work to a sequence, a few items at a time, and yields the results in the sequence's order.
+ *  At most `concurrency` items are being worked on. */
+export async function* mapInOrder<Item, Result>(
+  items: AsyncIterable<Item> | Iterable<Item>,
+  { concurrency, work }: { concurrency: number; work: (item: Item) => Promise<Result> },
+): AsyncGenerator<Result> {
+  const begun: Promise<Result>[] = []
+  for await (const item of items) {
+    const result = work(item)
+    result.catch(() => {}) // whoever awaits it below sees the error; until then it is not unhandled
+    begun.push(result)
+    if (begun.length === concurrency) yield await (begun.shift() as Promise<Result>)
+  }
+  for (const result of begun) yield await result
+}

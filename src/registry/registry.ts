@@ -1,0 +1,71 @@
+import { algorithmOf, CANONICAL, type Digest } from '../core/digest.ts'
+import type { Log } from '../core/log.ts'
+import type { ManifestPolicy } from '../core/manifest/policy.ts'
+import type { RepositoryName } from '../core/reference.ts'
+import type { BlobUpload, Page, Registry, Repository } from '../core/registry.ts'
+import type { StorageDriver } from '../core/storage-driver.ts'
+import { BlobPool } from './blob-pool.ts'
+import type { StoredBlob } from './blob-service.ts'
+import { REPOSITORY_MARKS, repositoryNames } from './catalog.ts'
+import { Links } from './links.ts'
+import { type SharedParts, StoredRepository } from './repository.ts'
+import { Storage } from './storage.ts'
+import { UploadSessions } from './upload-sessions.ts'
+
+export interface RegistryOptions {
+  /** Closed together with the registry. */
+  driver: StorageDriver
+  policy: ManifestPolicy
+  log: Log
+}
+
+/** The registry over a storage driver, in Distribution's layout. */
+export class StoredRegistry implements Registry {
+  readonly #shared: SharedParts
+
+  constructor({ driver, policy, log }: RegistryOptions) {
+    const storage = new Storage(driver)
+    this.#shared = {
+      storage,
+      pool: new BlobPool(storage),
+      links: new Links(storage, log),
+      sessions: new UploadSessions(),
+      policy,
+      log,
+      findElsewhere: (digest, from) => this.#findBlob(digest, from),
+    }
+  }
+
+  repository(name: RepositoryName): Repository {
+    return this.#repository(name)
+  }
+
+  repositories({ after }: Page = {}): AsyncIterable<RepositoryName> {
+    return repositoryNames(this.#shared.storage, { after, kept: REPOSITORY_MARKS })
+  }
+
+  async *uploads(): AsyncIterable<BlobUpload> {
+    for await (const name of repositoryNames(this.#shared.storage, { kept: ['_uploads'] })) {
+      yield* this.#repository(name).blobs.uploads()
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#shared.storage.close()
+  }
+
+  #repository(name: RepositoryName): StoredRepository {
+    return new StoredRepository(name, this.#shared)
+  }
+
+  async #findBlob(digest: Digest, from: RepositoryName | undefined): Promise<StoredBlob | undefined> {
+    if (from !== undefined) return this.#repository(from).blobs.find(digest)
+    if (algorithmOf(digest) === CANONICAL && (await this.#shared.pool.size(digest)) === undefined)
+      return undefined
+    for await (const name of this.repositories()) {
+      const blob = await this.#repository(name).blobs.find(digest)
+      if (blob !== undefined) return blob
+    }
+    return undefined
+  }
+}

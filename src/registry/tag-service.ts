@@ -1,0 +1,78 @@
+import { algorithmOf, CANONICAL, type Digest } from '../core/digest.ts'
+import { RegistryError } from '../core/errors.ts'
+import { isTag, type Tag } from '../core/reference.ts'
+import type { Page, TagService } from '../core/registry.ts'
+import type { StorageDriver } from '../core/storage-driver.ts'
+import { LinkSet, type Links } from './links.ts'
+import { mapInOrder } from './map-in-order.ts'
+import type { RepositoryPaths } from './paths.ts'
+
+export interface TagServiceParts {
+  readonly paths: RepositoryPaths
+  readonly storage: StorageDriver
+  readonly links: Links
+  readonly revisions: LinkSet
+}
+
+/** How many tags are looked at side by side while they are listed. */
+const LISTING_CONCURRENCY = 16
+
+/** A tag is its `current` link: a folder without one, as a crash may leave it, is no tag. */
+export class LinkedTags implements TagService {
+  readonly #parts: TagServiceParts
+
+  constructor(parts: TagServiceParts) {
+    this.#parts = parts
+  }
+
+  async get(tag: Tag): Promise<Digest> {
+    const digest = await this.#current(tag)
+    if (digest === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { detail: { tag } })
+    return digest
+  }
+
+  async tag(tag: Tag, digest: Digest): Promise<void> {
+    const canonical = algorithmOf(digest) === CANONICAL ? digest : await this.#parts.revisions.get(digest)
+    if (canonical === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
+    await this.#index(tag).add(canonical)
+    await this.#parts.links.write(this.#parts.paths.tag(tag).current, canonical)
+  }
+
+  async untag(tag: Tag): Promise<void> {
+    await this.get(tag)
+    const paths = this.#parts.paths.tag(tag)
+    await this.#parts.storage.delete(paths.current)
+    await this.#parts.storage.delete(paths.folder, { durable: false })
+  }
+
+  async *all(page: Page = {}): AsyncIterable<Tag> {
+    for await (const { tag, digest } of this.#entries(page)) if (digest !== undefined) yield tag
+  }
+
+  async *lookup(digest: Digest): AsyncIterable<Tag> {
+    for await (const entry of this.#entries({})) if (entry.digest === digest) yield entry.tag
+  }
+
+  history(tag: Tag): AsyncIterable<Digest> {
+    return this.#index(tag).all()
+  }
+
+  #entries(page: Page): AsyncIterable<{ tag: Tag; digest: Digest | undefined }> {
+    const look = async (tag: Tag) => ({ tag, digest: await this.#current(tag) })
+    return mapInOrder(this.#names(page), { concurrency: LISTING_CONCURRENCY, work: look })
+  }
+
+  async *#names({ after }: Page): AsyncIterable<Tag> {
+    for await (const { name } of this.#parts.storage.list(this.#parts.paths.tags, { after })) {
+      if (isTag(name)) yield name
+    }
+  }
+
+  #current(tag: Tag): Promise<Digest | undefined> {
+    return this.#parts.links.read(this.#parts.paths.tag(tag).current)
+  }
+
+  #index(tag: Tag): LinkSet {
+    return new LinkSet(this.#parts.paths.tag(tag).index, this.#parts)
+  }
+}

@@ -1,0 +1,68 @@
+import { LRUCache } from 'lru-cache'
+import { CANONICAL, type Digest, type DigestAlgorithm, Digester } from '../core/digest.ts'
+import { RegistryError } from '../core/errors.ts'
+
+/** What this process knows of the uploads it serves, beyond what is on storage: who is writing, and the live hash of
+ *  the bytes so far. Losing an entry costs a re-read of the bytes at the end, nothing else. */
+export class UploadSessions {
+  readonly #busy = new Set<string>()
+  readonly #running = new LRUCache<string, RunningDigests>({ max: MAX_RUNNING })
+
+  /** Keeps others from writing to the upload while the work runs.
+   *  @throws RegistryError RANGE_INVALID when somebody is writing already */
+  async exclusively<Result>(uploadId: string, work: () => Promise<Result>): Promise<Result> {
+    if (this.#busy.has(uploadId)) {
+      throw new RegistryError('RANGE_INVALID', { message: 'another request is writing to this upload' })
+    }
+    this.#busy.add(uploadId)
+    try {
+      return await work()
+    } finally {
+      this.#busy.delete(uploadId)
+    }
+  }
+
+  begin(uploadId: string, algorithms: readonly DigestAlgorithm[]): RunningDigests {
+    const running = new RunningDigests(algorithms)
+    this.#running.set(uploadId, running)
+    return running
+  }
+
+  /** The live digests, when they cover exactly the first `size` bytes. */
+  running(uploadId: string, size: number): RunningDigests | undefined {
+    const running = this.#running.get(uploadId)
+    return running?.size === size ? running : undefined
+  }
+
+  end(uploadId: string): void {
+    this.#running.delete(uploadId)
+  }
+}
+
+/** A hash state is some hundred bytes; this many uploads at once are not expected of one process. */
+const MAX_RUNNING = 10_000
+
+/** The digests of the first `size` bytes of an upload: always the canonical one, others where they were asked for. */
+export class RunningDigests {
+  size = 0
+  readonly #digesters: Digester[]
+
+  constructor(algorithms: readonly DigestAlgorithm[]) {
+    this.#digesters = [...new Set([CANONICAL, ...algorithms])].map((algorithm) => new Digester(algorithm))
+  }
+
+  update(chunk: Uint8Array): void {
+    for (const digester of this.#digesters) digester.update(chunk)
+    this.size += chunk.length
+  }
+
+  snapshot(): KnownDigests {
+    return { size: this.size, digests: this.#digesters.map((digester) => digester.digest()) }
+  }
+}
+
+/** The digests of the first `size` bytes of an upload. */
+export interface KnownDigests {
+  readonly size: number
+  readonly digests: readonly Digest[]
+}
