@@ -1,9 +1,11 @@
-import { defineConfig } from 'vitest/config'
+import { configDefaults, defineConfig } from 'vitest/config'
 
 /** The suites that need nothing but Node. Those that need real clients have scripts of their own. */
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    exclude: [...configDefaults.exclude, 'test/{e2e,conformance,crash}/**', 'test/package.test.ts'],
+    globalSetup: 'test/support/name-other-suites.ts',
     pool: 'forks',
     testTimeout: 30_000,
     hookTimeout: 60_000,

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Builds the clients and the conformance suite that are written in Go into .cache/tools/bin, where the tests look for them.
+# Without Go it only says what is missing: the tests of a missing program are skipped, and name it.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+bin=$root/.cache/tools/bin
+
+go_tools=(
+  github.com/google/go-containerregistry/cmd/crane@v0.22.1
+  oras.land/oras/cmd/oras@v1.3.6
+  github.com/regclient/regclient/cmd/regctl@v0.11.7
+  github.com/opencontainers/distribution-spec/conformance@v0.0.0-20260831232431-97274622c111
+)
+debian_tools=(skopeo podman buildah docker-registry)
+
+# A tool is built again when its version above changes.
+install_go_tool() {
+  local module=$1 name=${1%@*}
+  name=${name##*/}
+  local stamp=$bin/.$name.version
+  if [[ -x $bin/$name && $(cat "$stamp" 2>/dev/null) == "$module" ]]; then return; fi
+  if ! command -v go >/dev/null; then
+    command -v "$name" >/dev/null || echo "missing: $name (install Go to have it built here)"
+    return
+  fi
+  echo "building $module"
+  GOBIN=$bin GOFLAGS=-buildvcs=false go install "$module"
+  echo "$module" >"$stamp"
+}
+
+mkdir -p "$bin"
+for module in "${go_tools[@]}"; do install_go_tool "$module"; done
+for name in "${debian_tools[@]}"; do
+  command -v "$name" >/dev/null || echo "missing: $name (Debian: apt-get install $name)"
+done

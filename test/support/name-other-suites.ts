@@ -1,0 +1,20 @@
+import { findTool } from './tools.ts'
+
+const suites = {
+  'test:clients': ['skopeo', 'podman', 'buildah', 'crane', 'oras', 'regctl'],
+  'test:conformance': ['conformance'],
+  'test:distribution': ['docker-registry'],
+  'test:crash': [],
+  'test:package': ['npm'],
+}
+
+/** Says at the end of `npm test` which suites have scripts of their own, and what this machine lacks for them. */
+export function teardown(): void {
+  const lines = Object.entries(suites).map(([script, tools]) => {
+    const missing = tools.filter((tool) => findTool(tool) === undefined)
+    return `  npm run ${script}${missing.length > 0 ? `  (would skip, not installed: ${missing.join(', ')})` : ''}`
+  })
+  process.stdout.write(
+    `\nNot run here, because they need more than Node or take long:\n${lines.join('\n')}\n`,
+  )
+}

@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config'
+
+/** The suites that run whole servers for a long time, or need programs that are not in this package: each has a script
+ *  of its own in package.json, which names what it runs. */
+export default defineConfig({
+  test: {
+    include: ['test/{e2e,conformance,crash}/**/*.test.ts', 'test/package.test.ts'],
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+})
