@@ -9,6 +9,16 @@ export const MediaType = {
   ociArtifact: 'application/vnd.oci.artifact.manifest.v1+json',
 } as const
 
+export const DOCKER_FOREIGN_LAYER = 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip'
+
+/** Layers that their maker does not let others distribute: clients fetch them from elsewhere. */
+export const NON_DISTRIBUTABLE_LAYERS: ReadonlySet<string> = new Set([
+  DOCKER_FOREIGN_LAYER,
+  'application/vnd.oci.image.layer.nondistributable.v1.tar',
+  'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip',
+  'application/vnd.oci.image.layer.nondistributable.v1.tar+zstd',
+])
+
 /** `type/subtype` of RFC 9110 section 8.3.1: no control character can stand in one. */
 const PATTERN = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+\/[A-Za-z0-9!#$%&'*+.^_`|~-]+$/
 

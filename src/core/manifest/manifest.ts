@@ -3,15 +3,19 @@ import type { Descriptor } from '../descriptor.ts'
 /** What a manifest says of another piece of content. */
 export interface ManifestReference {
   readonly descriptor: Descriptor
-  /** Which service of the repository keeps it. */
-  readonly kind: 'blob' | 'manifest'
-  /** False for what need not be in the repository: layers that are fetched from elsewhere (`urls`). */
+  /** Which service of the repository keeps it. A config, a layer and an artifact's blob are a `blob`; an index's entry
+   *  is a `manifest` where its media type is that of one, and otherwise `either`: the entries of a build cache's index
+   *  are layers, and an index may list manifests of types not known here. */
+  readonly kind: 'blob' | 'manifest' | 'either'
+  /** False for what need not be in the repository: layers of a type that is not distributed, which clients fetch from
+   *  elsewhere (`urls`). */
   readonly required: boolean
-  /** Where else a foreign layer may be fetched from. */
+  /** Where else it may be fetched from; most have no such place. */
   readonly urls: readonly string[]
   readonly platform: Platform | undefined
 }
 
+/** What an index's entry runs on. A part that the index leaves out is the empty string. */
 export interface Platform {
   readonly architecture: string
   readonly os: string

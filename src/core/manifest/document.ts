@@ -1,0 +1,60 @@
+/** The JSON of a manifest and its fields, each read with the place where it stands, so that an error can name it.
+ *  A field that is `null` counts as absent: that is how encoders in Go write an empty list. */
+import { RegistryError } from '../errors.ts'
+
+export type JsonObject = Readonly<Record<string, unknown>>
+
+/** A byte order mark is left in the text, and is no JSON. */
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** The error for a field, whose place is written as in JavaScript: `layers[3].digest`. */
+export function invalidAt(place: string, problem: string, cause?: unknown): RegistryError {
+  return new RegistryError('MANIFEST_INVALID', { message: `${place} ${problem}`, detail: { place }, cause })
+}
+
+/** @throws RegistryError MANIFEST_INVALID when the bytes are not UTF-8, not JSON, or not an object */
+export function parseDocument(payload: Uint8Array): JsonObject {
+  return requireObject(parseJson(decode(payload)), 'the manifest')
+}
+
+function decode(payload: Uint8Array): string {
+  try {
+    return utf8.decode(payload)
+  } catch (cause) {
+    throw new RegistryError('MANIFEST_INVALID', { message: 'the manifest is not UTF-8', cause })
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    const problem = cause instanceof SyntaxError ? `: ${cause.message}` : ''
+    throw new RegistryError('MANIFEST_INVALID', { message: `the manifest is not JSON${problem}`, cause })
+  }
+}
+
+export function isAbsent(value: unknown): value is undefined | null {
+  return value === undefined || value === null
+}
+
+export function requireObject(value: unknown, place: string): JsonObject {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject
+  throw invalidAt(place, value === undefined ? 'is missing' : 'is not an object')
+}
+
+/** The list in a field; a `null` stands for an empty one, an absent one only where `optional` says so. */
+export function listIn(document: JsonObject, field: string, { optional }: { optional: boolean }): unknown[] {
+  const value = document[field]
+  if (Array.isArray(value)) return value
+  if (value === null || (value === undefined && optional)) return []
+  throw invalidAt(field, value === undefined ? 'is missing' : 'is not an array')
+}
+
+/** The text in a field, empty where it is absent. */
+export function textIn(object: JsonObject, field: string, place: string): string {
+  const value = object[field]
+  if (isAbsent(value)) return ''
+  if (typeof value === 'string') return value
+  throw invalidAt(place, 'is not a string')
+}

@@ -1,0 +1,117 @@
+/** Manifests from their bytes. What comes out is checked: every digest, size and media type in it is well-formed, and
+ *  it can be read as one kind of manifest only. */
+import type { Descriptor } from '../descriptor.ts'
+import { RegistryError } from '../errors.ts'
+import { isMediaType, MediaType, parseMediaType } from '../media-type.ts'
+import { parseDescriptor, parseReference } from './descriptor.ts'
+import { invalidAt, isAbsent, type JsonObject, listIn, parseDocument } from './document.ts'
+import { requireModestJson } from './json-limits.ts'
+import { childKind, KINDS, type ManifestKind, mediaTypeByShape } from './kinds.ts'
+import type { Manifest, ManifestReference } from './manifest.ts'
+
+/** What every registry must take. OCI Distribution Specification 1.1, "Pushing manifests". */
+export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024
+
+/** The fields that make a manifest one of an image, an index or schema 1. */
+const STRUCTURE = ['config', 'layers', 'manifests', 'fsLayers'] as const
+
+/** Clients that know no better send these; they say nothing of the kind of manifest. */
+const UNSPECIFIC_TYPES: ReadonlySet<string> = new Set(['application/json', ''])
+
+/** Parses a manifest that is pushed, or one that is stored. OCI Image Specification 1.1, "Image Manifest" and "Image
+ *  Index"; Docker's "Image Manifest Version 2, Schema 2".
+ *  @param contentType the header it was pushed with; without it, or with `application/json`, the payload decides
+ *  @throws RegistryError MANIFEST_TOO_LARGE above `MAX_MANIFEST_BYTES`, MANIFEST_INVALID otherwise */
+export function parseManifest(payload: Uint8Array, contentType?: string): Manifest {
+  if (payload.length > MAX_MANIFEST_BYTES) {
+    throw new RegistryError('MANIFEST_TOO_LARGE', {
+      message: `a manifest has at most ${MAX_MANIFEST_BYTES} bytes`,
+    })
+  }
+  requireModestJson(payload)
+  const document = parseDocument(payload)
+  const kind = kindOf(document, contentType)
+  requireStructure(document, kind)
+  const references = referencesOf(document, kind)
+  return {
+    mediaType: kind.mediaType,
+    payload,
+    subject: subjectOf(document, kind),
+    references: () => references,
+  }
+}
+
+/** The media type of a stored manifest, which is what it says or else what it has the shape of; schema 1 included.
+ *  Looks at nothing else, so that whatever was stored once can be served.
+ *  @throws RegistryError MANIFEST_INVALID when it has the shape of no manifest */
+export function mediaTypeOf(payload: Uint8Array): string {
+  const document = parseDocument(payload)
+  const mediaType = statedMediaType(document) ?? mediaTypeByShape(document)
+  if (mediaType !== undefined) return mediaType
+  throw new RegistryError('MANIFEST_INVALID', { message: 'the manifest has the shape of no kind' })
+}
+
+function kindOf(document: JsonObject, contentType: string | undefined): ManifestKind {
+  const declared = declaredMediaType(contentType)
+  const stated = statedMediaType(document)
+  if (declared !== undefined && stated !== undefined && declared !== stated) {
+    throw invalidAt('mediaType', `is ${stated}, but the Content-Type is ${declared}`)
+  }
+  const mediaType = declared ?? stated ?? mediaTypeByShape(document)
+  const kind = knownKind(mediaType, 'mediaType')
+  if (kind.mustStateMediaType && stated === undefined) throw invalidAt('mediaType', 'is missing')
+  return kind
+}
+
+function declaredMediaType(contentType = ''): string | undefined {
+  const header = contentType.trim()
+  const mediaType = parseMediaType(header) ?? header
+  return UNSPECIFIC_TYPES.has(mediaType) ? undefined : knownKind(mediaType, 'the Content-Type').mediaType
+}
+
+function statedMediaType({ mediaType }: JsonObject): string | undefined {
+  if (isAbsent(mediaType) || mediaType === '') return undefined
+  if (typeof mediaType === 'string' && isMediaType(mediaType)) return mediaType
+  throw invalidAt('mediaType', 'is not a media type')
+}
+
+function knownKind(mediaType: string | undefined, place: string): ManifestKind {
+  const kind = KINDS.get(mediaType ?? '')
+  if (kind !== undefined) return kind
+  if (mediaType === MediaType.dockerSchema1 || mediaType === MediaType.dockerSchema1Signed) {
+    throw new RegistryError('MANIFEST_INVALID', { message: 'schema 1 is not served' })
+  }
+  const problem = mediaType === undefined ? 'is missing' : 'is not supported'
+  throw invalidAt(place, `${problem}; accepted are ${[...KINDS.keys()].join(', ')}`)
+}
+
+/** Two clients must never read one payload as two things (CVE-2021-41190). */
+function requireStructure(document: JsonObject, kind: ManifestKind): void {
+  const { schemaVersion } = document
+  if (kind.schemaVersion !== undefined && schemaVersion !== kind.schemaVersion) {
+    throw invalidAt('schemaVersion', isAbsent(schemaVersion) ? 'is missing' : `is not ${kind.schemaVersion}`)
+  }
+  for (const field of STRUCTURE) {
+    const belongs = field === kind.children || (field === 'config' && kind.hasConfig)
+    if (!belongs && !isAbsent(document[field])) {
+      throw invalidAt(field, `does not belong in ${kind.mediaType}`)
+    }
+  }
+}
+
+function referencesOf(document: JsonObject, kind: ManifestKind): readonly ManifestReference[] {
+  const references: ManifestReference[] = []
+  if (kind.hasConfig) {
+    references.push(parseReference(document.config, 'config', () => ({ kind: 'blob', required: true })))
+  }
+  const children = listIn(document, kind.children, { optional: kind.mayLackChildren })
+  for (const [index, child] of children.entries()) {
+    const place = `${kind.children}[${index}]`
+    references.push(parseReference(child, place, (mediaType) => childKind(kind.children, mediaType)))
+  }
+  return references
+}
+
+function subjectOf({ subject }: JsonObject, { hasSubject }: ManifestKind): Descriptor | undefined {
+  return hasSubject && !isAbsent(subject) ? parseDescriptor(subject, 'subject') : undefined
+}

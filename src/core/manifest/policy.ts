@@ -1,0 +1,95 @@
+/** What an operator demands of the manifests that are pushed: `validation.manifests` of the configuration, with the
+ *  meaning that CNCF Distribution's code gives it (`registry/storage/*manifesthandler.go`, `manifestlisthandler.go`).
+ *  Where its manual says otherwise, the code is followed: without `allow`, `deny` alone decides. */
+import { runInNewContext } from 'node:vm'
+import { RegistryError } from '../errors.ts'
+import { DOCKER_FOREIGN_LAYER, NON_DISTRIBUTABLE_LAYERS } from '../media-type.ts'
+import type { Manifest, ManifestReference, Platform } from './manifest.ts'
+
+export interface ManifestPolicy {
+  /** Where layers may be fetched from: a URL must match one of `allow`, where there is one, and none of `deny`. With
+   *  neither, no URL is allowed. The patterns must not have the flags `g` and `y`. */
+  readonly urls: { readonly allow: readonly RegExp[]; readonly deny: readonly RegExp[] }
+  /** Which entries of an index must be in the repository: those for a platform of the list, or of any platform while
+   *  the list is empty. */
+  readonly platforms: 'all' | 'none' | { readonly list: readonly Pick<Platform, 'os' | 'architecture'>[] }
+}
+
+/** What holds when the configuration says nothing. */
+export const DEFAULT_POLICY: ManifestPolicy = { urls: { allow: [], deny: [] }, platforms: 'all' }
+
+/** `validation.disabled`: any web address will do, and indexes may point at what is not there. */
+export const NO_VALIDATION: ManifestPolicy = { urls: { allow: [/^/], deny: [] }, platforms: 'none' }
+
+/** The layers whose URLs are looked at; those of other content are not, because it must be in the repository. */
+const URL_LAYERS: ReadonlySet<string> = new Set([
+  ...NON_DISTRIBUTABLE_LAYERS,
+  'application/vnd.oci.image.layer.v1.tar',
+  'application/vnd.oci.image.layer.v1.tar+gzip',
+  'application/vnd.oci.image.layer.v1.tar+zstd',
+])
+
+/** How long the patterns may take for all URLs of a manifest. */
+const MATCH_MILLISECONDS = 100
+
+/** Refuses a manifest with a layer that may be fetched from where the policy does not allow.
+ *  @throws RegistryError MANIFEST_INVALID */
+export function checkUrls(manifest: Manifest, { urls: policy }: ManifestPolicy): void {
+  const urls: string[] = []
+  for (const reference of manifest.references()) {
+    const { mediaType, digest } = reference.descriptor
+    if (mediaType === DOCKER_FOREIGN_LAYER && reference.kind === 'blob' && reference.urls.length === 0) {
+      throw invalidUrl('a foreign layer has no URL', { digest })
+    }
+    if (reference.kind === 'blob' && URL_LAYERS.has(mediaType)) urls.push(...reference.urls)
+  }
+  if (urls.length === 0) return
+  const malformed = urls.find((url) => !isWebAddress(url))
+  if (malformed !== undefined) throw invalidUrl('a layer has an invalid URL', { url: malformed })
+  const refused = firstRefused(urls, policy)
+  if (refused !== undefined) throw invalidUrl('a layer has a URL that is not allowed', { url: refused })
+}
+
+/** True when the manifest can be pushed only after what it refers to. */
+export function mustExist(reference: ManifestReference, { platforms }: ManifestPolicy): boolean {
+  if (reference.kind === 'blob' || platforms === 'all') return reference.required
+  if (platforms === 'none') return false
+  const { list } = platforms
+  const { platform } = reference
+  return (
+    list.length === 0 ||
+    list.some(({ os, architecture }) => os === platform?.os && architecture === platform.architecture)
+  )
+}
+
+/** An absolute URL of the web without a fragment. */
+function isWebAddress(url: string): boolean {
+  return /^https?:\/\/[^\s\x00-\x1f\x7f]+$/i.test(url) && URL.canParse(url) && new URL(url).hash === ''
+}
+
+/** Patterns written for Go, where every pattern takes linear time, can take exponential time here (the example in
+ *  Distribution's manual does), and whoever pushes chooses the text: a context of its own can be stopped. */
+function firstRefused(urls: readonly string[], { allow, deny }: ManifestPolicy['urls']): string | undefined {
+  if (allow.length === 0 && deny.length === 0) return urls[0]
+  const isRefused = (url: string) =>
+    (allow.length > 0 && !allow.some((pattern) => pattern.test(url))) ||
+    deny.some((pattern) => pattern.test(url))
+  try {
+    return runInNewContext('find()', { find: () => urls.find(isRefused) }, { timeout: MATCH_MILLISECONDS })
+  } catch (cause) {
+    if (!isTimeout(cause)) throw cause
+    throw new RegistryError('MANIFEST_INVALID', {
+      message: 'the URLs take too long to check against the patterns',
+      cause,
+    })
+  }
+}
+
+/** The error is of the other context, whose `Error` is not this one's. */
+function isTimeout(error: unknown): boolean {
+  return (error as { code?: unknown } | null)?.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT'
+}
+
+function invalidUrl(message: string, detail: { digest: string } | { url: string }): RegistryError {
+  return new RegistryError('MANIFEST_INVALID', { message, detail })
+}
