@@ -1,0 +1,87 @@
+/** What the schema says of its keys: which there are, which one was meant by a mistyped one, and what a variable's name
+ *  addresses. Nothing here knows a key by name. */
+
+import { distance } from 'fastest-levenshtein'
+import type { z } from 'zod'
+
+/** A place in the schema: a map of known keys, a list, a table of free keys, or a value. */
+export type KeyNode =
+  | { kind: 'map'; keys: ReadonlyMap<string, KeyNode> }
+  | { kind: 'list'; item: KeyNode }
+  | { kind: 'table'; value: KeyNode }
+  | { kind: 'value' }
+
+interface Definition {
+  type: string
+  shape?: Record<string, z.ZodType>
+  element?: z.ZodType
+  valueType?: z.ZodType
+  innerType?: z.ZodType
+  in?: z.ZodType
+  out?: z.ZodType
+}
+
+/** The keys below a schema. */
+export function keysOf(schema: z.ZodType): KeyNode {
+  const definition = schema.def as unknown as Definition
+  switch (definition.type) {
+    case 'object':
+      return { kind: 'map', keys: new Map(Object.entries(definition.shape!).map(([k, s]) => [k, keysOf(s)])) }
+    case 'array':
+      return { kind: 'list', item: keysOf(definition.element!) }
+    case 'record':
+      return { kind: 'table', value: keysOf(definition.valueType!) }
+    case 'pipe':
+      return keysOf(isTransform(definition.in!) ? definition.out! : definition.in!)
+    case 'optional':
+    case 'prefault':
+      return keysOf(definition.innerType!)
+    default:
+      return { kind: 'value' }
+  }
+}
+
+function isTransform(schema: z.ZodType): boolean {
+  return (schema.def.type as string) === 'transform'
+}
+
+/** The node at a path, or undefined where the schema has none. */
+export function nodeAt(root: KeyNode, path: readonly PropertyKey[]): KeyNode | undefined {
+  let node: KeyNode | undefined = root
+  for (const step of path) {
+    if (node?.kind === 'map') node = node.keys.get(String(step))
+    else if (node?.kind === 'list') node = node.item
+    else if (node?.kind === 'table') node = node.value
+    else return undefined
+  }
+  return node
+}
+
+/** Every path to a value, a list's entries as 0 and a table's keys as `*`. */
+export function* pathsOf(node: KeyNode, at: readonly string[] = []): Generator<readonly string[]> {
+  if (at.length > 0) yield at
+  if (node.kind === 'map') for (const [key, child] of node.keys) yield* pathsOf(child, [...at, key])
+  else if (node.kind === 'list') yield* pathsOf(node.item, [...at, '0'])
+  else if (node.kind === 'table') yield* pathsOf(node.value, [...at, '*'])
+}
+
+/** Of several words the one that was most likely meant, if any is near. */
+export function nearest(word: string, candidates: Iterable<string>): string | undefined {
+  let best: string | undefined
+  let bestDistance = Math.max(2, Math.floor(word.length / 4)) + 1
+  for (const candidate of candidates) {
+    const steps = distance(word.toLowerCase(), candidate.toLowerCase())
+    if (steps < bestDistance) [best, bestDistance] = [candidate, steps]
+  }
+  return best
+}
+
+/** What an unknown key may have meant: a key of the same map, else the same key elsewhere. */
+export function suggestKey(root: KeyNode, path: readonly PropertyKey[]): string | undefined {
+  const parent = nodeAt(root, path.slice(0, -1))
+  const key = String(path.at(-1))
+  const sibling = parent?.kind === 'map' ? nearest(key, parent.keys.keys()) : undefined
+  if (sibling !== undefined) return sibling
+  const elsewhere = pathsOf(root).find((known) => known.at(-1) === key.toLowerCase())
+  return elsewhere?.join('.')
+}

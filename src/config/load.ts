@@ -1,0 +1,88 @@
+/** From a file and the environment to a configuration, or to everything that is wrong with it at once. */
+
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { parseConfigFile } from './file.ts'
+import { problemsOf } from './issues.ts'
+import { keysOf } from './keys.ts'
+import { ConfigError, type ConfigProblem, type ConfigWarning } from './problem.ts'
+import { type Config, configSchema } from './schema.ts'
+import { emptyTree, type Tree } from './tree.ts'
+
+export { ConfigError } from './problem.ts'
+
+/** Where a configuration is looked for when none is named, in this order. */
+export const SEARCHED_PATHS = [
+  '/etc/entrepot/config.yml',
+  '/etc/distribution/config.yml',
+  '/etc/docker/registry/config.yml',
+]
+
+export interface LoadOptions {
+  /** The file the user named; it goes before all others. */
+  path?: string | undefined
+  env: Readonly<Record<string, string | undefined>>
+  /** Reads a file as text, or throws as `fs` does. */
+  readFile?: (path: string) => string
+}
+
+export interface LoadedConfig {
+  config: Config
+  /** The file it was read from; undefined for the built-in defaults. */
+  source: string | undefined
+  warnings: ConfigWarning[]
+}
+
+/** Finds, reads and checks the configuration.
+ *  @throws ConfigError with every problem that was found */
+export function loadConfig({ path, env, readFile = readText }: LoadOptions): LoadedConfig {
+  const { tree, source, problems } = findTree(path || env.REGISTRY_CONFIGURATION_PATH, readFile)
+  const checked = configSchema.safeParse(tree)
+  if (!checked.success) problems.push(...problemsOf(checked.error.issues, tree, keysOf(configSchema)))
+  if (!checked.success || problems.length > 0) throw new ConfigError(problems, source)
+  return { config: checked.data, source, warnings: [] }
+}
+
+function readText(path: string): string {
+  return readFileSync(path, 'utf8')
+}
+
+interface FoundTree {
+  tree: Tree
+  source: string | undefined
+  problems: ConfigProblem[]
+}
+
+function findTree(named: string | undefined, readFile: (path: string) => string): FoundTree {
+  for (const path of named ? [named] : SEARCHED_PATHS) {
+    const text = readIfThere(path, readFile)
+    if (typeof text === 'string') return { ...parseConfigFile(text, path), source: path }
+    if (named || text !== undefined)
+      throw new ConfigError([{ path, message: `cannot be read: ${text?.message ?? 'no such file'}` }], path)
+  }
+  return { tree: builtInDefaults(), source: undefined, problems: [] }
+}
+
+/** A file's text, undefined where there is none, or why it cannot be read. */
+function readIfThere(path: string, readFile: (path: string) => string): string | Error | undefined {
+  try {
+    return readFile(path)
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException
+    if (code === undefined) throw cause
+    return code === 'ENOENT' || code === 'ENOTDIR' ? undefined : new Error(message)
+  }
+}
+
+/** What a registry is without a configuration: one for a developer's own machine. */
+function builtInDefaults(): Tree {
+  return emptyTree({
+    version: '0.1',
+    storage: emptyTree({
+      filesystem: emptyTree({ rootdirectory: resolve('data') }),
+      cache: emptyTree({ blobdescriptor: 'inmemory' }),
+      delete: emptyTree({ enabled: true }),
+    }),
+    http: emptyTree({ addr: '127.0.0.1:5000' }),
+  })
+}

@@ -1,0 +1,48 @@
+/** The whole configuration: every key that CNCF Distribution knows, of both generations, and Entrepot's own, with its
+ *  defaults. It is the one list of keys: the environment and the hints for mistyped keys are derived from it. */
+
+import { z } from 'zod'
+import { auth, policy } from './schema/access.ts'
+import { catalog, compatibility, proxy, tags, validation } from './schema/content.ts'
+import { http } from './schema/http.ts'
+import { scalar } from './schema/key.ts'
+import { log, logLevel } from './schema/log.ts'
+import { middleware } from './schema/middleware.ts'
+import { health, notifications, reporting } from './schema/operations.ts'
+import { redis } from './schema/redis.ts'
+import { storage } from './schema/storage.ts'
+
+export type { ConfigProblem, ConfigWarning } from './problem.ts'
+
+const VERSION = '0.1'
+const version = scalar(VERSION, (found) => (String(found) === VERSION ? VERSION : undefined))
+
+export const configSchema = z
+  .strictObject({
+    version: version.required(),
+    log,
+    /** Deprecated for `log.level`. */
+    loglevel: logLevel.optional(),
+    storage,
+    auth,
+    middleware,
+    reporting,
+    http,
+    notifications,
+    redis,
+    health,
+    catalog,
+    tags,
+    proxy,
+    compatibility,
+    validation,
+    policy,
+  })
+  .transform(({ loglevel, ...config }) => ({
+    ...config,
+    log: { ...config.log, level: config.log.level ?? loglevel ?? ('info' as const) },
+  }))
+
+/** A configuration that was checked and completed with its defaults. Its keys are those of the file; durations are
+ *  milliseconds, sizes are bytes. */
+export type Config = z.output<typeof configSchema>

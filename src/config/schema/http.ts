@@ -1,0 +1,104 @@
+/** `http`: where the registry listens and how it is reached. */
+
+import { isIP } from 'node:net'
+import { z } from 'zod'
+import { parseTcpAddress } from '../address.ts'
+import {
+  choice,
+  duration,
+  flag,
+  list,
+  optionalSection,
+  scalar,
+  section,
+  sectionOf,
+  table,
+  text,
+  url,
+} from './key.ts'
+
+const DEFAULT_ADDRESS = '127.0.0.1:5000'
+
+const tls = optionalSection({
+  certificate: text().or(''),
+  key: text().or(''),
+  clientcas: list(text().required()),
+  clientauth: choice(
+    'request-client-cert',
+    'require-any-client-cert',
+    'verify-client-cert-if-given',
+    'require-and-verify-client-cert',
+  ).or('require-and-verify-client-cert'),
+  minimumtls: choice('tls1.0', 'tls1.1', 'tls1.2', 'tls1.3').or('tls1.2'),
+  /** Go's names of cipher suites. */
+  ciphersuites: list(text().required()),
+  letsencrypt: section({
+    cachefile: text().or(''),
+    email: text().or(''),
+    hosts: list(text().required()),
+    directoryurl: url().optional(),
+  }),
+})
+
+const debug = optionalSection({
+  addr: text().or(''),
+  prometheus: section({ enabled: flag().or(false), path: text().or('/metrics') }),
+})
+
+/** Empty, or a path that begins with a slash and ends without one, however the file has it. */
+const prefix = scalar('a path such as /registry/', (found) => {
+  const steps = String(found).split('/').filter(Boolean)
+  return steps.every((step) => /^[\w\-.~]+$/.test(step))
+    ? steps.map((step) => `/${step}`).join('')
+    : undefined
+})
+
+/** The registry's own URL. One that is not fully qualified is dropped, as Distribution does (`support.ts` says so). */
+const host = scalar('a URL such as https://registry.example.com', (found) =>
+  isPublicUrl(found) ? new URL(String(found)) : null,
+)
+
+/** True for a URL that `http.host` can be. */
+export function isPublicUrl(found: unknown): boolean {
+  return typeof found === 'string' && URL.canParse(found) && /^https?:/i.test(found)
+}
+
+const network = scalar('an IP address or a CIDR range such as 10.0.0.0/8', (found) => {
+  const [address = '', bits, ...rest] = String(found).split('/')
+  const maxBits = { 0: -1, 4: 32, 6: 128 }[isIP(address)]!
+  const isRange = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= maxBits)
+  return maxBits > 0 && isRange && rest.length === 0 ? String(found) : undefined
+})
+
+const headerValue = scalar('text without control characters', (found) =>
+  /^[\t\x20-\x7e\x80-\xff]*$/.test(String(found)) ? String(found) : undefined,
+)
+
+/** Response headers: each name with its list of values. */
+export const headers = () => table(list(headerValue.required()))
+
+const httpKeys = z
+  .strictObject({
+    /** `host:port`, or the path of a socket where `net` is `unix`. */
+    addr: text().or(DEFAULT_ADDRESS),
+    net: choice('tcp', 'unix').or('tcp'),
+    host: host.optional().transform((found) => found ?? undefined),
+    prefix: prefix.or(''),
+    secret: text().or(''),
+    relativeurls: flag().or(true),
+    /** Milliseconds that running requests have to finish once the process is told to stop. */
+    draintimeout: duration().or(30_000),
+    /** Whose `X-Forwarded-*` headers are believed. */
+    trustedproxies: list(network.required()),
+    headers: headers(),
+    tls,
+    debug,
+    http2: section({ disabled: flag().or(false) }),
+    h2c: section({ enabled: flag().or(false) }),
+  })
+  .refine(({ net, addr }) => net === 'unix' || parseTcpAddress(addr) !== undefined, {
+    path: ['addr'],
+    error: 'host:port, or a port with nothing but a colon before it, such as :5000',
+  })
+
+export const http = sectionOf(httpKeys)

@@ -1,0 +1,137 @@
+/** The vocabulary the sections of the schema are written in. A key is a zod schema that says in its issue's message
+ *  what it accepts. YAML's null and an absent key are the same thing: the key's default. */
+
+import { z } from 'zod'
+import { parseDuration, parseSize } from '../units.ts'
+
+/** A scalar key, to be completed by what stands where the configuration has none. */
+export interface Scalar<T> {
+  optional(): z.ZodType<T | undefined>
+  or(fallback: T): z.ZodType<T>
+  required(): z.ZodType<T>
+}
+
+/** A scalar that `read` understands; it answers undefined for what is not accepted. */
+export function scalar<T>(
+  accepted: string,
+  read: (found: string | number | boolean) => T | undefined,
+): Scalar<T> {
+  const build = <U>(fallback: U | undefined, isRequired: boolean) =>
+    z
+      .unknown()
+      .transform((found, context): T | U => {
+        if (found === null && !isRequired) return fallback as U
+        const value = isScalar(found) ? read(found) : undefined
+        if (value !== undefined) return value
+        context.issues.push({ code: 'custom', message: accepted, input: found })
+        return z.NEVER
+      })
+      .prefault(null) as z.ZodType<T | U>
+  return {
+    optional: () => build<undefined>(undefined, false),
+    or: (fallback) => build<T>(fallback, false),
+    required: () => build<T>(undefined, true),
+  }
+}
+
+function isScalar(found: unknown): found is string | number | boolean {
+  return typeof found === 'string' || typeof found === 'number' || typeof found === 'boolean'
+}
+
+/** Text. A plain number or boolean is its text: a password of digits needs no quotes. */
+export function text(accepted = 'text'): Scalar<string> {
+  return scalar(accepted, (found) => String(found))
+}
+
+/** Text that is not empty. */
+export function filledText(accepted = 'text that is not empty'): Scalar<string> {
+  return scalar(accepted, (found) => String(found) || undefined)
+}
+
+const FLAGS = new Map([
+  ...['true', 'yes', 'on', 'y'].map((word) => [word, true] as const),
+  ...['false', 'no', 'off', 'n'].map((word) => [word, false] as const),
+])
+
+/** A boolean as YAML 1.1 writes it, which Go's parser reads; undefined when it is none. */
+export function readFlag(found: unknown): boolean | undefined {
+  return typeof found === 'boolean' ? found : FLAGS.get(String(found).toLowerCase())
+}
+
+export function flag(): Scalar<boolean> {
+  return scalar('true or false', readFlag)
+}
+
+/** A whole number between `min` and `max`, both included. */
+export function integer({
+  min = Number.MIN_SAFE_INTEGER,
+  max = Number.MAX_SAFE_INTEGER,
+} = {}): Scalar<number> {
+  const from = min === Number.MIN_SAFE_INTEGER ? '' : ` from ${min}`
+  const to = max === Number.MAX_SAFE_INTEGER ? '' : ` to ${max}`
+  return scalar(`a whole number${from}${to}`, (found) => {
+    if (typeof found === 'boolean' || !/^[-+]?\d[\d_]*$/.test(String(found))) return undefined
+    const value = Number(String(found).replaceAll('_', ''))
+    return value >= min && value <= max ? value : undefined
+  })
+}
+
+/** A duration, in milliseconds. Negative ones have a meaning to some clients only (`signed`). */
+export function duration({ signed = false } = {}): Scalar<number> {
+  return scalar('a duration such as 168h, 1m30s or 100ms', (found) => {
+    const milliseconds = parseDuration(found)
+    return milliseconds !== undefined && (signed || milliseconds >= 0) ? milliseconds : undefined
+  })
+}
+
+/** A size, in bytes. */
+export function size({ min = 0, minText = '' } = {}): Scalar<number> {
+  return scalar(`a size in bytes or with a unit, such as 10MiB${minText}`, (found) => {
+    const bytes = parseSize(found)
+    return bytes !== undefined && bytes >= min ? bytes : undefined
+  })
+}
+
+/** One of several words, in whatever case. */
+export function choice<const T extends string>(...words: readonly T[]): Scalar<T> {
+  return scalar(words.join(', '), (found) => words.find((word) => word === String(found).toLowerCase()))
+}
+
+/** An absolute URL of the web. The text is kept as it was written. */
+export function url(): Scalar<string> {
+  return scalar('a URL such as https://example.com', (found) =>
+    URL.canParse(String(found)) && /^https?:$/.test(new URL(String(found)).protocol)
+      ? String(found)
+      : undefined,
+  )
+}
+
+/** A map of known keys. Absent, it is the map of their defaults. */
+export function section<S extends z.core.$ZodLooseShape>(shape: S) {
+  return sectionOf(z.strictObject(shape))
+}
+
+/** A map of known keys that stands for something by being there: undefined when it is absent. */
+export function optionalSection<S extends z.core.$ZodLooseShape>(shape: S) {
+  return z.preprocess((found) => (found === null ? {} : found), z.strictObject(shape).optional())
+}
+
+/** A section over a schema of a map, for one that has checks of its own. */
+export function sectionOf<T extends z.ZodType>(map: T) {
+  return z.preprocess((found) => found ?? {}, map)
+}
+
+/** A list; absent, it is empty. */
+export function list<T extends z.ZodType>(item: T) {
+  return z.preprocess((found) => found ?? [], z.array(item))
+}
+
+/** A map of free keys; absent, it is empty. */
+export function table<T extends z.ZodType>(value: T) {
+  return z.preprocess((found) => found ?? {}, z.record(z.string(), value))
+}
+
+/** Anything YAML can say. */
+export function anything() {
+  return z.unknown()
+}

@@ -1,0 +1,64 @@
+/** What others watch and what the registry tells them: `notifications`, `health`, `reporting`. Durations are
+ *  milliseconds. */
+
+import { headers } from './http.ts'
+import { duration, filledText, flag, integer, list, optionalSection, section, text, url } from './key.ts'
+
+const SECOND = 1000
+
+const endpoint = section({
+  name: filledText('a name for the endpoint').required(),
+  disabled: flag().or(false),
+  url: url().required(),
+  headers: headers(),
+  timeout: duration().or(SECOND),
+  /** Failures in a row before it is left alone for `backoff`. */
+  threshold: integer({ min: 0 }).or(10),
+  backoff: duration().or(SECOND),
+  ignoredmediatypes: list(text().required()),
+  ignore: section({ mediatypes: list(text().required()), actions: list(text().required()) }),
+})
+
+export const notifications = section({
+  events: section({ includereferences: flag().or(false) }),
+  endpoints: list(endpoint),
+})
+
+const interval = () => duration().or(10 * SECOND)
+/** Failures in a row that make it unhealthy. */
+const threshold = () => integer({ min: 0 }).or(0)
+
+export const health = section({
+  storagedriver: section({ enabled: flag().or(false), interval: interval(), threshold: threshold() }),
+  file: list(
+    section({
+      file: filledText('the path of a file').required(),
+      interval: interval(),
+      threshold: threshold(),
+    }),
+  ),
+  http: list(
+    section({
+      uri: url().required(),
+      headers: headers(),
+      statuscode: integer({ min: 0, max: 599 }).or(200),
+      timeout: duration().optional(),
+      interval: interval(),
+      threshold: threshold(),
+    }),
+  ),
+  tcp: list(
+    section({
+      addr: filledText('host:port').required(),
+      timeout: duration().optional(),
+      interval: interval(),
+      threshold: threshold(),
+    }),
+  ),
+})
+
+/** Removed by generation 3. */
+export const reporting = section({
+  bugsnag: optionalSection({ apikey: text().or(''), releasestage: text().or(''), endpoint: text().or('') }),
+  newrelic: optionalSection({ licensekey: text().or(''), name: text().or(''), verbose: flag().or(false) }),
+})

@@ -1,0 +1,53 @@
+/** `redis`, in the words of both generations. Durations are milliseconds; a negative one means to have none. */
+
+import { duration, flag, integer, list, optionalSection, section, text } from './key.ts'
+
+const timeout = () => duration({ signed: true }).optional()
+const count = () => integer().optional()
+
+export const redis = optionalSection({
+  /** Generation 2's single server. */
+  addr: text().or(''),
+  pool: section({ maxidle: count(), maxactive: count(), idletimeout: timeout() }),
+  /** Generation 3: several are a cluster, or sentinels where `mastername` is given. */
+  addrs: list(text().required()),
+  mastername: text().or(''),
+  clientname: text().or(''),
+  username: text().or(''),
+  password: text().or(''),
+  sentinelusername: text().or(''),
+  sentinelpassword: text().or(''),
+  db: integer({ min: 0 }).or(0),
+  protocol: count(),
+  maxretries: count(),
+  minretrybackoff: timeout(),
+  maxretrybackoff: timeout(),
+  dialtimeout: timeout(),
+  readtimeout: timeout(),
+  writetimeout: timeout(),
+  contexttimeoutenabled: flag().or(false),
+  poolfifo: flag().or(false),
+  poolsize: count(),
+  pooltimeout: timeout(),
+  minidleconns: count(),
+  maxidleconns: count(),
+  maxactiveconns: count(),
+  connmaxidletime: timeout(),
+  connmaxlifetime: timeout(),
+  maxredirects: count(),
+  readonly: flag().or(false),
+  routebylatency: flag().or(false),
+  routerandomly: flag().or(false),
+  disableidentity: flag().or(false),
+  /** The first releases of generation 3 spelled it so. */
+  disableindentity: flag().or(false),
+  identitysuffix: text().or(''),
+  unstableresp3: flag().or(false),
+  tls: section({
+    /** Generation 2's switch. */
+    enabled: flag().or(false),
+    certificate: text().or(''),
+    key: text().or(''),
+    rootcas: list(text().required()),
+  }),
+})

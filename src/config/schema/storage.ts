@@ -1,0 +1,165 @@
+/** `storage`: exactly one driver, and what holds for any of them. */
+
+import { z } from 'zod'
+import {
+  anything,
+  choice,
+  duration,
+  filledText,
+  flag,
+  integer,
+  optionalSection,
+  section,
+  sectionOf,
+  size,
+  table,
+  text,
+} from './key.ts'
+
+const MIB = 1024 ** 2
+const MIN_S3_CHUNK_BYTES = 5 * MIB
+
+const filesystem = optionalSection({
+  rootdirectory: filledText('the path of a folder').or('/var/lib/registry'),
+  /** A hint how many files may be worked on at once. */
+  maxthreads: integer().or(100),
+})
+
+const s3 = () =>
+  optionalSection({
+    accesskey: text().or(''),
+    secretkey: text().or(''),
+    region: text().or(''),
+    regionendpoint: text().or(''),
+    bucket: filledText('the name of a bucket').required(),
+    encrypt: flag().or(false),
+    keyid: text().or(''),
+    secure: flag().or(true),
+    skipverify: flag().or(false),
+    v4auth: flag().or(true),
+    /** Bytes, as are the other sizes here. */
+    chunksize: size({ min: MIN_S3_CHUNK_BYTES, minText: ', at least 5MiB' }).or(10 * MIB),
+    multipartcopychunksize: size({ min: MIN_S3_CHUNK_BYTES, minText: ', at least 5MiB' }).or(32 * MIB),
+    multipartcopymaxconcurrency: integer({ min: 1 }).or(100),
+    multipartcopythresholdsize: size().or(32 * MIB),
+    rootdirectory: text().or(''),
+    storageclass: text().or('STANDARD'),
+    objectacl: text().or('private'),
+    useragent: text().or(''),
+    forcepathstyle: flag().optional(),
+    accelerate: flag().or(false),
+    usedualstack: flag().or(false),
+    usefipsendpoint: flag().or(false),
+    loglevel: text().or(''),
+    redirectendpoint: text().or(''),
+  })
+
+const azure = optionalSection({
+  accountname: text().or(''),
+  accountkey: text().or(''),
+  container: filledText('the name of a container').required(),
+  realm: text().or('core.windows.net'),
+  rootdirectory: text().or(''),
+  trimlegacyrootprefix: flag().or(false),
+  legacyrootprefix: flag().or(false),
+  serviceurl: text().or(''),
+  connectionstring: text().or(''),
+  copy_status_poll_max_retry: integer().or(5),
+  copy_status_poll_delay: duration().or(100),
+  credentials: section({
+    type: choice('client_secret', 'shared_key', 'default_credentials').optional(),
+    clientid: text().or(''),
+    tenantid: text().or(''),
+    secret: text().or(''),
+  }),
+  skipverify: flag().or(false),
+  max_retries: integer().or(5),
+  /** Milliseconds. */
+  retry_delay: duration().or(100),
+})
+
+const gcs = optionalSection({
+  bucket: filledText('the name of a bucket').required(),
+  keyfile: text().or(''),
+  /** A service account's key, in Google's own words. */
+  credentials: table(anything()),
+  rootdirectory: text().or(''),
+  /** Bytes. */
+  chunksize: size().or(16 * MIB),
+  maxconcurrency: integer({ min: 1 }).or(50),
+  useragent: text().or(''),
+})
+
+const cacheKind = choice('inmemory', 'redis', 'none')
+
+const cache = section({
+  blobdescriptor: cacheKind.optional(),
+  /** What `blobdescriptor` was called before Distribution 2. */
+  layerinfo: cacheKind.optional(),
+  /** How many descriptors the cache in memory holds; 0 or less for as many as come. */
+  blobdescriptorsize: integer().or(10_000),
+}).transform(({ blobdescriptor, layerinfo, blobdescriptorsize }) => ({
+  blobdescriptor: blobdescriptor ?? layerinfo ?? ('none' as const),
+  blobdescriptorsize,
+}))
+
+const maintenance = section({
+  uploadpurging: section({
+    enabled: flag().or(true),
+    /** Milliseconds since an upload began. */
+    age: duration().or(168 * 3_600_000),
+    /** Milliseconds between two purges. */
+    interval: duration().or(24 * 3_600_000),
+    dryrun: flag().or(false),
+  }),
+  readonly: section({ enabled: flag().or(false) }),
+})
+
+const DRIVERS = ['filesystem', 'inmemory', 's3', 's3aws', 'azure', 'gcs']
+/** Drivers that generation 3 removed, still met in files. */
+const REMOVED_DRIVERS = ['swift', 'oss']
+
+const storageKeys = z
+  .strictObject({
+    filesystem,
+    inmemory: optionalSection({}),
+    s3: s3(),
+    s3aws: s3(),
+    azure,
+    gcs,
+    swift: table(anything()).optional(),
+    oss: table(anything()).optional(),
+    cache,
+    delete: section({ enabled: flag().or(false) }),
+    redirect: section({ disable: flag().or(false) }),
+    tag: section({ concurrencylimit: integer({ min: 0 }).optional() }),
+    maintenance,
+  })
+  .refine((found) => driversOf(found).length === 1, {
+    when: ({ value }) => typeof value === 'object',
+    error: ({ input }) =>
+      `exactly one of ${DRIVERS.join(', ')}; here: ${driversOf(input).join(' and ') || 'none'}`,
+  })
+
+/** The drivers that a `storage` section names. */
+function driversOf(found: unknown): string[] {
+  return [...DRIVERS, ...REMOVED_DRIVERS].filter(
+    (driver) => (found as Record<string, unknown>)[driver] !== undefined,
+  )
+}
+
+export const storage = sectionOf(storageKeys)
+  .transform(({ s3aws, ...rest }) => ({
+    ...rest,
+    s3: rest.s3 ?? s3aws,
+  }))
+  .transform((section) => section as OneDriver<typeof section>)
+
+/** A section with the one driver it has. Only those that are served: a configuration with another one is refused
+ *  before it gets here (`support.ts`). */
+type OneDriver<S extends { filesystem?: unknown; inmemory?: unknown }> = Omit<S, DriverName> &
+  (
+    | { filesystem: NonNullable<S['filesystem']>; inmemory?: undefined }
+    | { inmemory: NonNullable<S['inmemory']>; filesystem?: undefined }
+  )
+type DriverName = 'filesystem' | 'inmemory' | 's3' | 'azure' | 'gcs' | 'swift' | 'oss'

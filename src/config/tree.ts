@@ -1,0 +1,55 @@
+/** The configuration before it has a shape: what YAML gave and the environment changed. Its maps have no prototype
+ *  and no key that could name one, so nothing in a file or a variable reaches beyond the tree. */
+
+export type TreeValue = string | number | boolean | null | TreeValue[] | Tree
+export interface Tree {
+  [key: string]: TreeValue
+}
+
+/** Where a value stands: keys of maps and indices of lists. */
+export type TreePath = readonly (string | number)[]
+
+const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype'])
+
+/** True for a key that no part of a configuration may have. */
+export function isForbiddenKey(key: string): boolean {
+  return FORBIDDEN_KEYS.has(key)
+}
+
+export function isTree(value: unknown): value is Tree {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** An empty map. */
+export function emptyTree(entries: Record<string, TreeValue> = {}): Tree {
+  return Object.assign(Object.create(null) as Tree, entries)
+}
+
+/** Copies plain data into a tree. Forbidden keys are left out and their paths reported to `onForbidden`. */
+export function toTree(value: unknown, onForbidden: (path: TreePath) => void, at: TreePath = []): TreeValue {
+  if (Array.isArray(value)) return value.map((item, index) => toTree(item, onForbidden, [...at, index]))
+  if (typeof value !== 'object' || value === null) return (value ?? null) as TreeValue
+  const tree = emptyTree()
+  for (const [key, child] of Object.entries(value)) {
+    if (isForbiddenKey(key)) onForbidden([...at, key])
+    else tree[key] = toTree(child, onForbidden, [...at, key])
+  }
+  return tree
+}
+
+/** The value at a path, or undefined where nothing stands. */
+export function valueAt(root: TreeValue | undefined, path: TreePath): TreeValue | undefined {
+  let value = root
+  for (const step of path) {
+    if (typeof step === 'number') value = Array.isArray(value) ? value[step] : undefined
+    else value = isTree(value) ? value[step] : undefined
+  }
+  return value
+}
+
+/** A path as people write it: `notifications.endpoints[0].url`. */
+export function formatPath(path: readonly PropertyKey[]): string {
+  return path
+    .map((step, index) => (typeof step === 'number' ? `[${step}]` : `${index > 0 ? '.' : ''}${String(step)}`))
+    .join('')
+}
