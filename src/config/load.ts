@@ -2,11 +2,13 @@
 
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { applyEnvironment } from './environment.ts'
 import { parseConfigFile } from './file.ts'
 import { problemsOf } from './issues.ts'
 import { keysOf } from './keys.ts'
 import { ConfigError, type ConfigProblem, type ConfigWarning } from './problem.ts'
 import { type Config, configSchema } from './schema.ts'
+import { checkSupport } from './support.ts'
 import { emptyTree, type Tree } from './tree.ts'
 
 export { ConfigError } from './problem.ts'
@@ -36,11 +38,27 @@ export interface LoadedConfig {
 /** Finds, reads and checks the configuration.
  *  @throws ConfigError with every problem that was found */
 export function loadConfig({ path, env, readFile = readText }: LoadOptions): LoadedConfig {
-  const { tree, source, problems } = findTree(path || env.REGISTRY_CONFIGURATION_PATH, readFile)
+  const { tree: written, source, problems } = findTree(path || env.REGISTRY_CONFIGURATION_PATH, readFile)
+  const keys = keysOf(configSchema)
+  const { tree, origins, ...overlaid } = applyEnvironment(written, keys, { variables: env, readFile })
   const checked = configSchema.safeParse(tree)
-  if (!checked.success) problems.push(...problemsOf(checked.error.issues, tree, keysOf(configSchema)))
+  const support = checkSupport(tree)
+  problems.push(...overlaid.problems)
+  if (!checked.success) problems.push(...withOrigins(problemsOf(checked.error.issues, tree, keys), origins))
+  problems.push(...withOrigins(support.problems, origins))
   if (!checked.success || problems.length > 0) throw new ConfigError(problems, source)
-  return { config: checked.data, source, warnings: [] }
+  return { config: checked.data, source, warnings: [...overlaid.warnings, ...support.warnings] }
+}
+
+/** Says of what a variable set that it did. */
+function withOrigins(
+  problems: readonly ConfigProblem[],
+  origins: ReadonlyMap<string, string>,
+): ConfigProblem[] {
+  return problems.map(({ path, message }) => {
+    const origin = origins.get(path)
+    return { path, message: origin === undefined ? message : `${message} (set by ${origin})` }
+  })
 }
 
 function readText(path: string): string {

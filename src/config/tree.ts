@@ -37,6 +37,10 @@ export function toTree(value: unknown, onForbidden: (path: TreePath) => void, at
   return tree
 }
 
+export function copyTree(tree: Tree): Tree {
+  return toTree(tree, () => {}) as Tree
+}
+
 /** The value at a path, or undefined where nothing stands. */
 export function valueAt(root: TreeValue | undefined, path: TreePath): TreeValue | undefined {
   let value = root
@@ -52,4 +56,42 @@ export function formatPath(path: readonly PropertyKey[]): string {
   return path
     .map((step, index) => (typeof step === 'number' ? `[${step}]` : `${index > 0 ? '.' : ''}${String(step)}`))
     .join('')
+}
+
+/** Sets the value at a path and makes the maps and lists on the way. A list takes an index up to its length. An
+ *  existing key is found in whatever case it is written. False when something else is in the way or a key is
+ *  forbidden; nothing was changed then. */
+export function assign(root: Tree, path: TreePath, value: TreeValue): boolean {
+  const [step, ...rest] = path
+  if (step === undefined) return false
+  const slot = slotOf(root, step)
+  if (slot === undefined) return false
+  if (rest.length === 0) {
+    slot.write(value)
+    return true
+  }
+  const existing = slot.read()
+  const container = existing ?? (typeof rest[0] === 'number' ? [] : emptyTree())
+  if (!assign(container as Tree, rest, value)) return false
+  slot.write(container)
+  return true
+}
+
+function slotOf(container: TreeValue, step: string | number) {
+  if (typeof step === 'number') {
+    if (!Array.isArray(container) || step > container.length) return undefined
+    return slot(container, step)
+  }
+  if (!isTree(container) || isForbiddenKey(step)) return undefined
+  const existing = Object.keys(container).find((key) => key.toLowerCase() === step)
+  return slot(container, existing ?? step)
+}
+
+function slot<K extends string | number>(container: { [key in K]: TreeValue }, key: K) {
+  return {
+    read: (): TreeValue | undefined => container[key],
+    write: (value: TreeValue): void => {
+      container[key] = value
+    },
+  }
 }

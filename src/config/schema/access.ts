@@ -33,7 +33,7 @@ const authKeys = z
   })
   .refine((found) => kindsOf(found).length <= 1, {
     when: ({ value }) => typeof value === 'object',
-    error: ({ input }) => `one of ${KINDS.join(', ')}; here: ${kindsOf(input).join(' and ')}`,
+    error: ({ input }) => `found ${kindsOf(input).join(' and ')}; accepted: one of ${KINDS.join(', ')}`,
   })
 
 export const auth = sectionOf(authKeys)

@@ -39,20 +39,12 @@ const manifests = section({
   }),
 })
 
-/** What `validation.disabled` means to the rest: nothing is demanded of a manifest. */
-const noDemands = {
-  urls: { allow: [/^/], deny: [] as RegExp[] },
-  indexes: { platforms: 'none' as const, platformlist: [] },
-}
-
 export const validation = section({
   /** Deprecated; it overrules `disabled`. */
   enabled: flag().or(false),
   disabled: flag().or(false),
   manifests,
-}).transform(({ enabled, disabled, manifests }) =>
-  disabled && !enabled ? { disabled: true, manifests: noDemands } : { disabled: false, manifests },
-)
+}).transform(({ enabled, disabled, manifests }) => ({ disabled: disabled && !enabled, manifests }))
 
 export const proxy = section({
   remoteurl: url().optional(),

@@ -96,9 +96,13 @@ const httpKeys = z
     http2: section({ disabled: flag().or(false) }),
     h2c: section({ enabled: flag().or(false) }),
   })
-  .refine(({ net, addr }) => net === 'unix' || parseTcpAddress(addr) !== undefined, {
-    path: ['addr'],
-    error: 'host:port, or a port with nothing but a colon before it, such as :5000',
-  })
+  .refine(
+    ({ net, addr }) => net === 'unix' || typeof addr !== 'string' || parseTcpAddress(addr) !== undefined,
+    {
+      path: ['addr'],
+      when: ({ value }) => typeof value === 'object',
+      error: 'host:port, or a port with nothing but a colon before it, such as :5000',
+    },
+  )
 
 export const http = sectionOf(httpKeys)

@@ -138,7 +138,7 @@ const storageKeys = z
   .refine((found) => driversOf(found).length === 1, {
     when: ({ value }) => typeof value === 'object',
     error: ({ input }) =>
-      `exactly one of ${DRIVERS.join(', ')}; here: ${driversOf(input).join(' and ') || 'none'}`,
+      `found ${driversOf(input).join(' and ') || 'no driver'}; accepted: exactly one of ${DRIVERS.join(', ')}`,
   })
 
 /** The drivers that a `storage` section names. */

@@ -1,0 +1,122 @@
+/** What the schema knows and the registry does not serve. A key on which it depends who may do what, or where bytes go,
+ *  refuses to start: without it the registry would be another one than its owner asked for. Any other is named in a
+ *  warning. A row leaves when its key is served. */
+
+import type { ConfigProblem, ConfigWarning } from './problem.ts'
+import { isPublicUrl } from './schema/http.ts'
+import { readFlag } from './schema/key.ts'
+import { isTree, type Tree, type TreeValue, valueAt } from './tree.ts'
+
+interface Row {
+  path: string
+  why: string
+  /** For which values it holds; by default for a refusal when there is one, for a warning when it asks for something. */
+  when?: (value: TreeValue) => boolean
+}
+
+const UNENFORCED = 'is not served yet: everybody could do everything'
+const UNENCRYPTED =
+  'is not served yet: passwords and content would travel in the clear; end TLS in a proxy before it'
+const ELSEWHERE =
+  'is not served yet: content would not go where it belongs; served are filesystem and inmemory'
+
+const REFUSED: readonly Row[] = [
+  { path: 'auth.silly', why: UNENFORCED },
+  { path: 'auth.htpasswd', why: UNENFORCED },
+  { path: 'auth.token', why: UNENFORCED },
+  { path: 'policy.repository.classes', why: 'is not served yet: every class of content would be taken' },
+  { path: 'http.tls.certificate', why: UNENCRYPTED },
+  { path: 'http.tls.key', why: UNENCRYPTED },
+  { path: 'http.tls.clientcas', why: UNENCRYPTED },
+  { path: 'http.tls.letsencrypt', why: UNENCRYPTED },
+  { path: 'storage.s3', why: ELSEWHERE },
+  { path: 'storage.s3aws', why: ELSEWHERE },
+  { path: 'storage.azure', why: ELSEWHERE },
+  { path: 'storage.gcs', why: ELSEWHERE },
+  { path: 'storage.swift', why: 'was removed by Distribution 3 and is not served' },
+  { path: 'storage.oss', why: 'was removed by Distribution 3 and is not served' },
+  { path: 'proxy.remoteurl', why: 'is not served yet: nothing would be fetched, and pushes would be taken' },
+  {
+    path: 'middleware.registry',
+    why: 'is not served: it may decide what is shown and taken',
+    when: hasEnabledEntry,
+  },
+  {
+    path: 'middleware.repository',
+    why: 'is not served: it may decide what is shown and taken',
+    when: hasEnabledEntry,
+  },
+  {
+    path: 'middleware.storage',
+    why: 'is not served yet: it decides where content comes from',
+    when: hasEnabledEntry,
+  },
+]
+
+const NOT_SERVED = 'is not served yet and has no effect'
+
+const IGNORED: readonly Row[] = [
+  { path: 'log.hooks', why: NOT_SERVED },
+  { path: 'log.reportcaller', why: NOT_SERVED },
+  { path: 'reporting', why: 'was removed by Distribution 3 and has no effect' },
+  { path: 'compatibility.schema1', why: 'was removed by Distribution 3 and has no effect' },
+  { path: 'storage.tag.concurrencylimit', why: NOT_SERVED },
+  {
+    path: 'storage.cache.blobdescriptor',
+    why: 'is not served with redis yet: the cache is in memory',
+    when: isRedis,
+  },
+  {
+    path: 'storage.cache.layerinfo',
+    why: 'is not served with redis yet: the cache is in memory',
+    when: isRedis,
+  },
+  { path: 'redis', why: NOT_SERVED },
+  { path: 'notifications.endpoints', why: 'is not served yet: nobody is notified' },
+  { path: 'health', why: 'is not served yet: nothing is checked' },
+  { path: 'http.debug', why: NOT_SERVED },
+  { path: 'http.h2c', why: 'is not served yet: clients use HTTP/1.1' },
+  {
+    path: 'http.host',
+    why: 'is not a URL such as https://registry.example.com and has no effect',
+    when: (value) => !isPublicUrl(value),
+  },
+]
+
+/** What a tree asks for that is not served. */
+export function checkSupport(tree: Tree): { problems: ConfigProblem[]; warnings: ConfigWarning[] } {
+  return { problems: matching(REFUSED, tree, isThere), warnings: matching(IGNORED, tree, asksForSomething) }
+}
+
+function matching(rows: readonly Row[], tree: Tree, byDefault: (value: TreeValue) => boolean) {
+  return rows
+    .filter(({ path, when = byDefault }) => {
+      const value = valueAt(tree, path.split('.'))
+      return value !== undefined && isThere(value) && when(value)
+    })
+    .map(({ path, why }) => ({ path, message: why }))
+}
+
+/** False for what is empty only: a refusal must not depend on how its value is read. */
+function isThere(value: TreeValue): boolean {
+  if (Array.isArray(value)) return value.some(isThere)
+  return isTree(value) ? Object.values(value).some(isThere) : value !== null && value !== ''
+}
+
+/** False for what is empty or switched off, also where that is said in a key of its own. */
+function asksForSomething(value: TreeValue): boolean {
+  if (Array.isArray(value)) return value.some(asksForSomething)
+  if (!isTree(value)) return isThere(value) && readFlag(value) !== false
+  if (readFlag(value.enabled) === false || readFlag(value.disabled) === true) return false
+  return Object.values(value).some(asksForSomething)
+}
+
+function hasEnabledEntry(entries: TreeValue): boolean {
+  return (
+    !Array.isArray(entries) || entries.some((entry) => !isTree(entry) || readFlag(entry.disabled) !== true)
+  )
+}
+
+function isRedis(value: TreeValue): boolean {
+  return String(value).toLowerCase() === 'redis'
+}
