@@ -4,7 +4,7 @@
 
 import { LineCounter, parseDocument, visit } from 'yaml'
 import type { ConfigProblem } from './problem.ts'
-import { emptyTree, formatPath, isTree, type Tree, type TreeValue, toTree } from './tree.ts'
+import { formatPath, isTree, type Tree, type TreeValue, toTree } from './tree.ts'
 
 /** Reads YAML 1.2 with merge keys. `origin` names the text in problems: a file or a variable. */
 export function parseYaml(text: string, origin: string): { value: TreeValue; problems: ConfigProblem[] } {
@@ -42,10 +42,10 @@ function toTreeOf(document: { toJS(): unknown }, origin: string) {
   }
 }
 
-/** Reads a configuration file's text: a map, or nothing at all. */
-export function parseConfigFile(text: string, origin: string): { tree: Tree; problems: ConfigProblem[] } {
+/** Reads a configuration file's text; no tree if it is not YAML, or no map. */
+export function parseConfigFile(text: string, origin: string): { tree?: Tree; problems: ConfigProblem[] } {
   const { value, problems } = parseYaml(text, origin)
   if (isTree(value)) return { tree: value, problems }
   const message = 'found no map; accepted: keys and their values, the first of them version: 0.1'
-  return { tree: emptyTree(), problems: problems.length > 0 ? problems : [{ path: origin, message }] }
+  return { problems: problems.length > 0 ? problems : [{ path: origin, message }] }
 }

@@ -3,7 +3,7 @@
 import type { z } from 'zod'
 import { type KeyNode, suggestKey } from './keys.ts'
 import { type ConfigProblem, mismatch } from './problem.ts'
-import { formatPath, isTree, type Tree, type TreePath, type TreeValue, valueAt } from './tree.ts'
+import { formatPath, type Tree, type TreePath, type TreeValue, valueAt } from './tree.ts'
 
 const EXPECTED: Record<string, string> = { object: 'a map of keys', record: 'a map of keys', array: 'a list' }
 
@@ -12,17 +12,15 @@ export function problemsOf(issues: readonly z.core.$ZodIssue[], tree: Tree, keys
   return issues.flatMap((issue): ConfigProblem[] => {
     if (issue.code === 'unrecognized_keys')
       return issue.keys.map((key) => unknownKey([...issue.path, key], keys))
-    const accepted =
-      issue.code === 'invalid_type' ? (EXPECTED[issue.expected] ?? issue.expected) : issue.message
     const found = valueAt(tree, issue.path as TreePath)
-    return [{ path: formatPath(issue.path), message: mismatch(found, accepted) }]
+    return [{ path: formatPath(issue.path), message: messageOf(issue, found) }]
   })
 }
 
 /** A key says what it accepts; a check of several keys says all of it. */
 function messageOf(issue: z.core.$ZodIssue, found: TreeValue | undefined): string {
   if (issue.code === 'invalid_type') return mismatch(found, EXPECTED[issue.expected] ?? issue.expected)
-  return isTree(found) && issue.message.startsWith('found ') ? issue.message : mismatch(found, issue.message)
+  return issue.message.startsWith('found ') ? issue.message : mismatch(found, issue.message)
 }
 
 /** Says that nobody knows a key, and which one may have been meant. */

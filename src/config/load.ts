@@ -74,11 +74,18 @@ interface FoundTree {
 function findTree(named: string | undefined, readFile: (path: string) => string): FoundTree {
   for (const path of named ? [named] : SEARCHED_PATHS) {
     const text = readIfThere(path, readFile)
-    if (typeof text === 'string') return { ...parseConfigFile(text, path), source: path }
+    if (typeof text === 'string') return parsed(text, path)
     if (named || text !== undefined)
       throw new ConfigError([{ path, message: `cannot be read: ${text?.message ?? 'no such file'}` }], path)
   }
   return { tree: builtInDefaults(), source: undefined, problems: [] }
+}
+
+/** A text that is no map of keys has no more to say than that. */
+function parsed(text: string, path: string): FoundTree {
+  const { tree, problems } = parseConfigFile(text, path)
+  if (tree === undefined) throw new ConfigError(problems, path)
+  return { tree, source: path, problems }
 }
 
 /** A file's text, undefined where there is none, or why it cannot be read. */

@@ -21,20 +21,20 @@ const ELSEWHERE =
   'is not served yet: content would not go where it belongs; served are filesystem and inmemory'
 
 const REFUSED: readonly Row[] = [
-  { path: 'auth.silly', why: UNENFORCED },
-  { path: 'auth.htpasswd', why: UNENFORCED },
-  { path: 'auth.token', why: UNENFORCED },
+  { path: 'auth.silly', why: UNENFORCED, when: isNamed },
+  { path: 'auth.htpasswd', why: UNENFORCED, when: isNamed },
+  { path: 'auth.token', why: UNENFORCED, when: isNamed },
   { path: 'policy.repository.classes', why: 'is not served yet: every class of content would be taken' },
   { path: 'http.tls.certificate', why: UNENCRYPTED },
   { path: 'http.tls.key', why: UNENCRYPTED },
   { path: 'http.tls.clientcas', why: UNENCRYPTED },
   { path: 'http.tls.letsencrypt', why: UNENCRYPTED },
-  { path: 'storage.s3', why: ELSEWHERE },
-  { path: 'storage.s3aws', why: ELSEWHERE },
-  { path: 'storage.azure', why: ELSEWHERE },
-  { path: 'storage.gcs', why: ELSEWHERE },
-  { path: 'storage.swift', why: 'was removed by Distribution 3 and is not served' },
-  { path: 'storage.oss', why: 'was removed by Distribution 3 and is not served' },
+  { path: 'storage.s3', why: ELSEWHERE, when: isNamed },
+  { path: 'storage.s3aws', why: ELSEWHERE, when: isNamed },
+  { path: 'storage.azure', why: ELSEWHERE, when: isNamed },
+  { path: 'storage.gcs', why: ELSEWHERE, when: isNamed },
+  { path: 'storage.swift', why: 'was removed by Distribution 3 and is not served', when: isNamed },
+  { path: 'storage.oss', why: 'was removed by Distribution 3 and is not served', when: isNamed },
   { path: 'proxy.remoteurl', why: 'is not served yet: nothing would be fetched, and pushes would be taken' },
   {
     path: 'middleware.registry',
@@ -79,7 +79,7 @@ const IGNORED: readonly Row[] = [
   {
     path: 'http.host',
     why: 'is not a URL such as https://registry.example.com and has no effect',
-    when: (value) => !isPublicUrl(value),
+    when: (value) => isThere(value) && !isPublicUrl(value),
   },
 ]
 
@@ -92,9 +92,14 @@ function matching(rows: readonly Row[], tree: Tree, byDefault: (value: TreeValue
   return rows
     .filter(({ path, when = byDefault }) => {
       const value = valueAt(tree, path.split('.'))
-      return value !== undefined && isThere(value) && when(value)
+      return value !== undefined && when(value)
     })
     .map(({ path, why }) => ({ path, message: why }))
+}
+
+/** A driver or a kind of access control is meant as soon as it has a name. */
+function isNamed(): boolean {
+  return true
 }
 
 /** False for what is empty only: a refusal must not depend on how its value is read. */
