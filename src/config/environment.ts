@@ -119,10 +119,8 @@ function readValue(
 }
 
 function unknownVariable(name: string, keys: KeyNode): ConfigWarning {
-  const known = pathsOf(keys).map((path) => PREFIX + path.join('_').toUpperCase())
-  const meant = nearest(name, known)
-  return {
-    path: name,
-    message: `names no key and is ignored${meant === undefined ? '' : `; did you mean ${meant}?`}`,
-  }
+  const known = pathsOf(keys).map((path) => path.join('_').toUpperCase())
+  const meant = nearest(name.slice(PREFIX.length), known)
+  const hint = meant === undefined ? '' : `; did you mean ${PREFIX}${meant}?`
+  return { path: name, message: `names no key and is ignored${hint}` }
 }

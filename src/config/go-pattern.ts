@@ -4,7 +4,7 @@ const TRANSLATED = /\\[\s\S]|\(\?P</g
 /** Go's spellings that JavaScript has under another name. */
 const SPELLINGS: Record<string, string> = { '\\A': '^', '\\z': '$', '\\-': '\\x2d', '(?P<': '(?<' }
 /** Go lets any punctuation be escaped, JavaScript's strict mode only what has a meaning. */
-const NEEDLESS_ESCAPE = /^\\[^\w\s^$\\.*+?()[\]{}|/-]$/
+const NEEDLESS_ESCAPE = /^\\[^A-Za-z0-9\s^$\\.*+?()[\]{}|/-]$/
 
 /** A pattern, or undefined where it is none or uses what JavaScript does not have.
  *  https://pkg.go.dev/regexp/syntax */
