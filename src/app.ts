@@ -1,0 +1,106 @@
+import { type AddressInfo, BlockList, isIPv6, type ListenOptions } from 'node:net'
+import type { Config } from './config/schema.ts'
+import type { Log } from './core/log.ts'
+import type { Registry } from './core/registry.ts'
+import type { StorageDriver } from './core/storage-driver.ts'
+import { HttpServer } from './http/server.ts'
+import { defaultLimits, type HttpSettings } from './http/settings.ts'
+import { run } from './maintenance/runner.ts'
+import { Schedule } from './maintenance/schedule.ts'
+import { abandonedUploads } from './maintenance/upload-purging.ts'
+import { StoredRegistry } from './registry/registry.ts'
+
+/** The composition root: a configuration becomes a running registry. The only place that wires parts. */
+export async function startRegistry(config: Config, log: Log): Promise<RunningRegistry> {
+  const driver = await openDriver(config.storage)
+  const registry = new StoredRegistry({ driver, policy: config.validation.manifests, log })
+  const server = new HttpServer({ registry, settings: httpSettings(config), log })
+  const purging = schedulePurging(config, registry, log)
+  const address = await server.listen(listenOptions(config.http)).catch(async (error) => {
+    await registry.close()
+    throw error
+  })
+  return {
+    address: formatAddress(address),
+    async close() {
+      await server.close(config.http.draintimeout)
+      await purging?.stop()
+      await registry.close()
+    },
+  }
+}
+
+export interface RunningRegistry {
+  /** Where it listens: a URL, or `unix:` and the path of a socket. */
+  readonly address: string
+  /** Lets what runs finish, up to the configured time, and lets go of everything. */
+  close(): Promise<void>
+}
+
+/** A driver's code is loaded when it is configured. */
+async function openDriver(storage: Config['storage']): Promise<StorageDriver> {
+  if (storage.inmemory !== undefined) {
+    const { MemoryDriver } = await import('./storage/memory.ts')
+    return new MemoryDriver()
+  }
+  const { FilesystemDriver } = await import('./storage/filesystem.ts')
+  return FilesystemDriver.open({ root: storage.filesystem.rootdirectory })
+}
+
+/** How long a server that has just started is left alone by its own maintenance. */
+const FIRST_PURGE_DELAY_MS = 60_000
+
+function schedulePurging({ storage }: Config, registry: Registry, log: Log): Schedule | undefined {
+  const { uploadpurging, readonly } = storage.maintenance
+  if (!uploadpurging.enabled || readonly.enabled) return undefined
+  return new Schedule({
+    name: 'upload purging',
+    intervalMs: uploadpurging.interval,
+    firstDelayMs: Math.min(uploadpurging.interval, FIRST_PURGE_DELAY_MS),
+    log,
+    work: (signal) =>
+      run(abandonedUploads(registry, { ageMs: uploadpurging.age }), { log, dryRun: uploadpurging.dryrun, signal }),
+  })
+}
+
+function httpSettings({ http, storage, log, catalog, tags }: Config): HttpSettings {
+  return {
+    prefix: http.prefix,
+    publicUrl: http.host,
+    relativeUrls: http.relativeurls,
+    trustedProxies: blockList(http.trustedproxies),
+    extraHeaders: http.headers,
+    deleteEnabled: storage.delete.enabled,
+    readOnly: storage.maintenance.readonly.enabled,
+    redirect: !storage.redirect.disable,
+    maxCatalogEntries: catalog.maxentries,
+    maxTags: tags.maxtags,
+    accessLog: !log.accesslog.disabled,
+    limits: defaultLimits,
+  }
+}
+
+/** From addresses and CIDR ranges, checked when the configuration was. */
+function blockList(entries: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const entry of entries) {
+    const [address = '', bits] = entry.split('/')
+    const family = isIPv6(address) ? 'ipv6' : 'ipv4'
+    if (bits === undefined) list.addAddress(address, family)
+    else list.addSubnet(address, Number(bits), family)
+  }
+  return list
+}
+
+function listenOptions({ net, addr }: Config['http']): ListenOptions {
+  if (net === 'unix') return { path: addr }
+  const colon = addr.lastIndexOf(':')
+  const host = addr.slice(0, colon).replace(/^\[(.*)\]$/, '$1')
+  return { port: Number(addr.slice(colon + 1)), host: host === '' ? undefined : host }
+}
+
+function formatAddress(address: AddressInfo | string): string {
+  if (typeof address === 'string') return `unix:${address}`
+  const host = isIPv6(address.address) ? `[${address.address}]` : address.address
+  return `http://${host}:${address.port}`
+}

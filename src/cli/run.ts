@@ -1,0 +1,53 @@
+import { parseArgs } from 'node:util'
+
+const HELP = `Entrepot, a container registry
+
+  entrepot serve [config.yml]          run the registry
+  entrepot config check [config.yml]   say what is wrong with a configuration
+  entrepot --version                   print the version
+  entrepot --help                      print this
+
+Without a file the configuration is looked for in REGISTRY_CONFIGURATION_PATH, /etc/entrepot/config.yml,
+/etc/distribution/config.yml and /etc/docker/registry/config.yml. Any key can be set in the environment:
+REGISTRY_HTTP_ADDR=0.0.0.0:5000 is http.addr.
+`
+
+/** A command line that means nothing. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
+/** From the words of the command line to a command.
+ *  @throws UsageError; ConfigError; whatever keeps the registry from starting */
+export async function run(args: readonly string[]): Promise<void> {
+  const { values, positionals } = parse(args)
+  if (values.version) return print(`${await (await import('./version.ts')).version()}\n`)
+  if (values.help || positionals.length === 0) return print(HELP)
+  const [command, ...operands] = positionals
+  if (command === 'serve') return (await import('./serve.ts')).serve(atMostOne(operands))
+  if (command === 'config' && operands[0] === 'check') {
+    return (await import('./config-check.ts')).checkConfig(atMostOne(operands.slice(1)))
+  }
+  throw new UsageError(`there is no command "${positionals.join(' ')}"`)
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: { help: { type: 'boolean', short: 'h' }, version: { type: 'boolean', short: 'v' } },
+    })
+  } catch (cause) {
+    throw new UsageError(cause instanceof Error ? cause.message : String(cause), { cause })
+  }
+}
+
+function atMostOne(operands: readonly string[]): string | undefined {
+  if (operands.length > 1) throw new UsageError(`one file at most, not ${operands.join(' ')}`)
+  return operands[0]
+}
+
+function print(text: string): void {
+  process.stdout.write(text)
+}
