@@ -28,7 +28,7 @@ interface RequestOptions {
 }
 
 export interface UploadState {
-  /** Where the next chunk goes; a full URL. */
+  /** Where the next chunk goes: a path with its query, which is good for the registry's next process too. */
   readonly location: string
   /** Bytes the registry says it has. */
   readonly size: number
@@ -59,7 +59,7 @@ export class RegistryClient {
   async beginUpload(repository: string): Promise<UploadState> {
     const answer = await this.request(`/v2/${repository}/blobs/uploads/`, { method: 'POST', expect: [202] })
     await answer.arrayBuffer()
-    return { location: this.#location(answer), size: 0 }
+    return { location: locationOf(answer), size: 0 }
   }
 
   /** Sends one chunk; returns the state as the registry acknowledged it. */
@@ -73,7 +73,7 @@ export class RegistryClient {
       expect: [202],
     })
     await answer.arrayBuffer()
-    return { location: this.#location(answer), size: acknowledgedSize(answer) }
+    return { location: locationOf(answer), size: acknowledgedSize(answer) }
   }
 
   /** What the registry has of an upload; undefined when it does not know it. */
@@ -81,14 +81,14 @@ export class RegistryClient {
     const answer = await this.request(location, { expect: [204, 404] })
     await answer.arrayBuffer()
     if (answer.status === 404) return undefined
-    return { location: this.#location(answer), size: acknowledgedSize(answer) }
+    return { location: locationOf(answer), size: acknowledgedSize(answer) }
   }
 
   async finishUpload(
     upload: UploadState,
     { digest, rest }: { digest: string; rest?: Uint8Array },
   ): Promise<void> {
-    const location = new URL(upload.location)
+    const location = new URL(upload.location, this.#base)
     location.searchParams.set('digest', digest)
     const headers = { 'content-type': 'application/octet-stream' }
     const put = { method: 'PUT', headers, expect: [201], ...(rest && { body: rest }) }
@@ -189,12 +189,13 @@ export class RegistryClient {
     }
     return names
   }
+}
 
-  #location(answer: Response): string {
-    const location = answer.headers.get('location')
-    if (location === null) throw new Error(`${answer.url}: an answer without a Location`)
-    return new URL(location, answer.url).href
-  }
+function locationOf(answer: Response): string {
+  const location = answer.headers.get('location')
+  if (location === null) throw new Error(`${answer.url}: an answer without a Location`)
+  const { pathname, search } = new URL(location, answer.url)
+  return `${pathname}${search}`
 }
 
 function acknowledgedSize(answer: Response): number {

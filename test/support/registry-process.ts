@@ -22,7 +22,7 @@ export async function writeConfig(name: string, options: RegistryOptions): Promi
     version: '0.1',
     log: { level: 'info', formatter: 'json', accesslog: { disabled: true } },
     storage: { filesystem: { rootdirectory: options.dataFolder }, delete: { enabled: true } },
-    http: { addr: '127.0.0.1:0' },
+    http: { addr: '127.0.0.1:0', secret: 'the same in every process' },
     ...options.config,
   }
   const path = join(options.configFolder, `${name}.yml`)

@@ -1,6 +1,7 @@
 /** Several hundred images as a real registry holds them: many tags a repository, few base layers, one index, one image
  *  that was deleted. */
 import { expect } from 'vitest'
+import { eachInTurns } from '../../support/in-turns.ts'
 import {
   gzippedLayer,
   type Image,
@@ -107,13 +108,4 @@ export async function expectImageServed({ repository, tag, image }: TaggedImage,
     const bytes = await client.blob(repository, descriptor.digest)
     expect(bytes && sha256(bytes)).toBe(descriptor.digest)
   }
-}
-
-/** Eight at a time. */
-async function eachInTurns<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const left = [...items]
-  const worker = async () => {
-    for (let item = left.shift(); item !== undefined; item = left.shift()) await work(item)
-  }
-  await Promise.all(Array.from({ length: 8 }, worker))
 }
