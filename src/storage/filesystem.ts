@@ -1,0 +1,274 @@
+import { randomUUID } from 'node:crypto'
+import * as fs from 'node:fs'
+import { readdir, rename, rm, stat, unlink } from 'node:fs/promises'
+import { basename, dirname, resolve } from 'node:path'
+import { isPathNotFound, StorageError } from '../core/errors.ts'
+import type {
+  AppendOptions,
+  DeleteOptions,
+  Entry,
+  FileInfo,
+  FileWriter,
+  ListOptions,
+  PutOptions,
+  ReadOptions,
+  StorageDriver,
+} from '../core/storage-driver.ts'
+import { BufferPool } from './filesystem/buffer-pool.ts'
+import { close, fdatasync, fstat, open, readFully, writeFully } from './filesystem/descriptors.ts'
+import { isErrno, readError, writeError } from './filesystem/errno.ts'
+import { Folders, MAX_ATTEMPTS } from './filesystem/folders.ts'
+import { FileContent, sizeOf } from './filesystem/reader.ts'
+import { AppendingWriter } from './filesystem/writer.ts'
+import { isName, requireFolder, requirePath } from './path.ts'
+
+/** What a put leaves when the machine stops in the middle of it; Distribution 3 names its own alike. */
+const TEMPORARY = /\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/
+
+/** The longest name that every common file system takes. */
+const MAX_NAME_BYTES = 255
+
+/** Files in a folder of the machine. A file appears by being renamed into place, content first and name second, so
+ *  that no reader and no power cut ever sees a part of one; what is appended to is the exception, and its writer says
+ *  up to where it is safe. */
+export class FilesystemDriver implements StorageDriver {
+  readonly name = 'filesystem'
+  readonly #root: string
+  readonly #folders = new Folders()
+  readonly #buffers = new BufferPool()
+
+  /** @param options.root made, with the folders above it, when it is first written to */
+  constructor({ root }: { root: string }) {
+    const absolute = resolve(root)
+    this.#root = absolute === '/' ? '' : absolute
+  }
+
+  /** A driver whose root is known to stand durably and to take files.
+   *  @throws StorageError */
+  static async open({ root }: { root: string }): Promise<FilesystemDriver> {
+    const driver = new FilesystemDriver({ root })
+    await driver.#requireWritable()
+    return driver
+  }
+
+  async stat(path: string): Promise<FileInfo> {
+    const file = this.#locate(path)
+    try {
+      const stats = await stat(file)
+      return stats.isDirectory()
+        ? { kind: 'folder' }
+        : { kind: 'file', size: stats.size, modifiedAt: stats.mtime }
+    } catch (cause) {
+      throw readError(cause, path)
+    }
+  }
+
+  async get(path: string): Promise<Uint8Array> {
+    const file = this.#locate(path)
+    try {
+      const fd = await open(file, 'r')
+      try {
+        const size = await sizeOf(fd, path)
+        const buffer = Buffer.allocUnsafeSlow(size)
+        const filled = await readFully(fd, { buffer, length: size, position: 0 })
+        return buffer.subarray(0, filled)
+      } finally {
+        await close(fd)
+      }
+    } catch (cause) {
+      throw readError(cause, path)
+    }
+  }
+
+  read(path: string, options: ReadOptions = {}): AsyncIterable<Uint8Array> {
+    return new FileContent({ path, locate: () => this.#locate(path), buffers: this.#buffers }, options)
+  }
+
+  async put(path: string, content: Uint8Array, { durable = true }: PutOptions = {}): Promise<void> {
+    const file = this.#locate(path)
+    try {
+      // Begun again as a whole where a delete takes the folder away, and the temporary file with it.
+      await this.#folders.within(dirname(file), () => this.#replace(file, { content, durable }))
+    } catch (cause) {
+      throw writeError(cause, path)
+    }
+  }
+
+  async append(path: string, { offset }: AppendOptions = {}): Promise<FileWriter> {
+    const file = this.#locate(path)
+    const folder = dirname(file)
+    try {
+      const opened =
+        offset === undefined || offset === 0
+          ? await this.#folders.within(folder, () => openSized(file, WRITE_OR_MAKE))
+          : await openSized(file, fs.constants.O_WRONLY)
+      if (offset === undefined || offset === opened.size) {
+        return new AppendingWriter({ ...opened, path, folder }, this.#folders)
+      }
+      await close(opened.fd)
+    } catch (cause) {
+      if (offset === undefined || offset === 0 || !isErrno(cause, 'ENOENT')) throw writeError(cause, path)
+    }
+    throw new StorageError('OFFSET_INVALID', { path })
+  }
+
+  async *list(folder: string, { after = '' }: ListOptions = {}): AsyncIterable<Entry> {
+    const location = this.#root + requireFolder(folder) || '/'
+    for (const entry of await this.#children(location, folder)) {
+      if (entry.name <= after || !isName(entry.name)) continue
+      const kind = await kindOf(entry)
+      if (kind === undefined || (kind === 'file' && TEMPORARY.test(entry.name))) continue
+      yield { name: entry.name, kind }
+    }
+  }
+
+  /** Only the folder it comes to is synced. File systems record both halves of a rename as one; and where one does
+   *  not, what a power cut can bring back is a second name for the same bytes. */
+  async move(from: string, to: string): Promise<void> {
+    const source = this.#locate(from)
+    const target = this.#locate(to)
+    const folder = dirname(target)
+    try {
+      await this.#folders.within(folder, () => this.#rename(source, { target, from }))
+      await Promise.all([this.#folders.sync(folder), this.#folders.settle(folder)])
+    } catch (cause) {
+      throw writeError(cause, to)
+    }
+  }
+
+  async delete(path: string, { durable = true }: DeleteOptions = {}): Promise<void> {
+    const file = this.#locate(path)
+    try {
+      await remove(file)
+      if (durable) await this.#folders.sync(dirname(file))
+    } catch (cause) {
+      throw writeError(cause, path)
+    }
+  }
+
+  async redirectUrl(path: string): Promise<undefined> {
+    this.#locate(path)
+  }
+
+  async close(): Promise<void> {}
+
+  #locate(path: string): string {
+    return this.#root + requirePath(path)
+  }
+
+  /** Content first, name second. The folders above are made durable meanwhile. */
+  async #replace(
+    file: string,
+    { content, durable }: { content: Uint8Array; durable: boolean },
+  ): Promise<void> {
+    const folder = dirname(file)
+    const temporary = temporaryFor(file)
+    const fd = await open(temporary, 'wx')
+    const settled = durable ? this.#folders.settle(folder) : undefined
+    settled?.catch(() => undefined)
+    try {
+      await fillAndClose(fd, { content, durable })
+      await rename(temporary, file)
+    } catch (cause) {
+      await unlink(temporary).catch(() => undefined)
+      throw cause
+    }
+    if (durable) await Promise.all([settled, this.#folders.sync(folder)])
+  }
+
+  /** A rename says ENOENT for either path; which one is missing decides whether to make a folder. */
+  async #rename(source: string, { target, from }: { target: string; from: string }): Promise<void> {
+    try {
+      await rename(source, target)
+    } catch (cause) {
+      if (isErrno(cause, 'ENOENT', 'ENOTDIR')) await this.stat(from)
+      throw cause
+    }
+  }
+
+  async #children(location: string, folder: string): Promise<fs.Dirent[]> {
+    try {
+      const children = await readdir(location, { withFileTypes: true })
+      return children.sort((one, other) => (one.name < other.name ? -1 : 1))
+    } catch (cause) {
+      const error = readError(cause, folder)
+      if (isPathNotFound(error)) return []
+      throw error
+    }
+  }
+
+  async #requireWritable(): Promise<void> {
+    const root = this.#root || '/'
+    const probe = temporaryFor(`${this.#root}/probe`)
+    try {
+      await close(await this.#folders.within(root, () => open(probe, 'wx')))
+      await unlink(probe)
+      await Promise.all([this.#folders.sync(root), this.#folders.settle(root)])
+    } catch (cause) {
+      const { code } = writeError(cause, '/')
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      throw new StorageError(code, {
+        path: '/',
+        message: `cannot write to the folder ${root}: ${reason}`,
+        cause,
+      })
+    }
+  }
+}
+
+const WRITE_OR_MAKE = fs.constants.O_WRONLY | fs.constants.O_CREAT
+
+async function openSized(file: string, flags: number): Promise<{ fd: number; size: number }> {
+  const fd = await open(file, flags)
+  try {
+    const { size } = await fstat(fd)
+    return { fd, size }
+  } catch (cause) {
+    await close(fd)
+    throw cause
+  }
+}
+
+async function fillAndClose(
+  fd: number,
+  { content, durable }: { content: Uint8Array; durable: boolean },
+): Promise<void> {
+  try {
+    if (content.byteLength > 0) await writeFully(fd, [content], 0)
+    if (durable) await fdatasync(fd)
+  } finally {
+    await close(fd)
+  }
+}
+
+/** In the same folder, so that it can be renamed; with a name that `list` knows, and that is not too long either. */
+function temporaryFor(file: string): string {
+  const suffix = `.${randomUUID()}.tmp`
+  return `${dirname(file)}/${basename(file).slice(0, MAX_NAME_BYTES - suffix.length)}${suffix}`
+}
+
+/** A file that is put into the folder meanwhile keeps it from being removed; then it is emptied again. */
+async function remove(file: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await rm(file, { recursive: true, force: true })
+    } catch (cause) {
+      if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return
+      if (!isErrno(cause, 'ENOTEMPTY') || attempt === MAX_ATTEMPTS) throw cause
+    }
+  }
+}
+
+/** Undefined for what is neither: a socket, a link that leads nowhere. */
+async function kindOf(entry: fs.Dirent): Promise<Entry['kind'] | undefined> {
+  if (entry.isFile()) return 'file'
+  if (entry.isDirectory()) return 'folder'
+  if (!entry.isSymbolicLink()) return undefined
+  try {
+    const target = await stat(`${entry.parentPath}/${entry.name}`)
+    return target.isDirectory() ? 'folder' : 'file'
+  } catch (cause) {
+    if (isErrno(cause, 'ENOENT', 'ELOOP')) return undefined
+    throw readError(cause, entry.name)
+  }
+}

@@ -1,0 +1,176 @@
+import { StorageError } from '../../core/errors.ts'
+import type { FileWriter, SyncOptions } from '../../core/storage-driver.ts'
+import { close, fdatasync, ftruncate, writeFully } from './descriptors.ts'
+import { writeError } from './errno.ts'
+import type { Folders } from './folders.ts'
+
+export interface FileToAppend {
+  readonly fd: number
+  /** What the driver's caller calls it. */
+  readonly path: string
+  /** Where its folder stands in the operating system. */
+  readonly folder: string
+  readonly size: number
+}
+
+const MIB = 1024 * 1024
+/** Chunks that wait are written together, up to this much with one call. */
+const MAX_BATCH_BYTES = MIB
+/** How much may wait before the caller is asked to. */
+const MAX_QUEUED_BYTES = 4 * MIB
+/** The same for chunks so small that counting bytes says little about memory. */
+const MAX_QUEUED_CHUNKS = 4096
+
+/** Writes behind the caller's back: it goes on (hashing, receiving) while chunks are written, and hears of a failure at
+ *  its next call. The first failure is final, and takes back what no sync has covered: the file is again as long as it
+ *  was when it was last known to be whole. */
+export class AppendingWriter implements FileWriter {
+  readonly #file: FileToAppend
+  readonly #folders: Folders
+  /** Up to where the file is written. */
+  #position: number
+  /** Up to where somebody may have been told that it is safe. */
+  #safeSize: number
+  #queue: Uint8Array[] = []
+  #queuedBytes = 0
+  #flushing: Promise<void> | undefined
+  #syncing: Promise<void> | undefined
+  #naming: Promise<void> | undefined
+  #closing: Promise<void> | undefined
+  #room: { promise: Promise<void>; settle: () => void } | undefined
+  #failure: StorageError | undefined
+
+  constructor(file: FileToAppend, folders: Folders) {
+    this.#file = file
+    this.#folders = folders
+    this.#position = file.size
+    this.#safeSize = file.size
+  }
+
+  get size(): number {
+    return this.#position + this.#queuedBytes
+  }
+
+  write(chunk: Uint8Array): Promise<void> | undefined {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    if (chunk.byteLength > 0) {
+      this.#queue.push(chunk)
+      this.#queuedBytes += chunk.byteLength
+      this.#flushing ??= this.#flush()
+    }
+    return this.#isFull() ? this.#untilRoom() : undefined
+  }
+
+  sync({ name = true }: SyncOptions = {}): Promise<void> {
+    this.#syncing = this.#sync(name)
+    return this.#syncing
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  /** Writes what waits until nothing does. Never rejects: what fails is kept for the caller's next call. */
+  async #flush(): Promise<void> {
+    try {
+      while (this.#queue.length > 0) await this.#writeBatch()
+    } catch (cause) {
+      await this.#fail(cause)
+    } finally {
+      this.#flushing = undefined
+    }
+  }
+
+  async #writeBatch(): Promise<void> {
+    const { chunks, byteCount } = this.#nextBatch()
+    await writeFully(this.#file.fd, chunks, this.#position)
+    this.#position += byteCount
+    this.#queuedBytes -= byteCount
+    if (!this.#isFull()) this.#room?.settle()
+  }
+
+  /** The chunks leave the queue, but count as queued until they are written. */
+  #nextBatch(): { chunks: Uint8Array[]; byteCount: number } {
+    let byteCount = 0
+    let chunkCount = 0
+    for (const chunk of this.#queue) {
+      if (chunkCount > 0 && byteCount + chunk.byteLength > MAX_BATCH_BYTES) break
+      byteCount += chunk.byteLength
+      chunkCount++
+    }
+    return { chunks: this.#queue.splice(0, chunkCount), byteCount }
+  }
+
+  async #sync(name: boolean): Promise<void> {
+    await this.#flushing
+    this.#throwIfFailed()
+    const outcomes = await Promise.allSettled([fdatasync(this.#file.fd), name ? this.#syncName() : undefined])
+    for (const outcome of outcomes) {
+      if (outcome.status === 'rejected') await this.#fail(outcome.reason)
+    }
+    this.#throwIfFailed()
+    this.#safeSize = this.#position
+  }
+
+  /** Once is enough: nothing this writer does changes the name again. */
+  #syncName(): Promise<void> {
+    const { folder } = this.#file
+    this.#naming ??= Promise.all([this.#folders.sync(folder), this.#folders.settle(folder)]).then(
+      () => undefined,
+    )
+    return this.#naming
+  }
+
+  async #close(): Promise<void> {
+    await this.#syncing?.catch(() => undefined)
+    await this.#flushing
+    const failure = this.#failure
+    this.#failure ??= new StorageError('BACKEND_FAILED', {
+      path: this.#file.path,
+      message: 'the writer is closed',
+    })
+    try {
+      await close(this.#file.fd)
+    } catch (cause) {
+      throw failure ?? writeError(cause, this.#file.path)
+    }
+    if (failure !== undefined) throw failure
+  }
+
+  async #fail(cause: unknown): Promise<void> {
+    this.#failure ??= writeError(cause, this.#file.path)
+    this.#queue = []
+    this.#queuedBytes = 0
+    this.#position = this.#safeSize
+    // The failure that led here is what the caller must hear of, not a second one.
+    await ftruncate(this.#file.fd, this.#safeSize).catch(() => undefined)
+    this.#room?.settle()
+  }
+
+  #throwIfFailed(): void {
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  #isFull(): boolean {
+    return this.#queuedBytes > MAX_QUEUED_BYTES || this.#queue.length > MAX_QUEUED_CHUNKS
+  }
+
+  #untilRoom(): Promise<void> {
+    this.#room ??= this.#waitForRoom()
+    return this.#room.promise
+  }
+
+  #waitForRoom(): { promise: Promise<void>; settle: () => void } {
+    let wake = () => {}
+    const promise = new Promise<void>((resolve) => {
+      wake = resolve
+    }).then(() => this.#throwIfFailed())
+    promise.catch(() => undefined)
+    const settle = () => {
+      this.#room = undefined
+      wake()
+    }
+    return { promise, settle }
+  }
+}

@@ -1,0 +1,76 @@
+import { StorageError } from '../../core/errors.ts'
+import { MemoryFile } from './file.ts'
+
+export type MemoryNode = MemoryFile | MemoryFolder
+export type MemoryFolder = Map<string, MemoryNode>
+
+/** Files by path. A folder exists while a file stands below it: the last removal takes it along. */
+export class MemoryTree {
+  readonly #root: MemoryFolder = new Map()
+
+  find(path: string): MemoryNode | undefined {
+    let node: MemoryNode | undefined = this.#root
+    for (const name of namesOf(path)) {
+      if (!(node instanceof Map)) return undefined
+      node = node.get(name)
+    }
+    return node
+  }
+
+  /** @throws StorageError PATH_INVALID where a folder stands, or a file where a folder is needed */
+  put(path: string, file: MemoryFile): void {
+    const names = namesOf(path)
+    const last = names.pop()!
+    const folder = this.#makeFolder(names, path)
+    if (folder.get(last) instanceof Map) throw new StorageError('PATH_INVALID', { path })
+    folder.set(last, file)
+  }
+
+  remove(path: string): void {
+    removeBelow(this.#root, namesOf(path))
+  }
+
+  /** In byte order of their names. */
+  children(path: string): [string, MemoryNode][] {
+    const folder = this.find(path)
+    if (!(folder instanceof Map)) return []
+    return [...folder].sort(([one], [other]) => (one < other ? -1 : 1))
+  }
+
+  /** Nothing is made before it is known that all of it can be: no empty folder may be left behind. */
+  #makeFolder(names: string[], path: string): MemoryFolder {
+    let folder = this.#root
+    for (const [index, name] of names.entries()) {
+      const next = folder.get(name)
+      if (next instanceof MemoryFile) throw new StorageError('PATH_INVALID', { path })
+      if (next === undefined) return makeAll(folder, names.slice(index))
+      folder = next
+    }
+    return folder
+  }
+}
+
+function makeAll(top: MemoryFolder, names: string[]): MemoryFolder {
+  let folder = top
+  for (const name of names) {
+    const made: MemoryFolder = new Map()
+    folder.set(name, made)
+    folder = made
+  }
+  return folder
+}
+
+function removeBelow(folder: MemoryFolder, [name, ...rest]: string[]): void {
+  if (name === undefined) return
+  const child = folder.get(name)
+  if (rest.length === 0) {
+    folder.delete(name)
+  } else if (child instanceof Map) {
+    removeBelow(child, rest)
+    if (child.size === 0) folder.delete(name)
+  }
+}
+
+function namesOf(path: string): string[] {
+  return path === '' ? [] : path.slice(1).split('/')
+}
