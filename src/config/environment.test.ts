@@ -99,6 +99,11 @@ describe('a variable', () => {
     expect(problems).toMatchObject([{ path: 'REGISTRY_PROXY_PASSWORD:1:1' }])
   })
 
+  test('has no key that reaches a prototype', () => {
+    const { problems } = overlay({ env: { REGISTRY_LOG_FIELDS: '{constructor: {a: 1}}' } })
+    expect(problems).toEqual([{ path: 'REGISTRY_LOG_FIELDS', message: 'constructor: unknown key' }])
+  })
+
   test('set twice, under two names, is a problem', () => {
     const env = { REGISTRY_REDIS_DB: '1', REGISTRY_REDIS_OPTIONS_DB: '2' }
     expect(overlay({ env }).problems).toEqual([

@@ -5,7 +5,15 @@ import { parseYaml } from './file.ts'
 import { type KeyNode, nearest, nodeAt, pathsOf } from './keys.ts'
 import type { ConfigProblem, ConfigWarning } from './problem.ts'
 import { expandShorthands } from './shorthand.ts'
-import { assign, copyTree, formatPath, type Tree, type TreePath, type TreeValue } from './tree.ts'
+import {
+  assign,
+  copyTree,
+  formatPath,
+  isForbiddenKey,
+  type Tree,
+  type TreePath,
+  type TreeValue,
+} from './tree.ts'
 import { resolveName } from './variable-name.ts'
 
 const PREFIX = 'REGISTRY_'
@@ -93,10 +101,21 @@ function apply(
     return
   }
   const { value, problems } = readValue(override, nodeAt(keys, path), readFile)
-  if (problems.length > 0) overlaid.problems.push(...problems)
+  if (problems.length > 0) overlaid.problems.push(...problems.map((problem) => ofVariable(problem, name)))
   else if (assign(overlaid.tree, path, value)) overlaid.origins.set(where, name)
-  else overlaid.problems.push({ path: name, message: `cannot set ${where}: what it belongs to is not there` })
+  else overlaid.problems.push({ path: name, message: `cannot set ${where}: ${whyNot(path)}` })
   expandShorthands(overlaid.tree)
+}
+
+function whyNot(path: TreePath): string {
+  if (path.some((step) => typeof step === 'string' && isForbiddenKey(step))) return 'unknown key'
+  const isEntry = path.some((step) => typeof step === 'number')
+  return `what it belongs to is something else${isEntry ? ', or a list that ends before it' : ''}`
+}
+
+/** Says which variable a problem is of, where it says only in which part of its value it is. */
+function ofVariable({ path, message }: ConfigProblem, name: string): ConfigProblem {
+  return path.startsWith(name) ? { path, message } : { path: name, message: `${path}: ${message}` }
 }
 
 function readValue(

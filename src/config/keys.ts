@@ -34,7 +34,6 @@ export function keysOf(schema: z.ZodType): KeyNode {
     case 'pipe':
       return keysOf(isTransform(definition.in!) ? definition.out! : definition.in!)
     case 'optional':
-    case 'prefault':
       return keysOf(definition.innerType!)
     default:
       return { kind: 'value' }

@@ -41,7 +41,8 @@ export function loadConfig({ path, env, readFile = readText }: LoadOptions): Loa
   const { tree: written, source, problems } = findTree(path || env.REGISTRY_CONFIGURATION_PATH, readFile)
   const keys = keysOf(configSchema)
   const { tree, origins, ...overlaid } = applyEnvironment(written, keys, { variables: env, readFile })
-  const checked = configSchema.safeParse(tree)
+  // Compiling the schema pays only when it is used again.
+  const checked = configSchema.safeParse(tree, { jitless: true })
   const support = checkSupport(tree)
   problems.push(...overlaid.problems)
   if (!checked.success) problems.push(...withOrigins(problemsOf(checked.error.issues, tree, keys), origins))

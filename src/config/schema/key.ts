@@ -17,16 +17,13 @@ export function scalar<T>(
   read: (found: string | number | boolean) => T | undefined,
 ): Scalar<T> {
   const build = <U>(fallback: U | undefined, isRequired: boolean) =>
-    z
-      .unknown()
-      .transform((found, context): T | U => {
-        if (found === null && !isRequired) return fallback as U
-        const value = isScalar(found) ? read(found) : undefined
-        if (value !== undefined) return value
-        context.issues.push({ code: 'custom', message: accepted, input: found })
-        return z.NEVER
-      })
-      .prefault(null) as z.ZodType<T | U>
+    z.transform((found, context): T | U => {
+      if ((found === undefined || found === null) && !isRequired) return fallback as U
+      const value = isScalar(found) ? read(found) : undefined
+      if (value !== undefined) return value
+      context.issues.push({ code: 'custom', message: accepted, input: found })
+      return z.NEVER
+    }) as z.ZodType<T | U>
   return {
     optional: () => build<undefined>(undefined, false),
     or: (fallback) => build<T>(fallback, false),

@@ -1,3 +1,5 @@
+/** `log`: what is said, to whom and in which form. */
+
 import { anything, choice, flag, list, section, table, text } from './key.ts'
 
 /** Distribution's levels; pino has all of them. */
