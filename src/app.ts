@@ -1,6 +1,8 @@
 import { type AddressInfo, BlockList, isIPv6, type ListenOptions } from 'node:net'
+import { parseTcpAddress } from './config/address.ts'
 import type { Config } from './config/schema.ts'
 import type { Log } from './core/log.ts'
+import { type ManifestPolicy, NO_VALIDATION } from './core/manifest/policy.ts'
 import type { Registry } from './core/registry.ts'
 import type { StorageDriver } from './core/storage-driver.ts'
 import { HttpServer } from './http/server.ts'
@@ -13,7 +15,7 @@ import { StoredRegistry } from './registry/registry.ts'
 /** The composition root: a configuration becomes a running registry. The only place that wires parts. */
 export async function startRegistry(config: Config, log: Log): Promise<RunningRegistry> {
   const driver = await openDriver(config.storage)
-  const registry = new StoredRegistry({ driver, policy: config.validation.manifests, log })
+  const registry = new StoredRegistry({ driver, policy: manifestPolicy(config), log })
   const server = new HttpServer({ registry, settings: httpSettings(config), log })
   const purging = schedulePurging(config, registry, log)
   const address = await server.listen(listenOptions(config.http)).catch(async (error) => {
@@ -59,8 +61,18 @@ function schedulePurging({ storage }: Config, registry: Registry, log: Log): Sch
     firstDelayMs: Math.min(uploadpurging.interval, FIRST_PURGE_DELAY_MS),
     log,
     work: (signal) =>
-      run(abandonedUploads(registry, { ageMs: uploadpurging.age }), { log, dryRun: uploadpurging.dryrun, signal }),
+      run(abandonedUploads(registry, { ageMs: uploadpurging.age }), {
+        log,
+        dryRun: uploadpurging.dryrun,
+        signal,
+      }),
   })
+}
+
+function manifestPolicy({ validation: { disabled, manifests } }: Config): ManifestPolicy {
+  if (disabled) return NO_VALIDATION
+  const { platforms, platformlist } = manifests.indexes
+  return { urls: manifests.urls, platforms: platforms === 'list' ? { list: platformlist } : platforms }
 }
 
 function httpSettings({ http, storage, log, catalog, tags }: Config): HttpSettings {
@@ -94,9 +106,9 @@ function blockList(entries: readonly string[]): BlockList {
 
 function listenOptions({ net, addr }: Config['http']): ListenOptions {
   if (net === 'unix') return { path: addr }
-  const colon = addr.lastIndexOf(':')
-  const host = addr.slice(0, colon).replace(/^\[(.*)\]$/, '$1')
-  return { port: Number(addr.slice(colon + 1)), host: host === '' ? undefined : host }
+  const parsed = parseTcpAddress(addr)
+  if (parsed === undefined) throw new Error(`http.addr was not checked: ${addr}`)
+  return parsed
 }
 
 function formatAddress(address: AddressInfo | string): string {

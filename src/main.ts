@@ -1,6 +1,10 @@
 #!/usr/bin/env node
 /** The executable: argv to a command. */
 
+import { enableCompileCache } from 'node:module'
+
+enableCompileCache()
+
 // Storage work waits for the disk in these threads. The pool takes its size when it is first used.
 process.env.UV_THREADPOOL_SIZE ??= '32'
 

@@ -13,6 +13,7 @@ import type { RepositoryName, Tag } from '../core/reference.ts'
  *     │   ├── revisions/<alg>/<hex>/link              … this manifest
  *     │   └── tags/<tag>
  *     │       ├── current/link                        what the tag names
+ *     │       ├── current/name                        Entrepot's own: its digest by another algorithm
  *     │       └── index/<alg>/<hex>/link              everything it ever named
  *     └── _uploads/<uuid>
  *         ├── data                                    the bytes so far
@@ -68,11 +69,13 @@ export class RepositoryPaths {
 export class TagPaths {
   readonly folder: string
   readonly current: string
+  readonly currentName: string
   readonly index: string
 
   constructor(folder: string) {
     this.folder = folder
     this.current = `${folder}/current/link`
+    this.currentName = `${folder}/current/name`
     this.index = `${folder}/index`
   }
 }

@@ -1,5 +1,5 @@
-import { algorithmOf, CANONICAL, type Digest } from '../core/digest.ts'
-import { RegistryError } from '../core/errors.ts'
+import { algorithmOf, CANONICAL, type Digest, isDigest } from '../core/digest.ts'
+import { isPathNotFound, RegistryError } from '../core/errors.ts'
 import { isTag, type Tag } from '../core/reference.ts'
 import type { Page, TagService } from '../core/registry.ts'
 import type { StorageDriver } from '../core/storage-driver.ts'
@@ -26,16 +26,19 @@ export class LinkedTags implements TagService {
   }
 
   async get(tag: Tag): Promise<Digest> {
-    const digest = await this.#current(tag)
-    if (digest === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { detail: { tag } })
-    return digest
+    const [canonical, name] = await Promise.all([this.#current(tag), this.#name(tag)])
+    if (canonical === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { detail: { tag } })
+    if (name === undefined || (await this.#parts.revisions.get(name)) !== canonical) return canonical
+    return name
   }
 
   async tag(tag: Tag, digest: Digest): Promise<void> {
+    const paths = this.#parts.paths.tag(tag)
     const canonical = algorithmOf(digest) === CANONICAL ? digest : await this.#parts.revisions.get(digest)
     if (canonical === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
     await this.#index(tag).add(canonical)
-    await this.#parts.links.write(this.#parts.paths.tag(tag).current, canonical)
+    if (digest !== canonical) await this.#parts.storage.put(paths.currentName, Buffer.from(digest))
+    await this.#parts.links.write(paths.current, canonical)
   }
 
   async untag(tag: Tag): Promise<void> {
@@ -70,6 +73,19 @@ export class LinkedTags implements TagService {
 
   #current(tag: Tag): Promise<Digest | undefined> {
     return this.#parts.links.read(this.#parts.paths.tag(tag).current)
+  }
+
+  /** What the tag was last given by another algorithm; it may name another manifest by now. */
+  async #name(tag: Tag): Promise<Digest | undefined> {
+    try {
+      const text = Buffer.from(
+        await this.#parts.storage.get(this.#parts.paths.tag(tag).currentName),
+      ).toString()
+      return isDigest(text) ? text : undefined
+    } catch (error) {
+      if (isPathNotFound(error)) return undefined
+      throw error
+    }
   }
 
   #index(tag: Tag): LinkSet {

@@ -30,7 +30,7 @@ export const catalog = section({ maxentries: pageSize(Number.MIN_SAFE_INTEGER) }
 export const tags = section({ maxtags: pageSize(0) })
 
 const manifests = section({
-  /** A manifest that names URLs is taken if each matches one of `allow` and none of `deny`. With neither, none is. */
+  /** A manifest that names URLs is taken if each matches one of `allow` and none of `deny`. */
   urls: section({ allow: list(pattern.required()), deny: list(pattern.required()) }),
   indexes: section({
     /** Whose manifests must be there before an index of them is taken. */

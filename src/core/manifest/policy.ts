@@ -1,14 +1,16 @@
 /** What an operator demands of the manifests that are pushed: `validation.manifests` of the configuration, with the
  *  meaning that CNCF Distribution's code gives it (`registry/storage/*manifesthandler.go`, `manifestlisthandler.go`).
- *  Where its manual says otherwise, the code is followed: without `allow`, `deny` alone decides. */
+ *  Where its manual says otherwise, the code is followed: without `allow`, `deny` alone decides.
+ *  Unlike there, with neither any web address will do: a registry must take non-distributable layers (OCI Image
+ *  Specification 1.1), and it never fetches what a client names. */
 import { runInNewContext } from 'node:vm'
 import { RegistryError } from '../errors.ts'
 import { DOCKER_FOREIGN_LAYER, NON_DISTRIBUTABLE_LAYERS } from '../media-type.ts'
 import type { Manifest, ManifestReference, Platform } from './manifest.ts'
 
 export interface ManifestPolicy {
-  /** Where layers may be fetched from: a URL must match one of `allow`, where there is one, and none of `deny`. With
-   *  neither, no URL is allowed. The patterns must not have the flags `g` and `y`. */
+  /** Where layers may be fetched from: a URL must match one of `allow`, where there is one, and none of `deny`. The
+   *  patterns must not have the flags `g` and `y`. */
   readonly urls: { readonly allow: readonly RegExp[]; readonly deny: readonly RegExp[] }
   /** Which entries of an index must be in the repository: those for a platform of the list, or of any platform while
    *  the list is empty. */
@@ -70,7 +72,6 @@ function isWebAddress(url: string): boolean {
 /** Patterns written for Go, where every pattern takes linear time, can take exponential time here (the example in
  *  Distribution's manual does), and whoever pushes chooses the text: a context of its own can be stopped. */
 function firstRefused(urls: readonly string[], { allow, deny }: ManifestPolicy['urls']): string | undefined {
-  if (allow.length === 0 && deny.length === 0) return urls[0]
   const isRefused = (url: string) =>
     (allow.length > 0 && !allow.some((pattern) => pattern.test(url))) ||
     deny.some((pattern) => pattern.test(url))
