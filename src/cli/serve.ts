@@ -10,7 +10,11 @@ export async function serve(configPath: string | undefined): Promise<void> {
   const log = await createLogger(config.log)
   for (const { path, message } of warnings) log.warn({ key: path }, message)
   const running = await startRegistry(config, log)
-  const facts = { address: running.address, storage: describeStorage(config), config: source ?? 'built-in defaults' }
+  const facts = {
+    address: running.address,
+    storage: describeStorage(config),
+    config: source ?? 'built-in defaults',
+  }
   if (config.log.formatter === 'text') process.stdout.write(banner(facts))
   log.info({ ...facts, version: await version(), pid: process.pid }, 'listening')
   stopOnSignal(async (signal) => {

@@ -37,7 +37,8 @@ export function parseRange(header: string | undefined, size: number): RangeReque
 }
 
 /** One range of the list, clamped to the size; undefined when malformed, and with its end before its start when it
- *  cannot be satisfied. */
+ *  cannot be satisfied. One that is written backwards counts as such: RFC 9110 section 14.2 leaves it to the server to
+ *  ignore or to refuse it, and who asked for 500-0 does not want the whole. */
 function parseRangeSpec(spec: string, size: number): ByteRange | undefined {
   const [, first = '', last = ''] = /^(\d*)-(\d*)$/.exec(spec) ?? []
   if (first === '') {
@@ -45,7 +46,7 @@ function parseRangeSpec(spec: string, size: number): ByteRange | undefined {
   }
   const start = Number(first)
   const end = last === '' ? Number.POSITIVE_INFINITY : Number(last)
-  return end < start ? undefined : { start, end: Math.min(end, size - 1) }
+  return { start, end: Math.min(end, size - 1) }
 }
 
 /** More than two ranges that overlap so much that the answer would outgrow the content. */

@@ -20,7 +20,10 @@ export interface RunResult {
 }
 
 /** Carries out what long work intends, a step at a time. A step that fails is logged and the rest goes on. */
-export async function run(steps: AsyncIterable<Step>, { log, dryRun, signal }: RunOptions): Promise<RunResult> {
+export async function run(
+  steps: AsyncIterable<Step>,
+  { log, dryRun, signal }: RunOptions,
+): Promise<RunResult> {
   const result = { done: 0, failed: 0 }
   for await (const { intent, run: carryOut } of steps) {
     if (signal?.aborted) break

@@ -29,9 +29,12 @@ export class Schedule {
   }
 
   #in(delayMs: number): NodeJS.Timeout {
-    const timer = setTimeout(() => {
-      this.#running = this.#runOnce()
-    }, Math.min(delayMs, MAX_TIMER_MS))
+    const timer = setTimeout(
+      () => {
+        this.#running = this.#runOnce()
+      },
+      Math.min(delayMs, MAX_TIMER_MS),
+    )
     return timer.unref()
   }
 

@@ -17,7 +17,10 @@ export async function createLogger(settings: LogSettings, destination?: Destinat
     serializers: { err: stdSerializers.errWithCause },
     ...(formatter === 'logstash' ? logstash : {}),
   }
-  return pino(options, formatter === 'text' ? await prettyStream(destination) : (destination ?? pino.destination(1)))
+  return pino(
+    options,
+    formatter === 'text' ? await prettyStream(destination) : (destination ?? pino.destination(1)),
+  )
 }
 
 /** The event format of Logstash, version 1. */
