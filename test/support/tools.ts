@@ -3,14 +3,15 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { accessSync, constants } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { delimiter, isAbsolute, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 
 const ownTools = fileURLToPath(new URL('../../.cache/tools/bin', import.meta.url))
 
-/** Where the program is, or undefined. */
+/** Where the program is, or undefined. A path is taken as it is. */
 export function findTool(name: string): string | undefined {
+  if (isAbsolute(name)) return isExecutable(name) ? name : undefined
   const folders = [ownTools, ...(process.env.PATH ?? '').split(delimiter)]
   return folders.map((folder) => join(folder, name)).find(isExecutable)
 }

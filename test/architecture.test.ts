@@ -1,0 +1,90 @@
+/** The house's one rule, "who may import whom" (docs/architecture.md), read off the source. */
+import { readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { filesBelow } from './support/storage-tree.ts'
+
+const source = fileURLToPath(new URL('../src', import.meta.url))
+
+/** What each part of the source may import besides itself and `core`. A folder that is not named here: nothing. */
+const mayImport: Readonly<Record<string, readonly string[]>> = {
+  main: ['cli'],
+  cli: ['app', 'config', 'observability'],
+  app: ['*'],
+}
+
+/** The parts that may touch files by themselves; for the others there is the StorageDriver. */
+const mayTouchFiles = ['storage', 'config', 'cli']
+
+interface Import {
+  readonly file: string
+  readonly from: string
+  readonly specifier: string
+}
+
+const imports = (await filesBelow(source))
+  .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
+  .flatMap(importsOf)
+
+test('there is something to check', () => {
+  expect(imports.length).toBeGreaterThan(100)
+})
+
+test('core imports nothing else of ours', () => {
+  expect(
+    described(imports.filter((one) => one.from === 'core' && (targetOf(one) ?? 'core') !== 'core')),
+  ).toEqual([])
+})
+
+test('a folder imports itself and core; only the top wires them together', () => {
+  expect(described(imports.filter((one) => !isAllowed(one)))).toEqual([])
+})
+
+test('only storage, config and cli touch files', () => {
+  const touching = imports.filter(({ specifier }) => /^node:fs(\/|$)/.test(specifier))
+  expect(described(touching.filter(({ from }) => !mayTouchFiles.includes(from)))).toEqual([])
+})
+
+test('only cli and config read the environment', () => {
+  const readers = [...new Set(imports.map(({ file }) => file))].filter((file) =>
+    readFileSync(join(source, file), 'utf8').includes('process.env'),
+  )
+  expect(readers.filter((file) => !['main', 'cli', 'config'].includes(partOf(file)))).toEqual([])
+})
+
+function isAllowed(one: Import): boolean {
+  const target = targetOf(one)
+  if (target === undefined || target === one.from || target === 'core') return true
+  const allowed = mayImport[one.from] ?? []
+  return allowed.includes(target) || allowed.includes('*')
+}
+
+function importsOf(file: string): Import[] {
+  const text = readFileSync(join(source, file), 'utf8')
+  const specifiers = text.matchAll(
+    /^(?:import|export)\b[^'"=]*?\bfrom '([^']+)'|^import '([^']+)'|\bimport\(\s*'([^']+)'/gm,
+  )
+  return [...specifiers].map((match) => ({
+    file,
+    from: partOf(file),
+    specifier: match[1] ?? match[2] ?? match[3] ?? '',
+  }))
+}
+
+/** The part of our source that an import leads to; undefined for a package, and for the package's own description. */
+function targetOf({ file, specifier }: Import): string | undefined {
+  if (!specifier.startsWith('.')) return undefined
+  const target = join(dirname(file), specifier)
+  return target === '../package.json' ? undefined : partOf(target)
+}
+
+/** The folder under `src`, or the name of a file that stands there itself. */
+function partOf(file: string): string {
+  const [first = ''] = relative('.', file).split('/')
+  return first.replace(/\.ts$/, '')
+}
+
+function described(found: readonly Import[]): string[] {
+  return found.map(({ file, specifier }) => `${file} imports ${specifier}`)
+}

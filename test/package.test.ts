@@ -1,0 +1,72 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { describeWith } from './support/describe-with.ts'
+import { listeningUrl } from './support/entrepot-process.ts'
+import { gzippedLayer, imageOf } from './support/oci-image.ts'
+import { RegistryClient } from './support/registry-client.ts'
+import { writeConfig } from './support/registry-process.ts'
+import { ServerProcess } from './support/server-process.ts'
+import { type TemporaryFolder, temporaryFolder } from './support/temporary-folder.ts'
+import { run } from './support/tools.ts'
+
+const project = fileURLToPath(new URL('..', import.meta.url))
+
+/** The Node that runs the tests comes first, whatever else the machine has. */
+const environment = { PATH: `${dirname(process.execPath)}:${process.env.PATH}` }
+
+describeWith(['npm'], 'the package', () => {
+  let folder: TemporaryFolder
+  let entrepot: string
+
+  beforeAll(async () => {
+    folder = await temporaryFolder()
+    const prefix = join(folder.path, 'prefix')
+    await run('npm', ['pack', '--pack-destination', folder.path], { workingFolder: project, environment })
+    const archive = (await readdir(folder.path)).find((name) => name.endsWith('.tgz')) ?? ''
+    await run(
+      'npm',
+      ['install', '--global', '--prefix', prefix, '--prefer-offline', join(folder.path, archive)],
+      {
+        workingFolder: folder.path,
+        environment,
+      },
+    )
+    entrepot = join(prefix, 'bin/entrepot')
+  })
+  afterAll(() => folder?.remove())
+
+  test('knows its version', async () => {
+    const { version } = JSON.parse(await readFile(join(project, 'package.json'), 'utf8'))
+    expect(await run(entrepot, ['--version'], { environment })).toContain(version)
+  })
+
+  test('checks a configuration', async () => {
+    const config = await writeConfig('checked', {
+      dataFolder: join(folder.path, 'data'),
+      configFolder: folder.path,
+    })
+    await run(entrepot, ['config', 'check', config], { environment })
+  })
+
+  test('serves, takes an image and gives it back, and ends when it is asked to', async () => {
+    const config = await writeConfig('served', {
+      dataFolder: join(folder.path, 'data'),
+      configFolder: folder.path,
+    })
+    await using server = await ServerProcess.start({
+      file: entrepot,
+      arguments: ['serve', config],
+      environment,
+      workingFolder: folder.path,
+      readyUrl: listeningUrl,
+    })
+    const client = new RegistryClient(server.url)
+    expect(await (await client.request('/v2/', { expect: [200] })).json()).toEqual({})
+    const image = imageOf([gzippedLayer([{ path: 'hello', content: 'world' }])])
+    await client.pushImage('packaged', { tag: 'v1', image })
+    expect(await client.manifest('packaged', 'v1')).toEqual(image.manifest.bytes)
+    expect(await server.stop()).toBe(0)
+  })
+})
