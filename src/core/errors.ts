@@ -19,6 +19,7 @@ export type ErrorCode =
   | 'NAME_INVALID'
   | 'NAME_UNKNOWN'
   | 'PAGINATION_NUMBER_INVALID'
+  | 'PATH_UNKNOWN'
   | 'RANGE_INVALID'
   | 'SIZE_INVALID'
   | 'TAG_INVALID'

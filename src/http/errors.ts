@@ -28,6 +28,8 @@ const answers = {
   NAME_INVALID: { status: 400, message: 'invalid repository name' },
   NAME_UNKNOWN: { status: 404, message: 'repository name not known to registry' },
   PAGINATION_NUMBER_INVALID: { status: 400, message: 'invalid number of results requested' },
+  // Not NAME_UNKNOWN: a client that asks for referrers would take the repository for missing and not fall back.
+  PATH_UNKNOWN: { status: 404, code: 'UNSUPPORTED', message: 'no such path in the registry API' },
   RANGE_INVALID: { status: 416, message: 'invalid content range' },
   SIZE_INVALID: { status: 400, message: 'provided length did not match content length' },
   TAG_INVALID: { status: 400, message: 'manifest tag did not match URI' },

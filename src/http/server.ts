@@ -106,8 +106,7 @@ export class HttpServer {
 
   #dispatch(request: IncomingMessage, response: ServerResponse): Reply | Promise<Reply> {
     const route = parseRoute(pathOf(request, this.#settings.prefix))
-    if (route === undefined)
-      throw new RegistryError('NAME_UNKNOWN', { message: 'no such path in the registry API' })
+    if (route === undefined) throw new RegistryError('PATH_UNKNOWN')
     const operation = operations[route.resource][request.method as Method]
     if (operation === undefined || !isEnabled(operation.action, this.#settings)) {
       return refuseMethod(route.resource, this.#settings)
