@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { registryErrorOf } from '../../test/support/registry-error.ts'
 import {
   algorithmOf,
   type Digest,
@@ -10,7 +11,6 @@ import {
   parseDigest,
   parseDigestAlgorithm,
 } from './digest.ts'
-import { RegistryError } from './errors.ts'
 
 const hex = 'ab01'.repeat(16)
 const emptySha256 = 'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
@@ -41,7 +41,7 @@ describe('a digest', () => {
   })
 
   it('is never repeated at length in an error', () => {
-    const error = errorOf(() => parseDigest('x'.repeat(100_000)))
+    const error = registryErrorOf(() => parseDigest('x'.repeat(100_000)))
     expect(JSON.stringify(error.detail).length).toBeLessThan(300)
   })
 
@@ -60,7 +60,7 @@ describe('a digest', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.string({ unit: 'binary' }), fc.stringMatching(/^sha/)), (text) => {
         if (isDigest(text)) expect(text).toMatch(/^sha(256|512):[0-9a-f]+$/)
-        else expect(errorOf(() => parseDigest(text)).code).toBe('DIGEST_INVALID')
+        else expect(registryErrorOf(() => parseDigest(text)).code).toBe('DIGEST_INVALID')
       }),
     )
   })
@@ -102,13 +102,3 @@ describe('computing a digest', () => {
     expect(digester.digest()).toBe(digestOf(Buffer.from('abc')))
   })
 })
-
-function errorOf(work: () => unknown): RegistryError {
-  try {
-    work()
-  } catch (error) {
-    if (error instanceof RegistryError) return error
-    throw error
-  }
-  throw new Error('nothing was thrown')
-}

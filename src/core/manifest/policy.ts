@@ -21,7 +21,7 @@ export interface ManifestPolicy {
 export const DEFAULT_POLICY: ManifestPolicy = { urls: { allow: [], deny: [] }, platforms: 'all' }
 
 /** `validation.disabled`: any web address will do, and indexes may point at what is not there. */
-export const NO_VALIDATION: ManifestPolicy = { urls: { allow: [/^/], deny: [] }, platforms: 'none' }
+export const NO_VALIDATION: ManifestPolicy = { ...DEFAULT_POLICY, platforms: 'none' }
 
 /** The layers whose URLs are looked at; those of other content are not, because it must be in the repository. */
 const URL_LAYERS: ReadonlySet<string> = new Set([
