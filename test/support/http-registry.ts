@@ -1,0 +1,141 @@
+/** A registry in this process, on a free port, over memory unless a test brings a driver: what the suites of the HTTP
+ *  API talk to. Requests go out as they are written here; nothing normalises their paths or follows a redirect. */
+import { Agent, request as httpRequest, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http'
+import { type AddressInfo, BlockList } from 'node:net'
+import type { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
+import type { Log } from '../../src/core/log.ts'
+import { DEFAULT_POLICY, type ManifestPolicy } from '../../src/core/manifest/policy.ts'
+import type { StorageDriver } from '../../src/core/storage-driver.ts'
+import { HttpServer } from '../../src/http/server.ts'
+import { defaultLimits, type HttpLimits, type HttpSettings } from '../../src/http/settings.ts'
+import { StoredRegistry } from '../../src/registry/registry.ts'
+import { MemoryDriver } from '../../src/storage/memory.ts'
+import { RawConnection } from './raw-connection.ts'
+import { RegistryClient } from './registry-client.ts'
+
+export interface HttpRegistryOptions {
+  readonly settings?: Partial<HttpSettings>
+  readonly limits?: Partial<HttpLimits>
+  readonly policy?: ManifestPolicy
+  readonly driver?: StorageDriver
+  readonly log?: Log
+}
+
+export interface RequestParts {
+  readonly headers?: OutgoingHttpHeaders
+  /** Bytes and text are sent with a `Content-Length`, a stream without. */
+  readonly body?: Uint8Array | string | Readable
+}
+
+export interface Answer {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly body: Buffer
+}
+
+export const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} }
+
+export class HttpRegistry implements AsyncDisposable {
+  readonly url: string
+  readonly port: number
+  readonly driver: StorageDriver
+  readonly registry: StoredRegistry
+  /** For what a test only needs to be there. */
+  readonly client: RegistryClient
+  readonly #server: HttpServer
+  readonly #agent = new Agent({ keepAlive: true })
+  #closing: Promise<void> | undefined
+
+  private constructor(parts: {
+    port: number
+    driver: StorageDriver
+    registry: StoredRegistry
+    server: HttpServer
+  }) {
+    this.port = parts.port
+    this.url = `http://127.0.0.1:${parts.port}`
+    this.driver = parts.driver
+    this.registry = parts.registry
+    this.client = new RegistryClient(this.url)
+    this.#server = parts.server
+  }
+
+  static async start(options: HttpRegistryOptions = {}): Promise<HttpRegistry> {
+    const { driver = new MemoryDriver(), policy = DEFAULT_POLICY, log = quiet } = options
+    const registry = new StoredRegistry({ driver, policy, log })
+    const server = new HttpServer({ registry, settings: settingsOf(options), log })
+    const address = await server.listen({ host: '127.0.0.1', port: 0 })
+    return new HttpRegistry({ port: (address as AddressInfo).port, driver, registry, server })
+  }
+
+  /** @param request like `GET /v2/`, the path as it goes over the wire */
+  send(request: string, { headers, body }: RequestParts = {}): Promise<Answer> {
+    const [method = '', path = ''] = request.split(' ')
+    return new Promise((resolve, reject) => {
+      const outgoing = httpRequest(
+        { host: '127.0.0.1', port: this.port, agent: this.#agent, method, path, headers },
+        (incoming) => {
+          buffer(incoming).then(
+            (bytes) => resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: bytes }),
+            reject,
+          )
+        },
+      )
+      outgoing.on('error', reject)
+      if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) outgoing.end(body)
+      else body.pipe(outgoing)
+    })
+  }
+
+  connect(): Promise<RawConnection> {
+    return RawConnection.open(this.port)
+  }
+
+  /** Stops the server; the driver is left open for a next one. */
+  stop(drainMs = 0): Promise<void> {
+    this.#agent.destroy()
+    this.#closing ??= this.#server.close(drainMs)
+    return this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+    await this.driver.close()
+  }
+}
+
+function settingsOf({ settings, limits }: HttpRegistryOptions): HttpSettings {
+  return {
+    prefix: '',
+    publicUrl: undefined,
+    relativeUrls: true,
+    trustedProxies: new BlockList(),
+    extraHeaders: {},
+    deleteEnabled: true,
+    readOnly: false,
+    redirect: true,
+    maxCatalogEntries: 1000,
+    maxTags: 1000,
+    accessLog: true,
+    ...settings,
+    limits: { ...defaultLimits, ...limits },
+  }
+}
+
+export interface WireError {
+  readonly code: string
+  readonly message: string
+  readonly detail?: unknown
+}
+
+/** The errors of an answer, which must be JSON. */
+export function errorsOf({ headers, body }: Answer): readonly WireError[] {
+  if (headers['content-type'] !== 'application/json') throw new Error(`an error that is no JSON: ${body}`)
+  return (JSON.parse(body.toString()) as { errors: WireError[] }).errors
+}
+
+/** Status and codes of a refusal, in the form of `400 DIGEST_INVALID`. */
+export function refusal(answer: Answer): string {
+  return [answer.status, ...errorsOf(answer).map(({ code }) => code)].join(' ')
+}
