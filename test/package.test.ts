@@ -70,3 +70,22 @@ describeWith(['npm'], 'the package', () => {
     expect(await server.stop()).toBe(0)
   })
 })
+
+test('npm start serves a registry, and says where', async () => {
+  await using folder = await temporaryFolder()
+  await using server = await ServerProcess.start({
+    file: 'npm',
+    arguments: ['start'],
+    environment: {
+      ...environment,
+      REGISTRY_HTTP_ADDR: '127.0.0.1:0',
+      REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: folder.path,
+    },
+    workingFolder: project,
+    readyUrl: (line) => /listens on (http\S+)/.exec(line)?.[1],
+  })
+  const client = new RegistryClient(server.url)
+  const digest = await client.pushBlob('first', Buffer.from('bytes'))
+  expect(await client.hasBlob('first', digest)).toBe(true)
+  await server.stop()
+})

@@ -19,7 +19,7 @@ const readyTimeoutMilliseconds = 30_000
 const keptLines = 2_000
 const running = new Set<ChildProcess>()
 process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL')
+  for (const child of running) killGroup(child)
 })
 
 export class ServerProcess implements AsyncDisposable {
@@ -62,9 +62,9 @@ export class ServerProcess implements AsyncDisposable {
     return this.#exited
   }
 
-  /** Ends it in the middle of whatever it does. */
+  /** Ends it, and whatever it has started, in the middle of what they do. */
   async kill(): Promise<void> {
-    this.#child.kill('SIGKILL')
+    killGroup(this.#child)
     await this.#exited
   }
 
@@ -84,6 +84,7 @@ function spawnServer(command: ServerCommand): StartedChild {
     cwd: command.workingFolder,
     env: { ...process.env, ...command.environment },
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true, // the leader of a process group, which can be killed as one
   })
   running.add(child)
   const exited = once(child, 'exit').then(([code]: unknown[]) => {
@@ -97,7 +98,7 @@ function urlWhenReady(command: ServerCommand, { child, lines, exited }: StartedC
   const { promise, resolve, reject } = Promise.withResolvers<string>()
   const fail = (why: string) => reject(new Error(`${command.file}: ${why}\n${lines.join('\n')}`))
   const timer = setTimeout(() => {
-    child.kill('SIGKILL')
+    killGroup(child)
     fail('not ready in time')
   }, readyTimeoutMilliseconds)
   const onLine = (line: string) => {
@@ -116,4 +117,13 @@ function urlWhenReady(command: ServerCommand, { child, lines, exited }: StartedC
 
 function readLines(stream: Readable | null, onLine: (line: string) => void): void {
   if (stream !== null) createInterface({ input: stream }).on('line', onLine)
+}
+
+function killGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
+  }
 }
