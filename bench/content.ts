@@ -1,0 +1,88 @@
+/** What the bench pushes: random bytes, and the manifests of images made of them. */
+import { createHash, randomBytes } from 'node:crypto'
+
+export interface Content {
+  readonly digest: string
+  readonly mediaType: string
+  readonly bytes: Buffer
+}
+
+/** Content too large to hold: the same random block again and again, then a few bytes of its own. */
+export interface StreamedContent {
+  readonly digest: string
+  readonly size: number
+  /** The bytes in pieces as large as those that docker sends. */
+  pieces(): Iterable<Buffer>
+}
+
+const manifestMediaType = 'application/vnd.oci.image.manifest.v1+json'
+const configMediaType = 'application/vnd.oci.image.config.v1+json'
+const layerMediaType = 'application/vnd.oci.image.layer.v1.tar+gzip'
+
+/** A layer of `size` random bytes. */
+export function randomLayer(size: number): Content {
+  return describe(randomBytes(size), layerMediaType)
+}
+
+export interface Image {
+  readonly blobs: readonly Content[]
+  readonly manifest: Content
+}
+
+/** A small image: three layers of 1–10 KiB and a config, all unique, and the manifest that names them. */
+export function randomImage(): Image {
+  const layers = [1, 2, 3].map(() => randomLayer(1024 + Math.floor(Math.random() * 9 * 1024)))
+  const rootfs = { type: 'layers', diff_ids: layers.map((layer) => layer.digest) }
+  const config = describeJson({ architecture: 'amd64', os: 'linux', rootfs }, configMediaType)
+  const manifest = {
+    schemaVersion: 2,
+    mediaType: manifestMediaType,
+    config: descriptor(config),
+    layers: layers.map(descriptor),
+  }
+  return { blobs: [...layers, config], manifest: describeJson(manifest, manifestMediaType) }
+}
+
+const blockBytes = 4 * 1024 * 1024
+const pieceBytes = 32 * 1024
+
+/** `count` different contents of `size` bytes each, a multiple of 4 MiB; the bytes are hashed here, once. */
+export function streamedContents(count: number, size: number): StreamedContent[] {
+  const block = randomBytes(blockBytes)
+  const ownBytes = 32
+  const shared = createHash('sha256')
+  for (let hashed = 0; hashed < size - blockBytes; hashed += blockBytes) shared.update(block)
+  shared.update(block.subarray(ownBytes))
+  return Array.from({ length: count }, () => {
+    const own = randomBytes(ownBytes)
+    return {
+      digest: `sha256:${shared.copy().update(own).digest('hex')}`,
+      size,
+      *pieces() {
+        for (let sent = 0; sent < size - blockBytes; sent += blockBytes) yield* split(block)
+        yield* split(block.subarray(ownBytes))
+        yield own
+      },
+    }
+  })
+}
+
+function* split(bytes: Buffer): Iterable<Buffer> {
+  for (let at = 0; at < bytes.length; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes)
+}
+
+export function digestOf(bytes: Uint8Array): string {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+}
+
+function describe(bytes: Buffer, mediaType: string): Content {
+  return { digest: digestOf(bytes), mediaType, bytes }
+}
+
+function describeJson(value: unknown, mediaType: string): Content {
+  return describe(Buffer.from(JSON.stringify(value)), mediaType)
+}
+
+function descriptor(content: Content): { mediaType: string; digest: string; size: number } {
+  return { mediaType: content.mediaType, digest: content.digest, size: content.bytes.length }
+}

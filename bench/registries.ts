@@ -1,0 +1,75 @@
+/** The registries that are compared, and how each is started. */
+import { execFileSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+export const registryIds = ['entrepot', 'distribution', 'bare'] as const
+export type RegistryId = (typeof registryIds)[number]
+
+export interface Registry {
+  readonly id: RegistryId
+  readonly title: string
+  /** The command line of a server on `port` that keeps its data in `folder`. */
+  command(folder: string, port: number): string[]
+}
+
+/** Returns those of `ids` that are on this machine. With `dist`, Entrepot runs from its build. */
+export function findRegistries(ids: readonly RegistryId[], options: { dist: boolean }): Registry[] {
+  return ids.flatMap((id) => makers[id](options) ?? [])
+}
+
+const root = join(import.meta.dirname, '..')
+const makers: Record<RegistryId, (options: { dist: boolean }) => Registry | undefined> = {
+  entrepot: ({ dist }) => ({
+    id: 'entrepot',
+    title: dist ? 'Entrepot (dist)' : 'Entrepot',
+    command: (folder, port) => [
+      process.execPath,
+      join(root, dist ? 'dist/main.js' : 'src/main.ts'),
+      'serve',
+      writeConfiguration(folder, port),
+    ],
+  }),
+  distribution: () => {
+    const version = distributionVersion()
+    if (version === undefined) return undefined
+    const command = (folder: string, port: number) => [
+      'docker-registry',
+      'serve',
+      writeConfiguration(folder, port),
+    ]
+    return { id: 'distribution', title: `Distribution ${version}`, command }
+  },
+  bare: () => ({
+    id: 'bare',
+    title: 'bare node:http',
+    command: (folder, port) => [process.execPath, join(root, 'bench/bare-server.ts'), folder, `${port}`],
+  }),
+}
+
+/** The version of the `docker-registry` on the PATH, or nothing where there is none. */
+function distributionVersion(): string | undefined {
+  try {
+    return /\d+\.\d+\.\d+/.exec(execFileSync('docker-registry', ['--version'], { encoding: 'utf8' }))?.[0]
+  } catch {
+    return undefined
+  }
+}
+
+/** Writes the one configuration that both registries take (JSON is YAML) and returns its path. */
+function writeConfiguration(folder: string, port: number): string {
+  const path = join(folder, 'config.yml')
+  const configuration = {
+    version: '0.1',
+    log: { level: 'error', accesslog: { disabled: true } },
+    storage: {
+      filesystem: { rootdirectory: join(folder, 'data') },
+      cache: { blobdescriptor: 'inmemory' },
+      delete: { enabled: true },
+      maintenance: { uploadpurging: { enabled: false } },
+    },
+    http: { addr: `127.0.0.1:${port}`, secret: 'not a secret: the registry of a bench' },
+  }
+  writeFileSync(path, JSON.stringify(configuration))
+  return path
+}

@@ -1,0 +1,55 @@
+/** The process itself: how fast it starts, how much memory it holds. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { RegistryClient } from '../client.ts'
+import { streamedContents } from '../content.ts'
+import { Load } from '../load.ts'
+import { peakResidentBytes, residentBytes } from '../processes.ts'
+import type { Server } from '../servers.ts'
+import type { Figure, Row } from './row.ts'
+
+const atOnce = 8
+const transferBytes = 256 * 1024 ** 2
+
+export const processRows: Row[] = [
+  {
+    id: 'start-up',
+    title: 'start-up, to the first 200',
+    repeats: 5,
+    measure: async (server) => [{ label: 'time', unit: 'ms', value: server.startUpMs }],
+  },
+  { id: 'memory-idle', title: 'memory (RSS), idle', measure: measureIdle },
+  {
+    id: 'memory-load',
+    title: `peak memory (RSS), ${atOnce} uploads and ${atOnce} downloads of 256 MiB at once`,
+    measure: measureUnderLoad,
+  },
+]
+
+async function measureIdle(server: Server): Promise<Figure[]> {
+  await sleep(1000)
+  return [{ label: 'RSS', unit: 'MB', value: (await residentBytes(server.pid)) / 1e6 }]
+}
+
+/** The downloads go on, again and again, until the last upload is done. */
+async function measureUnderLoad(server: Server): Promise<Figure[]> {
+  const repository = 'bench/memory'
+  const client = new RegistryClient(server.port)
+  const [downloaded, ...uploaded] = streamedContents(1 + atOnce, transferBytes)
+  await client.pushStream(repository, downloaded!)
+  const path = `/v2/${repository}/blobs/${downloaded!.digest}`
+  const startedAt = performance.now()
+  const downloads = new Load({ port: server.port, method: 'GET', path, accept: '*/*', connections: atOnce })
+  try {
+    const uploads = Promise.all(uploaded.map((content) => client.pushStream(repository, content)))
+    await Promise.race([uploads, downloads.failed])
+    const milliseconds = performance.now() - startedAt
+    return [
+      { label: 'peak RSS', unit: 'MB', value: (await peakResidentBytes(server.pid)) / 1e6 },
+      { label: 'uploaded', unit: 'GB/s', value: (atOnce * transferBytes) / 1e6 / milliseconds },
+      { label: 'downloaded', unit: 'GB/s', value: downloads.bytes / 1e6 / milliseconds },
+    ]
+  } finally {
+    downloads.stop()
+    client.close()
+  }
+}

@@ -1,0 +1,131 @@
+/** Pulls: the same content asked for again and again on connections that stay open. */
+import { RegistryClient } from '../client.ts'
+import { randomImage, randomLayer } from '../content.ts'
+import { type LoadResult, runLoad } from '../load.ts'
+import { cpuSeconds } from '../processes.ts'
+import type { Server } from '../servers.ts'
+import type { Figure, Row, Time } from './row.ts'
+
+const repository = 'bench/pulls'
+
+interface Pull {
+  readonly id: string
+  readonly title: string
+  readonly method: 'GET' | 'HEAD'
+  readonly connections: number
+  /** Pushes what is pulled. */
+  seed(client: RegistryClient): Promise<Seeded>
+}
+interface Seeded {
+  readonly path: string
+  readonly digest: string
+  readonly accept: string
+}
+
+const kib = 1024
+const mib = 1024 ** 2
+
+/** Small answers are counted, with their latency and cost. */
+const counted: Pull[] = [
+  { id: 'head-blob', title: 'HEAD blob', method: 'HEAD', connections: 32, seed: blob(kib) },
+  {
+    id: 'manifest-by-digest',
+    title: 'GET manifest by digest',
+    method: 'GET',
+    connections: 32,
+    seed: manifestBy('digest'),
+  },
+  {
+    id: 'manifest-by-tag',
+    title: 'GET manifest by tag',
+    method: 'GET',
+    connections: 32,
+    seed: manifestBy('tag'),
+  },
+  { id: 'blob-1k', title: 'GET blob of 1 KiB', method: 'GET', connections: 32, seed: blob(kib) },
+]
+
+/** Large answers are weighed. */
+const weighed: Pull[] = [
+  { id: 'blob-1m', title: 'GET blob of 1 MiB', method: 'GET', connections: 8, seed: blob(mib) },
+  { id: 'blob-64m', title: 'GET blob of 64 MiB', method: 'GET', connections: 4, seed: blob(64 * mib) },
+]
+
+export const pullRows: Row[] = [
+  ...counted.map((pull) => toRow(pull, countFigures)),
+  ...weighed.map((pull) => toRow(pull, weighFigures)),
+]
+
+type ToFigures = (result: LoadResult, cpu: number) => Figure[]
+
+function toRow(pull: Pull, toFigures: ToFigures): Row {
+  return {
+    id: pull.id,
+    title: `${pull.title}, ${pull.connections} connections`,
+    async measure(server, time) {
+      const { result, cpu } = await measurePull(pull, server, time)
+      return toFigures(result, cpu)
+    },
+  }
+}
+
+async function measurePull(
+  pull: Pull,
+  server: Server,
+  time: Time,
+): Promise<{ result: LoadResult; cpu: number }> {
+  const { method, connections } = pull
+  const { path, accept } = await seedAndVerify(pull, server)
+  let cpuBefore = Number.NaN
+  const onMeasure = async () => {
+    cpuBefore = await cpuSeconds(server.pid)
+  }
+  const request = { port: server.port, method, path, accept, connections }
+  const result = await runLoad(request, { ...time, onMeasure })
+  return { result, cpu: (await cpuSeconds(server.pid)) - cpuBefore }
+}
+
+/** What is fast must be right as well. */
+async function seedAndVerify(pull: Pull, server: Server): Promise<Seeded> {
+  const client = new RegistryClient(server.port)
+  try {
+    const seeded = await pull.seed(client)
+    await client.verify(seeded.path, seeded)
+    return seeded
+  } finally {
+    client.close()
+  }
+}
+
+function blob(size: number): Pull['seed'] {
+  return async (client) => {
+    const layer = randomLayer(size)
+    await client.pushBlob(repository, layer)
+    return { path: `/v2/${repository}/blobs/${layer.digest}`, digest: layer.digest, accept: '*/*' }
+  }
+}
+
+function manifestBy(key: 'digest' | 'tag'): Pull['seed'] {
+  return async (client) => {
+    const image = randomImage()
+    const { digest, mediaType: accept } = image.manifest
+    await client.pushImage(repository, 'latest', image)
+    return { path: `/v2/${repository}/manifests/${key === 'tag' ? 'latest' : digest}`, digest, accept }
+  }
+}
+
+function countFigures({ responses, seconds, latency }: LoadResult, cpu: number): Figure[] {
+  return [
+    { label: 'rate', unit: 'requests/s', value: responses / seconds },
+    { label: 'p50', unit: 'ms', value: latency.percentile(50) / 1e6 },
+    { label: 'p99', unit: 'ms', value: latency.percentile(99) / 1e6 },
+    { label: 'for 10,000 requests', unit: 'CPU s', value: (cpu / responses) * 10_000 },
+  ]
+}
+
+function weighFigures({ bytes, seconds }: LoadResult, cpu: number): Figure[] {
+  return [
+    { label: 'rate', unit: 'GB/s', value: bytes / seconds / 1e9 },
+    { label: 'for 1 GB', unit: 'CPU s', value: (cpu / bytes) * 1e9 },
+  ]
+}

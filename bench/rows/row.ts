@@ -1,0 +1,29 @@
+/** What a row of the table is: one kind of work, done in the same way with every registry. */
+import type { Server } from '../servers.ts'
+
+/** Of what happens in a second more is better, of time, memory and work less. */
+export type Unit = 'requests/s' | 'pushes/s' | 'GB/s' | 'ms' | 'MB' | 'CPU s'
+
+export interface Figure {
+  /** What it says beside the row's title; the first figure of a row is the title's own. */
+  readonly label: string
+  readonly unit: Unit
+  /** `NaN` where this machine can't tell. */
+  readonly value: number
+}
+
+export interface Time {
+  /** Measured in each round. */
+  readonly seconds: number
+  /** Spent before it on the same work. */
+  readonly warmUpSeconds: number
+}
+
+export interface Row {
+  readonly id: string
+  readonly title: string
+  /** Fresh servers measured in each round; 1 unless said. */
+  readonly repeats?: number
+  /** Does the work with a server that has just been started and is empty. */
+  measure(server: Server, time: Time): Promise<Figure[]>
+}

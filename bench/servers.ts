@@ -1,0 +1,109 @@
+/** Starts and ends servers: each alone, on a fresh folder and a free port of 127.0.0.1. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { request } from 'node:http'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Registry } from './registries.ts'
+
+export interface Server {
+  readonly registry: Registry
+  readonly port: number
+  readonly pid: number
+  /** Milliseconds from the start of its process to its first `200` on `/v2/`. */
+  readonly startUpMs: number
+  /** Rejects with the reason when the server ends by itself. */
+  readonly ended: Promise<never>
+  /** Ends the server and removes what it stored. */
+  stop(): Promise<void>
+}
+
+let workFolder: string | undefined
+const running = new Set<ChildProcess>()
+let started = 0
+
+/** However the bench ends, nothing stays behind. */
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+  if (workFolder) rmSync(workFolder, { recursive: true, force: true, maxRetries: 3 })
+})
+
+const startTimeoutMs = 10_000
+const pollMs = 2
+
+/** Starts a server and waits until it answers. */
+export async function startServer(registry: Registry): Promise<Server> {
+  workFolder ??= mkdtempSync(join(tmpdir(), 'entrepot-bench-'))
+  const folder = join(workFolder, `${++started}`)
+  mkdirSync(folder)
+  const port = await freePort()
+  const [program, ...args] = registry.command(folder, port)
+  const startedAt = performance.now()
+  const child = spawn(program!, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  const ended = failOnExit(child, registry)
+  const stop = async (): Promise<void> => {
+    await end(child)
+    rmSync(folder, { recursive: true, force: true })
+  }
+  try {
+    await Promise.race([firstAnswer(port, child), ended])
+  } catch (failure) {
+    await stop()
+    throw failure
+  }
+  return { registry, port, pid: child.pid!, startUpMs: performance.now() - startedAt, ended, stop }
+}
+
+function failOnExit(child: ChildProcess, registry: Registry): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  promise.catch(() => {})
+  let complaint = ''
+  child.stderr?.on('data', (chunk) => {
+    complaint = (complaint + chunk).slice(-1000)
+  })
+  running.add(child)
+  child.on('error', reject)
+  child.on('close', (code, signal) => {
+    running.delete(child)
+    reject(new Error(`${registry.title} ended (${signal ?? code}): ${complaint.trim()}`))
+  })
+  return promise
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (!running.has(child)) return
+  const closed = new Promise((resolve) => child.once('close', resolve))
+  child.kill('SIGKILL')
+  await closed
+}
+
+async function firstAnswer(port: number, child: ChildProcess): Promise<void> {
+  const deadline = performance.now() + startTimeoutMs
+  while (running.has(child) && performance.now() < deadline) {
+    if ((await statusOf(port)) === 200) return
+    await sleep(pollMs)
+  }
+  throw new Error(`no answer on /v2/ within ${startTimeoutMs} ms`)
+}
+
+/** The status of `/v2/`, or nothing while nobody listens. */
+function statusOf(port: number): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    const call = request({ host: '127.0.0.1', port, path: '/v2/', agent: false }, (response) => {
+      response.resume()
+      resolve(response.statusCode)
+    })
+    call.on('error', () => resolve(undefined)).end()
+  })
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => probe.once('listening', resolve))
+  const address = probe.address()
+  await new Promise((resolve) => probe.close(resolve))
+  if (address === null || typeof address === 'string') throw new Error('no free port')
+  return address.port
+}
