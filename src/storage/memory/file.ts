@@ -3,6 +3,9 @@ import type { ByteRange } from '../../core/storage-driver.ts'
 /** Small chunks are gathered into blocks of this size, so that a file written byte by byte stays a short list. */
 const BLOCK_BYTES = 64 * 1024
 
+/** However large a file was put in one piece: whoever reads it slowly or stops gets no more than this at a time. */
+const MAX_CHUNK_BYTES = 512 * 1024
+
 interface Block {
   /** Where in the file it begins. */
   readonly start: number
@@ -41,9 +44,10 @@ export class MemoryFile {
     for (let index = this.#indexAt(start); index < this.#blocks.length; index++) {
       const block = this.#blocks[index]!
       if (block.start > end) return
-      const from = Math.max(start - block.start, 0)
       const to = Math.min(end + 1 - block.start, block.length)
-      yield block.bytes.subarray(from, to)
+      for (let from = Math.max(start - block.start, 0); from < to; from += MAX_CHUNK_BYTES) {
+        yield block.bytes.subarray(from, Math.min(from + MAX_CHUNK_BYTES, to))
+      }
     }
   }
 

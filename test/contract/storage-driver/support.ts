@@ -1,0 +1,55 @@
+import { expect } from 'vitest'
+import { StorageError, type StorageErrorCode } from '../../../src/core/errors.ts'
+import type { StorageDriver } from '../../../src/core/storage-driver.ts'
+
+/** Bytes in which every place is told from its neighbours, so that a swap or a gap shows. */
+export function patterned(byteCount: number, seed = 0): Buffer {
+  const bytes = Buffer.allocUnsafe(byteCount)
+  for (let index = 0; index < byteCount; index++)
+    bytes[index] = (index * 31 + (index >>> 8) * 17 + seed) & 0xff
+  return bytes
+}
+
+/** All of the bytes, copied as they come: a chunk is valid only until the next is asked for. */
+export async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const copies: Buffer[] = []
+  for await (const chunk of chunks) copies.push(Buffer.from(chunk))
+  return Buffer.concat(copies)
+}
+
+export async function collectAll<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = []
+  for await (const item of items) all.push(item)
+  return all
+}
+
+export async function namesIn(driver: StorageDriver, folder: string, after?: string): Promise<string[]> {
+  return (await collectAll(driver.list(folder, { after }))).map(({ name }) => name)
+}
+
+/** Appends the chunks to a file and makes them durable. */
+export async function writeFile(driver: StorageDriver, path: string, chunks: Uint8Array[]): Promise<void> {
+  const writer = await driver.append(path)
+  for (const chunk of chunks) await writer.write(chunk)
+  await writer.sync()
+  await writer.close()
+}
+
+/** True without the tens of megabytes of a printed difference where it is not. */
+export function expectSameBytes(actual: Uint8Array, expected: Uint8Array): void {
+  expect(actual.byteLength).toBe(expected.byteLength)
+  expect(Buffer.compare(actual, expected), 'the bytes differ').toBe(0)
+}
+
+export async function expectStorageError(
+  work: Promise<unknown>,
+  code: StorageErrorCode,
+): Promise<StorageError> {
+  const error = await work.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  expect(error).toBeInstanceOf(StorageError)
+  expect((error as StorageError).code).toBe(code)
+  return error as StorageError
+}
