@@ -145,6 +145,10 @@ describe('a Content-Range header', () => {
     },
   )
 
+  it('may be of one byte', () => {
+    expect(parseContentRange('7-7')).toEqual({ start: 7, end: 7 })
+  })
+
   it.each([undefined, '', ' '])('may be absent: %j', (header) => {
     expect(parseContentRange(header)).toBeUndefined()
   })

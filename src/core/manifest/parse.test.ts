@@ -159,6 +159,7 @@ describe('the kind of a manifest', () => {
       expectInvalidManifest(() => parse(signed, contentType), 'schema 1 is not served')
     }
     expect(mediaTypeOf(payloadOf(schema1))).toBe(MediaType.dockerSchema1)
+    expect(mediaTypeOf(payloadOf({ schemaVersion: 1 }))).toBe(MediaType.dockerSchema1)
     expect(mediaTypeOf(payloadOf(signed))).toBe(MediaType.dockerSchema1Signed)
   })
 

@@ -44,6 +44,7 @@ describe('the URLs of a manifest', () => {
     '/x',
     'a.example',
     'https://',
+    'https://[::1',
     'https://a.example/#part',
     'https://a.example/\nx',
     ' https://a.example/',
