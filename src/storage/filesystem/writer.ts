@@ -20,6 +20,8 @@ const MAX_BATCH_BYTES = MIB
 const MAX_QUEUED_BYTES = 4 * MIB
 /** The same for chunks so small that counting bytes says little about memory. */
 const MAX_QUEUED_CHUNKS = 4096
+/** How much is written before the disk is set to work on it. */
+const WRITE_BACK_BYTES = 16 * MIB
 
 /** Writes behind the caller's back: it goes on (hashing, receiving) while chunks are written, and hears of a failure at
  *  its next call. The first failure is final, and takes back what no sync has covered: the file is again as long as it
@@ -33,6 +35,9 @@ export class AppendingWriter implements FileWriter {
   #safeSize: number
   #queue: Uint8Array[] = []
   #queuedBytes = 0
+  /** Up to where the disk was told to have it. */
+  #writtenBack: number
+  #writingBack: Promise<void> | undefined
   #flushing: Promise<void> | undefined
   #syncing: Promise<void> | undefined
   #naming: Promise<void> | undefined
@@ -45,6 +50,7 @@ export class AppendingWriter implements FileWriter {
     this.#folders = folders
     this.#position = file.size
     this.#safeSize = file.size
+    this.#writtenBack = file.size
   }
 
   get size(): number {
@@ -88,6 +94,20 @@ export class AppendingWriter implements FileWriter {
     this.#position += byteCount
     this.#queuedBytes -= byteCount
     if (!this.#isFull()) this.#room?.settle()
+    if (this.#position - this.#writtenBack >= WRITE_BACK_BYTES) this.#writingBack ??= this.#writeBack()
+  }
+
+  /** Sends to the disk what was written so far, while more comes in: the sync at the end then has little left to do.
+   *  Never rejects, like `#flush`. */
+  async #writeBack(): Promise<void> {
+    this.#writtenBack = this.#position
+    try {
+      await fdatasync(this.#file.fd)
+    } catch (cause) {
+      await this.#fail(cause)
+    } finally {
+      this.#writingBack = undefined
+    }
   }
 
   /** The chunks leave the queue, but count as queued until they are written. */
@@ -103,7 +123,7 @@ export class AppendingWriter implements FileWriter {
   }
 
   async #sync(name: boolean): Promise<void> {
-    await this.#flushing
+    await Promise.all([this.#flushing, this.#writingBack])
     this.#throwIfFailed()
     const outcomes = await Promise.allSettled([fdatasync(this.#file.fd), name ? this.#syncName() : undefined])
     for (const outcome of outcomes) {
@@ -124,7 +144,7 @@ export class AppendingWriter implements FileWriter {
 
   async #close(): Promise<void> {
     await this.#syncing?.catch(() => undefined)
-    await this.#flushing
+    await Promise.all([this.#flushing, this.#writingBack])
     const failure = this.#failure
     this.#failure ??= new StorageError('BACKEND_FAILED', {
       path: this.#file.path,
