@@ -7,6 +7,7 @@ import {
   type ServerResponse,
 } from 'node:http'
 import type { AddressInfo, ListenOptions, Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { RegistryError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { Registry } from '../core/registry.ts'
@@ -33,6 +34,7 @@ export class HttpServer {
   readonly #floor: ProgressFloor
   readonly #parts: ExchangeParts
   readonly #commonHeaders: OutgoingHttpHeaders
+  readonly #running = new Set<Promise<void>>()
   #draining = false
 
   constructor({ registry, settings, log }: HttpServerOptions) {
@@ -56,8 +58,8 @@ export class HttpServer {
       maxHeaderSize: limits.maxHeaderBytes,
       connectionsCheckingInterval: Math.min(1000, (limits.headerTimeoutSeconds * 1000) / 4),
     })
-    this.#server.on('request', (request, response) => void this.#serve(request, response))
-    this.#server.on('checkContinue', (request, response) => void this.#serve(request, response))
+    this.#server.on('request', (request, response) => this.#begin(request, response))
+    this.#server.on('checkContinue', (request, response) => this.#begin(request, response))
     this.#server.on('clientError', refuseMalformed)
     this.#server.setTimeout(limits.stallSeconds * 1000, (socket) => this.#floor.endIfWaiting(socket))
   }
@@ -74,14 +76,29 @@ export class HttpServer {
     return this.#server.address() as AddressInfo | string
   }
 
-  /** Stops accepting and lets what runs finish; what still runs after the time is cut off. */
+  /** Stops accepting and lets what runs finish; what still runs after the time is cut off. Nothing is asked of the
+   *  registry afterwards, unless the storage does not answer. */
   async close(drainMs: number): Promise<void> {
     this.#draining = true
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     const cutOff = setTimeout(() => this.#server.closeAllConnections(), drainMs)
     await closed
     clearTimeout(cutOff)
+    await this.#settle()
     this.#floor.close()
+  }
+
+  /** A request outlives its connection while it puts away what it holds. */
+  async #settle(): Promise<void> {
+    const patience = new AbortController()
+    const limit = delay(SETTLE_MS, undefined, { signal: patience.signal }).catch(() => {})
+    await Promise.race([Promise.all(this.#running), limit])
+    patience.abort()
+  }
+
+  #begin(request: IncomingMessage, response: ServerResponse): void {
+    const work = this.#serve(request, response).finally(() => this.#running.delete(work))
+    this.#running.add(work)
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -163,6 +180,9 @@ interface Context {
   readonly response: ServerResponse
   readonly id: string
 }
+
+/** How long requests whose connections are gone may take to settle. */
+const SETTLE_MS = 2_000
 
 const REQUEST_ID = /^[A-Za-z0-9._:/+=@-]{1,128}$/
 
