@@ -1,6 +1,7 @@
 /** OCI Distribution Specification 1.1, "Pulling blobs" and "Deleting blobs"; RFC 9110 sections 13 and 14. */
 import { expect, test } from 'vitest'
 import { digestOf } from '../../src/core/digest.ts'
+import type { StorageDriver } from '../../src/core/storage-driver.ts'
 import { MemoryDriver } from '../../src/storage/memory.ts'
 import { type Answer, HttpRegistry, refusal } from '../support/http-registry.ts'
 
@@ -229,12 +230,10 @@ test('deleting can be switched off', async () => {
 })
 
 test('a driver with URLs of its own serves the bytes itself, unless that is switched off', async () => {
-  class SigningDriver extends MemoryDriver {
-    override async redirectUrl(path: string, { method }: { method: string }): Promise<URL> {
-      return new URL(`https://bucket.example${path}?signed-for=${method}`)
-    }
-  }
-  const driver = new SigningDriver()
+  const driver: StorageDriver = Object.assign(new MemoryDriver(), {
+    redirectUrl: async (path: string, { method }: { method: string }) =>
+      new URL(`https://bucket.example${path}?signed-for=${method}`),
+  })
   await using registry = await HttpRegistry.start({ driver })
   await registry.client.pushBlob('a', bytes)
   const redirected = await registry.send(`GET ${path}`)
