@@ -1,7 +1,13 @@
+import { mkdir, readdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { collect, expectStorageError, namesIn } from '../../test/contract/storage-driver/support.ts'
 import { describeStorageDriver } from '../../test/contract/storage-driver.ts'
 import { describeFolders } from '../../test/contract/storage-driver-folders.ts'
-import { temporaryFolder } from '../../test/support/temporary-folder.ts'
+import { type TemporaryFolder, temporaryFolder } from '../../test/support/temporary-folder.ts'
 import { FilesystemDriver } from './filesystem.ts'
+
+const UUID = '0f8fad5b-d9cb-469f-a165-70867728950e'
+const MIB = 1024 * 1024
 
 async function open() {
   const folder = await temporaryFolder()
@@ -16,3 +22,137 @@ async function open() {
 
 describeStorageDriver('filesystem', open)
 describeFolders('filesystem', open)
+
+describe('the filesystem driver', () => {
+  let folder: TemporaryFolder
+  let driver: FilesystemDriver
+  beforeEach(async () => {
+    folder = await temporaryFolder()
+    driver = new FilesystemDriver({ root: folder.path })
+  })
+  afterEach(() => folder.remove())
+
+  /** The files below the driver's root that this process holds open. */
+  async function openFiles(): Promise<string[]> {
+    const links = (await readdir('/proc/self/fd')).map((fd) =>
+      readlink(`/proc/self/fd/${fd}`).catch(() => ''),
+    )
+    return (await Promise.all(links)).filter((target) => target.startsWith(folder.path))
+  }
+
+  it('keeps a file at its path below the root, as it is', async () => {
+    await driver.put('/docker/registry/v2/blobs/data', Buffer.from('content'))
+    expect(await readFile(`${folder.path}/docker/registry/v2/blobs/data`, 'utf8')).toBe('content')
+  })
+
+  it('files that a put left when the machine stopped are not listed, whoever wrote them', async () => {
+    await driver.put('/a/link', Buffer.from('content'))
+    await writeFile(`${folder.path}/a/link.${UUID}.tmp`, 'part of the con')
+    expect(await namesIn(driver, '/a')).toEqual(['link'])
+  })
+
+  it('a folder of such a name is listed: a repository may be called like that', async () => {
+    await driver.put(`/a/name.${UUID}.tmp/file`, Buffer.from('content'))
+    expect(await namesIn(driver, '/a')).toEqual([`name.${UUID}.tmp`])
+  })
+
+  it('what no path can name is not listed', async () => {
+    await driver.put('/a/file', Buffer.from('content'))
+    await writeFile(`${folder.path}/a/with space`, '')
+    await mkdir(`${folder.path}/lost+found`)
+    expect(await namesIn(driver, '/a')).toEqual(['file'])
+    expect(await namesIn(driver, '/')).toEqual(['a'])
+  })
+
+  it('symbolic links count as what they lead to; where that is nothing they are not listed', async () => {
+    await driver.put('/real/file', Buffer.from('content'))
+    await symlink(`${folder.path}/real`, `${folder.path}/linked`)
+    await symlink(`${folder.path}/real/file`, `${folder.path}/linked-file`)
+    await symlink(`${folder.path}/absent`, `${folder.path}/broken`)
+    const entries = []
+    for await (const entry of driver.list('/')) entries.push(entry)
+    expect(entries).toEqual([
+      { name: 'linked', kind: 'folder' },
+      { name: 'linked-file', kind: 'file' },
+      { name: 'real', kind: 'folder' },
+    ])
+    expect(Buffer.from(await driver.get('/linked/file')).toString()).toBe('content')
+  })
+
+  it('a put that fails leaves no temporary file', async () => {
+    await driver.put('/a/folder/file', Buffer.from('content'))
+    await expectStorageError(driver.put('/a/folder', Buffer.from('x')), 'PATH_INVALID')
+    expect(await readdir(`${folder.path}/a`)).toEqual(['folder'])
+  })
+
+  it('a name that the file system finds too long is refused', async () => {
+    const path = `/a/${'n'.repeat(256)}`
+    await expectStorageError(driver.put(path, Buffer.from('x')), 'PATH_INVALID')
+    await expectStorageError(driver.append(path), 'PATH_INVALID')
+    await expectStorageError(driver.get(path), 'PATH_INVALID')
+    expect(await readdir(`${folder.path}/a`)).toEqual([])
+  })
+
+  it('a file of another kind is not taken for content', async () => {
+    await expectStorageError(new FilesystemDriver({ root: '/' }).get('/dev/null'), 'PATH_NOT_FOUND')
+    await expectStorageError(new FilesystemDriver({ root: '/' }).stat('/dev/null'), 'PATH_NOT_FOUND')
+  })
+
+  describe('holds no file open', () => {
+    const ENDS: [string, (path: string) => Promise<unknown>][] = [
+      ['read whole', (path) => collect(driver.read(path))],
+      ['left at the first chunk', (path) => leaveAtFirstChunk(driver.read(path))],
+      ['returned from while a step is under way', (path) => leaveDuringStep(driver.read(path))],
+      ['never begun', (path) => Promise.resolve(driver.read(path)[Symbol.asyncIterator]().return?.())],
+      ['cancelled', (path) => cancelAtFirstChunk((signal) => driver.read(path, { signal }))],
+      ['asked for too much', (path) => collect(driver.read(path, { range: { start: 0, end: 9 * MIB } }))],
+      ['a folder', () => collect(driver.read('/a'))],
+      ['got', (path) => driver.get(path)],
+      ['appended to at the wrong place', (path) => driver.append(path, { offset: 1 })],
+      ['appended to', async (path) => (await driver.append(path)).close()],
+    ]
+
+    it.each(ENDS)('after it was %s', async (_how, use) => {
+      await driver.put('/a/file', Buffer.alloc(3 * MIB), { durable: false })
+      await use('/a/file').catch(() => undefined)
+      expect(await openFiles()).toEqual([])
+    })
+  })
+})
+
+describe('a filesystem driver is opened', () => {
+  it('in a folder that is not there yet', async () => {
+    await using folder = await temporaryFolder()
+    const driver = await FilesystemDriver.open({ root: `${folder.path}/some/where` })
+    expect(await readdir(`${folder.path}/some/where`)).toEqual([])
+    await driver.put('/file', Buffer.from('content'))
+    expect(await readdir(`${folder.path}/some/where`)).toEqual(['file'])
+  })
+
+  it('and says which folder and why when nothing can be written there', async () => {
+    await using folder = await temporaryFolder()
+    await writeFile(`${folder.path}/file`, 'in the way')
+    const error = await expectStorageError(
+      FilesystemDriver.open({ root: `${folder.path}/file` }),
+      'PATH_INVALID',
+    )
+    expect(error.message).toContain(`cannot write to the folder ${folder.path}/file: ENOTDIR`)
+    await expectStorageError(FilesystemDriver.open({ root: '/proc/entrepot' }), 'BACKEND_FAILED')
+  })
+})
+
+async function leaveAtFirstChunk(chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const _chunk of chunks) return
+}
+
+async function leaveDuringStep(chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  const reader = chunks[Symbol.asyncIterator]()
+  const step = reader.next()
+  await reader.return?.()
+  await step
+}
+
+async function cancelAtFirstChunk(read: (signal: AbortSignal) => AsyncIterable<Uint8Array>): Promise<void> {
+  const cancellation = new AbortController()
+  for await (const _chunk of read(cancellation.signal)) cancellation.abort()
+}

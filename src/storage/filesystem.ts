@@ -55,12 +55,12 @@ export class FilesystemDriver implements StorageDriver {
     const file = this.#locate(path)
     try {
       const stats = await stat(file)
-      return stats.isDirectory()
-        ? { kind: 'folder' }
-        : { kind: 'file', size: stats.size, modifiedAt: stats.mtime }
+      if (stats.isFile()) return { kind: 'file', size: stats.size, modifiedAt: stats.mtime }
+      if (stats.isDirectory()) return { kind: 'folder' }
     } catch (cause) {
       throw readError(cause, path)
     }
+    throw new StorageError('PATH_NOT_FOUND', { path, message: `neither a file nor a folder: ${path}` })
   }
 
   async get(path: string): Promise<Uint8Array> {
@@ -266,7 +266,8 @@ async function kindOf(entry: fs.Dirent): Promise<Entry['kind'] | undefined> {
   if (!entry.isSymbolicLink()) return undefined
   try {
     const target = await stat(`${entry.parentPath}/${entry.name}`)
-    return target.isDirectory() ? 'folder' : 'file'
+    if (target.isFile()) return 'file'
+    return target.isDirectory() ? 'folder' : undefined
   } catch (cause) {
     if (isErrno(cause, 'ENOENT', 'ELOOP')) return undefined
     throw readError(cause, entry.name)

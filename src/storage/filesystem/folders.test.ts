@@ -1,0 +1,61 @@
+import { readdir, rm, writeFile } from 'node:fs/promises'
+import { describe, expect, it } from 'vitest'
+import { temporaryFolder } from '../../../test/support/temporary-folder.ts'
+import { Folders } from './folders.ts'
+
+describe('folders', () => {
+  it('all who ask while a sync runs share the one that begins after it', async () => {
+    await using folder = await temporaryFolder()
+    const folders = new Folders()
+    const running = folders.sync(folder.path)
+    const next = folders.sync(folder.path)
+    expect(next).not.toBe(running)
+    expect(folders.sync(folder.path)).toBe(next)
+    await running
+    expect(folders.sync(folder.path)).not.toBe(running)
+    await next
+    const later = folders.sync(folder.path)
+    expect(later).not.toBe(next)
+    await later
+  })
+
+  it('a failed sync fails for those who share it, and does not keep the next one from beginning', async () => {
+    const folders = new Folders()
+    // No folder below this one can be opened: the name is too long for the system.
+    const impossible = `/tmp/${'n'.repeat(300)}`
+    const running = folders.sync(impossible)
+    const next = folders.sync(impossible)
+    await expect(running).rejects.toMatchObject({ code: 'ENAMETOOLONG' })
+    await expect(next).rejects.toMatchObject({ code: 'ENAMETOOLONG' })
+  })
+
+  it('a folder that is gone needs no sync', async () => {
+    await using folder = await temporaryFolder()
+    await new Folders().sync(`${folder.path}/absent`)
+  })
+
+  it('a folder is made with those above it, by many at once', async () => {
+    await using folder = await temporaryFolder()
+    const folders = new Folders()
+    await Promise.all(Array.from({ length: 20 }, (_, index) => folders.make(`${folder.path}/a/b/c/${index}`)))
+    await folders.settle(`${folder.path}/a/b/c/0`)
+    expect(await readdir(`${folder.path}/a/b/c`)).toHaveLength(20)
+  })
+
+  it('a step is begun again when its folder is removed under it', async () => {
+    await using folder = await temporaryFolder()
+    const folders = new Folders()
+    let attempts = 0
+    await folders.within(`${folder.path}/a/b`, async () => {
+      if (++attempts === 3) await rm(`${folder.path}/a`, { recursive: true })
+      await writeFile(attempts < 3 ? `${folder.path}/none/x` : `${folder.path}/a/b/x`, '')
+    })
+    expect(attempts).toBe(4)
+  })
+
+  it('a step whose folder is removed again and again fails in the end', async () => {
+    await using folder = await temporaryFolder()
+    const step = () => readdir(`${folder.path}/never`)
+    await expect(new Folders().within(folder.path, step)).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+})
