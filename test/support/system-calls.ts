@@ -1,0 +1,61 @@
+/** What a program asked of the operating system, and when, as `strace` saw it: the only witness of whether bytes were
+ *  synced before somebody was told that they are safe. */
+import { readFile } from 'node:fs/promises'
+import { run } from './tools.ts'
+
+export interface SystemCall {
+  readonly name: string
+  /** The paths of its arguments: of the file descriptor where it has one, else of the strings. */
+  readonly paths: readonly string[]
+  /** Places in the order of all beginnings and ends. */
+  readonly begunAt: number
+  readonly endedAt: number
+  /** Negative when it failed. */
+  readonly result: number
+}
+
+const TRACED = ['mkdir', 'rename', 'unlink', 'rmdir', 'fsync', 'fdatasync', 'write', 'pwrite64', 'pwritev']
+
+const BEGINNING = /^(\d+)\s+(\w+)\((.*)$/
+const CONTINUATION = /^(\d+)\s+<\.\.\. \w+ resumed>(.*)$/
+const UNFINISHED = ' <unfinished ...>'
+const RESULT = /\)\s+=\s+(-?\d+)[^=]*$/
+const DESCRIPTOR = /^\d+<([^>]*)>/
+const QUOTED = /"([^"]*)"/g
+
+/** Runs a Node program to its end.
+ *  @param trace a file for what strace writes */
+export async function traceSystemCalls(args: readonly string[], trace: string): Promise<SystemCall[]> {
+  await run('strace', ['-f', '-qq', '-y', '-e', `trace=${TRACED}`, '-o', trace, process.execPath, ...args], {
+    // Otherwise some calls may pass strace by, through a ring shared with the kernel.
+    environment: { UV_USE_IO_URING: '0', UV_THREADPOOL_SIZE: '16' },
+  })
+  return parse(await readFile(trace, 'utf8'))
+}
+
+function parse(trace: string): SystemCall[] {
+  const calls: SystemCall[] = []
+  const unfinished = new Map<string, { name: string; text: string; begunAt: number }>()
+  for (const [place, line] of trace.split('\n').entries()) {
+    const [, beginner = '', name = '', text = ''] = BEGINNING.exec(line) ?? []
+    const [, resumer = '', rest = ''] = CONTINUATION.exec(line) ?? []
+    if (text.endsWith(UNFINISHED)) {
+      unfinished.set(beginner, { name, text: text.slice(0, -UNFINISHED.length), begunAt: place })
+    } else if (name !== '') {
+      calls.push(toCall({ name, text, begunAt: place }, place))
+    } else {
+      const begun = unfinished.get(resumer)
+      if (begun !== undefined) calls.push(toCall({ ...begun, text: begun.text + rest }, place))
+    }
+  }
+  return calls
+}
+
+function toCall(begun: { name: string; text: string; begunAt: number }, endedAt: number): SystemCall {
+  const { name, text, begunAt } = begun
+  const descriptor = DESCRIPTOR.exec(text)?.[1]
+  const strings = Array.from(text.matchAll(QUOTED), ([, quoted = '']) => quoted)
+  // What is written to the standard output is told by its text, everything else by its path.
+  const paths = descriptor === undefined || /^1</.test(text) ? strings : [descriptor]
+  return { name, paths, begunAt, endedAt, result: Number(RESULT.exec(text)?.[1] ?? -1) }
+}
