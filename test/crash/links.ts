@@ -2,6 +2,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'vitest'
+import { eachInTurns } from '../support/in-turns.ts'
 import { fileDigest, filesBelow, layoutRoot } from '../support/storage-tree.ts'
 
 const blobFile = /^blobs\/(?<algorithm>[a-z0-9]+)\/[0-9a-f]{2}\/(?<hex>[0-9a-f]+)\/data$/
@@ -20,8 +21,10 @@ export class LinkCheck {
   async expectSound(): Promise<void> {
     const paths = await filesBelow(this.#root)
     const present = new Set(paths)
-    for (const path of paths.filter((name) => name.endsWith('/link'))) await this.#expectLinked(path, present)
-    for (const path of paths.filter((name) => blobFile.test(name))) await this.#expectHash(path)
+    const links = paths.filter((name) => name.endsWith('/link'))
+    await eachInTurns(links, (path) => this.#expectLinked(path, present))
+    const blobs = paths.filter((name) => blobFile.test(name))
+    await eachInTurns(blobs, (path) => this.#expectHash(path))
   }
 
   /** Forgets which bytes were checked. */

@@ -53,8 +53,10 @@ async function resume({ location, acknowledgedBytes, bytes, digest }: OpenUpload
   expect(state, `upload ${location}`).toBeDefined()
   if (state === undefined) return
   expect(state.size, `upload ${location}`).toBeGreaterThanOrEqual(acknowledgedBytes)
-  const next = await client.sendChunk(state, bytes.subarray(state.size, state.size + 1000))
-  await client.finishUpload(next, { digest, rest: bytes.subarray(next.size) })
+  const chunk = bytes.subarray(state.size, state.size + 1000)
+  const next = chunk.length > 0 ? await client.sendChunk(state, chunk) : state
+  const rest = bytes.subarray(next.size)
+  await client.finishUpload(next, { digest, ...(rest.length > 0 && { rest }) })
 }
 
 /** The client asked to finish it and got no answer: it is done, or can be finished with what it had, or its bytes are a

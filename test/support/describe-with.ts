@@ -5,5 +5,6 @@ import { findTool } from './tools.ts'
 export function describeWith(tools: readonly string[], title: string, suite: () => void): void {
   const missing = tools.filter((tool) => findTool(tool) === undefined)
   const reason = missing.length > 0 ? ` (skipped, not installed: ${missing.join(', ')})` : ''
+  if (reason !== '') process.stdout.write(`${title}${reason}\n`)
   describe.skipIf(missing.length > 0)(`${title}${reason}`, suite)
 }
