@@ -1,6 +1,8 @@
 import { type AddressInfo, BlockList, isIPv6, type ListenOptions } from 'node:net'
+import { MemoryDescriptorCache } from './cache/memory.ts'
 import { parseTcpAddress } from './config/address.ts'
 import type { Config } from './config/schema.ts'
+import { type DescriptorCache, NO_CACHE } from './core/descriptor-cache.ts'
 import type { Log } from './core/log.ts'
 import { type ManifestPolicy, NO_VALIDATION } from './core/manifest/policy.ts'
 import type { Registry } from './core/registry.ts'
@@ -15,7 +17,12 @@ import { StoredRegistry } from './registry/registry.ts'
 /** The composition root: a configuration becomes a running registry. The only place that wires parts. */
 export async function startRegistry(config: Config, log: Log): Promise<RunningRegistry> {
   const driver = await openDriver(config.storage)
-  const registry = new StoredRegistry({ driver, policy: manifestPolicy(config), log })
+  const registry = new StoredRegistry({
+    driver,
+    policy: manifestPolicy(config),
+    cache: descriptorCache(config),
+    log,
+  })
   const server = new HttpServer({ registry, settings: httpSettings(config), log })
   const purging = schedulePurging(config, registry, log)
   const address = await server.listen(listenOptions(config.http)).catch(async (error) => {
@@ -47,6 +54,13 @@ async function openDriver(storage: Config['storage']): Promise<StorageDriver> {
   }
   const { FilesystemDriver } = await import('./storage/filesystem.ts')
   return FilesystemDriver.open({ root: storage.filesystem.rootdirectory })
+}
+
+/** Absent, there is none, as in Distribution; in memory also where Redis is asked for, of which a warning speaks. */
+function descriptorCache({ storage: { cache } }: Config): DescriptorCache {
+  return cache.blobdescriptor === 'none'
+    ? NO_CACHE
+    : new MemoryDescriptorCache({ maxEntries: cache.blobdescriptorsize })
 }
 
 /** How long a server that has just started is left alone by its own maintenance. */

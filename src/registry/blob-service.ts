@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type Descriptor, OCTET_STREAM } from '../core/descriptor.ts'
+import type { DescriptorCache, StoredBlob } from '../core/descriptor-cache.ts'
 import { CANONICAL, type Digest, type DigestAlgorithm } from '../core/digest.ts'
 import { isPathNotFound, RegistryError } from '../core/errors.ts'
 import type { RepositoryName } from '../core/reference.ts'
@@ -18,14 +19,9 @@ export interface BlobServiceParts {
   readonly pool: BlobPool
   readonly layers: LinkSet
   readonly sessions: UploadSessions
+  readonly cache: DescriptorCache
   /** Finds a blob in another repository; in any that has it where none is named. */
   readonly findElsewhere: (digest: Digest, from?: RepositoryName) => Promise<StoredBlob | undefined>
-}
-
-/** Where a blob is: the name it was asked for by, and the one it is stored under. */
-export interface StoredBlob {
-  readonly descriptor: Descriptor
-  readonly canonical: Digest
 }
 
 const UPLOAD_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
@@ -38,7 +34,11 @@ export class LinkedBlobs implements BlobService {
   }
 
   /** Undefined unless this repository has a link to it and its bytes are there. */
-  async find(digest: Digest): Promise<StoredBlob | undefined> {
+  find(digest: Digest): Promise<StoredBlob | undefined> {
+    return this.#parts.cache.find(this.#parts.repository, digest, () => this.#look(digest))
+  }
+
+  async #look(digest: Digest): Promise<StoredBlob | undefined> {
     const canonical = await this.#parts.layers.get(digest)
     if (canonical === undefined) return undefined
     const size = await this.#parts.pool.size(canonical)
@@ -98,7 +98,8 @@ export class LinkedBlobs implements BlobService {
   async delete(digest: Digest): Promise<void> {
     const canonical = await this.#parts.layers.get(digest)
     if (canonical === undefined) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
-    await this.#parts.layers.remove(canonical)
+    const names = await this.#parts.layers.remove(canonical)
+    await this.#parts.cache.evict(this.#parts.repository, names)
   }
 
   async #require(digest: Digest): Promise<StoredBlob> {

@@ -69,12 +69,12 @@ export class LinkSet {
     if (name !== canonical) await this.#links.write(`${this.#member(name)}/link`, canonical)
   }
 
-  /** Removes every name of the content. */
-  async remove(canonical: Digest): Promise<void> {
-    for await (const name of this.#aliases()) {
-      if ((await this.get(name)) === canonical) await this.#storage.delete(this.#member(name))
-    }
-    await this.#storage.delete(this.#member(canonical))
+  /** Removes every name of the content, and says which it had. */
+  async remove(canonical: Digest): Promise<Digest[]> {
+    const names = [canonical]
+    for await (const name of this.#aliases()) if ((await this.get(name)) === canonical) names.unshift(name)
+    for (const name of names) await this.#storage.delete(this.#member(name))
+    return names
   }
 
   /** Every name in the set, in byte order. */

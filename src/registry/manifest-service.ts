@@ -6,7 +6,7 @@ import type { Manifest, ManifestReference } from '../core/manifest/manifest.ts'
 import { mediaTypeOf } from '../core/manifest/parse.ts'
 import { checkUrls, type ManifestPolicy, mustExist } from '../core/manifest/policy.ts'
 import type { RepositoryName } from '../core/reference.ts'
-import type { ManifestService, Page, StoredManifest, TagService } from '../core/registry.ts'
+import type { BlobService, ManifestService, Page, StoredManifest, TagService } from '../core/registry.ts'
 import type { BlobPool } from './blob-pool.ts'
 import type { LinkSet } from './links.ts'
 import { mapInOrder } from './map-in-order.ts'
@@ -14,7 +14,7 @@ import { mapInOrder } from './map-in-order.ts'
 export interface ManifestServiceParts {
   readonly repository: RepositoryName
   readonly pool: BlobPool
-  readonly layers: LinkSet
+  readonly blobs: BlobService
   readonly revisions: LinkSet
   readonly tags: TagService
   readonly policy: ManifestPolicy
@@ -34,7 +34,8 @@ export class LinkedManifests implements ManifestService {
   }
 
   async exists(digest: Digest): Promise<boolean> {
-    return this.#stands(this.#parts.revisions, digest)
+    const canonical = await this.#parts.revisions.get(digest)
+    return canonical !== undefined && (await this.#parts.pool.size(canonical)) !== undefined
   }
 
   async get(digest: Digest): Promise<StoredManifest> {
@@ -86,15 +87,10 @@ export class LinkedManifests implements ManifestService {
 
   /** Other content of an index, such as the layers of a build cache, may be there as a blob or as a manifest. */
   async #has({ kind, descriptor: { digest } }: ManifestReference): Promise<boolean> {
-    const { layers, revisions } = this.#parts
-    if (kind === 'blob') return this.#stands(layers, digest)
-    if (kind === 'manifest') return this.#stands(revisions, digest)
-    return (await this.#stands(layers, digest)) || (await this.#stands(revisions, digest))
-  }
-
-  async #stands(links: LinkSet, digest: Digest): Promise<boolean> {
-    const canonical = await links.get(digest)
-    return canonical !== undefined && (await this.#parts.pool.size(canonical)) !== undefined
+    const { blobs } = this.#parts
+    if (kind === 'blob') return blobs.has(digest)
+    if (kind === 'manifest') return this.exists(digest)
+    return (await blobs.has(digest)) || (await this.exists(digest))
   }
 
   #isIntact(payload: Uint8Array, canonical: Digest): boolean {

@@ -1,3 +1,4 @@
+import { type DescriptorCache, NO_CACHE, type StoredBlob } from '../core/descriptor-cache.ts'
 import { algorithmOf, CANONICAL, type Digest } from '../core/digest.ts'
 import type { Log } from '../core/log.ts'
 import type { ManifestPolicy } from '../core/manifest/policy.ts'
@@ -5,7 +6,6 @@ import type { RepositoryName } from '../core/reference.ts'
 import type { BlobUpload, Page, Registry, Repository } from '../core/registry.ts'
 import type { StorageDriver } from '../core/storage-driver.ts'
 import { BlobPool } from './blob-pool.ts'
-import type { StoredBlob } from './blob-service.ts'
 import { REPOSITORY_MARKS, repositoryNames } from './catalog.ts'
 import { Links } from './links.ts'
 import { type SharedParts, StoredRepository } from './repository.ts'
@@ -16,6 +16,8 @@ export interface RegistryOptions {
   /** Closed together with the registry. */
   driver: StorageDriver
   policy: ManifestPolicy
+  /** Default: none. */
+  cache?: DescriptorCache
   log: Log
 }
 
@@ -23,13 +25,14 @@ export interface RegistryOptions {
 export class StoredRegistry implements Registry {
   readonly #shared: SharedParts
 
-  constructor({ driver, policy, log }: RegistryOptions) {
+  constructor({ driver, policy, cache = NO_CACHE, log }: RegistryOptions) {
     const storage = new Storage(driver)
     this.#shared = {
       storage,
       pool: new BlobPool(storage),
       links: new Links(storage, log),
       sessions: new UploadSessions(),
+      cache,
       policy,
       log,
       findElsewhere: (digest, from) => this.#findBlob(digest, from),

@@ -1,3 +1,4 @@
+import type { DescriptorCache } from '../core/descriptor-cache.ts'
 import type { Log } from '../core/log.ts'
 import type { ManifestPolicy } from '../core/manifest/policy.ts'
 import type { RepositoryName } from '../core/reference.ts'
@@ -18,6 +19,7 @@ export interface SharedParts {
   readonly pool: BlobPool
   readonly links: Links
   readonly sessions: UploadSessions
+  readonly cache: DescriptorCache
   readonly policy: ManifestPolicy
   readonly log: Log
   readonly findElsewhere: BlobServiceParts['findElsewhere']
@@ -38,7 +40,13 @@ export class StoredRepository implements Repository {
     this.name = name
     this.tags = new LinkedTags({ ...shared, paths, revisions })
     this.blobs = new LinkedBlobs({ ...shared, repository: name, paths, layers })
-    this.manifests = new LinkedManifests({ ...shared, repository: name, layers, revisions, tags: this.tags })
+    this.manifests = new LinkedManifests({
+      ...shared,
+      repository: name,
+      blobs: this.blobs,
+      revisions,
+      tags: this.tags,
+    })
     this.#storage = shared.storage
     this.#root = paths.root
   }
