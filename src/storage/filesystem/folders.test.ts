@@ -1,5 +1,6 @@
 import { readdir, rm, writeFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
+import { occupyThreads } from '../../../test/support/occupy-threads.ts'
 import { temporaryFolder } from '../../../test/support/temporary-folder.ts'
 import { Folders } from './folders.ts'
 
@@ -27,6 +28,45 @@ describe('folders', () => {
     const next = folders.sync(impossible)
     await expect(running).rejects.toMatchObject({ code: 'ENAMETOOLONG' })
     await expect(next).rejects.toMatchObject({ code: 'ENAMETOOLONG' })
+  })
+
+  it('what a sync has covered needs no second one', async () => {
+    await using folder = await temporaryFolder()
+    const folders = new Folders()
+    await folders.make(`${folder.path}/made`)
+    await folders.settle(`${folder.path}/made`)
+    const settled = folders.settle(`${folder.path}/made`)
+    expect(await isSyncing(folders, folder.path)).toBe(false)
+    await settled
+  })
+
+  it('a folder that is made while the one above it is synced waits for the next sync', async () => {
+    await using folder = await temporaryFolder()
+    const folders = new Folders()
+    const running = folders.sync(folder.path)
+    const made = folders.make(`${folder.path}/made`)
+    const otherWork = occupyThreads()
+    await made
+    let isNextOver = false
+    const settled = folders.settle(`${folder.path}/made`)
+    const next = folders.sync(folder.path).then(() => {
+      isNextOver = true
+    })
+    await settled
+    expect(isNextOver).toBe(true)
+    await Promise.all([running, next, otherWork])
+  })
+
+  it('a folder that is still being made is not taken for durable', async () => {
+    await using folder = await temporaryFolder()
+    const folders = new Folders()
+    const made = folders.make(`${folder.path}/above/made`)
+    // Nothing to sync yet, so this is over while the folder is being made.
+    await folders.sync(`${folder.path}/above`)
+    await made
+    const settled = folders.settle(`${folder.path}/above/made`)
+    expect(await isSyncing(folders, `${folder.path}/above`)).toBe(true)
+    await settled
   })
 
   it('a folder that is gone needs no sync', async () => {
@@ -59,3 +99,10 @@ describe('folders', () => {
     await expect(new Folders().within(folder.path, step)).rejects.toMatchObject({ code: 'ENOENT' })
   })
 })
+
+/** Only while a sync runs do two who ask for one share it. */
+async function isSyncing(folders: Folders, folder: string): Promise<boolean> {
+  const [one, other] = [folders.sync(folder), folders.sync(folder)]
+  await Promise.all([one, other])
+  return one === other
+}

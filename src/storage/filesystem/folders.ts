@@ -8,7 +8,7 @@ import { isErrno } from './errno.ts'
 export const MAX_ATTEMPTS = 16
 
 interface Change {
-  /** When, by the clock that every change advances. */
+  /** When the last folder in it was made, by the clock that this advances. */
   at: number
   /** How many folders are being made at this moment. */
   underWay: number
@@ -79,7 +79,6 @@ export class Folders {
   #beginChange(parent: string): Change {
     const change = this.#changes.get(parent) ?? { at: 0, underWay: 0 }
     change.underWay++
-    change.at = ++this.#clock
     this.#changes.set(parent, change)
     return change
   }

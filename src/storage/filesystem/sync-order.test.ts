@@ -84,12 +84,6 @@ describeWith(['strace'], 'before a write is promised to survive a power cut', ()
     }
   })
 
-  it('requests share the syncs of folders', () => {
-    const folderSyncs = calls.filter(({ name }) => name === 'fsync').length
-    const renames = calls.filter(({ name }) => name === 'rename').length
-    expect(folderSyncs).toBeLessThan(2 * renames)
-  })
-
   function promisesOf(what: string): Promised[] {
     const lines = calls.filter(({ name, paths }) => name === 'write' && paths[0]?.startsWith(`${what} /`))
     return lines.map(({ paths, begunAt }) => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { DriverUnderTest } from '../storage-driver.ts'
-import { collect, expectSameBytes, expectStorageError, patterned, writeFile } from './support.ts'
+import { collect, distinctBytes, expectSameBytes, expectStorageError, writeFile } from './support.ts'
 
 const MIB = 1024 * 1024
 
@@ -89,7 +89,7 @@ export function describeAppending(current: () => DriverUnderTest): void {
     })
 
     it('many small chunks arrive in order', async () => {
-      const content = patterned(200_001)
+      const content = distinctBytes(200_001)
       const chunks: Buffer[] = []
       for (let start = 0; start < content.length; start += 7)
         chunks.push(Buffer.from(content.subarray(start, start + 7)))
@@ -99,7 +99,7 @@ export function describeAppending(current: () => DriverUnderTest): void {
 
     it('chunks of very different lengths, one of several MiB, arrive in order', async () => {
       const lengths = [1, 65_536, 9 * MIB + 1, 3, MIB, 0, MIB - 1, 65_536, 2 * MIB, 5]
-      const chunks = lengths.map((length, index) => patterned(length, index))
+      const chunks = lengths.map((length, index) => distinctBytes(length, index))
       const content = Buffer.concat(chunks)
       await writeFile(current().driver, '/file', chunks)
       expectSameBytes(await collect(current().driver.read('/file')), content)
@@ -107,7 +107,7 @@ export function describeAppending(current: () => DriverUnderTest): void {
 
     it('a caller that never waits loses nothing', async () => {
       const { driver } = current()
-      const chunks = Array.from({ length: 400 }, (_, index) => patterned(65_536, index))
+      const chunks = Array.from({ length: 400 }, (_, index) => distinctBytes(65_536, index))
       const content = Buffer.concat(chunks)
       const writer = await driver.append('/file')
       for (const chunk of chunks) void writer.write(chunk)
@@ -119,7 +119,7 @@ export function describeAppending(current: () => DriverUnderTest): void {
 
     it('several files are appended to at the same time', async () => {
       const { driver } = current()
-      const contents = Array.from({ length: 6 }, (_, index) => patterned(3 * MIB, index))
+      const contents = Array.from({ length: 6 }, (_, index) => distinctBytes(3 * MIB, index))
       await Promise.all(
         contents.map(async (content, index) => {
           const writer = await driver.append(`/a/${index}/file`)

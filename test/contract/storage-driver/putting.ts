@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import type { DriverUnderTest } from '../storage-driver.ts'
-import { collect, expectSameBytes, expectStorageError, namesIn, patterned } from './support.ts'
+import { collect, distinctBytes, expectSameBytes, expectStorageError, namesIn } from './support.ts'
 
 export function describePutting(current: () => DriverUnderTest): void {
   describe('put, get and stat', () => {
     it.each([0, 1, 71, 4096, 65_536, 1_000_003])('%i bytes come back as they were put', async (byteCount) => {
       const { driver } = current()
-      const content = patterned(byteCount)
+      const content = distinctBytes(byteCount)
       await driver.put('/a/b/file', content)
       expectSameBytes(await driver.get('/a/b/file'), content)
       expect(await driver.stat('/a/b/file')).toMatchObject({ kind: 'file', size: byteCount })

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { DriverUnderTest } from '../storage-driver.ts'
-import { collect, expectSameBytes, expectStorageError, patterned } from './support.ts'
+import { collect, distinctBytes, expectSameBytes, expectStorageError } from './support.ts'
 
 /** Longer than any buffer a driver reads into, and no multiple of one. */
 const LARGE_BYTES = 5 * 1024 * 1024 + 4321
@@ -8,7 +8,7 @@ const MIB = 1024 * 1024
 
 export function describeReading(current: () => DriverUnderTest): void {
   describe('read', () => {
-    const large = patterned(LARGE_BYTES)
+    const large = distinctBytes(LARGE_BYTES)
     beforeEach(async () => {
       await current().driver.put('/small', Buffer.from('0123456789'))
       await current().driver.put('/large', large, { durable: false })

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import type { DriverUnderTest } from '../storage-driver.ts'
-import { collect, expectSameBytes, expectStorageError, namesIn, patterned, writeFile } from './support.ts'
+import { collect, distinctBytes, expectSameBytes, expectStorageError, namesIn, writeFile } from './support.ts'
 
 export function describeRemoving(current: () => DriverUnderTest): void {
   describe('move', () => {
     it('puts a file in another place, in folders that are not there yet', async () => {
       const { driver } = current()
-      const content = patterned(1_500_000)
+      const content = distinctBytes(1_500_000)
       await writeFile(driver, '/from/file', [Buffer.from(content)])
       await driver.move('/from/file', '/to/a/new/place')
       expectSameBytes(await collect(driver.read('/to/a/new/place')), content)
@@ -105,7 +105,7 @@ export function describeRemoving(current: () => DriverUnderTest): void {
 
     it('a reader that began earlier gets all the bytes', async () => {
       const { driver } = current()
-      const content = patterned(3_000_000)
+      const content = distinctBytes(3_000_000)
       await writeFile(driver, '/a/file', [Buffer.from(content)])
       const reader = driver.read('/a/file')[Symbol.asyncIterator]()
       const chunks = [Buffer.from((await reader.next()).value)]

@@ -1,13 +1,11 @@
 import { expect } from 'vitest'
 import { StorageError, type StorageErrorCode } from '../../../src/core/errors.ts'
 import type { StorageDriver } from '../../../src/core/storage-driver.ts'
+import { seededRandom } from '../../support/random.ts'
 
-/** Bytes in which every place is told from its neighbours, so that a swap or a gap shows. */
-export function patterned(byteCount: number, seed = 0): Buffer {
-  const bytes = Buffer.allocUnsafe(byteCount)
-  for (let index = 0; index < byteCount; index++)
-    bytes[index] = (index * 31 + (index >>> 8) * 17 + seed) & 0xff
-  return bytes
+/** Bytes that repeat nowhere, so that a swap or a gap shows, whatever the size of a driver's buffers. */
+export function distinctBytes(byteCount: number, seed = 0): Buffer {
+  return seededRandom(`${seed}`).bytes(byteCount)
 }
 
 /** All of the bytes, copied as they come: a chunk is valid only until the next is asked for. */
