@@ -57,6 +57,17 @@ describe('folders', () => {
     await Promise.all([running, next, otherWork])
   })
 
+  it('a sync that began before a folder was made does not make it durable', async () => {
+    await using folder = await temporaryFolder()
+    const folders = new Folders()
+    const running = folders.sync(folder.path)
+    const made = folders.make(`${folder.path}/made`)
+    await Promise.all([occupyThreads(), made, running])
+    const settled = folders.settle(`${folder.path}/made`)
+    expect(await isSyncing(folders, folder.path)).toBe(true)
+    await settled
+  })
+
   it('a folder that is still being made is not taken for durable', async () => {
     await using folder = await temporaryFolder()
     const folders = new Folders()

@@ -52,6 +52,7 @@ class FileIterator implements AsyncIterator<Uint8Array, undefined> {
   #ahead: Chunk | undefined
   #spare: Buffer | undefined
   #step: Promise<Step> | undefined
+  #closing: Promise<void> | undefined
   #ending: Promise<void> | undefined
 
   constructor(source: FileToRead, options: ReadOptions) {
@@ -73,7 +74,8 @@ class FileIterator implements AsyncIterator<Uint8Array, undefined> {
   async #next(): Promise<Step> {
     try {
       this.#throwIfAborted()
-      if (this.#fd === undefined && this.#ending === undefined) await this.#open()
+      if (this.#fd === undefined && this.#closing === undefined && this.#ending === undefined)
+        await this.#open()
       const chunk = this.#ahead
       if (chunk === undefined) {
         await this.#release()
@@ -108,6 +110,8 @@ class FileIterator implements AsyncIterator<Uint8Array, undefined> {
     this.#lent = chunk
     this.#ahead = undefined
     this.#readAhead()
+    // The file is closed while the consumer uses the last chunk.
+    if (this.#ahead === undefined) this.#close()
   }
 
   #readAhead(): void {
@@ -133,7 +137,14 @@ class FileIterator implements AsyncIterator<Uint8Array, undefined> {
       if (buffer !== undefined) this.#source.buffers.give(buffer)
     }
     this.#lent = this.#ahead = this.#spare = undefined
-    if (this.#fd !== undefined) await close(this.#fd)
+    this.#close()
+    await this.#closing
+  }
+
+  #close(): void {
+    if (this.#fd === undefined) return
+    this.#closing = close(this.#fd)
+    this.#closing.catch(() => undefined)
     this.#fd = undefined
   }
 
