@@ -61,7 +61,6 @@ export class HttpServer {
     this.#server.on('request', (request, response) => this.#begin(request, response))
     this.#server.on('checkContinue', (request, response) => this.#begin(request, response))
     this.#server.on('clientError', refuseMalformed)
-    this.#server.setTimeout(limits.stallSeconds * 1000, (socket) => this.#floor.endIfWaiting(socket))
   }
 
   /** Begins to accept connections; fulfilled with where. */
@@ -97,6 +96,9 @@ export class HttpServer {
   }
 
   #begin(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request
+    // Of the response, not of the server: between requests keepAliveTimeout must be able to end the connection.
+    response.setTimeout(this.#settings.limits.stallSeconds * 1000, () => this.#floor.endIfWaiting(socket))
     const work = this.#serve(request, response).finally(() => this.#running.delete(work))
     this.#running.add(work)
   }
