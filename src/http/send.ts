@@ -2,8 +2,8 @@ import type { ServerResponse } from 'node:http'
 import type { ProgressFloor } from './progress-floor.ts'
 import type { Reply } from './reply.ts'
 
-/** Sends a reply whose status and headers the caller has written into the response. Fulfilled when the last byte was
- *  handed to the system, or the client has left.
+/** Sends a reply whose status and headers the caller has written into the response. Fulfilled when the last byte of a
+ *  stream was handed to the system, or the client has left.
  *  @throws whatever the body's source throws; nothing was sent yet when `headersSent` is false */
 export async function sendBody(
   response: ServerResponse,
@@ -11,10 +11,10 @@ export async function sendBody(
   floor: ProgressFloor,
 ): Promise<void> {
   if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) {
-    response.end(body)
+    sendWhole(response, body, floor)
     return
   }
-  const wait = floor.watch(response.socket!)
+  const wait = floor.watch(response.req.socket)
   for await (const chunk of body) {
     wait.begin(chunk.length)
     const taken = await write(response, chunk)
@@ -22,6 +22,19 @@ export async function sendBody(
     if (!taken) return
   }
   response.end()
+}
+
+function sendWhole(
+  response: ServerResponse,
+  body: string | Uint8Array | undefined,
+  floor: ProgressFloor,
+): void {
+  response.end(body)
+  const pendingBytes = response.writableLength
+  if (pendingBytes === 0) return
+  const wait = floor.watch(response.req.socket)
+  wait.begin(pendingBytes)
+  response.once('close', () => wait.end())
 }
 
 /** The chunk's memory is used again as soon as this is fulfilled. False when the connection is gone. */

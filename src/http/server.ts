@@ -58,8 +58,8 @@ export class HttpServer {
       maxHeaderSize: limits.maxHeaderBytes,
       connectionsCheckingInterval: Math.min(1000, (limits.headerTimeoutSeconds * 1000) / 4),
     })
-    this.#server.on('request', (request, response) => this.#begin(request, response))
-    this.#server.on('checkContinue', (request, response) => this.#begin(request, response))
+    this.#server.on('request', (request, response) => this.#accept(request, response))
+    this.#server.on('checkContinue', (request, response) => this.#accept(request, response))
     this.#server.on('clientError', refuseMalformed)
   }
 
@@ -93,6 +93,13 @@ export class HttpServer {
     const limit = delay(SETTLE_MS, undefined, { signal: patience.signal }).catch(() => {})
     await Promise.race([Promise.all(this.#running), limit])
     patience.abort()
+  }
+
+  /** A client may send requests before it has read the answers to earlier ones. They are served in turn, RFC 9112
+   *  section 9.3.2, and those whose turn never comes are forgotten with the connection. */
+  #accept(request: IncomingMessage, response: ServerResponse): void {
+    if (response.socket !== null) this.#begin(request, response)
+    else response.once('socket', () => this.#begin(request, response))
   }
 
   #begin(request: IncomingMessage, response: ServerResponse): void {

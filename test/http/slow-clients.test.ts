@@ -2,8 +2,12 @@
 import { setInterval } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { digestOf } from '../../src/core/digest.ts'
+import { MediaType } from '../../src/core/media-type.ts'
 import type { HttpLimits } from '../../src/http/settings.ts'
+import { MemoryDriver } from '../../src/storage/memory.ts'
+import { FaultyDriver } from '../support/faulty-driver.ts'
 import { HttpRegistry } from '../support/http-registry.ts'
+import { indexJson } from '../support/manifest-json.ts'
 import { RecordedLog } from '../support/recorded-log.ts'
 
 const MIB = 1024 * 1024
@@ -150,4 +154,58 @@ test('a connection on which nothing is ever asked is ended', async () => {
   await using registry = await HttpRegistry.start({ limits: strict })
   using connection = await registry.connect()
   await connection.closed
+})
+
+test('a manifest that nobody reads is no reason to keep a connection', async () => {
+  const recorded = await RecordedLog.start()
+  await using registry = await HttpRegistry.start({ limits: strict, log: recorded.log })
+  const index = Buffer.from(
+    JSON.stringify(indexJson({ manifests: [], annotations: { x: 'x'.repeat(4_000_000) } })),
+  )
+  const headers = { 'content-type': MediaType.ociIndex }
+  expect((await registry.send('PUT /v2/a/manifests/x', { body: index, headers })).status).toBe(201)
+  using connection = await registry.connect()
+  connection.socket.pause()
+  for (let n = 0; n < 10; n++) connection.writeHead('GET /v2/a/manifests/x HTTP/1.1', 'Host: localhost')
+  await recorded.until('response broken off')
+  connection.socket.resume()
+  await connection.closed
+})
+
+test('a client that asks again and again and never reads is served once at a time, and let go', async () => {
+  const recorded = await RecordedLog.start()
+  const driver = new FaultyDriver(new MemoryDriver())
+  await using registry = await HttpRegistry.start({ limits: strict, log: recorded.log, driver })
+  const digest = await registry.client.pushBlob('a', Buffer.alloc(32 * MIB, 'x'))
+  using connection = await registry.connect()
+  connection.socket.pause()
+  for (let n = 0; n < 10; n++) connection.writeHead(`GET /v2/a/blobs/${digest} HTTP/1.1`, 'Host: localhost')
+  await recorded.until('response broken off')
+  expect(driver.count('read')).toBe(1)
+  connection.socket.resume()
+  await connection.closed
+  await registry.stop(20_000)
+})
+
+test('requests that come before the answers to earlier ones are served in their order', async () => {
+  await using registry = await HttpRegistry.start()
+  const push = (body: string) => [
+    `POST /v2/a/blobs/uploads/?digest=${digestOf(Buffer.from(body))} HTTP/1.1`,
+    'Host: localhost',
+    `Content-Length: ${body.length}`,
+  ]
+  const pull = [`GET /v2/a/blobs/${digestOf(Buffer.from('two'))} HTTP/1.1`, 'Host: localhost']
+  using connection = await registry.connect()
+  connection.writeHead(...push('one'))
+  connection.write('one')
+  connection.writeHead(...push('two'))
+  connection.write('two')
+  connection.writeHead(...pull, 'Connection: close')
+  await connection.closed
+  expect(connection.received.match(/^HTTP.*$/gm)).toEqual([
+    'HTTP/1.1 201 Created',
+    'HTTP/1.1 201 Created',
+    'HTTP/1.1 200 OK',
+  ])
+  expect(connection.received.endsWith('two')).toBe(true)
 })
