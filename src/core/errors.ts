@@ -57,7 +57,8 @@ export class RegistryError extends Error {
 export type StorageErrorCode =
   /** Nothing stands at the path. */
   | 'PATH_NOT_FOUND'
-  /** The path is not of the form `(/[A-Za-z0-9._-]+)+`, or names a folder where a file is needed. */
+  /** The path is not of the form `(/[A-Za-z0-9._-]+)+`, or is longer than the storage takes, or something is to be
+   *  written where a folder stands or below a file. Whoever reads there is told PATH_NOT_FOUND. */
   | 'PATH_INVALID'
   /** A read begins past the end, or an append does not begin where the file ends. */
   | 'OFFSET_INVALID'

@@ -1,8 +1,9 @@
 /** The port to a place that keeps bytes under paths: a disk, memory, a bucket.
  *
  *  A path is `(/[A-Za-z0-9._-]+)+`, with no component `.` or `..`; the driver puts its own root before it. Folders are
- *  not made or kept by themselves: one exists while a file stands below it. Every method throws `StorageError` and
- *  nothing else. Every driver passes the suite in `test/contract/storage-driver.ts`. */
+ *  not made by themselves: one exists while a file stands below it. Where folders are real, an empty one may stay.
+ *  Every method throws `StorageError` and nothing else. Every driver passes the suite in
+ *  `test/contract/storage-driver.ts`. */
 export interface StorageDriver {
   /** What it is called in the configuration: `filesystem`, `inmemory`, … */
   readonly name: string

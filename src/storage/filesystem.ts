@@ -1,7 +1,6 @@
-import { randomUUID } from 'node:crypto'
 import * as fs from 'node:fs'
 import { readdir, rename, rm, stat, unlink } from 'node:fs/promises'
-import { basename, dirname, resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { isPathNotFound, StorageError } from '../core/errors.ts'
 import type {
   AppendOptions,
@@ -19,14 +18,9 @@ import { close, fdatasync, fstat, open, readFully, writeFully } from './filesyst
 import { isErrno, readError, writeError } from './filesystem/errno.ts'
 import { Folders, MAX_ATTEMPTS } from './filesystem/folders.ts'
 import { FileContent, sizeOf } from './filesystem/reader.ts'
+import { isTemporary, temporaryFor } from './filesystem/temporary-name.ts'
 import { AppendingWriter } from './filesystem/writer.ts'
 import { isName, requireFolder, requirePath } from './path.ts'
-
-/** What a put leaves when the machine stops in the middle of it; Distribution 3 names its own alike. */
-const TEMPORARY = /\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/
-
-/** The longest name that every common file system takes. */
-const MAX_NAME_BYTES = 255
 
 /** Files in a folder of the machine. A file appears by being renamed into place, content first and name second, so
  *  that no reader and no power cut ever sees a part of one; what is appended to is the exception, and its writer says
@@ -117,7 +111,7 @@ export class FilesystemDriver implements StorageDriver {
     for (const entry of await this.#children(location, folder)) {
       if (entry.name <= after || !isName(entry.name)) continue
       const kind = await kindOf(entry)
-      if (kind === undefined || (kind === 'file' && TEMPORARY.test(entry.name))) continue
+      if (kind === undefined || (kind === 'file' && isTemporary(entry.name))) continue
       yield { name: entry.name, kind }
     }
   }
@@ -239,12 +233,6 @@ async function fillAndClose(
   } finally {
     await close(fd)
   }
-}
-
-/** In the same folder, so that it can be renamed; with a name that `list` knows, and that is not too long either. */
-function temporaryFor(file: string): string {
-  const suffix = `.${randomUUID()}.tmp`
-  return `${dirname(file)}/${basename(file).slice(0, MAX_NAME_BYTES - suffix.length)}${suffix}`
 }
 
 /** A file that is put into the folder meanwhile keeps it from being removed; then it is emptied again. */

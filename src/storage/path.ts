@@ -21,8 +21,3 @@ export function requireFolder(path: string): string {
 export function isName(name: string): boolean {
   return NAME.test(name)
 }
-
-/** The path of the folder that holds what stands at the path; '' for the root. */
-export function folderOf(path: string): string {
-  return path.slice(0, path.lastIndexOf('/'))
-}

@@ -8,9 +8,9 @@ import { FilesystemDriver } from '../filesystem.ts'
 const KIB = 1024
 const DISK_BYTES = 1024 * KIB
 
-/** A real file system of 1 MiB, because what a full one does is the question. */
-function mountDisk(folder: string): void {
-  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES},nr_inodes=64`, 'tmpfs', folder], {
+/** A real file system of its own, because what a full one does is the question. */
+function mountDisk(folder: string, diskBytes = DISK_BYTES): void {
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${diskBytes},nr_inodes=64`, 'tmpfs', folder], {
     stdio: 'ignore',
   })
 }
@@ -92,6 +92,39 @@ describe.skipIf(!mounts)(`on a full disk${reason}`, () => {
     await expectStorageError(writer.sync(), 'NO_SPACE')
     await expectStorageError(writer.close(), 'NO_SPACE')
     expect((await stat(`${folder.path}/file`)).size).toBe(0)
+  })
+
+  it('a writer that failed and is closed leaves the file to others', async () => {
+    const broken = await driver.append('/file')
+    await expectStorageError(
+      writeUntilRefused(() => broken.write(Buffer.alloc(64 * KIB))),
+      'NO_SPACE',
+    )
+    await expectStorageError(broken.close(), 'NO_SPACE')
+    const next = await driver.append('/file', { offset: 0 })
+    await next.write(Buffer.from('content'))
+    await expectStorageError(broken.sync(), 'NO_SPACE')
+    await expectStorageError(broken.close(), 'NO_SPACE')
+    await expectStorageError(Promise.resolve(broken.write(Buffer.from('late'))), 'NO_SPACE')
+    await next.sync()
+    await next.close()
+    expect(Buffer.from(await driver.get('/file')).toString()).toBe('content')
+  })
+
+  it('a long append, of which the disk has begun to take its part, is taken back as a whole', async () => {
+    await using larger = await temporaryFolder()
+    mountDisk(larger.path, 24 * DISK_BYTES)
+    try {
+      const writer = await new FilesystemDriver({ root: larger.path }).append('/file')
+      await expectStorageError(
+        writeUntilRefused(() => writer.write(Buffer.alloc(DISK_BYTES))),
+        'NO_SPACE',
+      )
+      await expectStorageError(writer.close(), 'NO_SPACE')
+      expect((await stat(`${larger.path}/file`)).size).toBe(0)
+    } finally {
+      unmountDisk(larger.path)
+    }
   })
 
   it('a folder that cannot be made is reported as such', async () => {

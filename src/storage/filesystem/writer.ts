@@ -41,6 +41,7 @@ export class AppendingWriter implements FileWriter {
   #flushing: Promise<void> | undefined
   #syncing: Promise<void> | undefined
   #naming: Promise<void> | undefined
+  #discarding: Promise<void> | undefined
   #closing: Promise<void> | undefined
   #room: { promise: Promise<void>; settle: () => void } | undefined
   #failure: StorageError | undefined
@@ -58,7 +59,7 @@ export class AppendingWriter implements FileWriter {
   }
 
   write(chunk: Uint8Array): Promise<void> | undefined {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    if (this.#failure !== undefined || this.#closing !== undefined) return Promise.reject(this.#refusal())
     if (chunk.byteLength > 0) {
       this.#queue.push(chunk)
       this.#queuedBytes += chunk.byteLength
@@ -68,7 +69,9 @@ export class AppendingWriter implements FileWriter {
   }
 
   sync({ name = true }: SyncOptions = {}): Promise<void> {
-    this.#syncing = this.#sync(name)
+    if (this.#closing !== undefined) return Promise.reject(this.#refusal())
+    // One after the other, so that whoever waits for the last has waited for all.
+    this.#syncing = Promise.allSettled([this.#syncing]).then(() => this.#sync(name))
     return this.#syncing
   }
 
@@ -82,7 +85,7 @@ export class AppendingWriter implements FileWriter {
     try {
       while (this.#queue.length > 0) await this.#writeBatch()
     } catch (cause) {
-      await this.#fail(cause)
+      this.#fail(cause)
     } finally {
       this.#flushing = undefined
     }
@@ -91,6 +94,7 @@ export class AppendingWriter implements FileWriter {
   async #writeBatch(): Promise<void> {
     const { chunks, byteCount } = this.#nextBatch()
     await writeFully(this.#file.fd, chunks, this.#position)
+    if (this.#failure !== undefined) return
     this.#position += byteCount
     this.#queuedBytes -= byteCount
     if (!this.#isFull()) this.#room?.settle()
@@ -104,7 +108,7 @@ export class AppendingWriter implements FileWriter {
     try {
       await fdatasync(this.#file.fd)
     } catch (cause) {
-      await this.#fail(cause)
+      this.#fail(cause)
     } finally {
       this.#writingBack = undefined
     }
@@ -123,14 +127,15 @@ export class AppendingWriter implements FileWriter {
   }
 
   async #sync(name: boolean): Promise<void> {
-    await Promise.all([this.#flushing, this.#writingBack])
+    await this.#backgroundWork()
     this.#throwIfFailed()
     const outcomes = await Promise.allSettled([fdatasync(this.#file.fd), name ? this.#syncName() : undefined])
     for (const outcome of outcomes) {
-      if (outcome.status === 'rejected') await this.#fail(outcome.reason)
+      if (outcome.status === 'rejected') this.#fail(outcome.reason)
     }
+    await this.#backgroundWork()
     this.#throwIfFailed()
-    this.#safeSize = this.#position
+    this.#safeSize = this.#writtenBack = this.#position
   }
 
   /** Once is enough: nothing this writer does changes the name again. */
@@ -144,28 +149,41 @@ export class AppendingWriter implements FileWriter {
 
   async #close(): Promise<void> {
     await this.#syncing?.catch(() => undefined)
-    await Promise.all([this.#flushing, this.#writingBack])
-    const failure = this.#failure
-    this.#failure ??= new StorageError('BACKEND_FAILED', {
-      path: this.#file.path,
-      message: 'the writer is closed',
-    })
+    await this.#backgroundWork()
     try {
       await close(this.#file.fd)
     } catch (cause) {
-      throw failure ?? writeError(cause, this.#file.path)
+      this.#fail(cause)
     }
-    if (failure !== undefined) throw failure
+    this.#throwIfFailed()
   }
 
-  async #fail(cause: unknown): Promise<void> {
+  #fail(cause: unknown): void {
     this.#failure ??= writeError(cause, this.#file.path)
     this.#queue = []
     this.#queuedBytes = 0
     this.#position = this.#safeSize
-    // The failure that led here is what the caller must hear of, not a second one.
-    await ftruncate(this.#file.fd, this.#safeSize).catch(() => undefined)
     this.#room?.settle()
+  }
+
+  /** Over when nothing writes any more; after a failure, when what it left is gone too. Only then: a write that is
+   *  still under way would make the file longer again. */
+  async #backgroundWork(): Promise<void> {
+    await this.#flushing
+    await this.#writingBack
+    if (this.#failure !== undefined) this.#discarding ??= this.#discard()
+    await this.#discarding
+  }
+
+  /** At most once, because afterwards the file may be another writer's. That it fails is not what the caller must hear
+   *  of: something failed before it. */
+  async #discard(): Promise<void> {
+    await ftruncate(this.#file.fd, this.#safeSize).catch(() => undefined)
+  }
+
+  #refusal(): StorageError {
+    const { path } = this.#file
+    return this.#failure ?? new StorageError('BACKEND_FAILED', { path, message: 'the writer is closed' })
   }
 
   #throwIfFailed(): void {
