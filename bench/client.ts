@@ -1,16 +1,15 @@
 /** A registry client as small as a bench needs: it pushes as docker does, and checks every answer. */
 import { Agent, type IncomingMessage, type OutgoingHttpHeaders, request } from 'node:http'
-import { pipeline } from 'node:stream/promises'
+import { patchChunked } from './chunked-patch.ts'
 import { type Content, digestOf, type Image, type StreamedContent } from './content.ts'
 
 interface Call {
-  readonly method: 'GET' | 'POST' | 'PATCH' | 'PUT'
+  readonly method: 'GET' | 'POST' | 'PUT'
   /** A path, or the URL in a `Location`. */
   readonly url: string
   readonly expect: number
   readonly headers?: OutgoingHttpHeaders
-  /** A buffer is sent with its length, pieces are sent chunked. */
-  readonly body?: Buffer | Iterable<Buffer>
+  readonly body?: Buffer
 }
 interface Answer {
   readonly headers: IncomingMessage['headers']
@@ -36,9 +35,9 @@ export class RegistryClient {
   /** POST, then one PATCH without a `Content-Length`, then PUT without a body. */
   async pushStream(repository: string, content: StreamedContent): Promise<void> {
     const url = await this.#beginUpload(repository)
-    const headers = { 'Content-Type': 'application/octet-stream', 'Transfer-Encoding': 'chunked' }
-    const answer = await this.#call({ method: 'PATCH', url, expect: 202, headers, body: content.pieces() })
-    const location = this.#resolve(answer.headers.location)
+    const answer = await patchChunked(new URL(url), content.chunks())
+    if (answer.status !== 202) throw new Error(`PATCH ${url} answered ${answer.status}`)
+    const location = this.#resolve(answer.location)
     await this.#call({ method: 'PUT', url: withDigest(location, content.digest), expect: 201 })
   }
 
@@ -91,10 +90,8 @@ export class RegistryClient {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
     const outgoing = request(new URL(url, this.#base), { method, agent: this.#agent, headers }, resolve)
     outgoing.on('error', reject)
-    if (Buffer.isBuffer(body)) {
-      if (method !== 'GET') outgoing.setHeader('Content-Length', body.length)
-      outgoing.end(body)
-    } else pipeline(body, outgoing).catch(reject)
+    if (method !== 'GET') outgoing.setHeader('Content-Length', body.length)
+    outgoing.end(body)
     return promise
   }
 }

@@ -1,5 +1,6 @@
 /** What the bench pushes: random bytes, and the manifests of images made of them. */
 import { createHash, randomBytes } from 'node:crypto'
+import { frame, LAST_CHUNK } from './chunked-patch.ts'
 
 export interface Content {
   readonly digest: string
@@ -11,8 +12,8 @@ export interface Content {
 export interface StreamedContent {
   readonly digest: string
   readonly size: number
-  /** The bytes in pieces as large as those that docker sends. */
-  pieces(): Iterable<Buffer>
+  /** The bytes as a body in chunks, those that docker sends. */
+  chunks(): Iterable<Buffer>
 }
 
 const manifestMediaType = 'application/vnd.oci.image.manifest.v1+json'
@@ -44,7 +45,6 @@ export function randomImage(): Image {
 }
 
 const blockBytes = 4 * 1024 * 1024
-const pieceBytes = 32 * 1024
 
 /** `count` different contents of `size` bytes each, a multiple of 4 MiB; the bytes are hashed here, once. */
 export function streamedContents(count: number, size: number): StreamedContent[] {
@@ -53,22 +53,21 @@ export function streamedContents(count: number, size: number): StreamedContent[]
   const shared = createHash('sha256')
   for (let hashed = 0; hashed < size - blockBytes; hashed += blockBytes) shared.update(block)
   shared.update(block.subarray(ownBytes))
+  const framedBlock = frame(block)
+  const framedRest = frame(block.subarray(ownBytes))
   return Array.from({ length: count }, () => {
     const own = randomBytes(ownBytes)
     return {
       digest: `sha256:${shared.copy().update(own).digest('hex')}`,
       size,
-      *pieces() {
-        for (let sent = 0; sent < size - blockBytes; sent += blockBytes) yield* split(block)
-        yield* split(block.subarray(ownBytes))
-        yield own
+      *chunks() {
+        for (let sent = 0; sent < size - blockBytes; sent += blockBytes) yield framedBlock
+        yield framedRest
+        yield frame(own)
+        yield LAST_CHUNK
       },
     }
   })
-}
-
-function* split(bytes: Buffer): Iterable<Buffer> {
-  for (let at = 0; at < bytes.length; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes)
 }
 
 export function digestOf(bytes: Uint8Array): string {
