@@ -2,25 +2,28 @@ import type { ServerResponse } from 'node:http'
 import type { ProgressFloor } from './progress-floor.ts'
 import type { Reply } from './reply.ts'
 
-/** Sends a reply whose status and headers the caller has written into the response. Fulfilled when the last byte of a
- *  stream was handed to the system, or the client has left.
+/** Sends a reply. Fulfilled when the last byte of a stream was handed to the system, or the client has left. The head
+ *  waits for a stream's first chunk, because a file that cannot be opened says so there.
  *  @throws whatever the body's source throws; nothing was sent yet when `headersSent` is false */
-export async function sendBody(
+export async function sendReply(
   response: ServerResponse,
-  body: Reply['body'],
+  { status, headers, body }: Reply,
   floor: ProgressFloor,
 ): Promise<void> {
   if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) {
+    response.writeHead(status, headers)
     sendWhole(response, body, floor)
     return
   }
   const wait = floor.watch(response.req.socket)
   for await (const chunk of body) {
+    if (!response.headersSent) response.writeHead(status, headers)
     wait.begin(chunk.length)
     const taken = await write(response, chunk)
     wait.end()
     if (!taken) return
   }
+  if (!response.headersSent) response.writeHead(status, headers)
   response.end()
 }
 

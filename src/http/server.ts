@@ -17,7 +17,7 @@ import { Exchange, type ExchangeParts } from './exchange.ts'
 import { ProgressFloor } from './progress-floor.ts'
 import type { Reply } from './reply.ts'
 import { type Action, type Method, operations, parseRoute, type Resource } from './routes.ts'
-import { sendBody } from './send.ts'
+import { sendReply } from './send.ts'
 import type { HttpSettings } from './settings.ts'
 
 export interface HttpServerOptions {
@@ -113,20 +113,21 @@ export class HttpServer {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const id = requestId(request)
     if (this.#settings.accessLog) this.#logWhenDone(request, response, id)
-    const context = { request, response, id }
     try {
-      await this.#send(await this.#handle(request, response, id), context)
+      await this.#answer({ request, response, id })
     } catch (error) {
-      this.#abandon(error, context)
+      this.#abandon(error, { request, response, id })
     }
   }
 
-  /** Every error becomes a reply here, and only here. */
-  async #handle(request: IncomingMessage, response: ServerResponse, id: string): Promise<Reply> {
+  /** Every error becomes a reply here, and only here, unless a part of another reply has gone out. */
+  async #answer(context: Context): Promise<void> {
+    const { request, response } = context
     try {
-      return await this.#dispatch(request, response)
+      await this.#send(await this.#dispatch(request, response), context)
     } catch (error) {
-      return this.#errorReply(error, request, id)
+      if (response.headersSent) throw error
+      await this.#send(this.#errorReply(error, context), context)
     }
   }
 
@@ -140,7 +141,7 @@ export class HttpServer {
     return operation.handle(new Exchange(request, response, { route, parts: this.#parts }))
   }
 
-  #errorReply(error: unknown, request: IncomingMessage, id: string): Reply {
+  #errorReply(error: unknown, { request, id }: Context): Reply {
     if (error instanceof RegistryError) {
       if (error.cause !== undefined)
         this.#log.warn({ requestId: id, err: error }, 'a request could not be served')
@@ -154,8 +155,7 @@ export class HttpServer {
     const headers = { ...this.#commonHeaders, ...reply.headers, 'x-request-id': id }
     if (!request.complete) discardRest(request, headers)
     if (this.#draining) headers.connection = 'close'
-    response.writeHead(reply.status, headers)
-    await sendBody(response, reply.body, this.#floor)
+    await sendReply(response, { ...reply, headers }, this.#floor)
   }
 
   /** An answer that failed on its way: the client must notice, so the connection ends before the promised length. */

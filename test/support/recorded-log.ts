@@ -1,28 +1,32 @@
 import { EventEmitter, once } from 'node:events'
+import { Writable } from 'node:stream'
 import type { Log } from '../../src/core/log.ts'
 import { createLogger } from '../../src/observability/logger.ts'
 
-/** The lines of the real logger, as programs read them. */
-export class RecordedLog extends EventEmitter {
-  readonly lines: string[] = []
+/** The real logger with its lines kept. */
+export class RecordedLog {
   readonly log: Log
+  readonly lines: string[]
+  readonly #events: EventEmitter
 
-  private constructor(create: (write: (line: string) => void) => Log) {
-    super()
-    this.log = create((line) => {
-      this.lines.push(line)
-      this.emit('line')
-    })
+  private constructor(parts: { log: Log; lines: string[]; events: EventEmitter }) {
+    this.log = parts.log
+    this.lines = parts.lines
+    this.#events = parts.events
   }
 
   static async start(formatter: 'json' | 'text' = 'json'): Promise<RecordedLog> {
-    let write = (_line: string) => {}
-    const destination = { write: (line: string) => write(line) }
-    const log = await createLogger({ level: 'debug', formatter, fields: {} }, destination)
-    return new RecordedLog((record) => {
-      write = record
-      return log
+    const lines: string[] = []
+    const events = new EventEmitter()
+    const destination = new Writable({
+      write(line, _encoding, done) {
+        lines.push(String(line))
+        events.emit('line')
+        done()
+      },
     })
+    const log = await createLogger({ level: 'debug', formatter, fields: {} }, destination)
+    return new RecordedLog({ log, lines, events })
   }
 
   /** The first line, past or to come, that has this text in it. */
@@ -30,7 +34,7 @@ export class RecordedLog extends EventEmitter {
     for (;;) {
       const line = this.lines.find((candidate) => candidate.includes(text))
       if (line !== undefined) return line
-      await once(this, 'line')
+      await once(this.#events, 'line')
     }
   }
 }
