@@ -54,7 +54,9 @@ export class StoredUpload implements BlobUpload {
   }
 
   finish(digest: Digest): Promise<Descriptor> {
-    return this.#context.sessions.exclusively(this.id, () => this.#finish(digest))
+    return this.#context.sessions.exclusively(this.id, () =>
+      this.#finish(digest).catch((error) => this.#finishedBefore(digest, error)),
+    )
   }
 
   cancel(): Promise<void> {
@@ -108,6 +110,16 @@ export class StoredUpload implements BlobUpload {
     await layers.add(canonical, digest)
     await this.#remove()
     return { mediaType: OCTET_STREAM, digest, size: known.size }
+  }
+
+  /** A finish that is repeated, or comes second, finds the bytes gone from the upload and the blob in the repository. */
+  async #finishedBefore(digest: Digest, error: unknown): Promise<Descriptor> {
+    if (!isPathNotFound(error)) throw error
+    const { pool, layers } = this.#context
+    const canonical = await layers.get(digest)
+    const size = canonical && (await pool.size(canonical))
+    if (size === undefined) throw new RegistryError('BLOB_UPLOAD_UNKNOWN', { detail: { upload: this.id } })
+    return { mediaType: OCTET_STREAM, digest, size }
   }
 
   /** From the live hash, from what was kept beside the bytes, or from the bytes, whichever is at hand. */
