@@ -1,0 +1,34 @@
+import { afterEach, beforeEach, describe } from 'vitest'
+import { describeAliases } from './registry/aliases.ts'
+import { describeBlobs } from './registry/blobs.ts'
+import { describeCatalog } from './registry/catalog.ts'
+import { describeHealing } from './registry/healing.ts'
+import { describeLayout } from './registry/layout.ts'
+import { describeLeftovers } from './registry/leftovers.ts'
+import { describeManifests } from './registry/manifests.ts'
+import { RegistryUnderTest } from './registry/support.ts'
+import { describeTags } from './registry/tags.ts'
+import { describeUploads } from './registry/uploads.ts'
+import type { DriverUnderTest } from './storage-driver.ts'
+
+/** What the registry promises behind the ports of `src/core/registry.ts`, as tests, over a storage driver. Call it at
+ *  the top of a test file; every test gets a registry over an empty place of its own. */
+export function describeRegistry(name: string, open: () => Promise<DriverUnderTest>): void {
+  describe(`the registry over ${name}`, () => {
+    let opened: RegistryUnderTest
+    beforeEach(async () => {
+      opened = await RegistryUnderTest.start(await open())
+    })
+    afterEach(() => opened.close())
+    const current = () => opened
+    describeUploads(current)
+    describeBlobs(current)
+    describeHealing(current)
+    describeAliases(current)
+    describeManifests(current)
+    describeTags(current)
+    describeCatalog(current)
+    describeLeftovers(current)
+    describeLayout(current)
+  })
+}

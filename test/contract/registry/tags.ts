@@ -1,0 +1,101 @@
+import { describe, expect, it } from 'vitest'
+import { parseTag } from '../../../src/core/reference.ts'
+import { collectAll } from '../storage-driver/support.ts'
+import { expectRegistryError, pushManifest, type RegistryUnderTest, tagLink, tagsOf } from './support.ts'
+
+const latest = parseTag('latest')
+
+export function describeTags(current: () => RegistryUnderTest): void {
+  describe('tags', () => {
+    it('a tag names a manifest, and the last write wins', async () => {
+      const repository = current().repository('a')
+      const first = await pushManifest(repository, 'first', { tags: ['latest'] })
+      expect(await repository.tags.get(latest)).toBe(first)
+      const second = await pushManifest(repository, 'second', { tags: ['latest'] })
+      expect(await repository.tags.get(latest)).toBe(second)
+    })
+
+    it('what was never tagged is unknown', async () => {
+      const { tags } = current().repository('a')
+      await expectRegistryError(tags.get(latest), 'MANIFEST_UNKNOWN')
+      await expectRegistryError(tags.untag(latest), 'MANIFEST_UNKNOWN')
+      expect(await collectAll(tags.all())).toEqual([])
+      expect(await collectAll(tags.history(latest))).toEqual([])
+    })
+
+    it('are listed in byte order, behind a given one, which need not exist', async () => {
+      const repository = current().repository('a')
+      const tags = ['v1', 'V1', '_', 'v1.10', 'v1.2', 'v1-a', '0', 'a'.repeat(128)]
+      await pushManifest(repository, 'image', { tags })
+      const sorted = ['0', 'V1', '_', 'a'.repeat(128), 'v1', 'v1-a', 'v1.10', 'v1.2']
+      expect(await tagsOf(repository)).toEqual(sorted)
+      expect(await tagsOf(repository, 'v1')).toEqual(sorted.slice(5))
+      expect(await tagsOf(repository, 'b')).toEqual(sorted.slice(4))
+      expect(await tagsOf(repository, 'z')).toEqual([])
+    })
+
+    it('more than are looked at side by side stay in order', async () => {
+      const repository = current().repository('a')
+      const tags = Array.from({ length: 50 }, (_, index) => `v${index}`)
+      await pushManifest(repository, 'image', { tags })
+      expect(await tagsOf(repository)).toEqual(tags.sort())
+    })
+
+    it('the tags of a manifest are found', async () => {
+      const repository = current().repository('a')
+      const digest = await pushManifest(repository, 'image', { tags: ['v2', 'v1', 'moved'] })
+      const other = await pushManifest(repository, 'other', { tags: ['moved'] })
+      expect(await collectAll(repository.tags.lookup(digest))).toEqual(['v1', 'v2'])
+      expect(await collectAll(repository.tags.lookup(other))).toEqual(['moved'])
+    })
+
+    it('a tag remembers everything that it ever named', async () => {
+      const repository = current().repository('a')
+      const named = []
+      for (const name of ['one', 'two', 'three', 'one']) {
+        named.push(await pushManifest(repository, name, { tags: ['latest'] }))
+      }
+      expect((await collectAll(repository.tags.history(latest))).sort()).toEqual([...new Set(named)].sort())
+      expect(await collectAll(repository.tags.history(parseTag('other')))).toEqual([])
+    })
+
+    it('an untagged manifest is still there by its digest', async () => {
+      const { manifests, tags } = current().repository('a')
+      const digest = await pushManifest(current().repository('a'), 'image', { tags: ['latest', 'v1'] })
+      await tags.untag(latest)
+      await expectRegistryError(tags.get(latest), 'MANIFEST_UNKNOWN')
+      await expectRegistryError(tags.untag(latest), 'MANIFEST_UNKNOWN')
+      expect(await collectAll(tags.all())).toEqual(['v1'])
+      expect(await manifests.exists(digest)).toBe(true)
+    })
+
+    it('a tag that is made again has forgotten what it named before', async () => {
+      const repository = current().repository('a')
+      await pushManifest(repository, 'one', { tags: ['latest'] })
+      await repository.tags.untag(latest)
+      const digest = await pushManifest(repository, 'two', { tags: ['latest'] })
+      expect(await collectAll(repository.tags.history(latest))).toEqual([digest])
+    })
+
+    it('a folder without a current link, as a crash may leave it, is no tag', async () => {
+      const { driver } = current()
+      const repository = current().repository('a')
+      const digest = await pushManifest(repository, 'image', { tags: ['half', 'whole'] })
+      await driver.delete(tagLink('a', 'half'))
+      expect(await tagsOf(repository)).toEqual(['whole'])
+      expect(await collectAll(repository.tags.lookup(digest))).toEqual(['whole'])
+      await expectRegistryError(repository.tags.get(parseTag('half')), 'MANIFEST_UNKNOWN')
+      await repository.tags.tag(parseTag('half'), digest)
+      expect(await tagsOf(repository)).toEqual(['half', 'whole'])
+    })
+
+    it('tagging at the same time leaves one of the manifests', async () => {
+      const repository = current().repository('a')
+      const digests = []
+      for (const name of ['one', 'two', 'three']) digests.push(await pushManifest(repository, name))
+      await Promise.all(digests.map((digest) => repository.tags.tag(latest, digest)))
+      expect(digests).toContain(await repository.tags.get(latest))
+      expect((await collectAll(repository.tags.history(latest))).sort()).toEqual(digests.sort())
+    })
+  })
+}

@@ -1,0 +1,285 @@
+import { randomUUID } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import { digestOf } from '../../../src/core/digest.ts'
+import { StorageError } from '../../../src/core/errors.ts'
+import {
+  collect,
+  collectAll,
+  distinctBytes,
+  expectSameBytes,
+  expectStorageError,
+} from '../storage-driver/support.ts'
+import {
+  blobPath,
+  chunksOf,
+  expectRegistryError,
+  filesIn,
+  layerLink,
+  pushBlob,
+  type RegistryUnderTest,
+  uploadOf,
+} from './support.ts'
+
+const hello = digestOf(Buffer.from('hello, world'))
+
+export function describeUploads(current: () => RegistryUnderTest): void {
+  describe('uploads', () => {
+    it('bytes that are appended in pieces become one blob', async () => {
+      const repository = current().repository('a/b')
+      const upload = await repository.blobs.upload()
+      expect(upload.size).toBe(0)
+      await upload.append(chunksOf('hel', 'lo'))
+      expect(upload.size).toBe(5)
+      await upload.append(chunksOf(', '), { offset: 5 })
+      await upload.append(chunksOf('world'), { last: true })
+      const descriptor = { mediaType: 'application/octet-stream', digest: hello, size: 12 }
+      expect(await upload.finish(hello)).toEqual(descriptor)
+      const blob = await repository.blobs.open(hello)
+      expect(blob.descriptor).toEqual(descriptor)
+      expect((await collect(blob.read())).toString()).toBe('hello, world')
+    })
+
+    it('many megabytes arrive as they were sent', async () => {
+      const repository = current().repository('a')
+      const content = distinctBytes(9_000_001)
+      const digest = await pushBlob(repository, content)
+      expectSameBytes(await collect((await repository.blobs.open(digest)).read()), content)
+    })
+
+    it.each(['sha256', 'sha512'] as const)(
+      'an upload without bytes becomes the empty blob by %s',
+      async (algorithm) => {
+        const repository = current().repository('a')
+        const digest = digestOf(Buffer.of(), algorithm)
+        const upload = await repository.blobs.upload({ algorithm })
+        await upload.finish(digest)
+        const blob = await repository.blobs.open(digest)
+        expect(blob.descriptor.size).toBe(0)
+        expect(await collect(blob.read())).toEqual(Buffer.of())
+      },
+    )
+
+    it.each([{ algorithm: 'sha256' }, { algorithm: 'sha512' }, {}] as const)(
+      'begun with %o it can be finished by sha256 and by sha512',
+      async (options) => {
+        const { blobs } = current().repository('a')
+        for (const algorithm of ['sha256', 'sha512'] as const) {
+          const digest = digestOf(Buffer.from('hello, world'), algorithm)
+          const upload = await blobs.upload(options)
+          await upload.append(chunksOf('hello, world'))
+          expect(await upload.finish(digest)).toMatchObject({ digest, size: 12 })
+        }
+      },
+    )
+
+    it('another process goes on where this one stopped', async () => {
+      const begun = await uploadOf(current().repository('a'), 'hello')
+      const second = await (await current().elsewhere('a')).blobs.resume(begun.id)
+      expect(second).toMatchObject({ id: begun.id, size: 5, repository: 'a', startedAt: begun.startedAt })
+      await second.append(chunksOf(', world'), { offset: 5 })
+      const third = await (await current().elsewhere('a')).blobs.resume(begun.id)
+      expect(third.size).toBe(12)
+      await third.finish(hello)
+      expect(await current().repository('a').blobs.has(hello)).toBe(true)
+    })
+
+    it('another process finishes without reading the bytes again', async () => {
+      const { id } = await uploadOf(await current().elsewhere('a'), 'hello, world')
+      await (await current().repository('a').blobs.resume(id)).finish(hello)
+      expect(current().driver.count('read')).toBe(0)
+    })
+
+    it('another process reads the bytes again where it is asked for an algorithm that nobody computed', async () => {
+      const { id } = await uploadOf(await current().elsewhere('a'), 'hello, ', 'world')
+      const digest = digestOf(Buffer.from('hello, world'), 'sha512')
+      await expectRegistryError(current().repository('a').blobs.stat(digest), 'BLOB_UNKNOWN')
+      await (await current().repository('a').blobs.resume(id)).finish(digest)
+      expect(await current().repository('a').blobs.has(digest)).toBe(true)
+    })
+
+    it('bytes that belong elsewhere are refused, and those before stay', async () => {
+      const { blobs } = current().repository('a')
+      const upload = await uploadOf(current().repository('a'), 'hello')
+      for (const offset of [0, 4, 6]) {
+        await expectRegistryError(upload.append(chunksOf('x'), { offset }), 'RANGE_INVALID')
+      }
+      expect((await blobs.resume(upload.id)).size).toBe(5)
+      await upload.append(chunksOf(', world'), { offset: 5 })
+      await upload.finish(hello)
+    })
+
+    it('bytes are refused when another process has added some since', async () => {
+      const upload = await uploadOf(current().repository('a'), 'hello')
+      await (await (await current().elsewhere('a')).blobs.resume(upload.id)).append(chunksOf(', '))
+      await expectRegistryError(upload.append(chunksOf(', world')), 'RANGE_INVALID')
+      const resumed = await current().repository('a').blobs.resume(upload.id)
+      expect(resumed.size).toBe(7)
+      await resumed.append(chunksOf('world'))
+      await resumed.finish(hello)
+    })
+
+    it('nobody else writes while somebody does', async () => {
+      const { blobs } = current().repository('a')
+      const upload = await blobs.upload()
+      const { promise: isWriting, resolve: writes } = Promise.withResolvers<void>()
+      const { promise: mayGoOn, resolve: goOn } = Promise.withResolvers<void>()
+      const appended = upload.append(
+        (async function* () {
+          yield Buffer.from('hello, ')
+          writes()
+          await mayGoOn
+          yield Buffer.from('world')
+        })(),
+      )
+      await isWriting
+      const second = await blobs.resume(upload.id)
+      await expectRegistryError(second.append(chunksOf('x')), 'RANGE_INVALID')
+      await expectRegistryError(second.finish(hello), 'RANGE_INVALID')
+      await expectRegistryError(second.cancel(), 'RANGE_INVALID')
+      goOn()
+      await appended
+      await upload.finish(hello)
+      expect(await blobs.has(hello)).toBe(true)
+    })
+
+    it('a source that fails midway leaves what came before, and the upload can go on', async () => {
+      const { blobs } = current().repository('a')
+      const upload = await blobs.upload()
+      const failing = async function* () {
+        yield Buffer.from('hello')
+        throw new Error('the client is gone')
+      }
+      await expect(upload.append(failing())).rejects.toThrow('the client is gone')
+      expect(upload.size).toBe(5)
+      const resumed = await blobs.resume(upload.id)
+      expect(resumed.size).toBe(5)
+      await resumed.append(chunksOf(', world'), { offset: 5 })
+      await resumed.finish(hello)
+      expect(await blobs.has(hello)).toBe(true)
+    })
+
+    it('bytes with another digest leave nothing', async () => {
+      const { driver } = current()
+      const upload = await uploadOf(current().repository('a'), 'hello')
+      await expectRegistryError(upload.finish(hello), 'DIGEST_INVALID')
+      await expectRegistryError(current().repository('a').blobs.resume(upload.id), 'BLOB_UPLOAD_UNKNOWN')
+      expect(await filesIn(driver)).toEqual({})
+      expect(await current().repository('a').exists()).toBe(false)
+    })
+
+    it('a wrong digest for content that is known elsewhere does not reveal or link it', async () => {
+      const other = await pushBlob(current().repository('other'), 'secret')
+      const upload = await uploadOf(current().repository('a'), 'hello')
+      await expectRegistryError(upload.finish(other), 'DIGEST_INVALID')
+      expect(await current().repository('a').blobs.has(other)).toBe(false)
+    })
+
+    it('a cancelled upload is gone with its bytes', async () => {
+      const { blobs } = current().repository('a')
+      const upload = await uploadOf(current().repository('a'), 'hello')
+      await upload.cancel()
+      await expectRegistryError(blobs.resume(upload.id), 'BLOB_UPLOAD_UNKNOWN')
+      expect(await filesIn(current().driver)).toEqual({})
+    })
+
+    it.each([randomUUID(), 'x', '', '..', '../x', randomUUID().toUpperCase(), `${randomUUID()}/data`])(
+      'there is no upload %j',
+      async (id) => {
+        await uploadOf(current().repository('a'), 'hello')
+        await expectRegistryError(current().repository('a').blobs.resume(id), 'BLOB_UPLOAD_UNKNOWN')
+      },
+    )
+
+    it('an upload belongs to its repository', async () => {
+      const upload = await uploadOf(current().repository('a'), 'hello')
+      await expectRegistryError(current().repository('b').blobs.resume(upload.id), 'BLOB_UPLOAD_UNKNOWN')
+    })
+
+    it('the time of the last bytes is known', async () => {
+      const { blobs } = current().repository('a')
+      const begun = await blobs.upload()
+      expect((await blobs.resume(begun.id)).lastWrittenAt).toEqual(begun.startedAt)
+      await begun.append(chunksOf('hello'))
+      const { lastWrittenAt, startedAt } = await blobs.resume(begun.id)
+      expect(lastWrittenAt.getTime()).toBeGreaterThanOrEqual(startedAt.getTime())
+      expect(startedAt.getMilliseconds()).toBe(0)
+    })
+  })
+
+  describe('a finish', () => {
+    it('may be repeated, by the same process and by another', async () => {
+      const { blobs } = current().repository('a')
+      const upload = await uploadOf(current().repository('a'), 'hello, world')
+      const another = await (await current().elsewhere('a')).blobs.resume(upload.id)
+      const first = await upload.finish(hello)
+      expect(await upload.finish(hello)).toEqual(first)
+      expect(await another.finish(hello)).toEqual(first)
+      expect(await blobs.has(hello)).toBe(true)
+    })
+
+    it('of an upload that was cancelled meanwhile finds no upload', async () => {
+      const { blobs } = current().repository('a')
+      const upload = await uploadOf(current().repository('a'), 'hello, world')
+      await (await blobs.resume(upload.id)).cancel()
+      await expectRegistryError(upload.finish(hello), 'BLOB_UPLOAD_UNKNOWN')
+    })
+
+    it('that was cut short after the bytes were taken over is completed by its repetition', async () => {
+      const { driver } = current()
+      const { blobs } = current().repository('a')
+      const upload = await uploadOf(current().repository('a'), 'hello, world')
+      driver.fault = failAt('put', layerLink('a', hello))
+      await expectStorageError(upload.finish(hello), 'BACKEND_FAILED')
+      expect(await blobs.has(hello)).toBe(false)
+      expect(Buffer.from(await driver.get(blobPath(hello))).toString()).toBe('hello, world')
+      driver.fault = () => undefined
+      await (await blobs.resume(upload.id)).finish(hello)
+      expect((await collect((await blobs.open(hello)).read())).toString()).toBe('hello, world')
+    })
+
+    it('that was cut short there is completed by another process', async () => {
+      const { driver } = current()
+      const upload = await uploadOf(current().repository('a'), 'hello, world')
+      driver.fault = failAt('put', layerLink('a', hello))
+      await expectStorageError(upload.finish(hello), 'BACKEND_FAILED')
+      const resumed = await (await current().elsewhere('a')).blobs.resume(upload.id)
+      await resumed.finish(hello)
+      expect(await current().repository('a').blobs.has(hello)).toBe(true)
+      await expectRegistryError(current().repository('a').blobs.resume(upload.id), 'BLOB_UPLOAD_UNKNOWN')
+    })
+
+    it('that could not remove the upload is completed by its repetition', async () => {
+      const { driver } = current()
+      const { blobs } = current().repository('a')
+      const upload = await uploadOf(current().repository('a'), 'hello, world')
+      driver.fault = failAt('delete', `/_uploads/${upload.id}`)
+      await expectStorageError(upload.finish(hello), 'BACKEND_FAILED')
+      driver.fault = () => undefined
+      await (await blobs.resume(upload.id)).finish(hello)
+      expect(await collectAll(current().registry.uploads())).toEqual([])
+    })
+
+    it('of a second upload of the same bytes side by side succeeds like the first', async () => {
+      const { driver } = current()
+      const repository = current().repository('a')
+      const uploads = await Promise.all([
+        uploadOf(repository, 'hello', ', world'),
+        uploadOf(repository, 'hello, ', 'world'),
+        uploadOf(current().repository('b'), 'hello, world'),
+      ])
+      await Promise.all(uploads.map((upload) => upload.finish(hello)))
+      expect(await filesIn(driver)).toEqual({
+        [blobPath(hello)]: 'hello, world',
+        [layerLink('a', hello)]: hello,
+        [layerLink('b', hello)]: hello,
+      })
+    })
+  })
+}
+
+function failAt(method: string, end: string) {
+  return (call: { method: string; path: string }) =>
+    call.method === method && call.path.endsWith(end)
+      ? new StorageError('BACKEND_FAILED', { path: call.path })
+      : undefined
+}
