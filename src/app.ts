@@ -53,7 +53,8 @@ async function openDriver(storage: Config['storage']): Promise<StorageDriver> {
     return new MemoryDriver()
   }
   const { FilesystemDriver } = await import('./storage/filesystem.ts')
-  return FilesystemDriver.open({ root: storage.filesystem.rootdirectory })
+  const options = { root: storage.filesystem.rootdirectory }
+  return storage.maintenance.readonly.enabled ? new FilesystemDriver(options) : FilesystemDriver.open(options)
 }
 
 /** Absent, there is none, as in Distribution; in memory also where Redis is asked for, of which a warning speaks. */

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { startRegistry } from '../app.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
@@ -43,7 +44,7 @@ function stopOnSignal(stop: (signal: NodeJS.Signals) => Promise<void>): void {
 }
 
 function describeStorage({ storage }: Config): string {
-  return storage.inmemory !== undefined ? 'memory' : storage.filesystem.rootdirectory
+  return storage.inmemory !== undefined ? 'memory' : resolve(storage.filesystem.rootdirectory)
 }
 
 interface Facts {

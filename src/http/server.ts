@@ -111,12 +111,12 @@ export class HttpServer {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const id = requestId(request)
-    if (this.#settings.accessLog) this.#logWhenDone(request, response, id)
+    const context: Context = { request, response, id: requestId(request), promisedBytes: undefined }
+    if (this.#settings.accessLog) this.#logWhenDone(context)
     try {
-      await this.#answer({ request, response, id })
+      await this.#answer(context)
     } catch (error) {
-      this.#abandon(error, { request, response, id })
+      this.#abandon(error, context)
     }
   }
 
@@ -151,7 +151,9 @@ export class HttpServer {
     return errorReply(unforeseen)
   }
 
-  async #send(reply: Reply, { request, response, id }: Context): Promise<void> {
+  async #send(reply: Reply, context: Context): Promise<void> {
+    const { request, response, id } = context
+    context.promisedBytes = reply.headers['content-length']
     const headers = { ...this.#commonHeaders, ...reply.headers, 'x-request-id': id }
     if (!request.complete) discardRest(request, headers)
     if (this.#draining) headers.connection = 'close'
@@ -164,18 +166,18 @@ export class HttpServer {
     response.destroy()
   }
 
-  #logWhenDone(request: IncomingMessage, response: ServerResponse, id: string): void {
+  #logWhenDone(context: Context): void {
+    const { request, response, id } = context
     const startedAt = performance.now()
-    const path = pathWithoutQuery(request)
-    const { method, socket } = request
+    const { remoteAddress } = request.socket
     response.once('close', () => {
       const fields = {
         requestId: id,
-        remoteAddress: socket.remoteAddress,
-        method,
-        path,
+        remoteAddress,
+        method: request.method,
+        path: pathWithoutQuery(request),
         status: response.statusCode,
-        bytes: response.getHeader('content-length'),
+        bytes: context.promisedBytes,
         milliseconds: Math.round((performance.now() - startedAt) * 10) / 10,
         userAgent: request.headers['user-agent'],
       }
@@ -188,6 +190,8 @@ interface Context {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly id: string
+  /** The length of the answer's body, once it is known. */
+  promisedBytes: OutgoingHttpHeaders['content-length']
 }
 
 /** How long requests whose connections are gone may take to settle. */
