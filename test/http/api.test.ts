@@ -1,0 +1,250 @@
+/** What holds for every path: the base, unknown paths and methods, ids, prefixes, hosts and the form of errors. */
+import { BlockList } from 'node:net'
+import { describe, expect, test } from 'vitest'
+import { digestOf } from '../../src/core/digest.ts'
+import type { HttpSettings } from '../../src/http/settings.ts'
+import { errorsOf, HttpRegistry, type RequestParts, refusal } from '../support/http-registry.ts'
+
+const digest = digestOf(Buffer.from('x'))
+
+test('the base says which API it is', async () => {
+  await using registry = await HttpRegistry.start()
+  const answer = await registry.send('GET /v2/')
+  expect([answer.status, answer.body.toString()]).toEqual([200, '{}'])
+  expect(answer.headers).toMatchObject({
+    'content-type': 'application/json',
+    'docker-distribution-api-version': 'registry/2.0',
+    'x-content-type-options': 'nosniff',
+  })
+  const head = await registry.send('HEAD /v2/')
+  expect([head.status, head.body.length, head.headers['content-length']]).toEqual([200, 0, '2'])
+})
+
+test('the base without its slash is elsewhere', async () => {
+  await using registry = await HttpRegistry.start()
+  const answer = await registry.send('GET /v2')
+  expect([answer.status, answer.headers.location]).toEqual([301, '/v2/'])
+})
+
+test.each([
+  '/',
+  '/v1/',
+  '/v2/x',
+  '/v2/a/b/c',
+  '/v2/a/tags',
+  '/v2/a/tags/other',
+  '/v2/_catalog/',
+  '/v2/blobs/uploads/',
+  '/v2/tags/list',
+  '/v2/a/manifests',
+  '/v2/a/blobs/uploads/x/y',
+  '/V2/',
+  '/favicon.ico',
+])('a path that is none is not found, in JSON: %s', async (path) => {
+  await using registry = await HttpRegistry.start()
+  for (const method of ['GET', 'PUT', 'DELETE']) {
+    const answer = await registry.send(`${method} ${path}`)
+    expect(answer.status).toBe(404)
+    expect(errorsOf(answer)).toEqual([{ code: expect.any(String), message: expect.stringMatching(/./) }])
+    expect(answer.headers).toMatchObject({ 'docker-distribution-api-version': 'registry/2.0' })
+  }
+})
+
+test.each(['A', '-a', 'a-', 'a..b', 'a___b', '_a', 'a/-b', 'ä', 'a'.repeat(256)])(
+  'a name that is none is refused, in JSON: %.20s',
+  async (name) => {
+    await using registry = await HttpRegistry.start()
+    for (const request of [
+      `GET /v2/${encodeURI(name)}/tags/list`,
+      `POST /v2/${encodeURI(name)}/blobs/uploads/`,
+    ]) {
+      const answer = await registry.send(request)
+      expect(refusal(answer)).toBe('400 NAME_INVALID')
+    }
+  },
+)
+
+test('a name may have many parts, and be made of words that paths have', async () => {
+  await using registry = await HttpRegistry.start()
+  for (const name of ['a/b/c/d/e', 'blobs/uploads', 'manifests', 'tags/list', 'a/tags', 'v2', 'uploads']) {
+    const pushed = await registry.client.pushBlob(name, Buffer.from('x'))
+    expect((await registry.send(`GET /v2/${name}/blobs/${pushed}`)).body.toString()).toBe('x')
+    expect((await registry.send(`GET /v2/${name}/tags/list`)).status).toBe(200)
+  }
+})
+
+test('a path may be encoded where it need not be', async () => {
+  await using registry = await HttpRegistry.start()
+  await registry.client.pushBlob('abc', Buffer.from('x'))
+  expect((await registry.send(`GET /v2/%61bc/blobs/${digest.replace(':', '%3A')}`)).status).toBe(200)
+})
+
+describe('a method that is not served is refused, with those that are', () => {
+  const all = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND']
+  const served: [string, string][] = [
+    ['/v2/', 'GET, HEAD'],
+    ['/v2', 'GET, HEAD'],
+    ['/v2/_catalog', 'GET, HEAD'],
+    ['/v2/a/tags/list', 'GET, HEAD'],
+    ['/v2/a/manifests/x', 'GET, HEAD, PUT, DELETE'],
+    [`/v2/a/blobs/${digest}`, 'GET, HEAD, DELETE'],
+    ['/v2/a/blobs/uploads/', 'POST'],
+    ['/v2/a/blobs/uploads/00000000-0000-4000-8000-000000000000', 'GET, HEAD, PATCH, PUT, DELETE'],
+  ]
+
+  test.each(served)('%s', async (path, allow) => {
+    await using registry = await HttpRegistry.start()
+    for (const method of all.filter((candidate) => !allow.split(', ').includes(candidate))) {
+      const answer = await registry.send(`${method} ${path}`)
+      expect([method, answer.status, answer.headers.allow]).toEqual([method, 405, allow])
+      if (method !== 'HEAD') expect(refusal(answer)).toBe('405 UNSUPPORTED')
+    }
+  })
+
+  test.each(served)('%s of a read-only registry', async (path, allow) => {
+    await using registry = await HttpRegistry.start({ settings: { readOnly: true } })
+    const pulls = path.includes('uploads') ? '' : allow.replace(', PUT', '').replace(', DELETE', '')
+    for (const method of all.filter((candidate) => !pulls.split(', ').includes(candidate))) {
+      const answer = await registry.send(`${method} ${path}`)
+      expect([method, answer.status, answer.headers.allow]).toEqual([method, 405, pulls])
+    }
+  })
+})
+
+describe('an answer has an id', () => {
+  test.each(['abc', 'A-b_c.1:2/3+4=5@6', 'x'.repeat(128)])(
+    'the one that was asked for: %.20s',
+    async (id) => {
+      await using registry = await HttpRegistry.start()
+      expect(
+        (await registry.send('GET /v2/', { headers: { 'x-request-id': id } })).headers['x-request-id'],
+      ).toBe(id)
+    },
+  )
+
+  test.each(['', 'a b', 'x'.repeat(129), '<script>', '"'])('not one that is unfit: %.20s', async (id) => {
+    await using registry = await HttpRegistry.start()
+    const answer = await registry.send('GET /v2/nowhere', { headers: { 'x-request-id': id } })
+    expect(answer.headers['x-request-id']).toMatch(/^[0-9a-f]{8}-/)
+  })
+
+  test('of its own', async () => {
+    await using registry = await HttpRegistry.start()
+    const ids = await Promise.all([1, 2, 3].map(() => registry.send('GET /v2/')))
+    expect(new Set(ids.map(({ headers }) => headers['x-request-id'])).size).toBe(3)
+  })
+})
+
+test('configured headers are on every answer', async () => {
+  const extraHeaders = { 'Strict-Transport-Security': ['max-age=1'], 'X-Two': ['one', 'two'] }
+  await using registry = await HttpRegistry.start({ settings: { extraHeaders } })
+  for (const path of ['/v2/', '/v2/a/tags/list', '/nowhere']) {
+    expect((await registry.send(`GET ${path}`)).headers).toMatchObject({
+      'strict-transport-security': 'max-age=1',
+      'x-two': 'one, two',
+    })
+  }
+})
+
+test('below a prefix there is the registry, and nothing beside it', async () => {
+  await using registry = await HttpRegistry.start({ settings: { prefix: '/some/place' } })
+  expect((await registry.send('GET /some/place/v2/')).status).toBe(200)
+  expect((await registry.send('GET /some/place/v2')).headers.location).toBe('/some/place/v2/')
+  for (const path of ['/v2/', '/some/placev2/', '/some/place', '/some/other/v2/', '/SOME/place/v2/']) {
+    expect((await registry.send(`GET ${path}`)).status).toBe(404)
+  }
+  const begun = await registry.send('POST /some/place/v2/a/blobs/uploads/')
+  expect(begun.headers.location).toMatch(/^\/some\/place\/v2\/a\/blobs\/uploads\//)
+  const finished = await registry.send(`PUT ${begun.headers.location}?digest=${digest}`, { body: 'x' })
+  expect([finished.status, finished.headers.location]).toEqual([201, `/some/place/v2/a/blobs/${digest}`])
+  await registry.send(`POST /some/place/v2/b/blobs/uploads/?digest=${digest}`, { body: 'x' })
+  expect((await registry.send('GET /some/place/v2/_catalog?n=1')).headers.link).toBe(
+    '</some/place/v2/_catalog?last=a&n=1>; rel="next"',
+  )
+})
+
+describe('a Location', () => {
+  const forged: RequestParts['headers'] = {
+    host: 'forged.example',
+    'x-forwarded-host': 'forged.example',
+    'x-forwarded-proto': 'https',
+    forwarded: 'host=forged.example;proto=https',
+  }
+
+  function trusting(address: string): BlockList {
+    const list = new BlockList()
+    list.addAddress(address)
+    return list
+  }
+
+  async function originFor(settings: Partial<HttpSettings>, headers: RequestParts['headers'] = {}) {
+    await using registry = await HttpRegistry.start({ settings })
+    const answer = await registry.send('POST /v2/a/blobs/uploads/', { headers })
+    const [, origin, path] = /^([a-z]+:\/\/[^/]+)?(\/.*)$/.exec(answer.headers.location!) ?? []
+    expect(path).toMatch(/^\/v2\/a\/blobs\/uploads\//)
+    return origin
+  }
+
+  test('is a path, whatever the client and its proxies say', async () => {
+    expect(await originFor({}, forged)).toBeUndefined()
+    expect(await originFor({ trustedProxies: trusting('127.0.0.1') }, forged)).toBeUndefined()
+  })
+
+  test('is at the configured host, whatever the client says', async () => {
+    const publicUrl = new URL('https://registry.example:8443')
+    expect(await originFor({ publicUrl }, forged)).toBe('https://registry.example:8443')
+    expect(await originFor({ publicUrl, relativeUrls: false }, forged)).toBe('https://registry.example:8443')
+  })
+
+  test('is at the host of the request where that is wanted', async () => {
+    const host = 'asked.example:5000'
+    expect(await originFor({ relativeUrls: false }, { host })).toBe(`http://${host}`)
+  })
+
+  test('is where a trusted proxy says, and not where another does', async () => {
+    const headers = {
+      host: 'inner.example',
+      'x-forwarded-host': 'outer.example, inner.example',
+      'x-forwarded-proto': 'https, http',
+    }
+    const trusted = { relativeUrls: false, trustedProxies: trusting('127.0.0.1') }
+    expect(await originFor(trusted, headers)).toBe('https://outer.example')
+    const forwarded = 'for=192.0.2.1;HOST="outer.example:8443";proto=https, for=10.0.0.1;host=other'
+    expect(await originFor(trusted, { ...headers, forwarded })).toBe('https://outer.example:8443')
+    const untrusted = { relativeUrls: false, trustedProxies: trusting('192.0.2.1') }
+    expect(await originFor(untrusted, headers)).toBe('http://inner.example')
+  })
+
+  test.each(['evil.example/x', 'user@evil.example', 'evil.example:123456', 'a b', '<x>', "x'y"])(
+    'is a path where the host is none: %s',
+    async (host) => {
+      expect(await originFor({ relativeUrls: false }, { host })).toBeUndefined()
+    },
+  )
+})
+
+test('a connection serves one request after another, refused or not', async () => {
+  await using registry = await HttpRegistry.start()
+  using connection = await registry.connect()
+  for (const [path, status] of [
+    ['/v2/', '200'],
+    ['/v2/a/manifests/x', '404'],
+    ['/nowhere', '404'],
+    ['/v2/A/tags/list', '400'],
+    ['/v2/', '200'],
+  ] as const) {
+    const before = connection.received.length
+    connection.writeHead(`GET ${path} HTTP/1.1`, 'Host: localhost')
+    const received = await connection.until(
+      new RegExp(`^[\\s\\S]{${before}}HTTP/1\\.1 ${status} [\\s\\S]*\\}$`),
+    )
+    expect(received.slice(before)).not.toMatch(/^connection: close/im)
+  }
+})
+
+test('a refused body is read to its end, so that the client sees why', async () => {
+  await using registry = await HttpRegistry.start()
+  const body = Buffer.alloc(6 * 1024 * 1024)
+  expect(refusal(await registry.send('PUT /v2/A/manifests/x', { body }))).toBe('400 NAME_INVALID')
+  expect(refusal(await registry.send('POST /v2/a/tags/list', { body }))).toBe('405 UNSUPPORTED')
+})
