@@ -96,7 +96,7 @@ function httpSettings({ http, storage, log, catalog, tags }: Config): HttpSettin
     publicUrl: http.host,
     relativeUrls: http.relativeurls,
     trustedProxies: blockList(http.trustedproxies),
-    extraHeaders: http.headers,
+    extraHeaders: lowerCaseNames(http.headers),
     deleteEnabled: storage.delete.enabled,
     readOnly: storage.maintenance.readonly.enabled,
     redirect: !storage.redirect.disable,
@@ -105,6 +105,11 @@ function httpSettings({ http, storage, log, catalog, tags }: Config): HttpSettin
     accessLog: !log.accesslog.disabled,
     limits: defaultLimits,
   }
+}
+
+/** Headers of the same name in another case would be sent beside each other. */
+function lowerCaseNames(headers: Config['http']['headers']): Record<string, string[]> {
+  return Object.fromEntries(Object.entries(headers).map(([name, values]) => [name.toLowerCase(), values]))
 }
 
 /** From addresses and CIDR ranges, checked when the configuration was. */

@@ -10,7 +10,7 @@ export interface HttpSettings {
   readonly relativeUrls: boolean
   /** Whose forwarding headers are believed. */
   readonly trustedProxies: BlockList
-  /** Added to every answer. */
+  /** Added to every answer; the names in lower case. */
   readonly extraHeaders: Readonly<Record<string, string[]>>
   readonly deleteEnabled: boolean
   readonly readOnly: boolean

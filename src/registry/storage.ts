@@ -32,7 +32,7 @@ export class Storage implements StorageDriver {
     return this.#driver.get(path).catch(rethrow)
   }
 
-  /** By hand: a generator around the driver's own would cost every small blob half a dozen turns of the event loop. */
+  /** By hand: a generator around the driver's iterator would cost a small blob more promises than reading it does. */
   read(path: string, options?: ReadOptions): AsyncIterable<Uint8Array> {
     const content = this.#driver.read(path, options)
     return {
