@@ -1,0 +1,146 @@
+import { beforeEach, expect, test } from 'vitest'
+import { chunksOf, filesIn } from '../../test/contract/registry/support.ts'
+import { FaultyDriver } from '../../test/support/faulty-driver.ts'
+import { eachInTurns } from '../../test/support/in-turns.ts'
+import { RecordedLog } from '../../test/support/recorded-log.ts'
+import { digestOf } from '../core/digest.ts'
+import { StorageError } from '../core/errors.ts'
+import { DEFAULT_POLICY } from '../core/manifest/policy.ts'
+import { parseRepositoryName } from '../core/reference.ts'
+import type { BlobUpload } from '../core/registry.ts'
+import { StoredRegistry } from '../registry/registry.ts'
+import { MemoryDriver } from '../storage/memory.ts'
+import { type RunOptions, run } from './runner.ts'
+import { abandonedUploads } from './upload-purging.ts'
+
+const HOUR_MS = 3_600_000
+
+let driver: FaultyDriver
+let registry: StoredRegistry
+let logged: RecordedLog
+beforeEach(async () => {
+  driver = new FaultyDriver(new MemoryDriver())
+  logged = await RecordedLog.start()
+  registry = new StoredRegistry({ driver, policy: DEFAULT_POLICY, log: logged.log })
+})
+
+async function upload(repository: string, content?: string): Promise<BlobUpload> {
+  const begun = await registry.repository(parseRepositoryName(repository)).blobs.upload()
+  if (content !== undefined) await begun.append(chunksOf(content))
+  return begun
+}
+
+/** Purges what nobody has written to for two hours, some hours from now. */
+function purge(hoursFromNow: number, options: Partial<RunOptions> = {}) {
+  const now = Date.now() + hoursFromNow * HOUR_MS
+  const steps = abandonedUploads(registry, { ageMs: 2 * HOUR_MS, now })
+  return run(steps, { log: logged.log, dryRun: false, ...options })
+}
+
+function records(): Record<string, unknown>[] {
+  return logged.lines.map((line) => JSON.parse(line))
+}
+
+test('a young upload is left alone, with bytes or without', async () => {
+  const uploads = [await upload('a', 'content'), await upload('a')]
+  expect(await purge(1.9)).toEqual({ done: 0, failed: 0 })
+  for (const { id, size } of uploads) {
+    expect((await registry.repository(parseRepositoryName('a')).blobs.resume(id)).size).toBe(size)
+  }
+})
+
+test('an old upload is removed with its bytes, in a repository that never came to be as well', async () => {
+  await upload('a', 'content')
+  await upload('b/c')
+  expect(await purge(2.1)).toEqual({ done: 2, failed: 0 })
+  expect(await filesIn(driver)).toEqual({})
+})
+
+test('an upload that was begun long ago and still grows is left alone', async () => {
+  const { id } = await upload('a', 'content')
+  const startedAt = `/docker/registry/v2/repositories/a/_uploads/${id}/startedat`
+  await driver.put(startedAt, Buffer.from('2001-02-03T04:05:06Z'))
+  expect(await purge(1)).toEqual({ done: 0, failed: 0 })
+  expect(await purge(3)).toEqual({ done: 1, failed: 0 })
+})
+
+test('what was pushed stays', async () => {
+  const digest = digestOf(Buffer.from('content'))
+  await (await upload('a', 'content')).finish(digest)
+  await upload('a', 'abandoned')
+  expect(await purge(3)).toEqual({ done: 1, failed: 0 })
+  expect(await registry.repository(parseRepositoryName('a')).blobs.has(digest)).toBe(true)
+})
+
+test('every removal is logged: what, where, since when and how much', async () => {
+  const { id, startedAt } = await upload('a', 'content')
+  await purge(3)
+  expect(records()).toEqual([
+    expect.objectContaining({
+      level: 30,
+      msg: 'maintenance step',
+      action: 'purge upload',
+      repository: 'a',
+      upload: id,
+      startedAt: startedAt.toISOString(),
+      bytes: 7,
+      dryRun: false,
+    }),
+  ])
+})
+
+test('a dry run says what it would do, and removes nothing', async () => {
+  const { id } = await upload('a', 'content')
+  const before = await filesIn(driver)
+  expect(await purge(3, { dryRun: true })).toEqual({ done: 1, failed: 0 })
+  expect(await filesIn(driver)).toEqual(before)
+  expect(records()).toEqual([expect.objectContaining({ upload: id, dryRun: true })])
+})
+
+test('a removal that fails is logged, and the others go on', async () => {
+  const uploads = [await upload('a', 'one'), await upload('b', 'two'), await upload('c', 'three')]
+  const stuck = uploads[1]!.id
+  driver.fault = ({ method, path }) =>
+    method === 'delete' && path.includes(stuck)
+      ? new StorageError('BACKEND_FAILED', { path, message: 'the disk is on fire' })
+      : undefined
+  expect(await purge(3)).toEqual({ done: 2, failed: 1 })
+  expect(records().filter(({ level }) => level === 50)).toEqual([
+    expect.objectContaining({
+      msg: 'maintenance step failed',
+      upload: stuck,
+      err: expect.objectContaining({ message: 'the disk is on fire' }),
+    }),
+  ])
+  driver.fault = () => undefined
+  expect(await purge(3)).toEqual({ done: 1, failed: 0 })
+  expect(await filesIn(driver)).toEqual({})
+})
+
+test('storage that cannot be listed fails the whole', async () => {
+  await upload('a', 'content')
+  driver.fault = ({ method, path }) =>
+    method === 'list' ? new StorageError('BACKEND_FAILED', { path }) : undefined
+  await expect(purge(3)).rejects.toMatchObject({ code: 'BACKEND_FAILED' })
+})
+
+test('it ends between two removals when it is told to', async () => {
+  for (const content of ['one', 'two', 'three']) await upload('a', content)
+  const stopping = new AbortController()
+  driver.fault = ({ method }) => {
+    if (method === 'delete') stopping.abort()
+    return undefined
+  }
+  expect(await purge(3, { signal: stopping.signal })).toEqual({ done: 1, failed: 0 })
+  expect(driver.count('delete')).toBe(1)
+})
+
+test('of 1,000 abandoned uploads no byte is left', async () => {
+  const numbers = Array.from({ length: 1_000 }, (_, number) => number)
+  await eachInTurns(
+    numbers,
+    async (number) => void (await upload(`team-${number % 7}/app`, `bytes ${number}`)),
+  )
+  expect(await purge(3)).toEqual({ done: 1_000, failed: 0 })
+  expect(await filesIn(driver)).toEqual({})
+})
