@@ -1,0 +1,64 @@
+/** Every file in `examples/` starts a registry that answers. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { request } from 'node:http'
+import { join } from 'node:path'
+import { buffer } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { entrepotMain } from './support/command.ts'
+import { listeningUrl } from './support/entrepot-process.ts'
+import { ServerProcess } from './support/server-process.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
+
+const folder = fileURLToPath(new URL('../examples', import.meta.url))
+const examples = readdirSync(folder)
+
+interface Example {
+  readonly storage: Readonly<Record<string, unknown>>
+  readonly http: { readonly net?: string; readonly prefix?: string }
+}
+
+test('there are examples', () => {
+  expect(examples.length).toBeGreaterThan(5)
+})
+
+test.each(examples)('%s', async (name) => {
+  await using temporary = await temporaryFolder()
+  const { storage, http }: Example = parse(readFileSync(join(folder, name), 'utf8'))
+  const socketPath = http.net === 'unix' ? join(temporary.path, 'registry.sock') : undefined
+  const environment = {
+    REGISTRY_HTTP_ADDR: socketPath ?? '127.0.0.1:0',
+    ...('filesystem' in storage
+      ? { REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: join(temporary.path, 'data') }
+      : {}),
+  }
+  await using server = await ServerProcess.start({
+    file: process.execPath,
+    arguments: [entrepotMain, 'serve', join(folder, name)],
+    environment,
+    workingFolder: temporary.path,
+    readyUrl: (line) => /listens on (\S+)/.exec(line)?.[1] ?? listeningUrl(line),
+  })
+  const path = `${http.prefix ?? '/'}v2/`
+  const where = socketPath === undefined ? addressOf(server.url) : { socketPath }
+  expect(await get(where, path)).toEqual({ status: 200, body: '{}' })
+  expect(await server.stop()).toBe(0)
+})
+
+function addressOf(url: string): { host: string; port: string } {
+  const { hostname, port } = new URL(url)
+  return { host: hostname, port }
+}
+
+function get(where: object, path: string): Promise<{ status: number | undefined; body: string }> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ ...where, path, agent: false }, (incoming) => {
+      buffer(incoming).then(
+        (bytes) => resolve({ status: incoming.statusCode, body: bytes.toString() }),
+        reject,
+      )
+    })
+    outgoing.on('error', reject).end()
+  })
+}
