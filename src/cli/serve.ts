@@ -3,7 +3,7 @@ import { startRegistry } from '../app.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { createLogger } from '../observability/logger.ts'
-import { removeStaleSocket, removeStaleSocket } from './stale-socket.ts'
+import { removeStaleSocket } from './stale-socket.ts'
 import { version } from './version.ts'
 
 /** Runs the registry until it is told to stop. */
@@ -11,7 +11,6 @@ export async function serve(configPath: string | undefined): Promise<void> {
   const { config, source, warnings } = loadConfig({ path: configPath, env: process.env })
   const log = await createLogger(config.log)
   for (const { path, message } of warnings) log.warn({ key: path }, message)
-  if (config.http.net === 'unix') await removeStaleSocket(config.http.addr)
   if (config.http.net === 'unix') await removeStaleSocket(config.http.addr)
   const running = await startRegistry(config, log)
   const facts = {

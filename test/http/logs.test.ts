@@ -19,6 +19,7 @@ test('a request is one line, with its id', async () => {
     method: 'GET',
     path: '/v2/a/tags/list',
     status: 404,
+    bytes: expect.any(Number),
     milliseconds: expect.any(Number),
     userAgent: 'test/1',
   })
