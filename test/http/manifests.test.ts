@@ -174,7 +174,12 @@ test('a client from before manifest lists gets the image for linux/amd64, by tag
   expect((await get(byTag, `${MediaType.dockerManifest}, ${MediaType.dockerManifestList}`)).body).toEqual(
     list,
   )
-  expect((await get(byTag, '*/*')).body).toEqual(list)
+  for (const wildcard of ['*/*', 'application/*', '*/*;q=0.1']) {
+    expect((await get(byTag, wildcard)).body).toEqual(list)
+    expect((await get(byTag, `${MediaType.dockerManifest}, ${wildcard}`)).body).toEqual(list)
+  }
+  const without = `${MediaType.dockerManifest}, ${MediaType.dockerManifestList};q=0`
+  expect((await get(byTag, without)).body).toEqual(children.amd64)
 })
 
 test('a client from before manifest lists is told when there is no linux/amd64', async () => {
