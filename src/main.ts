@@ -2,13 +2,8 @@
 /** The executable: argv to a command. */
 
 import { enableCompileCache } from 'node:module'
-import { setFlagsFromString } from 'node:v8'
 
 enableCompileCache()
-
-// A body comes in as many buffers of 64 KiB whose memory lies outside the heap. While the young generation is small they
-// are freed as soon as they are done with; when it grows, they wait for full collections: twice the time and memory.
-setFlagsFromString('--semi-space-growth-factor=1')
 
 // Storage work waits for the disk in these threads. The pool takes its size when it is first used.
 process.env.UV_THREADPOOL_SIZE ??= '32'
