@@ -24,11 +24,11 @@ export async function startRegistry(config: Config, log: Log): Promise<RunningRe
     log,
   })
   const server = new HttpServer({ registry, settings: httpSettings(config), log })
-  const purging = schedulePurging(config, registry, log)
   const address = await server.listen(listenOptions(config.http)).catch(async (error) => {
     await registry.close()
     throw error
   })
+  const purging = schedulePurging(config, registry, log)
   return {
     address: formatAddress(address),
     async close() {
