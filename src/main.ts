@@ -2,8 +2,14 @@
 /** The executable: argv to a command. */
 
 import { enableCompileCache } from 'node:module'
+import { setFlagsFromString } from 'node:v8'
 
 enableCompileCache()
+
+// A body comes in as many buffers of 64 KiB whose memory lies outside the heap. While the young generation is small they
+// are freed as soon as they are done with; once it has grown, they wait for full collections, which takes an upload twice
+// the CPU and half as much memory again. Set later it has no effect; it costs the start a tenth.
+setFlagsFromString('--semi-space-growth-factor=1')
 
 // Storage work waits for the disk in these threads. The pool takes its size when it is first used.
 process.env.UV_THREADPOOL_SIZE ??= '32'

@@ -1,5 +1,4 @@
 import { resolve } from 'node:path'
-import { setFlagsFromString } from 'node:v8'
 import { startRegistry } from '../app.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
@@ -19,7 +18,6 @@ export async function serve(configPath: string | undefined): Promise<void> {
     await running.close()
     log.info({}, 'stopped')
   })
-  keepYoungGenerationSmall()
   const facts = {
     address: running.address,
     storage: describeStorage(config),
@@ -27,13 +25,6 @@ export async function serve(configPath: string | undefined): Promise<void> {
   }
   if (config.log.formatter === 'text') process.stdout.write(banner(facts))
   log.info({ ...facts, version: await version(), pid: process.pid }, 'listening')
-}
-
-/** A body comes in as many buffers of 64 KiB whose memory lies outside the heap. While the young generation is small they
- *  are freed as soon as they are done with; when it grows, they wait for full collections: twice the time and memory.
- *  While modules are loaded it is the other way round, so this comes after. */
-function keepYoungGenerationSmall(): void {
-  setFlagsFromString('--semi-space-growth-factor=1')
 }
 
 /** The first signal stops gently; a second one, from somebody who can't wait, at once. */
