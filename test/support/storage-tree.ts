@@ -8,12 +8,17 @@ import { pipeline } from 'node:stream/promises'
 /** Where the layout begins, below a driver's root. */
 export const layoutRoot = 'docker/registry/v2'
 
-/** Every file below a folder: paths relative to it, with `/`, in byte order. Empty folders count for nothing: the layout
- *  gives them no meaning. */
+/** Every file below a folder: paths relative to it, with `/`, in byte order. Folders that are empty, or not there because
+ *  nothing was written yet, count for nothing: the layout gives them no meaning. */
 export async function filesBelow(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(nothingYet)
   const files = entries.filter((entry) => entry.isFile())
   return files.map((entry) => relative(folder, join(entry.parentPath, entry.name))).sort()
+}
+
+function nothingYet(error: NodeJS.ErrnoException): [] {
+  if (error.code === 'ENOENT') return []
+  throw error
 }
 
 /** A link's text; for any other file the hex SHA-256 of its bytes. */
