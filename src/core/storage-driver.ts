@@ -70,9 +70,16 @@ export interface ReadOptions {
   signal?: AbortSignal
 }
 
-export interface PutOptions {
+export interface PutOptions extends Precedence {
   /** False for what may be lost in a power cut, as long as it is never torn. Default: true. */
   durable?: boolean
+}
+
+/** What a file waits for before it appears. */
+export interface Precedence {
+  /** The file appears once this is fulfilled and not at all when it fails; whatever can be done before is done meanwhile.
+   *  So a chain of files that must appear one after the other need not be written one after the other. */
+  after?: Promise<unknown>
 }
 
 export interface DeleteOptions {

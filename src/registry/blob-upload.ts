@@ -5,6 +5,7 @@ import { isPathNotFound, RegistryError, StorageError } from '../core/errors.ts'
 import type { RepositoryName } from '../core/reference.ts'
 import type { BlobUpload, UploadAppendOptions } from '../core/registry.ts'
 import type { FileWriter, StorageDriver } from '../core/storage-driver.ts'
+import { allDone } from './all-done.ts'
 import type { BlobPool } from './blob-pool.ts'
 import type { LinkSet } from './links.ts'
 import type { UploadPaths } from './paths.ts'
@@ -106,8 +107,8 @@ export class StoredUpload implements BlobUpload {
       })
     }
     const canonical = requireAlgorithm(known, CANONICAL)
-    await pool.adopt(paths.data, { canonical, size: known.size })
-    await layers.add(canonical, digest)
+    const adopted = pool.adopt(paths.data, { canonical, size: known.size })
+    await allDone([adopted, layers.add(canonical, digest, { after: adopted })])
     await this.#remove()
     return { mediaType: OCTET_STREAM, digest, size: known.size }
   }

@@ -2,7 +2,7 @@ import { ALGORITHMS, algorithmOf, CANONICAL, type Digest, hexOf, isDigest } from
 import { isPathNotFound } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { Page } from '../core/registry.ts'
-import type { StorageDriver } from '../core/storage-driver.ts'
+import type { Precedence, StorageDriver } from '../core/storage-driver.ts'
 import { digestFromFolder } from './paths.ts'
 
 /** Link files: small files that hold a digest. They are written exactly and read leniently: a link that a crash of
@@ -32,8 +32,8 @@ export class Links {
     return undefined
   }
 
-  write(path: string, target: Digest): Promise<void> {
-    return this.#storage.put(path, Buffer.from(target, 'latin1'))
+  write(path: string, target: Digest, precedence?: Precedence): Promise<void> {
+    return this.#storage.put(path, Buffer.from(target, 'latin1'), precedence)
   }
 
   #reportBroken(path: string): void {
@@ -64,8 +64,8 @@ export class LinkSet {
   }
 
   /** Adds content by its canonical digest and, where it was named by another, by that one too. */
-  async add(canonical: Digest, name: Digest = canonical): Promise<void> {
-    await this.#links.write(`${this.#member(canonical)}/link`, canonical)
+  async add(canonical: Digest, name: Digest = canonical, precedence?: Precedence): Promise<void> {
+    await this.#links.write(`${this.#member(canonical)}/link`, canonical, precedence)
     if (name !== canonical) await this.#links.write(`${this.#member(name)}/link`, canonical)
   }
 

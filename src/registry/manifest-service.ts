@@ -7,6 +7,7 @@ import { mediaTypeOf } from '../core/manifest/parse.ts'
 import { checkUrls, type ManifestPolicy, mustExist } from '../core/manifest/policy.ts'
 import type { RepositoryName } from '../core/reference.ts'
 import type { BlobService, ManifestService, Page, StoredManifest, TagService } from '../core/registry.ts'
+import { allDone } from './all-done.ts'
 import type { BlobPool } from './blob-pool.ts'
 import type { LinkSet } from './links.ts'
 import { mapInOrder } from './map-in-order.ts'
@@ -54,8 +55,8 @@ export class LinkedManifests implements ManifestService {
     requireDigest(payload, digest)
     checkUrls(manifest, this.#parts.policy)
     await this.#requireReferences(manifest)
-    await this.#parts.pool.put(canonical, payload)
-    await this.#parts.revisions.add(canonical, digest)
+    const stored = this.#parts.pool.put(canonical, payload)
+    await allDone([stored, this.#parts.revisions.add(canonical, digest, { after: stored })])
     return { mediaType, digest, size: payload.length }
   }
 

@@ -3,6 +3,7 @@ import { isPathNotFound, RegistryError } from '../core/errors.ts'
 import { isTag, type Tag } from '../core/reference.ts'
 import type { Page, TagService } from '../core/registry.ts'
 import type { StorageDriver } from '../core/storage-driver.ts'
+import { allDone } from './all-done.ts'
 import { LinkSet, type Links } from './links.ts'
 import { mapInOrder } from './map-in-order.ts'
 import type { RepositoryPaths } from './paths.ts'
@@ -36,9 +37,14 @@ export class LinkedTags implements TagService {
     const paths = this.#parts.paths.tag(tag)
     const canonical = algorithmOf(digest) === CANONICAL ? digest : await this.#parts.revisions.get(digest)
     if (canonical === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
-    await this.#index(tag).add(canonical)
-    if (digest !== canonical) await this.#parts.storage.put(paths.currentName, Buffer.from(digest))
-    await this.#parts.links.write(paths.current, canonical)
+    const indexed = this.#index(tag).add(canonical)
+    if (digest !== canonical) {
+      await allDone([
+        indexed,
+        this.#parts.storage.put(paths.currentName, Buffer.from(digest), { after: indexed }),
+      ])
+    }
+    await allDone([indexed, this.#parts.links.write(paths.current, canonical, { after: indexed })])
   }
 
   async untag(tag: Tag): Promise<void> {

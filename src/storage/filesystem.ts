@@ -78,11 +78,11 @@ export class FilesystemDriver implements StorageDriver {
     return new FileContent({ path, locate: () => this.#locate(path), buffers: this.#buffers }, options)
   }
 
-  async put(path: string, content: Uint8Array, { durable = true }: PutOptions = {}): Promise<void> {
+  async put(path: string, content: Uint8Array, { durable = true, after }: PutOptions = {}): Promise<void> {
     const file = this.#locate(path)
     try {
       // Begun again as a whole where a delete takes the folder away, and the temporary file with it.
-      await this.#folders.within(dirname(file), () => this.#replace(file, { content, durable }))
+      await this.#folders.within(dirname(file), () => this.#replace(file, { content, durable, after }))
     } catch (cause) {
       throw writeError(cause, path)
     }
@@ -153,15 +153,21 @@ export class FilesystemDriver implements StorageDriver {
   /** Content first, name second. The folders above are made durable meanwhile. */
   async #replace(
     file: string,
-    { content, durable }: { content: Uint8Array; durable: boolean },
+    {
+      content,
+      durable,
+      after,
+    }: { content: Uint8Array; durable: boolean; after: Promise<unknown> | undefined },
   ): Promise<void> {
     const folder = dirname(file)
     const temporary = temporaryFor(file)
+    after?.catch(() => undefined) // it may fail before it is waited for
     const fd = await open(temporary, 'wx')
     const settled = durable ? this.#folders.settle(folder) : undefined
     settled?.catch(() => undefined)
     try {
       await fillAndClose(fd, { content, durable })
+      await after
       await rename(temporary, file)
     } catch (cause) {
       await unlink(temporary).catch(() => undefined)

@@ -5,6 +5,7 @@ import type {
   FileInfo,
   FileWriter,
   ListOptions,
+  PutOptions,
   ReadOptions,
   StorageDriver,
 } from '../core/storage-driver.ts'
@@ -43,7 +44,8 @@ export class MemoryDriver implements StorageDriver {
     }
   }
 
-  async put(path: string, content: Uint8Array): Promise<void> {
+  async put(path: string, content: Uint8Array, { after }: PutOptions = {}): Promise<void> {
+    await after
     const file = new MemoryFile()
     file.append(Buffer.from(content))
     this.#tree.put(requirePath(path), file)

@@ -24,6 +24,27 @@ export function describePutting(current: () => DriverUnderTest): void {
       expect(Buffer.from(await driver.get('/new/folder/file')).toString()).toBe('content')
     })
 
+    it('a file that waits for something appears when that is done', async () => {
+      const { driver } = current()
+      const awaited = Promise.withResolvers<void>()
+      const putting = driver.put('/a/second', Buffer.from('2'), { after: awaited.promise })
+      await driver.put('/a/first', Buffer.from('1'))
+      expect(await namesIn(driver, '/a')).toEqual(['first'])
+      awaited.resolve()
+      await putting
+      expect(await namesIn(driver, '/a')).toEqual(['first', 'second'])
+    })
+
+    it('a file whose precedent fails never appears, and leaves nothing', async () => {
+      const { driver } = current()
+      const failed = driver.get('/absent')
+      await expectStorageError(
+        driver.put('/a/file', Buffer.from('content'), { after: failed }),
+        'PATH_NOT_FOUND',
+      )
+      expect(await namesIn(driver, '/a')).toEqual([])
+    })
+
     it('a second put replaces the first, shorter or longer', async () => {
       const { driver } = current()
       for (const content of ['something long', 'short', 'and something longer again']) {
