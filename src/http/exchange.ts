@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { parseRepositoryName } from '../core/reference.ts'
 import type { Registry, Repository } from '../core/registry.ts'
 import { requestBody } from './body.ts'
 import { locationOf } from './location.ts'
@@ -67,12 +66,6 @@ export class Exchange {
   /** A `Location` for a path below the prefix. */
   location(path: string): string {
     return locationOf(path, this.request, this.settings)
-  }
-
-  /** Another repository of the same registry.
-   *  @throws RegistryError NAME_INVALID */
-  otherRepository(name: string): Repository {
-    return this.#parts.registry.repository(parseRepositoryName(name))
   }
 }
 
