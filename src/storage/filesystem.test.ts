@@ -85,6 +85,17 @@ describe('the filesystem driver', () => {
     expect(await readdir(`${folder.path}/a`)).toEqual(['folder'])
   })
 
+  it('a folder that had to be moved aside to be removed leaves nothing behind', async () => {
+    for (let round = 0; round < 20; round++) {
+      const puts = Array.from({ length: 8 }, (_, index) =>
+        driver.put(`/a/b/${index}/file`, Buffer.from('content'), { durable: false }),
+      )
+      await Promise.all([...puts, driver.delete('/a'), driver.delete('/a/b')])
+    }
+    await driver.delete('/a')
+    expect(await readdir(folder.path)).toEqual([])
+  })
+
   it('a name that the file system finds too long is refused', async () => {
     const path = `/a/${'n'.repeat(256)}`
     await expectStorageError(driver.put(path, Buffer.from('x')), 'PATH_INVALID')

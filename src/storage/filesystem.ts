@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import * as fs from 'node:fs'
 import { readdir, rename, rmdir, stat, unlink } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
@@ -133,7 +134,7 @@ export class FilesystemDriver implements StorageDriver {
   async delete(path: string, { durable = true }: DeleteOptions = {}): Promise<void> {
     const file = this.#locate(path)
     try {
-      await remove(file)
+      await this.#remove(file)
       if (durable) await this.#folders.sync(dirname(file))
     } catch (cause) {
       throw writeError(cause, path)
@@ -174,6 +175,47 @@ export class FilesystemDriver implements StorageDriver {
       throw cause
     }
     if (durable) await Promise.all([settled, this.#folders.sync(folder)])
+  }
+
+  /** Node's own `rm` makes twice as many trips to the thread pool, and every upload ends with a folder to remove. */
+  async #remove(path: string): Promise<void> {
+    try {
+      await unlink(path)
+    } catch (cause) {
+      if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return
+      // Linux says EISDIR of a folder, POSIX and others EPERM.
+      if (!isErrno(cause, 'EISDIR', 'EPERM')) throw cause
+      await this.#removeFolder(path, cause)
+    }
+  }
+
+  /** Where files are put into the folder while it is emptied, emptying it again could go on for ever: it is first moved
+   *  to where nobody finds it. */
+  async #removeFolder(folder: string, unlinked: unknown): Promise<void> {
+    let location = folder
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const names = await readdir(location)
+        await Promise.all(names.map((name) => this.#remove(`${location}/${name}`)))
+        return await rmdir(location)
+      } catch (cause) {
+        if (isErrno(cause, 'ENOENT')) return
+        if (isErrno(cause, 'ENOTDIR')) throw unlinked
+        if (!isErrno(cause, 'ENOTEMPTY') || attempt === MAX_ATTEMPTS) throw cause
+      }
+      if (location === folder) location = await this.#setAside(folder)
+    }
+  }
+
+  /** Right below the root no registry looks, and no path can name it. */
+  async #setAside(folder: string): Promise<string> {
+    const aside = `${this.#root}/~removed.${randomUUID()}`
+    try {
+      await rename(folder, aside)
+    } catch (cause) {
+      if (!isErrno(cause, 'ENOENT')) throw cause // somebody else removed it
+    }
+    return aside
   }
 
   /** A rename says ENOENT for either path; which one is missing decides whether to make a folder. */
@@ -238,33 +280,6 @@ async function fillAndClose(
     if (durable) await fdatasync(fd)
   } finally {
     await close(fd)
-  }
-}
-
-/** Node's own `rm` makes twice as many trips to the thread pool, and every upload ends with a folder to remove. */
-async function remove(path: string): Promise<void> {
-  try {
-    await unlink(path)
-  } catch (cause) {
-    if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return
-    // Linux says EISDIR of a folder, POSIX and others EPERM.
-    if (!isErrno(cause, 'EISDIR', 'EPERM')) throw cause
-    await removeFolder(path, cause)
-  }
-}
-
-/** A file that is put into the folder meanwhile keeps it from being removed; then it is emptied again. */
-async function removeFolder(folder: string, unlinked: unknown): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      const names = await readdir(folder)
-      await Promise.all(names.map((name) => remove(`${folder}/${name}`)))
-      return await rmdir(folder)
-    } catch (cause) {
-      if (isErrno(cause, 'ENOENT')) return
-      if (isErrno(cause, 'ENOTDIR')) throw unlinked
-      if (!isErrno(cause, 'ENOTEMPTY') || attempt === MAX_ATTEMPTS) throw cause
-    }
   }
 }
 

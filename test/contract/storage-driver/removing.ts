@@ -127,5 +127,23 @@ export function describeRemoving(current: () => DriverUnderTest): void {
       await driver.delete('/a')
       await expectStorageError(driver.stat('/a'), 'PATH_NOT_FOUND')
     })
+
+    it('a folder can be deleted though others never cease to put files into it', async () => {
+      const { driver } = current()
+      let isDeleted = false
+      const putOnAndOn = async (writer: number) => {
+        do await driver.put(`/a/b/${writer}/file`, Buffer.from('content'), { durable: false })
+        while (!isDeleted)
+      }
+      const puts = Array.from({ length: 24 }, (_, writer) => putOnAndOn(writer))
+      try {
+        for (let round = 0; round < 20; round++) await driver.delete('/a')
+      } finally {
+        isDeleted = true
+        await Promise.all(puts)
+      }
+      await driver.delete('/a')
+      expect(await namesIn(driver, '/')).toEqual([])
+    })
   })
 }
