@@ -61,17 +61,6 @@ const IGNORED: readonly Row[] = [
   { path: 'reporting', why: 'was removed by Distribution 3 and has no effect' },
   { path: 'compatibility.schema1', why: 'was removed by Distribution 3 and has no effect' },
   { path: 'storage.tag.concurrencylimit', why: NOT_SERVED },
-  {
-    path: 'storage.cache.blobdescriptor',
-    why: 'is not served with redis yet: the cache is in memory',
-    when: isRedis,
-  },
-  {
-    path: 'storage.cache.layerinfo',
-    why: 'is not served with redis yet: the cache is in memory',
-    when: isRedis,
-  },
-  { path: 'redis', why: NOT_SERVED },
   { path: 'notifications.endpoints', why: 'is not served yet: nobody is notified' },
   { path: 'health', why: 'is not served yet: nothing is checked' },
   { path: 'http.debug', why: NOT_SERVED },
@@ -120,8 +109,4 @@ function hasEnabledEntry(entries: TreeValue): boolean {
   return (
     !Array.isArray(entries) || entries.some((entry) => !isTree(entry) || readFlag(entry.disabled) !== true)
   )
-}
-
-function isRedis(value: TreeValue): boolean {
-  return String(value).toLowerCase() === 'redis'
 }
