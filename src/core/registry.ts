@@ -25,6 +25,7 @@ export interface Repository {
   readonly blobs: BlobService
   readonly manifests: ManifestService
   readonly tags: TagService
+  readonly signatures: SignatureService
   /** True once something was pushed to it. */
   exists(): Promise<boolean>
 }
@@ -122,4 +123,15 @@ export interface TagService {
   lookup(digest: Digest): AsyncIterable<Tag>
   /** Every digest that the tag ever named, in no order. */
   history(tag: Tag): AsyncIterable<Digest>
+}
+
+/** Signatures of manifests, kept apart from them: who signs later changes neither the manifest nor its digest. */
+export interface SignatureService {
+  /** The JWS signatures of a manifest, each as JSON, in byte order of their digests: at most `MAX_SIGNATURES` of them.
+   *  None for a manifest that is not there. */
+  get(digest: Digest): Promise<Uint8Array[]>
+  /** Adds signatures, which the caller has verified; one that is there already changes nothing. They may come before
+   *  the manifest, which then never stands without them, where it is named by its canonical digest.
+   *  @throws RegistryError MANIFEST_UNKNOWN for another digest that names no manifest */
+  put(digest: Digest, ...signatures: Uint8Array[]): Promise<void>
 }

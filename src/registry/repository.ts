@@ -10,6 +10,7 @@ import { REPOSITORY_MARKS } from './catalog.ts'
 import { LinkSet, type Links } from './links.ts'
 import { LinkedManifests } from './manifest-service.ts'
 import { RepositoryPaths } from './paths.ts'
+import { LinkedSignatures } from './signature-service.ts'
 import { LinkedTags } from './tag-service.ts'
 import type { UploadSessions } from './upload-sessions.ts'
 
@@ -30,6 +31,7 @@ export class StoredRepository implements Repository {
   readonly blobs: LinkedBlobs
   readonly manifests: LinkedManifests
   readonly tags: LinkedTags
+  readonly signatures: LinkedSignatures
   readonly #storage: StorageDriver
   readonly #root: string
 
@@ -39,6 +41,7 @@ export class StoredRepository implements Repository {
     const revisions = new LinkSet(paths.revisions, shared)
     this.name = name
     this.tags = new LinkedTags({ ...shared, paths, revisions })
+    this.signatures = new LinkedSignatures({ ...shared, repository: name, paths, revisions })
     this.blobs = new LinkedBlobs({ ...shared, repository: name, paths, layers })
     this.manifests = new LinkedManifests({
       ...shared,

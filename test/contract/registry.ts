@@ -6,6 +6,7 @@ import { describeHealing } from './registry/healing.ts'
 import { describeLayout } from './registry/layout.ts'
 import { describeLeftovers } from './registry/leftovers.ts'
 import { describeManifests } from './registry/manifests.ts'
+import { describeSignatures } from './registry/signatures.ts'
 import { RegistryUnderTest } from './registry/support.ts'
 import { describeTags } from './registry/tags.ts'
 import { describeUploads } from './registry/uploads.ts'
@@ -27,6 +28,7 @@ export function describeRegistry(name: string, open: () => Promise<DriverUnderTe
     describeAliases(current)
     describeManifests(current)
     describeTags(current)
+    describeSignatures(current)
     describeCatalog(current)
     describeLeftovers(current)
     describeLayout(current)

@@ -1,5 +1,8 @@
 import type { Descriptor } from '../descriptor.ts'
 
+/** How many signatures a manifest may be pushed with, and how many it is served with. */
+export const MAX_SIGNATURES = 100
+
 /** What a manifest says of another piece of content. */
 export interface ManifestReference {
   readonly descriptor: Descriptor
