@@ -101,7 +101,9 @@ export interface ManifestService {
   get(digest: Digest): Promise<StoredManifest>
   /** Stores it once everything it refers to is in the repository. `digest` is the name the client gave it, checked
    *  against the bytes; the canonical one where it is absent.
-   *  @throws RegistryError DIGEST_INVALID, MANIFEST_INVALID, MANIFEST_BLOB_UNKNOWN (one for each that is missing) */
+   *  The signatures it came with are verified and kept in `SignatureService`.
+   *  @throws RegistryError DIGEST_INVALID, MANIFEST_INVALID, MANIFEST_UNVERIFIED, MANIFEST_BLOB_UNKNOWN (one for each
+   *    that is missing) */
   put(manifest: Manifest, digest?: Digest): Promise<Descriptor>
   /** Removes the revision and every tag that names it.
    *  @throws RegistryError MANIFEST_UNKNOWN */

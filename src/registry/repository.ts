@@ -49,6 +49,7 @@ export class StoredRepository implements Repository {
       blobs: this.blobs,
       revisions,
       tags: this.tags,
+      signatures: this.signatures,
     })
     this.#storage = shared.storage
     this.#root = paths.root

@@ -9,6 +9,7 @@ import { readBody } from '../body.ts'
 import type { Exchange } from '../exchange.ts'
 import { matchesEtag } from '../ranges.ts'
 import { emptyReply, type Reply } from '../reply.ts'
+import { isSchema1, requireAgreement, withSignatures } from './schema1.ts'
 
 /** OCI Distribution Specification 1.1, "Pulling manifests". What is stored is what is sent, whatever the client says
  *  it accepts, with one exception (`forOldClients`). */
@@ -16,7 +17,8 @@ export async function getManifest(exchange: Exchange): Promise<Reply> {
   const { repository, request, isHead } = exchange
   const reference = parseReference(exchange.reference)
   const stored = await repository.manifests.get(await digestOfReference(repository, reference))
-  const manifest = reference.kind === 'tag' ? await forOldClients(exchange, stored) : stored
+  const wanted = reference.kind === 'tag' ? await forOldClients(exchange, stored) : stored
+  const manifest = isSchema1(wanted) ? await withSignatures(wanted, repository.signatures) : wanted
   const { mediaType, digest, size } = manifest.descriptor
   const etag = `"${digest}"`
   const headers = { etag, 'docker-content-digest': digest }
@@ -56,6 +58,7 @@ export async function putManifest(exchange: Exchange): Promise<Reply> {
     tooLarge: manifestTooLarge,
   })
   const manifest = parseManifest(payload, exchange.request.headers['content-type'] ?? '')
+  requireAgreement(manifest, { name: repository.name, tags })
   const stored = await repository.manifests.put(manifest, digest)
   for (const tag of tags) await repository.tags.tag(tag, stored.digest)
   return emptyReply(201, {
