@@ -6,6 +6,7 @@ import { describeHealing } from './registry/healing.ts'
 import { describeLayout } from './registry/layout.ts'
 import { describeLeftovers } from './registry/leftovers.ts'
 import { describeManifests } from './registry/manifests.ts'
+import { describeSchema1 } from './registry/schema1.ts'
 import { describeSignatures } from './registry/signatures.ts'
 import { RegistryUnderTest } from './registry/support.ts'
 import { describeTags } from './registry/tags.ts'
@@ -29,6 +30,7 @@ export function describeRegistry(name: string, open: () => Promise<DriverUnderTe
     describeManifests(current)
     describeTags(current)
     describeSignatures(current)
+    describeSchema1(current)
     describeCatalog(current)
     describeLeftovers(current)
     describeLayout(current)

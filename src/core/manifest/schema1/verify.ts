@@ -6,6 +6,8 @@ import { parseSignature } from './signature.ts'
 /** What Docker's clients signed with. RFC 7518 section 3.1; RSA keys have 2048 bits or more (section 3.3). */
 const ALGORITHMS = ['ES256', 'ES384', 'RS256']
 
+const REFUSALS = [TypeError, DOMException] as const
+
 /** Verifies every signature of a manifest with the key that it names. It says that the payload is the one that was
  *  signed, not who signed it: that is for clients, who know whom they trust.
  *  @throws RegistryError MANIFEST_UNVERIFIED */
@@ -26,9 +28,10 @@ export async function verifySignatures({ payload, signatures }: Manifest): Promi
         algorithms: ALGORITHMS,
       })
     } catch (cause) {
-      // jose says TypeError of a key that is not one of the algorithm.
-      if (!(cause instanceof errors.JOSEError || cause instanceof TypeError)) throw cause
-      throw unverifiedAt(place, `cannot be verified: ${cause.message}`, cause)
+      // What a key that is not one of the algorithm is told: TypeError by jose, DOMException by Web Crypto.
+      const isRefusal = REFUSALS.some((type) => cause instanceof type)
+      if (!(isRefusal || cause instanceof errors.JOSEError)) throw cause
+      throw unverifiedAt(place, `cannot be verified: ${(cause as Error).message}`, cause)
     }
   }
 }
