@@ -9,7 +9,7 @@ export interface RegistryOptions {
   /** Where its configuration file is written; the data folder's parent is a good place. */
   readonly configFolder: string
   /** Top-level sections of `config.yml` that replace the ones below. */
-  readonly config?: Readonly<Record<string, unknown>>
+  readonly config?: Readonly<Record<string, unknown>> | undefined
 }
 
 export type StartRegistry = (options: RegistryOptions) => Promise<ServerProcess>
