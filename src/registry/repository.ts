@@ -11,6 +11,7 @@ import { LinkSet, type Links } from './links.ts'
 import { LinkedManifests } from './manifest-service.ts'
 import { RepositoryPaths } from './paths.ts'
 import { LinkedSignatures } from './signature-service.ts'
+import type { TagNames } from './tag-names.ts'
 import { LinkedTags } from './tag-service.ts'
 import type { UploadSessions } from './upload-sessions.ts'
 
@@ -21,6 +22,7 @@ export interface SharedParts {
   readonly links: Links
   readonly sessions: UploadSessions
   readonly cache: DescriptorCache
+  readonly tagNames: TagNames
   readonly policy: ManifestPolicy
   readonly log: Log
   readonly findElsewhere: BlobServiceParts['findElsewhere']
@@ -40,8 +42,8 @@ export class StoredRepository implements Repository {
     const layers = new LinkSet(paths.layers, shared)
     const revisions = new LinkSet(paths.revisions, shared)
     this.name = name
-    this.tags = new LinkedTags({ ...shared, paths, revisions })
-    this.signatures = new LinkedSignatures({ ...shared, repository: name, paths, revisions })
+    this.tags = new LinkedTags({ ...shared, repository: name, paths, revisions, names: shared.tagNames })
+    this.signatures = new LinkedSignatures({ ...shared, paths, revisions })
     this.blobs = new LinkedBlobs({ ...shared, repository: name, paths, layers })
     this.manifests = new LinkedManifests({
       ...shared,

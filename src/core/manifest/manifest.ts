@@ -28,6 +28,7 @@ export interface Platform {
 
 /** A manifest of any kind. The registry stores its payload byte for byte and never looks inside except through this. */
 export interface Manifest {
+  /** That of the payload: schema 1 has another with its signatures. */
   readonly mediaType: string
   readonly payload: Uint8Array
   /** The JWS signatures it came with, which are no part of the payload; only schema 1 has any. Each is JSON. */

@@ -5,7 +5,7 @@
  *  Specification 1.1), and it never fetches what a client names. */
 import { runInNewContext } from 'node:vm'
 import { RegistryError } from '../errors.ts'
-import { DOCKER_FOREIGN_LAYER, MediaType, NON_DISTRIBUTABLE_LAYERS, SCHEMA1_TYPES } from '../media-type.ts'
+import { DOCKER_FOREIGN_LAYER, MediaType, NON_DISTRIBUTABLE_LAYERS } from '../media-type.ts'
 import type { Manifest, ManifestReference, Platform } from './manifest.ts'
 
 export interface ManifestPolicy {
@@ -42,8 +42,8 @@ const MATCH_MILLISECONDS = 100
 
 /** Refuses schema 1 where it is not wanted, and where it has no signatures: Distribution never took it without.
  *  @throws RegistryError MANIFEST_INVALID, MANIFEST_UNVERIFIED */
-export function checkSchema1({ mediaType }: Manifest, { schema1 }: ManifestPolicy): void {
-  if (!SCHEMA1_TYPES.has(mediaType)) return
+export function checkSchema1({ mediaType, signatures }: Manifest, { schema1 }: ManifestPolicy): void {
+  if (mediaType !== MediaType.dockerSchema1) return
   if (!schema1) {
     throw new RegistryError('MANIFEST_INVALID', {
       message:
@@ -51,7 +51,7 @@ export function checkSchema1({ mediaType }: Manifest, { schema1 }: ManifestPolic
       detail: { key: 'compatibility.schema1.enabled' },
     })
   }
-  if (mediaType === MediaType.dockerSchema1) {
+  if (signatures.length === 0) {
     throw new RegistryError('MANIFEST_UNVERIFIED', { message: 'a manifest of schema 1 must be signed' })
   }
 }

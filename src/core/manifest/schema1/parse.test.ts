@@ -18,11 +18,11 @@ const parse = (parts: Record<string, unknown>) => parseManifest(payloadOf(schema
 
 describe('a manifest of schema 1', () => {
   it.each([undefined, '', 'application/json', MediaType.dockerSchema1, MediaType.dockerSchema1Signed])(
-    'with signatures is one of signed schema 1, whatever its header: %s',
+    'is its payload and its signatures, whatever its header: %s',
     (contentType) => {
       const payload = schema1Payload({ name: 'library/app', tag: 'v1' })
       const manifest = parseManifest(signedSchema1(payload, signer), contentType)
-      expect(manifest.mediaType).toBe(MediaType.dockerSchema1Signed)
+      expect(manifest.mediaType).toBe(MediaType.dockerSchema1)
       expect(manifest.payload).toEqual(payload)
       expect(manifest.signatures).toHaveLength(1)
       expect(manifest.madeFor).toEqual({ name: 'library/app', tag: 'v1' })

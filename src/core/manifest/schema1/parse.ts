@@ -17,7 +17,7 @@ export function parseSchema1(content: Uint8Array, document: JsonObject): Manifes
   requireSchema1(signed.document)
   const references = layersIn(signed.document)
   return {
-    mediaType: signed.signatures.length > 0 ? MediaType.dockerSchema1Signed : MediaType.dockerSchema1,
+    mediaType: MediaType.dockerSchema1,
     payload: signed.payload,
     signatures: signed.signatures,
     madeFor: {
