@@ -58,7 +58,7 @@ export class StoredRepository implements Repository {
   }
 
   async exists(): Promise<boolean> {
-    for await (const { name } of this.#storage.list(this.#root)) {
+    for await (const { name } of this.#storage.list(this.#root, { atOnce: true })) {
       if (REPOSITORY_MARKS.some((mark) => mark === name)) return true
     }
     return false
