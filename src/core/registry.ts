@@ -121,11 +121,12 @@ export interface TagService {
   /** The digest that the tag names.
    *  @throws RegistryError MANIFEST_UNKNOWN */
   get(tag: Tag): Promise<Digest>
-  /** Lets the tag name a manifest; the last write wins. */
-  tag(tag: Tag, digest: Digest): Promise<void>
+  /** Lets the tag name a manifest, by the descriptor that putting or getting it has given: a tag of what is not there
+   *  cannot be made by mistake. The last write wins. */
+  tag(tag: Tag, descriptor: Descriptor): Promise<void>
   /** @throws RegistryError MANIFEST_UNKNOWN */
   untag(tag: Tag): Promise<void>
-  /** The tags, in byte order. */
+  /** The tags, in byte order: looked at as they are asked for, and never all held at a time. */
   all(page?: Page): AsyncIterable<Tag>
   /** The tags that name the digest. */
   lookup(digest: Digest): AsyncIterable<Tag>

@@ -81,7 +81,7 @@ export async function putManifest(exchange: Exchange): Promise<Reply> {
   const manifest = parseManifest(payload, exchange.request.headers['content-type'] ?? '')
   requireAgreement(manifest, { name: repository.name, tags })
   const stored = await repository.manifests.put(manifest, digest)
-  for (const tag of tags) await repository.tags.tag(tag, stored.digest)
+  for (const tag of tags) await repository.tags.tag(tag, stored)
   return emptyReply(201, {
     location: exchange.location(`/v2/${repository.name}/manifests/${stored.digest}`),
     'docker-content-digest': stored.digest,

@@ -108,8 +108,8 @@ export async function pushManifest(
   const payload = manifestPayload(name)
   for (const content of [`config of ${name}`, `layer of ${name}`]) await pushBlob(repository, content)
   const digest = digestOf(payload, options.algorithm)
-  await repository.manifests.put(parseManifest(payload), digest)
-  for (const text of options.tags ?? []) await repository.tags.tag(parseTag(text), digest)
+  const stored = await repository.manifests.put(parseManifest(payload), digest)
+  for (const text of options.tags ?? []) await repository.tags.tag(parseTag(text), stored)
   return digest
 }
 
