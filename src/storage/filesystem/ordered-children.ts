@@ -49,13 +49,31 @@ async function firstChildren(
 ): Promise<Dirent[]> {
   const found: Dirent[] = []
   let last: string | undefined
-  for await (const child of await opendir(folder, { bufferSize: READ_AHEAD })) {
-    if (child.name <= after || (last !== undefined && child.name >= last) || !isWanted(child.name)) continue
+  await forEachChild(folder, (child) => {
+    const { name } = child
+    if (name <= after || (last !== undefined && name >= last) || !isWanted(name)) return
     found.push(child)
     if (found.length === 2 * most) last = keepFirst(found, most)
-  }
+  })
   keepFirst(found, most)
   return found
+}
+
+/** By callbacks: a promise for each child takes longer than reading it. */
+async function forEachChild(folder: string, visit: (child: Dirent) => void): Promise<void> {
+  const open = await opendir(folder, { bufferSize: READ_AHEAD })
+  const read = (done: () => void, fail: (cause: Error) => void) =>
+    open.read((cause, child) => {
+      if (cause !== null) return fail(cause)
+      if (child === null) return done()
+      visit(child)
+      read(done, fail)
+    })
+  try {
+    await new Promise<void>(read)
+  } finally {
+    await open.close()
+  }
 }
 
 /** Sorts them and drops what is too many. Returns the last name that is left. */
