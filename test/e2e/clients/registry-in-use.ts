@@ -15,6 +15,8 @@ export interface RegistryInUse {
   /** The same registry, through the proxy. */
   readonly recorded: RecordingProxy
   readonly client: RegistryClient
+  /** Where it keeps its data. */
+  readonly dataFolder: string
   /** A new folder for a test to work in. */
   newFolder(name: string): Promise<string>
 }
@@ -43,6 +45,9 @@ export function useRegistry({ config }: Pick<RegistryOptions, 'config'> = {}): R
     },
     get client() {
       return new RegistryClient(server.url)
+    },
+    get dataFolder() {
+      return join(folder.path, 'data')
     },
     async newFolder(name) {
       const path = join(folder.path, name)

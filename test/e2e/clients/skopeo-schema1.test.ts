@@ -1,10 +1,11 @@
 /** Docker's schema 1 through the one client that still makes it. */
-import { readFile } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { describeWith } from '../../support/describe-with.ts'
 import { sha256 } from '../../support/oci-image.ts'
 import { writeLayout } from '../../support/oci-layout.ts'
+import { layoutRoot } from '../../support/storage-tree.ts'
 import { run } from '../../support/tools.ts'
 import { useRegistry } from './registry-in-use.ts'
 import { sampleImage } from './sample-images.ts'
@@ -95,6 +96,21 @@ describeWith(['skopeo'], 'skopeo with schema 1', () => {
     expect(layers.map(({ digest }) => digest)).toEqual(
       image.layers.map(({ descriptor }) => descriptor.digest),
     )
+  })
+
+  test('pulls what Distribution has kept without signatures, and converts it', async () => {
+    await pushSample('schema1/unsigned')
+    const digest = await digestAt('schema1/unsigned', 'v1')
+    const revision = `repositories/schema1/unsigned/_manifests/revisions/${digest.replace(':', '/')}`
+    await rm(join(registry.dataFolder, layoutRoot, revision, 'signatures'), { recursive: true })
+    const answer = await manifestAt('schema1/unsigned', 'v1')
+    expect(answer.headers.get('content-type')).toBe('application/vnd.docker.distribution.manifest.v1+json')
+    expect(sha256(Buffer.from(await answer.arrayBuffer()))).toBe(digest)
+    const source = `docker://${registry.address}/schema1/unsigned:v1`
+    const pulled = await registry.newFolder('schema1-unsigned-pulled')
+    await copy(source, `dir:${pulled}`)
+    expect(sha256(await readFile(join(pulled, 'manifest.json')))).toBe(digest)
+    await copy(source, `docker://${registry.address}/schema1/unsigned:oci`, '--format=oci')
   })
 
   test('is told the key where the registry does not take it', async () => {
