@@ -10,13 +10,16 @@ import type { Registry } from './core/registry.ts'
 import type { StorageDriver } from './core/storage-driver.ts'
 import { HttpServer } from './http/server.ts'
 import { defaultLimits, type HttpSettings } from './http/settings.ts'
+import type { TlsSettings } from './http/tls-settings.ts'
 import { run } from './maintenance/runner.ts'
 import { Schedule } from './maintenance/schedule.ts'
 import { abandonedUploads } from './maintenance/upload-purging.ts'
 import { StoredRegistry } from './registry/registry.ts'
+import type { Certificates } from './tls/certificates.ts'
 
 /** The composition root: a configuration becomes a running registry. The only place that wires parts. */
 export async function startRegistry(config: Config, log: Log): Promise<RunningRegistry> {
+  const certificates = await openCertificates(config.http, log)
   const driver = await openDriver(config.storage)
   const registry = new StoredRegistry({
     driver,
@@ -25,15 +28,19 @@ export async function startRegistry(config: Config, log: Log): Promise<RunningRe
     smallContentBytes: config.storage.cache.blobdescriptor === 'none' ? 0 : config.storage.cache.contentsize,
     log,
   })
-  const server = new HttpServer({ registry, settings: httpSettings(config), log })
+  const tls = certificates && tlsSettings(config.http, certificates)
+  const server = new HttpServer({ registry, settings: httpSettings(config), log, tls })
   const address = await server.listen(listenOptions(config.http)).catch(async (error) => {
     await registry.close()
     throw error
   })
+  certificates?.watch(() => server.setSecureContext(certificates.secureContext))
   const purging = schedulePurging(config, registry, log)
   return {
-    address: formatAddress(address),
+    address: formatAddress(address, tls === undefined ? 'http' : 'https'),
+    reloadCertificates: certificates && (() => certificates.reload()),
     async close() {
+      certificates?.close()
       await server.close(config.http.draintimeout)
       await purging?.stop()
       await registry.close()
@@ -44,6 +51,8 @@ export async function startRegistry(config: Config, log: Log): Promise<RunningRe
 export interface RunningRegistry {
   /** Where it listens: a URL, or `unix:` and the path of a socket. */
   readonly address: string
+  /** Looks for new certificates at once; undefined where there are none. */
+  readonly reloadCertificates: (() => Promise<void>) | undefined
   /** Lets what runs finish, up to the configured time, and lets go of everything. */
   close(): Promise<void>
 }
@@ -71,6 +80,32 @@ async function openCache({ storage, redis, http }: Config, log: Log): Promise<De
   }
   const settings = { ...redis, tls: await readRedisTls(redis) }
   return new RedisDescriptorCache({ settings, secret: http.secret, maxEntries, ttlMs, log })
+}
+
+/** Their code is loaded when connections are to be encrypted. */
+async function openCertificates({ tls }: Config['http'], log: Log): Promise<Certificates | undefined> {
+  if (tls === undefined || (tls.certificate === '' && tls.letsencrypt.cachefile === '')) return undefined
+  const [{ openCertificates }, { tlsPolicy }] = await Promise.all([
+    import('./tls/certificates.ts'),
+    import('./tls/policy.ts'),
+  ])
+  return openCertificates({ ...tls, policy: tlsPolicy(tls), log })
+}
+
+function tlsSettings({ tls, http2 }: Config['http'], certificates: Certificates): TlsSettings {
+  const { clientauth, clientcas = [] } = tls ?? {}
+  const mode = clientauth ?? (clientcas.length > 0 ? 'require-and-verify-client-cert' : undefined)
+  return {
+    secureContext: certificates.secureContext,
+    contextOf: certificates.contextOf,
+    challengeOf: certificates.challengeOf,
+    clientCertificates: {
+      isRequested: mode !== undefined,
+      isRequired: mode?.startsWith('require-') === true,
+      isVerified: mode?.includes('verify') === true,
+    },
+    http2: !http2.disabled,
+  }
 }
 
 /** How long a server that has just started is left alone by its own maintenance. */
@@ -121,6 +156,7 @@ function httpSettings({ http, storage, log, catalog, tags }: Config): HttpSettin
     maxCatalogEntries: catalog.maxentries,
     maxTags: tags.maxtags,
     accessLog: !log.accesslog.disabled,
+    h2c: http.h2c.enabled,
     limits: defaultLimits,
   }
 }
@@ -149,8 +185,8 @@ function listenOptions({ net, addr }: Config['http']): ListenOptions {
   return parsed
 }
 
-function formatAddress(address: AddressInfo | string): string {
+function formatAddress(address: AddressInfo | string, scheme: 'http' | 'https'): string {
   if (typeof address === 'string') return `unix:${address}`
   const host = isIPv6(address.address) ? `[${address.address}]` : address.address
-  return `http://${host}:${address.port}`
+  return `${scheme}://${host}:${address.port}`
 }

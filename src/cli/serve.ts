@@ -13,6 +13,8 @@ export async function serve(configPath: string | undefined): Promise<void> {
   for (const { path, message } of warnings) log.warn({ key: path }, message)
   if (config.http.net === 'unix') await removeStaleSocket(config.http.addr)
   const running = await startRegistry(config, log)
+  const { reloadCertificates } = running
+  if (reloadCertificates !== undefined) process.on('SIGHUP', () => void reloadCertificates())
   stopOnSignal(async (signal) => {
     log.info({ signal, drainMs: config.http.draintimeout }, 'draining')
     await running.close()
@@ -56,7 +58,8 @@ interface Facts {
 }
 
 function banner({ address, storage, config }: Facts): string {
-  const authority = address.replace(/^http:\/\//, '')
+  const authority = address.replace(/^https?:\/\//, '')
+  const unverified = address.startsWith('https:') ? '' : '--dest-tls-verify=false '
   const firstPush = address.startsWith('unix:')
     ? ''
     : `
@@ -66,7 +69,7 @@ function banner({ address, storage, config }: Facts): string {
 
   or, without Docker:
 
-    skopeo copy --dest-tls-verify=false docker://docker.io/library/alpine docker://${authority}/alpine
+    skopeo copy ${unverified}docker://docker.io/library/alpine docker://${authority}/alpine
 `
   return `
   Entrepot listens on ${address}

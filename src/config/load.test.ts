@@ -297,15 +297,11 @@ test('a secret is not quoted', () => {
 })
 
 describe('what is not served yet', () => {
-  const tls = { certificate: '/c.pem' }
   test.each([
     ['auth', { htpasswd: { realm: 'a', path: '/b' } }, 'auth.htpasswd'],
     ['auth', { htpasswd: { realm: 'no', path: 'no' } }, 'auth.htpasswd'],
     ['auth', { silly: { realm: 'a', service: 'b' } }, 'auth.silly'],
     ['auth', 'token', 'auth.token'],
-    ['http', { tls }, 'http.tls.certificate'],
-    ['http', { tls: { clientcas: ['/ca.pem'] } }, 'http.tls.clientcas'],
-    ['http', { tls: { letsencrypt: { hosts: ['a'] } } }, 'http.tls.letsencrypt'],
     ['storage', { s3: { bucket: 'a' } }, 'storage.s3'],
     ['storage', 's3', 'storage.s3'],
     ['storage', { s3aws: { bucket: 'a' } }, 'storage.s3aws'],
@@ -330,7 +326,10 @@ describe('what is not served yet', () => {
     ['notifications: {endpoints: [{name: a, url: "http://a"}]}', 'notifications.endpoints'],
     ['health: {storagedriver: {enabled: true}}', 'health'],
     ['http: {debug: {addr: ":5001"}}', 'http.debug'],
-    ['http: {h2c: {enabled: on}}', 'http.h2c'],
+    [
+      'http: {tls: {ciphersuites: [TLS_RSA_WITH_3DES_EDE_CBC_SHA, TLS_AES_128_GCM_SHA256]}}',
+      'http.tls.ciphersuites',
+    ],
     ['http: {host: registry.example.com}', 'http.host'],
     ['log: {hooks: [{type: mail}]}', 'log.hooks'],
     ['reporting: {bugsnag: {apikey: a}}', 'reporting'],
@@ -388,9 +387,10 @@ describe('files as they are met', () => {
 test('the manual has every key that is served, and every one that refuses', () => {
   const manual = readFileSync(join(repository, 'docs/configuration.md'), 'utf8')
   const { config } = load({})
+  const { tls } = loadText('http: {tls: }').config.http
   const served = [
     ...Object.keys(config.http)
-      .filter((key) => !['tls', 'debug', 'http2', 'h2c'].includes(key))
+      .filter((key) => !['tls', 'debug'].includes(key))
       .map((key) => `http.${key}`),
     ...Object.keys(config.log)
       .filter((key) => !['hooks', 'reportcaller'].includes(key))
@@ -398,6 +398,7 @@ test('the manual has every key that is served, and every one that refuses', () =
     ...['filesystem', 'inmemory', 'cache', 'delete', 'redirect', 'maintenance'].map(
       (key) => `storage.${key}`,
     ),
+    ...Object.keys(tls ?? {}).map((key) => `http.tls.${key}`),
     ...['catalog.maxentries', 'tags.maxtags', 'validation.disabled', 'validation.manifests'],
   ]
   expect(served.filter((key) => !manual.includes(`\`${key}`))).toEqual([])

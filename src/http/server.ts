@@ -1,34 +1,33 @@
 import { randomUUID } from 'node:crypto'
-import {
-  createServer,
-  type IncomingMessage,
-  type OutgoingHttpHeaders,
-  type Server,
-  type ServerResponse,
-} from 'node:http'
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { AddressInfo, ListenOptions, Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { SecureContextOptions } from 'node:tls'
 import { RegistryError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { Registry } from '../core/registry.ts'
 import { discardBody, hasBody } from './body.ts'
 import { errorReply, unforeseen } from './errors.ts'
 import { Exchange, type ExchangeParts } from './exchange.ts'
+import { Listener } from './listener.ts'
 import { ProgressFloor } from './progress-floor.ts'
 import { isWhole, type Reply, type StreamedReply, type WholeReply } from './reply.ts'
 import { type Action, type Method, operations, parseRoute, type Resource } from './routes.ts'
 import { sendStream, sendWhole } from './send.ts'
 import type { HttpSettings } from './settings.ts'
+import type { TlsSettings } from './tls-settings.ts'
 
 export interface HttpServerOptions {
   registry: Registry
   settings: HttpSettings
   log: Log
+  /** Connections are encrypted where it is there. */
+  tls?: TlsSettings | undefined
 }
 
 /** The wire: from a request to a reply, with the request's id, its place in the log and its errors. */
 export class HttpServer {
-  readonly #server: Server
+  readonly #listener: Listener
   readonly #settings: HttpSettings
   readonly #log: Log
   readonly #floor: ProgressFloor
@@ -37,7 +36,7 @@ export class HttpServer {
   readonly #running = new Set<Promise<void>>()
   #draining = false
 
-  constructor({ registry, settings, log }: HttpServerOptions) {
+  constructor({ registry, settings, log, tls }: HttpServerOptions) {
     const { limits } = settings
     this.#settings = settings
     this.#log = log
@@ -51,36 +50,32 @@ export class HttpServer {
       'docker-distribution-api-version': 'registry/2.0',
       'x-content-type-options': 'nosniff',
     }
-    this.#server = createServer({
-      headersTimeout: limits.headerTimeoutSeconds * 1000,
-      requestTimeout: 0,
-      keepAliveTimeout: limits.keepAliveSeconds * 1000,
-      maxHeaderSize: limits.maxHeaderBytes,
-      connectionsCheckingInterval: Math.min(1000, (limits.headerTimeoutSeconds * 1000) / 4),
+    this.#listener = new Listener({
+      limits,
+      tls,
+      h2c: settings.h2c,
+      log,
+      onRequest: (request, response) => this.#accept(request, response),
+      onMalformed: refuseMalformed,
     })
-    this.#server.on('request', (request, response) => this.#accept(request, response))
-    this.#server.on('checkContinue', (request, response) => this.#accept(request, response))
-    this.#server.on('clientError', refuseMalformed)
   }
 
   /** Begins to accept connections; fulfilled with where. */
-  async listen(options: ListenOptions): Promise<AddressInfo | string> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject)
-      this.#server.listen(options, () => {
-        this.#server.removeListener('error', reject)
-        resolve()
-      })
-    })
-    return this.#server.address() as AddressInfo | string
+  listen(options: ListenOptions): Promise<AddressInfo | string> {
+    return this.#listener.listen(options)
+  }
+
+  /** Other certificates, for the connections to come. */
+  setSecureContext(context: SecureContextOptions): void {
+    this.#listener.setSecureContext(context)
   }
 
   /** Stops accepting and lets what runs finish; what still runs after the time is cut off. Nothing is asked of the
    *  registry afterwards, unless the storage does not answer. */
   async close(drainMs: number): Promise<void> {
     this.#draining = true
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
-    const cutOff = setTimeout(() => this.#server.closeAllConnections(), drainMs)
+    const closed = this.#listener.close()
+    const cutOff = setTimeout(() => this.#listener.cutOff(), drainMs)
     await closed
     clearTimeout(cutOff)
     await this.#settle()

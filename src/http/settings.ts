@@ -19,6 +19,8 @@ export interface HttpSettings {
   readonly maxCatalogEntries: number
   readonly maxTags: number
   readonly accessLog: boolean
+  /** HTTP/2 without TLS is served too. */
+  readonly h2c: boolean
   readonly limits: HttpLimits
 }
 

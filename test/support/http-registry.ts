@@ -11,6 +11,7 @@ import { DEFAULT_POLICY, type ManifestPolicy } from '../../src/core/manifest/pol
 import type { StorageDriver } from '../../src/core/storage-driver.ts'
 import { HttpServer } from '../../src/http/server.ts'
 import { defaultLimits, type HttpLimits, type HttpSettings } from '../../src/http/settings.ts'
+import type { TlsSettings } from '../../src/http/tls-settings.ts'
 import { StoredRegistry } from '../../src/registry/registry.ts'
 import { MemoryDriver } from '../../src/storage/memory.ts'
 import { RawConnection } from './raw-connection.ts'
@@ -24,6 +25,7 @@ export interface HttpRegistryOptions {
   /** In memory, as by default, or none. */
   readonly cache?: DescriptorCache
   readonly log?: Log
+  readonly tls?: TlsSettings | undefined
 }
 
 export interface RequestParts {
@@ -47,32 +49,34 @@ export class HttpRegistry implements AsyncDisposable {
   readonly registry: StoredRegistry
   /** For what a test only needs to be there. */
   readonly client: RegistryClient
-  readonly #server: HttpServer
+  readonly server: HttpServer
   readonly #agent = new Agent({ keepAlive: true })
   #closing: Promise<void> | undefined
 
   private constructor(parts: {
     port: number
+    scheme: 'http' | 'https'
     driver: StorageDriver
     registry: StoredRegistry
     server: HttpServer
   }) {
     this.port = parts.port
-    this.url = `http://127.0.0.1:${parts.port}`
+    this.url = `${parts.scheme}://127.0.0.1:${parts.port}`
     this.driver = parts.driver
     this.registry = parts.registry
     this.client = new RegistryClient(this.url)
-    this.#server = parts.server
+    this.server = parts.server
   }
 
   static async start(options: HttpRegistryOptions = {}): Promise<HttpRegistry> {
-    const { driver = new MemoryDriver(), policy = DEFAULT_POLICY, log = quiet } = options
+    const { driver = new MemoryDriver(), policy = DEFAULT_POLICY, log = quiet, tls } = options
     const cache = options.cache ?? new MemoryDescriptorCache({ maxEntries: 10_000 })
     const smallContentBytes = cache === NO_CACHE ? 0 : 64 * 1024 ** 2
     const registry = new StoredRegistry({ driver, policy, cache, smallContentBytes, log })
-    const server = new HttpServer({ registry, settings: settingsOf(options), log })
+    const server = new HttpServer({ registry, settings: settingsOf(options), log, tls })
     const address = await server.listen({ host: '127.0.0.1', port: 0 })
-    return new HttpRegistry({ port: (address as AddressInfo).port, driver, registry, server })
+    const scheme = tls === undefined ? 'http' : 'https'
+    return new HttpRegistry({ port: (address as AddressInfo).port, scheme, driver, registry, server })
   }
 
   /** @param request like `GET /v2/`, the path as it goes over the wire */
@@ -101,7 +105,7 @@ export class HttpRegistry implements AsyncDisposable {
   /** Stops the server; the driver is left open for a next one. */
   stop(drainMs = 0): Promise<void> {
     this.#agent.destroy()
-    this.#closing ??= this.#server.close(drainMs)
+    this.#closing ??= this.server.close(drainMs)
     return this.#closing
   }
 
@@ -124,6 +128,7 @@ function settingsOf({ settings, limits }: HttpRegistryOptions): HttpSettings {
     maxCatalogEntries: 1000,
     maxTags: 1000,
     accessLog: true,
+    h2c: false,
     ...settings,
     limits: { ...defaultLimits, ...limits },
   }

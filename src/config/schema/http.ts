@@ -3,12 +3,14 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { parseTcpAddress } from '../address.ts'
+import { CIPHER_SUITES } from '../cipher-suites.ts'
 import {
   choice,
   duration,
   flag,
   list,
   optionalSection,
+  optionalSectionOf,
   scalar,
   section,
   sectionOf,
@@ -19,26 +21,94 @@ import {
 
 const DEFAULT_ADDRESS = '127.0.0.1:5000'
 
-const tls = optionalSection({
-  certificate: text().or(''),
-  key: text().or(''),
-  clientcas: list(text().required()),
-  clientauth: choice(
-    'request-client-cert',
-    'require-any-client-cert',
-    'verify-client-cert-if-given',
-    'require-and-verify-client-cert',
-  ).or('require-and-verify-client-cert'),
-  minimumtls: choice('tls1.0', 'tls1.1', 'tls1.2', 'tls1.3').or('tls1.2'),
-  /** Go's names of cipher suites. */
-  ciphersuites: list(text().required()),
-  letsencrypt: section({
-    cachefile: text().or(''),
-    email: text().or(''),
-    hosts: list(text().required()),
-    directoryurl: url().optional(),
-  }),
+const hostName = scalar('a host name such as registry.example.com', (found) => {
+  const name = String(found).toLowerCase()
+  const isName = name.length < 254 && name.split('.').every((label) => HOST_LABEL.test(label))
+  return isName && isIP(name) === 0 ? name : undefined
 })
+const HOST_LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
+
+const cipherSuite = scalar([...CIPHER_SUITES.keys()].join(', '), (found) =>
+  CIPHER_SUITES.get(String(found).toUpperCase()),
+)
+
+const tlsKeys = z
+  .strictObject({
+    /** PEM: the registry's own first, then those that lead to its authority's. */
+    certificate: text().or(''),
+    key: text().or(''),
+    clientcas: list(text().required()),
+    clientauth: choice(
+      'request-client-cert',
+      'require-any-client-cert',
+      'verify-client-cert-if-given',
+      'require-and-verify-client-cert',
+    ).optional(),
+    minimumtls: choice('tls1.0', 'tls1.1', 'tls1.2', 'tls1.3').or('tls1.2'),
+    /** By Go's names in the file, by OpenSSL's in here. */
+    ciphersuites: list(cipherSuite.required()),
+    letsencrypt: section({
+      cachefile: text().or(''),
+      email: text().or(''),
+      hosts: list(hostName.required()),
+      directoryurl: url().optional(),
+    }),
+  })
+  .check(({ value, issues }) => {
+    for (const { path, message } of missingInTls(value)) {
+      issues.push({ code: 'custom', path, message, input: value })
+    }
+  })
+
+/** What belongs together: without it the registry would be served in the clear, or to nobody. */
+function missingInTls({ certificate, key, clientcas, clientauth, ciphersuites, letsencrypt }: TlsKeys) {
+  const { cachefile, hosts, email, directoryurl } = letsencrypt
+  const isAutomatic = cachefile !== ''
+  const wantsAutomatic = isAutomatic || hosts.length > 0 || email !== '' || directoryurl !== undefined
+  const isEncrypted = certificate !== '' || wantsAutomatic
+  const checks: [boolean, string[], string][] = [
+    [certificate !== '' && isAutomatic, ['letsencrypt'], 'nothing where http.tls.certificate is set'],
+    [certificate !== '' && key === '', ['key'], 'the file of the key of http.tls.certificate'],
+    [certificate === '' && key !== '', ['certificate'], 'the file of the certificate of http.tls.key'],
+    [
+      certificate === '' && wantsAutomatic && !isAutomatic,
+      ['letsencrypt', 'cachefile'],
+      'a folder to keep certificates in',
+    ],
+    [
+      isAutomatic && hosts.length === 0,
+      ['letsencrypt', 'hosts'],
+      'the host names that certificates are wanted for',
+    ],
+    [
+      clientcas.length > 0 && !isEncrypted,
+      ['certificate'],
+      'the file of a certificate: http.tls.clientcas has no effect without TLS',
+    ],
+    [
+      clientauth?.includes('verify') === true && clientcas.length === 0,
+      ['clientcas'],
+      'the files of authorities: http.tls.clientauth asks to verify certificates',
+    ],
+    [
+      ciphersuites.length > 0 && ciphersuites.every((suite) => suite === ''),
+      ['ciphersuites'],
+      'at least one cipher suite that OpenSSL still has, so not 3DES alone',
+    ],
+  ]
+  return checks.filter(([isMissing]) => isMissing).map(([, path, message]) => ({ path, message }))
+}
+
+interface TlsKeys {
+  certificate: string
+  key: string
+  clientcas: string[]
+  clientauth?: string | undefined
+  ciphersuites: string[]
+  letsencrypt: { cachefile: string; email: string; hosts: string[]; directoryurl?: string | undefined }
+}
+
+const tls = optionalSectionOf(tlsKeys)
 
 const debug = optionalSection({
   addr: text().or(''),

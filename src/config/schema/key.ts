@@ -110,7 +110,12 @@ export function section<S extends z.core.$ZodLooseShape>(shape: S) {
 
 /** A map of known keys that stands for something by being there: undefined when it is absent. */
 export function optionalSection<S extends z.core.$ZodLooseShape>(shape: S) {
-  return z.preprocess((found) => (found === null ? {} : found), z.strictObject(shape).optional())
+  return optionalSectionOf(z.strictObject(shape))
+}
+
+/** The same over a schema of a map, for one that has checks of its own. */
+export function optionalSectionOf<T extends z.ZodType>(map: T) {
+  return z.preprocess((found) => (found === null ? {} : found), map.optional())
 }
 
 /** A section over a schema of a map, for one that has checks of its own. */

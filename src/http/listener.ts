@@ -1,0 +1,118 @@
+import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createHttp2Server, type ServerHttp2Session } from 'node:http2'
+import type { AddressInfo, ListenOptions, Server, Socket } from 'node:net'
+import type { SecureContextOptions, Server as TlsServer } from 'node:tls'
+import type { Log } from '../core/log.ts'
+import { FirstBytes, handlerOf } from './first-bytes.ts'
+import { ClearHttp2Response, http2Options, limitSession } from './http2.ts'
+import type { HttpLimits } from './settings.ts'
+import { chooseTls, createTlsServer } from './tls.ts'
+import type { TlsSettings } from './tls-settings.ts'
+
+export interface ListenerOptions {
+  readonly limits: HttpLimits
+  readonly tls: TlsSettings | undefined
+  /** HTTP/2 in the clear, for clients that know beforehand. RFC 9113 section 3.3. */
+  readonly h2c: boolean
+  readonly log: Log
+  /** Requests of HTTP/2 behave like those of HTTP/1.1. */
+  readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void
+  /** What came is no HTTP/1.1. */
+  readonly onMalformed: (error: NodeJS.ErrnoException, socket: Socket) => void
+}
+
+/** Where connections come in, in the clear or encrypted, and become requests. */
+export class Listener {
+  readonly #server: Server
+  readonly #firstBytes: FirstBytes | undefined
+  /** Serves connections that another server has accepted. */
+  readonly #clearHttp2: Server | undefined
+  readonly #cutOff: () => void
+
+  constructor(options: ListenerOptions) {
+    const { limits, tls, h2c } = options
+    const timeoutMs = limits.headerTimeoutSeconds * 1000
+    if (tls !== undefined) {
+      const server = createTlsServer(tls, { ...options, http1: http1Options(limits) })
+      this.#server = attach(server, options)
+      const firstBytes = new FirstBytes(server, { timeoutMs, choose: chooseTls(server) })
+      this.#firstBytes = firstBytes
+      this.#cutOff = () => firstBytes.endAll()
+      return
+    }
+    const server = createServer(http1Options(limits))
+    this.#server = attach(server, options)
+    this.#cutOff = () => server.closeAllConnections()
+    if (!h2c) return
+    const http2 = createHttp2Server({
+      ...http2Options(limits),
+      Http2ServerResponse: ClearHttp2Response as never,
+    })
+    this.#clearHttp2 = attach(http2, options)
+    const firstBytes = new FirstBytes(server, { timeoutMs, choose: chooseClear(server, http2) })
+    this.#firstBytes = firstBytes
+    this.#cutOff = () => firstBytes.endAll()
+  }
+
+  /** Begins to accept connections; fulfilled with where. */
+  async listen(options: ListenOptions): Promise<AddressInfo | string> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen(options, () => {
+        this.#server.removeListener('error', reject)
+        resolve()
+      })
+    })
+    return this.#server.address() as AddressInfo | string
+  }
+
+  /** For the connections to come. */
+  setSecureContext(context: SecureContextOptions): void {
+    const server = this.#server as Partial<TlsServer>
+    server.setSecureContext?.(context)
+  }
+
+  /** Accepts no more; fulfilled when the last connection has gone. */
+  close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    this.#firstBytes?.endSilent()
+    this.#clearHttp2?.close()
+    return closed
+  }
+
+  /** Ends what is still there. */
+  cutOff(): void {
+    this.#cutOff()
+  }
+}
+
+function http1Options(limits: HttpLimits) {
+  return {
+    headersTimeout: limits.headerTimeoutSeconds * 1000,
+    requestTimeout: 0,
+    keepAliveTimeout: limits.keepAliveSeconds * 1000,
+    maxHeaderSize: limits.maxHeaderBytes,
+    connectionsCheckingInterval: Math.min(1000, (limits.headerTimeoutSeconds * 1000) / 4),
+  }
+}
+
+function attach<S extends Server>(server: S, { onRequest, onMalformed, limits }: ListenerOptions): S {
+  server.on('request', onRequest)
+  server.on('checkContinue', onRequest)
+  server.on('clientError', onMalformed)
+  server.on('session', (session: ServerHttp2Session) => limitSession(session, limits))
+  return server
+}
+
+const HTTP2_PREFACE = 'PRI'
+
+/** RFC 9113 section 3.4. No method of HTTP/1.1 that is served begins like the preface of HTTP/2. */
+function chooseClear(http1: HttpServer, http2: Server) {
+  const serveHttp1 = handlerOf(http1)
+  const serveHttp2 = handlerOf(http2)
+  return (bytes: Buffer) => {
+    const begin = bytes.toString('latin1', 0, HTTP2_PREFACE.length)
+    if (begin === HTTP2_PREFACE) return serveHttp2
+    return HTTP2_PREFACE.startsWith(begin) ? undefined : serveHttp1
+  }
+}

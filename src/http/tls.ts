@@ -1,0 +1,103 @@
+import { createSecureServer } from 'node:http2'
+import { createServer } from 'node:https'
+import type { Socket } from 'node:net'
+import type { SecureContext, Server, TLSSocket, TlsOptions } from 'node:tls'
+import type { Log } from '../core/log.ts'
+import { type ConnectionHandler, handlerOf } from './first-bytes.ts'
+import { http2Options } from './http2.ts'
+import type { HttpLimits } from './settings.ts'
+import type { ClientCertificates, TlsSettings } from './tls-settings.ts'
+
+/** The protocol by which an authority looks whether a name is ours. RFC 8737. */
+const ACME_PROTOCOL = 'acme-tls/1'
+
+/** A server of HTTPS. Handshakes that fail end their connection and nothing else. */
+export function createTlsServer(
+  tls: TlsSettings,
+  { limits, http1, log }: { limits: HttpLimits; http1: object; log: Log },
+): Server {
+  const options = { ...tlsOptions(tls, limits), ...http1 }
+  const server = tls.http2
+    ? createSecureServer({ ...http2Options(limits), ...options, allowHTTP1: true })
+    : createServer(options)
+  server.removeAllListeners('tlsClientError')
+  server.on('tlsClientError', (error: Error, socket: TLSSocket) => {
+    log.debug({ remoteAddress: socket.remoteAddress, reason: error.message }, 'a TLS handshake failed')
+    socket.destroy()
+  })
+  admit(server, { ...tls, log })
+  return server
+}
+
+function tlsOptions(tls: TlsSettings, limits: HttpLimits): TlsOptions {
+  const { contextOf, challengeOf } = tls
+  return {
+    ...tls.secureContext,
+    requestCert: tls.clientCertificates.isRequested,
+    // Who is to be refused is decided in `admit`, which knows a missing certificate from a bad one.
+    rejectUnauthorized: false,
+    handshakeTimeout: limits.headerTimeoutSeconds * 1000,
+    ...(contextOf && { SNICallback: (name, done) => done(null, contextOf(name)) }),
+    ...(challengeOf && {
+      ALPNCallback: chooseProtocol(tls.http2 ? ['h2', 'http/1.1'] : ['http/1.1'], challengeOf),
+    }),
+  }
+}
+
+/** RFC 7301, and the certificate of RFC 8737 to whoever asks for it. */
+function chooseProtocol(served: readonly string[], challengeOf: (name: string) => SecureContext | undefined) {
+  return function choose(
+    this: unknown,
+    { servername, protocols }: { servername: string; protocols: string[] },
+  ): string | undefined {
+    if (!protocols.includes(ACME_PROTOCOL)) return served.find((protocol) => protocols.includes(protocol))
+    const challenge = challengeOf(servername)
+    if (challenge === undefined) return undefined
+    ;(this as TLSSocket).setKeyCert(challenge)
+    return ACME_PROTOCOL
+  }
+}
+
+/** Lets those in whose certificate, or lack of one, is allowed. */
+function admit(server: Server, { clientCertificates, log }: TlsSettings & { log: Log }): void {
+  const serve = server.listeners('secureConnection')[0] as (socket: TLSSocket) => void
+  server.removeAllListeners('secureConnection')
+  server.on('secureConnection', (socket) => {
+    if (socket.alpnProtocol === ACME_PROTOCOL) return socket.end()
+    const objection = objectionTo(socket, clientCertificates)
+    if (objection === undefined) return serve.call(server, socket)
+    log.info(
+      { remoteAddress: socket.remoteAddress, reason: objection },
+      'a client was refused by its certificate',
+    )
+    socket.destroy()
+  })
+}
+
+function objectionTo(socket: TLSSocket, { isRequested, isRequired, isVerified }: ClientCertificates) {
+  if (!isRequested || socket.authorized) return undefined
+  const isGiven = socket.getPeerX509Certificate() !== undefined
+  if (!isGiven) return isRequired ? 'it sent none' : undefined
+  return isVerified ? String(socket.authorizationError) : undefined
+}
+
+const TLS_HANDSHAKE = 22
+
+/** Who has been told `http://` in place of `https://` is told so. */
+export function chooseTls(server: Server): (bytes: Buffer) => ConnectionHandler {
+  const serve = handlerOf(server)
+  return ([first = 0]) => (first === TLS_HANDSHAKE || !isLetter(first) ? serve : refusePlainHttp)
+}
+
+function isLetter(byte: number): boolean {
+  return /[A-Za-z]/.test(String.fromCharCode(byte))
+}
+
+function refusePlainHttp(socket: Socket): void {
+  const message = 'the client sent an HTTP request to an HTTPS server'
+  const body = JSON.stringify({ errors: [{ code: 'UNSUPPORTED', message }] })
+  socket.on('error', () => socket.destroy())
+  socket.end(
+    `HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  )
+}
