@@ -10,16 +10,26 @@ import {
 } from 'node:http2'
 import type { HttpLimits } from './settings.ts'
 
-/** It has a `Host` like any other request, and its body fails when the client leaves, where Node's ends as if that had
- *  been all of it. */
+/** Its headers say whom it is for and whether it has a body in the words of HTTP/1.1; and its body fails when the client
+ *  leaves, where Node's ends as if that had been all of it. */
 export class Http2Request extends Http2ServerRequest {
+  /** When something of the exchange has last gone in or out, by `performance.now()`. */
+  movedAt = performance.now()
+
   constructor(...[stream, headers, ...rest]: ConstructorParameters<typeof Http2ServerRequest>) {
     headers.host ??= headers[':authority']
+    // No client may send this one (RFC 9113 section 8.2.2), so that it can't be mistaken.
+    if (headers['content-length'] === undefined && !stream.endAfterHeaders) {
+      headers['transfer-encoding'] = 'chunked'
+    }
     super(stream, headers, ...rest)
   }
 
   override async *iterator(options?: { destroyOnReturn?: boolean }): AsyncGenerator<Buffer> {
-    yield* super.iterator(options)
+    for await (const chunk of super.iterator(options) as AsyncIterable<Buffer>) {
+      this.movedAt = performance.now()
+      yield chunk
+    }
     if (this.aborted || this.stream.destroyed) throw new Error('the stream was closed before its end')
   }
 }
@@ -29,9 +39,10 @@ interface CompatibilityResponse {
   readonly stream: ServerHttp2Stream & { readonly headRequest: boolean }
   readonly req: Http2Request
   readonly writableFinished: boolean
+  readonly writableLength: number
   writeHead(status: number, headers: OutgoingHttpHeaders): this
   write(chunk: Uint8Array, onTaken?: OnTaken): boolean
-  end(body?: string | Uint8Array): this
+  end(): this
   destroy(): void
 }
 type OnTaken = (error?: Error | null) => void
@@ -40,10 +51,20 @@ const NodeResponse = Http2ServerResponse as unknown as new (
   stream: ServerHttp2Stream,
 ) => CompatibilityResponse
 
+/** A body goes out in pieces, one after the other, because that a piece has gone is all that tells of a stream whether it
+ *  moves; even at the slowest that is tolerated, one is gone within the time that a stall may take. */
+const PIECE_BYTES = 16 * 1024
+
 export class Http2Response extends NodeResponse {
+  #unwritten = 0
+
   /** Node ends a stream that was broken off. */
   override get writableFinished(): boolean {
     return super.writableFinished && !this.stream.aborted
+  }
+
+  override get writableLength(): number {
+    return super.writableLength + this.#unwritten
   }
 
   override writeHead(status: number, headers: OutgoingHttpHeaders): this {
@@ -52,23 +73,48 @@ export class Http2Response extends NodeResponse {
 
   /** Whatever becomes of the stream, `onTaken` is told when the chunk's memory is free again. */
   override write(chunk: Uint8Array, onTaken?: OnTaken): boolean {
-    if (!this.stream.destroyed && !this.stream.writableEnded) return super.write(chunk, onTaken)
-    if (onTaken !== undefined) process.nextTick(onTaken, new Error('the stream is closed'))
-    return false
+    const piece = chunk.subarray(0, PIECE_BYTES)
+    this.#unwritten = chunk.length - piece.length
+    return this.#writePiece(piece, (error) => {
+      this.req.movedAt = performance.now()
+      if (error || this.#unwritten === 0) onTaken?.(error)
+      else this.#writeRest(chunk.subarray(piece.length), onTaken)
+    })
   }
 
   /** An answer to HEAD has no body. A client that still sends learns that no more is wanted: RFC 9113 section 8.1. */
-  override end(body?: string | Uint8Array): this {
+  override end(body: string | Uint8Array = ''): this {
     const { stream, req } = this
-    stream.once('finish', () => {
-      if (!stream.endAfterHeaders && !req.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR)
-    })
-    return stream.headRequest ? super.end() : super.end(body)
+    // Later than the end of the answer, which it would overtake.
+    stream.once('finish', () => setImmediate(() => req.complete || stream.close(constants.NGHTTP2_NO_ERROR)))
+    if (body.length === 0 || stream.headRequest) return super.end()
+    this.write(Buffer.from(body as Uint8Array), (error) => error ?? super.end())
+    return this
+  }
+
+  /** Calls when nothing of this exchange has moved for a time, in whichever direction. Node would count what moves in
+   *  others on the same connection. */
+  setTimeout(milliseconds: number, onTimeout: () => void): void {
+    const timer = setInterval(() => {
+      if (performance.now() - this.req.movedAt >= milliseconds) onTimeout()
+    }, milliseconds / 4)
+    this.stream.once('close', () => clearInterval(timer))
+    if (this.stream.destroyed) clearInterval(timer)
   }
 
   /** For an answer that broke off: the client must not take it for whole. */
   override destroy(): void {
     this.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+  }
+
+  #writeRest(rest: Uint8Array, onTaken?: OnTaken): void {
+    Http2Response.prototype.write.call(this, rest, onTaken)
+  }
+
+  #writePiece(piece: Uint8Array, onTaken: OnTaken): boolean {
+    if (!this.stream.destroyed && !this.stream.writableEnded) return super.write(piece, onTaken)
+    process.nextTick(onTaken, new Error('the stream is closed'))
+    return false
   }
 }
 

@@ -109,7 +109,12 @@ const HTTP2_PREFACE = 'PRI'
 /** RFC 9113 section 3.4. No method of HTTP/1.1 that is served begins like the preface of HTTP/2. */
 function chooseClear(http1: HttpServer, http2: Server) {
   const serveHttp1 = handlerOf(http1)
-  const serveHttp2 = handlerOf(http2)
+  const serve = handlerOf(http2)
+  const serveHttp2 = (socket: Socket) => {
+    // Servers of HTTP/1.1 leave a connection half open, for clients that have said all.
+    socket.allowHalfOpen = false
+    serve(socket)
+  }
   return (bytes: Buffer) => {
     const begin = bytes.toString('latin1', 0, HTTP2_PREFACE.length)
     if (begin === HTTP2_PREFACE) return serveHttp2

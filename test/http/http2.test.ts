@@ -1,20 +1,18 @@
 /** The API over HTTP/2, encrypted and in the clear: what it answers, and how it ends what does not move. */
 import { once } from 'node:events'
 import { type ClientHttp2Stream, constants } from 'node:http2'
-import { buffer } from 'node:stream/consumers'
+import { setTimeout as delay } from 'node:timers/promises'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { digestOf } from '../../src/core/digest.ts'
-import { StorageError } from '../../src/core/errors.ts'
 import type { TlsSettings } from '../../src/http/tls-settings.ts'
 import { MemoryDriver } from '../../src/storage/memory.ts'
 import { tlsPolicy } from '../../src/tls/policy.ts'
-import { Authority, type KeyPair } from '../support/certificates.ts'
-import { FaultyDriver } from '../support/faulty-driver.ts'
-import { answerOf, Http2Client } from '../support/http2-client.ts'
-import { HttpRegistry, type HttpRegistryOptions } from '../support/http-registry.ts'
 import { sampleImage } from '../e2e/clients/sample-images.ts'
-import { RecordedLog } from '../support/recorded-log.ts'
+import { Authority, type KeyPair } from '../support/certificates.ts'
+import { HttpRegistry, type HttpRegistryOptions } from '../support/http-registry.ts'
+import { answerOf, Http2Client } from '../support/http2-client.ts'
 import { seededRandom } from '../support/random.ts'
+import { RecordedLog } from '../support/recorded-log.ts'
 
 const MIB = 1024 ** 2
 const { NGHTTP2_NO_ERROR, NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR } = constants
@@ -100,7 +98,7 @@ describe.each(['https', 'http'])('over %s', (scheme) => {
     using client = await connect(registry)
     const random = seededRandom('downloads')
     const blobs = Array.from({ length: 8 }, () => random.bytes(3 * MIB))
-    const digests = []
+    const digests: string[] = []
     for (const bytes of blobs) digests.push(await push(client, bytes))
     const answers = await Promise.all(
       Array.from({ length: 64 }, (_, index) => client.send(`GET /v2/a/blobs/${digests[index % 8]}`)),
@@ -143,41 +141,45 @@ describe.each(['https', 'http'])('over %s', (scheme) => {
     ['closed without a reason', (stream: ClientHttp2Stream) => stream.close(NGHTTP2_NO_ERROR)],
     ['destroyed', (stream: ClientHttp2Stream) => stream.destroy()],
     ['lost with its connection', (stream: ClientHttp2Stream) => stream.session?.socket.destroy()],
-  ])('an upload that is %s is not taken for whole, and can go on', async (_how, leave) => {
+  ])('an upload that is %s is not taken for whole, and can go on', async (how, leave) => {
     const recorded = await RecordedLog.start()
     await using registry = await start({ log: recorded.log })
     using client = await connect(registry)
     const { headers } = await client.send('POST /v2/a/blobs/uploads/')
     const bytes = Buffer.from('0123456789abcdef')
-    const stream = client.open(`PUT ${headers.location}?digest=${digestOf(bytes)}`)
+    // Node's client says that the body is over before it leaves; by its length it is seen that it was not.
+    const length: Record<string, string> = how === 'destroyed' ? {} : { 'content-length': '16' }
+    const stream = client.open(`PUT ${headers.location}?digest=${digestOf(bytes)}`, length)
     stream.write(bytes.subarray(0, 8))
     using other = await connect(registry)
     const sizeOf = async () => (await other.send(`GET ${headers.location}`)).headers.range
-    await new Promise((resolve) => setTimeout(resolve, 100))
+    await delay(100)
     leave(stream)
     await recorded.until('response broken off')
     await expect.poll(sizeOf).toBe('0-7')
-    const put = () => other.send(`PUT ${headers.location}?digest=${digestOf(bytes)}`, { body: bytes.subarray(8) })
+    const put = () =>
+      other.send(`PUT ${headers.location}?digest=${digestOf(bytes)}`, { body: bytes.subarray(8) })
     await expect.poll(async () => (await put()).status).toBe(201)
   })
 
   test('an answer that fails on its way is not taken for whole', async () => {
-    const driver = new FaultyDriver(new MemoryDriver())
+    const driver = new MemoryDriver()
+    const { read } = driver
+    driver.read = async function* (path, options) {
+      for await (const chunk of read.call(driver, path, options)) {
+        yield chunk.subarray(0, 1000)
+        throw new Error('the disk is gone')
+      }
+    }
     await using registry = await start({ driver })
     using client = await connect(registry)
     const digest = await push(client, Buffer.alloc(8 * MIB, 'x'))
     const stream = client.open(`GET /v2/a/blobs/${digest}`)
     await once(stream, 'response')
-    stream.destroy()
-    const broken = brokenAfterFirstChunk(driver)
-    await using second = await start({ driver: broken })
-    using next = await connect(second)
-    const half = next.open(`GET /v2/a/blobs/${digest}`)
-    await once(half, 'response')
-    half.resume()
-    await closed(half)
-    expect(half.rstCode).toBe(NGHTTP2_INTERNAL_ERROR)
-    expect(await next.send('GET /v2/')).toMatchObject({ status: 200 })
+    stream.resume()
+    await closed(stream)
+    expect(stream.rstCode).toBe(NGHTTP2_INTERNAL_ERROR)
+    expect(await client.send('GET /v2/')).toMatchObject({ status: 200 })
   })
 
   describe('what stalls', () => {
@@ -191,24 +193,15 @@ describe.each(['https', 'http'])('over %s', (scheme) => {
       const digest = await push(client, bytes)
       const stalled = client.open(`GET /v2/a/blobs/${digest}`)
       await once(stalled, 'response')
-      let isClosed = false
-      const end = closed(stalled).then(() => {
-        isClosed = true
-      })
-      const broken = recorded.until('response broken off')
-      let isBroken = false
-      void broken.then(() => {
-        isBroken = true
-      })
+      const isBroken = recorded.until('response broken off').then(() => true)
       let pulls = 0
-      while (!isBroken) {
+      while (!(await Promise.race([isBroken, false]))) {
         expect((await client.send(`GET /v2/a/blobs/${digest}`)).body.equals(bytes)).toBe(true)
         pulls++
       }
       expect(pulls).toBeGreaterThan(0)
       stalled.resume()
-      await end
-      expect(isClosed).toBe(true)
+      await closed(stalled)
       expect(await client.send('GET /v2/')).toMatchObject({ status: 200 })
     })
 
@@ -219,9 +212,7 @@ describe.each(['https', 'http'])('over %s', (scheme) => {
       const stream = client.open(`PATCH ${headers.location}`)
       stream.write('01234567')
       await closed(stream)
-      await expect
-        .poll(async () => (await client.send(`GET ${headers.location}`)).headers.range)
-        .toBe('0-7')
+      await expect.poll(async () => (await client.send(`GET ${headers.location}`)).headers.range).toBe('0-7')
     })
 
     test('a connection on which nothing is asked is ended; one between requests has longer', async () => {
@@ -248,7 +239,7 @@ describe.each(['https', 'http'])('over %s', (scheme) => {
     await once(stream, 'continue')
     stream.write(bytes.subarray(0, 8))
     const stopped = registry.stop(20_000)
-    await once(idle.session, 'close')
+    await new Promise((resolve) => idle.session.once('close', resolve))
     await expect(client.send('GET /v2/')).rejects.toThrow()
     stream.end(bytes.subarray(8))
     expect(await answerOf(stream)).toMatchObject({ status: 201 })
@@ -303,14 +294,14 @@ describe('in the clear, beside HTTP/1.1', () => {
     connection.socket.setNoDelay(true)
     for (const piece of ['P', 'R', 'I * HTTP/2.0\r\n\r\nSM\r\n\r\n']) {
       connection.write(piece)
-      await new Promise((resolve) => setTimeout(resolve, 30))
+      await delay(30)
     }
     connection.write(Buffer.from('000000040000000000', 'hex'))
     // A frame of type SETTINGS.
     await connection.until(/^[\s\S]{3}\x04/)
     using old = await registry.connect()
     old.write('P')
-    await new Promise((resolve) => setTimeout(resolve, 30))
+    await delay(30)
     old.write('UT /v2/ HTTP/1.1\r\nHost: localhost\r\n\r\n')
     await old.until(/^HTTP\/1\.1 405 /)
   })
@@ -336,7 +327,7 @@ describe('in the clear, beside HTTP/1.1', () => {
 })
 
 async function closed(stream: ClientHttp2Stream): Promise<void> {
-  if (!stream.destroyed) await once(stream, 'close')
+  if (!stream.closed || !stream.destroyed) await new Promise((resolve) => stream.once('close', resolve))
 }
 
 /** Writes until it is told to stop, or has written it all. Returns how to stop, which says how much it was. */
@@ -355,19 +346,3 @@ function feed(stream: ClientHttp2Stream, size: number): () => number {
     return written
   }
 }
-
-/** The same storage, of which a read ends with an error after a part. */
-function brokenAfterFirstChunk(driver: FaultyDriver): FaultyDriver {
-  const broken = new FaultyDriver(driver)
-  broken.read = async function* (path, options) {
-    for await (const chunk of driver.read(path, options)) {
-      yield chunk.subarray(0, 1000)
-      throw new StorageError('UNAVAILABLE' as never, { path })
-    }
-  }
-  return broken
-}
-
-test('the helper that reads a stream to its end is there', () => {
-  expect(buffer).toBeTypeOf('function')
-})

@@ -8,7 +8,6 @@ import {
   type IncomingHttpHeaders,
   type SecureClientSessionOptions,
 } from 'node:http2'
-import { buffer } from 'node:stream/consumers'
 
 export interface Http2Answer {
   readonly status: number
@@ -21,6 +20,8 @@ export interface Http2Parts {
   readonly body?: Uint8Array | string
 }
 
+const CONNECTION_WINDOW_BYTES = 16 * 1024 ** 2
+
 export class Http2Client implements Disposable {
   readonly session: ClientHttp2Session
 
@@ -32,6 +33,8 @@ export class Http2Client implements Disposable {
     const session = connect(url, options)
     await once(session, 'connect')
     session.on('error', () => {})
+    // Streams that are not read would use up what all may send.
+    session.setLocalWindowSize(CONNECTION_WINDOW_BYTES)
     return new Http2Client(session)
   }
 
@@ -65,6 +68,10 @@ export async function answerOf(stream: ClientHttp2Stream): Promise<Http2Answer> 
       throw new Error(`closed without an answer: ${stream.rstCode}`)
     }),
   ])) as [IncomingHttpHeaders]
-  const body = await buffer(stream)
+  // Not by a helper that minds whether the request was sent to its end.
+  const chunks: Buffer[] = []
+  stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+  await new Promise<void>((resolve) => stream.once('end', resolve).once('close', resolve))
+  const body = Buffer.concat(chunks)
   return { status: Number(headers[constants.HTTP2_HEADER_STATUS]), headers, body }
 }
