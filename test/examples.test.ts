@@ -1,12 +1,15 @@
 /** Every file in `examples/` starts a registry that answers. */
 import { randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
+import { request as requestByTls } from 'node:https'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { Authority } from './support/certificates.ts'
 import { entrepotMain } from './support/command.ts'
 import { describeWith } from './support/describe-with.ts'
 import { listeningUrl } from './support/entrepot-process.ts'
@@ -20,7 +23,11 @@ const examples = readdirSync(folder)
 
 interface Example {
   readonly storage: Readonly<Record<string, unknown>>
-  readonly http: { readonly net?: string; readonly prefix?: string }
+  readonly http: {
+    readonly net?: string
+    readonly prefix?: string
+    readonly tls?: { readonly certificate?: string; readonly clientcas?: readonly string[] }
+  }
 }
 
 test('there are examples', () => {
@@ -31,11 +38,13 @@ test.each(examples)('%s', async (name) => {
   await using temporary = await temporaryFolder()
   const { storage, http }: Example = parse(readFileSync(join(folder, name), 'utf8'))
   const socketPath = http.net === 'unix' ? join(temporary.path, 'registry.sock') : undefined
+  const tls = http.tls && (await tlsFiles(http.tls, temporary.path))
   const environment: Record<string, string> = {
     REGISTRY_HTTP_ADDR: socketPath ?? '127.0.0.1:0',
     ...('filesystem' in storage
       ? { REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: join(temporary.path, 'data') }
       : {}),
+    ...tls?.environment,
   }
   await using server = await ServerProcess.start({
     file: process.execPath,
@@ -46,9 +55,37 @@ test.each(examples)('%s', async (name) => {
   })
   const path = `${http.prefix ?? '/'}v2/`
   const where = socketPath === undefined ? addressOf(server.url) : { socketPath }
-  expect(await get(where, path)).toEqual({ status: 200, body: '{}' })
+  // Without an authority there is no certificate, and so no answer; `test:clients` has one.
+  if (tls === undefined || tls.client !== undefined) {
+    expect(await get({ ...where, ...tls?.client }, path)).toEqual({ status: 200, body: '{}' })
+  }
+  expect(server.url.startsWith('https:')).toBe(http.tls !== undefined)
   expect(await server.stop()).toBe(0)
 })
+
+/** Files in place of those that an example names, the variables that say so, and what its client has to show and to
+ *  trust. */
+async function tlsFiles({ certificate, clientcas }: NonNullable<Example['http']['tls']>, path: string) {
+  const variable = (key: string, value: string) => ({ [`REGISTRY_HTTP_TLS_${key}`]: value })
+  const cache = variable('LETSENCRYPT_CACHEFILE', join(path, 'certificates'))
+  // Nobody is to be asked from here.
+  if (certificate === undefined) {
+    const nobody = variable('LETSENCRYPT_DIRECTORYURL', 'https://127.0.0.1:1/dir')
+    return { environment: { ...cache, ...nobody }, client: undefined }
+  }
+  const authority = await Authority.create('the authority')
+  const { cert, key } = await authority.issue('registry')
+  const client = { ca: authority.cert, ...(await authority.issue('client')) }
+  await writeFile(join(path, 'tls.crt'), cert)
+  await writeFile(join(path, 'tls.key'), key)
+  await writeFile(join(path, 'ca.pem'), authority.cert)
+  const environment = {
+    ...variable('CERTIFICATE', join(path, 'tls.crt')),
+    ...variable('KEY', join(path, 'tls.key')),
+    ...(clientcas && variable('CLIENTCAS', `[${join(path, 'ca.pem')}]`)),
+  }
+  return { environment, client }
+}
 
 function addressOf(url: string): { host: string; port: string } {
   const { hostname, port } = new URL(url)
@@ -57,7 +94,8 @@ function addressOf(url: string): { host: string; port: string } {
 
 function get(where: object, path: string): Promise<{ status: number | undefined; body: string }> {
   return new Promise((resolve, reject) => {
-    const outgoing = request({ ...where, path, agent: false }, (incoming) => {
+    const send = 'ca' in where ? requestByTls : request
+    const outgoing = send({ ...where, path, agent: false }, (incoming) => {
       buffer(incoming).then(
         (bytes) => resolve({ status: incoming.statusCode, body: bytes.toString() }),
         reject,

@@ -1,6 +1,6 @@
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls'
 import type { Log } from '../core/log.ts'
-import { CertificateFolder, type KeyedCertificate, newKey } from './certificate-folder.ts'
+import { CertificateFolder, type KeyedCertificate, newKey, pkcs8Of } from './certificate-folder.ts'
 import { type Certificates, type CertificatesOptions, DEFAULT_POLL_MS } from './certificates.ts'
 import { readAuthorities } from './files.ts'
 import { Polling } from './polling.ts'
@@ -125,10 +125,10 @@ export class AcmeCertificates implements Certificates {
     const { email, directoryurl } = this.#options.letsencrypt
     const client = new acme.Client({
       directoryUrl: directoryurl ?? acme.directory.letsencrypt.production,
-      accountKey: await this.#folder.accountKey(),
+      accountKey: pkcs8Of(await this.#folder.accountKey()),
     })
     const key = newKey()
-    const [, csr] = await acme.crypto.createCsr({ altNames: [host] }, key)
+    const [, csr] = await acme.crypto.createCsr({ altNames: [host] }, pkcs8Of(key))
     const chain = await client.auto({
       csr,
       email,
@@ -142,7 +142,7 @@ export class AcmeCertificates implements Certificates {
         const [, certificate] = await acme.crypto.createAlpnCertificate(
           authorization,
           keyAuthorization,
-          challengeKey,
+          pkcs8Of(challengeKey),
         )
         await this.#folder.putChallenge(host, challengeKey + certificate)
       },

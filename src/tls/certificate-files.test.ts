@@ -138,7 +138,9 @@ test('so do a key of another certificate, and an authority that is none', async 
   await write('first')
   await expect(open({ clientcas: [at('ca.pem')] })).rejects.toThrow(/^http\.tls\.clientcas cannot be read/)
   await writeFile(at('ca.pem'), 'nonsense')
-  await expect(open({ clientcas: [at('ca.pem')] })).rejects.toThrow(/^http\.tls\.clientcas.*ca\.pem is no certificate/)
+  await expect(open({ clientcas: [at('ca.pem')] })).rejects.toThrow(
+    /^http\.tls\.clientcas.*ca\.pem is no certificate/,
+  )
   const { key } = await authority.issue('second')
   await writeFile(at('tls.key'), key)
   await expect(open()).rejects.toThrow('http.tls.key is not the key of http.tls.certificate')

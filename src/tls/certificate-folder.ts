@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomUUID, X509Certificate } from 'node:crypto'
+import { createPrivateKey, generateKeyPairSync, randomUUID, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -134,6 +134,11 @@ export class CertificateFolder {
 export function newKey(): string {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   return String(privateKey.export({ type: 'sec1', format: 'pem' }))
+}
+
+/** The same key as libraries take it. */
+export function pkcs8Of(key: string): string {
+  return String(createPrivateKey(key).export({ type: 'pkcs8', format: 'pem' }))
 }
 
 function parsed(pem: string | undefined): KeyedCertificate | undefined {

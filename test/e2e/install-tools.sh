@@ -10,6 +10,8 @@ go_tools=(
   github.com/google/go-containerregistry/cmd/crane@v0.22.1
   oras.land/oras/cmd/oras@v1.3.6
   github.com/regclient/regclient/cmd/regctl@v0.11.7
+  github.com/letsencrypt/pebble/v2/cmd/pebble@v2.10.1
+  github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv@v2.10.1
   github.com/opencontainers/distribution-spec/conformance@v0.0.0-20260831232431-97274622c111
 )
 debian_tools=(skopeo podman buildah docker-registry)

@@ -1,7 +1,7 @@
 import { findTool } from './tools.ts'
 
 const suites = {
-  'test:clients': ['skopeo', 'podman', 'buildah', 'crane', 'oras', 'regctl'],
+  'test:clients': ['skopeo', 'podman', 'buildah', 'crane', 'oras', 'regctl', 'pebble'],
   'test:conformance': ['conformance'],
   'test:distribution': ['docker-registry'],
   'test:crash': [],
