@@ -30,31 +30,36 @@ export function createTlsServer(
 }
 
 function tlsOptions(tls: TlsSettings, limits: HttpLimits): TlsOptions {
-  const { contextOf, challengeOf } = tls
   return {
     ...tls.secureContext,
     requestCert: tls.clientCertificates.isRequested,
     // Who is to be refused is decided in `admit`, which knows a missing certificate from a bad one.
     rejectUnauthorized: false,
     handshakeTimeout: limits.headerTimeoutSeconds * 1000,
-    ...(contextOf && { SNICallback: (name, done) => done(null, contextOf(name)) }),
-    ...(challengeOf && {
-      ALPNCallback: chooseProtocol(tls.http2 ? ['h2', 'http/1.1'] : ['http/1.1'], challengeOf),
-    }),
+    ...protocolOptions(tls),
   }
 }
 
-/** RFC 7301, and the certificate of RFC 8737 to whoever asks for it. */
-function chooseProtocol(served: readonly string[], challengeOf: (name: string) => SecureContext | undefined) {
-  return function choose(
-    this: unknown,
-    { servername, protocols }: { servername: string; protocols: string[] },
-  ): string | undefined {
+/** Which certificate and which protocol: RFC 6066 section 3, RFC 7301, and RFC 8737 for whoever looks whether a name is
+ *  ours. Node calls both functions as methods of the connection, the one for its certificate last. */
+function protocolOptions({ http2, contextOf, challengeOf }: TlsSettings): TlsOptions {
+  const challenged = new WeakSet<TLSSocket>()
+  const served = http2 ? ['h2', 'http/1.1'] : ['http/1.1']
+  function chooseContext(this: unknown, name: string, done: (error: null, context?: SecureContext) => void) {
+    done(null, challenged.has(this as TLSSocket) ? undefined : contextOf?.(name))
+  }
+  function chooseProtocol(this: unknown, offer: { servername: string; protocols: string[] }) {
+    const { servername, protocols } = offer
     if (!protocols.includes(ACME_PROTOCOL)) return served.find((protocol) => protocols.includes(protocol))
-    const challenge = challengeOf(servername)
+    const challenge = challengeOf?.(servername)
     if (challenge === undefined) return undefined
+    challenged.add(this as TLSSocket)
     ;(this as TLSSocket).setKeyCert(challenge)
     return ACME_PROTOCOL
+  }
+  return {
+    ...(contextOf && { SNICallback: chooseContext }),
+    ...(challengeOf && { ALPNCallback: chooseProtocol }),
   }
 }
 
