@@ -55,6 +55,9 @@ const NodeResponse = Http2ServerResponse as unknown as new (
  *  moves; even at the slowest that is tolerated, one is gone within the time that a stall may take. */
 const PIECE_BYTES = 16 * 1024
 
+/** How long after its answer a client may go on sending. */
+const UNWANTED_MS = 1_000
+
 export class Http2Response extends NodeResponse {
   #unwritten = 0
 
@@ -85,8 +88,11 @@ export class Http2Response extends NodeResponse {
   /** An answer to HEAD has no body. A client that still sends learns that no more is wanted: RFC 9113 section 8.1. */
   override end(body: string | Uint8Array = ''): this {
     const { stream, req } = this
-    // Later than the end of the answer, which it would overtake.
-    stream.once('finish', () => setImmediate(() => req.complete || stream.close(constants.NGHTTP2_NO_ERROR)))
+    if (!stream.endAfterHeaders && !req.complete) {
+      // Not at once: it would overtake the end of the answer.
+      const timer = setTimeout(() => req.complete || stream.close(constants.NGHTTP2_NO_ERROR), UNWANTED_MS)
+      stream.once('close', () => clearTimeout(timer))
+    }
     if (body.length === 0 || stream.headRequest) return super.end()
     this.write(Buffer.from(body as Uint8Array), (error) => error ?? super.end())
     return this
