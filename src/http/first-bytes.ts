@@ -41,13 +41,16 @@ export class FirstBytes {
       socket.removeListener('error', onError)
     }
     const onError = () => socket.destroy()
+    let held: Buffer = Buffer.alloc(0)
     const onReadable = () => {
       const bytes: Buffer | null = socket.read()
       if (bytes === null) return
-      socket.unshift(bytes)
-      const handle = this.#options.choose(bytes)
+      held = held.length === 0 ? bytes : Buffer.concat([held, bytes])
+      const handle = this.#options.choose(held)
       if (handle === undefined) return
       done()
+      // Given back no earlier: it would be read again at once.
+      socket.unshift(held)
       handle(socket)
     }
     this.#silent.add(socket)

@@ -1,0 +1,120 @@
+/** `entrepot serve` with `http.tls`, as a process of its own. */
+import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
+import { request } from 'node:https'
+import { join } from 'node:path'
+import { connect } from 'node:tls'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { Authority } from './support/certificates.ts'
+import { entrepotMain, runEntrepot } from './support/command.ts'
+import { startEntrepot } from './support/entrepot-process.ts'
+import { Http2Client } from './support/http2-client.ts'
+import { sha256 } from './support/oci-image.ts'
+import { writeConfig } from './support/registry-process.ts'
+import { ServerProcess } from './support/server-process.ts'
+import { type TemporaryFolder, temporaryFolder } from './support/temporary-folder.ts'
+
+let folder: TemporaryFolder
+let authority: Authority
+beforeEach(async () => {
+  folder = await temporaryFolder()
+  authority = await Authority.create('the authority')
+  await writeFiles('first')
+})
+afterEach(() => folder.remove())
+
+const at = (name: string) => join(folder.path, name)
+
+async function writeFiles(subject: string): Promise<void> {
+  const { cert, key } = await authority.issue(subject)
+  await writeFile(at('tls.crt'), cert)
+  await writeFile(at('tls.key'), key)
+}
+
+const options = (changes: object = {}) => {
+  const tls = { certificate: at('tls.crt'), key: at('tls.key'), ...changes }
+  return {
+    dataFolder: at('data'),
+    configFolder: folder.path,
+    config: { http: { addr: '127.0.0.1:0', tls } },
+  }
+}
+
+async function subjectOf(server: ServerProcess): Promise<string> {
+  const { port } = new URL(server.url)
+  const socket = connect({ host: 'localhost', port: Number(port), ca: authority.cert })
+  await once(socket, 'secureConnect')
+  const { subject } = socket.getPeerCertificate()
+  socket.destroy()
+  return String(subject.CN)
+}
+
+test('says to people and to programs that it is reached by https', async () => {
+  await using server = await startEntrepot(options())
+  expect(server.url).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/)
+  await using forPeople = await ServerProcess.start({
+    file: process.execPath,
+    arguments: [
+      entrepotMain,
+      'serve',
+      await writeConfig('people', {
+        ...options(),
+        config: { ...options().config, log: { formatter: 'text' } },
+      }),
+    ],
+    readyUrl: (line) => /INFO.*listening.*"address":"([^"]+)"/.exec(line)?.[1],
+  })
+  expect(forPeople.output).toContain(`Entrepot listens on ${forPeople.url}\n`)
+  expect(forPeople.output).toContain(`docker push ${forPeople.address}/alpine\n`)
+  expect(forPeople.output).toContain(
+    `skopeo copy docker://docker.io/library/alpine docker://${forPeople.address}`,
+  )
+})
+
+test('takes another certificate on SIGHUP, while a download goes on', async () => {
+  await using server = await startEntrepot(options())
+  using client = await Http2Client.connect(server.url, { ca: authority.cert })
+  const bytes = Buffer.alloc(48 * 1024 ** 2, 'x')
+  const path = `/v2/a/blobs/${sha256(bytes)}`
+  const pushed = await client.send(`POST /v2/a/blobs/uploads/?digest=${sha256(bytes)}`, { body: bytes })
+  expect(pushed.status).toBe(201)
+  const { hostname, port } = new URL(server.url)
+  const outgoing = request({ hostname, port, path, agent: false, ca: authority.cert }).end()
+  const [incoming] = await once(outgoing, 'response')
+  await once(incoming, 'readable')
+  await writeFiles('second')
+  process.kill(server.pid, 'SIGHUP')
+  await expect.poll(() => subjectOf(server)).toBe('second')
+  let size = 0
+  for await (const chunk of incoming) size += chunk.length
+  expect(size).toBe(bytes.length)
+  expect(await client.send(`HEAD ${path}`)).toMatchObject({ status: 200 })
+  expect(await server.stop()).toBe(0)
+})
+
+test('keeps its certificate when the new one is none, and says so', async () => {
+  await using server = await startEntrepot(options())
+  await writeFile(at('tls.crt'), 'nonsense')
+  process.kill(server.pid, 'SIGHUP')
+  await expect.poll(() => server.output).toContain('http.tls.certificate is no certificate in PEM')
+  expect(await subjectOf(server)).toBe('first')
+})
+
+test.each([
+  [{ certificate: '/none/tls.crt' }, /^entrepot: http\.tls\.certificate cannot be read: ENOENT.*\n$/],
+  [{ key: '/none/tls.key' }, /^entrepot: http\.tls\.key cannot be read: ENOENT.*\n$/],
+  [{ clientcas: ['/none/ca.pem'] }, /^entrepot: http\.tls\.clientcas cannot be read: ENOENT.*\n$/],
+  [{ key: '' }, /http\.tls\.key: found "";? ?.*accepted: the file of the key/],
+])('%j keeps it from starting, and it says which key is wrong', async (changes, message) => {
+  const { code, stdout, stderr } = await runEntrepot(['serve', await writeConfig('wrong', options(changes))])
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+  expect(stderr).toMatch(message)
+})
+
+test('so does a key of another certificate', async () => {
+  const { key } = await authority.issue('another')
+  await writeFile(at('tls.key'), key)
+  const { code, stderr } = await runEntrepot(['serve', await writeConfig('wrong', options())])
+  expect(code).toBe(1)
+  expect(stderr).toBe('entrepot: http.tls.key is not the key of http.tls.certificate\n')
+})
