@@ -1,7 +1,7 @@
 import type { Descriptor } from '../core/descriptor.ts'
+import type { ContentInfo, ContentSource, DescriptorCache, StoredContent } from '../core/descriptor-cache.ts'
 import { algorithmOf, type Digest, digestOf } from '../core/digest.ts'
 import { RegistryError } from '../core/errors.ts'
-import type { Log } from '../core/log.ts'
 import type { Manifest, ManifestReference } from '../core/manifest/manifest.ts'
 import { mediaTypeOf } from '../core/manifest/parse.ts'
 import { checkUrls, type ManifestPolicy, mustExist } from '../core/manifest/policy.ts'
@@ -18,8 +18,8 @@ export interface ManifestServiceParts {
   readonly blobs: BlobService
   readonly revisions: LinkSet
   readonly tags: TagService
+  readonly cache: DescriptorCache
   readonly policy: ManifestPolicy
-  readonly log: Log
 }
 
 /** How many of a manifest's references are looked up side by side. */
@@ -29,23 +29,39 @@ const VERIFY_CONCURRENCY = 32
  *  bytes have the digest they are stored under. */
 export class LinkedManifests implements ManifestService {
   readonly #parts: ManifestServiceParts
+  readonly #source: ContentSource
 
   constructor(parts: ManifestServiceParts) {
+    const { repository, revisions, pool } = parts
     this.#parts = parts
+    this.#source = {
+      repository,
+      kind: 'manifest',
+      resolve: (digest) => revisions.get(digest),
+      describe: async (canonical) => infoOf(await pool.get(canonical)),
+    }
   }
 
   async exists(digest: Digest): Promise<boolean> {
-    const canonical = await this.#parts.revisions.get(digest)
-    return canonical !== undefined && (await this.#parts.pool.size(canonical)) !== undefined
+    return (await this.#parts.cache.find(this.#source, digest)) !== undefined
+  }
+
+  peek(digest: Digest): StoredManifest | undefined {
+    const found = this.#parts.cache.peek(this.#source, digest)
+    const payload = found && this.#parts.pool.peek(found.canonical)
+    return payload && { descriptor: (found as StoredContent).descriptor, payload }
   }
 
   async get(digest: Digest): Promise<StoredManifest> {
-    const canonical = await this.#parts.revisions.get(digest)
-    const payload = canonical && (await this.#parts.pool.get(canonical))
-    if (payload === undefined || !this.#isIntact(payload, canonical as Digest)) {
-      throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
+    let payload: Uint8Array | undefined
+    const describe = async (canonical: Digest) => {
+      payload = await this.#parts.pool.get(canonical)
+      return infoOf(payload)
     }
-    return { descriptor: { mediaType: mediaTypeOf(payload), digest, size: payload.length }, payload }
+    const found = await this.#parts.cache.find({ ...this.#source, describe }, digest)
+    payload ??= found && (await this.#parts.pool.get(found.canonical))
+    if (payload === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
+    return { descriptor: (found as StoredContent).descriptor, payload }
   }
 
   async put(manifest: Manifest, name?: Digest): Promise<Descriptor> {
@@ -55,16 +71,19 @@ export class LinkedManifests implements ManifestService {
     requireDigest(payload, digest)
     checkUrls(manifest, this.#parts.policy)
     await this.#requireReferences(manifest)
-    const stored = this.#parts.pool.put(canonical, payload)
-    await allDone([stored, this.#parts.revisions.add(canonical, digest, { after: stored })])
-    return { mediaType, digest, size: payload.length }
+    const { descriptor } = await this.#parts.cache.learn(this.#source, digest, async () => {
+      const stored = this.#parts.pool.put(canonical, payload)
+      await allDone([stored, this.#parts.revisions.add(canonical, digest, { after: stored })])
+      return { descriptor: { mediaType, digest, size: payload.length }, canonical }
+    })
+    return descriptor
   }
 
   async delete(digest: Digest): Promise<void> {
     const canonical = await this.#parts.revisions.get(digest)
     if (canonical === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
     for await (const tag of this.#parts.tags.lookup(canonical)) await this.#parts.tags.untag(tag)
-    await this.#parts.revisions.remove(canonical)
+    await this.#parts.cache.evict(this.#source, await this.#parts.revisions.remove(canonical))
   }
 
   all(page?: Page): AsyncIterable<Digest> {
@@ -93,16 +112,10 @@ export class LinkedManifests implements ManifestService {
     if (kind === 'manifest') return this.exists(digest)
     return (await blobs.has(digest)) || (await this.exists(digest))
   }
+}
 
-  #isIntact(payload: Uint8Array, canonical: Digest): boolean {
-    if (digestOf(payload) === canonical) return true
-    const { repository, log } = this.#parts
-    log.error(
-      { repository, digest: canonical },
-      'a stored manifest is damaged and is not served; push it again',
-    )
-    return false
-  }
+function infoOf(payload: Uint8Array | undefined): ContentInfo | undefined {
+  return payload && { mediaType: mediaTypeOf(payload), size: payload.length }
 }
 
 function requireDigest(payload: Uint8Array, digest: Digest): void {

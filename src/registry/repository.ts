@@ -10,6 +10,7 @@ import { REPOSITORY_MARKS } from './catalog.ts'
 import { LinkSet, type Links } from './links.ts'
 import { LinkedManifests } from './manifest-service.ts'
 import { RepositoryPaths } from './paths.ts'
+import type { TagNames } from './tag-names.ts'
 import { LinkedTags } from './tag-service.ts'
 import type { UploadSessions } from './upload-sessions.ts'
 
@@ -20,6 +21,7 @@ export interface SharedParts {
   readonly links: Links
   readonly sessions: UploadSessions
   readonly cache: DescriptorCache
+  readonly tagNames: TagNames
   readonly policy: ManifestPolicy
   readonly log: Log
   readonly findElsewhere: BlobServiceParts['findElsewhere']
@@ -38,7 +40,7 @@ export class StoredRepository implements Repository {
     const layers = new LinkSet(paths.layers, shared)
     const revisions = new LinkSet(paths.revisions, shared)
     this.name = name
-    this.tags = new LinkedTags({ ...shared, paths, revisions })
+    this.tags = new LinkedTags({ ...shared, repository: name, paths, revisions, names: shared.tagNames })
     this.blobs = new LinkedBlobs({ ...shared, repository: name, paths, layers })
     this.manifests = new LinkedManifests({
       ...shared,
