@@ -1,7 +1,9 @@
 import { type AddressInfo, BlockList, isIPv6, type ListenOptions } from 'node:net'
+import type { AccessControl } from './auth/access-control.ts'
 import { MemoryDescriptorCache } from './cache/memory.ts'
 import { parseTcpAddress } from './config/address.ts'
 import type { Config } from './config/schema.ts'
+import { OPEN_TO_ALL } from './core/access-controller.ts'
 import { type DescriptorCache, NO_CACHE } from './core/descriptor-cache.ts'
 import type { Log } from './core/log.ts'
 import { type ManifestPolicy, NO_VALIDATION } from './core/manifest/policy.ts'
@@ -12,11 +14,16 @@ import { defaultLimits, type HttpSettings } from './http/settings.ts'
 import { run } from './maintenance/runner.ts'
 import { Schedule } from './maintenance/schedule.ts'
 import { abandonedUploads } from './maintenance/upload-purging.ts'
+import { AuditFile } from './observability/audit-log.ts'
 import { StoredRegistry } from './registry/registry.ts'
 
 /** The composition root: a configuration becomes a running registry. The only place that wires parts. */
 export async function startRegistry(config: Config, log: Log): Promise<RunningRegistry> {
-  const driver = await openDriver(config.storage)
+  const access = await openAccess(config, log)
+  const driver = await openDriver(config.storage).catch((error) => {
+    access.close()
+    throw error
+  })
   const registry = new StoredRegistry({
     driver,
     policy: manifestPolicy(config),
@@ -24,18 +31,29 @@ export async function startRegistry(config: Config, log: Log): Promise<RunningRe
     smallContentBytes: config.storage.cache.blobdescriptor === 'none' ? 0 : config.storage.cache.contentsize,
     log,
   })
-  const server = new HttpServer({ registry, settings: httpSettings(config), log })
+  const server = new HttpServer({
+    registry,
+    settings: httpSettings(config),
+    log,
+    access: access.controller,
+    issuer: access.issuer,
+    audit: access.audit,
+  })
   const address = await server.listen(listenOptions(config.http)).catch(async (error) => {
+    access.close()
     await registry.close()
     throw error
   })
   const purging = schedulePurging(config, registry, log)
   return {
     address: formatAddress(address),
+    replaceRules: ({ auth }) => access.replaceRules(auth),
+    reopenLogs: () => access.audit?.reopen(),
     async close() {
       await server.close(config.http.draintimeout)
       await purging?.stop()
       await registry.close()
+      access.close()
     },
   }
 }
@@ -43,8 +61,40 @@ export async function startRegistry(config: Config, log: Log): Promise<RunningRe
 export interface RunningRegistry {
   /** Where it listens: a URL, or `unix:` and the path of a socket. */
   readonly address: string
+  /** Puts the rules of another configuration in force; nothing else of it. */
+  replaceRules(config: Config): void
+  /** Begins files anew that were moved away. */
+  reopenLogs(): void
   /** Lets what runs finish, up to the configured time, and lets go of everything. */
   close(): Promise<void>
+}
+
+interface Access extends AccessControl {
+  readonly audit: AuditFile | undefined
+}
+
+async function openAccess({ auth }: Config, log: Log): Promise<Access> {
+  const control = await openAccessControl(auth, log)
+  try {
+    const audit = auth.audit && new AuditFile(auth.audit.path, log)
+    const close = () => {
+      control.close()
+      audit?.close()
+    }
+    return { ...control, audit, close }
+  } catch (error) {
+    control.close()
+    throw error
+  }
+}
+
+/** Its code is loaded when somebody is to be kept out. */
+async function openAccessControl(auth: Config['auth'], log: Log): Promise<AccessControl> {
+  const { silly, htpasswd, token, issuer, robots, certificate, rules } = auth
+  if ([silly, htpasswd, token, issuer, robots, certificate, rules].every((part) => part === undefined)) {
+    return { controller: OPEN_TO_ALL, issuer: undefined, replaceRules() {}, close() {} }
+  }
+  return (await import('./auth/access-control.ts')).openAccessControl(auth, { log })
 }
 
 /** A driver's code is loaded when it is configured. */
@@ -103,6 +153,7 @@ function httpSettings({ http, storage, log, catalog, tags }: Config): HttpSettin
     maxCatalogEntries: catalog.maxentries,
     maxTags: tags.maxtags,
     accessLog: !log.accesslog.disabled,
+    requestsPerSecond: http.limits.requestspersecond,
     limits: defaultLimits,
   }
 }

@@ -1,21 +1,20 @@
-import { type AccessController, OPEN_TO_ALL } from '../core/access-controller.ts'
+import type { AccessController } from '../core/access-controller.ts'
 import type { Log } from '../core/log.ts'
 import type { TokenIssuer } from '../core/token-issuer.ts'
 import { Accounts } from './accounts.ts'
 import type { CertificateField } from './certificate-user.ts'
 import { FailedLogins, type FailedLoginsOptions } from './failed-logins.ts'
-import { Issuer, REFRESH_LIFETIME_SECONDS } from './issuer/issuer.ts'
-import { KeyFile } from './issuer/key-file.ts'
-import { type OidcSettings, WorkloadIdentity } from './issuer/oidc.ts'
+import type { Issuer } from './issuer/issuer.ts'
+import type { OidcSettings } from './issuer/oidc.ts'
 import { Bcrypt } from './passwords/bcrypt.ts'
 import { Htpasswd } from './passwords/htpasswd.ts'
 import { RememberedCredentials } from './remembered.ts'
 import { RuleBook } from './rights.ts'
 import { Robots } from './robots.ts'
-import { RuleAccess } from './rule-access.ts'
+import { type Invitation, RuleAccess } from './rule-access.ts'
 import type { Rule, RuleSet } from './rules.ts'
 import { SillyAccess } from './silly-access.ts'
-import { TokenAccess, type TokenAccessSettings } from './token/token-access.ts'
+import type { TokenAccessSettings } from './token/token-access.ts'
 
 /** `auth` of the configuration, checked: the schema says what goes together. */
 export interface AuthSettings {
@@ -56,85 +55,111 @@ export interface AccessControlParts {
   readonly failedLogins?: FailedLoginsOptions
 }
 
-/** @throws Error when a file that it needs can't be used */
+/** What is not configured is not loaded.
+ *  @throws Error when a file that it needs can't be used */
 export async function openAccessControl(
   settings: AuthSettings,
   parts: AccessControlParts,
 ): Promise<AccessControl> {
   const { silly, token } = settings
   if (silly !== undefined) return withoutRules(new SillyAccess(silly))
-  if (token !== undefined) {
-    const access = await TokenAccess.open(token, parts.log)
-    return withoutRules(access, () => access.close())
-  }
-  return hasAnything(settings) ? openRuleAccess(settings, parts) : withoutRules(OPEN_TO_ALL)
+  if (token === undefined) return openRuleAccess(settings, parts)
+  const { TokenAccess } = await import('./token/token-access.ts')
+  const access = await TokenAccess.open(token, parts.log)
+  return withoutRules(access, () => access.close())
 }
 
 function withoutRules(controller: AccessController, close = () => {}): AccessControl {
   return { controller, issuer: undefined, replaceRules() {}, close }
 }
 
-function hasAnything({ htpasswd, issuer, robots, certificate, rules }: AuthSettings): boolean {
-  return [htpasswd, issuer, robots, certificate, rules].some((part) => part !== undefined)
-}
+/** Keeps what was opened, to be closed together. */
+class Opened {
+  readonly #parts: { close(): void }[] = []
 
-const STANDARD_REALM = 'entrepot'
-
-async function openRuleAccess(settings: AuthSettings, parts: AccessControlParts): Promise<AccessControl> {
-  const opened: { close(): void }[] = []
-  const close = () => {
-    for (const one of opened) one.close()
-  }
-  const keep = <Part extends { close(): void }>(part: Part): Part => {
-    opened.push(part)
+  keep<Part extends { close(): void }>(part: Part): Part {
+    this.#parts.push(part)
     return part
   }
+
+  readonly close = () => {
+    for (const part of this.#parts) part.close()
+  }
+}
+
+async function openRuleAccess(settings: AuthSettings, parts: AccessControlParts): Promise<AccessControl> {
+  const opened = new Opened()
   try {
-    return { ...(await wire(settings, parts, keep)), close }
+    return { ...(await wire(settings, { ...parts, opened })), close: opened.close }
   } catch (error) {
-    close()
+    opened.close()
     throw error
   }
 }
 
+interface WiringParts extends AccessControlParts {
+  readonly opened: Opened
+}
+
 async function wire(
   settings: AuthSettings,
-  { log, failedLogins }: AccessControlParts,
-  keep: <Part extends { close(): void }>(part: Part) => Part,
+  { log, failedLogins, opened }: WiringParts,
 ): Promise<Omit<AccessControl, 'close'>> {
-  const { htpasswd, robots, certificate, issuer: issuerSettings } = settings
+  const { htpasswd, robots, certificate } = settings
   const remembered = new RememberedCredentials()
   const watching = { log, onChange: () => remembered.forgetAll() }
   const book = new RuleBook(settings)
   const accounts = new Accounts({
     book,
     failedLogins: new FailedLogins(failedLogins),
-    htpasswd: htpasswd && keep(await Htpasswd.open({ ...watching, ...htpasswd, bcrypt: new Bcrypt() })),
-    robots: robots && keep(await Robots.open({ ...watching, ...robots })),
+    htpasswd:
+      htpasswd && opened.keep(await Htpasswd.open({ ...watching, ...htpasswd, bcrypt: new Bcrypt() })),
+    robots: robots && opened.keep(await Robots.open({ ...watching, ...robots })),
   })
-  const issuer =
-    issuerSettings &&
-    new Issuer({
-      name: issuerSettings.issuer,
-      service: issuerSettings.service,
-      keys: keep(
-        await KeyFile.open({
-          ...watching,
-          path: issuerSettings.keys,
-          rotationMs: issuerSettings.rotation,
-          keepMs: REFRESH_LIFETIME_SECONDS * 1000,
-        }),
-      ),
-      workloads: new WorkloadIdentity(settings.oidc),
-      accounts,
-      book,
-    })
-  const invitation = issuerSettings
-    ? { scheme: 'bearer' as const, ...issuerSettings }
-    : htpasswd || robots
-      ? { scheme: 'basic' as const, realm: htpasswd?.realm ?? STANDARD_REALM }
-      : undefined
-  const certificateField = certificate?.user
-  const controller = new RuleAccess({ book, accounts, issuer, certificateField, invitation, remembered })
+  const issuer = await openIssuer(settings, { ...watching, accounts, book, opened })
+  const controller = new RuleAccess({
+    ...{ book, accounts, issuer, remembered },
+    invitation: invitationOf(settings),
+    certificateField: certificate?.user,
+  })
   return { controller, issuer, replaceRules: (rules) => book.replace(rules) }
+}
+
+interface IssuerWiring extends WiringParts {
+  readonly accounts: Accounts
+  readonly book: RuleBook
+  readonly onChange: () => void
+}
+
+async function openIssuer(
+  { issuer, oidc }: AuthSettings,
+  { accounts, book, log, onChange, opened }: IssuerWiring,
+): Promise<Issuer | undefined> {
+  if (issuer === undefined) return undefined
+  const [{ Issuer, REFRESH_LIFETIME_SECONDS }, { KeyFile }, { WorkloadIdentity }] = await Promise.all([
+    import('./issuer/issuer.ts'),
+    import('./issuer/key-file.ts'),
+    import('./issuer/oidc.ts'),
+  ])
+  const keys = await KeyFile.open({
+    ...{ log, onChange },
+    path: issuer.keys,
+    rotationMs: issuer.rotation,
+    keepMs: REFRESH_LIFETIME_SECONDS * 1000,
+  })
+  return new Issuer({
+    ...{ accounts, book },
+    name: issuer.issuer,
+    service: issuer.service,
+    keys: opened.keep(keys),
+    workloads: new WorkloadIdentity(oidc),
+  })
+}
+
+const STANDARD_REALM = 'entrepot'
+
+function invitationOf({ issuer, htpasswd, robots }: AuthSettings): Invitation | undefined {
+  if (issuer !== undefined) return { scheme: 'bearer', realm: issuer.realm, service: issuer.service }
+  if (htpasswd === undefined && robots === undefined) return undefined
+  return { scheme: 'basic', realm: htpasswd?.realm ?? STANDARD_REALM }
 }

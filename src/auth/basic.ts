@@ -12,6 +12,14 @@ export function parseBasic(credentials: string): Login | undefined {
   return colon === -1 ? undefined : { username: text.slice(0, colon), password: text.slice(colon + 1) }
 }
 
+/** What podman and skopeo send when they are asked to log in and have no login: an empty name and password. */
+const NO_LOGIN = `Basic ${Buffer.from(':').toString('base64')}`
+
+/** True for a header that is not there, or says nothing. */
+export function isNoLogin(authorization: string | undefined): authorization is undefined {
+  return authorization === undefined || authorization === NO_LOGIN
+}
+
 /** The scheme, in lower case, and the rest. RFC 9110 section 11.4. */
 export function splitAuthorization(header: string): { scheme: string; credentials: string } {
   const space = header.indexOf(' ')

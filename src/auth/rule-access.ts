@@ -3,7 +3,7 @@ import type { AccessController, ChallengeOptions, Credentials, Identity } from '
 import { RegistryError } from '../core/errors.ts'
 import { TOKEN_PATH } from '../core/token-issuer.ts'
 import type { Accounts } from './accounts.ts'
-import { parseBasic, splitAuthorization } from './basic.ts'
+import { isNoLogin, parseBasic, splitAuthorization } from './basic.ts'
 import { type CertificateField, userOfCertificate } from './certificate-user.ts'
 import { basicChallenge, bearerChallenge } from './challenge.ts'
 import type { Issuer } from './issuer/issuer.ts'
@@ -42,8 +42,7 @@ export class RuleAccess implements AccessController {
   }
 
   identify({ authorization, address, certificate }: Credentials): Identity | Promise<Identity> {
-    if (authorization === undefined) return certificate ? this.#holderOf(certificate) : this.#nobody
-    if (authorization === NO_LOGIN) return this.#nobody
+    if (isNoLogin(authorization)) return certificate ? this.#holderOf(certificate) : this.#nobody
     return this.#parts.remembered.identify(authorization, () => this.#prove(authorization, address))
   }
 
@@ -52,11 +51,8 @@ export class RuleAccess implements AccessController {
     if (invitation === undefined) return undefined
     const { realm } = invitation
     if (invitation.scheme === 'basic') return basicChallenge(invitation.realm)
-    return bearerChallenge({
-      ...options,
-      service: invitation.service,
-      realm: realm ?? options.urlOf(TOKEN_PATH),
-    })
+    const ownRealm = `${options.origin('http') ?? ''}${options.prefix}${TOKEN_PATH}`
+    return bearerChallenge({ ...options, service: invitation.service, realm: realm ?? ownRealm })
   }
 
   async #prove(authorization: string, address: string): Promise<Proven> {
@@ -89,6 +85,3 @@ export class RuleAccess implements AccessController {
     return holder
   }
 }
-
-/** What podman and skopeo send when they are asked to log in and have no login: an empty name and password. */
-const NO_LOGIN = `Basic ${Buffer.from(':').toString('base64')}`

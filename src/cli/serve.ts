@@ -3,6 +3,7 @@ import { startRegistry } from '../app.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { createLogger } from '../observability/logger.ts'
+import { reloadOnChange } from './reload.ts'
 import { removeStaleSocket } from './stale-socket.ts'
 import { version } from './version.ts'
 
@@ -13,8 +14,10 @@ export async function serve(configPath: string | undefined): Promise<void> {
   for (const { path, message } of warnings) log.warn({ key: path }, message)
   if (config.http.net === 'unix') await removeStaleSocket(config.http.addr)
   const running = await startRegistry(config, log)
+  const stopReloading = reloadOnChange({ configPath, source, running, log })
   stopOnSignal(async (signal) => {
     log.info({ signal, drainMs: config.http.draintimeout }, 'draining')
+    stopReloading()
     await running.close()
     log.info({}, 'stopped')
   })

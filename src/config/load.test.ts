@@ -257,7 +257,6 @@ test('all problems are reported at once, one a line', () => {
   const paths = problemsOf(() => loadText(text, env)).map(({ path }) => path)
   expect(paths.sort()).toEqual([
     'REGISTRY_HTTP_SECRET_FILE',
-    'auth.htpasswd',
     'auth.htpasswd.path',
     'foo',
     'http.addr',
@@ -278,10 +277,6 @@ test('a secret is not quoted', () => {
 describe('what is not served yet', () => {
   const tls = { certificate: '/c.pem' }
   test.each([
-    ['auth', { htpasswd: { realm: 'a', path: '/b' } }, 'auth.htpasswd'],
-    ['auth', { htpasswd: { realm: 'no', path: 'no' } }, 'auth.htpasswd'],
-    ['auth', { silly: { realm: 'a', service: 'b' } }, 'auth.silly'],
-    ['auth', 'token', 'auth.token'],
     ['http', { tls }, 'http.tls.certificate'],
     ['http', { tls: { clientcas: ['/ca.pem'] } }, 'http.tls.clientcas'],
     ['http', { tls: { letsencrypt: { hosts: ['a'] } } }, 'http.tls.letsencrypt'],
@@ -344,7 +339,7 @@ describe('files as they are met', () => {
     (name) => {
       const problems = problemsOf(() => loadConfig({ path: join(fixtures, name), env: {} }))
       expect(problems.filter(({ message }) => !message.includes('not served'))).toEqual([])
-      expect(problems.map(({ path }) => path)).toContain('auth.token')
+      expect(problems.map(({ path }) => path)).toContain('middleware.storage')
     },
   )
 

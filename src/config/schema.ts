@@ -38,6 +38,11 @@ export const configSchema = z
     validation,
     policy,
   })
+  .refine(({ auth, http }) => auth?.certificate === undefined || (http?.tls?.clientcas.length ?? 0) > 0, {
+    path: ['auth', 'certificate'],
+    when: ({ value }) => typeof value === 'object',
+    error: 'found without http.tls.clientcas, which say whose certificates count; accepted: with them',
+  })
   .transform(({ loglevel, ...config }) => ({
     ...config,
     log: { ...config.log, level: config.log.level ?? loglevel ?? ('info' as const) },

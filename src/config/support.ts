@@ -14,16 +14,12 @@ interface Row {
   when?: (value: TreeValue) => boolean
 }
 
-const UNENFORCED = 'is not served yet: everybody could do everything'
 const UNENCRYPTED =
   'is not served yet: passwords and content would travel in the clear; end TLS in a proxy before it'
 const ELSEWHERE =
   'is not served yet: content would not go where it belongs; served are filesystem and inmemory'
 
 const REFUSED: readonly Row[] = [
-  { path: 'auth.silly', why: UNENFORCED, when: isNamed },
-  { path: 'auth.htpasswd', why: UNENFORCED, when: isNamed },
-  { path: 'auth.token', why: UNENFORCED, when: isNamed },
   { path: 'policy.repository.classes', why: 'is not served yet: every class of content would be taken' },
   { path: 'http.tls.certificate', why: UNENCRYPTED },
   { path: 'http.tls.key', why: UNENCRYPTED },
@@ -97,7 +93,7 @@ function matching(rows: readonly Row[], tree: Tree, byDefault: (value: TreeValue
     .map(({ path, why }) => ({ path, message: why }))
 }
 
-/** A driver or a kind of access control is meant as soon as it has a name. */
+/** A driver is meant as soon as it has a name. */
 function isNamed(): boolean {
   return true
 }

@@ -36,8 +36,11 @@ export interface ChallengeOptions {
   readonly scopes: readonly string[]
   /** What is wrong with the token that was sent. RFC 6750 section 3.1. */
   readonly problem?: 'invalid_token' | 'insufficient_scope' | undefined
-  /** A path of this registry as a whole URL, as its clients see it. */
-  readonly urlOf: (path: string) => string
+  /** The registry as its clients see it, such as `https://registry.example.com`; undefined where they don't say.
+   *  @param scheme what it is where nothing tells */
+  readonly origin: (scheme: 'http' | 'https') => string | undefined
+  /** What stands before the registry's paths: empty, or `/…`. */
+  readonly prefix: string
 }
 
 /** Decides who sent a request. What they may do is the identity's. */

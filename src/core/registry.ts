@@ -40,20 +40,28 @@ export interface BlobService {
   /** @throws RegistryError BLOB_UNKNOWN unless this repository has it */
   open(digest: Digest): Promise<Blob>
   /** Begins an upload. `algorithm` is the one the client means to name the blob by, where it says so. */
-  upload(options?: { algorithm?: DigestAlgorithm }): Promise<BlobUpload>
-  /** Continues an upload, on this replica or another.
+  upload(options?: UploadOptions): Promise<BlobUpload>
+  /** Continues an upload, on this replica or another. Where an owner is named, one that is another's is unknown.
    *  @throws RegistryError BLOB_UPLOAD_UNKNOWN */
-  resume(id: string): Promise<BlobUpload>
-  /** Makes a blob of another repository one of this one too, without moving bytes. Without `from`, any repository that
-   *  has it will do.
+  resume(id: string, options?: { owner?: string | undefined }): Promise<BlobUpload>
+  /** Makes a blob of another repository one of this one too, without moving bytes.
+   *  @param from the repository, or which ones may be looked into; any, when it is absent
    *  @throws RegistryError BLOB_UNKNOWN */
-  mount(digest: Digest, from?: RepositoryName): Promise<Descriptor>
+  mount(digest: Digest, from?: MountSource): Promise<Descriptor>
   /** The digests of the blobs, aliases by another algorithm included. */
   all(page?: Page): AsyncIterable<Digest>
   /** Removes the link; the bytes are removed by garbage collection.
    *  @throws RegistryError BLOB_UNKNOWN */
   delete(digest: Digest): Promise<void>
 }
+
+export interface UploadOptions {
+  readonly algorithm?: DigestAlgorithm | undefined
+  /** Whose it is; absent where everybody may go on with it. */
+  readonly owner?: string | undefined
+}
+
+export type MountSource = RepositoryName | ((repository: RepositoryName) => boolean)
 
 /** A blob that can be read. */
 export interface Blob {

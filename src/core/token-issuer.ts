@@ -1,6 +1,7 @@
 /** What a client shows to get a token. */
 export type TokenGrant =
-  | { readonly kind: 'none' }
+  /** The header `Authorization`, with a password; nothing at all for nobody in particular. */
+  | { readonly kind: 'header'; readonly authorization: string | undefined }
   | { readonly kind: 'password'; readonly username: string; readonly password: string }
   | { readonly kind: 'refresh'; readonly token: string }
   /** A token of another issuer: of the platform that a CI job runs on. */

@@ -8,15 +8,22 @@ import {
 } from 'node:http'
 import type { AddressInfo, ListenOptions, Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import { type AccessController, EVERYBODY, type Identity, OPEN_TO_ALL } from '../core/access-controller.ts'
+import type { AuditLog } from '../core/audit-log.ts'
 import { RegistryError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { Registry } from '../core/registry.ts'
+import type { TokenIssuer } from '../core/token-issuer.ts'
+import { type Audited, auditEntry } from './audit.ts'
 import { discardBody, hasBody } from './body.ts'
+import { clientAddress } from './client-address.ts'
 import { errorReply, unforeseen } from './errors.ts'
 import { Exchange, type ExchangeParts } from './exchange.ts'
+import { Gate } from './gate.ts'
+import { isEnabled, preflightReply, refuseMethod } from './methods.ts'
 import { ProgressFloor } from './progress-floor.ts'
 import { isWhole, type Reply, type StreamedReply, type WholeReply } from './reply.ts'
-import { type Action, type Method, operations, parseRoute, type Resource } from './routes.ts'
+import { type Method, type Operation, operations, parseRoute, type Route } from './routes.ts'
 import { sendStream, sendWhole } from './send.ts'
 import type { HttpSettings } from './settings.ts'
 
@@ -24,6 +31,12 @@ export interface HttpServerOptions {
   registry: Registry
   settings: HttpSettings
   log: Log
+  /** Default: everybody may do everything. */
+  access?: AccessController
+  /** Gives out tokens; default: nobody does. */
+  issuer?: TokenIssuer | undefined
+  /** Default: none. */
+  audit?: AuditLog | undefined
 }
 
 /** The wire: from a request to a reply, with the request's id, its place in the log and its errors. */
@@ -33,11 +46,13 @@ export class HttpServer {
   readonly #log: Log
   readonly #floor: ProgressFloor
   readonly #parts: ExchangeParts
+  readonly #gate: Gate
+  readonly #audit: AuditLog | undefined
   readonly #commonHeaders: OutgoingHttpHeaders
   readonly #running = new Set<Promise<void>>()
   #draining = false
 
-  constructor({ registry, settings, log }: HttpServerOptions) {
+  constructor({ registry, settings, log, access = OPEN_TO_ALL, issuer, audit }: HttpServerOptions) {
     const { limits } = settings
     this.#settings = settings
     this.#log = log
@@ -45,7 +60,9 @@ export class HttpServer {
       bytesPerSecond: limits.minBytesPerSecond,
       graceSeconds: limits.stallSeconds,
     })
-    this.#parts = { registry, settings, floor: this.#floor }
+    this.#parts = { registry, settings, floor: this.#floor, issuer }
+    this.#gate = new Gate(access, settings)
+    this.#audit = audit
     this.#commonHeaders = {
       ...settings.extraHeaders,
       'docker-distribution-api-version': 'registry/2.0',
@@ -103,8 +120,9 @@ export class HttpServer {
   }
 
   #begin(request: IncomingMessage, response: ServerResponse): void {
-    const context: Context = { request, response, id: requestId(request), promisedBytes: undefined }
+    const context = new Context(request, response)
     if (this.#settings.accessLog) this.#logWhenDone(context)
+    if (this.#audit !== undefined) this.#auditWhenDone(context, this.#audit)
     const reply = this.#reply(context)
     if (isAtHand(reply)) this.#send(reply, context)
     else this.#sendLater(reply, context)
@@ -114,7 +132,7 @@ export class HttpServer {
    *  at and cost no promise. */
   #reply(context: Context): Reply | Promise<Reply> {
     try {
-      return this.#dispatch(context.request, context.response)
+      return this.#dispatch(context)
     } catch (error) {
       return this.#errorReply(error, context)
     }
@@ -142,24 +160,53 @@ export class HttpServer {
     }
   }
 
-  #dispatch(request: IncomingMessage, response: ServerResponse): Reply | Promise<Reply> {
+  #dispatch(context: Context): Reply | Promise<Reply> {
+    const { request } = context
     const route = parseRoute(pathOf(request, this.#settings.prefix))
     if (route === undefined) throw new RegistryError('PATH_UNKNOWN')
+    if (request.method === 'OPTIONS') return preflightReply(route.resource, this.#settings)
     const operation = operations[route.resource][request.method as Method]
-    if (operation === undefined || !isEnabled(operation.action, this.#settings)) {
+    if (operation === undefined || !isEnabled(operation.access, this.#settings)) {
       return refuseMethod(route.resource, this.#settings)
     }
-    return operation.handle(new Exchange(request, response, { route, parts: this.#parts }))
+    context.wanted = { route, operation }
+    if (operation.access === 'open') return this.#handle(EVERYBODY, context.wanted, context)
+    const identity = this.#gate.identify(request)
+    return identity instanceof Promise
+      ? identity.then((known) => this.#admit(known, context.wanted!, context))
+      : this.#admit(identity, context.wanted, context)
   }
 
-  #errorReply(error: unknown, { request, id }: Context): WholeReply {
+  #admit(identity: Identity, wanted: WantedOperation, context: Context): Reply | Promise<Reply> {
+    context.identity = identity
+    this.#gate.admit(identity, { access: wanted.operation.access, repository: wanted.route.repository })
+    return this.#handle(identity, wanted, context)
+  }
+
+  #handle(
+    identity: Identity,
+    { route, operation }: WantedOperation,
+    context: Context,
+  ): Reply | Promise<Reply> {
+    const { request, response } = context
+    context.exchange = new Exchange(request, response, { route, parts: this.#parts, identity })
+    return operation.handle(context.exchange)
+  }
+
+  #errorReply(error: unknown, context: Context): WholeReply {
+    const { request, id } = context
     if (error instanceof RegistryError) {
       if (error.cause !== undefined)
         this.#log.warn({ requestId: id, err: error }, 'a request could not be served')
-      return errorReply(error)
+      return error.code === 'UNAUTHORIZED' ? this.#challenged(error, context) : errorReply(error)
     }
     this.#log.error({ requestId: id, method: request.method, err: error }, 'a request failed')
     return errorReply(unforeseen)
+  }
+
+  #challenged(error: RegistryError, { request, identity, wanted }: Context): WholeReply {
+    const { access = 'login', repository } = { ...wanted?.operation, ...wanted?.route }
+    return this.#gate.challenged(errorReply(error), { request, identity, wanted: { access, repository } })
   }
 
   #send(reply: WholeReply, context: Context): void {
@@ -173,11 +220,29 @@ export class HttpServer {
   /** The reply's own and those that every answer carries. */
   #headers(reply: Reply, context: Context): OutgoingHttpHeaders {
     const { request, id } = context
-    context.promisedBytes = reply.headers['content-length']
+    context.answered = reply.headers
     const headers: OutgoingHttpHeaders = { ...this.#commonHeaders, ...reply.headers, 'x-request-id': id }
     if (!request.complete && hasBody(request)) discardRest(request, headers)
     if (this.#draining) headers.connection = 'close'
     return headers
+  }
+
+  /** Requests that no operation is for have no place in it. */
+  #auditWhenDone(context: Context, audit: AuditLog): void {
+    const { request, response, id } = context
+    const address = clientAddress(request, this.#settings.trustedProxies)
+    response.once('close', () => {
+      const { wanted, identity, exchange, answered } = context
+      if (wanted === undefined) return
+      const digest = answered['docker-content-digest']
+      const audited: Audited = {
+        ...{ request, response, id, address, identity, exchange },
+        route: wanted.route,
+        access: wanted.operation.access,
+        digest: typeof digest === 'string' ? digest : undefined,
+      }
+      audit.record(auditEntry(audited))
+    })
   }
 
   /** An answer that failed on its way: the client must notice, so the connection ends before the promised length. */
@@ -197,7 +262,7 @@ export class HttpServer {
         method: request.method,
         path: pathWithoutQuery(request),
         status: response.statusCode,
-        bytes: context.promisedBytes,
+        bytes: context.answered['content-length'],
         milliseconds: Math.round((performance.now() - startedAt) * 10) / 10,
         userAgent: request.headers['user-agent'],
       }
@@ -206,17 +271,35 @@ export class HttpServer {
   }
 }
 
+/** An operation of the table, on what the path names. */
+interface WantedOperation {
+  readonly route: Route
+  readonly operation: Operation
+}
+
 function isAtHand(reply: Reply | Promise<Reply>): reply is WholeReply {
   return !(reply instanceof Promise) && isWhole(reply)
 }
 
-interface Context {
+/** What becomes known of a request on its way. */
+class Context {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly id: string
-  /** The length of the answer's body, once it is known. */
-  promisedBytes: OutgoingHttpHeaders['content-length']
+  wanted: WantedOperation | undefined = undefined
+  identity: Identity | undefined = undefined
+  exchange: Exchange | undefined = undefined
+  /** The headers of the answer. */
+  answered: OutgoingHttpHeaders = NO_HEADERS
+
+  constructor(request: IncomingMessage, response: ServerResponse) {
+    this.request = request
+    this.response = response
+    this.id = requestId(request)
+  }
 }
+
+const NO_HEADERS: OutgoingHttpHeaders = {}
 
 /** How long requests whose connections are gone may take to settle. */
 const SETTLE_MS = 2_000
@@ -239,18 +322,6 @@ function pathOf(request: IncomingMessage, prefix: string): string {
   const path = pathWithoutQuery(request)
   if (prefix === '') return path
   return path.startsWith(`${prefix}/`) ? path.slice(prefix.length) : ''
-}
-
-function isEnabled(action: Action, { readOnly, deleteEnabled }: HttpSettings): boolean {
-  return action === 'pull' || (!readOnly && (action === 'push' || deleteEnabled))
-}
-
-/** RFC 9110 section 15.5.6: with what would be served. */
-function refuseMethod(resource: Resource, settings: HttpSettings): Reply {
-  const enabled = Object.entries(operations[resource]).filter(([, { action }]) => isEnabled(action, settings))
-  const message = settings.readOnly ? 'the registry is read-only' : 'this method is not enabled here'
-  const refused = errorReply(new RegistryError('UNSUPPORTED', { message }))
-  return { ...refused, headers: { ...refused.headers, allow: enabled.map(([method]) => method).join(', ') } }
 }
 
 /** The body was not wanted. A client that waits for leave to send it will send none, so the connection can't go on. */

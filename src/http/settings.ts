@@ -19,6 +19,8 @@ export interface HttpSettings {
   readonly maxCatalogEntries: number
   readonly maxTags: number
   readonly accessLog: boolean
+  /** Of each user, or of each address of those who have no name; 0 for any number. */
+  readonly requestsPerSecond: number
   readonly limits: HttpLimits
 }
 

@@ -18,6 +18,7 @@ import type { RepositoryName, Tag } from '../core/reference.ts'
  *     └── _uploads/<uuid>
  *         ├── data                                    the bytes so far
  *         ├── startedat                               RFC 3339, UTC, whole seconds
+ *         ├── owner                                   Entrepot's own: whoever may go on with it
  *         └── digests                                 Entrepot's own: the digests of the bytes so far
  * ```
  *
@@ -84,12 +85,14 @@ export class UploadPaths {
   readonly folder: string
   readonly data: string
   readonly startedAt: string
+  readonly owner: string
   readonly digests: string
 
   constructor(folder: string) {
     this.folder = folder
     this.data = `${folder}/data`
     this.startedAt = `${folder}/startedat`
+    this.owner = `${folder}/owner`
     this.digests = `${folder}/digests`
   }
 }

@@ -4,7 +4,7 @@ import { algorithmOf, CANONICAL, type Digest } from '../core/digest.ts'
 import type { Log } from '../core/log.ts'
 import type { ManifestPolicy } from '../core/manifest/policy.ts'
 import type { RepositoryName } from '../core/reference.ts'
-import type { BlobUpload, Page, Registry, Repository } from '../core/registry.ts'
+import type { BlobUpload, MountSource, Page, Registry, Repository } from '../core/registry.ts'
 import type { StorageDriver } from '../core/storage-driver.ts'
 import { BlobPool } from './blob-pool.ts'
 import { REPOSITORY_MARKS, repositoryNames } from './catalog.ts'
@@ -77,12 +77,12 @@ export class StoredRegistry implements Registry {
     return repository
   }
 
-  async #findBlob(digest: Digest, from: RepositoryName | undefined): Promise<StoredContent | undefined> {
-    if (from !== undefined) return this.#repository(from).blobs.find(digest)
+  async #findBlob(digest: Digest, from: MountSource = () => true): Promise<StoredContent | undefined> {
+    if (typeof from === 'string') return this.#repository(from).blobs.find(digest)
     if (algorithmOf(digest) === CANONICAL && (await this.#shared.pool.size(digest)) === undefined)
       return undefined
     for await (const name of this.repositories()) {
-      const blob = await this.#repository(name).blobs.find(digest)
+      const blob = from(name) ? await this.#repository(name).blobs.find(digest) : undefined
       if (blob !== undefined) return blob
     }
     return undefined

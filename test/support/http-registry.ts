@@ -124,6 +124,7 @@ function settingsOf({ settings, limits }: HttpRegistryOptions): HttpSettings {
     maxCatalogEntries: 1000,
     maxTags: 1000,
     accessLog: true,
+    requestsPerSecond: 0,
     ...settings,
     limits: { ...defaultLimits, ...limits },
   }

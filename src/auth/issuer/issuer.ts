@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { RegistryError } from '../../core/errors.ts'
 import type { IssuedToken, TokenGrant, TokenIssuer, TokenRequest } from '../../core/token-issuer.ts'
 import type { Accounts } from '../accounts.ts'
+import { isNoLogin, parseBasic, splitAuthorization } from '../basic.ts'
 import type { Proven } from '../remembered.ts'
 import { ListedRights, NarrowedRights, type Rights, type RuleBook, RuleRights } from '../rights.ts'
 import { Somebody } from '../somebody.ts'
@@ -93,8 +94,8 @@ export class Issuer implements TokenIssuer {
   async #holderOf(grant: TokenGrant, address: string): Promise<Holder> {
     const { accounts, workloads } = this.#parts
     switch (grant.kind) {
-      case 'none':
-        return this.#anonymous()
+      case 'header':
+        return this.#byHeader(grant.authorization, address)
       case 'refresh':
         return (await this.#verify(grant.token, REFRESH_TYPE)).holder
       case 'exchange':
@@ -104,6 +105,16 @@ export class Issuer implements TokenIssuer {
         if (workloads.isFor(grant.password)) return this.#workload(await workloads.verify(grant.password))
         return this.#accountHolder((await accounts.login(grant, address)).name)
     }
+  }
+
+  #byHeader(authorization: string | undefined, address: string): Holder | Promise<Holder> {
+    if (isNoLogin(authorization)) return this.#anonymous()
+    const { scheme, credentials } = splitAuthorization(authorization)
+    if (scheme === 'bearer') return this.#holderOf({ kind: 'exchange', token: credentials }, address)
+    const login = scheme === 'basic' ? parseBasic(credentials) : undefined
+    if (login === undefined)
+      throw new RegistryError('UNAUTHORIZED', { message: 'a name and a password are wanted' })
+    return this.#holderOf({ kind: 'password', ...login }, address)
   }
 
   async #verify(token: string, type: typeof ACCESS_TYPE | typeof REFRESH_TYPE) {

@@ -7,6 +7,7 @@ import type {
   Identity,
 } from '../../core/access-controller.ts'
 import type { Log } from '../../core/log.ts'
+import { TOKEN_PATH } from '../../core/token-issuer.ts'
 import { splitAuthorization } from '../basic.ts'
 import { bearerChallenge } from '../challenge.ts'
 import { type Proven, RememberedCredentials } from '../remembered.ts'
@@ -74,7 +75,8 @@ export class TokenAccess implements AccessController {
     const { realm, service, autoredirect, autoredirectpath } = this.#settings
     return bearerChallenge({
       ...options,
-      realm: autoredirect ? options.urlOf(autoredirectpath || '/auth/token') : realm,
+      // Like Distribution, which takes it that TLS ends in a proxy before it unless that says otherwise.
+      realm: autoredirect ? `${options.origin('https') ?? ''}${autoredirectpath || TOKEN_PATH}` : realm,
       service,
     })
   }

@@ -7,6 +7,7 @@ import {
   choice,
   duration,
   flag,
+  integer,
   list,
   optionalSection,
   scalar,
@@ -95,6 +96,8 @@ const httpKeys = z
     debug,
     http2: section({ disabled: flag().or(false) }),
     h2c: section({ enabled: flag().or(false) }),
+    /** For each user, or each address of those who have no name; 0 for any number. */
+    limits: section({ requestspersecond: integer({ min: 0 }).or(0) }),
   })
   .refine(
     ({ net, addr }) => net === 'unix' || typeof addr !== 'string' || parseTcpAddress(addr) !== undefined,

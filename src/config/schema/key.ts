@@ -74,10 +74,10 @@ export function integer({
 }
 
 /** A duration, in milliseconds. Negative ones have a meaning to some clients only (`signed`). */
-export function duration({ signed = false } = {}): Scalar<number> {
-  return scalar('a duration such as 168h, 1m30s or 100ms', (found) => {
+export function duration({ signed = false, min = 0, minText = '' } = {}): Scalar<number> {
+  return scalar(`a duration such as 168h, 1m30s or 100ms${minText}`, (found) => {
     const milliseconds = parseDuration(found)
-    return milliseconds !== undefined && (signed || milliseconds >= 0) ? milliseconds : undefined
+    return milliseconds !== undefined && (signed || milliseconds >= min) ? milliseconds : undefined
   })
 }
 
