@@ -4,7 +4,10 @@ import { Agent, request as httpRequest, type IncomingHttpHeaders, type OutgoingH
 import { type AddressInfo, BlockList } from 'node:net'
 import type { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
+import { type AccessControl, type AuthSettings, openAccessControl } from '../../src/auth/access-control.ts'
+import type { FailedLoginsOptions } from '../../src/auth/failed-logins.ts'
 import { MemoryDescriptorCache } from '../../src/cache/memory.ts'
+import type { AuditLog } from '../../src/core/audit-log.ts'
 import { type DescriptorCache, NO_CACHE } from '../../src/core/descriptor-cache.ts'
 import type { Log } from '../../src/core/log.ts'
 import { DEFAULT_POLICY, type ManifestPolicy } from '../../src/core/manifest/policy.ts'
@@ -24,6 +27,10 @@ export interface HttpRegistryOptions {
   /** In memory, as by default, or none. */
   readonly cache?: DescriptorCache
   readonly log?: Log
+  /** `auth` of the configuration; its files are the test's. Default: none. */
+  readonly auth?: AuthSettings
+  readonly failedLogins?: FailedLoginsOptions
+  readonly audit?: AuditLog
 }
 
 export interface RequestParts {
@@ -47,6 +54,8 @@ export class HttpRegistry implements AsyncDisposable {
   readonly registry: StoredRegistry
   /** For what a test only needs to be there. */
   readonly client: RegistryClient
+  /** Where there is access control. */
+  readonly access: AccessControl | undefined
   readonly #server: HttpServer
   readonly #agent = new Agent({ keepAlive: true })
   #closing: Promise<void> | undefined
@@ -56,6 +65,7 @@ export class HttpRegistry implements AsyncDisposable {
     driver: StorageDriver
     registry: StoredRegistry
     server: HttpServer
+    access: AccessControl | undefined
   }) {
     this.port = parts.port
     this.url = `http://127.0.0.1:${parts.port}`
@@ -63,6 +73,7 @@ export class HttpRegistry implements AsyncDisposable {
     this.registry = parts.registry
     this.client = new RegistryClient(this.url)
     this.#server = parts.server
+    this.access = parts.access
   }
 
   static async start(options: HttpRegistryOptions = {}): Promise<HttpRegistry> {
@@ -70,9 +81,15 @@ export class HttpRegistry implements AsyncDisposable {
     const cache = options.cache ?? new MemoryDescriptorCache({ maxEntries: 10_000 })
     const smallContentBytes = cache === NO_CACHE ? 0 : 64 * 1024 ** 2
     const registry = new StoredRegistry({ driver, policy, cache, smallContentBytes, log })
-    const server = new HttpServer({ registry, settings: settingsOf(options), log })
+    const { auth, failedLogins, audit } = options
+    const access = auth && (await openAccessControl(auth, { log, ...(failedLogins && { failedLogins }) }))
+    const server = new HttpServer({
+      ...{ registry, log, audit },
+      settings: settingsOf(options),
+      ...(access && { access: access.controller, issuer: access.issuer }),
+    })
     const address = await server.listen({ host: '127.0.0.1', port: 0 })
-    return new HttpRegistry({ port: (address as AddressInfo).port, driver, registry, server })
+    return new HttpRegistry({ port: (address as AddressInfo).port, driver, registry, server, access })
   }
 
   /** @param request like `GET /v2/`, the path as it goes over the wire */
@@ -101,7 +118,7 @@ export class HttpRegistry implements AsyncDisposable {
   /** Stops the server; the driver is left open for a next one. */
   stop(drainMs = 0): Promise<void> {
     this.#agent.destroy()
-    this.#closing ??= this.#server.close(drainMs)
+    this.#closing ??= this.#server.close(drainMs).finally(() => this.access?.close())
     return this.#closing
   }
 
