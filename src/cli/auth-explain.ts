@@ -1,5 +1,13 @@
 import { hasExpired, parseRobots, ROBOT_PREFIX } from '../auth/robots-file.ts'
-import { ANYBODY, bitOf, bitsOf, Rules, repositoryMatcher, type Subject } from '../auth/rules.ts'
+import {
+  type ActionBits,
+  ANYBODY,
+  bitOf,
+  bitsOf,
+  Rules,
+  repositoryMatcher,
+  type Subject,
+} from '../auth/rules.ts'
 import { textOf } from '../auth/write-file.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
@@ -64,8 +72,7 @@ function subjectOf({ user, groups }: Question): Subject {
 function byRules(settings: Config['auth'], { repository, action }: Question, subject: Subject): Verdict {
   if (isOpen(settings)) return { allowed: true, why: 'there is no access control' }
   const { rule, allowed: bits } = new Rules(settings).decide(subject, repository)
-  // Whoever may push may set tags, too.
-  const allowed = (bits & bitOf(action)) !== 0 || (action === 'tag' && (bits & bitOf('push')) !== 0)
+  const allowed = covers(bits, action)
   if (settings.rules === undefined) {
     return {
       allowed,
@@ -76,6 +83,11 @@ function byRules(settings: Config['auth'], { repository, action }: Question, sub
   const { repositories, who, actions } = settings.rules[rule]!
   const content = `repositories ${repositories.join(' ')}; who ${who.join(' ')}; actions ${actions.join(' ') || 'none'}`
   return { allowed, why: `auth.rules[${rule}] decides (${content})` }
+}
+
+/** Whoever may push may set tags, too. */
+function covers(bits: ActionBits, action: Action): boolean {
+  return (bits & bitOf(action)) !== 0 || (action === 'tag' && (bits & bitOf('push')) !== 0)
 }
 
 function isOpen({ htpasswd, issuer, robots, certificate, rules }: Config['auth']): boolean {
@@ -92,8 +104,7 @@ async function byRobot(
   const robot = parseRobots(await textOf(robots.path)).find((one) => one.name === name)
   if (robot === undefined) return { allowed: false, why: `${robots.path} has no robot ${name}` }
   if (hasExpired(robot)) return { allowed: false, why: `the robot ${name} has expired` }
-  const matches =
-    repositoryMatcher(robot.repositories)(repository) && (bitsOf(robot.actions) & bitOf(action)) !== 0
+  const matches = repositoryMatcher(robot.repositories)(repository) && covers(bitsOf(robot.actions), action)
   return {
     allowed: matches,
     why: `the robot ${name} was made for ${robot.actions.join(' ')} of ${robot.repositories.join(' ')}`,
