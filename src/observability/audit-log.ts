@@ -20,9 +20,10 @@ export class AuditFile implements AuditLog {
     // A full disk must not keep anybody from pulling: it is said in the other log.
     this.#destination.on('error', this.#report)
     const options = {
-      base: { audit: true },
+      base: undefined,
       timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: () => ({}) },
+      // In the place of a level, which would say nothing here: what tells these lines from the log's.
+      formatters: { level: () => ({ audit: true }) },
     }
     this.#lines = pino(options, this.#destination)
   }
