@@ -1,0 +1,125 @@
+/** A process that keeps people out, and takes other rules while it runs. */
+import { appendFile, readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { basic, htpasswdOf } from './support/access.ts'
+import { entrepotMain } from './support/command.ts'
+import { listeningUrl } from './support/entrepot-process.ts'
+import { ServerProcess } from './support/server-process.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
+
+interface Started extends AsyncDisposable {
+  readonly server: ServerProcess
+  readonly folder: string
+  readonly configPath: string
+  statusFor(user: string | undefined, repository: string): Promise<number>
+}
+
+async function start(auth: (folder: string) => string, log = ''): Promise<Started> {
+  const folder = await temporaryFolder()
+  const configPath = join(folder.path, 'config.yml')
+  await writeFile(join(folder.path, 'users'), htpasswdOf(['alice', 'bob']))
+  await writeFile(configPath, configOf(auth(folder.path), log))
+  const server = await ServerProcess.start({
+    file: process.execPath,
+    arguments: [entrepotMain, 'serve', configPath],
+    readyUrl: listeningUrl,
+  })
+  return {
+    ...{ server, folder: folder.path, configPath },
+    async statusFor(user, repository) {
+      const headers = user === undefined ? {} : basic(user)
+      return (await fetch(`${server.url}/v2/${repository}/tags/list`, { headers })).status
+    },
+    async [Symbol.asyncDispose]() {
+      await server.kill()
+      await folder.remove()
+    },
+  }
+}
+
+function configOf(auth: string, log = ''): string {
+  return `version: 0.1\nlog: {formatter: json${log}}\nstorage: inmemory\nhttp: {addr: '127.0.0.1:0'}\nauth:\n${auth}\n`
+}
+
+const ruled = (rules: string) => (folder: string) =>
+  `  htpasswd: {realm: here, path: ${folder}/users}\n  rules: ${rules}`
+
+test('rules are read again when the file changes, and when the process is told to', async () => {
+  await using started = await start(ruled(`[{repositories: [a], who: [alice], actions: [pull]}]`))
+  const { server, folder, configPath, statusFor } = started
+  expect([await statusFor('alice', 'a'), await statusFor('bob', 'a')]).toEqual([404, 403])
+  await writeFile(configPath, configOf(ruled(`[{repositories: [a], who: [bob], actions: [pull]}]`)(folder)))
+  await expect.poll(() => statusFor('bob', 'a'), { timeout: 10_000 }).toBe(404)
+  expect(await statusFor('alice', 'a')).toBe(403)
+  await writeFile(
+    configPath,
+    configOf(ruled(`[{repositories: [a], who: [anonymous], actions: [pull]}]`)(folder)),
+  )
+  process.kill(server.pid, 'SIGHUP')
+  await expect.poll(() => statusFor(undefined, 'a'), { timeout: 10_000 }).toBe(404)
+})
+
+test('a configuration that cannot be used keeps the rules, and says so', async () => {
+  await using started = await start(ruled(`[{repositories: [a], who: [alice], actions: [pull]}]`))
+  const { server, folder, configPath, statusFor } = started
+  await writeFile(configPath, configOf(ruled(`[{repositories: [a], who: [bob], actions: [fly]}]`)(folder)))
+  process.kill(server.pid, 'SIGHUP')
+  await expect
+    .poll(() => server.output, { timeout: 10_000 })
+    .toMatch(/auth\.rules\[0\]\.actions\[0\]: found \\"fly\\".*the rules stay as they were/)
+  expect([await statusFor('alice', 'a'), await statusFor('bob', 'a')]).toEqual([404, 403])
+  await writeFile(configPath, ': no: yaml')
+  process.kill(server.pid, 'SIGHUP')
+  await expect.poll(() => server.output, { timeout: 10_000 }).toContain('not valid YAML')
+  expect(await statusFor('alice', 'a')).toBe(404)
+})
+
+test('the audit log goes to a file that can be moved away', async () => {
+  await using started = await start(
+    (folder) => `${ruled('[]')(folder)}\n  audit: {path: ${folder}/audit.log}`,
+  )
+  const { server, folder, statusFor } = started
+  const path = join(folder, 'audit.log')
+  await statusFor('alice', 'a')
+  await expect.poll(() => readFile(path, 'utf8'), { timeout: 10_000 }).toContain('"user":"alice"')
+  await rename(path, `${path}.1`)
+  process.kill(server.pid, 'SIGHUP')
+  await expect.poll(() => readFile(path, 'utf8').catch(() => 'none'), { timeout: 10_000 }).toBe('')
+  await statusFor('bob', 'a')
+  await expect.poll(() => readFile(path, 'utf8'), { timeout: 10_000 }).toContain('"user":"bob"')
+  expect(await readFile(`${path}.1`, 'utf8')).not.toContain('"user":"bob"')
+})
+
+test('or to standard output, among the other lines', async () => {
+  await using started = await start((folder) => `${ruled('[]')(folder)}\n  audit: {path: stdout}`)
+  await started.statusFor('alice', 'a')
+  await expect
+    .poll(() => started.server.output, { timeout: 10_000 })
+    .toMatch(/^\{"audit":true,.*"user":"alice"/m)
+})
+
+test.each([
+  ['htpasswd: {realm: a, path: /no/such/file}', /auth\.htpasswd\.path: \/no\/such\/file: ENOENT/],
+  [
+    'token: {realm: "https://a", service: b, issuer: c, jwks: /no/such/file}',
+    /auth\.token\.jwks: \/no\/such\/file: ENOENT/,
+  ],
+  [
+    'issuer: {keys: /no/such/folder/keys}\n  robots: {path: /no/robots}',
+    /auth\.issuer\.keys: \/no\/such\/folder\/keys: ENOENT/,
+  ],
+  ['audit: {path: /no/such/folder/log}', /auth\.audit\.path: \/no\/such\/folder\/log: ENOENT/],
+])('a file that is missing keeps it from starting: %s', async (auth, message) => {
+  await expect(start(() => `  ${auth}`)).rejects.toThrow(message)
+})
+
+test('a user that is added can log in at once, and the log has lines that let nobody in', async () => {
+  await using started = await start((folder) => `  htpasswd: {realm: here, path: ${folder}/users}`)
+  const { server, folder, statusFor } = started
+  expect(await statusFor('carol', 'a')).toBe(401)
+  await appendFile(join(folder, 'users'), `dave:$apr1$hidden\n${htpasswdOf(['carol'])}`)
+  expect(await statusFor('carol', 'a')).toBe(404)
+  await expect.poll(() => server.output, { timeout: 10_000 }).toMatch(/htpasswd, line 3: .*dave.*MD5/)
+  expect(server.output).not.toContain('hidden')
+})
