@@ -111,11 +111,25 @@ const oidc = list(
   }),
 )
 
-const rule = section({
-  repositories: list(filledText('a name, or a glob such as team/**').required()),
-  who: list(filledText('a user, group:<name>, authenticated or anonymous').required()),
-  actions: list(choice('pull', 'push', 'delete', 'tag', '*').required()),
-})
+const repositories = 'a name, or a glob such as team/**'
+const who = 'a user, group:<name>, authenticated or anonymous'
+
+/** One that names nobody, or nothing, would never count. */
+const rule = sectionOf(
+  z
+    .strictObject({
+      repositories: list(filledText(repositories).required()),
+      who: list(filledText(who).required()),
+      /** Empty: nothing at all. */
+      actions: list(choice('pull', 'push', 'delete', 'tag', '*').required()),
+    })
+    .refine((found) => isUsed(found.repositories), {
+      path: ['repositories'],
+      when: isMap,
+      error: repositories,
+    })
+    .refine((found) => isUsed(found.who), { path: ['who'], when: isMap, error: who }),
+)
 
 /** Absent, whoever is known may do everything. Empty, nobody may do anything: not the same. */
 const rules = z.preprocess((found) => (found === null ? [] : found), z.array(rule).optional())
