@@ -2,6 +2,7 @@ import { type AddressInfo, BlockList, isIPv6, type ListenOptions } from 'node:ne
 import type { AccessControl } from './auth/access-control.ts'
 import { MemoryDescriptorCache } from './cache/memory.ts'
 import { parseTcpAddress } from './config/address.ts'
+import { readRedisTls } from './config/redis-tls.ts'
 import type { Config } from './config/schema.ts'
 import { OPEN_TO_ALL } from './core/access-controller.ts'
 import { type DescriptorCache, NO_CACHE } from './core/descriptor-cache.ts'
@@ -27,7 +28,7 @@ export async function startRegistry(config: Config, log: Log): Promise<RunningRe
   const registry = new StoredRegistry({
     driver,
     policy: manifestPolicy(config),
-    cache: descriptorCache(config),
+    cache: await openCache(config, log),
     smallContentBytes: config.storage.cache.blobdescriptor === 'none' ? 0 : config.storage.cache.contentsize,
     log,
   })
@@ -108,10 +109,18 @@ async function openDriver(storage: Config['storage']): Promise<StorageDriver> {
   return storage.maintenance.readonly.enabled ? new FilesystemDriver(options) : FilesystemDriver.open(options)
 }
 
-function descriptorCache({ storage: { cache } }: Config): DescriptorCache {
-  return cache.blobdescriptor === 'none'
-    ? NO_CACHE
-    : new MemoryDescriptorCache({ maxEntries: cache.blobdescriptorsize, ttlMs: cache.ttl })
+/** The layer info cache that was chosen; the Redis client's code is loaded when it is needed. */
+async function openCache({ storage, redis, http }: Config, log: Log): Promise<DescriptorCache> {
+  const { blobdescriptor, blobdescriptorsize: maxEntries, ttl: ttlMs } = storage.cache
+  if (blobdescriptor === 'none') return NO_CACHE
+  if (blobdescriptor === 'inmemory' || redis === undefined)
+    return new MemoryDescriptorCache({ maxEntries, ttlMs })
+  const { RedisDescriptorCache } = await import('./cache/redis.ts')
+  if (http.secret === '') {
+    log.warn({ key: 'http.secret' }, 'is empty: whoever can write to Redis can change what the cache says')
+  }
+  const settings = { ...redis, tls: await readRedisTls(redis) }
+  return new RedisDescriptorCache({ settings, secret: http.secret, maxEntries, ttlMs, log })
 }
 
 /** How long a server that has just started is left alone by its own maintenance. */
@@ -134,10 +143,19 @@ function schedulePurging({ storage }: Config, registry: Registry, log: Log): Sch
   })
 }
 
-function manifestPolicy({ validation: { disabled, manifests } }: Config): ManifestPolicy {
-  if (disabled) return NO_VALIDATION
+function manifestPolicy({
+  validation: { disabled, manifests },
+  compatibility: {
+    schema1: { enabled: schema1 },
+  },
+}: Config): ManifestPolicy {
+  if (disabled) return { ...NO_VALIDATION, schema1 }
   const { platforms, platformlist } = manifests.indexes
-  return { urls: manifests.urls, platforms: platforms === 'list' ? { list: platformlist } : platforms }
+  return {
+    urls: manifests.urls,
+    platforms: platforms === 'list' ? { list: platformlist } : platforms,
+    schema1,
+  }
 }
 
 function httpSettings({ http, storage, log, catalog, tags }: Config): HttpSettings {
