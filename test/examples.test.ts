@@ -6,6 +6,7 @@ import { buffer } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { accessFiles, basic } from './support/access.ts'
 import { entrepotMain } from './support/command.ts'
 import { listeningUrl } from './support/entrepot-process.ts'
 import { ServerProcess } from './support/server-process.ts'
@@ -17,6 +18,7 @@ const examples = readdirSync(folder)
 interface Example {
   readonly storage: Readonly<Record<string, unknown>>
   readonly http: { readonly net?: string; readonly prefix?: string }
+  readonly auth?: Readonly<Record<string, unknown>>
 }
 
 test('there are examples', () => {
@@ -25,13 +27,14 @@ test('there are examples', () => {
 
 test.each(examples)('%s', async (name) => {
   await using temporary = await temporaryFolder()
-  const { storage, http }: Example = parse(readFileSync(join(folder, name), 'utf8'))
+  const { storage, http, auth = {} }: Example = parse(readFileSync(join(folder, name), 'utf8'))
   const socketPath = http.net === 'unix' ? join(temporary.path, 'registry.sock') : undefined
   const environment = {
     REGISTRY_HTTP_ADDR: socketPath ?? '127.0.0.1:0',
     ...('filesystem' in storage
       ? { REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: join(temporary.path, 'data') }
       : {}),
+    ...(await accessFiles(auth, temporary.path)),
   }
   await using server = await ServerProcess.start({
     file: process.execPath,
@@ -42,7 +45,10 @@ test.each(examples)('%s', async (name) => {
   })
   const path = `${http.prefix ?? '/'}v2/`
   const where = socketPath === undefined ? addressOf(server.url) : { socketPath }
-  expect(await get(where, path)).toEqual({ status: 200, body: '{}' })
+  const needsLogin = 'htpasswd' in auth
+  expect((await get(where, path)).status).toBe(needsLogin ? 401 : 200)
+  const headers = needsLogin ? basic('alice') : {}
+  expect(await get({ ...where, headers }, path)).toEqual({ status: 200, body: '{}' })
   expect(await server.stop()).toBe(0)
 })
 

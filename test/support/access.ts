@@ -28,6 +28,18 @@ export const rule = (repositories: string, who: string, ...actions: Rule['action
   actions,
 })
 
+/** Variables that have the files of a configuration's `auth` in a folder of the test, with everybody of the examples. */
+export async function accessFiles(auth: object, folder: string): Promise<Record<string, string>> {
+  const users = join(folder, 'users')
+  await writeFile(users, htpasswdOf(['alice', 'bob', 'carol']))
+  return {
+    ...('htpasswd' in auth && { REGISTRY_AUTH_HTPASSWD_PATH: users }),
+    ...('robots' in auth && { REGISTRY_AUTH_ROBOTS_PATH: join(folder, 'robots.json') }),
+    ...('issuer' in auth && { REGISTRY_AUTH_ISSUER_KEYS: join(folder, 'keys.json') }),
+    ...('audit' in auth && { REGISTRY_AUTH_AUDIT_PATH: join(folder, 'audit.log') }),
+  }
+}
+
 export interface GuardedOptions extends Omit<HttpRegistryOptions, 'auth'> {
   readonly users?: readonly string[]
   readonly auth?: Partial<AuthSettings>
