@@ -33,6 +33,20 @@ test('another address does not wait, and the right password is good after the wa
   expect(await patient.attempt('10.0.0.1', right)).toBe('alice')
 })
 
+test.each([
+  ['2001:db8:1:2::1', '2001:db8:1:2:3:4:5:6', true],
+  ['2001:db8:1:2::1', '2001:db8:1:3::1', false],
+  ['::1', '::2', true],
+  ['2001:db8::1', '2001:db8:0:0:ffff::', true],
+  ['10.0.0.1', '10.0.0.2', false],
+])('%s and %s are one address: %s', async (one, other, same) => {
+  const logins = new FailedLogins({ ...quick, free: 1, firstDelayMs: 400, maxDelayMs: 400 })
+  await logins.attempt(one, wrong)
+  const wait = await milliseconds(() => logins.attempt(other, right))
+  if (same) expect(wait).toBeGreaterThan(350)
+  else expect(wait).toBeLessThan(350)
+})
+
 test('failures are forgotten', async () => {
   const logins = new FailedLogins({ ...quick, firstDelayMs: 5_000, maxDelayMs: 5_000, forgetMs: 1 })
   for (let attempt = 0; attempt < 20; attempt++) {

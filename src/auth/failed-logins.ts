@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import pLimit, { type LimitFunction } from 'p-limit'
@@ -32,6 +33,16 @@ interface Address {
 
 const MAX_ADDRESSES = 10_000
 
+/** An IPv6 address as the network that its owner has all of: the first 64 bits. */
+function networkOf(address: string): string {
+  if (!isIPv6(address)) return address
+  const [before = '', after] = address.split('::')
+  const head = before.split(':').filter(Boolean)
+  const tail = after?.split(':').filter(Boolean) ?? []
+  const zeros = Array<string>(Math.max(0, 8 - head.length - tail.length)).fill('0')
+  return [...head, ...(after === undefined ? [] : zeros), ...tail].slice(0, 4).join(':')
+}
+
 /** Slows the logins of an address down the more of them fail, and nobody else's. They are tried one after the other.
  *  Nobody is locked out: the right password is good after the wait, and one that is remembered does not come here. */
 export class FailedLogins {
@@ -45,7 +56,7 @@ export class FailedLogins {
   /** Makes an attempt when its turn has come. One that comes to undefined has failed.
    *  @throws RegistryError TOOMANYREQUESTS when too many wait already */
   attempt<Result>(from: string, login: () => Promise<Result | undefined>): Promise<Result | undefined> {
-    const address = this.#address(from)
+    const address = this.#address(networkOf(from))
     if (address.inTurn.pendingCount >= this.#options.maxWaiting) {
       throw new RegistryError('TOOMANYREQUESTS', { message: 'too many logins at once; try again later' })
     }

@@ -2,7 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { htpasswdOf } from '../../support/access.ts'
+import { basic, htpasswdOf } from '../../support/access.ts'
 import { runEntrepot } from '../../support/command.ts'
 import { describeWith } from '../../support/describe-with.ts'
 import { startEntrepot } from '../../support/entrepot-process.ts'
@@ -203,6 +203,37 @@ for (const kind of ['passwords', 'tokens'] as const) {
         .toMatch(refused)
     })
   })
+
+  if (kind === 'tokens') {
+    describeWith(['crane'], 'crane with what docker login keeps of a registry that gives out tokens', () => {
+      const registry = useGuardedRegistry(kind)
+
+      test('pushes with a refresh token and no password', async () => {
+        const login = await fetch(
+          `http://${registry.address}/auth/token?offline_token=true&service=entrepot`,
+          {
+            headers: basic('alice'),
+          },
+        )
+        const { refresh_token } = (await login.json()) as { refresh_token: string }
+        const folder = await registry.newFolder('crane-docker')
+        const entry = {
+          auth: basic('<token>', '').authorization.slice('Basic '.length),
+          identitytoken: refresh_token,
+        }
+        await writeFile(join(folder, 'config.json'), JSON.stringify({ auths: { [registry.address]: entry } }))
+        const environment = { DOCKER_CONFIG: folder }
+        const layout = await registry.layoutOf('docker')
+        await run('crane', ['push', layout, `${registry.address}/team/docker:v1`, '--insecure'], {
+          environment,
+        })
+        const elsewhere = run('crane', ['push', layout, `${registry.address}/other:v1`, '--insecure'], {
+          environment,
+        })
+        await expect(elsewhere).rejects.toThrow(refused)
+      })
+    })
+  }
 
   describeWith(['oras'], `oras with ${kind}`, () => {
     const registry = useGuardedRegistry(kind)
