@@ -393,6 +393,19 @@ test('the manual has every key that is served, and every one that refuses', () =
     ...['filesystem', 'inmemory', 'cache', 'delete', 'redirect', 'maintenance'].map(
       (key) => `storage.${key}`,
     ),
+    ...[
+      'htpasswd',
+      'token',
+      'silly',
+      'none',
+      'issuer',
+      'oidc',
+      'robots',
+      'certificate',
+      'rules',
+      'groups',
+      'audit',
+    ].map((key) => `auth.${key}`),
     ...['catalog.maxentries', 'tags.maxtags', 'validation.disabled', 'validation.manifests'],
   ]
   expect(served.filter((key) => !manual.includes(`\`${key}`))).toEqual([])

@@ -208,6 +208,12 @@ const checks: readonly Check[] = [
   },
   {
     key: 'oidc',
+    holds: ({ oidc, rules }) => rules !== undefined || isRestricted(oidc),
+    error:
+      'found without auth.rules: every job of the platform, whoever owns it, could do everything; accepted: with rules, or with claims.require',
+  },
+  {
+    key: 'oidc',
     holds: ({ oidc }) => isDifferent(oidc, 'issuer'),
     error: 'found the same issuer twice; accepted: each once',
   },
@@ -221,6 +227,12 @@ const checks: readonly Check[] = [
 
 function isUsed(value: unknown): boolean {
   return Array.isArray(value) ? value.length > 0 : value !== undefined
+}
+
+/** True when no entry takes everybody's jobs. */
+function isRestricted(entries: unknown): boolean {
+  if (!Array.isArray(entries)) return true
+  return entries.every((entry) => Object.keys(entry?.claims?.require ?? {}).length > 0)
 }
 
 function isDifferent(entries: unknown, key: string): boolean {
