@@ -15,11 +15,11 @@ interface Started extends AsyncDisposable {
   statusFor(user: string | undefined, repository: string): Promise<number>
 }
 
-async function start(auth: (folder: string) => string, log = ''): Promise<Started> {
+async function start(auth: (folder: string) => string): Promise<Started> {
   const folder = await temporaryFolder()
   const configPath = join(folder.path, 'config.yml')
   await writeFile(join(folder.path, 'users'), htpasswdOf(['alice', 'bob']))
-  await writeFile(configPath, configOf(auth(folder.path), log))
+  await writeFile(configPath, configOf(auth(folder.path)))
   const server = await ServerProcess.start({
     file: process.execPath,
     arguments: [entrepotMain, 'serve', configPath],
@@ -38,8 +38,9 @@ async function start(auth: (folder: string) => string, log = ''): Promise<Starte
   }
 }
 
-function configOf(auth: string, log = ''): string {
-  return `version: 0.1\nlog: {formatter: json${log}}\nstorage: inmemory\nhttp: {addr: '127.0.0.1:0'}\nauth:\n${auth}\n`
+function configOf(auth: string): string {
+  const http = auth.includes('http:') ? '' : "http: {addr: '127.0.0.1:0'}\n"
+  return `version: 0.1\nlog: {formatter: json}\nstorage: inmemory\n${http}auth:\n${auth}\n`
 }
 
 const ruled = (rules: string) => (folder: string) =>
@@ -112,6 +113,14 @@ test.each([
   ['audit: {path: /no/such/folder/log}', /auth\.audit\.path: \/no\/such\/folder\/log: ENOENT/],
 ])('a file that is missing keeps it from starting: %s', async (auth, message) => {
   await expect(start(() => `  ${auth}`)).rejects.toThrow(message)
+})
+
+test('requests are counted where http.limits says so', async () => {
+  await using started = await start(
+    () => '  none: {}\nhttp: {addr: "127.0.0.1:0", limits: {requestspersecond: 2}}',
+  )
+  const statuses = await Promise.all(Array.from({ length: 10 }, () => started.statusFor(undefined, 'a')))
+  expect(new Set(statuses)).toEqual(new Set([404, 429]))
 })
 
 test('a user that is added can log in at once, and the log has lines that let nobody in', async () => {

@@ -1,3 +1,5 @@
+import type { Identity } from './access-controller.ts'
+
 /** What a client shows to get a token. */
 export type TokenGrant =
   /** The header `Authorization`, with a password; nothing at all for nobody in particular. */
@@ -22,6 +24,7 @@ export interface TokenRequest {
 export interface IssuedToken {
   /** Whom it was given to; empty for nobody in particular. */
   readonly name: string
+  readonly kind: Identity['kind']
   readonly token: string
   readonly issuedAt: Date
   readonly lifetimeSeconds: number

@@ -24,12 +24,13 @@ export interface Audited {
 /** What the audit log has of a request: of what its client sent only names, tags and digests. */
 export function auditEntry(audited: Audited): AuditEntry {
   const { request, response, id, address, route, access, identity, exchange } = audited
+  const who = exchange?.actor ?? identity
   const tags = tagsOf(audited)
   return {
     requestId: id,
     address,
-    user: exchange?.actor ?? identity?.name ?? '',
-    kind: exchange?.actor ? 'user' : (identity?.kind ?? 'anonymous'),
+    user: who?.name ?? '',
+    kind: who?.kind ?? 'anonymous',
     action: access === 'open' ? route.resource : access,
     repository: route.repository,
     tags: tags.length > 0 ? tags : undefined,

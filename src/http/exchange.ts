@@ -26,7 +26,7 @@ export class Exchange {
   /** Who sent it. */
   readonly identity: Identity
   /** Who turned out to have sent it, where the operation finds that out itself. */
-  actor: string | undefined
+  actor: Pick<Identity, 'name' | 'kind'> | undefined
   readonly #response: ServerResponse
   readonly #route: Route
   readonly #parts: ExchangeParts

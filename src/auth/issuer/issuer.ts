@@ -66,6 +66,7 @@ export class Issuer implements TokenIssuer {
     const granted = grantedOf(scopes, holder.rights)
     return {
       name: holder.name,
+      kind: holder.kind,
       token: await this.#sign(holder, { type: ACCESS_TYPE, issuedAt, claims: { access: granted } }),
       issuedAt,
       lifetimeSeconds: TOKEN_LIFETIME_SECONDS,

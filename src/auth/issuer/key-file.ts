@@ -6,7 +6,7 @@ import {
   type KeyObject,
   type webcrypto,
 } from 'node:crypto'
-import { mkdir, rmdir, stat } from 'node:fs/promises'
+import { mkdir, rm, rmdir, stat } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Log } from '../../core/log.ts'
 import { WatchedFile } from '../watched-file.ts'
@@ -175,6 +175,7 @@ async function exclusively(lock: string, work: () => Promise<void>): Promise<voi
   try {
     await work()
   } finally {
-    await rmdir(lock)
+    // Somebody may have taken it for left behind.
+    await rm(lock, { recursive: true, force: true })
   }
 }

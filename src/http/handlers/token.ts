@@ -78,7 +78,7 @@ async function issue(
       scopes: parameters.getAll('scope'),
       address: exchange.address,
     })
-    exchange.actor = issued.name
+    exchange.actor = issued
     return issued
   } catch (error) {
     if (!(error instanceof RegistryError) || error.code !== 'UNAUTHORIZED') throw error
