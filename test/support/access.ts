@@ -11,7 +11,7 @@ import { type TemporaryFolder, temporaryFolder } from './temporary-folder.ts'
 const COST = 4
 
 export function htpasswdOf(users: readonly string[]): string {
-  return users.map((user) => `${user}:${hashSync(user, { cost: COST })}\n`).join('')
+  return users.map((user) => `${user}:${hashSync(user, COST)}\n`).join('')
 }
 
 export function basic(user: string, password = user): { authorization: string } {

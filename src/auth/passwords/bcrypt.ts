@@ -28,5 +28,5 @@ export class Bcrypt {
 export const MAX_PASSWORD_BYTES = 72
 
 export async function hashPassword(password: string, cost: number): Promise<string> {
-  return (await import('@node-rs/bcrypt')).hash(password, { cost, version: '2y', rejectLongPasswords: true })
+  return (await import('@node-rs/bcrypt')).hash(password, cost)
 }

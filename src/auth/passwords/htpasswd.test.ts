@@ -10,7 +10,7 @@ import { Bcrypt } from './bcrypt.ts'
 import { Htpasswd } from './htpasswd.ts'
 
 const quiet = { debug() {}, info() {}, warn() {}, error() {} }
-const line = (user: string, password: string, cost = 4) => `${user}:${hashSync(password, { cost })}\n`
+const line = (user: string, password: string, cost = 4) => `${user}:${hashSync(password, cost)}\n`
 
 async function usersOf(
   text: string,
