@@ -76,11 +76,16 @@ test.each([
   [`\n  none: {}${robots}`, 'auth.robots', /would not heed it/],
   [issuer, 'auth.issuer', /without anybody to give tokens to/],
   [oidc, 'auth.oidc', /without auth\.(issuer|rules)/],
+  [
+    `${issuer}\n  oidc: [{issuer: https://a, audience: b, prefix: ci}]${rules}`,
+    'auth.oidc[0].prefix',
+    /ends with a colon/,
+  ],
   [issuer + oidc, 'auth.oidc', /without auth\.rules: every job/],
   [htpasswd + oidc, 'auth.oidc', /without auth\.(issuer|rules)/],
   [`${htpasswd}\n  certificate: {}`, 'auth.certificate', /without http\.tls\.clientcas/],
   [
-    `${issuer}\n  oidc: [{issuer: https://a, audience: b}, {issuer: https://a, audience: b, prefix: x}]`,
+    `${issuer}\n  oidc: [{issuer: https://a, audience: b}, {issuer: https://a, audience: b, prefix: 'x:'}]`,
     'auth.oidc',
     /same issuer/,
   ],

@@ -29,6 +29,7 @@ test.each([
   ['10.1.2.3', { forwarded: 'for=203.0.113.9, for=198.51.100.7' }, '198.51.100.7'],
   ['fd00::1', { 'x-forwarded-for': '2001:db8::7' }, '2001:db8::7'],
   [undefined, {}, ''],
+  [undefined, { 'x-forwarded-for': '203.0.113.9, 198.51.100.7' }, '198.51.100.7'],
 ])('from %s with %j: %s', (remoteAddress, headers, expected) => {
   expect(addressOf(remoteAddress, headers)).toBe(expected)
 })

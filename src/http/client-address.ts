@@ -2,10 +2,11 @@ import type { IncomingMessage } from 'node:http'
 import { type BlockList, isIP, isIPv6 } from 'node:net'
 
 /** The address that a request comes from: the other end of its connection, or whom the trusted proxies there say they
- *  speak for. Of a list of addresses, the last that is no trusted proxy: what stands before it anybody can write. */
+ *  speak for; a unix socket has no address, and whoever may open it is a proxy. Of a list of addresses, the last that is no
+ *  trusted proxy: what stands before it anybody can write. */
 export function clientAddress(request: IncomingMessage, trustedProxies: BlockList): string {
   const peer = plain(request.socket.remoteAddress ?? '')
-  if (!isIn(trustedProxies, peer)) return peer
+  if (peer !== '' && !isIn(trustedProxies, peer)) return peer
   let client = peer
   for (const address of forwardedFor(request).reverse()) {
     if (isIP(address) === 0) return client

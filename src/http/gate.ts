@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { AccessController, Identity } from '../core/access-controller.ts'
 import { RegistryError } from '../core/errors.ts'
 import type { RepositoryName } from '../core/reference.ts'
+import { clientAddress } from './client-address.ts'
 import { RequestCredentials } from './credentials.ts'
 import { originOf } from './location.ts'
 import type { WholeReply } from './reply.ts'
@@ -33,6 +34,12 @@ export class Gate {
     const credentials = new RequestCredentials(request, this.#settings.trustedProxies)
     if (this.#rate === undefined) return this.#controller.identify(credentials)
     return this.#identifyCounted(credentials, this.#rate)
+  }
+
+  /** For what looks at the credentials itself: counts the request as one of its address.
+   *  @throws RegistryError TOOMANYREQUESTS */
+  count(request: IncomingMessage): void {
+    this.#rate?.take(clientAddress(request, this.#settings.trustedProxies))
   }
 
   /** @throws RegistryError UNAUTHORIZED or DENIED */

@@ -170,7 +170,10 @@ export class HttpServer {
       return refuseMethod(route.resource, this.#settings)
     }
     context.wanted = { route, operation }
-    if (operation.access === 'open') return this.#handle(EVERYBODY, context.wanted, context)
+    if (operation.access === 'open') {
+      this.#gate.count(request)
+      return this.#handle(EVERYBODY, context.wanted, context)
+    }
     const identity = this.#gate.identify(request)
     return identity instanceof Promise
       ? identity.then((known) => this.#admit(known, context.wanted!, context))

@@ -135,7 +135,10 @@ export class Issuer implements TokenIssuer {
   /** Whoever a token of ours was given to, with the rights they have now. */
   #holderAgain({ src, sub, groups, stamp, until }: z.output<typeof ownClaims>): Holder {
     if (src === 'anonymous') return this.#anonymous()
-    if (src === 'workload') return { ...this.#workload({ name: sub, groups }), until }
+    if (src === 'workload') {
+      if (!this.#parts.workloads.hasUser(sub)) throw invalidToken('its issuer is not trusted any more')
+      return { ...this.#workload({ name: sub, groups }), until }
+    }
     const holder = this.#accountHolder(sub)
     if (holder.stamp !== stamp) throw invalidToken('the password was changed')
     return { ...holder, until }

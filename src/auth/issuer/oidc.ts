@@ -40,6 +40,11 @@ export class WorkloadIdentity {
     return this.#issuerOf(token) !== undefined
   }
 
+  /** True for a user of an issuer that is still trusted. */
+  hasUser(name: string): boolean {
+    return [...this.#issuers.values()].some(({ prefix }) => name.startsWith(prefix))
+  }
+
   /** @throws RegistryError UNAUTHORIZED; UNAVAILABLE when the issuer can't be asked for its keys */
   verify(token: string): Promise<WorkloadUser> {
     const issuer = this.#issuerOf(token)
@@ -64,6 +69,10 @@ class TrustedIssuer {
 
   constructor(settings: OidcSettings) {
     this.#settings = settings
+  }
+
+  get prefix(): string {
+    return this.#settings.prefix
   }
 
   async verify(token: string): Promise<WorkloadUser> {

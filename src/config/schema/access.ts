@@ -94,6 +94,11 @@ const issuerUrl = scalar('a URL with https, such as https://gitlab.example.com',
   return protocol === 'https:' || (protocol === 'http:' && isLocal) ? String(found) : undefined
 })
 
+/** No user of an htpasswd file has a colon in the name, so nobody is taken for one. */
+const prefix = scalar('text that ends with a colon, such as ci:', (found) =>
+  /^[^\s:]+:$/.test(String(found)) ? String(found) : undefined,
+)
+
 const claim = () => filledText('the name of a claim')
 
 const oidc = list(
@@ -101,7 +106,7 @@ const oidc = list(
     issuer: issuerUrl.required(),
     audience: filledText('whom its tokens are for').required(),
     /** Stands before the names of its users and groups. */
-    prefix: filledText('text to stand before the names of its users').or('oidc:'),
+    prefix: prefix.or('oidc:'),
     claims: section({
       user: claim().or('sub'),
       groups: list(claim().required()),

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { hashSync } from '@node-rs/bcrypt'
 import { expect, test } from 'vitest'
 import { basic, GuardedRegistry, htpasswdOf } from '../../support/access.ts'
+import { relativeDifference } from '../../support/compare-times.ts'
 import { refusal } from '../../support/http-registry.ts'
 import { RecordedLog } from '../../support/recorded-log.ts'
 
@@ -49,7 +50,7 @@ test('a password that is no longer the user’s is forgotten', async () => {
 })
 
 test('wrong passwords slow the logins of their address down, and neither others nor those who are known', async () => {
-  const failedLogins = { free: 2, firstDelayMs: 300, maxDelayMs: 300, forgetMs: 60_000 }
+  const failedLogins = { free: 2, firstDelayMs: 1500, maxDelayMs: 1500, forgetMs: 60_000 }
   await using guarded = await GuardedRegistry.start({ users: ['alice', 'bob'], failedLogins })
   expect((await guarded.send('GET /v2/', 'alice')).status).toBe(200)
   const guess = () => guarded.registry.send('GET /v2/', { headers: basic('alice', 'wrong') })
@@ -80,6 +81,18 @@ test('too many guesses at once are told to come again', async () => {
     expect(refusal(answer)).toBe('429 TOOMANYREQUESTS')
     expect(answer.headers['retry-after']).toBe('1')
   }
+})
+
+test('an unknown user takes as long to refuse as a wrong password of the most expensive one', async () => {
+  await using guarded = await GuardedRegistry.start({ failedLogins: { free: 1_000_000 } })
+  const expensive = `alice:${hashSync('alice', 9)}\n`
+  await writeFile(guarded.usersPath, `${htpasswdOf(['cheap'])}${expensive}`)
+  const login = (user: string) => async () => {
+    const answer = await guarded.registry.send('GET /v2/', { headers: basic(user, 'wrong') })
+    expect(answer.status).toBe(401)
+  }
+  const tolerance = 0.05
+  expect(await relativeDifference([login('nobody'), login('alice')], { tolerance })).toBeLessThan(tolerance)
 })
 
 test('neither a password nor a token is in a log or an answer, whatever is wrong with it', async () => {

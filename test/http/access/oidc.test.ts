@@ -107,6 +107,22 @@ describe('the platform’s token is exchanged for one of ours', () => {
   })
 })
 
+test('what it got is void once its issuer is not trusted any more', async () => {
+  await using folder = await temporaryFolder()
+  const auth = { rules, issuer: issuerSettings(folder.path) }
+  let token: string
+  {
+    await using trusting = await GuardedRegistry.start({
+      auth: { ...auth, oidc: [settingsFor(platform.url)] },
+    })
+    const headers = basic('ci', await platform.token(audience))
+    token = jsonOf(await trusting.registry.send(`GET /auth/token?${scope}`, { headers })).token
+    expect((await trusting.registry.send('GET /v2/', { headers: bearer(token) })).status).toBe(200)
+  }
+  await using other = await GuardedRegistry.start({ auth: { ...auth, oidc: [] } })
+  expect((await other.registry.send('GET /v2/', { headers: bearer(token) })).status).toBe(401)
+})
+
 describe('it is refused', () => {
   const exchange = (token: string) =>
     post({ grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange', subject_token: token })

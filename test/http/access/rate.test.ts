@@ -1,8 +1,9 @@
 /** `http.limits.requestspersecond`, and whose address a request is taken to have. */
 import { BlockList } from 'node:net'
 import { expect, test } from 'vitest'
-import { basic, GuardedRegistry, rule } from '../../support/access.ts'
+import { basic, GuardedRegistry, issuerSettings, rule } from '../../support/access.ts'
 import { HttpRegistry, refusal } from '../../support/http-registry.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 function proxies(): BlockList {
   const list = new BlockList()
@@ -50,6 +51,15 @@ test('each address has, too, also one whose credentials are no good', async () =
   const wrong = await statusesOf(from('10.0.0.3', basic('alice', 'wrong')), 8)
   expect(wrong).toContain(401)
   expect(wrong).toContain(429)
+})
+
+test('whoever asks for tokens is counted by address', async () => {
+  await using folder = await temporaryFolder()
+  await using guarded = await GuardedRegistry.start({
+    settings: { requestsPerSecond: 2 },
+    auth: { issuer: issuerSettings(folder.path) },
+  })
+  expect(await statusesOf(() => guarded.registry.send('GET /auth/jwks'), 8)).toContain(429)
 })
 
 test('without the setting there is no limit', async () => {
