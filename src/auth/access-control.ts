@@ -136,8 +136,9 @@ async function openIssuer(
   { accounts, book, log, onChange, opened }: IssuerWiring,
 ): Promise<Issuer | undefined> {
   if (issuer === undefined) return undefined
-  const [{ Issuer, REFRESH_LIFETIME_SECONDS }, { KeyFile }, { WorkloadIdentity }] = await Promise.all([
+  const [{ Issuer }, { REFRESH_LIFETIME_SECONDS }, { KeyFile }, { WorkloadIdentity }] = await Promise.all([
     import('./issuer/issuer.ts'),
+    import('./issuer/holders.ts'),
     import('./issuer/key-file.ts'),
     import('./issuer/oidc.ts'),
   ])

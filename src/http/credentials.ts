@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { BlockList, Socket } from 'node:net'
-import { TLSSocket } from 'node:tls'
+import type { TLSSocket } from 'node:tls'
 import type { Credentials } from '../core/access-controller.ts'
 import { clientAddress } from './client-address.ts'
 
@@ -24,8 +24,8 @@ export class RequestCredentials implements Credentials {
   }
 
   get certificate(): X509Certificate | undefined {
-    const { socket } = this.#request
-    return socket instanceof TLSSocket && socket.authorized ? certificateOf(socket) : undefined
+    const socket = this.#request.socket as Socket & Partial<TLSSocket>
+    return socket.authorized ? certificateOf(socket as TLSSocket) : undefined
   }
 }
 

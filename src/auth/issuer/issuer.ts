@@ -1,59 +1,35 @@
 import { randomUUID } from 'node:crypto'
 import { decodeProtectedHeader, SignJWT } from 'jose'
-import { z } from 'zod'
 import { RegistryError } from '../../core/errors.ts'
 import type { IssuedToken, TokenGrant, TokenIssuer, TokenRequest } from '../../core/token-issuer.ts'
-import type { Accounts } from '../accounts.ts'
-import { isNoLogin, parseBasic, splitAuthorization } from '../basic.ts'
 import type { Proven } from '../remembered.ts'
-import { ListedRights, NarrowedRights, type Rights, type RuleBook, RuleRights } from '../rights.ts'
+import { ListedRights, NarrowedRights } from '../rights.ts'
 import { Somebody } from '../somebody.ts'
 import { accessOf, CLOCK_SKEW_SECONDS, invalidToken, verifyToken } from '../token/verify.ts'
+import { type Holder, Holders, type HoldersParts, holderClaims, TOKEN_LIFETIME_SECONDS } from './holders.ts'
 import { type KeyFile, publicKeySet, SIGNING_ALGORITHM } from './key-file.ts'
-import type { WorkloadIdentity } from './oidc.ts'
 import { formatScope, grantedOf } from './scopes.ts'
 
-export interface IssuerParts {
+export interface IssuerParts extends HoldersParts {
   /** Who signs, as the tokens have it. */
   readonly name: string
   /** Whom the tokens are for. */
   readonly service: string
   readonly keys: KeyFile
-  readonly accounts: Accounts
-  readonly workloads: WorkloadIdentity
-  readonly book: RuleBook
 }
-
-const TOKEN_LIFETIME_SECONDS = 5 * 60
-const DAY_SECONDS = 24 * 60 * 60
-/** Of a refresh token that a password got. */
-export const REFRESH_LIFETIME_SECONDS = 30 * DAY_SECONDS
-/** Of one that a platform's token got: as long as a job may run. */
-const WORKLOAD_REFRESH_LIFETIME_SECONDS = 6 * 60 * 60
 
 /** RFC 9068 keeps one kind of token from being taken for another by its type. */
 const ACCESS_TYPE = 'JWT'
 const REFRESH_TYPE = 'refresh+jwt'
 
-/** Whoever holds a token: an account, a platform's job, or nobody in particular. */
-interface Holder {
-  readonly source: 'account' | 'workload' | 'anonymous'
-  readonly name: string
-  readonly kind: 'user' | 'robot' | 'anonymous'
-  readonly groups: readonly string[]
-  /** What must still be the account's for the token to count; empty for who has none. */
-  readonly stamp: string
-  readonly rights: Rights
-  /** When the last token ends that can be got without new credentials, in seconds since 1970. */
-  readonly until: number
-}
-
 /** The registry's own issuer of tokens. https://distribution.github.io/distribution/spec/auth/token/ and …/oauth/ */
 export class Issuer implements TokenIssuer {
   readonly #parts: IssuerParts
+  readonly #holders: Holders
 
   constructor(parts: IssuerParts) {
     this.#parts = parts
+    this.#holders = new Holders(parts)
   }
 
   async issue({ grant, service, scopes, offline, address }: TokenRequest): Promise<IssuedToken> {
@@ -93,29 +69,8 @@ export class Issuer implements TokenIssuer {
   }
 
   async #holderOf(grant: TokenGrant, address: string): Promise<Holder> {
-    const { accounts, workloads } = this.#parts
-    switch (grant.kind) {
-      case 'header':
-        return this.#byHeader(grant.authorization, address)
-      case 'refresh':
-        return (await this.#verify(grant.token, REFRESH_TYPE)).holder
-      case 'exchange':
-        return this.#workload(await workloads.verify(grant.token))
-      case 'password':
-        // Clients that know of passwords only send a platform's token as one.
-        if (workloads.isFor(grant.password)) return this.#workload(await workloads.verify(grant.password))
-        return this.#accountHolder((await accounts.login(grant, address)).name)
-    }
-  }
-
-  #byHeader(authorization: string | undefined, address: string): Holder | Promise<Holder> {
-    if (isNoLogin(authorization)) return this.#anonymous()
-    const { scheme, credentials } = splitAuthorization(authorization)
-    if (scheme === 'bearer') return this.#holderOf({ kind: 'exchange', token: credentials }, address)
-    const login = scheme === 'basic' ? parseBasic(credentials) : undefined
-    if (login === undefined)
-      throw new RegistryError('UNAUTHORIZED', { message: 'a name and a password are wanted' })
-    return this.#holderOf({ kind: 'password', ...login }, address)
+    if (grant.kind !== 'refresh') return this.#holders.by(grant, address)
+    return (await this.#verify(grant.token, REFRESH_TYPE)).holder
   }
 
   async #verify(token: string, type: typeof ACCESS_TYPE | typeof REFRESH_TYPE) {
@@ -127,54 +82,9 @@ export class Issuer implements TokenIssuer {
       typ: type,
       choose: () => key && { key: key.publicKey, algorithms: [SIGNING_ALGORITHM] },
     })
-    const claims = ownClaims.safeParse(payload)
+    const claims = holderClaims.safeParse(payload)
     if (!claims.success) throw invalidToken('its claims are not ours')
-    return { claims: payload, holder: this.#holderAgain(claims.data) }
-  }
-
-  /** Whoever a token of ours was given to, with the rights they have now. */
-  #holderAgain({ src, sub, groups, stamp, until }: z.output<typeof ownClaims>): Holder {
-    if (src === 'anonymous') return this.#anonymous()
-    if (src === 'workload') {
-      if (!this.#parts.workloads.hasUser(sub)) throw invalidToken('its issuer is not trusted any more')
-      return { ...this.#workload({ name: sub, groups }), until }
-    }
-    const holder = this.#accountHolder(sub)
-    if (holder.stamp !== stamp) throw invalidToken('the password was changed')
-    return { ...holder, until }
-  }
-
-  #anonymous(): Holder {
-    const rights = new RuleRights(this.#parts.book)
-    return {
-      source: 'anonymous',
-      kind: 'anonymous',
-      name: '',
-      groups: [],
-      stamp: '',
-      rights,
-      until: nowSeconds() + TOKEN_LIFETIME_SECONDS,
-    }
-  }
-
-  #workload({ name, groups }: { name: string; groups: readonly string[] }): Holder {
-    return {
-      source: 'workload',
-      kind: 'user',
-      name,
-      groups,
-      stamp: '',
-      rights: new RuleRights(this.#parts.book, { name, groups }),
-      until: nowSeconds() + WORKLOAD_REFRESH_LIFETIME_SECONDS,
-    }
-  }
-
-  #accountHolder(name: string): Holder {
-    const account = this.#parts.accounts.find(name)
-    if (account === undefined) throw invalidToken('there is no such account any more')
-    const { kind, rights, stamp, expiresAt = Number.POSITIVE_INFINITY } = account
-    const until = Math.min(nowSeconds() + REFRESH_LIFETIME_SECONDS, Math.floor(expiresAt / 1000))
-    return { source: 'account', kind, name, groups: [], stamp, rights, until }
+    return { claims: payload, holder: this.#holders.again(claims.data) }
   }
 
   #sign(holder: Holder, { type, issuedAt, claims }: SignOptions): Promise<string> {
@@ -201,15 +111,6 @@ interface SignOptions {
   readonly claims: Readonly<Record<string, unknown>>
 }
 
-/** What our tokens have beside the registered claims. */
-const ownClaims = z.object({
-  src: z.enum(['account', 'workload', 'anonymous']),
-  sub: z.string(),
-  groups: z.array(z.string()),
-  stamp: z.string(),
-  until: z.number(),
-})
-
 /** The key that a token says it is signed with; empty where it is no token. */
 function keyIdOf(token: string): string {
   try {
@@ -218,8 +119,4 @@ function keyIdOf(token: string): string {
     if (error instanceof TypeError) return ''
     throw error
   }
-}
-
-function nowSeconds(): number {
-  return Math.floor(Date.now() / 1000)
 }
