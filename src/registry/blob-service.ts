@@ -71,11 +71,11 @@ export class LinkedBlobs implements BlobService {
     const id = randomUUID()
     const startedAt = new Date(Math.floor(Date.now() / 1000) * 1000)
     const context = this.#uploadContext(id)
-    // First: while the upload can be found, its owner can.
-    if (owner !== undefined) await writeOwner(this.#parts.storage, { paths: context.paths, owner })
     await this.#parts.storage.put(context.paths.startedAt, Buffer.from(formatSeconds(startedAt)), {
       durable: false,
     })
+    // Second, so that whatever a crash leaves is found and purged; nobody knows the id before the owner does.
+    if (owner !== undefined) await writeOwner(this.#parts.storage, { paths: context.paths, owner })
     this.#parts.sessions.begin(id, [algorithm])
     return new StoredUpload({ id, startedAt, lastWrittenAt: startedAt, size: 0 }, context)
   }

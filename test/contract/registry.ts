@@ -6,6 +6,7 @@ import { describeHealing } from './registry/healing.ts'
 import { describeLayout } from './registry/layout.ts'
 import { describeLeftovers } from './registry/leftovers.ts'
 import { describeManifests } from './registry/manifests.ts'
+import { describeOwnership } from './registry/ownership.ts'
 import { describeSchema1 } from './registry/schema1.ts'
 import { describeSignatures } from './registry/signatures.ts'
 import { RegistryUnderTest } from './registry/support.ts'
@@ -24,6 +25,7 @@ export function describeRegistry(name: string, open: () => Promise<DriverUnderTe
     afterEach(() => opened.close())
     const current = () => opened
     describeUploads(current)
+    describeOwnership(current)
     describeBlobs(current)
     describeHealing(current)
     describeAliases(current)
