@@ -12,20 +12,35 @@ import { defaultLimits, type HttpSettings } from './http/settings.ts'
 import { run } from './maintenance/runner.ts'
 import { Schedule } from './maintenance/schedule.ts'
 import { abandonedUploads } from './maintenance/upload-purging.ts'
+import type { DebugServer } from './observability/debug-server.ts'
+import type { Metrics } from './observability/metrics.ts'
 import { StoredRegistry } from './registry/registry.ts'
 
 /** The composition root: a configuration becomes a running registry. The only place that wires parts. */
 export async function startRegistry(config: Config, log: Log): Promise<RunningRegistry> {
-  const driver = await openDriver(config.storage)
+  const metrics = await openMetrics(config)
+  const driver = await meter(await openDriver(config.storage), metrics)
+  const cache = descriptorCache(config)
+  metrics?.showCache(cache.counts)
   const registry = new StoredRegistry({
     driver,
     policy: manifestPolicy(config),
-    cache: descriptorCache(config),
+    cache,
     smallContentBytes: config.storage.cache.blobdescriptor === 'none' ? 0 : config.storage.cache.contentsize,
     log,
   })
-  const server = new HttpServer({ registry, settings: httpSettings(config), log })
+  const server = new HttpServer({
+    registry,
+    settings: httpSettings(config),
+    log,
+    observer: metrics?.requests,
+  })
   const address = await server.listen(listenOptions(config.http)).catch(async (error) => {
+    await registry.close()
+    throw error
+  })
+  const debug = await startDebugServer(config, { metrics, log }).catch(async (error) => {
+    await server.close(0)
     await registry.close()
     throw error
   })
@@ -36,6 +51,7 @@ export async function startRegistry(config: Config, log: Log): Promise<RunningRe
       await server.close(config.http.draintimeout)
       await purging?.stop()
       await registry.close()
+      await debug?.close()
     },
   }
 }
@@ -45,6 +61,33 @@ export interface RunningRegistry {
   readonly address: string
   /** Lets what runs finish, up to the configured time, and lets go of everything. */
   close(): Promise<void>
+}
+
+/** What this process measures; undefined where nobody is to see it. Its code is loaded when it is asked for. */
+async function openMetrics({ http: { debug } }: Config): Promise<Metrics | undefined> {
+  if (!debug?.addr || !debug.prometheus.enabled) return undefined
+  const { Metrics } = await import('./observability/metrics.ts')
+  return new Metrics()
+}
+
+async function meter(driver: StorageDriver, metrics: Metrics | undefined): Promise<StorageDriver> {
+  if (metrics === undefined) return driver
+  const { MeteredDriver } = await import('./observability/metered-driver.ts')
+  return new MeteredDriver(driver, metrics.storageTimer(driver.name))
+}
+
+/** The server for those who run the registry, where there is to be one. */
+async function startDebugServer(
+  { http: { debug } }: Config,
+  { metrics, log }: { metrics: Pick<Metrics, 'render'> | undefined; log: Log },
+): Promise<DebugServer | undefined> {
+  if (!debug?.addr) return undefined
+  const { DebugServer } = await import('./observability/debug-server.ts')
+  const { path } = debug.prometheus
+  const server = new DebugServer({ metrics: metrics && { path, render: () => metrics.render() }, log })
+  const address = formatAddress(await server.listen(tcpOptions(debug.addr, 'http.debug.addr')))
+  log.info({ debugAddress: address, metrics: metrics && path }, 'debug server listening')
+  return server
 }
 
 /** A driver's code is loaded when it is configured. */
@@ -126,8 +169,12 @@ function blockList(entries: readonly string[]): BlockList {
 
 function listenOptions({ net, addr }: Config['http']): ListenOptions {
   if (net === 'unix') return { path: addr }
-  const parsed = parseTcpAddress(addr)
-  if (parsed === undefined) throw new Error(`http.addr was not checked: ${addr}`)
+  return tcpOptions(addr, 'http.addr')
+}
+
+function tcpOptions(address: string, key: string): ListenOptions {
+  const parsed = parseTcpAddress(address)
+  if (parsed === undefined) throw new Error(`${key} was not checked: ${address}`)
   return parsed
 }
 
