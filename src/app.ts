@@ -85,7 +85,10 @@ async function startDebugServer(
   const { DebugServer } = await import('./observability/debug-server.ts')
   const { path } = debug.prometheus
   const server = new DebugServer({ metrics: metrics && { path, render: () => metrics.render() }, log })
-  const address = formatAddress(await server.listen(tcpOptions(debug.addr, 'http.debug.addr')))
+  const listening = server.listen(tcpOptions(debug.addr, 'http.debug.addr')).catch((cause) => {
+    throw new Error(`http.debug.addr: ${cause.message}`, { cause })
+  })
+  const address = formatAddress(await listening)
   log.info({ debugAddress: address, metrics: metrics && path }, 'debug server listening')
   return server
 }
