@@ -13,6 +13,7 @@ import { RegistryClient } from './support/registry-client.ts'
 import { type RegistryOptions, writeConfig } from './support/registry-process.ts'
 import { ServerProcess } from './support/server-process.ts'
 import { type TemporaryFolder, temporaryFolder } from './support/temporary-folder.ts'
+import { untilRefused } from './support/until-refused.ts'
 
 let folder: TemporaryFolder
 let dataFolder: string
@@ -91,7 +92,7 @@ describe('entrepot serve', () => {
     await using server = await startEntrepot({ dataFolder, configFolder: folder.path })
     using connection = await halfPush(server)
     const stopped = server.stop()
-    await refusesConnections(server)
+    await untilRefused(server.url)
     connection.write('rest')
     expect(await connection.until(/^HTTP\/1\.1 202 /m)).toContain('Range: 0-7'.toLowerCase())
     expect(await stopped).toBe(0)
@@ -101,7 +102,7 @@ describe('entrepot serve', () => {
     await using server = await startEntrepot({ dataFolder, configFolder: folder.path })
     using _connection = await halfPush(server)
     const stopped = server.stop()
-    await refusesConnections(server)
+    await untilRefused(server.url)
     await server.stop()
     expect(await stopped).toBe(1)
   })
@@ -197,18 +198,4 @@ async function halfPush(server: ServerProcess): Promise<RawConnection> {
   await connection.until(/100 Continue/)
   connection.write('half')
   return connection
-}
-
-/** Fulfilled when the server takes no new connections: it has begun to stop. */
-async function refusesConnections(server: ServerProcess): Promise<void> {
-  for (;;) {
-    try {
-      const connection = await RawConnection.open(Number(new URL(server.url).port))
-      connection[Symbol.dispose]()
-    } catch (error) {
-      const code = error instanceof Error && 'code' in error ? error.code : undefined
-      if (code === 'ECONNREFUSED') return
-      if (code !== 'ECONNRESET') throw error // one that was accepted just before
-    }
-  }
 }

@@ -75,12 +75,16 @@ describe('the debug server', () => {
   })
 
   it('ends though a client does not take its answer', async () => {
-    const big = 'x'.repeat(64 * 1024 * 1024)
-    const { server, port } = await start({ metrics: { path: '/metrics', render: async () => big } })
+    const { promise: isAsked, resolve } = Promise.withResolvers<void>()
+    const render = async () => {
+      resolve()
+      return 'x'.repeat(64 * 1024 * 1024)
+    }
+    const { server, port } = await start({ metrics: { path: '/metrics', render } })
     using connection = await RawConnection.open(port)
     connection.socket.pause()
     connection.writeHead('GET /metrics HTTP/1.1', 'Host: localhost')
-    connection.writeHead('GET /metrics HTTP/1.1', 'Host: localhost')
+    await isAsked
     const startedAt = performance.now()
     await server.close()
     running.pop()
