@@ -47,6 +47,7 @@ export async function startRegistry(config: Config, log: Log): Promise<RunningRe
   const purging = schedulePurging(config, registry, log)
   return {
     address: formatAddress(address),
+    metrics,
     async close() {
       await server.close(config.http.draintimeout)
       await purging?.stop()
@@ -59,6 +60,8 @@ export async function startRegistry(config: Config, log: Log): Promise<RunningRe
 export interface RunningRegistry {
   /** Where it listens: a URL, or `unix:` and the path of a socket. */
   readonly address: string
+  /** What this process measures; undefined where nobody is to see it. */
+  readonly metrics: Metrics | undefined
   /** Lets what runs finish, up to the configured time, and lets go of everything. */
   close(): Promise<void>
 }
@@ -76,20 +79,22 @@ async function meter(driver: StorageDriver, metrics: Metrics | undefined): Promi
   return new MeteredDriver(driver, metrics.storageTimer(driver.name))
 }
 
-/** The server for those who run the registry, where there is to be one. */
-async function startDebugServer(
+/** The server for those who run the registry; undefined where there is to be none.
+ *  @param metrics of this process, or of several as one; shown where metrics are enabled
+ *  @throws Error when it cannot listen */
+export async function startDebugServer(
   { http: { debug } }: Config,
   { metrics, log }: { metrics: Pick<Metrics, 'render'> | undefined; log: Log },
 ): Promise<DebugServer | undefined> {
   if (!debug?.addr) return undefined
   const { DebugServer } = await import('./observability/debug-server.ts')
-  const { path } = debug.prometheus
-  const server = new DebugServer({ metrics: metrics && { path, render: () => metrics.render() }, log })
+  const { enabled, path } = debug.prometheus
+  const page = enabled && metrics ? { path, render: () => metrics.render() } : undefined
+  const server = new DebugServer({ metrics: page, log })
   const listening = server.listen(tcpOptions(debug.addr, 'http.debug.addr')).catch((cause) => {
     throw new Error(`http.debug.addr: ${cause.message}`, { cause })
   })
-  const address = formatAddress(await listening)
-  log.info({ debugAddress: address, metrics: metrics && path }, 'debug server listening')
+  log.info({ debugAddress: formatAddress(await listening), metrics: page?.path }, 'debug server listening')
   return server
 }
 
