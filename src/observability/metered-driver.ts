@@ -73,11 +73,11 @@ export class MeteredDriver implements StorageDriver {
   }
 
   async #timed<T>(action: Action, work: Promise<T>): Promise<T> {
-    const watch = new StopWatch()
+    const startedAt = performance.now()
     try {
-      return await watch.during(work)
+      return await work
     } finally {
-      this.#observe(action, watch)
+      this.#timer.observe(action, (performance.now() - startedAt) / 1000)
     }
   }
 
