@@ -1,6 +1,7 @@
 import { type AddressInfo, BlockList, isIPv6, type ListenOptions } from 'node:net'
 import { MemoryDescriptorCache } from './cache/memory.ts'
 import { parseTcpAddress } from './config/address.ts'
+import { readRedisTls } from './config/redis-tls.ts'
 import type { Config } from './config/schema.ts'
 import { type DescriptorCache, NO_CACHE } from './core/descriptor-cache.ts'
 import type { Log } from './core/log.ts'
@@ -20,7 +21,7 @@ import { StoredRegistry } from './registry/registry.ts'
 export async function startRegistry(config: Config, log: Log): Promise<RunningRegistry> {
   const metrics = await openMetrics(config)
   const driver = await meter(await openDriver(config.storage), metrics)
-  const cache = descriptorCache(config)
+  const cache = await openCache(config, { metrics, log })
   metrics?.showCache(cache.counts)
   const registry = new StoredRegistry({
     driver,
@@ -109,10 +110,23 @@ async function openDriver(storage: Config['storage']): Promise<StorageDriver> {
   return storage.maintenance.readonly.enabled ? new FilesystemDriver(options) : FilesystemDriver.open(options)
 }
 
-function descriptorCache({ storage: { cache } }: Config): DescriptorCache {
-  return cache.blobdescriptor === 'none'
-    ? NO_CACHE
-    : new MemoryDescriptorCache({ maxEntries: cache.blobdescriptorsize, ttlMs: cache.ttl })
+/** The layer info cache that was chosen; the Redis client's code is loaded when it is needed. */
+async function openCache(
+  { storage, redis, http }: Config,
+  { metrics, log }: { metrics: Metrics | undefined; log: Log },
+): Promise<DescriptorCache> {
+  const { blobdescriptor, blobdescriptorsize: maxEntries, ttl: ttlMs } = storage.cache
+  if (blobdescriptor === 'none') return NO_CACHE
+  if (blobdescriptor === 'inmemory' || redis === undefined)
+    return new MemoryDescriptorCache({ maxEntries, ttlMs })
+  const { RedisDescriptorCache } = await import('./cache/redis.ts')
+  if (http.secret === '') {
+    log.warn({ key: 'http.secret' }, 'is empty: whoever can write to Redis can change what the cache says')
+  }
+  const settings = { ...redis, tls: await readRedisTls(redis) }
+  const timer = metrics?.redisTimer()
+  const observe = timer && ((operation: string, seconds: number) => timer.observe(operation, seconds))
+  return new RedisDescriptorCache({ settings, secret: http.secret, maxEntries, ttlMs, log, observe })
 }
 
 /** How long a server that has just started is left alone by its own maintenance. */
@@ -135,10 +149,19 @@ function schedulePurging({ storage }: Config, registry: Registry, log: Log): Sch
   })
 }
 
-function manifestPolicy({ validation: { disabled, manifests } }: Config): ManifestPolicy {
-  if (disabled) return NO_VALIDATION
+function manifestPolicy({
+  validation: { disabled, manifests },
+  compatibility: {
+    schema1: { enabled: schema1 },
+  },
+}: Config): ManifestPolicy {
+  if (disabled) return { ...NO_VALIDATION, schema1 }
   const { platforms, platformlist } = manifests.indexes
-  return { urls: manifests.urls, platforms: platforms === 'list' ? { list: platformlist } : platforms }
+  return {
+    urls: manifests.urls,
+    platforms: platforms === 'list' ? { list: platformlist } : platforms,
+    schema1,
+  }
 }
 
 function httpSettings({ http, storage, log, catalog, tags }: Config): HttpSettings {

@@ -4,10 +4,12 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { runEntrepot } from './support/command.ts'
+import { describeWith } from './support/describe-with.ts'
 import { startEntrepot } from './support/entrepot-process.ts'
 import { Exposition } from './support/exposition.ts'
 import { gzippedLayer, imageOf } from './support/oci-image.ts'
 import { RawConnection } from './support/raw-connection.ts'
+import { RedisProcess } from './support/redis-process.ts'
 import { RegistryClient } from './support/registry-client.ts'
 import { writeConfig } from './support/registry-process.ts'
 import type { ServerProcess } from './support/server-process.ts'
@@ -167,6 +169,26 @@ describe('the metrics of a registry', () => {
     connection.write('all of it'.slice(0, 8))
     await connection.until(/HTTP\/1\.1 202 /)
     expect(await stopped).toBe(0)
+  })
+})
+
+describeWith(['redis-server'], 'the metrics of a registry with Redis', () => {
+  it('say how long Redis took, and that it cannot be asked', async () => {
+    await using redis = await RedisProcess.start()
+    const { dataFolder, configFolder, config } = options({ prometheus })
+    const withRedis = { ...config, redis: { addr: redis.address } }
+    await using server = await startEntrepot({ dataFolder, configFolder, config: withRedis })
+    const client = new RegistryClient(server.url)
+    const operations = async () =>
+      (await scrape(server)).labelValues('registry_storage_cache_redis_seconds_count', 'operation')
+    let pushes = 0
+    while (!(await operations()).has('set')) await client.pushBlob('a', Buffer.from(`blob ${pushes++}`))
+    await client.hasBlob('a', layer)
+    expect([...(await operations())].sort()).toEqual(['get', 'set'])
+    const errors = async () => (await scrape(server)).value('registry_storage_cache_errors_total')
+    const before = await errors()
+    await redis.kill()
+    while ((await errors()) === before) await client.hasBlob('a', layer)
   })
 })
 

@@ -59,19 +59,11 @@ const IGNORED: readonly Row[] = [
   { path: 'log.hooks', why: NOT_SERVED },
   { path: 'log.reportcaller', why: NOT_SERVED },
   { path: 'reporting', why: 'was removed by Distribution 3 and has no effect' },
-  { path: 'compatibility.schema1', why: 'was removed by Distribution 3 and has no effect' },
+  {
+    path: 'compatibility.schema1.signingkeyfile',
+    why: 'has no effect: manifests of schema 1 keep the signatures of their makers, and the registry adds none of its own',
+  },
   { path: 'storage.tag.concurrencylimit', why: NOT_SERVED },
-  {
-    path: 'storage.cache.blobdescriptor',
-    why: 'is not served with redis yet: the cache is in memory',
-    when: isRedis,
-  },
-  {
-    path: 'storage.cache.layerinfo',
-    why: 'is not served with redis yet: the cache is in memory',
-    when: isRedis,
-  },
-  { path: 'redis', why: NOT_SERVED },
   { path: 'notifications.endpoints', why: 'is not served yet: nobody is notified' },
   { path: 'health', why: 'is not served yet: nothing is checked' },
   {
@@ -137,8 +129,4 @@ function hasAddress(debug: TreeValue): boolean {
 
 function hasMetrics(debug: TreeValue): boolean {
   return isTree(debug) && readFlag(valueAt(debug, ['prometheus', 'enabled'])) === true
-}
-
-function isRedis(value: TreeValue): boolean {
-  return String(value).toLowerCase() === 'redis'
 }
