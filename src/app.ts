@@ -16,19 +16,24 @@ import { run } from './maintenance/runner.ts'
 import { Schedule } from './maintenance/schedule.ts'
 import { abandonedUploads } from './maintenance/upload-purging.ts'
 import { AuditFile } from './observability/audit-log.ts'
+import type { DebugServer } from './observability/debug-server.ts'
+import type { Metrics } from './observability/metrics.ts'
 import { StoredRegistry } from './registry/registry.ts'
 
 /** The composition root: a configuration becomes a running registry. The only place that wires parts. */
 export async function startRegistry(config: Config, log: Log): Promise<RunningRegistry> {
   const access = await openAccess(config, log)
-  const driver = await openDriver(config.storage).catch((error) => {
+  const metrics = await openMetrics(config)
+  const driver = await openMeteredDriver(config, metrics).catch((error) => {
     access.close()
     throw error
   })
+  const cache = await openCache(config, { metrics, log })
+  metrics?.showCache(cache.counts)
   const registry = new StoredRegistry({
     driver,
     policy: manifestPolicy(config),
-    cache: await openCache(config, log),
+    cache,
     smallContentBytes: config.storage.cache.blobdescriptor === 'none' ? 0 : config.storage.cache.contentsize,
     log,
   })
@@ -39,8 +44,15 @@ export async function startRegistry(config: Config, log: Log): Promise<RunningRe
     access: access.controller,
     issuer: access.issuer,
     audit: access.audit,
+    observer: metrics?.requests,
   })
   const address = await server.listen(listenOptions(config.http)).catch(async (error) => {
+    access.close()
+    await registry.close()
+    throw error
+  })
+  const debug = await startDebugServer(config, { metrics, log }).catch(async (error) => {
+    await server.close(0)
     access.close()
     await registry.close()
     throw error
@@ -48,12 +60,14 @@ export async function startRegistry(config: Config, log: Log): Promise<RunningRe
   const purging = schedulePurging(config, registry, log)
   return {
     address: formatAddress(address),
+    metrics,
     replaceRules: ({ auth }) => access.replaceRules(auth),
     reopenLogs: () => access.audit?.reopen(),
     async close() {
       await server.close(config.http.draintimeout)
       await purging?.stop()
       await registry.close()
+      await debug?.close()
       access.close()
     },
   }
@@ -66,6 +80,8 @@ export interface RunningRegistry {
   replaceRules(config: Config): void
   /** Begins files anew that were moved away. */
   reopenLogs(): void
+  /** What this process measures; undefined where nobody is to see it. */
+  readonly metrics: Metrics | undefined
   /** Lets what runs finish, up to the configured time, and lets go of everything. */
   close(): Promise<void>
 }
@@ -98,6 +114,39 @@ async function openAccessControl(auth: Config['auth'], log: Log): Promise<Access
   return (await import('./auth/access-control.ts')).openAccessControl(auth, { log })
 }
 
+/** What this process measures; undefined where nobody is to see it. Its code is loaded when it is asked for. */
+async function openMetrics({ http: { debug } }: Config): Promise<Metrics | undefined> {
+  if (!debug?.addr || !debug.prometheus.enabled) return undefined
+  const { Metrics } = await import('./observability/metrics.ts')
+  return new Metrics()
+}
+
+async function openMeteredDriver({ storage }: Config, metrics: Metrics | undefined): Promise<StorageDriver> {
+  const driver = await openDriver(storage)
+  if (metrics === undefined) return driver
+  const { MeteredDriver } = await import('./observability/metered-driver.ts')
+  return new MeteredDriver(driver, metrics.storageTimer(driver.name))
+}
+
+/** The server for those who run the registry; undefined where there is to be none.
+ *  @param metrics of this process, or of several as one; shown where metrics are enabled
+ *  @throws Error when it cannot listen */
+export async function startDebugServer(
+  { http: { debug } }: Config,
+  { metrics, log }: { metrics: Pick<Metrics, 'render'> | undefined; log: Log },
+): Promise<DebugServer | undefined> {
+  if (!debug?.addr) return undefined
+  const { DebugServer } = await import('./observability/debug-server.ts')
+  const { enabled, path } = debug.prometheus
+  const page = enabled && metrics ? { path, render: () => metrics.render() } : undefined
+  const server = new DebugServer({ metrics: page, log })
+  const listening = server.listen(tcpOptions(debug.addr, 'http.debug.addr')).catch((cause) => {
+    throw new Error(`http.debug.addr: ${cause.message}`, { cause })
+  })
+  log.info({ debugAddress: formatAddress(await listening), metrics: page?.path }, 'debug server listening')
+  return server
+}
+
 /** A driver's code is loaded when it is configured. */
 async function openDriver(storage: Config['storage']): Promise<StorageDriver> {
   if (storage.inmemory !== undefined) {
@@ -110,7 +159,10 @@ async function openDriver(storage: Config['storage']): Promise<StorageDriver> {
 }
 
 /** The layer info cache that was chosen; the Redis client's code is loaded when it is needed. */
-async function openCache({ storage, redis, http }: Config, log: Log): Promise<DescriptorCache> {
+async function openCache(
+  { storage, redis, http }: Config,
+  { metrics, log }: { metrics: Metrics | undefined; log: Log },
+): Promise<DescriptorCache> {
   const { blobdescriptor, blobdescriptorsize: maxEntries, ttl: ttlMs } = storage.cache
   if (blobdescriptor === 'none') return NO_CACHE
   if (blobdescriptor === 'inmemory' || redis === undefined)
@@ -120,7 +172,9 @@ async function openCache({ storage, redis, http }: Config, log: Log): Promise<De
     log.warn({ key: 'http.secret' }, 'is empty: whoever can write to Redis can change what the cache says')
   }
   const settings = { ...redis, tls: await readRedisTls(redis) }
-  return new RedisDescriptorCache({ settings, secret: http.secret, maxEntries, ttlMs, log })
+  const timer = metrics?.redisTimer()
+  const observe = timer && ((operation: string, seconds: number) => timer.observe(operation, seconds))
+  return new RedisDescriptorCache({ settings, secret: http.secret, maxEntries, ttlMs, log, observe })
 }
 
 /** How long a server that has just started is left alone by its own maintenance. */
@@ -195,8 +249,12 @@ function blockList(entries: readonly string[]): BlockList {
 
 function listenOptions({ net, addr }: Config['http']): ListenOptions {
   if (net === 'unix') return { path: addr }
-  const parsed = parseTcpAddress(addr)
-  if (parsed === undefined) throw new Error(`http.addr was not checked: ${addr}`)
+  return tcpOptions(addr, 'http.addr')
+}
+
+function tcpOptions(address: string, key: string): ListenOptions {
+  const parsed = parseTcpAddress(address)
+  if (parsed === undefined) throw new Error(`${key} was not checked: ${address}`)
   return parsed
 }
 

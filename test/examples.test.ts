@@ -21,7 +21,7 @@ const examples = readdirSync(folder)
 
 interface Example {
   readonly storage: Readonly<Record<string, unknown>>
-  readonly http: { readonly net?: string; readonly prefix?: string }
+  readonly http: { readonly net?: string; readonly prefix?: string; readonly debug?: object }
   readonly auth?: Readonly<Record<string, unknown>>
 }
 
@@ -39,6 +39,7 @@ test.each(examples)('%s', async (name) => {
       ? { REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: join(temporary.path, 'data') }
       : {}),
     ...(await accessFiles(auth, temporary.path)),
+    ...(http.debug && { REGISTRY_HTTP_DEBUG_ADDR: '127.0.0.1:0' }),
   }
   await using server = await ServerProcess.start({
     file: process.execPath,

@@ -13,6 +13,7 @@ import type { AuditLog } from '../core/audit-log.ts'
 import { RegistryError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { Registry } from '../core/registry.ts'
+import type { RequestObserver } from '../core/request-observer.ts'
 import type { TokenIssuer } from '../core/token-issuer.ts'
 import { type Audited, auditEntry } from './audit.ts'
 import { discardBody, hasBody } from './body.ts'
@@ -21,6 +22,7 @@ import { errorReply, unforeseen } from './errors.ts'
 import { Exchange, type ExchangeParts } from './exchange.ts'
 import { Gate } from './gate.ts'
 import { isEnabled, preflightReply, refuseMethod } from './methods.ts'
+import { ObservedRequest } from './observed-request.ts'
 import { ProgressFloor } from './progress-floor.ts'
 import { isWhole, type Reply, type StreamedReply, type WholeReply } from './reply.ts'
 import { type Method, type Operation, operations, parseRoute, type Route } from './routes.ts'
@@ -37,6 +39,8 @@ export interface HttpServerOptions {
   issuer?: TokenIssuer | undefined
   /** Default: none. */
   audit?: AuditLog | undefined
+  /** Default: nobody is told. */
+  observer?: RequestObserver | undefined
 }
 
 /** The wire: from a request to a reply, with the request's id, its place in the log and its errors. */
@@ -44,6 +48,7 @@ export class HttpServer {
   readonly #server: Server
   readonly #settings: HttpSettings
   readonly #log: Log
+  readonly #observer: RequestObserver | undefined
   readonly #floor: ProgressFloor
   readonly #parts: ExchangeParts
   readonly #gate: Gate
@@ -52,10 +57,12 @@ export class HttpServer {
   readonly #running = new Set<Promise<void>>()
   #draining = false
 
-  constructor({ registry, settings, log, access = OPEN_TO_ALL, issuer, audit }: HttpServerOptions) {
+  constructor(options: HttpServerOptions) {
+    const { registry, settings, log, observer, access = OPEN_TO_ALL, issuer, audit } = options
     const { limits } = settings
     this.#settings = settings
     this.#log = log
+    this.#observer = observer
     this.#floor = new ProgressFloor({
       bytesPerSecond: limits.minBytesPerSecond,
       graceSeconds: limits.stallSeconds,
@@ -164,6 +171,9 @@ export class HttpServer {
     const { request } = context
     const route = parseRoute(pathOf(request, this.#settings.prefix))
     if (route === undefined) throw new RegistryError('PATH_UNKNOWN')
+    if (this.#observer !== undefined) {
+      context.observed = new ObservedRequest(context, { observer: this.#observer, resource: route.resource })
+    }
     if (request.method === 'OPTIONS') return preflightReply(route.resource, this.#settings)
     const operation = operations[route.resource][request.method as Method]
     if (operation === undefined || !isEnabled(operation.access, this.#settings)) {
@@ -213,11 +223,17 @@ export class HttpServer {
   }
 
   #send(reply: WholeReply, context: Context): void {
+    context.observed?.sendsWhole(reply)
     sendWhole(context.response, { ...reply, headers: this.#headers(reply, context) }, this.#floor)
   }
 
   #stream(reply: StreamedReply, context: Context): Promise<void> {
-    return sendStream(context.response, { ...reply, headers: this.#headers(reply, context) }, this.#floor)
+    const body = context.observed?.counted(reply.body) ?? reply.body
+    return sendStream(
+      context.response,
+      { ...reply, body, headers: this.#headers(reply, context) },
+      this.#floor,
+    )
   }
 
   /** The reply's own and those that every answer carries. */
@@ -292,6 +308,8 @@ class Context {
   wanted: WantedOperation | undefined = undefined
   identity: Identity | undefined = undefined
   exchange: Exchange | undefined = undefined
+  /** Where somebody is told of it, once its resource is known. */
+  observed: ObservedRequest | undefined = undefined
   /** The headers of the answer. */
   answered: OutgoingHttpHeaders = NO_HEADERS
 

@@ -11,6 +11,7 @@ import type { AuditLog } from '../../src/core/audit-log.ts'
 import { type DescriptorCache, NO_CACHE } from '../../src/core/descriptor-cache.ts'
 import type { Log } from '../../src/core/log.ts'
 import { DEFAULT_POLICY, type ManifestPolicy } from '../../src/core/manifest/policy.ts'
+import type { RequestObserver } from '../../src/core/request-observer.ts'
 import type { StorageDriver } from '../../src/core/storage-driver.ts'
 import { HttpServer } from '../../src/http/server.ts'
 import { defaultLimits, type HttpLimits, type HttpSettings } from '../../src/http/settings.ts'
@@ -31,6 +32,7 @@ export interface HttpRegistryOptions {
   readonly auth?: AuthSettings
   readonly failedLogins?: FailedLoginsOptions
   readonly audit?: AuditLog
+  readonly observer?: RequestObserver
 }
 
 export interface RequestParts {
@@ -87,6 +89,7 @@ export class HttpRegistry implements AsyncDisposable {
       ...{ registry, log, audit },
       settings: settingsOf(options),
       ...(access && { access: access.controller, issuer: access.issuer }),
+      observer: options.observer,
     })
     const address = await server.listen({ host: '127.0.0.1', port: 0 })
     return new HttpRegistry({ port: (address as AddressInfo).port, driver, registry, server, access })
