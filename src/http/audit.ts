@@ -1,40 +1,41 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Identity } from '../core/access-controller.ts'
-import type { AuditEntry } from '../core/audit-log.ts'
+import type { AuditEntry, AuditLog } from '../core/audit-log.ts'
 import { isDigest } from '../core/digest.ts'
-import type { Exchange } from './exchange.ts'
-import type { Access, Route } from './routes.ts'
+import { clientAddress } from './client-address.ts'
+import type { Context, WantedOperation } from './context.ts'
+import type { HttpSettings } from './settings.ts'
 
-/** A request that has been answered. */
-export interface Audited {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-  readonly id: string
-  readonly address: string
-  readonly route: Route
-  readonly access: Access
-  /** Absent when the credentials were no good. */
-  readonly identity: Identity | undefined
-  /** Absent for whoever was not let in. */
-  readonly exchange: Exchange | undefined
-  /** What the answer said the content's digest is. */
-  readonly digest: string | undefined
+export interface Auditing {
+  readonly audit: AuditLog
+  readonly settings: HttpSettings
 }
 
-/** What the audit log has of a request: of what its client sent only names, tags and digests. */
-export function auditEntry(audited: Audited): AuditEntry {
-  const { request, response, id, address, route, access, identity, exchange } = audited
-  const who = exchange?.actor ?? identity
-  const tags = tagsOf(audited)
+/** Writes down what came of a request once it is answered; one that no operation is for has no place in the log. */
+export function auditWhenDone(context: Context, { audit, settings }: Auditing): void {
+  // Asked now: a connection that is gone has no address.
+  const address = clientAddress(context.request, settings.trustedProxies)
+  context.response.once('close', () => {
+    if (context.wanted !== undefined) audit.record(entryOf(context, { wanted: context.wanted, address }))
+  })
+}
+
+/** Of what its client sent only names, tags and digests. */
+function entryOf(
+  context: Context,
+  { wanted: { route, operation }, address }: { wanted: WantedOperation; address: string },
+): AuditEntry {
+  const { request, response, id, exchange, answered } = context
+  const who = exchange?.actor ?? context.identity
+  const tags = tagsOf(context)
+  const digest = answered['docker-content-digest'] ?? route.reference
   return {
     requestId: id,
     address,
     user: who?.name ?? '',
     kind: who?.kind ?? 'anonymous',
-    action: access === 'open' ? route.resource : access,
+    action: operation.access === 'open' ? route.resource : operation.access,
     repository: route.repository,
     tags: tags.length > 0 ? tags : undefined,
-    digest: audited.digest ?? (isDigest(route.reference) ? route.reference : undefined),
+    digest: typeof digest === 'string' && isDigest(digest) ? digest : undefined,
     method: request.method ?? '',
     status: response.statusCode,
     allowed: !REFUSED.includes(response.statusCode),
@@ -43,8 +44,9 @@ export function auditEntry(audited: Audited): AuditEntry {
 
 const REFUSED = [401, 403, 429]
 
-function tagsOf({ request, exchange, route }: Audited): string[] {
-  if (route.resource !== 'manifest') return []
-  if (!route.reference.includes(':')) return [route.reference]
+function tagsOf({ request, exchange, wanted }: Context): string[] {
+  if (wanted?.route.resource !== 'manifest') return []
+  const { reference } = wanted.route
+  if (!reference.includes(':')) return [reference]
   return request.method === 'PUT' ? (exchange?.query.getAll('tag') ?? []) : []
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import {
   createServer,
   type IncomingMessage,
@@ -15,9 +14,9 @@ import type { Log } from '../core/log.ts'
 import type { Registry } from '../core/registry.ts'
 import type { RequestObserver } from '../core/request-observer.ts'
 import type { TokenIssuer } from '../core/token-issuer.ts'
-import { type Audited, auditEntry } from './audit.ts'
+import { auditWhenDone } from './audit.ts'
 import { discardBody, hasBody } from './body.ts'
-import { clientAddress } from './client-address.ts'
+import { Context, pathWithoutQuery, type WantedOperation } from './context.ts'
 import { errorReply, unforeseen } from './errors.ts'
 import { Exchange, type ExchangeParts } from './exchange.ts'
 import { Gate } from './gate.ts'
@@ -25,7 +24,7 @@ import { isEnabled, preflightReply, refuseMethod } from './methods.ts'
 import { ObservedRequest } from './observed-request.ts'
 import { ProgressFloor } from './progress-floor.ts'
 import { isWhole, type Reply, type StreamedReply, type WholeReply } from './reply.ts'
-import { type Method, type Operation, operations, parseRoute, type Route } from './routes.ts'
+import { type Method, operations, parseRoute } from './routes.ts'
 import { sendStream, sendWhole } from './send.ts'
 import type { HttpSettings } from './settings.ts'
 
@@ -129,7 +128,7 @@ export class HttpServer {
   #begin(request: IncomingMessage, response: ServerResponse): void {
     const context = new Context(request, response)
     if (this.#settings.accessLog) this.#logWhenDone(context)
-    if (this.#audit !== undefined) this.#auditWhenDone(context, this.#audit)
+    if (this.#audit !== undefined) auditWhenDone(context, { audit: this.#audit, settings: this.#settings })
     const reply = this.#reply(context)
     if (isAtHand(reply)) this.#send(reply, context)
     else this.#sendLater(reply, context)
@@ -246,24 +245,6 @@ export class HttpServer {
     return headers
   }
 
-  /** Requests that no operation is for have no place in it. */
-  #auditWhenDone(context: Context, audit: AuditLog): void {
-    const { request, response, id } = context
-    const address = clientAddress(request, this.#settings.trustedProxies)
-    response.once('close', () => {
-      const { wanted, identity, exchange, answered } = context
-      if (wanted === undefined) return
-      const digest = answered['docker-content-digest']
-      const audited: Audited = {
-        ...{ request, response, id, address, identity, exchange },
-        route: wanted.route,
-        access: wanted.operation.access,
-        digest: typeof digest === 'string' ? digest : undefined,
-      }
-      audit.record(auditEntry(audited))
-    })
-  }
-
   /** An answer that failed on its way: the client must notice, so the connection ends before the promised length. */
   #abandon(error: unknown, { response, id }: Context): void {
     this.#log.error({ requestId: id, err: error }, 'an answer broke off')
@@ -290,53 +271,12 @@ export class HttpServer {
   }
 }
 
-/** An operation of the table, on what the path names. */
-interface WantedOperation {
-  readonly route: Route
-  readonly operation: Operation
-}
-
 function isAtHand(reply: Reply | Promise<Reply>): reply is WholeReply {
   return !(reply instanceof Promise) && isWhole(reply)
 }
 
-/** What becomes known of a request on its way. */
-class Context {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-  readonly id: string
-  wanted: WantedOperation | undefined = undefined
-  identity: Identity | undefined = undefined
-  exchange: Exchange | undefined = undefined
-  /** Where somebody is told of it, once its resource is known. */
-  observed: ObservedRequest | undefined = undefined
-  /** The headers of the answer. */
-  answered: OutgoingHttpHeaders = NO_HEADERS
-
-  constructor(request: IncomingMessage, response: ServerResponse) {
-    this.request = request
-    this.response = response
-    this.id = requestId(request)
-  }
-}
-
-const NO_HEADERS: OutgoingHttpHeaders = {}
-
 /** How long requests whose connections are gone may take to settle. */
 const SETTLE_MS = 2_000
-
-const REQUEST_ID = /^[A-Za-z0-9._:/+=@-]{1,128}$/
-
-/** The client's own id where it has one that is fit for a header and a log. */
-function requestId(request: IncomingMessage): string {
-  const given = request.headers['x-request-id']
-  return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
-}
-
-function pathWithoutQuery({ url = '' }: IncomingMessage): string {
-  const mark = url.indexOf('?')
-  return mark === -1 ? url : url.slice(0, mark)
-}
 
 /** The path behind the prefix; of a path that is not below the prefix something that no route has. */
 function pathOf(request: IncomingMessage, prefix: string): string {
