@@ -21,6 +21,7 @@ export async function startRegistry(config: Config, log: Log): Promise<RunningRe
     driver,
     policy: manifestPolicy(config),
     cache: descriptorCache(config),
+    readOnly: config.storage.maintenance.readonly.enabled,
     log,
   })
   const server = new HttpServer({ registry, settings: httpSettings(config), log })

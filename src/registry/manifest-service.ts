@@ -1,4 +1,4 @@
-import type { Descriptor } from '../core/descriptor.ts'
+import type { Descriptor, ReferrerDescriptor } from '../core/descriptor.ts'
 import { algorithmOf, type Digest, digestOf } from '../core/digest.ts'
 import { RegistryError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
@@ -6,11 +6,20 @@ import type { Manifest, ManifestReference } from '../core/manifest/manifest.ts'
 import { mediaTypeOf } from '../core/manifest/parse.ts'
 import { checkUrls, type ManifestPolicy, mustExist } from '../core/manifest/policy.ts'
 import type { RepositoryName } from '../core/reference.ts'
-import type { BlobService, ManifestService, Page, StoredManifest, TagService } from '../core/registry.ts'
+import type {
+  BlobService,
+  ManifestService,
+  Page,
+  ReferrerQuery,
+  StoredManifest,
+  TagService,
+} from '../core/registry.ts'
 import { allDone } from './all-done.ts'
 import type { BlobPool } from './blob-pool.ts'
 import type { LinkSet } from './links.ts'
 import { mapInOrder } from './map-in-order.ts'
+import { readReferrer } from './read-referrer.ts'
+import type { Referrers } from './referrers.ts'
 
 export interface ManifestServiceParts {
   readonly repository: RepositoryName
@@ -18,6 +27,7 @@ export interface ManifestServiceParts {
   readonly blobs: BlobService
   readonly revisions: LinkSet
   readonly tags: TagService
+  readonly referrers: () => Referrers
   readonly policy: ManifestPolicy
   readonly log: Log
 }
@@ -56,7 +66,7 @@ export class LinkedManifests implements ManifestService {
     checkUrls(manifest, this.#parts.policy)
     await this.#requireReferences(manifest)
     const stored = this.#parts.pool.put(canonical, payload)
-    await allDone([stored, this.#parts.revisions.add(canonical, digest, { after: stored })])
+    await this.#link(manifest, { canonical, name: digest, stored })
     return { mediaType, digest, size: payload.length }
   }
 
@@ -64,11 +74,35 @@ export class LinkedManifests implements ManifestService {
     const canonical = await this.#parts.revisions.get(digest)
     if (canonical === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
     for await (const tag of this.#parts.tags.lookup(canonical)) await this.#parts.tags.untag(tag)
-    await this.#parts.revisions.remove(canonical)
+    const subject = (await readReferrer(this.#parts.pool, { canonical }))?.subject
+    const names = await this.#parts.revisions.remove(canonical)
+    if (subject === undefined) return
+    for (const name of names) await this.#parts.referrers().removed({ subject, name, canonical })
   }
 
   all(page?: Page): AsyncIterable<Digest> {
     return this.#parts.revisions.all(page)
+  }
+
+  referrers(subject: Digest, query?: ReferrerQuery): AsyncIterable<ReferrerDescriptor> {
+    return this.#parts.referrers().list(subject, query)
+  }
+
+  /** The list of the subject's referrers has the manifest before the repository has it: see `ReferrerLinks`. */
+  async #link(
+    { subject, payload }: Manifest,
+    { canonical, name, stored }: { canonical: Digest; name: Digest; stored: Promise<void> },
+  ): Promise<void> {
+    const { revisions } = this.#parts
+    if (subject === undefined) {
+      await allDone([stored, revisions.add(canonical, name, { after: stored })])
+      return
+    }
+    const referrers = this.#parts.referrers()
+    const referrer = { subject: subject.digest, name, canonical }
+    const listed = referrers.add(referrer, { after: stored })
+    await allDone([stored, listed, revisions.add(canonical, name, { after: listed })])
+    await referrers.added(referrer, payload)
   }
 
   async #requireReferences(manifest: Manifest): Promise<void> {

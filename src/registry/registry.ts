@@ -7,7 +7,11 @@ import type { BlobUpload, Page, Registry, Repository } from '../core/registry.ts
 import type { StorageDriver } from '../core/storage-driver.ts'
 import { BlobPool } from './blob-pool.ts'
 import { REPOSITORY_MARKS, repositoryNames } from './catalog.ts'
+import { FallbackMemory } from './fallback-tag.ts'
 import { Links } from './links.ts'
+import { Backfills } from './referrer-backfill.ts'
+import { ReferrerMemory } from './referrer-descriptors.ts'
+import { ReferrersSeen } from './referrers.ts'
 import { type SharedParts, StoredRepository } from './repository.ts'
 import { Storage } from './storage.ts'
 import { UploadSessions } from './upload-sessions.ts'
@@ -18,6 +22,8 @@ export interface RegistryOptions {
   policy: ManifestPolicy
   /** Default: none. */
   cache?: DescriptorCache
+  /** True where nothing may be written. Default: false. */
+  readOnly?: boolean
   log: Log
 }
 
@@ -25,7 +31,7 @@ export interface RegistryOptions {
 export class StoredRegistry implements Registry {
   readonly #shared: SharedParts
 
-  constructor({ driver, policy, cache = NO_CACHE, log }: RegistryOptions) {
+  constructor({ driver, policy, cache = NO_CACHE, readOnly = false, log }: RegistryOptions) {
     const storage = new Storage(driver)
     this.#shared = {
       storage,
@@ -34,6 +40,11 @@ export class StoredRegistry implements Registry {
       sessions: new UploadSessions(),
       cache,
       policy,
+      backfills: new Backfills(),
+      fallbackMemory: new FallbackMemory(),
+      referrerMemory: new ReferrerMemory(),
+      referrersSeen: new ReferrersSeen(),
+      readOnly,
       log,
       findElsewhere: (digest, from) => this.#findBlob(digest, from),
     }
@@ -53,8 +64,9 @@ export class StoredRegistry implements Registry {
     }
   }
 
-  close(): Promise<void> {
-    return this.#shared.storage.close()
+  async close(): Promise<void> {
+    await this.#shared.backfills.close()
+    await this.#shared.storage.close()
   }
 
   #repository(name: RepositoryName): StoredRepository {

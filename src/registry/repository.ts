@@ -7,9 +7,15 @@ import type { StorageDriver } from '../core/storage-driver.ts'
 import type { BlobPool } from './blob-pool.ts'
 import { type BlobServiceParts, LinkedBlobs } from './blob-service.ts'
 import { REPOSITORY_MARKS } from './catalog.ts'
+import { type FallbackMemory, FallbackTags } from './fallback-tag.ts'
+import { KnownSignatures } from './known-signatures.ts'
 import { LinkSet, type Links } from './links.ts'
 import { LinkedManifests } from './manifest-service.ts'
 import { RepositoryPaths } from './paths.ts'
+import { type Backfills, ReferrerBackfill } from './referrer-backfill.ts'
+import { ReferrerDescriptors, type ReferrerMemory } from './referrer-descriptors.ts'
+import { ReferrerLinks } from './referrer-links.ts'
+import { Referrers, type ReferrersSeen } from './referrers.ts'
 import { LinkedSignatures } from './signature-service.ts'
 import { LinkedTags } from './tag-service.ts'
 import type { UploadSessions } from './upload-sessions.ts'
@@ -22,6 +28,12 @@ export interface SharedParts {
   readonly sessions: UploadSessions
   readonly cache: DescriptorCache
   readonly policy: ManifestPolicy
+  readonly backfills: Backfills
+  readonly fallbackMemory: FallbackMemory
+  readonly referrerMemory: ReferrerMemory
+  readonly referrersSeen: ReferrersSeen
+  /** Nothing may be written, whatever is asked for. */
+  readonly readOnly: boolean
   readonly log: Log
   readonly findElsewhere: BlobServiceParts['findElsewhere']
 }
@@ -31,9 +43,11 @@ export class StoredRepository implements Repository {
   readonly blobs: LinkedBlobs
   readonly manifests: LinkedManifests
   readonly tags: LinkedTags
-  readonly signatures: LinkedSignatures
-  readonly #storage: StorageDriver
-  readonly #root: string
+  readonly #shared: SharedParts
+  readonly #paths: RepositoryPaths
+  readonly #revisions: LinkSet
+  #referrers: Referrers | undefined
+  #signatures: KnownSignatures | undefined
 
   constructor(name: RepositoryName, shared: SharedParts) {
     const paths = new RepositoryPaths(name)
@@ -41,7 +55,6 @@ export class StoredRepository implements Repository {
     const revisions = new LinkSet(paths.revisions, shared)
     this.name = name
     this.tags = new LinkedTags({ ...shared, paths, revisions })
-    this.signatures = new LinkedSignatures({ ...shared, repository: name, paths, revisions })
     this.blobs = new LinkedBlobs({ ...shared, repository: name, paths, layers })
     this.manifests = new LinkedManifests({
       ...shared,
@@ -49,15 +62,56 @@ export class StoredRepository implements Repository {
       blobs: this.blobs,
       revisions,
       tags: this.tags,
+      referrers: () => this.#listOfReferrers(),
     })
-    this.#storage = shared.storage
-    this.#root = paths.root
+    this.#shared = shared
+    this.#paths = paths
+    this.#revisions = revisions
   }
 
   async exists(): Promise<boolean> {
-    for await (const { name } of this.#storage.list(this.#root)) {
+    for await (const { name } of this.#shared.storage.list(this.#paths.root)) {
       if (REPOSITORY_MARKS.some((mark) => mark === name)) return true
     }
     return false
   }
+
+  /** Made when it is asked for: few requests do. */
+  get signatures(): KnownSignatures {
+    this.#signatures ??= new KnownSignatures({
+      ...this.#shared,
+      revisions: this.#revisions,
+      linked: new LinkedSignatures({ ...this.#parts, repository: this.name }),
+      manifests: this.manifests,
+      tags: this.tags,
+    })
+    return this.#signatures
+  }
+
+  #listOfReferrers(): Referrers {
+    this.#referrers ??= referrersOf(this.name, this.#parts)
+    return this.#referrers
+  }
+
+  get #parts(): RepositoryParts {
+    return { ...this.#shared, paths: this.#paths, revisions: this.#revisions }
+  }
+}
+
+interface RepositoryParts extends SharedParts {
+  readonly paths: RepositoryPaths
+  readonly revisions: LinkSet
+}
+
+function referrersOf(repository: RepositoryName, parts: RepositoryParts): Referrers {
+  const links = new ReferrerLinks(parts)
+  return new Referrers({
+    repository,
+    links,
+    descriptors: new ReferrerDescriptors({ ...parts, links, memory: parts.referrerMemory }),
+    backfill: new ReferrerBackfill({ ...parts, repository, referrers: links }),
+    fallbackTags: new FallbackTags({ ...parts, referrers: links, memory: parts.fallbackMemory }),
+    seen: parts.referrersSeen,
+    readOnly: parts.readOnly,
+  })
 }

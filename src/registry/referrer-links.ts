@@ -1,0 +1,99 @@
+import { ALGORITHMS, CANONICAL, type Digest } from '../core/digest.ts'
+import type { Page } from '../core/registry.ts'
+import type { Precedence, StorageDriver } from '../core/storage-driver.ts'
+import type { LinkSet, Links } from './links.ts'
+import { digestFromFolder, type RepositoryPaths } from './paths.ts'
+
+/** A manifest that refers to another. */
+export interface LinkedReferrer {
+  readonly subject: Digest
+  /** What it was pushed by. */
+  readonly name: Digest
+  readonly canonical: Digest
+}
+
+export interface ReferrerLinkParts {
+  readonly paths: RepositoryPaths
+  readonly storage: StorageDriver
+  readonly links: Links
+  readonly revisions: LinkSet
+}
+
+/** Which manifests refer to which. A link may lead to a manifest that is not there, and is then passed by; a manifest
+ *  that is there always has its link, which is why it appears before the manifest's and goes after it. */
+export class ReferrerLinks {
+  readonly #parts: ReferrerLinkParts
+
+  constructor(parts: ReferrerLinkParts) {
+    this.#parts = parts
+  }
+
+  add(referrer: LinkedReferrer, precedence?: Precedence): Promise<void> {
+    return this.#parts.links.write(this.#link(referrer), referrer.canonical, precedence)
+  }
+
+  /** For whoever has just added a manifest or removed one, while somebody else may have done the opposite: whichever of
+   *  the two comes second finds what the first has left, and mends it. */
+  async confirm(referrer: LinkedReferrer): Promise<void> {
+    const [linked, there] = await Promise.all([this.has(referrer), this.isThere(referrer.name)])
+    if (there && !linked) await this.add(referrer)
+  }
+
+  async remove(referrer: LinkedReferrer): Promise<void> {
+    await this.#parts.storage.delete(this.#folder(referrer))
+    await this.confirm(referrer)
+  }
+
+  async has(referrer: LinkedReferrer): Promise<boolean> {
+    return (await this.#parts.links.read(this.#link(referrer))) !== undefined
+  }
+
+  /** True when the subject has the manifest in its list by any name. */
+  async hasByAnyName({ subject, canonical }: LinkedReferrer): Promise<boolean> {
+    if (await this.has({ subject, name: canonical, canonical })) return true
+    for (const algorithm of ALGORITHMS) {
+      if (algorithm === CANONICAL) continue
+      for await (const { name } of this.#parts.storage.list(
+        this.#parts.paths.subject(subject).referrers(algorithm),
+      )) {
+        const alias = digestFromFolder(algorithm, name)
+        if (alias !== undefined && (await this.canonical(subject, alias)) === canonical) return true
+      }
+    }
+    return false
+  }
+
+  /** The canonical digest of what the subject's list has by this name. */
+  canonical(subject: Digest, name: Digest): Promise<Digest | undefined> {
+    return this.#parts.links.read(this.#link({ subject, name }))
+  }
+
+  /** True when the repository has the manifest. */
+  async isThere(name: Digest): Promise<boolean> {
+    return (await this.#parts.revisions.get(name)) !== undefined
+  }
+
+  /** The names of the referrers in byte order. They are not looked at: whether they are there is another question. */
+  async *names(subject: Digest, { after }: Page = {}): AsyncIterable<Digest> {
+    const paths = this.#parts.paths.subject(subject)
+    for (const algorithm of ALGORITHMS) {
+      const prefix = `${algorithm}:`
+      if (after !== undefined && after > prefix && !after.startsWith(prefix)) continue
+      const afterHex = after?.startsWith(prefix) ? after.slice(prefix.length) : undefined
+      for await (const { name } of this.#parts.storage.list(paths.referrers(algorithm), {
+        after: afterHex,
+      })) {
+        const digest = digestFromFolder(algorithm, name)
+        if (digest !== undefined) yield digest
+      }
+    }
+  }
+
+  #link(referrer: Pick<LinkedReferrer, 'subject' | 'name'>): string {
+    return `${this.#folder(referrer)}/link`
+  }
+
+  #folder({ subject, name }: Pick<LinkedReferrer, 'subject' | 'name'>): string {
+    return this.#parts.paths.subject(subject).referrer(name)
+  }
+}
