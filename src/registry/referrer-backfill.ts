@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { algorithmOf, CANONICAL, type Digest, isDigest } from '../core/digest.ts'
-import { isPathNotFound } from '../core/errors.ts'
+import { isPathNotFound, RegistryError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { RepositoryName } from '../core/reference.ts'
 import type { StorageDriver } from '../core/storage-driver.ts'
@@ -99,7 +99,7 @@ export class ReferrerBackfill {
     }
     if (last === undefined) return false
     await this.#write(backfills.signal.aborted ? last : COMPLETE)
-    if (backfills.signal.aborted) return false
+    if (backfills.signal.aborted) throw new RegistryError('UNAVAILABLE')
     const milliseconds = Math.round(performance.now() - startedAt)
     log.info(
       { repository, manifests: seen, referrers: found, milliseconds },

@@ -1,6 +1,5 @@
-import { LRUCache } from 'lru-cache'
 import type { ReferrerDescriptor } from '../core/descriptor.ts'
-import { algorithmOf, CANONICAL, type Digest, hexOf } from '../core/digest.ts'
+import { algorithmOf, CANONICAL, type Digest } from '../core/digest.ts'
 import { RegistryError, StorageError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { StorageDriver } from '../core/storage-driver.ts'
@@ -8,53 +7,9 @@ import type { BlobPool } from './blob-pool.ts'
 import { mapInOrder } from './map-in-order.ts'
 import type { RepositoryPaths } from './paths.ts'
 import { readReferrer } from './read-referrer.ts'
-import type { ReferrerLinks } from './referrer-links.ts'
+import { bucketOf, type ReferrerBucket, type ReferrerLinks } from './referrer-links.ts'
+import type { ReferrerMemory, RememberedBucket, RememberedReferrer } from './referrer-memory.ts'
 import { abridge, type KnownReferrer, readSummary, writeSummary } from './referrer-summary.ts'
-
-/** What this process remembers of the referrers that it listed or took last, of all repositories. */
-export class ReferrerMemory {
-  readonly #unsummarised = new LRUCache<string, Digest[]>({ max: MAX_UNSUMMARISED })
-  readonly #known = new LRUCache<Digest, KnownReferrer>({
-    maxSize: MAX_REMEMBERED,
-    sizeCalculation: ({ descriptor }) => JSON.stringify(descriptor).length + OVERHEAD,
-  })
-
-  get(name: Digest): KnownReferrer | undefined {
-    return this.#known.get(name)
-  }
-
-  remember(known: KnownReferrer): void {
-    this.#known.set(known.descriptor.digest, known)
-  }
-
-  /** Counts a referrer that was pushed; gives back those of its bucket when they are worth a summary, and forgets that
-   *  they were not in one.
-   *  @param path of the summary */
-  addUnsummarised(path: string, name: Digest): readonly KnownReferrer[] {
-    const waiting = this.#unsummarised.get(path) ?? []
-    waiting.push(name)
-    this.#unsummarised.set(path, waiting.length < WORTH_A_SUMMARY ? waiting : [])
-    if (waiting.length < WORTH_A_SUMMARY) return []
-    return waiting.map((one) => this.#known.get(one)).filter((known) => known !== undefined)
-  }
-}
-
-/** Summaries that wait for more referrers. */
-const MAX_UNSUMMARISED = 1_000
-
-/** In characters, which are bytes in most descriptors. */
-const MAX_REMEMBERED = 16 * 1024 * 1024
-const OVERHEAD = 200
-
-/** Some of a subject's referrers, in byte order: those of one algorithm whose hex begins with one digit. */
-export interface ReferrerBucket {
-  readonly subject: Digest
-  /** `bucketOf` each of the names. */
-  readonly key: string
-  readonly names: readonly Digest[]
-  /** False when the bucket may hold more that stand before the first of these. */
-  readonly whole: boolean
-}
 
 export interface ReferrerDescriptorParts {
   readonly storage: StorageDriver
@@ -83,55 +38,50 @@ export class ReferrerDescriptors {
   }
 
   /** In the order of the names; those are missing whose manifests are. */
-  async of(bucket: ReferrerBucket): Promise<KnownReferrer[]> {
-    const { memory } = this.#parts
-    const found = new Map<Digest, KnownReferrer>()
-    for (const name of bucket.names) keep(found, memory.get(name))
-    if (found.size < bucket.names.length) await this.#findRest(bucket, found)
-    return bucket.names.map((name) => found.get(name)).filter((known) => known !== undefined)
+  async of(bucket: ReferrerBucket): Promise<RememberedReferrer[]> {
+    const summary = this.#summary(bucket)
+    const remembered = this.#parts.memory.bucket(summary)
+    const missing = bucket.names.filter((name) => remembered.get(name) === undefined)
+    if (missing.length > 0) await this.#find(missing, { bucket, remembered, summary })
+    return bucket.names.map((name) => remembered.get(name)).filter((referrer) => referrer !== undefined)
   }
 
   /** Takes note of a referrer that has just been pushed. */
   async add(subject: Digest, descriptor: ReferrerDescriptor): Promise<void> {
-    const { storage, memory, paths } = this.#parts
-    memory.remember(abridge(descriptor))
-    const path = paths.subject(subject).summary(bucketOf(descriptor.digest))
-    const added = memory.addUnsummarised(path, descriptor.digest)
-    if (added.length === 0) return
-    const names = new Set(added.map((known) => known.descriptor.digest))
-    const others = (await readSummary(storage, path)).filter((known) => !names.has(known.descriptor.digest))
-    await this.#summarise(path, [...others, ...added])
+    const { storage, memory } = this.#parts
+    const summary = this.#summary({ subject, key: bucketOf(descriptor.digest) })
+    const remembered = memory.bucket(summary)
+    remembered.add(abridge(descriptor))
+    const unsummarised = remembered.addUnsummarised(descriptor.digest, WORTH_A_SUMMARY)
+    memory.keep(summary, remembered)
+    if (unsummarised.length > 0)
+      await this.#summarise(summary, [...(await readSummary(storage, summary)), ...unsummarised])
+  }
+
+  /** Takes note that a manifest was deleted. */
+  removed(subject: Digest, name: Digest): void {
+    this.#parts.memory.bucket(this.#summary({ subject, key: bucketOf(name) })).unsee(name)
   }
 
   /** With all its annotations; undefined when the manifest is missing or damaged. */
-  async whole({
-    subject,
-    known,
-  }: {
-    subject: Digest
-    known: KnownReferrer
-  }): Promise<ReferrerDescriptor | undefined> {
-    if (!known.abridged) return known.descriptor
-    return this.#read(subject, known.descriptor.digest)
+  async whole(subject: Digest, known: KnownReferrer): Promise<ReferrerDescriptor | undefined> {
+    return known.abridged ? this.#read(subject, known.descriptor.digest) : known.descriptor
   }
 
-  async #findRest(bucket: ReferrerBucket, found: Map<Digest, KnownReferrer>): Promise<void> {
-    const { storage, memory, paths } = this.#parts
-    const path = paths.subject(bucket.subject).summary(bucket.key)
-    const summary = bucket.names.length < WORTH_A_SUMMARY ? [] : await readSummary(storage, path)
+  async #find(missing: readonly Digest[], { bucket, remembered, summary }: Search): Promise<void> {
+    const { storage, memory } = this.#parts
+    const kept = bucket.names.length < WORTH_A_SUMMARY ? [] : await readSummary(storage, summary)
     const names = new Set(bucket.names)
-    const kept = bucket.whole ? summary.filter(({ descriptor }) => names.has(descriptor.digest)) : summary
-    for (const known of kept) {
-      if (!names.has(known.descriptor.digest)) continue
-      memory.remember(known)
-      found.set(known.descriptor.digest, known)
-    }
+    for (const known of kept) if (names.has(known.descriptor.digest)) remembered.add(known)
     const learnt = await this.#learn(
       bucket,
-      bucket.names.filter((name) => !found.has(name)),
+      missing.filter((name) => remembered.get(name) === undefined),
     )
-    for (const known of learnt) found.set(known.descriptor.digest, known)
-    if (learnt.length >= WORTH_A_SUMMARY) await this.#summarise(path, [...kept, ...learnt])
+    for (const known of learnt) remembered.add(known)
+    memory.keep(summary, remembered)
+    if (learnt.length < WORTH_A_SUMMARY) return
+    const there = bucket.whole ? kept.filter((known) => names.has(known.descriptor.digest)) : kept
+    await this.#summarise(summary, [...there, ...learnt])
   }
 
   /** From the manifests themselves. */
@@ -140,9 +90,7 @@ export class ReferrerDescriptors {
     const work = (name: Digest) => this.#read(subject, name)
     for await (const descriptor of mapInOrder(names, { concurrency: READ_CONCURRENCY, work })) {
       if (descriptor === undefined) continue
-      const known = abridge(descriptor)
-      this.#parts.memory.remember(known)
-      learnt.push(known)
+      learnt.push(abridge(descriptor))
     }
     return learnt
   }
@@ -157,20 +105,23 @@ export class ReferrerDescriptors {
   async #summarise(path: string, referrers: readonly KnownReferrer[]): Promise<void> {
     const { storage, readOnly, log } = this.#parts
     if (readOnly) return
+    const byName = new Map(referrers.map((known) => [known.descriptor.digest, known]))
     try {
-      await writeSummary(storage, path, referrers)
+      await writeSummary(storage, path, [...byName.values()])
     } catch (error) {
       if (!(error instanceof StorageError || error instanceof RegistryError)) throw error
       log.warn({ path, err: error }, 'a summary of referrers could not be written')
     }
   }
+
+  #summary({ subject, key }: Pick<ReferrerBucket, 'subject' | 'key'>): string {
+    return this.#parts.paths.subject(subject).summary(key)
+  }
 }
 
-function keep(found: Map<Digest, KnownReferrer>, known: KnownReferrer | undefined): void {
-  if (known !== undefined) found.set(known.descriptor.digest, known)
-}
-
-/** Names fall into the same bucket as long as this is the same. */
-export function bucketOf(name: Digest): string {
-  return `${algorithmOf(name)}-${hexOf(name).slice(0, 1)}`
+interface Search {
+  readonly bucket: ReferrerBucket
+  readonly remembered: RememberedBucket
+  /** The path of the bucket's. */
+  readonly summary: string
 }

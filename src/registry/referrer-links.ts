@@ -1,4 +1,4 @@
-import { ALGORITHMS, CANONICAL, type Digest } from '../core/digest.ts'
+import { ALGORITHMS, algorithmOf, CANONICAL, type Digest, hexOf } from '../core/digest.ts'
 import type { Page } from '../core/registry.ts'
 import type { Precedence, StorageDriver } from '../core/storage-driver.ts'
 import type { LinkSet, Links } from './links.ts'
@@ -10,6 +10,21 @@ export interface LinkedReferrer {
   /** What it was pushed by. */
   readonly name: Digest
   readonly canonical: Digest
+}
+
+/** Some of a subject's referrers, in byte order: those of one algorithm whose hex begins with one digit. */
+export interface ReferrerBucket {
+  readonly subject: Digest
+  /** `bucketOf` each of the names. */
+  readonly key: string
+  readonly names: readonly Digest[]
+  /** False when the bucket may hold more that stand before the first of these. */
+  readonly whole: boolean
+}
+
+/** Names fall into the same bucket as long as this is the same. */
+export function bucketOf(name: Digest): string {
+  return `${algorithmOf(name)}-${hexOf(name).slice(0, 1)}`
 }
 
 export interface ReferrerLinkParts {
@@ -74,18 +89,31 @@ export class ReferrerLinks {
   }
 
   /** The names of the referrers in byte order. They are not looked at: whether they are there is another question. */
-  async *names(subject: Digest, { after }: Page = {}): AsyncIterable<Digest> {
+  async *buckets(subject: Digest, { after }: Page = {}): AsyncIterable<ReferrerBucket> {
     const paths = this.#parts.paths.subject(subject)
     for (const algorithm of ALGORITHMS) {
       const prefix = `${algorithm}:`
       if (after !== undefined && after > prefix && !after.startsWith(prefix)) continue
       const afterHex = after?.startsWith(prefix) ? after.slice(prefix.length) : undefined
+      let bucket = { subject, key: '', names: [] as Digest[], whole: true }
       for await (const { name } of this.#parts.storage.list(paths.referrers(algorithm), {
         after: afterHex,
       })) {
         const digest = digestFromFolder(algorithm, name)
-        if (digest !== undefined) yield digest
+        if (digest === undefined) continue
+        const key = bucketOf(digest)
+        if (key !== bucket.key) {
+          if (bucket.names.length > 0) yield bucket
+          bucket = {
+            subject,
+            key,
+            names: [],
+            whole: afterHex === undefined || !digest.startsWith(`${prefix}${afterHex[0]}`),
+          }
+        }
+        bucket.names.push(digest)
       }
+      if (bucket.names.length > 0) yield bucket
     }
   }
 

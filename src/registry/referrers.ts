@@ -1,47 +1,28 @@
-import { LRUCache } from 'lru-cache'
 import type { ReferrerDescriptor } from '../core/descriptor.ts'
 import type { Digest } from '../core/digest.ts'
 import { parseReferrer } from '../core/manifest/referrer.ts'
-import type { RepositoryName } from '../core/reference.ts'
 import type { ReferrerQuery } from '../core/registry.ts'
 import type { FallbackTags } from './fallback-tag.ts'
-import { mapInOrder } from './map-in-order.ts'
 import type { ReferrerBackfill } from './referrer-backfill.ts'
-import { bucketOf, type ReferrerBucket, type ReferrerDescriptors } from './referrer-descriptors.ts'
+import type { ReferrerDescriptors } from './referrer-descriptors.ts'
 import type { LinkedReferrer, ReferrerLinks } from './referrer-links.ts'
-import type { KnownReferrer } from './referrer-summary.ts'
-
-/** Which manifests of long lists were there a moment ago. */
-export class ReferrersSeen {
-  readonly #seen = new LRUCache<string, true>({ max: 100_000, ttl: 60_000 })
-
-  has(repository: RepositoryName, name: Digest): boolean {
-    return this.#seen.has(`${repository}@${name}`)
-  }
-
-  add(repository: RepositoryName, name: Digest): void {
-    this.#seen.set(`${repository}@${name}`, true)
-  }
-
-  delete(repository: RepositoryName, name: Digest): void {
-    this.#seen.delete(`${repository}@${name}`)
-  }
-}
+import type { RememberedReferrer } from './referrer-memory.ts'
 
 export interface ReferrersParts {
-  readonly repository: RepositoryName
   readonly links: ReferrerLinks
   readonly descriptors: ReferrerDescriptors
   readonly backfill: ReferrerBackfill
   readonly fallbackTags: FallbackTags
-  readonly seen: ReferrersSeen
   readonly readOnly: boolean
 }
 
-/** So many of one list are looked up every time, whether another registry has removed them; the others once a minute. */
+/** Another registry may remove manifests and leave the links: so many of one list are looked up every time, the others
+ *  once in a while. */
 const ALWAYS_LOOKED_UP = 64
+const TRUSTED_MS = 60_000
 
-const LOOK_UP_CONCURRENCY = 16
+/** How many are looked up at once. */
+const LOOK_UPS = 16
 
 /** A repository's manifests by what they refer to. The links say which there are, in one ordered listing; what is said
  *  of each is remembered, in memory and beside the links. docs/decisions/004-lists-of-referrers.md says why. */
@@ -58,10 +39,12 @@ export class Referrers {
       await this.#parts.fallbackTags.take(subject)
     }
     let position = 0
-    const work = (known: KnownReferrer) => this.#present(subject, known, position++)
-    const listed = this.#described(subject, query)
-    for await (const descriptor of mapInOrder(listed, { concurrency: LOOK_UP_CONCURRENCY, work })) {
-      if (descriptor !== undefined) yield descriptor
+    for await (const some of this.#described(subject, query)) {
+      for (let start = 0; start < some.length; start += LOOK_UPS) {
+        const group = some.slice(start, start + LOOK_UPS)
+        yield* await this.#present(subject, group, { always: position < ALWAYS_LOOKED_UP })
+        position += group.length
+      }
     }
   }
 
@@ -78,51 +61,45 @@ export class Referrers {
 
   /** The manifest is removed. */
   async removed(referrer: LinkedReferrer): Promise<void> {
-    this.#parts.seen.delete(this.#parts.repository, referrer.name)
+    this.#parts.descriptors.removed(referrer.subject, referrer.name)
     await this.#parts.links.remove(referrer)
   }
 
-  async *#described(subject: Digest, { after, artifactType }: ReferrerQuery): AsyncIterable<KnownReferrer> {
-    for await (const bucket of inBuckets(subject, this.#parts.links.names(subject, { after }), after)) {
-      for (const known of await this.#parts.descriptors.of(bucket)) {
-        if (artifactType === undefined || known.descriptor.artifactType === artifactType) yield known
-      }
+  /** What may be listed, a bucket at a time. */
+  async *#described(
+    subject: Digest,
+    { after, artifactType }: ReferrerQuery,
+  ): AsyncIterable<readonly RememberedReferrer[]> {
+    for await (const bucket of this.#parts.links.buckets(subject, { after })) {
+      const referrers = await this.#parts.descriptors.of(bucket)
+      yield artifactType === undefined
+        ? referrers
+        : referrers.filter(({ known }) => known.descriptor.artifactType === artifactType)
     }
   }
 
+  /** Those of the group whose manifests are there, with all their annotations. A group that needs no look-up costs
+   *  nothing but itself: lists are long. */
   async #present(
     subject: Digest,
-    known: KnownReferrer,
-    position: number,
-  ): Promise<ReferrerDescriptor | undefined> {
-    const { repository, links, descriptors, seen } = this.#parts
-    const { digest } = known.descriptor
-    if (position < ALWAYS_LOOKED_UP || !seen.has(repository, digest)) {
-      if (!(await links.isThere(digest))) return undefined
-      seen.add(repository, digest)
-    }
-    return known.abridged ? descriptors.whole({ subject, known }) : known.descriptor
+    group: readonly RememberedReferrer[],
+    { always }: { always: boolean },
+  ): Promise<readonly ReferrerDescriptor[]> {
+    const since = always ? Number.POSITIVE_INFINITY : performance.now() - TRUSTED_MS
+    const isCertain = ({ known, seenAt }: RememberedReferrer) => seenAt > since && !known.abridged
+    if (group.every(isCertain)) return group.map(({ known }) => known.descriptor)
+    const looked = group.map(async (referrer) => {
+      if (!(await this.#isThere(referrer, since))) return undefined
+      return this.#parts.descriptors.whole(subject, referrer.known)
+    })
+    return (await Promise.all(looked)).filter((descriptor) => descriptor !== undefined)
   }
-}
 
-/** The names as they come, those of one bucket together. */
-async function* inBuckets(
-  subject: Digest,
-  names: AsyncIterable<Digest>,
-  after: string | undefined,
-): AsyncIterable<ReferrerBucket> {
-  let bucket: { key: string; names: Digest[] } | undefined
-  const done = ({ key, names: some }: { key: string; names: Digest[] }): ReferrerBucket => ({
-    subject,
-    key,
-    names: some,
-    whole: after === undefined || after < key.replace('-', ':'),
-  })
-  for await (const name of names) {
-    const key = bucketOf(name)
-    if (bucket !== undefined && bucket.key !== key) yield done(bucket)
-    if (bucket?.key === key) bucket.names.push(name)
-    else bucket = { key, names: [name] }
+  async #isThere(referrer: RememberedReferrer, since: number): Promise<boolean> {
+    if (referrer.seenAt > since) return true
+    const now = performance.now()
+    if (!(await this.#parts.links.isThere(referrer.known.descriptor.digest))) return false
+    referrer.seenAt = now
+    return true
   }
-  if (bucket !== undefined) yield done(bucket)
 }

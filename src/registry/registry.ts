@@ -10,8 +10,7 @@ import { REPOSITORY_MARKS, repositoryNames } from './catalog.ts'
 import { FallbackMemory } from './fallback-tag.ts'
 import { Links } from './links.ts'
 import { Backfills } from './referrer-backfill.ts'
-import { ReferrerMemory } from './referrer-descriptors.ts'
-import { ReferrersSeen } from './referrers.ts'
+import { ReferrerMemory } from './referrer-memory.ts'
 import { type SharedParts, StoredRepository } from './repository.ts'
 import { Storage } from './storage.ts'
 import { UploadSessions } from './upload-sessions.ts'
@@ -43,7 +42,6 @@ export class StoredRegistry implements Registry {
       backfills: new Backfills(),
       fallbackMemory: new FallbackMemory(),
       referrerMemory: new ReferrerMemory(),
-      referrersSeen: new ReferrersSeen(),
       readOnly,
       log,
       findElsewhere: (digest, from) => this.#findBlob(digest, from),

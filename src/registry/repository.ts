@@ -13,9 +13,10 @@ import { LinkSet, type Links } from './links.ts'
 import { LinkedManifests } from './manifest-service.ts'
 import { RepositoryPaths } from './paths.ts'
 import { type Backfills, ReferrerBackfill } from './referrer-backfill.ts'
-import { ReferrerDescriptors, type ReferrerMemory } from './referrer-descriptors.ts'
+import { ReferrerDescriptors } from './referrer-descriptors.ts'
 import { ReferrerLinks } from './referrer-links.ts'
-import { Referrers, type ReferrersSeen } from './referrers.ts'
+import type { ReferrerMemory } from './referrer-memory.ts'
+import { Referrers } from './referrers.ts'
 import { LinkedSignatures } from './signature-service.ts'
 import { LinkedTags } from './tag-service.ts'
 import type { UploadSessions } from './upload-sessions.ts'
@@ -31,7 +32,6 @@ export interface SharedParts {
   readonly backfills: Backfills
   readonly fallbackMemory: FallbackMemory
   readonly referrerMemory: ReferrerMemory
-  readonly referrersSeen: ReferrersSeen
   /** Nothing may be written, whatever is asked for. */
   readonly readOnly: boolean
   readonly log: Log
@@ -106,12 +106,10 @@ interface RepositoryParts extends SharedParts {
 function referrersOf(repository: RepositoryName, parts: RepositoryParts): Referrers {
   const links = new ReferrerLinks(parts)
   return new Referrers({
-    repository,
     links,
     descriptors: new ReferrerDescriptors({ ...parts, links, memory: parts.referrerMemory }),
     backfill: new ReferrerBackfill({ ...parts, repository, referrers: links }),
     fallbackTags: new FallbackTags({ ...parts, referrers: links, memory: parts.fallbackMemory }),
-    seen: parts.referrersSeen,
     readOnly: parts.readOnly,
   })
 }

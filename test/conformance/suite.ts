@@ -5,7 +5,7 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { requireTool } from '../support/tools.ts'
 
-const servesReferrers = false
+const servesReferrers = true
 
 /** The parts of the suite that a registry may leave out; Entrepot is held to all that it serves. */
 const settings = {

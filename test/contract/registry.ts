@@ -6,6 +6,8 @@ import { describeHealing } from './registry/healing.ts'
 import { describeLayout } from './registry/layout.ts'
 import { describeLeftovers } from './registry/leftovers.ts'
 import { describeManifests } from './registry/manifests.ts'
+import { describeReferrers } from './registry/referrers.ts'
+import { describeReferrersFromBefore } from './registry/referrers-from-before.ts'
 import { describeSignatures } from './registry/signatures.ts'
 import { RegistryUnderTest } from './registry/support.ts'
 import { describeTags } from './registry/tags.ts'
@@ -30,6 +32,8 @@ export function describeRegistry(name: string, open: () => Promise<DriverUnderTe
     describeTags(current)
     describeSignatures(current)
     describeCatalog(current)
+    describeReferrers(current)
+    describeReferrersFromBefore(current)
     describeLeftovers(current)
     describeLayout(current)
   })
