@@ -8,6 +8,7 @@ import { describeLeftovers } from './registry/leftovers.ts'
 import { describeManifests } from './registry/manifests.ts'
 import { describeReferrers } from './registry/referrers.ts'
 import { describeReferrersFromBefore } from './registry/referrers-from-before.ts'
+import { describeSignatureList } from './registry/signature-list.ts'
 import { describeSignatures } from './registry/signatures.ts'
 import { RegistryUnderTest } from './registry/support.ts'
 import { describeTags } from './registry/tags.ts'
@@ -31,6 +32,7 @@ export function describeRegistry(name: string, open: () => Promise<DriverUnderTe
     describeManifests(current)
     describeTags(current)
     describeSignatures(current)
+    describeSignatureList(current)
     describeCatalog(current)
     describeReferrers(current)
     describeReferrersFromBefore(current)
