@@ -8,11 +8,11 @@ import { digestFromFolder } from './paths.ts'
 /** Link files: small files that hold a digest. They are written exactly and read leniently: a link that a crash of
  *  some other registry left empty or broken counts as absent, and is logged once. */
 export class Links {
-  readonly #storage: StorageDriver
+  readonly #storage: Pick<StorageDriver, 'get' | 'put'>
   readonly #log: Log
   readonly #reported = new Set<string>()
 
-  constructor(storage: StorageDriver, log: Log) {
+  constructor(storage: Pick<StorageDriver, 'get' | 'put'>, log: Log) {
     this.#storage = storage
     this.#log = log
   }

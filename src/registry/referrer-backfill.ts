@@ -3,10 +3,10 @@ import { algorithmOf, CANONICAL, type Digest, isDigest } from '../core/digest.ts
 import { isPathNotFound, RegistryError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { RepositoryName } from '../core/reference.ts'
-import type { StorageDriver } from '../core/storage-driver.ts'
 import type { BlobPool } from './blob-pool.ts'
 import type { LinkSet } from './links.ts'
 import { mapInOrder } from './map-in-order.ts'
+import type { SmallFiles } from './overlay.ts'
 import type { RepositoryPaths } from './paths.ts'
 import { readReferrer } from './read-referrer.ts'
 import type { ReferrerLinks } from './referrer-links.ts'
@@ -49,7 +49,7 @@ const TIME_TO_LIVE_MS = 60_000
 export interface BackfillParts {
   readonly repository: RepositoryName
   readonly paths: RepositoryPaths
-  readonly storage: StorageDriver
+  readonly own: SmallFiles
   readonly pool: BlobPool
   readonly revisions: LinkSet
   readonly referrers: ReferrerLinks
@@ -123,7 +123,7 @@ export class ReferrerBackfill {
   /** Up to which manifest the work is done; undefined where it was not begun, or the file is not what was written. */
   async #progress(): Promise<Digest | typeof COMPLETE | undefined> {
     try {
-      const text = Buffer.from(await this.#parts.storage.get(this.#parts.paths.backfill)).toString()
+      const text = Buffer.from(await this.#parts.own.get(this.#parts.paths.backfill)).toString()
       return text === COMPLETE || isDigest(text) ? text : undefined
     } catch (error) {
       if (isPathNotFound(error)) return undefined
@@ -132,7 +132,7 @@ export class ReferrerBackfill {
   }
 
   #write(progress: Digest | typeof COMPLETE): Promise<void> {
-    return this.#parts.storage.put(this.#parts.paths.backfill, Buffer.from(progress))
+    return this.#parts.own.put(this.#parts.paths.backfill, Buffer.from(progress))
   }
 }
 

@@ -2,9 +2,9 @@ import type { ReferrerDescriptor } from '../core/descriptor.ts'
 import { algorithmOf, CANONICAL, type Digest } from '../core/digest.ts'
 import { RegistryError, StorageError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
-import type { StorageDriver } from '../core/storage-driver.ts'
 import type { BlobPool } from './blob-pool.ts'
 import { mapInOrder } from './map-in-order.ts'
+import type { SmallFiles } from './overlay.ts'
 import type { RepositoryPaths } from './paths.ts'
 import { readReferrer } from './read-referrer.ts'
 import { bucketOf, type ReferrerBucket, type ReferrerLinks } from './referrer-links.ts'
@@ -12,7 +12,7 @@ import type { ReferrerMemory, RememberedBucket, RememberedReferrer } from './ref
 import { abridge, type KnownReferrer, readSummary, writeSummary } from './referrer-summary.ts'
 
 export interface ReferrerDescriptorParts {
-  readonly storage: StorageDriver
+  readonly own: SmallFiles
   readonly pool: BlobPool
   readonly links: ReferrerLinks
   readonly memory: ReferrerMemory
@@ -48,14 +48,14 @@ export class ReferrerDescriptors {
 
   /** Takes note of a referrer that has just been pushed. */
   async add(subject: Digest, descriptor: ReferrerDescriptor): Promise<void> {
-    const { storage, memory } = this.#parts
+    const { own, memory } = this.#parts
     const summary = this.#summary({ subject, key: bucketOf(descriptor.digest) })
     const remembered = memory.bucket(summary)
     remembered.add(abridge(descriptor))
     const unsummarised = remembered.addUnsummarised(descriptor.digest, WORTH_A_SUMMARY)
     memory.keep(summary, remembered)
     if (unsummarised.length > 0)
-      await this.#summarise(summary, [...(await readSummary(storage, summary)), ...unsummarised])
+      await this.#summarise(summary, [...(await readSummary(own, summary)), ...unsummarised])
   }
 
   /** Takes note that a manifest was deleted. */
@@ -69,8 +69,8 @@ export class ReferrerDescriptors {
   }
 
   async #find(missing: readonly Digest[], { bucket, remembered, summary }: Search): Promise<void> {
-    const { storage, memory } = this.#parts
-    const kept = bucket.names.length < WORTH_A_SUMMARY ? [] : await readSummary(storage, summary)
+    const { own, memory } = this.#parts
+    const kept = bucket.names.length < WORTH_A_SUMMARY ? [] : await readSummary(own, summary)
     const names = new Set(bucket.names)
     for (const known of kept) if (names.has(known.descriptor.digest)) remembered.add(known)
     const learnt = await this.#learn(
@@ -103,11 +103,11 @@ export class ReferrerDescriptors {
 
   /** Whoever asked for the list gets it, whether or not the next one will be quicker. */
   async #summarise(path: string, referrers: readonly KnownReferrer[]): Promise<void> {
-    const { storage, readOnly, log } = this.#parts
+    const { own, readOnly, log } = this.#parts
     if (readOnly) return
     const byName = new Map(referrers.map((known) => [known.descriptor.digest, known]))
     try {
-      await writeSummary(storage, path, [...byName.values()])
+      await writeSummary(own, path, [...byName.values()])
     } catch (error) {
       if (!(error instanceof StorageError || error instanceof RegistryError)) throw error
       log.warn({ path, err: error }, 'a summary of referrers could not be written')

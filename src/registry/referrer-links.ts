@@ -2,6 +2,7 @@ import { ALGORITHMS, algorithmOf, CANONICAL, type Digest, hexOf } from '../core/
 import type { Page } from '../core/registry.ts'
 import type { Precedence, StorageDriver } from '../core/storage-driver.ts'
 import type { LinkSet, Links } from './links.ts'
+import type { SmallFiles } from './overlay.ts'
 import { digestFromFolder, type RepositoryPaths } from './paths.ts'
 
 /** A manifest that refers to another. */
@@ -30,7 +31,9 @@ export function bucketOf(name: Digest): string {
 export interface ReferrerLinkParts {
   readonly paths: RepositoryPaths
   readonly storage: StorageDriver
-  readonly links: Links
+  /** The registry's own files, and the links among them. */
+  readonly own: SmallFiles
+  readonly ownLinks: Links
   readonly revisions: LinkSet
 }
 
@@ -44,7 +47,7 @@ export class ReferrerLinks {
   }
 
   add(referrer: LinkedReferrer, precedence?: Precedence): Promise<void> {
-    return this.#parts.links.write(this.#link(referrer), referrer.canonical, precedence)
+    return this.#parts.ownLinks.write(this.#link(referrer), referrer.canonical, precedence)
   }
 
   /** For whoever has just added a manifest or removed one, while somebody else may have done the opposite: whichever of
@@ -60,7 +63,7 @@ export class ReferrerLinks {
   }
 
   async has(referrer: LinkedReferrer): Promise<boolean> {
-    return (await this.#parts.links.read(this.#link(referrer))) !== undefined
+    return (await this.#parts.ownLinks.read(this.#link(referrer))) !== undefined
   }
 
   /** True when the subject has the manifest in its list by any name. */
@@ -68,7 +71,7 @@ export class ReferrerLinks {
     if (await this.has({ subject, name: canonical, canonical })) return true
     for (const algorithm of ALGORITHMS) {
       if (algorithm === CANONICAL) continue
-      for await (const { name } of this.#parts.storage.list(
+      for await (const { name } of this.#parts.own.list(
         this.#parts.paths.subject(subject).referrers(algorithm),
       )) {
         const alias = digestFromFolder(algorithm, name)
@@ -80,7 +83,7 @@ export class ReferrerLinks {
 
   /** The canonical digest of what the subject's list has by this name. */
   canonical(subject: Digest, name: Digest): Promise<Digest | undefined> {
-    return this.#parts.links.read(this.#link({ subject, name }))
+    return this.#parts.ownLinks.read(this.#link({ subject, name }))
   }
 
   /** True when the repository has the manifest. */
@@ -96,7 +99,7 @@ export class ReferrerLinks {
       if (after !== undefined && after > prefix && !after.startsWith(prefix)) continue
       const afterHex = after?.startsWith(prefix) ? after.slice(prefix.length) : undefined
       let bucket = { subject, key: '', names: [] as Digest[], whole: true }
-      for await (const { name } of this.#parts.storage.list(paths.referrers(algorithm), {
+      for await (const { name } of this.#parts.own.list(paths.referrers(algorithm), {
         after: afterHex,
       })) {
         const digest = digestFromFolder(algorithm, name)

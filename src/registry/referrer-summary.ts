@@ -1,7 +1,7 @@
 import type { ReferrerDescriptor } from '../core/descriptor.ts'
 import { isDigest } from '../core/digest.ts'
 import { isPathNotFound } from '../core/errors.ts'
-import type { StorageDriver } from '../core/storage-driver.ts'
+import type { SmallFiles } from './overlay.ts'
 
 /** What a list says of a manifest. It follows from the manifest's bytes, so it never changes. */
 export interface KnownReferrer {
@@ -21,9 +21,9 @@ export function abridge(descriptor: ReferrerDescriptor): KnownReferrer {
 }
 
 /** @returns an empty list for anything that is not what `writeSummary` wrote: a summary is only a shortcut */
-export async function readSummary(storage: StorageDriver, path: string): Promise<readonly KnownReferrer[]> {
+export async function readSummary(own: SmallFiles, path: string): Promise<readonly KnownReferrer[]> {
   try {
-    return parseSummary(Buffer.from(await storage.get(path)).toString())
+    return parseSummary(Buffer.from(await own.get(path)).toString())
   } catch (error) {
     if (isPathNotFound(error)) return []
     throw error
@@ -31,11 +31,11 @@ export async function readSummary(storage: StorageDriver, path: string): Promise
 }
 
 export function writeSummary(
-  storage: StorageDriver,
+  own: SmallFiles,
   path: string,
   referrers: readonly KnownReferrer[],
 ): Promise<void> {
-  return storage.put(path, Buffer.from(JSON.stringify(referrers)), { durable: false })
+  return own.put(path, Buffer.from(JSON.stringify(referrers)), { durable: false })
 }
 
 function parseSummary(text: string): readonly KnownReferrer[] {

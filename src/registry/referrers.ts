@@ -13,7 +13,6 @@ export interface ReferrersParts {
   readonly descriptors: ReferrerDescriptors
   readonly backfill: ReferrerBackfill
   readonly fallbackTags: FallbackTags
-  readonly readOnly: boolean
 }
 
 /** Another registry may remove manifests and leave the links: so many of one list are looked up every time, the others
@@ -34,10 +33,8 @@ export class Referrers {
   }
 
   async *list(subject: Digest, query: ReferrerQuery = {}): AsyncIterable<ReferrerDescriptor> {
-    if (!this.#parts.readOnly) {
-      await this.#parts.backfill.complete()
-      await this.#parts.fallbackTags.take(subject)
-    }
+    await this.#parts.backfill.complete()
+    await this.#parts.fallbackTags.take(subject)
     let position = 0
     for await (const some of this.#described(subject, query)) {
       for (let start = 0; start < some.length; start += LOOK_UPS) {

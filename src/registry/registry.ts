@@ -9,6 +9,7 @@ import { BlobPool } from './blob-pool.ts'
 import { REPOSITORY_MARKS, repositoryNames } from './catalog.ts'
 import { FallbackMemory } from './fallback-tag.ts'
 import { Links } from './links.ts'
+import { Overlay } from './overlay.ts'
 import { Backfills } from './referrer-backfill.ts'
 import { ReferrerMemory } from './referrer-memory.ts'
 import { type SharedParts, StoredRepository } from './repository.ts'
@@ -32,10 +33,13 @@ export class StoredRegistry implements Registry {
 
   constructor({ driver, policy, cache = NO_CACHE, readOnly = false, log }: RegistryOptions) {
     const storage = new Storage(driver)
+    const own = readOnly ? new Overlay(storage) : storage
     this.#shared = {
       storage,
       pool: new BlobPool(storage),
       links: new Links(storage, log),
+      own,
+      ownLinks: new Links(own, log),
       sessions: new UploadSessions(),
       cache,
       policy,

@@ -11,6 +11,7 @@ import { type FallbackMemory, FallbackTags } from './fallback-tag.ts'
 import { KnownSignatures } from './known-signatures.ts'
 import { LinkSet, type Links } from './links.ts'
 import { LinkedManifests } from './manifest-service.ts'
+import type { SmallFiles } from './overlay.ts'
 import { RepositoryPaths } from './paths.ts'
 import { type Backfills, ReferrerBackfill } from './referrer-backfill.ts'
 import { ReferrerDescriptors } from './referrer-descriptors.ts'
@@ -26,6 +27,9 @@ export interface SharedParts {
   readonly storage: StorageDriver
   readonly pool: BlobPool
   readonly links: Links
+  /** What the registry keeps beside Distribution's layout. Where nothing may be written it is kept in memory. */
+  readonly own: SmallFiles
+  readonly ownLinks: Links
   readonly sessions: UploadSessions
   readonly cache: DescriptorCache
   readonly policy: ManifestPolicy
@@ -110,6 +114,5 @@ function referrersOf(repository: RepositoryName, parts: RepositoryParts): Referr
     descriptors: new ReferrerDescriptors({ ...parts, links, memory: parts.referrerMemory }),
     backfill: new ReferrerBackfill({ ...parts, repository, referrers: links }),
     fallbackTags: new FallbackTags({ ...parts, referrers: links, memory: parts.fallbackMemory }),
-    readOnly: parts.readOnly,
   })
 }

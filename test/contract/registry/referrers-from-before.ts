@@ -132,6 +132,26 @@ export function describeReferrersFromBefore(current: () => RegistryUnderTest): v
       expect(await digestsListed(next)).toHaveLength(40)
     })
 
+    it('are found where nothing may be written, and nothing is', async () => {
+      const repository = current().repository('a')
+      const referrers = []
+      for (let number = 0; number < 40; number++) {
+        referrers.push(await pushReferrer(repository, `referrer ${number}`))
+      }
+      const silent = await pushReferrer(repository, 'silent', { subject: undefined })
+      await tagIndexOf(repository, [silent])
+      await forgetReferrers(current())
+      await pushReferrer(repository, 'linked')
+      const linked = digestOf(referrerPayload('linked'))
+      const before = await filesIn(current().driver)
+      const replica = await current().elsewhere('a', { readOnly: true })
+      const expected = [...referrers, silent, linked].sort()
+      for (let time = 0; time < 2; time++) expect(await digestsListed(replica)).toEqual(expected)
+      const after = expected[20]
+      expect((await listed(replica, { after })).map(({ digest }) => digest)).toEqual(expected.slice(21))
+      expect(await filesIn(current().driver)).toEqual(before)
+    })
+
     it('nothing is written of a repository that is not there, or has no manifests', async () => {
       await pushBlob(current().repository('a'), 'content')
       const before = await filesIn(current().driver)

@@ -38,9 +38,9 @@ export class RegistryUnderTest {
   }
 
   /** A repository as another replica sees it, or the same process after a restart. */
-  async elsewhere(name: string): Promise<Repository> {
+  async elsewhere(name: string, options: { readOnly?: boolean } = {}): Promise<Repository> {
     const driver = await this.#opened.another()
-    const registry = new StoredRegistry({ driver, policy: DEFAULT_POLICY, log: this.logged.log })
+    const registry = new StoredRegistry({ driver, policy: DEFAULT_POLICY, log: this.logged.log, ...options })
     return registry.repository(parseRepositoryName(name))
   }
 
