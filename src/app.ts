@@ -22,6 +22,7 @@ export async function startRegistry(config: Config, log: Log): Promise<RunningRe
     policy: manifestPolicy(config),
     cache: descriptorCache(config),
     readOnly: config.storage.maintenance.readonly.enabled,
+    smallContentBytes: config.storage.cache.blobdescriptor === 'none' ? 0 : config.storage.cache.contentsize,
     log,
   })
   const server = new HttpServer({ registry, settings: httpSettings(config), log })
@@ -58,11 +59,10 @@ async function openDriver(storage: Config['storage']): Promise<StorageDriver> {
   return storage.maintenance.readonly.enabled ? new FilesystemDriver(options) : FilesystemDriver.open(options)
 }
 
-/** Absent, there is none, as in Distribution; in memory also where Redis is asked for, of which a warning speaks. */
 function descriptorCache({ storage: { cache } }: Config): DescriptorCache {
   return cache.blobdescriptor === 'none'
     ? NO_CACHE
-    : new MemoryDescriptorCache({ maxEntries: cache.blobdescriptorsize })
+    : new MemoryDescriptorCache({ maxEntries: cache.blobdescriptorsize, ttlMs: cache.ttl })
 }
 
 /** How long a server that has just started is left alone by its own maintenance. */

@@ -1,73 +1,51 @@
-import { describe, expect, test, vi } from 'vitest'
-import { OCTET_STREAM } from '../core/descriptor.ts'
-import type { StoredBlob } from '../core/descriptor-cache.ts'
-import { digestOf } from '../core/digest.ts'
+import { describe, expect, it } from 'vitest'
+import { CountedSource, describeDescriptorCache } from '../../test/contract/descriptor-cache.ts'
 import { parseRepositoryName } from '../core/reference.ts'
 import { MemoryDescriptorCache } from './memory.ts'
 
 const a = parseRepositoryName('a')
-const b = parseRepositoryName('b')
 
-function blob(text: string): StoredBlob {
-  const digest = digestOf(Buffer.from(text))
-  return { descriptor: { mediaType: OCTET_STREAM, digest, size: text.length }, canonical: digest }
-}
+describeDescriptorCache('in memory', async () => {
+  const cache = new MemoryDescriptorCache({ maxEntries: 10 })
+  return { cache, close: () => cache.close() }
+})
 
-describe('the cache in memory', () => {
-  const one = blob('one')
-  const digest = one.canonical
-
-  test('asks storage once for what is there', async () => {
-    const cache = new MemoryDescriptorCache({ maxEntries: 10 })
-    const look = vi.fn(async () => one)
-    expect(await cache.find(a, digest, look)).toBe(one)
-    expect(await cache.find(a, digest, look)).toBe(one)
-    expect(look).toHaveBeenCalledTimes(1)
+describe('the descriptor cache in memory', () => {
+  it.each([
+    { maxEntries: 2, isRemembered: false },
+    { maxEntries: 0, isRemembered: true },
+    { maxEntries: -1, isRemembered: true },
+  ])('with room for $maxEntries, the oldest of three is remembered: $isRemembered', async (row) => {
+    const cache = new MemoryDescriptorCache(row)
+    const source = new CountedSource(a)
+    const [first] = ['one', 'two', 'three'].map((content) => source.put(content))
+    for (const digest of source.links.keys()) await cache.find(source, digest)
+    expect(cache.peek(source, first!) !== undefined).toBe(row.isRemembered)
+    expect(cache.counts.displaced).toBe(row.isRemembered ? 0 : 1)
   })
 
-  test('asks storage every time for what is not there', async () => {
-    const cache = new MemoryDescriptorCache({ maxEntries: 10 })
-    const look = vi.fn(async () => undefined)
-    await cache.find(a, digest, look)
-    await cache.find(a, digest, look)
-    expect(look).toHaveBeenCalledTimes(2)
+  it('remembers in how many repositories a blob is up to a number as well', async () => {
+    const cache = new MemoryDescriptorCache({ maxEntries: 1 })
+    const sources = Array.from(
+      { length: 5 },
+      (_, index) => new CountedSource(parseRepositoryName(`r${index}`)),
+    )
+    const digests = sources.map((source) => source.put('one'))
+    for (const [index, source] of sources.entries()) await cache.find(source, digests[index]!)
+    expect(sources.map((source, index) => cache.peek(source, digests[index]!) !== undefined)).toEqual([
+      false,
+      true,
+      true,
+      true,
+      true,
+    ])
   })
 
-  test('keeps repositories apart', async () => {
-    const cache = new MemoryDescriptorCache({ maxEntries: 10 })
-    await cache.find(a, digest, async () => one)
-    expect(await cache.find(b, digest, async () => undefined)).toBeUndefined()
+  it('forgets what is older than its time to live', async () => {
+    const cache = new MemoryDescriptorCache({ maxEntries: 10, ttlMs: 1 })
+    const source = new CountedSource(a)
+    const digest = source.put('one')
+    await cache.find(source, digest)
+    await expect.poll(() => cache.peek(source, digest)).toBeUndefined()
   })
-
-  test('forgets a blob by every name', async () => {
-    const cache = new MemoryDescriptorCache({ maxEntries: 10 })
-    const alias = digestOf(Buffer.from('one'), 'sha512')
-    for (const name of [digest, alias]) await cache.find(a, name, async () => one)
-    await cache.evict(a, [digest, alias])
-    for (const name of [digest, alias])
-      expect(await cache.find(a, name, async () => undefined)).toBeUndefined()
-  })
-
-  test('does not remember what was evicted while storage was asked', async () => {
-    const cache = new MemoryDescriptorCache({ maxEntries: 10 })
-    const found = Promise.withResolvers<StoredBlob>()
-    const finding = cache.find(a, digest, () => found.promise)
-    await cache.evict(a, [digest])
-    found.resolve(one)
-    await finding
-    expect(await cache.find(a, digest, async () => undefined)).toBeUndefined()
-  })
-
-  test.each([
-    { maxEntries: 2, remembered: false },
-    { maxEntries: 0, remembered: true },
-  ])(
-    'with room for $maxEntries, the oldest of three is remembered: $remembered',
-    async ({ maxEntries, remembered }) => {
-      const cache = new MemoryDescriptorCache({ maxEntries })
-      for (const each of [one, blob('two'), blob('three')])
-        await cache.find(a, each.canonical, async () => each)
-      expect(await cache.find(a, digest, async () => undefined)).toEqual(remembered ? one : undefined)
-    },
-  )
 })

@@ -1,45 +1,185 @@
 import { LRUCache } from 'lru-cache'
-import type { DescriptorCache, StoredBlob } from '../core/descriptor-cache.ts'
+import {
+  askSource,
+  type CacheCounts,
+  type ContentInfo,
+  type ContentKind,
+  type ContentSet,
+  type ContentSource,
+  type DescriptorCache,
+  memberKey,
+  type StoredContent,
+  storedContent,
+} from '../core/descriptor-cache.ts'
 import type { Digest } from '../core/digest.ts'
-import type { RepositoryName } from '../core/reference.ts'
 
-/** An entry that some other process made wrong is wrong no longer than this. */
-const TIME_TO_LIVE_MS = 24 * 60 * 60 * 1000
+export interface MemoryCacheOptions {
+  /** How many descriptors are remembered, and four times as many memberships of repositories; 0 or less: as many as come. */
+  maxEntries: number
+  /** An entry that some other process made wrong is wrong no longer than this. */
+  ttlMs?: number
+}
 
-/** The layer info cache of one process: the entries used last, up to a number of them. */
+export const DEFAULT_TTL_MS = 24 * 60 * 60 * 1000
+
+/** A blob that is common to many repositories has one descriptor, and a membership in each. */
+const MEMBERS_PER_DESCRIPTOR = 4
+
+/** A question that is being answered, or a change under way. */
+interface Look {
+  /** True when what it was about has been evicted since it began. */
+  isStale: boolean
+  found: Promise<StoredContent | undefined>
+}
+
+/** The layer info cache of one process: the entries used last, up to a number of them. Those who ask for the same at
+ *  the same time share one answer. */
 export class MemoryDescriptorCache implements DescriptorCache {
-  readonly #entries: LRUCache<string, StoredBlob>
-  /** Counts evictions: what was looked up before one may be what it was about. */
-  #evictions = 0
+  readonly counts: MemoryCounts
+  /** From a set and a name in it to the canonical digest. */
+  readonly #members: LRUCache<string, Digest>
+  /** From the canonical digest to the content under that name. */
+  readonly #contents: Record<ContentKind, LRUCache<Digest, StoredContent>>
+  readonly #looks = new Map<string, Look>()
 
-  /** @param options.maxEntries 0 or less for no limit */
-  constructor({ maxEntries }: { maxEntries: number }) {
-    const limit =
-      maxEntries > 0 ? { max: maxEntries } : { maxSize: Number.MAX_SAFE_INTEGER, sizeCalculation: () => 1 }
-    this.#entries = new LRUCache({ ...limit, ttl: TIME_TO_LIVE_MS })
+  constructor({ maxEntries, ttlMs = DEFAULT_TTL_MS }: MemoryCacheOptions) {
+    const options = (max: number) => ({
+      ...(max > 0 ? { max } : { maxSize: Number.MAX_SAFE_INTEGER, sizeCalculation: () => 1 }),
+      ttl: ttlMs,
+      dispose: (_value: unknown, _key: unknown, reason: string) => {
+        if (reason === 'evict' || reason === 'expire') this.counts.displaced++
+      },
+    })
+    this.#members = new LRUCache<string, Digest>(options(maxEntries * MEMBERS_PER_DESCRIPTOR))
+    this.#contents = {
+      blob: new LRUCache<Digest, StoredContent>(options(maxEntries)),
+      manifest: new LRUCache<Digest, StoredContent>(options(maxEntries)),
+    }
+    this.counts = new MemoryCounts(() => this.#members.size)
   }
 
-  async find(
-    repository: RepositoryName,
+  peek(set: ContentSet, digest: Digest): StoredContent | undefined {
+    const known = this.#recall(memberKey(set, digest), set.kind, digest)
+    if (known === undefined) return undefined
+    this.counts.requests++
+    this.counts.hits++
+    return known
+  }
+
+  async find(source: ContentSource, digest: Digest): Promise<StoredContent | undefined> {
+    return this.findOr(source, digest, () =>
+      askSource(
+        source,
+        digest,
+        async (canonical) => this.describe(source.kind, canonical) ?? source.describe(canonical),
+      ),
+    )
+  }
+
+  /** As `find`, with another way to the answer. */
+  findOr(
+    set: ContentSet,
     digest: Digest,
-    look: () => Promise<StoredBlob | undefined>,
-  ): Promise<StoredBlob | undefined> {
-    const key = keyOf(repository, digest)
-    const remembered = this.#entries.get(key)
-    if (remembered !== undefined) return remembered
-    const before = this.#evictions
-    const found = await look()
-    if (found !== undefined && this.#evictions === before) this.#entries.set(key, found)
-    return found
+    look: () => Promise<StoredContent | undefined>,
+  ): Promise<StoredContent | undefined> {
+    const key = memberKey(set, digest)
+    const known = this.#recall(key, set.kind, digest)
+    this.counts.requests++
+    if (known === undefined) return (this.#looks.get(key) ?? this.#begin(key, set.kind, look)).found
+    this.counts.hits++
+    return Promise.resolve(known)
   }
 
-  async evict(repository: RepositoryName, names: readonly Digest[]): Promise<void> {
-    this.#evictions += 1
-    for (const name of names) this.#entries.delete(keyOf(repository, name))
+  /** What is remembered of a canonical digest, whoever asked for it. */
+  describe(kind: ContentKind, canonical: Digest): ContentInfo | undefined {
+    return this.#contents[kind].get(canonical)?.descriptor
+  }
+
+  async learn(set: ContentSet, digest: Digest, work: () => Promise<StoredContent>): Promise<StoredContent> {
+    const key = memberKey(set, digest)
+    // What was asked before may be answered with what was there before.
+    this.#markStale(key)
+    return (await this.#begin(key, set.kind, work).found) as StoredContent
+  }
+
+  async evict(set: ContentSet, names: readonly Digest[]): Promise<void> {
+    for (const name of names) this.drop(memberKey(set, name))
+  }
+
+  /** Forgets one member by its key. */
+  drop(key: string): void {
+    this.#markStale(key)
+    if (this.#members.delete(key)) this.counts.evicted++
+  }
+
+  async forget(canonical: Digest): Promise<void> {
+    this.dropContent('blob', canonical)
+    this.dropContent('manifest', canonical)
+  }
+
+  /** Forgets what stands under a canonical digest. */
+  dropContent(kind: ContentKind, canonical: Digest): void {
+    for (const key of this.#looks.keys()) this.#markStale(key)
+    if (this.#contents[kind].delete(canonical)) this.counts.evicted++
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    for (const key of this.#looks.keys()) this.#markStale(key)
+    for (const entries of [this.#members, this.#contents.blob, this.#contents.manifest]) entries.clear()
+  }
+
+  async close(): Promise<void> {
+    this.clear()
+  }
+
+  #recall(key: string, kind: ContentKind, digest: Digest): StoredContent | undefined {
+    const canonical = this.#members.get(key)
+    const content = canonical && this.#contents[kind].get(canonical)
+    if (content === undefined || canonical === digest) return content
+    return storedContent(digest, content.canonical, content.descriptor)
+  }
+
+  #begin(key: string, kind: ContentKind, work: () => Promise<StoredContent | undefined>): Look {
+    const look: Look = { isStale: false, found: work() }
+    this.#looks.set(key, look)
+    const remember = (found: StoredContent | undefined) => {
+      if (found !== undefined && !look.isStale) this.#remember(key, kind, found)
+      return found
+    }
+    look.found = look.found.then(remember).finally(() => {
+      if (this.#looks.get(key) === look) this.#looks.delete(key)
+    })
+    return look
+  }
+
+  #remember(key: string, kind: ContentKind, { canonical, descriptor }: StoredContent): void {
+    this.#members.set(key, canonical)
+    this.#contents[kind].set(canonical, storedContent(canonical, canonical, descriptor))
+  }
+
+  /** Nobody joins it any more, and its answer is not remembered. */
+  #markStale(key: string): void {
+    const look = this.#looks.get(key)
+    if (look === undefined) return
+    look.isStale = true
+    this.#looks.delete(key)
   }
 }
 
-/** No name of a repository has the character that joins them. */
-function keyOf(repository: RepositoryName, digest: Digest): string {
-  return `${repository}@${digest}`
+class MemoryCounts implements CacheCounts {
+  requests = 0
+  hits = 0
+  errors = 0
+  evicted = 0
+  displaced = 0
+  readonly #entries: () => number
+
+  constructor(entries: () => number) {
+    this.#entries = entries
+  }
+
+  get entries(): number {
+    return this.#entries()
+  }
 }

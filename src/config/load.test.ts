@@ -102,7 +102,12 @@ describe('what a file leaves out', () => {
       log: { level: 'info', formatter: 'text', accesslog: { disabled: false }, fields: {}, hooks: [] },
       storage: {
         filesystem: { rootdirectory: '/var/lib/registry', maxthreads: 100 },
-        cache: { blobdescriptor: 'none', blobdescriptorsize: 10_000 },
+        cache: {
+          blobdescriptor: 'inmemory',
+          blobdescriptorsize: 10_000,
+          ttl: 86_400_000,
+          contentsize: 67_108_864,
+        },
         delete: { enabled: false },
         redirect: { disable: false },
         maintenance: {

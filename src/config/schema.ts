@@ -41,7 +41,17 @@ export const configSchema = z
   .transform(({ loglevel, ...config }) => ({
     ...config,
     log: { ...config.log, level: config.log.level ?? loglevel ?? ('info' as const) },
+    storage: { ...config.storage, cache: chosenCache(config.storage.cache, config.redis !== undefined) },
   }))
+
+/** Where nothing is said the cache is in Redis, if there is one, and otherwise in memory. */
+function chosenCache<Kind extends string, Rest>(
+  { blobdescriptor, ...rest }: Rest & { blobdescriptor: Kind | undefined },
+  hasRedis: boolean,
+) {
+  const byDefault = hasRedis ? ('redis' as const) : ('inmemory' as const)
+  return { ...rest, blobdescriptor: blobdescriptor ?? byDefault }
+}
 
 /** A configuration that was checked and completed with its defaults. Its keys are those of the file; durations are
  *  milliseconds, sizes are bytes. */

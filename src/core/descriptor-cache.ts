@@ -1,28 +1,109 @@
+/** The layer info cache: what storage has once said of content is not asked again.
+ *
+ *  It remembers two things: that a repository has a digest, and, shared by all repositories, what stands under a canonical
+ *  digest. Content never changes, so both stay right until somebody deletes; what is absent is never remembered. Every
+ *  cache passes the suite in `test/contract/descriptor-cache.ts`. */
 import type { Descriptor } from './descriptor.ts'
 import type { Digest } from './digest.ts'
+import { RegistryError } from './errors.ts'
 import type { RepositoryName } from './reference.ts'
 
-/** A blob of a repository: what it was asked for by, and what it is stored under. Both never change. */
-export interface StoredBlob {
+/** By which links content is visible: a blob's or a manifest's. The same bytes can be both. */
+export type ContentKind = 'blob' | 'manifest'
+
+/** Some content as a repository has it. The descriptor carries the digest that was asked for; the bytes stand under the
+ *  canonical one. */
+export interface StoredContent {
   readonly descriptor: Descriptor
   readonly canonical: Digest
 }
 
-/** The layer info cache: remembers which blobs a repository has, so that storage is asked once. It remembers only what
- *  storage said was there; what is absent is asked for every time. */
+/** What is the same for content in whichever repository. */
+export interface ContentInfo {
+  readonly mediaType: string
+  /** In bytes. With it a driver opens the content without asking how long it is. */
+  readonly size: number
+}
+
+/** The blobs of a repository, or its manifests. */
+export interface ContentSet {
+  readonly repository: RepositoryName
+  readonly kind: ContentKind
+}
+
+/** A set with the storage behind it: whom the cache asks for what it does not know. */
+export interface ContentSource extends ContentSet {
+  /** The canonical digest of what the set has under this name. */
+  resolve(digest: Digest): Promise<Digest | undefined>
+  /** Undefined when the bytes are not there. */
+  describe(canonical: Digest): Promise<ContentInfo | undefined>
+}
+
 export interface DescriptorCache {
-  /** What is remembered, or what `look` finds in storage. What was evicted while `look` ran is not remembered. */
-  find(
-    repository: RepositoryName,
-    digest: Digest,
-    look: () => Promise<StoredBlob | undefined>,
-  ): Promise<StoredBlob | undefined>
-  /** Forgets a blob by all the names it has. Called when storage has been changed, never before. */
-  evict(repository: RepositoryName, names: readonly Digest[]): Promise<void>
+  readonly counts: CacheCounts
+  /** What this process has at hand. Undefined says nothing: then `find` knows. */
+  peek(set: ContentSet, digest: Digest): StoredContent | undefined
+  /** What is remembered, or else what the source says. What is evicted while the source is asked is not remembered. */
+  find(source: ContentSource, digest: Digest): Promise<StoredContent | undefined>
+  /** Does the work that puts content into the set, and remembers its result, unless it is evicted meanwhile. */
+  learn(set: ContentSet, digest: Digest, work: () => Promise<StoredContent>): Promise<StoredContent>
+  /** Forgets content of a set by all the names it has. Called when storage has been changed, never before. */
+  evict(set: ContentSet, names: readonly Digest[]): Promise<void>
+  /** Forgets what stands under a canonical digest, for all repositories. Called when the bytes are gone. */
+  forget(canonical: Digest): Promise<void>
+  close(): Promise<void>
+}
+
+/** What a cache counts of itself; whoever wants to know reads it. */
+export interface CacheCounts {
+  requests: number
+  hits: number
+  /** Times that a cache which is not in memory could not be asked, or gave something unusable. */
+  errors: number
+  /** Entries that were removed because content was deleted, */
+  evicted: number
+  /** and those that made room for others or grew too old. */
+  displaced: number
+  /** Entries in the memory of this process at this moment. */
+  readonly entries: number
+}
+
+/** The text under which a cache keeps a member of a set. No repository's name has the character that joins them.
+ *  @throws RegistryError NAME_INVALID or DIGEST_INVALID when one of them is empty */
+export function memberKey({ kind, repository }: ContentSet, digest: Digest): string {
+  if (repository === '') throw new RegistryError('NAME_INVALID', { message: 'a repository without a name' })
+  if (digest === '') throw new RegistryError('DIGEST_INVALID', { message: 'an empty digest' })
+  return `${kind}:${repository}@${digest}`
+}
+
+/** Asks the source, and no cache.
+ *  @param describe overrides the source's own answer where a canonical digest is known already */
+export async function askSource(
+  source: ContentSource,
+  digest: Digest,
+  describe: (canonical: Digest) => Promise<ContentInfo | undefined> = (canonical) =>
+    source.describe(canonical),
+): Promise<StoredContent | undefined> {
+  const canonical = await source.resolve(digest)
+  const info = canonical && (await describe(canonical))
+  return info && storedContent(digest, canonical as Digest, info)
+}
+
+export function storedContent(
+  digest: Digest,
+  canonical: Digest,
+  { mediaType, size }: ContentInfo,
+): StoredContent {
+  return { descriptor: { mediaType, digest, size }, canonical }
 }
 
 /** Remembers nothing. */
 export const NO_CACHE: DescriptorCache = {
-  find: (_repository, _digest, look) => look(),
+  counts: { requests: 0, hits: 0, errors: 0, evicted: 0, displaced: 0, entries: 0 },
+  peek: () => undefined,
+  find: async (source, digest) => askSource(source, digest),
+  learn: (_set, _digest, work) => work(),
   evict: async () => {},
+  forget: async () => {},
+  close: async () => {},
 }

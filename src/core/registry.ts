@@ -41,6 +41,8 @@ export interface BlobService {
   /** @throws RegistryError BLOB_UNKNOWN unless this repository has it */
   stat(digest: Digest): Promise<Descriptor>
   has(digest: Digest): Promise<boolean>
+  /** A blob of this repository that is known without asking storage; undefined says nothing. */
+  peek(digest: Digest): Blob | undefined
   /** @throws RegistryError BLOB_UNKNOWN unless this repository has it */
   open(digest: Digest): Promise<Blob>
   /** Begins an upload. `algorithm` is the one the client means to name the blob by, where it says so. */
@@ -62,10 +64,12 @@ export interface BlobService {
 /** A blob that can be read. */
 export interface Blob {
   readonly descriptor: Descriptor
+  /** Its bytes, where they are in memory. */
+  readonly content: Uint8Array | undefined
   /** **A chunk is valid only until the next one is asked for.** */
   read(options?: { range?: ByteRange; signal?: AbortSignal }): AsyncIterable<Uint8Array>
   /** Where the client can fetch it by itself, or undefined. */
-  redirectUrl(method: 'GET' | 'HEAD'): Promise<URL | undefined>
+  redirectUrl(): Promise<URL | undefined>
 }
 
 export interface UploadAppendOptions {
@@ -102,6 +106,8 @@ export interface StoredManifest {
 
 export interface ManifestService {
   exists(digest: Digest): Promise<boolean>
+  /** A manifest of this repository that is at hand without asking storage; undefined says nothing. */
+  peek(digest: Digest): StoredManifest | undefined
   /** @throws RegistryError MANIFEST_UNKNOWN */
   get(digest: Digest): Promise<StoredManifest>
   /** Stores it once everything it refers to is in the repository. `digest` is the name the client gave it, checked

@@ -42,8 +42,9 @@ export interface StorageDriver {
    *  survives a power cut unless `durable` is false. */
   delete(path: string, options?: DeleteOptions): Promise<void>
 
-  /** Where a client can fetch the file by itself, or undefined when it must come through the registry. */
-  redirectUrl(path: string, options: { method: 'GET' | 'HEAD' }): Promise<URL | undefined>
+  /** Where a client can GET the file by itself, or undefined when it must come through the registry. Costs no trip to the
+   *  storage. */
+  redirectUrl(path: string): Promise<URL | undefined>
 
   /** Lets go of what the driver holds. Nothing may be asked of it afterwards. */
   close(): Promise<void>

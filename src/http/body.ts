@@ -34,6 +34,11 @@ export async function* requestBody(
   }
 }
 
+/** RFC 9112 section 6.3. */
+export function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+}
+
 /** A small body, whole.
  *  @throws what `tooLarge` makes when there is more than `maxBytes` of it */
 export async function readBody(

@@ -1,5 +1,5 @@
 import { type ErrorCode, RegistryError } from '../core/errors.ts'
-import { jsonReply, type Reply } from './reply.ts'
+import { jsonReply, type WholeReply } from './reply.ts'
 
 interface Answer {
   readonly status: number
@@ -44,7 +44,7 @@ const answers = {
 const RETRY_AFTER_SECONDS = 1
 
 /** The JSON answer of an error: the status of the first, all of them in the body. */
-export function errorReply(error: RegistryError): Reply {
+export function errorReply(error: RegistryError): WholeReply {
   const errors = [error, ...error.others].map(({ code, message, detail }) => {
     const answer: Answer = answers[code]
     return { code: answer.code ?? code, message: message || answer.message, detail }

@@ -1,14 +1,29 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 
 /** What a handler answers. The server adds the headers that every answer carries. */
-export interface Reply {
+export type Reply = WholeReply | StreamedReply
+
+interface Head {
   readonly status: number
   readonly headers: OutgoingHttpHeaders
-  /** Absent for none. A stream's chunks are valid only until the next one is asked for; its length is in the headers. */
-  readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>
 }
 
-export function jsonReply(status: number, value: unknown, headers: OutgoingHttpHeaders = {}): Reply {
+/** A reply whose body, if it has one, is in memory. */
+export interface WholeReply extends Head {
+  readonly body?: string | Uint8Array | undefined
+}
+
+export interface StreamedReply extends Head {
+  /** Its chunks are valid only until the next one is asked for; its length is in the headers where it is known. */
+  readonly body: AsyncIterable<Uint8Array>
+}
+
+export function isWhole(reply: Reply): reply is WholeReply {
+  const { body } = reply
+  return body === undefined || typeof body === 'string' || body instanceof Uint8Array
+}
+
+export function jsonReply(status: number, value: unknown, headers: OutgoingHttpHeaders = {}): WholeReply {
   const body = JSON.stringify(value)
   return {
     status,
@@ -17,7 +32,7 @@ export function jsonReply(status: number, value: unknown, headers: OutgoingHttpH
   }
 }
 
-export function emptyReply(status: number, headers: OutgoingHttpHeaders = {}): Reply {
+export function emptyReply(status: number, headers: OutgoingHttpHeaders = {}): WholeReply {
   // RFC 9110 section 8.6: a 204 and a 304 carry no Content-Length of their own.
   return { status, headers: status === 204 || status === 304 ? headers : { ...headers, 'content-length': 0 } }
 }

@@ -25,8 +25,11 @@ export function blobReply(blob: Blob, request: { headers: IncomingHttpHeaders; i
   const range = asked.range !== undefined && ifRangeAllows(asked['if-range'], etag) ? asked.range : undefined
   const wanted = parseRange(range, size)
   switch (wanted.kind) {
-    case 'whole':
+    case 'whole': {
+      const { content } = blob
+      if (content !== undefined) return { status: 200, headers: whole, body: content }
       return { status: 200, headers: whole, body: blob.read() }
+    }
     case 'unsatisfiable':
       return emptyReply(416, { ...headers, 'content-range': `bytes */${size}` })
     case 'ranges':

@@ -11,13 +11,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { RegistryError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { Registry } from '../core/registry.ts'
-import { discardBody } from './body.ts'
+import { discardBody, hasBody } from './body.ts'
 import { errorReply, unforeseen } from './errors.ts'
 import { Exchange, type ExchangeParts } from './exchange.ts'
 import { ProgressFloor } from './progress-floor.ts'
-import type { Reply } from './reply.ts'
+import { isWhole, type Reply, type StreamedReply, type WholeReply } from './reply.ts'
 import { type Action, type Method, operations, parseRoute, type Resource } from './routes.ts'
-import { sendReply } from './send.ts'
+import { sendStream, sendWhole } from './send.ts'
 import type { HttpSettings } from './settings.ts'
 
 export interface HttpServerOptions {
@@ -103,31 +103,42 @@ export class HttpServer {
   }
 
   #begin(request: IncomingMessage, response: ServerResponse): void {
-    const { socket } = request
-    // Of the response, not of the server: between requests keepAliveTimeout must be able to end the connection.
-    response.setTimeout(this.#settings.limits.stallSeconds * 1000, () => this.#floor.endIfWaiting(socket))
-    const work = this.#serve(request, response).finally(() => this.#running.delete(work))
-    this.#running.add(work)
-  }
-
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const context: Context = { request, response, id: requestId(request), promisedBytes: undefined }
     if (this.#settings.accessLog) this.#logWhenDone(context)
+    const reply = this.#reply(context)
+    if (isAtHand(reply)) this.#send(reply, context)
+    else this.#sendLater(reply, context)
+  }
+
+  /** What the operation answers: at once where it knows, so that most answers are gone before the next request is looked
+   *  at and cost no promise. */
+  #reply(context: Context): Reply | Promise<Reply> {
     try {
-      await this.#answer(context)
+      return this.#dispatch(context.request, context.response)
     } catch (error) {
-      this.#abandon(error, context)
+      return this.#errorReply(error, context)
     }
   }
 
-  /** Every error becomes a reply here, and only here, unless a part of another reply has gone out. */
-  async #answer(context: Context): Promise<void> {
-    const { request, response } = context
+  #sendLater(reply: Reply | Promise<Reply>, context: Context): void {
+    const { socket } = context.request
+    // Of the response, not of the server: between requests keepAliveTimeout must be able to end the connection.
+    const stallMs = this.#settings.limits.stallSeconds * 1000
+    context.response.setTimeout(stallMs, () => this.#floor.endIfWaiting(socket))
+    const work = this.#serve(reply, context).finally(() => this.#running.delete(work))
+    this.#running.add(work)
+  }
+
+  /** Every error becomes a reply here or in `#reply`, and only there, unless a part of another reply has gone out. */
+  async #serve(reply: Reply | Promise<Reply>, context: Context): Promise<void> {
+    const { response } = context
     try {
-      await this.#send(await this.#dispatch(request, response), context)
+      const ready = await reply
+      if (isWhole(ready)) this.#send(ready, context)
+      else await this.#stream(ready, context)
     } catch (error) {
-      if (response.headersSent) throw error
-      await this.#send(this.#errorReply(error, context), context)
+      if (response.headersSent) this.#abandon(error, context)
+      else this.#send(this.#errorReply(error, context), context)
     }
   }
 
@@ -141,7 +152,7 @@ export class HttpServer {
     return operation.handle(new Exchange(request, response, { route, parts: this.#parts }))
   }
 
-  #errorReply(error: unknown, { request, id }: Context): Reply {
+  #errorReply(error: unknown, { request, id }: Context): WholeReply {
     if (error instanceof RegistryError) {
       if (error.cause !== undefined)
         this.#log.warn({ requestId: id, err: error }, 'a request could not be served')
@@ -151,13 +162,22 @@ export class HttpServer {
     return errorReply(unforeseen)
   }
 
-  async #send(reply: Reply, context: Context): Promise<void> {
-    const { request, response, id } = context
+  #send(reply: WholeReply, context: Context): void {
+    sendWhole(context.response, { ...reply, headers: this.#headers(reply, context) }, this.#floor)
+  }
+
+  #stream(reply: StreamedReply, context: Context): Promise<void> {
+    return sendStream(context.response, { ...reply, headers: this.#headers(reply, context) }, this.#floor)
+  }
+
+  /** The reply's own and those that every answer carries. */
+  #headers(reply: Reply, context: Context): OutgoingHttpHeaders {
+    const { request, id } = context
     context.promisedBytes = reply.headers['content-length']
-    const headers = { ...this.#commonHeaders, ...reply.headers, 'x-request-id': id }
-    if (!request.complete) discardRest(request, headers)
+    const headers: OutgoingHttpHeaders = { ...this.#commonHeaders, ...reply.headers, 'x-request-id': id }
+    if (!request.complete && hasBody(request)) discardRest(request, headers)
     if (this.#draining) headers.connection = 'close'
-    await sendReply(response, { ...reply, headers }, this.#floor)
+    return headers
   }
 
   /** An answer that failed on its way: the client must notice, so the connection ends before the promised length. */
@@ -184,6 +204,10 @@ export class HttpServer {
       this.#log.info(fields, response.writableFinished ? 'response completed' : 'response broken off')
     })
   }
+}
+
+function isAtHand(reply: Reply | Promise<Reply>): reply is WholeReply {
+  return !(reply instanceof Promise) && isWhole(reply)
 }
 
 interface Context {

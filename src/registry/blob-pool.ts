@@ -1,15 +1,34 @@
-import type { Digest } from '../core/digest.ts'
-import { isPathNotFound } from '../core/errors.ts'
-import type { ReadOptions, StorageDriver } from '../core/storage-driver.ts'
+import { type Digest, digestOf } from '../core/digest.ts'
+import { isPathNotFound, RegistryError } from '../core/errors.ts'
+import type { Log } from '../core/log.ts'
+import type { ByteRange, ReadOptions, StorageDriver } from '../core/storage-driver.ts'
 import { blobPath } from './paths.ts'
+import type { SmallContent } from './small-content.ts'
+
+export interface BlobPoolParts {
+  readonly storage: StorageDriver
+  readonly small: SmallContent
+  readonly log: Log
+}
+
+/** Content as a descriptor has it: where it stands and how long it is. */
+export interface PooledContent {
+  readonly canonical: Digest
+  readonly size: number
+}
 
 /** The bytes of every blob and manifest, stored once under their canonical digest and shared by all repositories.
+ *  Small content is checked against its digest when it is read, and then kept in memory: it can never be another.
  *  The pool knows nothing of who may see what: that is the links' business. */
 export class BlobPool {
   readonly #storage: StorageDriver
+  readonly #small: SmallContent
+  readonly #log: Log
 
-  constructor(storage: StorageDriver) {
+  constructor({ storage, small, log }: BlobPoolParts) {
     this.#storage = storage
+    this.#small = small
+    this.#log = log
   }
 
   /** In bytes; undefined when there is no such blob. */
@@ -23,34 +42,64 @@ export class BlobPool {
     }
   }
 
-  read(canonical: Digest, options?: ReadOptions): AsyncIterable<Uint8Array> {
-    return this.#storage.read(blobPath(canonical), options)
+  /** The bytes, where they are in memory. */
+  peek(canonical: Digest): Uint8Array | undefined {
+    return this.#small.get(canonical)
   }
 
-  redirectUrl(canonical: Digest, method: 'GET' | 'HEAD'): Promise<URL | undefined> {
-    return this.#storage.redirectUrl(blobPath(canonical), { method })
+  /** The bytes of a blob, or of a range of it. Those of a small one are known to be right before the first is given.
+   *  @throws RegistryError BLOB_UNKNOWN; StorageError PATH_NOT_FOUND, or OFFSET_INVALID when it is shorter than `size` */
+  read({ canonical, size }: PooledContent, { range, signal }: ReadOptions = {}): AsyncIterable<Uint8Array> {
+    const asked = range ?? { start: 0, end: size - 1 }
+    return this.#small.admits(size)
+      ? this.#readSmall(canonical, asked)
+      : this.#storage.read(blobPath(canonical), { range: asked, signal })
   }
 
-  /** A small blob, whole; undefined when there is none. */
+  redirectUrl(canonical: Digest): Promise<URL | undefined> {
+    return this.#storage.redirectUrl(blobPath(canonical))
+  }
+
+  /** A small blob, whole and checked; undefined when there is none, or when what stands there is damaged. */
   async get(canonical: Digest): Promise<Uint8Array | undefined> {
+    return this.#small.get(canonical) ?? this.#load(canonical)
+  }
+
+  /** Writes a small blob, over one that may stand there damaged. */
+  async put(canonical: Digest, content: Uint8Array): Promise<void> {
+    await this.#storage.put(blobPath(canonical), content)
+    this.#small.keep(canonical, content)
+  }
+
+  /** Takes a file of checked content over as a blob. An intact one that stands already is left alone, any other is
+   *  replaced: pushing again heals. Of a large one only the size is looked at. */
+  async adopt(path: string, { canonical, size }: PooledContent): Promise<void> {
+    if ((await this.size(canonical)) === size && (await this.#isIntact(canonical, size))) return
+    if (size === 0) await this.put(canonical, new Uint8Array())
+    else await this.#storage.move(path, blobPath(canonical))
+  }
+
+  async #load(canonical: Digest): Promise<Uint8Array | undefined> {
+    let content: Uint8Array
     try {
-      return await this.#storage.get(blobPath(canonical))
+      content = await this.#storage.get(blobPath(canonical))
     } catch (error) {
       if (isPathNotFound(error)) return undefined
       throw error
     }
+    if (digestOf(content) === canonical) return this.#small.keep(canonical, content)
+    this.#log.error({ digest: canonical }, 'stored content is damaged and is not served; push it again')
+    return undefined
   }
 
-  /** Writes a small blob, over one that may stand there damaged. */
-  put(canonical: Digest, content: Uint8Array): Promise<void> {
-    return this.#storage.put(blobPath(canonical), content)
+  /** By what stands on storage, whatever is in memory. */
+  async #isIntact(canonical: Digest, size: number): Promise<boolean> {
+    return !this.#small.admits(size) || (await this.#load(canonical)) !== undefined
   }
 
-  /** Takes a file of checked content over as a blob. One of the right size that stands already is left alone, one of
-   *  another size is replaced: pushing again heals. */
-  async adopt(path: string, { canonical, size }: { canonical: Digest; size: number }): Promise<void> {
-    if ((await this.size(canonical)) === size) return
-    if (size === 0) await this.put(canonical, new Uint8Array())
-    else await this.#storage.move(path, blobPath(canonical))
+  async *#readSmall(canonical: Digest, { start, end }: ByteRange): AsyncIterable<Uint8Array> {
+    const content = await this.get(canonical)
+    if (content === undefined) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest: canonical } })
+    yield content.subarray(start, end + 1)
   }
 }

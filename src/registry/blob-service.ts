@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type Descriptor, OCTET_STREAM } from '../core/descriptor.ts'
-import type { DescriptorCache, StoredBlob } from '../core/descriptor-cache.ts'
+import type { ContentSource, DescriptorCache, StoredContent } from '../core/descriptor-cache.ts'
 import { CANONICAL, type Digest, type DigestAlgorithm } from '../core/digest.ts'
 import { isPathNotFound, RegistryError } from '../core/errors.ts'
 import type { RepositoryName } from '../core/reference.ts'
@@ -21,29 +21,37 @@ export interface BlobServiceParts {
   readonly sessions: UploadSessions
   readonly cache: DescriptorCache
   /** Finds a blob in another repository; in any that has it where none is named. */
-  readonly findElsewhere: (digest: Digest, from?: RepositoryName) => Promise<StoredBlob | undefined>
+  readonly findElsewhere: (digest: Digest, from?: RepositoryName) => Promise<StoredContent | undefined>
 }
 
 const UPLOAD_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 export class LinkedBlobs implements BlobService {
   readonly #parts: BlobServiceParts
+  readonly #source: ContentSource
 
   constructor(parts: BlobServiceParts) {
+    const { repository, layers, pool } = parts
     this.#parts = parts
+    this.#source = {
+      repository,
+      kind: 'blob',
+      resolve: (digest) => layers.get(digest),
+      async describe(canonical) {
+        const size = await pool.size(canonical)
+        return size === undefined ? undefined : { mediaType: OCTET_STREAM, size }
+      },
+    }
   }
 
   /** Undefined unless this repository has a link to it and its bytes are there. */
-  find(digest: Digest): Promise<StoredBlob | undefined> {
-    return this.#parts.cache.find(this.#parts.repository, digest, () => this.#look(digest))
+  find(digest: Digest): Promise<StoredContent | undefined> {
+    return this.#parts.cache.find(this.#source, digest)
   }
 
-  async #look(digest: Digest): Promise<StoredBlob | undefined> {
-    const canonical = await this.#parts.layers.get(digest)
-    if (canonical === undefined) return undefined
-    const size = await this.#parts.pool.size(canonical)
-    if (size === undefined) return undefined
-    return { descriptor: { mediaType: OCTET_STREAM, digest, size }, canonical }
+  peek(digest: Digest): Blob | undefined {
+    const found = this.#parts.cache.peek(this.#source, digest)
+    return found && new PooledBlob(found, this.#parts.pool)
   }
 
   async stat(digest: Digest): Promise<Descriptor> {
@@ -87,7 +95,10 @@ export class LinkedBlobs implements BlobService {
   async mount(digest: Digest, from?: RepositoryName): Promise<Descriptor> {
     const blob = await this.#parts.findElsewhere(digest, from)
     if (blob === undefined) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest, from } })
-    await this.#parts.layers.add(blob.canonical, digest)
+    await this.#parts.cache.learn(this.#source, digest, async () => {
+      await this.#parts.layers.add(blob.canonical, digest)
+      return blob
+    })
     return blob.descriptor
   }
 
@@ -99,10 +110,10 @@ export class LinkedBlobs implements BlobService {
     const canonical = await this.#parts.layers.get(digest)
     if (canonical === undefined) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
     const names = await this.#parts.layers.remove(canonical)
-    await this.#parts.cache.evict(this.#parts.repository, names)
+    await this.#parts.cache.evict(this.#source, names)
   }
 
-  async #require(digest: Digest): Promise<StoredBlob> {
+  async #require(digest: Digest): Promise<StoredContent> {
     const blob = await this.find(digest)
     if (blob === undefined) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
     return blob
@@ -146,7 +157,11 @@ export class LinkedBlobs implements BlobService {
   }
 
   #uploadContext(id: string): UploadContext {
-    return { ...this.#parts, paths: this.#parts.paths.upload(id) }
+    return {
+      ...this.#parts,
+      paths: this.#parts.paths.upload(id),
+      learn: (digest, work) => this.#parts.cache.learn(this.#source, digest, work),
+    }
   }
 }
 
@@ -155,20 +170,24 @@ class PooledBlob implements Blob {
   readonly #canonical: Digest
   readonly #pool: BlobPool
 
-  constructor(blob: StoredBlob, pool: BlobPool) {
-    this.descriptor = blob.descriptor
-    this.#canonical = blob.canonical
+  constructor({ descriptor, canonical }: StoredContent, pool: BlobPool) {
+    this.descriptor = descriptor
+    this.#canonical = canonical
     this.#pool = pool
+  }
+
+  get content(): Uint8Array | undefined {
+    return this.#pool.peek(this.#canonical)
   }
 
   read(options: { range?: ByteRange; signal?: AbortSignal } = {}): AsyncIterable<Uint8Array> {
     const { size } = this.descriptor
     if (size === 0) return nothing()
-    return this.#pool.read(this.#canonical, { range: { start: 0, end: size - 1 }, ...options })
+    return this.#pool.read({ canonical: this.#canonical, size }, options)
   }
 
-  redirectUrl(method: 'GET' | 'HEAD'): Promise<URL | undefined> {
-    return this.#pool.redirectUrl(this.#canonical, method)
+  redirectUrl(): Promise<URL | undefined> {
+    return this.#pool.redirectUrl(this.#canonical)
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Descriptor } from '../core/descriptor.ts'
 import { OCTET_STREAM } from '../core/descriptor.ts'
+import type { StoredContent } from '../core/descriptor-cache.ts'
 import { algorithmOf, CANONICAL, type Digest, type DigestAlgorithm, isDigest } from '../core/digest.ts'
 import { isPathNotFound, RegistryError, StorageError } from '../core/errors.ts'
 import type { RepositoryName } from '../core/reference.ts'
@@ -18,6 +19,8 @@ export interface UploadContext {
   readonly pool: BlobPool
   readonly layers: LinkSet
   readonly sessions: UploadSessions
+  /** Does what makes the bytes a blob of the repository, and lets the cache know. */
+  readonly learn: (digest: Digest, work: () => Promise<StoredContent>) => Promise<StoredContent>
 }
 
 export interface UploadState {
@@ -97,7 +100,7 @@ export class StoredUpload implements BlobUpload {
   }
 
   async #finish(digest: Digest): Promise<Descriptor> {
-    const { pool, layers, paths } = this.#context
+    const { pool, layers, paths, learn } = this.#context
     const known = await this.#digests(algorithmOf(digest))
     if (!known.digests.includes(digest)) {
       await this.#remove()
@@ -107,10 +110,13 @@ export class StoredUpload implements BlobUpload {
       })
     }
     const canonical = requireAlgorithm(known, CANONICAL)
-    const adopted = pool.adopt(paths.data, { canonical, size: known.size })
-    await allDone([adopted, layers.add(canonical, digest, { after: adopted })])
+    const { descriptor } = await learn(digest, async () => {
+      const adopted = pool.adopt(paths.data, { canonical, size: known.size })
+      await allDone([adopted, layers.add(canonical, digest, { after: adopted })])
+      return { descriptor: { mediaType: OCTET_STREAM, digest, size: known.size }, canonical }
+    })
     await this.#remove()
-    return { mediaType: OCTET_STREAM, digest, size: known.size }
+    return descriptor
   }
 
   /** A finish that is repeated, or comes second, finds the bytes gone from the upload and the blob in the repository. */

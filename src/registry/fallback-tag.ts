@@ -6,7 +6,7 @@ import type { BlobPool } from './blob-pool.ts'
 import type { Links } from './links.ts'
 import { mapInOrder } from './map-in-order.ts'
 import type { RepositoryPaths } from './paths.ts'
-import { orUndefined, readIntact, readReferrer } from './read-referrer.ts'
+import { orUndefined, readReferrer } from './read-referrer.ts'
 import type { ReferrerLinks } from './referrer-links.ts'
 
 /** The tag under which clients keep a list of a manifest's referrers where the registry keeps none. OCI Distribution
@@ -63,7 +63,7 @@ export class FallbackTags {
   }
 
   async #listed(index: Digest): Promise<readonly Digest[]> {
-    const payload = await readIntact(this.#parts.pool, index)
+    const payload = await this.#parts.pool.get(index)
     return (payload && orUndefined(() => parseListed(payload))) ?? []
   }
 

@@ -1,7 +1,7 @@
 import type { Descriptor, ReferrerDescriptor } from '../core/descriptor.ts'
+import type { ContentInfo, ContentSource, DescriptorCache, StoredContent } from '../core/descriptor-cache.ts'
 import { algorithmOf, type Digest, digestOf } from '../core/digest.ts'
 import { RegistryError } from '../core/errors.ts'
-import type { Log } from '../core/log.ts'
 import type { Manifest, ManifestReference } from '../core/manifest/manifest.ts'
 import { mediaTypeOf } from '../core/manifest/parse.ts'
 import { checkUrls, type ManifestPolicy, mustExist } from '../core/manifest/policy.ts'
@@ -28,8 +28,8 @@ export interface ManifestServiceParts {
   readonly revisions: LinkSet
   readonly tags: TagService
   readonly referrers: () => Referrers
+  readonly cache: DescriptorCache
   readonly policy: ManifestPolicy
-  readonly log: Log
 }
 
 /** How many of a manifest's references are looked up side by side. */
@@ -39,23 +39,39 @@ const VERIFY_CONCURRENCY = 32
  *  bytes have the digest they are stored under. */
 export class LinkedManifests implements ManifestService {
   readonly #parts: ManifestServiceParts
+  readonly #source: ContentSource
 
   constructor(parts: ManifestServiceParts) {
+    const { repository, revisions, pool } = parts
     this.#parts = parts
+    this.#source = {
+      repository,
+      kind: 'manifest',
+      resolve: (digest) => revisions.get(digest),
+      describe: async (canonical) => infoOf(await pool.get(canonical)),
+    }
   }
 
   async exists(digest: Digest): Promise<boolean> {
-    const canonical = await this.#parts.revisions.get(digest)
-    return canonical !== undefined && (await this.#parts.pool.size(canonical)) !== undefined
+    return (await this.#parts.cache.find(this.#source, digest)) !== undefined
+  }
+
+  peek(digest: Digest): StoredManifest | undefined {
+    const found = this.#parts.cache.peek(this.#source, digest)
+    const payload = found && this.#parts.pool.peek(found.canonical)
+    return payload && { descriptor: (found as StoredContent).descriptor, payload }
   }
 
   async get(digest: Digest): Promise<StoredManifest> {
-    const canonical = await this.#parts.revisions.get(digest)
-    const payload = canonical && (await this.#parts.pool.get(canonical))
-    if (payload === undefined || !this.#isIntact(payload, canonical as Digest)) {
-      throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
+    let payload: Uint8Array | undefined
+    const describe = async (canonical: Digest) => {
+      payload = await this.#parts.pool.get(canonical)
+      return infoOf(payload)
     }
-    return { descriptor: { mediaType: mediaTypeOf(payload), digest, size: payload.length }, payload }
+    const found = await this.#parts.cache.find({ ...this.#source, describe }, digest)
+    payload ??= found && (await this.#parts.pool.get(found.canonical))
+    if (payload === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
+    return { descriptor: (found as StoredContent).descriptor, payload }
   }
 
   async put(manifest: Manifest, name?: Digest): Promise<Descriptor> {
@@ -65,9 +81,12 @@ export class LinkedManifests implements ManifestService {
     requireDigest(payload, digest)
     checkUrls(manifest, this.#parts.policy)
     await this.#requireReferences(manifest)
-    const stored = this.#parts.pool.put(canonical, payload)
-    await this.#link(manifest, { canonical, name: digest, stored })
-    return { mediaType, digest, size: payload.length }
+    const { descriptor } = await this.#parts.cache.learn(this.#source, digest, async () => {
+      const stored = this.#parts.pool.put(canonical, payload)
+      await this.#link(manifest, { canonical, name: digest, stored })
+      return { descriptor: { mediaType, digest, size: payload.length }, canonical }
+    })
+    return descriptor
   }
 
   async delete(digest: Digest): Promise<void> {
@@ -76,6 +95,7 @@ export class LinkedManifests implements ManifestService {
     for await (const tag of this.#parts.tags.lookup(canonical)) await this.#parts.tags.untag(tag)
     const subject = (await readReferrer(this.#parts.pool, { canonical }))?.subject
     const names = await this.#parts.revisions.remove(canonical)
+    await this.#parts.cache.evict(this.#source, names)
     if (subject === undefined) return
     for (const name of names) await this.#parts.referrers().removed({ subject, name, canonical })
   }
@@ -127,16 +147,10 @@ export class LinkedManifests implements ManifestService {
     if (kind === 'manifest') return this.exists(digest)
     return (await blobs.has(digest)) || (await this.exists(digest))
   }
+}
 
-  #isIntact(payload: Uint8Array, canonical: Digest): boolean {
-    if (digestOf(payload) === canonical) return true
-    const { repository, log } = this.#parts
-    log.error(
-      { repository, digest: canonical },
-      'a stored manifest is damaged and is not served; push it again',
-    )
-    return false
-  }
+function infoOf(payload: Uint8Array | undefined): ContentInfo | undefined {
+  return payload && { mediaType: mediaTypeOf(payload), size: payload.length }
 }
 
 function requireDigest(payload: Uint8Array, digest: Digest): void {

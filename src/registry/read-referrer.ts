@@ -1,4 +1,4 @@
-import { type Digest, digestOf } from '../core/digest.ts'
+import type { Digest } from '../core/digest.ts'
 import { RegistryError } from '../core/errors.ts'
 import { parseReferrer, type Referrer } from '../core/manifest/referrer.ts'
 import type { BlobPool } from './blob-pool.ts'
@@ -9,14 +9,8 @@ export async function readReferrer(
   pool: BlobPool,
   { canonical, name = canonical }: { canonical: Digest; name?: Digest },
 ): Promise<Referrer | undefined> {
-  const payload = await readIntact(pool, canonical)
-  return payload && orUndefined(() => parseReferrer(payload, name))
-}
-
-/** Undefined when it is missing, or its bytes have another digest. */
-export async function readIntact(pool: BlobPool, canonical: Digest): Promise<Uint8Array | undefined> {
   const payload = await pool.get(canonical)
-  return payload !== undefined && digestOf(payload) === canonical ? payload : undefined
+  return payload && orUndefined(() => parseReferrer(payload, name))
 }
 
 /** What comes of parsing, undefined for what is no manifest: other registries may have stored anything. */

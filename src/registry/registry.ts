@@ -1,4 +1,5 @@
-import { type DescriptorCache, NO_CACHE, type StoredBlob } from '../core/descriptor-cache.ts'
+import { LRUCache } from 'lru-cache'
+import { type DescriptorCache, NO_CACHE, type StoredContent } from '../core/descriptor-cache.ts'
 import { algorithmOf, CANONICAL, type Digest } from '../core/digest.ts'
 import type { Log } from '../core/log.ts'
 import type { ManifestPolicy } from '../core/manifest/policy.ts'
@@ -13,35 +14,52 @@ import { Overlay } from './overlay.ts'
 import { Backfills } from './referrer-backfill.ts'
 import { ReferrerMemory } from './referrer-memory.ts'
 import { type SharedParts, StoredRepository } from './repository.ts'
+import { SmallContent } from './small-content.ts'
 import { Storage } from './storage.ts'
+import { TagNames } from './tag-names.ts'
 import { UploadSessions } from './upload-sessions.ts'
 
 export interface RegistryOptions {
   /** Closed together with the registry. */
   driver: StorageDriver
   policy: ManifestPolicy
-  /** Default: none. */
+  /** Closed together with the registry. Default: none. */
   cache?: DescriptorCache
   /** True where nothing may be written. Default: false. */
   readOnly?: boolean
+  /** How many bytes of manifests and small blobs are kept in memory. Default: none. */
+  smallContentBytes?: number
   log: Log
 }
+
+const MAX_KEPT_REPOSITORIES = 1_000
+const MAX_TAG_NAMES = 10_000
 
 /** The registry over a storage driver, in Distribution's layout. */
 export class StoredRegistry implements Registry {
   readonly #shared: SharedParts
+  /** They hold nothing that would have to be the same everywhere: it is only quicker not to make them anew. */
+  readonly #repositories = new LRUCache<RepositoryName, StoredRepository>({ max: MAX_KEPT_REPOSITORIES })
 
-  constructor({ driver, policy, cache = NO_CACHE, readOnly = false, log }: RegistryOptions) {
+  constructor({
+    driver,
+    policy,
+    cache = NO_CACHE,
+    readOnly = false,
+    smallContentBytes = 0,
+    log,
+  }: RegistryOptions) {
     const storage = new Storage(driver)
     const own = readOnly ? new Overlay(storage) : storage
     this.#shared = {
       storage,
-      pool: new BlobPool(storage),
+      pool: new BlobPool({ storage, small: new SmallContent({ maxBytes: smallContentBytes }), log }),
       links: new Links(storage, log),
       own,
       ownLinks: new Links(own, log),
       sessions: new UploadSessions(),
       cache,
+      tagNames: new TagNames({ maxEntries: cache === NO_CACHE ? 0 : MAX_TAG_NAMES }),
       policy,
       backfills: new Backfills(),
       fallbackMemory: new FallbackMemory(),
@@ -68,14 +86,19 @@ export class StoredRegistry implements Registry {
 
   async close(): Promise<void> {
     await this.#shared.backfills.close()
+    await this.#shared.cache.close()
     await this.#shared.storage.close()
   }
 
   #repository(name: RepositoryName): StoredRepository {
-    return new StoredRepository(name, this.#shared)
+    const kept = this.#repositories.get(name)
+    if (kept !== undefined) return kept
+    const repository = new StoredRepository(name, this.#shared)
+    this.#repositories.set(name, repository)
+    return repository
   }
 
-  async #findBlob(digest: Digest, from: RepositoryName | undefined): Promise<StoredBlob | undefined> {
+  async #findBlob(digest: Digest, from: RepositoryName | undefined): Promise<StoredContent | undefined> {
     if (from !== undefined) return this.#repository(from).blobs.find(digest)
     if (algorithmOf(digest) === CANONICAL && (await this.#shared.pool.size(digest)) === undefined)
       return undefined

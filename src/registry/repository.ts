@@ -19,6 +19,7 @@ import { ReferrerLinks } from './referrer-links.ts'
 import type { ReferrerMemory } from './referrer-memory.ts'
 import { Referrers } from './referrers.ts'
 import { LinkedSignatures } from './signature-service.ts'
+import type { TagNames } from './tag-names.ts'
 import { LinkedTags } from './tag-service.ts'
 import type { UploadSessions } from './upload-sessions.ts'
 
@@ -32,6 +33,7 @@ export interface SharedParts {
   readonly ownLinks: Links
   readonly sessions: UploadSessions
   readonly cache: DescriptorCache
+  readonly tagNames: TagNames
   readonly policy: ManifestPolicy
   readonly backfills: Backfills
   readonly fallbackMemory: FallbackMemory
@@ -58,7 +60,7 @@ export class StoredRepository implements Repository {
     const layers = new LinkSet(paths.layers, shared)
     const revisions = new LinkSet(paths.revisions, shared)
     this.name = name
-    this.tags = new LinkedTags({ ...shared, paths, revisions })
+    this.tags = new LinkedTags({ ...shared, repository: name, paths, revisions, names: shared.tagNames })
     this.blobs = new LinkedBlobs({ ...shared, repository: name, paths, layers })
     this.manifests = new LinkedManifests({
       ...shared,

@@ -70,8 +70,8 @@ export class Storage implements StorageDriver {
     return this.#driver.delete(path, options).catch(rethrow)
   }
 
-  redirectUrl(path: string, options: { method: 'GET' | 'HEAD' }): Promise<URL | undefined> {
-    return this.#driver.redirectUrl(path, options).catch(rethrow)
+  redirectUrl(path: string): Promise<URL | undefined> {
+    return this.#driver.redirectUrl(path).catch(rethrow)
   }
 
   close(): Promise<void> {

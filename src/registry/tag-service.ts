@@ -1,18 +1,21 @@
 import { algorithmOf, CANONICAL, type Digest, isDigest } from '../core/digest.ts'
 import { isPathNotFound, RegistryError } from '../core/errors.ts'
-import { isTag, type Tag } from '../core/reference.ts'
+import { isTag, type RepositoryName, type Tag } from '../core/reference.ts'
 import type { Page, TagService } from '../core/registry.ts'
 import type { StorageDriver } from '../core/storage-driver.ts'
 import { allDone } from './all-done.ts'
 import { LinkSet, type Links } from './links.ts'
 import { mapInOrder } from './map-in-order.ts'
 import type { RepositoryPaths } from './paths.ts'
+import type { TaggedContent, TagNames } from './tag-names.ts'
 
 export interface TagServiceParts {
+  readonly repository: RepositoryName
   readonly paths: RepositoryPaths
   readonly storage: StorageDriver
   readonly links: Links
   readonly revisions: LinkSet
+  readonly names: TagNames
 }
 
 /** How many tags are looked at side by side while they are listed. */
@@ -27,9 +30,15 @@ export class LinkedTags implements TagService {
   }
 
   async get(tag: Tag): Promise<Digest> {
-    const [canonical, name] = await Promise.all([this.#current(tag), this.#name(tag)])
+    const canonical = await this.#current(tag)
     if (canonical === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { detail: { tag } })
-    if (name === undefined || (await this.#parts.revisions.get(name)) !== canonical) return canonical
+    const content = this.#content(tag, canonical)
+    const known = this.#parts.names.get(content)
+    if (known !== undefined) return known
+    const given = await this.#name(tag)
+    const isCurrent = given !== undefined && (await this.#parts.revisions.get(given)) === canonical
+    const name = isCurrent ? given : canonical
+    this.#parts.names.set(content, name)
     return name
   }
 
@@ -45,6 +54,7 @@ export class LinkedTags implements TagService {
       ])
     }
     await allDone([indexed, this.#parts.links.write(paths.current, canonical, { after: indexed })])
+    this.#parts.names.forget(this.#content(tag, canonical))
   }
 
   async untag(tag: Tag): Promise<void> {
@@ -92,6 +102,10 @@ export class LinkedTags implements TagService {
       if (isPathNotFound(error)) return undefined
       throw error
     }
+  }
+
+  #content(tag: Tag, canonical: Digest): TaggedContent {
+    return { repository: this.#parts.repository, tag, canonical }
   }
 
   #index(tag: Tag): LinkSet {

@@ -15,10 +15,10 @@ import type {
   StorageDriver,
 } from '../core/storage-driver.ts'
 import { BufferPool } from './filesystem/buffer-pool.ts'
-import { close, fdatasync, fstat, open, readFully, writeFully } from './filesystem/descriptors.ts'
+import { close, fdatasync, fstat, open, readFile, writeFully } from './filesystem/descriptors.ts'
 import { isErrno, readError, writeError } from './filesystem/errno.ts'
 import { Folders, MAX_ATTEMPTS } from './filesystem/folders.ts'
-import { FileContent, sizeOf } from './filesystem/reader.ts'
+import { FileContent } from './filesystem/reader.ts'
 import { isTemporary, temporaryFor } from './filesystem/temporary-name.ts'
 import { AppendingWriter } from './filesystem/writer.ts'
 import { isName, requireFolder, requirePath } from './path.ts'
@@ -61,18 +61,13 @@ export class FilesystemDriver implements StorageDriver {
   async get(path: string): Promise<Uint8Array> {
     const file = this.#locate(path)
     try {
-      const fd = await open(file, 'r')
-      try {
-        const size = await sizeOf(fd, path)
-        const buffer = Buffer.allocUnsafeSlow(size)
-        const filled = await readFully(fd, { buffer, length: size, position: 0 })
-        return buffer.subarray(0, filled)
-      } finally {
-        await close(fd)
-      }
+      const content = await readFile(file)
+      // What is no file reads as an empty one, if it can be read at all.
+      if (content.length > 0 || (await stat(file)).isFile()) return content
     } catch (cause) {
       throw readError(cause, path)
     }
+    throw new StorageError('PATH_NOT_FOUND', { path, message: `not a file: ${path}` })
   }
 
   read(path: string, options: ReadOptions = {}): AsyncIterable<Uint8Array> {

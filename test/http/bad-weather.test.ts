@@ -1,5 +1,6 @@
 /** When the machine has no room or no file handle left, and when it fails. */
 import { expect, test } from 'vitest'
+import { NO_CACHE } from '../../src/core/descriptor-cache.ts'
 import { digestOf } from '../../src/core/digest.ts'
 import { StorageError, type StorageErrorCode } from '../../src/core/errors.ts'
 import { MediaType } from '../../src/core/media-type.ts'
@@ -17,7 +18,7 @@ const writing: readonly DriverMethod[] = ['put', 'append', 'move', 'writer.write
 /** A registry with an image, and a switch for its storage. */
 async function registryOnFaultyStorage() {
   const driver = new FaultyDriver(new MemoryDriver())
-  const registry = await HttpRegistry.start({ driver })
+  const registry = await HttpRegistry.start({ driver, cache: NO_CACHE })
   for (const name of ['config', 'layer one', 'layer two']) {
     await registry.client.pushBlob('a', Buffer.from(name))
   }
@@ -136,7 +137,7 @@ test('a download that fails midway ends short, so that the client notices', asyn
       throw new StorageError('BACKEND_FAILED', { path })
     },
   })
-  await using registry = await HttpRegistry.start({ driver: failsMidway, log: recorded.log })
+  await using registry = await HttpRegistry.start({ driver: failsMidway, cache: NO_CACHE, log: recorded.log })
   await registry.client.pushBlob('a', bytes)
   await expect(registry.send(`GET /v2/a/blobs/${digest}`)).rejects.toThrow(/aborted|hang up|ECONNRESET/)
   await recorded.until('an answer broke off')

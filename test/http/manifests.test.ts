@@ -464,7 +464,8 @@ test('a payload that was damaged on storage is not served; pushing it again heal
   const hex = digest.slice('sha256:'.length)
   const file = `/docker/registry/v2/blobs/sha256/${hex.slice(0, 2)}/${hex}/data`
   await registry.driver.put(file, Buffer.from(image).fill('x', 20, 30))
-  expect(refusal(await registry.send(`GET ${byDigest}`))).toBe('404 MANIFEST_UNKNOWN')
-  expect((await put(registry, image)).status).toBe(201)
-  expect((await registry.send(`GET ${byDigest}`)).body).toEqual(image)
+  await using restarted = await HttpRegistry.start({ driver: registry.driver })
+  expect(refusal(await restarted.send(`GET ${byDigest}`))).toBe('404 MANIFEST_UNKNOWN')
+  expect((await put(restarted, image)).status).toBe(201)
+  expect((await restarted.send(`GET ${byDigest}`)).body).toEqual(image)
 })

@@ -97,9 +97,9 @@ export class FaultyDriver implements StorageDriver {
     return this.#driver.delete(path, options)
   }
 
-  async redirectUrl(path: string, options: { method: 'GET' | 'HEAD' }): Promise<URL | undefined> {
+  async redirectUrl(path: string): Promise<URL | undefined> {
     this.#enter({ method: 'redirectUrl', path })
-    return this.#driver.redirectUrl(path, options)
+    return this.#driver.redirectUrl(path)
   }
 
   async close(): Promise<void> {

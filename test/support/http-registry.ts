@@ -4,6 +4,8 @@ import { Agent, request as httpRequest, type IncomingHttpHeaders, type OutgoingH
 import { type AddressInfo, BlockList } from 'node:net'
 import type { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
+import { MemoryDescriptorCache } from '../../src/cache/memory.ts'
+import { type DescriptorCache, NO_CACHE } from '../../src/core/descriptor-cache.ts'
 import type { Log } from '../../src/core/log.ts'
 import { DEFAULT_POLICY, type ManifestPolicy } from '../../src/core/manifest/policy.ts'
 import type { StorageDriver } from '../../src/core/storage-driver.ts'
@@ -19,6 +21,8 @@ export interface HttpRegistryOptions {
   readonly limits?: Partial<HttpLimits>
   readonly policy?: ManifestPolicy
   readonly driver?: StorageDriver
+  /** In memory, as by default, or none. */
+  readonly cache?: DescriptorCache
   readonly log?: Log
 }
 
@@ -63,7 +67,9 @@ export class HttpRegistry implements AsyncDisposable {
 
   static async start(options: HttpRegistryOptions = {}): Promise<HttpRegistry> {
     const { driver = new MemoryDriver(), policy = DEFAULT_POLICY, log = quiet } = options
-    const registry = new StoredRegistry({ driver, policy, log })
+    const cache = options.cache ?? new MemoryDescriptorCache({ maxEntries: 10_000 })
+    const smallContentBytes = cache === NO_CACHE ? 0 : 64 * 1024 ** 2
+    const registry = new StoredRegistry({ driver, policy, cache, smallContentBytes, log })
     const server = new HttpServer({ registry, settings: settingsOf(options), log })
     const address = await server.listen({ host: '127.0.0.1', port: 0 })
     return new HttpRegistry({ port: (address as AddressInfo).port, driver, registry, server })

@@ -8,20 +8,25 @@ export interface RegistryOptions {
   readonly dataFolder: string
   /** Where its configuration file is written; the data folder's parent is a good place. */
   readonly configFolder: string
+  /** `none` where another process changes the data too. */
+  readonly cache?: 'none' | 'inmemory'
   /** Top-level sections of `config.yml` that replace the ones below. */
   readonly config?: Readonly<Record<string, unknown>>
 }
 
 export type StartRegistry = (options: RegistryOptions) => Promise<ServerProcess>
 
-/** The configuration that both registries are tested with: a free port, deletes on, no cache in memory, so that each sees
- *  what the other has written. JSON is YAML. */
+/** The configuration that both registries are tested with: a free port, deletes on. JSON is YAML. */
 export async function writeConfig(name: string, options: RegistryOptions): Promise<string> {
   await mkdir(options.dataFolder, { recursive: true })
   const config = {
     version: '0.1',
     log: { level: 'info', formatter: 'json', accesslog: { disabled: true } },
-    storage: { filesystem: { rootdirectory: options.dataFolder }, delete: { enabled: true } },
+    storage: {
+      filesystem: { rootdirectory: options.dataFolder },
+      delete: { enabled: true },
+      ...(options.cache && { cache: { blobdescriptor: options.cache } }),
+    },
     http: { addr: '127.0.0.1:0', secret: 'the same in every process' },
     ...options.config,
   }

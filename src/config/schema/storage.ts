@@ -98,9 +98,13 @@ const cache = section({
   layerinfo: cacheKind.optional(),
   /** How many descriptors the cache in memory holds; 0 or less for as many as come. */
   blobdescriptorsize: integer().or(10_000),
-}).transform(({ blobdescriptor, layerinfo, blobdescriptorsize }) => ({
-  blobdescriptor: blobdescriptor ?? layerinfo ?? ('none' as const),
-  blobdescriptorsize,
+  /** Milliseconds that an entry lives at most. */
+  ttl: duration().or(24 * 3_600_000),
+  /** Bytes of manifests and other small content that are kept in memory. */
+  contentsize: size().or(64 * MIB),
+}).transform(({ blobdescriptor, layerinfo, ...rest }) => ({
+  blobdescriptor: blobdescriptor ?? layerinfo,
+  ...rest,
 }))
 
 const maintenance = section({

@@ -2,8 +2,8 @@ import type { Digest } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
 import { MAX_MANIFEST_BYTES, parseManifest } from '../../core/manifest/parse.ts'
 import { MediaType } from '../../core/media-type.ts'
-import { parseReference, parseTag, type Reference, type Tag } from '../../core/reference.ts'
-import type { Repository, StoredManifest } from '../../core/registry.ts'
+import { parseReference, parseTag, type Tag } from '../../core/reference.ts'
+import type { StoredManifest } from '../../core/registry.ts'
 import { accepts } from '../accept.ts'
 import { readBody } from '../body.ts'
 import type { Exchange } from '../exchange.ts'
@@ -12,11 +12,26 @@ import { emptyReply, type Reply } from '../reply.ts'
 
 /** OCI Distribution Specification 1.1, "Pulling manifests". What is stored is what is sent, whatever the client says
  *  it accepts, with one exception (`forOldClients`). */
-export async function getManifest(exchange: Exchange): Promise<Reply> {
-  const { repository, request, isHead } = exchange
+export function getManifest(exchange: Exchange): Reply | Promise<Reply> {
   const reference = parseReference(exchange.reference)
-  const stored = await repository.manifests.get(await digestOfReference(repository, reference))
-  const manifest = reference.kind === 'tag' ? await forOldClients(exchange, stored) : stored
+  if (reference.kind === 'tag') return getTagged(exchange, reference.tag)
+  const known = exchange.repository.manifests.peek(reference.digest)
+  return known === undefined ? getByDigest(exchange, reference.digest) : manifestReply(exchange, known)
+}
+
+async function getByDigest(exchange: Exchange, digest: Digest): Promise<Reply> {
+  return manifestReply(exchange, await exchange.repository.manifests.get(digest))
+}
+
+async function getTagged(exchange: Exchange, tag: Tag): Promise<Reply> {
+  const { manifests, tags } = exchange.repository
+  const digest = await tags.get(tag)
+  const tagged = manifests.peek(digest) ?? (await manifests.get(digest))
+  const isForAll = tagged.descriptor.mediaType !== MediaType.dockerManifestList
+  return manifestReply(exchange, isForAll ? tagged : await forOldClients(exchange, tagged))
+}
+
+function manifestReply({ request, isHead }: Exchange, manifest: StoredManifest): Reply {
   const { mediaType, digest, size } = manifest.descriptor
   const etag = `"${digest}"`
   const headers = { etag, 'docker-content-digest': digest }
@@ -32,13 +47,11 @@ export async function getManifest(exchange: Exchange): Promise<Reply> {
  *  Distribution gave them. */
 async function forOldClients(
   { repository, request }: Exchange,
-  stored: StoredManifest,
+  list: StoredManifest,
 ): Promise<StoredManifest> {
-  if (stored.descriptor.mediaType !== MediaType.dockerManifestList) return stored
   const { accept } = request.headers
-  if (accepts(accept, MediaType.dockerManifestList) || !accepts(accept, MediaType.dockerManifest))
-    return stored
-  const child = parseManifest(stored.payload)
+  if (accepts(accept, MediaType.dockerManifestList) || !accepts(accept, MediaType.dockerManifest)) return list
+  const child = parseManifest(list.payload)
     .references()
     .find(({ platform }) => platform?.os === 'linux' && platform.architecture === 'amd64')
   if (child === undefined) {
@@ -92,8 +105,4 @@ export async function deleteManifest(exchange: Exchange): Promise<Reply> {
   if (reference.kind === 'tag') await repository.tags.untag(reference.tag)
   else await repository.manifests.delete(reference.digest)
   return emptyReply(202)
-}
-
-async function digestOfReference(repository: Repository, reference: Reference): Promise<Digest> {
-  return reference.kind === 'digest' ? reference.digest : repository.tags.get(reference.tag)
 }

@@ -14,27 +14,27 @@ export async function listSignatures(exchange: Exchange): Promise<Reply> {
   if (first.done && !(await repository.manifests.exists(digest))) {
     throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
   }
-  if (isHead) await signatures.return?.()
-  const head = `{"name":${JSON.stringify(repository.name)},"digest":${JSON.stringify(digest)},"signatures":[`
-  return {
-    status: 200,
-    headers: { 'content-type': 'application/json' },
-    body: isHead ? undefined : listOf(head, first, signatures),
+  const head = { status: 200, headers: { 'content-type': 'application/json' } }
+  if (isHead) {
+    await signatures.return?.()
+    return head
   }
+  const start = `{"name":${JSON.stringify(repository.name)},"digest":${JSON.stringify(digest)},"signatures":[`
+  return { ...head, body: listOf(start, first, signatures) }
 }
 
 async function* listOf(
-  head: string,
+  start: string,
   first: IteratorResult<SignatureInfo>,
   rest: AsyncIterator<SignatureInfo>,
 ): AsyncIterable<Uint8Array> {
   try {
-    let separator = head
+    let separator = start
     for (let next = first; !next.done; next = await rest.next()) {
       yield Buffer.from(separator + JSON.stringify(entryOf(next.value)))
       separator = ','
     }
-    yield Buffer.from(separator === head ? `${head}]}` : ']}')
+    yield Buffer.from(separator === start ? `${start}]}` : ']}')
   } finally {
     await rest.return?.()
   }

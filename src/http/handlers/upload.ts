@@ -2,6 +2,7 @@ import { type Digest, parseDigest, parseDigestAlgorithm } from '../../core/diges
 import { RegistryError } from '../../core/errors.ts'
 import { parseRepositoryName, type RepositoryName } from '../../core/reference.ts'
 import type { BlobUpload } from '../../core/registry.ts'
+import { hasBody } from '../body.ts'
 import { errorReply } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { parseContentRange } from '../ranges.ts'
@@ -67,7 +68,8 @@ export async function finishUpload(exchange: Exchange): Promise<Reply> {
   const upload = await resumeUnfinished(exchange, digest)
   if (upload === undefined) return createdReply(exchange, digest)
   return orWhereItStands(exchange, upload, async () => {
-    if (hasBody(exchange)) await upload.append(exchange.body(), { offset: offsetOf(exchange), last: true })
+    if (hasBody(exchange.request))
+      await upload.append(exchange.body(), { offset: offsetOf(exchange), last: true })
     await upload.finish(digest)
     return createdReply(exchange, digest)
   })
@@ -101,12 +103,6 @@ function offsetOf({ request }: Exchange): number | undefined {
     throw new RegistryError('SIZE_INVALID', { message: 'Content-Length and Content-Range disagree' })
   }
   return range?.start
-}
-
-function hasBody({ request }: Exchange): boolean {
-  return (
-    request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0
-  )
 }
 
 /** A client whose range is refused learns where the upload stands. */

@@ -10,7 +10,7 @@ import type { ServerProcess } from '../../support/server-process.ts'
 import { type TemporaryFolder, temporaryFolder } from '../../support/temporary-folder.ts'
 import { expectImageServed, expectListed, expectServed, population, pushPopulation } from './population.ts'
 
-/** Two registries run over one folder. Neither keeps anything in memory (no cache is configured), so each sees what the
+/** Two registries run over one folder. Neither keeps anything in memory (the cache is off), so each sees what the
  *  other one changes. */
 describeWith(['docker-registry'], 'one folder under Distribution and Entrepot', () => {
   describe('what Distribution wrote, for Entrepot', () => {
@@ -34,7 +34,11 @@ function oneReadsTheOther({ startWriter, startReader }: Pair): void {
   let reader: RegistryClient
 
   async function clientOf(start: StartRegistry): Promise<RegistryClient> {
-    const server = await start({ dataFolder: join(folder.path, 'data'), configFolder: folder.path })
+    const server = await start({
+      dataFolder: join(folder.path, 'data'),
+      configFolder: folder.path,
+      cache: 'none',
+    })
     servers.push(server)
     return new RegistryClient(server.url)
   }
