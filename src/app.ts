@@ -85,10 +85,19 @@ function schedulePurging({ storage }: Config, registry: Registry, log: Log): Sch
   })
 }
 
-function manifestPolicy({ validation: { disabled, manifests } }: Config): ManifestPolicy {
-  if (disabled) return NO_VALIDATION
+function manifestPolicy({
+  validation: { disabled, manifests },
+  compatibility: {
+    schema1: { enabled: schema1 },
+  },
+}: Config): ManifestPolicy {
+  if (disabled) return { ...NO_VALIDATION, schema1 }
   const { platforms, platformlist } = manifests.indexes
-  return { urls: manifests.urls, platforms: platforms === 'list' ? { list: platformlist } : platforms }
+  return {
+    urls: manifests.urls,
+    platforms: platforms === 'list' ? { list: platformlist } : platforms,
+    schema1,
+  }
 }
 
 function httpSettings({ http, storage, log, catalog, tags }: Config): HttpSettings {

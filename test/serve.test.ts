@@ -11,6 +11,7 @@ import { startEntrepot } from './support/entrepot-process.ts'
 import { RawConnection } from './support/raw-connection.ts'
 import { RegistryClient } from './support/registry-client.ts'
 import { type RegistryOptions, writeConfig } from './support/registry-process.ts'
+import { newSigner, schema1Layers, schema1Payload, signedSchema1 } from './support/schema1.ts'
 import { ServerProcess } from './support/server-process.ts'
 import { type TemporaryFolder, temporaryFolder } from './support/temporary-folder.ts'
 
@@ -212,3 +213,21 @@ async function refusesConnections(server: ServerProcess): Promise<void> {
     }
   }
 }
+
+describe('compatibility.schema1', () => {
+  it.each([
+    [undefined, 400],
+    [{ schema1: { enabled: true } }, 201],
+  ])('%j: a signed manifest of schema 1 is answered with %s', async (compatibility, status) => {
+    await using server = await startEntrepot({
+      dataFolder,
+      configFolder: folder.path,
+      config: compatibility && { compatibility },
+    })
+    const client = new RegistryClient(server.url)
+    for (const layer of schema1Layers) await client.pushBlob('a', Buffer.from(layer))
+    const body = signedSchema1(schema1Payload(), newSigner('ES256'))
+    const put = { method: 'PUT', body, expect: [200, 201, 400] }
+    expect((await client.request('/v2/a/manifests/latest', put)).status).toBe(status)
+  })
+})

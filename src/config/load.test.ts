@@ -315,7 +315,10 @@ describe('what is not served yet', () => {
     ['http: {host: registry.example.com}', 'http.host'],
     ['log: {hooks: [{type: mail}]}', 'log.hooks'],
     ['reporting: {bugsnag: {apikey: a}}', 'reporting'],
-    ['compatibility: {schema1: {enabled: true}}', 'compatibility.schema1'],
+    [
+      'compatibility: {schema1: {enabled: true, signingkeyfile: /key.pem}}',
+      'compatibility.schema1.signingkeyfile',
+    ],
   ])('else warns: %s', (text, path) => {
     expect(loadText(text).warnings).toEqual([{ path, message: expect.any(String) }])
   })
@@ -329,6 +332,7 @@ describe('what is not served yet', () => {
     'middleware: {storage: [{name: redirect, disabled: true, options: {foo: 1}}], registry: [{name: a, disabled: on}]}',
     'log: {hooks: [{type: mail, disabled: true}]}',
     'proxy: {ttl: 168h}',
+    'compatibility: {schema1: {enabled: true}}',
     'storage: {inmemory: , redirect: {disable: true}}',
     'policy: {repository: {classes: []}}',
   ])('says nothing of what is switched off or harmless: %s', (text) => {

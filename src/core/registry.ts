@@ -112,7 +112,9 @@ export interface ManifestService {
   get(digest: Digest): Promise<StoredManifest>
   /** Stores it once everything it refers to is in the repository. `digest` is the name the client gave it, checked
    *  against the bytes; the canonical one where it is absent.
-   *  @throws RegistryError DIGEST_INVALID, MANIFEST_INVALID, MANIFEST_BLOB_UNKNOWN (one for each that is missing) */
+   *  The signatures it came with are verified and kept in `SignatureService`.
+   *  @throws RegistryError DIGEST_INVALID, MANIFEST_INVALID, MANIFEST_UNVERIFIED, MANIFEST_BLOB_UNKNOWN (one for each
+   *    that is missing) */
   put(manifest: Manifest, digest?: Digest): Promise<Descriptor>
   /** Removes the revision and every tag that names it.
    *  @throws RegistryError MANIFEST_UNKNOWN */
@@ -127,11 +129,12 @@ export interface TagService {
   /** The digest that the tag names.
    *  @throws RegistryError MANIFEST_UNKNOWN */
   get(tag: Tag): Promise<Digest>
-  /** Lets the tag name a manifest; the last write wins. */
-  tag(tag: Tag, digest: Digest): Promise<void>
+  /** Lets the tag name a manifest, by the descriptor that putting or getting it has given: a tag of what is not there
+   *  cannot be made by mistake. The last write wins. */
+  tag(tag: Tag, descriptor: Descriptor): Promise<void>
   /** @throws RegistryError MANIFEST_UNKNOWN */
   untag(tag: Tag): Promise<void>
-  /** The tags, in byte order. */
+  /** The tags, in byte order: looked at as they are asked for, and never all held at a time. */
   all(page?: Page): AsyncIterable<Tag>
   /** The tags that name the digest. */
   lookup(digest: Digest): AsyncIterable<Tag>

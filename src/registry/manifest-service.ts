@@ -4,13 +4,15 @@ import { algorithmOf, type Digest, digestOf } from '../core/digest.ts'
 import { RegistryError } from '../core/errors.ts'
 import type { Manifest, ManifestReference } from '../core/manifest/manifest.ts'
 import { mediaTypeOf } from '../core/manifest/parse.ts'
-import { checkUrls, type ManifestPolicy, mustExist } from '../core/manifest/policy.ts'
+import { checkSchema1, checkUrls, type ManifestPolicy, mustExist } from '../core/manifest/policy.ts'
+import { verifySignatures } from '../core/manifest/schema1/verify.ts'
 import type { RepositoryName } from '../core/reference.ts'
 import type {
   BlobService,
   ManifestService,
   Page,
   ReferrerQuery,
+  SignatureService,
   StoredManifest,
   TagService,
 } from '../core/registry.ts'
@@ -28,6 +30,7 @@ export interface ManifestServiceParts {
   readonly revisions: LinkSet
   readonly tags: TagService
   readonly referrers: () => Referrers
+  readonly signatures: Pick<SignatureService, 'get' | 'put'>
   readonly cache: DescriptorCache
   readonly policy: ManifestPolicy
 }
@@ -79,10 +82,15 @@ export class LinkedManifests implements ManifestService {
     const canonical = digestOf(payload)
     const digest = name ?? canonical
     requireDigest(payload, digest)
+    checkSchema1(manifest, this.#parts.policy)
     checkUrls(manifest, this.#parts.policy)
+    await verifySignatures(manifest)
     await this.#requireReferences(manifest)
     const { descriptor } = await this.#parts.cache.learn(this.#source, digest, async () => {
-      const stored = this.#parts.pool.put(canonical, payload)
+      const stored = allDone([
+        this.#parts.pool.put(canonical, payload),
+        this.#parts.signatures.put(canonical, ...manifest.signatures),
+      ])
       await this.#link(manifest, { canonical, name: digest, stored })
       return { descriptor: { mediaType, digest, size: payload.length }, canonical }
     })

@@ -52,6 +52,7 @@ export class StoredRepository implements Repository {
   readonly #shared: SharedParts
   readonly #paths: RepositoryPaths
   readonly #revisions: LinkSet
+  readonly #linkedSignatures: LinkedSignatures
   #referrers: Referrers | undefined
   #signatures: KnownSignatures | undefined
 
@@ -61,6 +62,7 @@ export class StoredRepository implements Repository {
     const revisions = new LinkSet(paths.revisions, shared)
     this.name = name
     this.tags = new LinkedTags({ ...shared, repository: name, paths, revisions, names: shared.tagNames })
+    this.#linkedSignatures = new LinkedSignatures({ ...shared, paths, revisions })
     this.blobs = new LinkedBlobs({ ...shared, repository: name, paths, layers })
     this.manifests = new LinkedManifests({
       ...shared,
@@ -69,6 +71,7 @@ export class StoredRepository implements Repository {
       revisions,
       tags: this.tags,
       referrers: () => this.#listOfReferrers(),
+      signatures: this.#linkedSignatures,
     })
     this.#shared = shared
     this.#paths = paths
@@ -76,7 +79,7 @@ export class StoredRepository implements Repository {
   }
 
   async exists(): Promise<boolean> {
-    for await (const { name } of this.#shared.storage.list(this.#paths.root)) {
+    for await (const { name } of this.#shared.storage.list(this.#paths.root, { atOnce: true })) {
       if (REPOSITORY_MARKS.some((mark) => mark === name)) return true
     }
     return false
@@ -87,7 +90,7 @@ export class StoredRepository implements Repository {
     this.#signatures ??= new KnownSignatures({
       ...this.#shared,
       revisions: this.#revisions,
-      linked: new LinkedSignatures({ ...this.#parts, repository: this.name }),
+      linked: this.#linkedSignatures,
       manifests: this.manifests,
       tags: this.tags,
     })

@@ -1,8 +1,6 @@
 import { algorithmOf, CANONICAL, type Digest, digestOf } from '../core/digest.ts'
 import { RegistryError } from '../core/errors.ts'
-import type { Log } from '../core/log.ts'
 import { MAX_SIGNATURES } from '../core/manifest/manifest.ts'
-import type { RepositoryName } from '../core/reference.ts'
 import type { SignatureService } from '../core/registry.ts'
 import type { StorageDriver } from '../core/storage-driver.ts'
 import { allDone } from './all-done.ts'
@@ -12,13 +10,11 @@ import { mapInOrder } from './map-in-order.ts'
 import type { RepositoryPaths } from './paths.ts'
 
 export interface SignatureServiceParts {
-  readonly repository: RepositoryName
   readonly paths: RepositoryPaths
   readonly storage: StorageDriver
   readonly pool: BlobPool
   readonly links: Links
   readonly revisions: LinkSet
-  readonly log: Log
 }
 
 /** How many signatures are read side by side. */
@@ -37,7 +33,7 @@ export class LinkedSignatures implements Pick<SignatureService, 'get' | 'put'> {
     const canonical = await this.#canonical(digest)
     if (canonical === undefined) return []
     const signatures: Uint8Array[] = []
-    const read = (name: Digest) => this.#read(name)
+    const read = (name: Digest) => this.#parts.pool.get(name)
     const names = this.#links(canonical).all()
     for await (const signature of mapInOrder(names, { concurrency: READ_CONCURRENCY, work: read })) {
       if (signature !== undefined) signatures.push(signature)
@@ -69,14 +65,6 @@ export class LinkedSignatures implements Pick<SignatureService, 'get' | 'put'> {
 
   async #canonical(digest: Digest): Promise<Digest | undefined> {
     return algorithmOf(digest) === CANONICAL ? digest : this.#parts.revisions.get(digest)
-  }
-
-  async #read(name: Digest): Promise<Uint8Array | undefined> {
-    const signature = await this.#parts.pool.get(name)
-    if (signature === undefined || digestOf(signature) === name) return signature
-    const { repository, log } = this.#parts
-    log.error({ repository, digest: name }, 'a stored signature is damaged and is not served; push it again')
-    return undefined
   }
 
   #links(canonical: Digest): LinkSet {

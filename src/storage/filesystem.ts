@@ -18,6 +18,7 @@ import { BufferPool } from './filesystem/buffer-pool.ts'
 import { close, fdatasync, fstat, open, readFile, writeFully } from './filesystem/descriptors.ts'
 import { isErrno, readError, writeError } from './filesystem/errno.ts'
 import { Folders, MAX_ATTEMPTS } from './filesystem/folders.ts'
+import { childrenAtOnce, orderedChildren } from './filesystem/ordered-children.ts'
 import { FileContent } from './filesystem/reader.ts'
 import { isTemporary, temporaryFor } from './filesystem/temporary-name.ts'
 import { AppendingWriter } from './filesystem/writer.ts'
@@ -102,13 +103,18 @@ export class FilesystemDriver implements StorageDriver {
     throw new StorageError('OFFSET_INVALID', { path })
   }
 
-  async *list(folder: string, { after = '' }: ListOptions = {}): AsyncIterable<Entry> {
+  async *list(folder: string, { after = '', atOnce = false }: ListOptions = {}): AsyncIterable<Entry> {
     const location = this.#root + requireFolder(folder) || '/'
-    for (const entry of await this.#children(location, folder)) {
-      if (entry.name <= after || !isName(entry.name)) continue
-      const kind = entry.isSymbolicLink() ? await kindBehind(entry) : kindOf(entry)
-      if (kind === undefined || (kind === 'file' && isTemporary(entry.name))) continue
-      yield { name: entry.name, kind }
+    const read = atOnce ? childrenAtOnce : orderedChildren
+    try {
+      for await (const entry of read(location, { after, isWanted: isName })) {
+        const kind = entry.isSymbolicLink() ? await kindBehind(entry) : kindOf(entry)
+        if (kind === undefined || (kind === 'file' && isTemporary(entry.name))) continue
+        yield { name: entry.name, kind }
+      }
+    } catch (cause) {
+      const error = cause instanceof StorageError ? cause : readError(cause, folder)
+      if (!isPathNotFound(error)) throw error
     }
   }
 
@@ -223,17 +229,6 @@ export class FilesystemDriver implements StorageDriver {
     }
   }
 
-  async #children(location: string, folder: string): Promise<fs.Dirent[]> {
-    try {
-      const children = await readdir(location, { withFileTypes: true })
-      return children.sort((one, other) => (one.name < other.name ? -1 : 1))
-    } catch (cause) {
-      const error = readError(cause, folder)
-      if (isPathNotFound(error)) return []
-      throw error
-    }
-  }
-
   async #requireWritable(): Promise<void> {
     const root = this.#root || '/'
     const probe = temporaryFor(`${this.#root}/probe`)
@@ -289,7 +284,7 @@ async function kindBehind(link: fs.Dirent): Promise<Entry['kind'] | undefined> {
   try {
     return kindOf(await stat(`${link.parentPath}/${link.name}`))
   } catch (cause) {
-    if (isErrno(cause, 'ENOENT', 'ELOOP')) return undefined
+    if (isErrno(cause, 'ENOENT', 'ENOTDIR', 'ELOOP')) return undefined
     throw readError(cause, link.name)
   }
 }

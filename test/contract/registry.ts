@@ -8,6 +8,7 @@ import { describeLeftovers } from './registry/leftovers.ts'
 import { describeManifests } from './registry/manifests.ts'
 import { describeReferrers } from './registry/referrers.ts'
 import { describeReferrersFromBefore } from './registry/referrers-from-before.ts'
+import { describeSchema1 } from './registry/schema1.ts'
 import { describeSignatureList } from './registry/signature-list.ts'
 import { describeSignatures } from './registry/signatures.ts'
 import { RegistryUnderTest } from './registry/support.ts'
@@ -33,6 +34,7 @@ export function describeRegistry(name: string, open: () => Promise<DriverUnderTe
     describeTags(current)
     describeSignatures(current)
     describeSignatureList(current)
+    describeSchema1(current)
     describeCatalog(current)
     describeReferrers(current)
     describeReferrersFromBefore(current)

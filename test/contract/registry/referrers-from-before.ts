@@ -29,8 +29,10 @@ async function forgetReferrers({ driver }: RegistryUnderTest): Promise<void> {
 /** Lets the tag name an index of these, as clients do it for registries without lists. */
 async function tagIndexOf(repository: Repository, digests: readonly Digest[], tag = fallback): Promise<void> {
   const manifests = digests.map((digest) => ({ mediaType: MediaType.ociManifest, digest, size: 1 }))
-  const { digest } = await repository.manifests.put(parseManifest(payloadOf(indexJson({ manifests }))))
-  await repository.tags.tag(tag, digest)
+  await repository.tags.tag(
+    tag,
+    await repository.manifests.put(parseManifest(payloadOf(indexJson({ manifests })))),
+  )
 }
 
 export function describeReferrersFromBefore(current: () => RegistryUnderTest): void {
@@ -223,14 +225,14 @@ export function describeReferrersFromBefore(current: () => RegistryUnderTest): v
     it('may name anything else', async () => {
       const repository = current().repository('a')
       for (const content of ['config', 'layer one', 'layer two']) await pushBlob(repository, content)
-      const { digest } = await repository.manifests.put(parseManifest(payloadOf(imageJson())))
-      await repository.tags.tag(fallback, digest)
+      const image = await repository.manifests.put(parseManifest(payloadOf(imageJson())))
+      await repository.tags.tag(fallback, image)
       expect(await listed(repository)).toEqual([])
       await pushBlob(repository, 'a cached layer')
       const index = parseManifest(payloadOf(indexJson({ manifests: [descriptorOf('a cached layer')] })))
-      await repository.tags.tag(fallback, (await repository.manifests.put(index)).digest)
+      await repository.tags.tag(fallback, await repository.manifests.put(index))
       expect(await listed(repository)).toEqual([])
-      await current().driver.delete(blobPath(digest))
+      await current().driver.delete(blobPath(image.digest))
       expect(await listed(await current().elsewhere('a'))).toEqual([])
     })
   })

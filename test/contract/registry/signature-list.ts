@@ -48,7 +48,7 @@ export function describeSignatureList(current: () => RegistryUnderTest): void {
           { content: 'second', mediaType: simpleSigning },
         ],
       })
-      await repository.tags.tag(cosignTag, tagged)
+      await repository.tags.tag(cosignTag, (await repository.manifests.get(tagged)).descriptor)
       const bundled = await pushCarrier(repository, {
         artifactType: bundleType,
         annotations: { both: 'of the manifest', one: 'of the manifest' },
@@ -107,7 +107,7 @@ export function describeSignatureList(current: () => RegistryUnderTest): void {
         layers: [{ content: 'first', mediaType: simpleSigning }],
       })
       expect(await listOf(repository)).toMatchObject([{ kind: 'cosign', manifest: carrier }])
-      await repository.tags.tag(cosignTag, carrier)
+      await repository.tags.tag(cosignTag, (await repository.manifests.get(carrier)).descriptor)
       expect(await listOf(repository)).toHaveLength(1)
     })
 

@@ -112,7 +112,7 @@ export function describeSignatures(current: () => RegistryUnderTest): void {
       await driver.delete(blobPath(digestOf(signatureOf('one'))))
       await driver.put(blobPath(digestOf(signatureOf('two'))), signatureOf('not two'))
       expect(await signaturesOf(repository, digest)).toEqual(['three'])
-      expect(await logged.until('a stored signature is damaged')).toContain(digestOf(signatureOf('two')))
+      expect(await logged.until('damaged')).toContain(digestOf(signatureOf('two')))
     })
 
     it('that a crash left without content are left out', async () => {
