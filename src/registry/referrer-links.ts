@@ -1,4 +1,11 @@
-import { ALGORITHMS, algorithmOf, CANONICAL, type Digest, hexOf } from '../core/digest.ts'
+import {
+  ALGORITHMS,
+  algorithmOf,
+  CANONICAL,
+  type Digest,
+  type DigestAlgorithm,
+  hexOf,
+} from '../core/digest.ts'
 import type { Page } from '../core/registry.ts'
 import type { Precedence, StorageDriver } from '../core/storage-driver.ts'
 import type { LinkSet, Links } from './links.ts'
@@ -93,31 +100,33 @@ export class ReferrerLinks {
 
   /** The names of the referrers in byte order. They are not looked at: whether they are there is another question. */
   async *buckets(subject: Digest, { after }: Page = {}): AsyncIterable<ReferrerBucket> {
-    const paths = this.#parts.paths.subject(subject)
     for (const algorithm of ALGORITHMS) {
       const prefix = `${algorithm}:`
       if (after !== undefined && after > prefix && !after.startsWith(prefix)) continue
-      const afterHex = after?.startsWith(prefix) ? after.slice(prefix.length) : undefined
-      let bucket = { subject, key: '', names: [] as Digest[], whole: true }
-      for await (const { name } of this.#parts.own.list(paths.referrers(algorithm), {
-        after: afterHex,
-      })) {
-        const digest = digestFromFolder(algorithm, name)
-        if (digest === undefined) continue
-        const key = bucketOf(digest)
-        if (key !== bucket.key) {
-          if (bucket.names.length > 0) yield bucket
-          bucket = {
-            subject,
-            key,
-            names: [],
-            whole: afterHex === undefined || !digest.startsWith(`${prefix}${afterHex[0]}`),
-          }
-        }
-        bucket.names.push(digest)
-      }
-      if (bucket.names.length > 0) yield bucket
+      const afterHex = after?.startsWith(prefix) ? after.slice(prefix.length) : ''
+      yield* this.#bucketsBy(algorithm, { subject, afterHex })
     }
+  }
+
+  async *#bucketsBy(
+    algorithm: DigestAlgorithm,
+    { subject, afterHex }: { subject: Digest; afterHex: string },
+  ): AsyncIterable<ReferrerBucket> {
+    const folder = this.#parts.paths.subject(subject).referrers(algorithm)
+    let digit = ''
+    let names: Digest[] = []
+    const bucket = () => ({ subject, key: `${algorithm}-${digit}`, names, whole: digit !== afterHex[0] })
+    for await (const { name: hex } of this.#parts.own.list(folder, { after: afterHex })) {
+      const name = digestFromFolder(algorithm, hex)
+      if (name === undefined) continue
+      if (hex[0] !== digit) {
+        if (names.length > 0) yield bucket()
+        digit = hex.slice(0, 1)
+        names = []
+      }
+      names.push(name)
+    }
+    if (names.length > 0) yield bucket()
   }
 
   #link(referrer: Pick<LinkedReferrer, 'subject' | 'name'>): string {

@@ -39,7 +39,9 @@ export class Referrers {
     for await (const some of this.#described(subject, query)) {
       for (let start = 0; start < some.length; start += LOOK_UPS) {
         const group = some.slice(start, start + LOOK_UPS)
-        yield* await this.#present(subject, group, { always: position < ALWAYS_LOOKED_UP })
+        const there = await this.#present(subject, group, { always: position < ALWAYS_LOOKED_UP })
+        // Not `yield*`, which makes three promises of each.
+        for (const descriptor of there) yield descriptor
         position += group.length
       }
     }
