@@ -8,6 +8,7 @@ import { describeWith } from '../../support/describe-with.ts'
 import { startDistribution } from '../../support/distribution-process.ts'
 import { contentOf, gzippedLayer, type Image, imageOf, mediaTypes } from '../../support/oci-image.ts'
 import { RegistryClient } from '../../support/registry-client.ts'
+import type { StartRegistry } from '../../support/registry-process.ts'
 import { startRegistry as startEntrepot } from '../../support/registry-under-test.ts'
 import type { ServerProcess } from '../../support/server-process.ts'
 import { contentMark, filesBelow } from '../../support/storage-tree.ts'
@@ -33,8 +34,8 @@ describeWith(['docker-registry', 'oras', 'cosign'], 'referrers pushed to Distrib
   let image: Image
   let before: Map<string, string>
 
-  async function start(startServer: typeof startEntrepot): Promise<ServerProcess> {
-    const server = await startServer({ dataFolder: data, configFolder: folder.path })
+  async function start(startServer: StartRegistry, config = {}): Promise<ServerProcess> {
+    const server = await startServer({ dataFolder: data, configFolder: folder.path, config })
     servers.push(server)
     return server
   }
@@ -124,6 +125,15 @@ describeWith(['docker-registry', 'oras', 'cosign'], 'referrers pushed to Distrib
     for (const [path, mark] of before) expect([path, after.get(path)]).toEqual([path, mark])
     const added = [...after.keys()].filter((path) => !before.has(path))
     expect(added.filter((path) => !path.includes('/_manifests/referrers/'))).toEqual([])
+  })
+
+  test('are found by one that may not write, which writes nothing', async () => {
+    const readOnly = { filesystem: { rootdirectory: data }, maintenance: { readonly: { enabled: true } } }
+    const entrepot = await start(startEntrepot, { storage: readOnly })
+    const found = await digestsListed(entrepot)
+    expect(found).toEqual(expect.arrayContaining(Object.values(attached)))
+    expect(await marks()).toEqual(before)
+    expect(await digestsListed(entrepots[0] as ServerProcess)).toEqual(found)
   })
 
   test('are found by oras, and by their type', async () => {
