@@ -6,6 +6,7 @@ import { describeHealing } from './registry/healing.ts'
 import { describeLayout } from './registry/layout.ts'
 import { describeLeftovers } from './registry/leftovers.ts'
 import { describeManifests } from './registry/manifests.ts'
+import { describeReferrerSummaries } from './registry/referrer-summaries.ts'
 import { describeReferrers } from './registry/referrers.ts'
 import { describeReferrersFromBefore } from './registry/referrers-from-before.ts'
 import { describeSchema1 } from './registry/schema1.ts'
@@ -38,6 +39,7 @@ export function describeRegistry(name: string, open: () => Promise<DriverUnderTe
     describeCatalog(current)
     describeReferrers(current)
     describeReferrersFromBefore(current)
+    describeReferrerSummaries(current)
     describeLeftovers(current)
     describeLayout(current)
   })
