@@ -48,14 +48,13 @@ export class ReferrerDescriptors {
 
   /** Takes note of a referrer that has just been pushed. */
   async add(subject: Digest, descriptor: ReferrerDescriptor): Promise<void> {
-    const { own, memory } = this.#parts
+    const { memory } = this.#parts
     const summary = this.#summary({ subject, key: bucketOf(descriptor.digest) })
     const remembered = memory.bucket(summary)
     remembered.add(abridge(descriptor))
     const unsummarised = remembered.addUnsummarised(descriptor.digest, WORTH_A_SUMMARY)
     memory.keep(summary, remembered)
-    if (unsummarised.length > 0)
-      await this.#summarise(summary, [...(await readSummary(own, summary)), ...unsummarised])
+    if (unsummarised.length > 0) await this.#summarise(summary, { added: unsummarised })
   }
 
   /** Takes note that a manifest was deleted. */
@@ -81,7 +80,7 @@ export class ReferrerDescriptors {
     memory.keep(summary, remembered)
     if (learnt.length < WORTH_A_SUMMARY) return
     const there = bucket.whole ? kept.filter((known) => names.has(known.descriptor.digest)) : kept
-    await this.#summarise(summary, [...there, ...learnt])
+    await this.#summarise(summary, { there, added: learnt })
   }
 
   /** From the manifests themselves. */
@@ -101,12 +100,17 @@ export class ReferrerDescriptors {
     return canonical && (await readReferrer(pool, { canonical, name }))?.descriptor
   }
 
-  /** Whoever asked for the list gets it, whether or not the next one will be quicker. */
-  async #summarise(path: string, referrers: readonly KnownReferrer[]): Promise<void> {
+  /** Adds to what the summary has, which is read where it is not at hand. Whoever pushed or asked for the list is served, whether or not the next one will be
+   *  quicker. */
+  async #summarise(
+    path: string,
+    { there, added }: { there?: readonly KnownReferrer[]; added: readonly KnownReferrer[] },
+  ): Promise<void> {
     const { own, readOnly, log } = this.#parts
     if (readOnly) return
-    const byName = new Map(referrers.map((known) => [known.descriptor.digest, known]))
     try {
+      const known = [...(there ?? (await readSummary(own, path))), ...added]
+      const byName = new Map(known.map((one) => [one.descriptor.digest, one]))
       await writeSummary(own, path, [...byName.values()])
     } catch (error) {
       if (!(error instanceof StorageError || error instanceof RegistryError)) throw error

@@ -111,6 +111,14 @@ export function describeReferrerSummaries(current: () => RegistryUnderTest): voi
       expect(await summarised(current())).toEqual(digests.slice(0, 40))
     })
 
+    it('is pushed though no summary can be read', async () => {
+      current().driver.fault = ({ path: file }) =>
+        file === path ? new StorageError('BACKEND_FAILED', { path: file }) : undefined
+      await push(current().repository('a'), all.slice(0, 40))
+      current().driver.fault = () => undefined
+      expect(await digestsListed(current().repository('a'))).toEqual(digests.slice(0, 40))
+    })
+
     it('is given though no summary can be written', async () => {
       await push(await current().elsewhere('a'), all.slice(0, 40))
       await current().driver.delete(path)
