@@ -1,6 +1,7 @@
 import { type AddressInfo, BlockList, isIPv6, type ListenOptions } from 'node:net'
 import { MemoryDescriptorCache } from './cache/memory.ts'
 import { parseTcpAddress } from './config/address.ts'
+import { readRedisTls } from './config/redis-tls.ts'
 import type { Config } from './config/schema.ts'
 import { type DescriptorCache, NO_CACHE } from './core/descriptor-cache.ts'
 import type { Log } from './core/log.ts'
@@ -20,7 +21,7 @@ export async function startRegistry(config: Config, log: Log): Promise<RunningRe
   const registry = new StoredRegistry({
     driver,
     policy: manifestPolicy(config),
-    cache: descriptorCache(config),
+    cache: await openCache(config, log),
     readOnly: config.storage.maintenance.readonly.enabled,
     smallContentBytes: config.storage.cache.blobdescriptor === 'none' ? 0 : config.storage.cache.contentsize,
     log,
@@ -59,10 +60,18 @@ async function openDriver(storage: Config['storage']): Promise<StorageDriver> {
   return storage.maintenance.readonly.enabled ? new FilesystemDriver(options) : FilesystemDriver.open(options)
 }
 
-function descriptorCache({ storage: { cache } }: Config): DescriptorCache {
-  return cache.blobdescriptor === 'none'
-    ? NO_CACHE
-    : new MemoryDescriptorCache({ maxEntries: cache.blobdescriptorsize, ttlMs: cache.ttl })
+/** The layer info cache that was chosen; the Redis client's code is loaded when it is needed. */
+async function openCache({ storage, redis, http }: Config, log: Log): Promise<DescriptorCache> {
+  const { blobdescriptor, blobdescriptorsize: maxEntries, ttl: ttlMs } = storage.cache
+  if (blobdescriptor === 'none') return NO_CACHE
+  if (blobdescriptor === 'inmemory' || redis === undefined)
+    return new MemoryDescriptorCache({ maxEntries, ttlMs })
+  const { RedisDescriptorCache } = await import('./cache/redis.ts')
+  if (http.secret === '') {
+    log.warn({ key: 'http.secret' }, 'is empty: whoever can write to Redis can change what the cache says')
+  }
+  const settings = { ...redis, tls: await readRedisTls(redis) }
+  return new RedisDescriptorCache({ settings, secret: http.secret, maxEntries, ttlMs, log })
 }
 
 /** How long a server that has just started is left alone by its own maintenance. */

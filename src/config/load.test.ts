@@ -149,6 +149,17 @@ describe('a value', () => {
       'storage: {inmemory: , cache: {layerinfo: inmemory}}',
       { storage: { cache: { blobdescriptor: 'inmemory' } } },
     ],
+    ['redis: {addr: "a:6379"}', { storage: { cache: { blobdescriptor: 'redis' } } }],
+    ['redis: {addrs: [a, "[::1]:6379"]}', { storage: { cache: { blobdescriptor: 'redis' } } }],
+    ['redis: {db: 1}', { storage: { cache: { blobdescriptor: 'inmemory' } } }],
+    [
+      'storage: {inmemory: , cache: {blobdescriptor: none}}\nredis: {addr: a}',
+      { storage: { cache: { blobdescriptor: 'none' } } },
+    ],
+    [
+      'storage: {inmemory: , cache: {blobdescriptor: inmemory, contentsize: 1MiB, ttl: 1h}}\nredis: {addr: a}',
+      { storage: { cache: { blobdescriptor: 'inmemory', contentsize: 1_048_576, ttl: 3_600_000 } } },
+    ],
     ['catalog: {maxentries: -5}', { catalog: { maxentries: 1000 } }],
     ['validation: {disabled: true}', { validation: { disabled: true } }],
     ['validation: {disabled: true, enabled: true}', { validation: { disabled: false } }],
@@ -210,6 +221,16 @@ describe('a value', () => {
       'found "ftp://…@example.com"; accepted: a URL such as https://example.com',
     ],
     ['redis: {db: 1.5}', 'redis.db', 'found 1.5; accepted: a whole number from 0'],
+    [
+      'storage: {inmemory: , cache: {blobdescriptor: redis}}',
+      'redis',
+      'found nothing; accepted: a section with addr or addrs: storage.cache.blobdescriptor is redis',
+    ],
+    [
+      'redis: {addrs: ["redis://a:1"]}',
+      'redis.addrs[0]',
+      'found "redis://a:1"; accepted: an address such as redis.example.com:6379',
+    ],
   ])('that is not accepted: %s', (text, path, message) => {
     const action = () =>
       text.startsWith('version')
@@ -305,8 +326,6 @@ describe('what is not served yet', () => {
   })
 
   test.each([
-    ['redis: {addr: "localhost:6379"}', 'redis'],
-    ['storage: {inmemory: , cache: {blobdescriptor: redis}}', 'storage.cache.blobdescriptor'],
     ['storage: {inmemory: , tag: {concurrencylimit: 8}}', 'storage.tag.concurrencylimit'],
     ['notifications: {endpoints: [{name: a, url: "http://a"}]}', 'notifications.endpoints'],
     ['health: {storagedriver: {enabled: true}}', 'health'],

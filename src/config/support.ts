@@ -64,17 +64,6 @@ const IGNORED: readonly Row[] = [
     why: 'has no effect: manifests of schema 1 keep the signatures of their makers, and the registry adds none of its own',
   },
   { path: 'storage.tag.concurrencylimit', why: NOT_SERVED },
-  {
-    path: 'storage.cache.blobdescriptor',
-    why: 'is not served with redis yet: the cache is in memory',
-    when: isRedis,
-  },
-  {
-    path: 'storage.cache.layerinfo',
-    why: 'is not served with redis yet: the cache is in memory',
-    when: isRedis,
-  },
-  { path: 'redis', why: NOT_SERVED },
   { path: 'notifications.endpoints', why: 'is not served yet: nobody is notified' },
   { path: 'health', why: 'is not served yet: nothing is checked' },
   { path: 'http.debug', why: NOT_SERVED },
@@ -123,8 +112,4 @@ function hasEnabledEntry(entries: TreeValue): boolean {
   return (
     !Array.isArray(entries) || entries.some((entry) => !isTree(entry) || readFlag(entry.disabled) !== true)
   )
-}
-
-function isRedis(value: TreeValue): boolean {
-  return String(value).toLowerCase() === 'redis'
 }

@@ -1,6 +1,6 @@
 import { createHmac, createSecretKey, generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { type CertificateParts, certificateOf } from '../../../../test/support/certificates.ts'
+import { type CertificateParts, certificateOf } from '../../../../test/support/raw-certificate.ts'
 import {
   encoded,
   jwkOf,
