@@ -1,10 +1,12 @@
 /** The list of a manifest's signatures: docs/signatures.md. */
 import { expect, test } from 'vitest'
 import { digestOf } from '../../src/core/digest.ts'
+import { DEFAULT_POLICY } from '../../src/core/manifest/policy.ts'
 import { MediaType } from '../../src/core/media-type.ts'
 import { referrerPayload, subject } from '../contract/registry/referrer-support.ts'
 import { HttpRegistry, refusal } from '../support/http-registry.ts'
 import { descriptorOf, indexJson, payloadOf } from '../support/manifest-json.ts'
+import { newSigner, schema1Layers, schema1Payload, signedSchema1 } from '../support/schema1.ts'
 
 const notationType = 'application/vnd.cncf.notary.signature'
 const path = `/v2/some/name/_entrepot/signatures/${subject}`
@@ -64,6 +66,32 @@ test.each([
 ])('%s is refused', async (wrong, expected) => {
   await using registry = await HttpRegistry.start()
   expect(refusal(await registry.send(`GET ${wrong}`))).toBe(expected)
+})
+
+test('those of a signed manifest of schema 1 are listed by themselves', async () => {
+  const policy = { ...DEFAULT_POLICY, schema1: true }
+  await using registry = await HttpRegistry.start({ policy })
+  for (const layer of schema1Layers) await registry.client.pushBlob('a', Buffer.from(layer))
+  const payload = schema1Payload()
+  const signers = [newSigner('ES256'), newSigner('RS256')]
+  const pushed = await registry.send('PUT /v2/a/manifests/latest', {
+    body: signedSchema1(payload, ...signers),
+    headers: { 'content-type': MediaType.dockerSchema1Signed },
+  })
+  expect(pushed.status).toBe(201)
+  const answer = await registry.send(`GET /v2/a/_entrepot/signatures/${digestOf(payload)}`)
+  const { signatures } = JSON.parse(answer.body.toString()) as { signatures: object[] }
+  expect(signatures).toHaveLength(2)
+  for (const signature of signatures) {
+    expect(signature).toEqual({
+      kind: 'jws',
+      mediaType: 'application/jose+json',
+      digest: expect.stringMatching(/^sha256:[0-9a-f]{64}$/),
+      size: expect.any(Number),
+      annotations: {},
+      pushedAt: expect.any(String),
+    })
+  }
 })
 
 test('a long list is sent as it is found', async () => {
