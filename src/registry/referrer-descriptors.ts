@@ -21,8 +21,8 @@ export interface ReferrerDescriptorParts {
   readonly log: Log
 }
 
-/** A bucket with fewer names has no summary; and so many manifests are read at most before what they say is added to
- *  it. */
+/** Of fewer names than this the manifests are read. Of more the summary is, and what it lacks is added to it as soon as
+ *  that is so many again. */
 const WORTH_A_SUMMARY = 32
 
 const READ_CONCURRENCY = 16
@@ -69,7 +69,7 @@ export class ReferrerDescriptors {
 
   async #find(missing: readonly Digest[], { bucket, remembered, summary }: Search): Promise<void> {
     const { own, memory } = this.#parts
-    const kept = bucket.names.length < WORTH_A_SUMMARY ? [] : await readSummary(own, summary)
+    const kept = missing.length < WORTH_A_SUMMARY ? [] : await readSummary(own, summary)
     const names = new Set(bucket.names)
     for (const known of kept) if (names.has(known.descriptor.digest)) remembered.add(known)
     const learnt = await this.#learn(

@@ -10,7 +10,7 @@ import {
   referrersFolder,
   subject,
 } from './referrer-support.ts'
-import { blobPath, pushBlob, type RegistryUnderTest } from './support.ts'
+import { blobPath, pushBlob, type RegistryUnderTest, revisionLink } from './support.ts'
 
 const path = `${referrersFolder('a')}/${subject.replace(':', '/')}/summaries/sha256-a`
 
@@ -71,6 +71,20 @@ export function describeReferrerSummaries(current: () => RegistryUnderTest): voi
       current().driver.forget()
       expect(await listed(repository)).toHaveLength(40)
       expect(manifestsRead()).toEqual([])
+    })
+
+    it('costs nothing but a look where a few links lead nowhere', async () => {
+      const repository = current().repository('a')
+      await push(repository, all.slice(0, 40))
+      await current().driver.delete(revisionLink('a', digests[35] as Digest))
+      await current().driver.delete(blobPath(digests[35] as Digest))
+      const replica = current().restarted('a')
+      const expected = digests.slice(0, 40).toSpliced(35, 1)
+      expect(await digestsListed(replica)).toEqual(expected)
+      current().driver.forget()
+      expect(await digestsListed(replica)).toEqual(expected)
+      expect(manifestsRead().length).toBeLessThanOrEqual(1)
+      expect(current().driver.calls.filter((call) => call.path === path)).toEqual([])
     })
 
     it('is added to the summary when many were read from their manifests', async () => {

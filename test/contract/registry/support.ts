@@ -47,6 +47,12 @@ export class RegistryUnderTest {
     return registry.repository(parseRepositoryName(name))
   }
 
+  /** The same process after a restart, whose calls are recorded. */
+  restarted(name: string): Repository {
+    const registry = new StoredRegistry({ driver: this.driver, policy, log: this.logged.log })
+    return registry.repository(parseRepositoryName(name))
+  }
+
   close(): Promise<void> {
     return this.#opened.close()
   }
