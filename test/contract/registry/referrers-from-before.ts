@@ -5,6 +5,7 @@ import { parseManifest } from '../../../src/core/manifest/parse.ts'
 import { MediaType } from '../../../src/core/media-type.ts'
 import { parseTag } from '../../../src/core/reference.ts'
 import type { Repository } from '../../../src/core/registry.ts'
+import type { DriverCall } from '../../support/faulty-driver.ts'
 import { eachInTurns } from '../../support/in-turns.ts'
 import { descriptorOf, imageJson, indexJson, payloadOf } from '../../support/manifest-json.ts'
 import {
@@ -17,7 +18,16 @@ import {
   referrersFolder,
   subject,
 } from './referrer-support.ts'
-import { blobPath, filesIn, pushBlob, pushManifest, type RegistryUnderTest, ROOT, tagsOf } from './support.ts'
+import {
+  blobPath,
+  expectRegistryError,
+  filesIn,
+  pushBlob,
+  pushManifest,
+  type RegistryUnderTest,
+  ROOT,
+  tagsOf,
+} from './support.ts'
 
 const fallback = parseTag(subject.replace(':', '-'))
 
@@ -152,6 +162,20 @@ export function describeReferrersFromBefore(current: () => RegistryUnderTest): v
       const after = expected[20]
       expect((await listed(replica, { after })).map(({ digest }) => digest)).toEqual(expected.slice(21))
       expect(await filesIn(current().driver)).toEqual(before)
+    })
+
+    it('are refused while the disk is full, instead of a list that lacks some; one that was made is served', async () => {
+      const repository = current().repository('a')
+      const referrer = await pushReferrer(repository, 'one')
+      await forgetReferrers(current())
+      const full = ({ method, path }: DriverCall) =>
+        method === 'put' ? new StorageError('NO_SPACE', { path }) : undefined
+      current().driver.fault = full
+      await expectRegistryError(digestsListed(repository), 'INSUFFICIENT_STORAGE')
+      current().driver.fault = () => undefined
+      expect(await digestsListed(repository)).toEqual([referrer])
+      current().driver.fault = full
+      expect(await digestsListed(current().restarted('a'))).toEqual([referrer])
     })
 
     it('nothing is written of a repository that is not there, or has no manifests', async () => {
