@@ -13,31 +13,48 @@ import { defaultLimits, type HttpSettings } from './http/settings.ts'
 import { run } from './maintenance/runner.ts'
 import { Schedule } from './maintenance/schedule.ts'
 import { abandonedUploads } from './maintenance/upload-purging.ts'
+import type { DebugServer } from './observability/debug-server.ts'
+import type { Metrics } from './observability/metrics.ts'
 import { StoredRegistry } from './registry/registry.ts'
 
 /** The composition root: a configuration becomes a running registry. The only place that wires parts. */
 export async function startRegistry(config: Config, log: Log): Promise<RunningRegistry> {
-  const driver = await openDriver(config.storage)
+  const metrics = await openMetrics(config)
+  const driver = await meter(await openDriver(config.storage), metrics)
+  const cache = await openCache(config, { metrics, log })
+  metrics?.showCache(cache.counts)
   const registry = new StoredRegistry({
     driver,
     policy: manifestPolicy(config),
-    cache: await openCache(config, log),
+    cache,
     readOnly: config.storage.maintenance.readonly.enabled,
     smallContentBytes: config.storage.cache.blobdescriptor === 'none' ? 0 : config.storage.cache.contentsize,
     log,
   })
-  const server = new HttpServer({ registry, settings: httpSettings(config), log })
+  const server = new HttpServer({
+    registry,
+    settings: httpSettings(config),
+    log,
+    observer: metrics?.requests,
+  })
   const address = await server.listen(listenOptions(config.http)).catch(async (error) => {
+    await registry.close()
+    throw error
+  })
+  const debug = await startDebugServer(config, { metrics, log }).catch(async (error) => {
+    await server.close(0)
     await registry.close()
     throw error
   })
   const purging = schedulePurging(config, registry, log)
   return {
     address: formatAddress(address),
+    metrics,
     async close() {
       await server.close(config.http.draintimeout)
       await purging?.stop()
       await registry.close()
+      await debug?.close()
     },
   }
 }
@@ -45,8 +62,42 @@ export async function startRegistry(config: Config, log: Log): Promise<RunningRe
 export interface RunningRegistry {
   /** Where it listens: a URL, or `unix:` and the path of a socket. */
   readonly address: string
+  /** What this process measures; undefined where nobody is to see it. */
+  readonly metrics: Metrics | undefined
   /** Lets what runs finish, up to the configured time, and lets go of everything. */
   close(): Promise<void>
+}
+
+/** What this process measures; undefined where nobody is to see it. Its code is loaded when it is asked for. */
+async function openMetrics({ http: { debug } }: Config): Promise<Metrics | undefined> {
+  if (!debug?.addr || !debug.prometheus.enabled) return undefined
+  const { Metrics } = await import('./observability/metrics.ts')
+  return new Metrics()
+}
+
+async function meter(driver: StorageDriver, metrics: Metrics | undefined): Promise<StorageDriver> {
+  if (metrics === undefined) return driver
+  const { MeteredDriver } = await import('./observability/metered-driver.ts')
+  return new MeteredDriver(driver, metrics.storageTimer(driver.name))
+}
+
+/** The server for those who run the registry; undefined where there is to be none.
+ *  @param metrics of this process, or of several as one; shown where metrics are enabled
+ *  @throws Error when it cannot listen */
+export async function startDebugServer(
+  { http: { debug } }: Config,
+  { metrics, log }: { metrics: Pick<Metrics, 'render'> | undefined; log: Log },
+): Promise<DebugServer | undefined> {
+  if (!debug?.addr) return undefined
+  const { DebugServer } = await import('./observability/debug-server.ts')
+  const { enabled, path } = debug.prometheus
+  const page = enabled && metrics ? { path, render: () => metrics.render() } : undefined
+  const server = new DebugServer({ metrics: page, log })
+  const listening = server.listen(tcpOptions(debug.addr, 'http.debug.addr')).catch((cause) => {
+    throw new Error(`http.debug.addr: ${cause.message}`, { cause })
+  })
+  log.info({ debugAddress: formatAddress(await listening), metrics: page?.path }, 'debug server listening')
+  return server
 }
 
 /** A driver's code is loaded when it is configured. */
@@ -61,7 +112,10 @@ async function openDriver(storage: Config['storage']): Promise<StorageDriver> {
 }
 
 /** The layer info cache that was chosen; the Redis client's code is loaded when it is needed. */
-async function openCache({ storage, redis, http }: Config, log: Log): Promise<DescriptorCache> {
+async function openCache(
+  { storage, redis, http }: Config,
+  { metrics, log }: { metrics: Metrics | undefined; log: Log },
+): Promise<DescriptorCache> {
   const { blobdescriptor, blobdescriptorsize: maxEntries, ttl: ttlMs } = storage.cache
   if (blobdescriptor === 'none') return NO_CACHE
   if (blobdescriptor === 'inmemory' || redis === undefined)
@@ -71,7 +125,9 @@ async function openCache({ storage, redis, http }: Config, log: Log): Promise<De
     log.warn({ key: 'http.secret' }, 'is empty: whoever can write to Redis can change what the cache says')
   }
   const settings = { ...redis, tls: await readRedisTls(redis) }
-  return new RedisDescriptorCache({ settings, secret: http.secret, maxEntries, ttlMs, log })
+  const timer = metrics?.redisTimer()
+  const observe = timer && ((operation: string, seconds: number) => timer.observe(operation, seconds))
+  return new RedisDescriptorCache({ settings, secret: http.secret, maxEntries, ttlMs, log, observe })
 }
 
 /** How long a server that has just started is left alone by its own maintenance. */
@@ -145,8 +201,12 @@ function blockList(entries: readonly string[]): BlockList {
 
 function listenOptions({ net, addr }: Config['http']): ListenOptions {
   if (net === 'unix') return { path: addr }
-  const parsed = parseTcpAddress(addr)
-  if (parsed === undefined) throw new Error(`http.addr was not checked: ${addr}`)
+  return tcpOptions(addr, 'http.addr')
+}
+
+function tcpOptions(address: string, key: string): ListenOptions {
+  const parsed = parseTcpAddress(address)
+  if (parsed === undefined) throw new Error(`${key} was not checked: ${address}`)
   return parsed
 }
 

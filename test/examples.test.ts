@@ -20,7 +20,7 @@ const examples = readdirSync(folder)
 
 interface Example {
   readonly storage: Readonly<Record<string, unknown>>
-  readonly http: { readonly net?: string; readonly prefix?: string }
+  readonly http: { readonly net?: string; readonly prefix?: string; readonly debug?: object }
 }
 
 test('there are examples', () => {
@@ -36,6 +36,7 @@ test.each(examples)('%s', async (name) => {
     ...('filesystem' in storage
       ? { REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: join(temporary.path, 'data') }
       : {}),
+    ...(http.debug && { REGISTRY_HTTP_DEBUG_ADDR: '127.0.0.1:0' }),
   }
   await using server = await ServerProcess.start({
     file: process.execPath,

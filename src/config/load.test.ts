@@ -192,6 +192,26 @@ describe('a value', () => {
       'http.draintimeout',
       'found "-1s"; accepted: a duration such as 168h, 1m30s or 100ms',
     ],
+    [
+      'http: {debug: {addr: 5001}}',
+      'http.debug.addr',
+      'found 5001; accepted: host:port, or a port with nothing but a colon before it, such as :5000',
+    ],
+    [
+      'http: {addr: ":5000", debug: {addr: "localhost:5000"}}',
+      'http.debug.addr',
+      'found "localhost:5000"; accepted: another address than that of http.addr',
+    ],
+    [
+      'http: {debug: {addr: ":5001", prometheus: {path: metrics}}}',
+      'http.debug.prometheus.path',
+      'found "metrics"; accepted: a path such as /metrics, which is not that of /debug/health',
+    ],
+    [
+      'http: {debug: {addr: ":5001", prometheus: {path: /debug/health}}}',
+      'http.debug.prometheus.path',
+      'found "/debug/health"; accepted: a path such as /metrics, which is not that of /debug/health',
+    ],
     ['http: {headers: {a: b}}', 'http.headers.a', 'found "b"; accepted: a list'],
     [
       'http: {trustedproxies: [10.0.0.0/33]}',
@@ -330,6 +350,9 @@ describe('what is not served yet', () => {
     ['notifications: {endpoints: [{name: a, url: "http://a"}]}', 'notifications.endpoints'],
     ['health: {storagedriver: {enabled: true}}', 'health'],
     ['http: {debug: {addr: ":5001"}}', 'http.debug'],
+    ['http: {debug: {addr: ":5001", prometheus: {enabled: false}}}', 'http.debug'],
+    ['http: {debug: {prometheus: {enabled: true}}}', 'http.debug'],
+    ['http: {debug: {addr: "", prometheus: {enabled: true}}}', 'http.debug'],
     ['http: {h2c: {enabled: on}}', 'http.h2c'],
     ['http: {host: registry.example.com}', 'http.host'],
     ['log: {hooks: [{type: mail}]}', 'log.hooks'],
@@ -347,6 +370,8 @@ describe('what is not served yet', () => {
     'auth: {none: {}}',
     'http: {tls: {minimumtls: tls1.2}, http2: {disabled: true}, h2c: {enabled: false}, secret: a}',
     'health: {storagedriver: {enabled: no, interval: 10s}}',
+    'http: {debug: {addr: ":5001", prometheus: {enabled: true, path: /metrics}}}',
+    'http: {debug: {addr: "", prometheus: {enabled: no}}}',
     'notifications: {endpoints: [{name: a, url: "http://a", disabled: Yes}]}',
     'middleware: {storage: [{name: redirect, disabled: true, options: {foo: 1}}], registry: [{name: a, disabled: on}]}',
     'log: {hooks: [{type: mail, disabled: true}]}',
@@ -374,7 +399,7 @@ describe('files as they are met', () => {
   const examples = join(repository, 'examples')
   const warned: Record<string, string[]> = {
     'distribution-2.yml': ['health'],
-    'distribution-3.yml': ['storage.tag.concurrencylimit', 'health', 'http.debug'],
+    'distribution-3.yml': ['storage.tag.concurrencylimit', 'health'],
   }
 
   test.each(readdirSync(examples))('the example %s can be started, wherever it is to listen', (name) => {
@@ -390,7 +415,7 @@ test('the manual has every key that is served, and every one that refuses', () =
   const { config } = load({})
   const served = [
     ...Object.keys(config.http)
-      .filter((key) => !['tls', 'debug', 'http2', 'h2c'].includes(key))
+      .filter((key) => !['tls', 'http2', 'h2c'].includes(key))
       .map((key) => `http.${key}`),
     ...Object.keys(config.log)
       .filter((key) => !['hooks', 'reportcaller'].includes(key))

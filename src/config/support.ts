@@ -66,7 +66,16 @@ const IGNORED: readonly Row[] = [
   { path: 'storage.tag.concurrencylimit', why: NOT_SERVED },
   { path: 'notifications.endpoints', why: 'is not served yet: nobody is notified' },
   { path: 'health', why: 'is not served yet: nothing is checked' },
-  { path: 'http.debug', why: NOT_SERVED },
+  {
+    path: 'http.debug',
+    why: 'has no addr: there is no debug server, and there are no metrics',
+    when: (value) => !hasAddress(value) && asksForSomething(value),
+  },
+  {
+    path: 'http.debug',
+    why: 'serves /debug/health and, once prometheus is enabled, metrics; /debug/pprof and /debug/vars are not served',
+    when: (value) => hasAddress(value) && !hasMetrics(value),
+  },
   { path: 'http.h2c', why: 'is not served yet: clients use HTTP/1.1' },
   {
     path: 'http.host',
@@ -112,4 +121,12 @@ function hasEnabledEntry(entries: TreeValue): boolean {
   return (
     !Array.isArray(entries) || entries.some((entry) => !isTree(entry) || readFlag(entry.disabled) !== true)
   )
+}
+
+function hasAddress(debug: TreeValue): boolean {
+  return isTree(debug) && debug.addr !== undefined && isThere(debug.addr)
+}
+
+function hasMetrics(debug: TreeValue): boolean {
+  return isTree(debug) && readFlag(valueAt(debug, ['prometheus', 'enabled'])) === true
 }
