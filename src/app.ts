@@ -34,6 +34,7 @@ export async function startRegistry(config: Config, log: Log): Promise<RunningRe
     driver,
     policy: manifestPolicy(config),
     cache,
+    readOnly: config.storage.maintenance.readonly.enabled,
     smallContentBytes: config.storage.cache.blobdescriptor === 'none' ? 0 : config.storage.cache.contentsize,
     log,
   })

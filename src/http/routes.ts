@@ -7,6 +7,8 @@ import { getApiVersion, redirectToApi } from './handlers/base.ts'
 import { deleteBlob, getBlob } from './handlers/blob.ts'
 import { listRepositories } from './handlers/catalog.ts'
 import { deleteManifest, getManifest, putManifest } from './handlers/manifest.ts'
+import { listReferrers } from './handlers/referrers.ts'
+import { listSignatures } from './handlers/signatures.ts'
 import { listTags } from './handlers/tags.ts'
 import { getKeySet, getToken, postToken } from './handlers/token.ts'
 import { cancelUpload, finishUpload, getUpload, patchUpload, startUpload } from './handlers/upload.ts'
@@ -25,6 +27,8 @@ export type Resource =
   | 'blob'
   | 'uploads'
   | 'upload'
+  | 'referrers'
+  | 'signatures'
   | 'token'
   | 'keySet'
 
@@ -78,6 +82,8 @@ export const operations: Record<Resource, Partial<Record<Method, Operation>>> = 
     PUT: push(finishUpload),
     DELETE: push(cancelUpload),
   },
+  referrers: { GET: pull(listReferrers), HEAD: pull(listReferrers) },
+  signatures: { GET: pull(listSignatures), HEAD: pull(listSignatures) },
   token: { GET: open(getToken), POST: open(postToken) },
   keySet: { GET: open(getKeySet), HEAD: open(getKeySet) },
 }
@@ -115,10 +121,19 @@ function parseRepositoryRoute(path: string): Route | undefined {
     }
     case 'tags':
       return reference === 'list' ? route('tags', kindSlash, '') : undefined
+    case 'referrers':
+      return route('referrers', kindSlash)
+    case 'signatures': {
+      const nameEnd = kindSlash - OWN.length
+      return path.startsWith(OWN, nameEnd) ? route('signatures', nameEnd) : undefined
+    }
     default:
       return undefined
   }
 }
+
+/** What stands before what Entrepot has of its own: no component of a name begins like this. */
+const OWN = '/_entrepot'
 
 const NAME_START = '/v2/'.length
 

@@ -9,7 +9,11 @@ import type { StorageDriver } from '../core/storage-driver.ts'
 import { allDone } from './all-done.ts'
 import { BlobPool } from './blob-pool.ts'
 import { REPOSITORY_MARKS, repositoryNames } from './catalog.ts'
+import { FallbackMemory } from './fallback-tag.ts'
 import { Links } from './links.ts'
+import { Overlay } from './overlay.ts'
+import { Backfills } from './referrer-backfill.ts'
+import { ReferrerMemory } from './referrer-memory.ts'
 import { type SharedParts, StoredRepository } from './repository.ts'
 import { SmallContent } from './small-content.ts'
 import { Storage } from './storage.ts'
@@ -22,6 +26,8 @@ export interface RegistryOptions {
   policy: ManifestPolicy
   /** Closed together with the registry. Default: none. */
   cache?: DescriptorCache
+  /** True where nothing may be written. Default: false. */
+  readOnly?: boolean
   /** How many bytes of manifests and small blobs are kept in memory. Default: none. */
   smallContentBytes?: number
   log: Log
@@ -36,16 +42,30 @@ export class StoredRegistry implements Registry {
   /** They hold nothing that would have to be the same everywhere: it is only quicker not to make them anew. */
   readonly #repositories = new LRUCache<RepositoryName, StoredRepository>({ max: MAX_KEPT_REPOSITORIES })
 
-  constructor({ driver, policy, cache = NO_CACHE, smallContentBytes = 0, log }: RegistryOptions) {
+  constructor({
+    driver,
+    policy,
+    cache = NO_CACHE,
+    readOnly = false,
+    smallContentBytes = 0,
+    log,
+  }: RegistryOptions) {
     const storage = new Storage(driver)
+    const own = readOnly ? new Overlay(storage) : storage
     this.#shared = {
       storage,
       pool: new BlobPool({ storage, small: new SmallContent({ maxBytes: smallContentBytes }), log }),
       links: new Links(storage, log),
+      own,
+      ownLinks: new Links(own, log),
       sessions: new UploadSessions(),
       cache,
       tagNames: new TagNames({ maxEntries: cache === NO_CACHE ? 0 : MAX_TAG_NAMES }),
       policy,
+      backfills: new Backfills(),
+      fallbackMemory: new FallbackMemory(),
+      referrerMemory: new ReferrerMemory(),
+      readOnly,
       log,
       findElsewhere: (digest, from) => this.#findBlob(digest, from),
     }
@@ -66,6 +86,7 @@ export class StoredRegistry implements Registry {
   }
 
   async close(): Promise<void> {
+    await this.#shared.backfills.close()
     await allDone([this.#shared.cache.close(), this.#shared.storage.close()])
   }
 

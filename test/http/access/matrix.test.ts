@@ -26,6 +26,8 @@ const paths: Record<Resource, string> = {
   blob: `/v2/a/blobs/${digest}`,
   uploads: '/v2/a/blobs/uploads/',
   upload: '/v2/a/blobs/uploads/00000000-0000-4000-8000-000000000000',
+  referrers: `/v2/a/referrers/${digest}`,
+  signatures: `/v2/a/_entrepot/signatures/${digest}`,
   token: '/auth/token',
   keySet: '/auth/jwks',
 }
@@ -45,6 +47,8 @@ const letIn: Record<Resource, Partial<Record<Method, readonly Person[]>>> = {
   blob: { GET: pull, HEAD: pull, DELETE: remove },
   uploads: { POST: push },
   upload: { GET: push, HEAD: push, PATCH: push, PUT: push, DELETE: push },
+  referrers: { GET: pull, HEAD: pull },
+  signatures: { GET: pull, HEAD: pull },
   token: { GET: known, POST: people },
   keySet: { GET: people, HEAD: people },
 }
