@@ -41,9 +41,13 @@ export class RuleAccess implements AccessController {
     this.#nobody = new Somebody({ kind: 'anonymous', name: '', proof: 'none', rights })
   }
 
-  identify({ authorization, address, certificate }: Credentials): Identity | Promise<Identity> {
-    if (isNoLogin(authorization)) return certificate ? this.#holderOf(certificate) : this.#nobody
-    return this.#parts.remembered.identify(authorization, () => this.#prove(authorization, address))
+  /** Of the credentials only what is needed is looked at: the address costs more than the rest together. */
+  identify(credentials: Credentials): Identity | Promise<Identity> {
+    const { authorization } = credentials
+    if (isNoLogin(authorization)) return this.#withoutLogin(credentials)
+    return this.#parts.remembered.identify(authorization, () =>
+      this.#prove(authorization, credentials.address),
+    )
   }
 
   challenge(options: ChallengeOptions): string | undefined {
@@ -71,6 +75,10 @@ export class RuleAccess implements AccessController {
       identity: new Somebody({ kind, name, proof: 'password', rights }),
       until: Math.min(Date.now() + PASSWORD_REMEMBERED_MS, expiresAt),
     }
+  }
+
+  #withoutLogin({ certificate }: Credentials): Identity {
+    return certificate === undefined ? this.#nobody : this.#holderOf(certificate)
   }
 
   #holderOf(certificate: X509Certificate): Identity {

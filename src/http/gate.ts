@@ -44,12 +44,12 @@ export class Gate {
 
   /** @throws RegistryError UNAUTHORIZED or DENIED */
   admit(identity: Identity, wanted: Wanted): void {
-    if (!isAdmitted(identity, wanted, () => this.#challenges)) throw this.refusal(identity, wanted)
+    if (!isAdmitted(identity, wanted, () => this.#challenges)) throw this.#refusal(identity, wanted)
   }
 
   /** Whoever has better credentials may try again with them; whoever has proved who they are need not. */
-  refusal(identity: Identity, wanted: Wanted): RegistryError {
-    const detail = scopeParts(wanted).map(({ type, name, actions }) => ({ type, name, actions }))
+  #refusal(identity: Identity, wanted: Wanted): RegistryError {
+    const detail = scopeParts(wanted)
     const mayTryAgain = (identity.proof === 'none' || identity.proof === 'token') && this.#challenges
     return new RegistryError(mayTryAgain ? 'UNAUTHORIZED' : 'DENIED', { detail })
   }
