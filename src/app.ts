@@ -1,10 +1,13 @@
 import { type AddressInfo, BlockList, isIPv6, type ListenOptions } from 'node:net'
 import { MemoryDescriptorCache } from './cache/memory.ts'
+import { SharedDescriptorCache } from './cache/shared.ts'
 import { parseTcpAddress } from './config/address.ts'
 import type { Config } from './config/schema.ts'
 import { type DescriptorCache, NO_CACHE } from './core/descriptor-cache.ts'
+import type { Locks } from './core/locks.ts'
 import type { Log } from './core/log.ts'
 import { type ManifestPolicy, NO_VALIDATION } from './core/manifest/policy.ts'
+import type { Peers } from './core/peers.ts'
 import type { Registry } from './core/registry.ts'
 import type { StorageDriver } from './core/storage-driver.ts'
 import { HttpServer } from './http/server.ts'
@@ -14,14 +17,22 @@ import { Schedule } from './maintenance/schedule.ts'
 import { abandonedUploads } from './maintenance/upload-purging.ts'
 import { StoredRegistry } from './registry/registry.ts'
 
-/** The composition root: a configuration becomes a running registry. The only place that wires parts. */
-export async function startRegistry(config: Config, log: Log): Promise<RunningRegistry> {
+/** What a process that serves beside others has in common with them. */
+export interface Company {
+  readonly peers: Peers
+  readonly locks: Locks
+}
+
+/** The composition root: a configuration becomes a running registry. The only place that wires parts.
+ *  @param company of a process that is one of several; their maintenance is somebody else's work */
+export async function startRegistry(config: Config, log: Log, company?: Company): Promise<RunningRegistry> {
   const driver = await openDriver(config.storage)
   const registry = new StoredRegistry({
     driver,
     policy: manifestPolicy(config),
-    cache: descriptorCache(config),
+    cache: descriptorCache(config, company?.peers),
     smallContentBytes: config.storage.cache.blobdescriptor === 'none' ? 0 : config.storage.cache.contentsize,
+    locks: company?.locks,
     log,
   })
   const server = new HttpServer({ registry, settings: httpSettings(config), log })
@@ -29,7 +40,7 @@ export async function startRegistry(config: Config, log: Log): Promise<RunningRe
     await registry.close()
     throw error
   })
-  const purging = schedulePurging(config, registry, log)
+  const purging = company === undefined ? schedulePurging(config, registry, log) : undefined
   return {
     address: formatAddress(address),
     async close() {
@@ -38,6 +49,25 @@ export async function startRegistry(config: Config, log: Log): Promise<RunningRe
       await registry.close()
     },
   }
+}
+
+/** What is to be done to the storage now and again, for registries that are served by other processes. */
+export async function startMaintenance(config: Config, log: Log, locks: Locks): Promise<Maintenance> {
+  if (!purgesUploads(config)) return { close: async () => {} }
+  const driver = await openDriver(config.storage)
+  const registry = new StoredRegistry({ driver, policy: manifestPolicy(config), locks, log })
+  const purging = schedulePurging(config, registry, log)
+  return {
+    async close() {
+      await purging?.stop()
+      await registry.close()
+    },
+  }
+}
+
+export interface Maintenance {
+  /** Fulfilled when what runs has come to its end. */
+  close(): Promise<void>
 }
 
 export interface RunningRegistry {
@@ -58,18 +88,23 @@ async function openDriver(storage: Config['storage']): Promise<StorageDriver> {
   return storage.maintenance.readonly.enabled ? new FilesystemDriver(options) : FilesystemDriver.open(options)
 }
 
-function descriptorCache({ storage: { cache } }: Config): DescriptorCache {
-  return cache.blobdescriptor === 'none'
-    ? NO_CACHE
-    : new MemoryDescriptorCache({ maxEntries: cache.blobdescriptorsize, ttlMs: cache.ttl })
+function descriptorCache({ storage }: Config, peers: Peers | undefined): DescriptorCache {
+  const { blobdescriptor, blobdescriptorsize, ttl } = storage.cache
+  if (blobdescriptor === 'none') return NO_CACHE
+  const cache = new MemoryDescriptorCache({ maxEntries: blobdescriptorsize, ttlMs: ttl })
+  return peers === undefined ? cache : new SharedDescriptorCache({ cache, peers })
 }
 
 /** How long a server that has just started is left alone by its own maintenance. */
 const FIRST_PURGE_DELAY_MS = 60_000
 
-function schedulePurging({ storage }: Config, registry: Registry, log: Log): Schedule | undefined {
-  const { uploadpurging, readonly } = storage.maintenance
-  if (!uploadpurging.enabled || readonly.enabled) return undefined
+function purgesUploads({ storage: { maintenance } }: Config): boolean {
+  return maintenance.uploadpurging.enabled && !maintenance.readonly.enabled
+}
+
+function schedulePurging(config: Config, registry: Registry, log: Log): Schedule | undefined {
+  if (!purgesUploads(config)) return undefined
+  const { uploadpurging } = config.storage.maintenance
   return new Schedule({
     name: 'upload purging',
     intervalMs: uploadpurging.interval,

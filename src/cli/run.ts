@@ -12,6 +12,9 @@ Without a file the configuration is looked for in REGISTRY_CONFIGURATION_PATH, /
 REGISTRY_HTTP_ADDR=0.0.0.0:5000 is http.addr.
 `
 
+/** The word that makes a process a worker. */
+export const WORKER_COMMAND = 'worker'
+
 /** A command line that means nothing. */
 export class UsageError extends Error {
   override readonly name = 'UsageError'
@@ -24,6 +27,8 @@ export async function run(args: readonly string[]): Promise<void> {
   if (values.version) return print(`${await (await import('./version.ts')).version()}\n`)
   if (values.help || positionals.length === 0) return print(HELP)
   const [command, ...operands] = positionals
+  // What the supervisor of several processes runs them by; in any other process there is no such command.
+  if (command === WORKER_COMMAND && (await (await import('./worker.ts')).work())) return
   if (command === 'serve') return (await import('./serve.ts')).serve(atMostOne(operands))
   if (command === 'config' && operands[0] === 'check') {
     return (await import('./config-check.ts')).checkConfig(atMostOne(operands.slice(1)))

@@ -38,6 +38,10 @@ export const configSchema = z
     validation,
     policy,
   })
+  .refine(
+    ({ http, storage }) => storage.inmemory === undefined || http.workers === 1 || http.workers === 'auto',
+    { path: ['http', 'workers'], error: '1 or auto, as storage.inmemory is in the memory of one process' },
+  )
   .transform(({ loglevel, ...config }) => ({
     ...config,
     log: { ...config.log, level: config.log.level ?? loglevel ?? ('info' as const) },

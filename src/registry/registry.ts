@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { type DescriptorCache, NO_CACHE, type StoredContent } from '../core/descriptor-cache.ts'
 import { algorithmOf, CANONICAL, type Digest } from '../core/digest.ts'
+import { type Locks, ProcessLocks } from '../core/locks.ts'
 import type { Log } from '../core/log.ts'
 import type { ManifestPolicy } from '../core/manifest/policy.ts'
 import type { RepositoryName } from '../core/reference.ts'
@@ -23,6 +24,8 @@ export interface RegistryOptions {
   cache?: DescriptorCache
   /** How many bytes of manifests and small blobs are kept in memory. Default: none. */
   smallContentBytes?: number
+  /** By which it keeps others from writing to an upload. Default: those of this process. */
+  locks?: Locks
   log: Log
 }
 
@@ -35,13 +38,13 @@ export class StoredRegistry implements Registry {
   /** They hold nothing that would have to be the same everywhere: it is only quicker not to make them anew. */
   readonly #repositories = new LRUCache<RepositoryName, StoredRepository>({ max: MAX_KEPT_REPOSITORIES })
 
-  constructor({ driver, policy, cache = NO_CACHE, smallContentBytes = 0, log }: RegistryOptions) {
+  constructor({ driver, policy, cache = NO_CACHE, smallContentBytes = 0, locks, log }: RegistryOptions) {
     const storage = new Storage(driver)
     this.#shared = {
       storage,
       pool: new BlobPool({ storage, small: new SmallContent({ maxBytes: smallContentBytes }), log }),
       links: new Links(storage, log),
-      sessions: new UploadSessions(),
+      sessions: new UploadSessions(locks ?? new ProcessLocks()),
       cache,
       tagNames: new TagNames({ maxEntries: cache === NO_CACHE ? 0 : MAX_TAG_NAMES }),
       policy,

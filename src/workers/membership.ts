@@ -1,0 +1,130 @@
+import cluster from 'node:cluster'
+import { RegistryError } from '../core/errors.ts'
+import type { Locks } from '../core/locks.ts'
+import type { News, Peers } from '../core/peers.ts'
+import { type Question, type ToSupervisor, type ToWorker, unwrap } from './messages.ts'
+
+interface Asked {
+  resolve(answer: boolean): void
+  reject(error: Error): void
+}
+
+/** This process as one of the workers: its line to the supervisor, and through it to the others. */
+export class Membership implements Locks, Peers {
+  /** This worker's number; no other worker of the same supervisor ever has it. */
+  readonly id: number
+  /** Fulfilled when the worker is to come to its end, with the reason. */
+  readonly ending: Promise<'told to' | 'supervisor gone'>
+  readonly #asked = new Map<number, Asked>()
+  readonly #begun = Promise.withResolvers<unknown>()
+  readonly #ends = Promise.withResolvers<'told to' | 'supervisor gone'>()
+  #act: (news: News) => Promise<void> = async () => {}
+  #lastQuestion = 0
+  #isGone = false
+
+  private constructor(worker: NonNullable<typeof cluster.worker>) {
+    this.id = worker.id
+    this.ending = this.#ends.promise
+    process.on('message', (received) => this.#receive(unwrap<ToWorker>(received)))
+    worker.once('disconnect', () => {
+      // Without this mark node:cluster would end the process at once, and with it the requests that run.
+      worker.exitedAfterDisconnect = true
+      this.#loseSupervisor()
+    })
+    // Something could not be written to the supervisor.
+    worker.on('error', () => this.#loseSupervisor())
+    if (!process.connected) this.#loseSupervisor()
+  }
+
+  /** Undefined in a process that no supervisor has started. */
+  static open(): Membership | undefined {
+    return cluster.worker === undefined ? undefined : new Membership(cluster.worker)
+  }
+
+  /** Joins the others: from then on it is told what they are told; until then it knows nothing that could be wrong.
+   *  @returns what its configuration is made from; never fulfilled when there is no supervisor any more */
+  join(): Promise<unknown> {
+    this.#send({ kind: 'ready' })
+    return this.#begun.promise
+  }
+
+  listening(address: string): void {
+    this.#send({ kind: 'listening', address })
+  }
+
+  /** Fulfilled when it has been said that the worker can't serve, and why. */
+  failed(message: string): Promise<void> {
+    return new Promise((resolve) => this.#send({ kind: 'failed', message }, resolve))
+  }
+
+  async tell(news: News): Promise<void> {
+    await this.#ask({ kind: 'tell', news })
+  }
+
+  whenTold(act: (news: News) => Promise<void>): void {
+    this.#act = act
+  }
+
+  acquire(name: string): Promise<boolean> {
+    return this.#ask({ kind: 'acquire', name })
+  }
+
+  /** Without the supervisor nobody else can have it anyway. */
+  async release(name: string): Promise<void> {
+    if (!this.#isGone) await this.#ask({ kind: 'release', name }).catch(ignoreUnavailable)
+  }
+
+  #ask(question: Question): Promise<boolean> {
+    if (this.#isGone) return Promise.reject(supervisorGone())
+    this.#lastQuestion += 1
+    const id = this.#lastQuestion
+    return new Promise((resolve, reject) => {
+      this.#asked.set(id, { resolve, reject })
+      this.#send({ kind: 'ask', id, question })
+    })
+  }
+
+  #receive(message: ToWorker | undefined): void {
+    switch (message?.kind) {
+      case 'begin':
+        this.#begun.resolve(message.tree)
+        break
+      case 'drain':
+        this.#ends.resolve('told to')
+        break
+      case 'answer':
+        this.#asked.get(message.id)?.resolve(message.answer)
+        this.#asked.delete(message.id)
+        break
+      case 'news':
+        this.#hear(message)
+    }
+  }
+
+  /** When it can't act, the process ends with the error: better no worker than one that shows what is no more. */
+  async #hear({ id, news }: { id: number; news: News }): Promise<void> {
+    await this.#act(news)
+    this.#send({ kind: 'acted', id })
+  }
+
+  #loseSupervisor(): void {
+    this.#isGone = true
+    for (const { reject } of this.#asked.values()) reject(supervisorGone())
+    this.#asked.clear()
+    this.#ends.resolve('supervisor gone')
+  }
+
+  /** What can't be sent has no supervisor to go to: `disconnect` tells. */
+  #send(message: ToSupervisor, sent: () => void = () => {}): void {
+    if (process.connected) process.send?.({ entrepot: message }, undefined, undefined, () => sent())
+    else sent()
+  }
+}
+
+function supervisorGone(): RegistryError {
+  return new RegistryError('UNAVAILABLE', { message: 'the registry is stopping' })
+}
+
+function ignoreUnavailable(error: unknown): void {
+  if (!(error instanceof RegistryError) || error.code !== 'UNAVAILABLE') throw error
+}
