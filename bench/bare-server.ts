@@ -122,6 +122,7 @@ async function makeEntry(upload: Upload, digest: string, mediaType: string): Pro
     ...['Accept-Ranges', 'bytes', 'Cache-Control', 'max-age=31536000', 'Content-Length', `${size}`],
     ...['Content-Type', mediaType, 'Docker-Content-Digest', digest, 'ETag', `"${digest}"`],
     ...['Docker-Distribution-Api-Version', 'registry/2.0', 'X-Content-Type-Options', 'nosniff'],
+    ...['Content-Security-Policy', 'sandbox', 'X-Request-Id', randomUUID()],
   ]
   if (size > maxInMemoryBytes) return { headers, size, path }
   await using file = await open(path)

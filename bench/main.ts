@@ -63,7 +63,7 @@ async function measure(
 }
 
 async function measureOnce(row: Row, registry: Registry, time: Time): Promise<Figure[]> {
-  const server = await startServer(registry)
+  const server = await startServer(registry, row.variant)
   try {
     return await row.measure(server, time)
   } catch (failure) {

@@ -10,7 +10,15 @@ export interface Registry {
   readonly id: RegistryId
   readonly title: string
   /** The command line of a server on `port` that keeps its data in `folder`. */
-  command(folder: string, port: number): string[]
+  command(folder: string, port: number, variant: Variant): string[]
+}
+
+/** What a row has configured otherwise than the others: the cache is in memory and the access log is off. */
+export interface Variant {
+  readonly cache?: 'none' | 'redis'
+  /** Where Redis is, for a cache in it. */
+  readonly redisAddress?: string
+  readonly accessLog?: boolean
 }
 
 /** Returns those of `ids` that are on this machine. With `dist`, Entrepot runs from its build. */
@@ -23,20 +31,20 @@ const makers: Record<RegistryId, (options: { dist: boolean }) => Registry | unde
   entrepot: ({ dist }) => ({
     id: 'entrepot',
     title: dist ? 'Entrepot (dist)' : 'Entrepot',
-    command: (folder, port) => [
+    command: (folder, port, variant) => [
       process.execPath,
       join(root, dist ? 'dist/main.js' : 'src/main.ts'),
       'serve',
-      writeConfiguration(folder, port),
+      writeConfiguration(folder, port, variant),
     ],
   }),
   distribution: () => {
     const version = distributionVersion()
     if (version === undefined) return undefined
-    const command = (folder: string, port: number) => [
+    const command: Registry['command'] = (folder, port, variant) => [
       'docker-registry',
       'serve',
-      writeConfiguration(folder, port),
+      writeConfiguration(folder, port, variant),
     ]
     return { id: 'distribution', title: `Distribution ${version}`, command }
   },
@@ -57,17 +65,19 @@ function distributionVersion(): string | undefined {
 }
 
 /** Writes the one configuration that both registries take (JSON is YAML) and returns its path. */
-function writeConfiguration(folder: string, port: number): string {
+function writeConfiguration(folder: string, port: number, variant: Variant): string {
   const path = join(folder, 'config.yml')
+  const { cache = 'inmemory', redisAddress, accessLog = false } = variant
   const configuration = {
     version: '0.1',
-    log: { level: 'error', accesslog: { disabled: true } },
+    log: accessLog ? { level: 'info', formatter: 'json' } : { level: 'error', accesslog: { disabled: true } },
     storage: {
       filesystem: { rootdirectory: join(folder, 'data') },
-      cache: { blobdescriptor: 'inmemory' },
+      cache: { blobdescriptor: cache },
       delete: { enabled: true },
       maintenance: { uploadpurging: { enabled: false } },
     },
+    ...(redisAddress && { redis: { addr: redisAddress } }),
     http: { addr: `127.0.0.1:${port}`, secret: 'not a secret: the registry of a bench' },
   }
   writeFileSync(path, JSON.stringify(configuration))

@@ -2,11 +2,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { request } from 'node:http'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Registry } from './registries.ts'
+import { freePort } from './free-port.ts'
+import { startRedis } from './redis.ts'
+import type { Registry, Variant } from './registries.ts'
 
 export interface Server {
   readonly registry: Registry
@@ -33,18 +34,20 @@ process.on('exit', () => {
 const startTimeoutMs = 10_000
 const pollMs = 2
 
-/** Starts a server and waits until it answers. */
-export async function startServer(registry: Registry): Promise<Server> {
+/** Starts a server, and a Redis for its cache where the variant wants one, and waits until it answers. */
+export async function startServer(registry: Registry, variant: Variant = {}): Promise<Server> {
   workFolder ??= mkdtempSync(join(tmpdir(), 'entrepot-bench-'))
   const folder = join(workFolder, `${++started}`)
   mkdirSync(folder)
   const port = await freePort()
-  const [program, ...args] = registry.command(folder, port)
+  const redis = variant.cache === 'redis' ? await startRedis(folder) : undefined
+  const [program, ...args] = registry.command(folder, port, { ...variant, redisAddress: redis?.address })
   const startedAt = performance.now()
   const child = spawn(program!, args, { stdio: ['ignore', 'ignore', 'pipe'] })
   const ended = failOnExit(child, registry)
   const stop = async (): Promise<void> => {
     await end(child)
+    await redis?.stop()
     rmSync(folder, { recursive: true, force: true })
   }
   try {
@@ -97,13 +100,4 @@ function statusOf(port: number): Promise<number | undefined> {
     })
     call.on('error', () => resolve(undefined)).end()
   })
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => probe.once('listening', resolve))
-  const address = probe.address()
-  await new Promise((resolve) => probe.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('no free port')
-  return address.port
 }

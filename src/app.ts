@@ -2,6 +2,7 @@ import { type AddressInfo, BlockList, isIPv6, type ListenOptions } from 'node:ne
 import { MemoryDescriptorCache } from './cache/memory.ts'
 import { SharedDescriptorCache } from './cache/shared.ts'
 import { parseTcpAddress } from './config/address.ts'
+import { readRedisTls } from './config/redis-tls.ts'
 import type { Config } from './config/schema.ts'
 import { type DescriptorCache, NO_CACHE } from './core/descriptor-cache.ts'
 import type { Locks } from './core/locks.ts'
@@ -15,6 +16,9 @@ import { defaultLimits, type HttpSettings } from './http/settings.ts'
 import { run } from './maintenance/runner.ts'
 import { Schedule } from './maintenance/schedule.ts'
 import { abandonedUploads } from './maintenance/upload-purging.ts'
+import type { DebugServer } from './observability/debug-server.ts'
+import type { MergedMetrics, SnapshotSource } from './observability/merged-metrics.ts'
+import type { Metrics } from './observability/metrics.ts'
 import { StoredRegistry } from './registry/registry.ts'
 
 /** What a process that serves beside others has in common with them. */
@@ -24,57 +28,131 @@ export interface Company {
 }
 
 /** The composition root: a configuration becomes a running registry. The only place that wires parts.
- *  @param company of a process that is one of several; their maintenance is somebody else's work */
+ *  @param company of a process that is one of several: what is done once for all is then done elsewhere */
 export async function startRegistry(config: Config, log: Log, company?: Company): Promise<RunningRegistry> {
-  const driver = await openDriver(config.storage)
+  const metrics = await openMetrics(config)
+  const driver = await meter(await openDriver(config.storage), metrics)
+  const cache = shareCache(await openCache(config, { metrics, log }), company)
+  metrics?.showCache(cache.counts)
   const registry = new StoredRegistry({
     driver,
     policy: manifestPolicy(config),
-    cache: descriptorCache(config, company?.peers),
+    cache,
     smallContentBytes: config.storage.cache.blobdescriptor === 'none' ? 0 : config.storage.cache.contentsize,
     locks: company?.locks,
     log,
   })
-  const server = new HttpServer({ registry, settings: httpSettings(config), log })
+  const server = new HttpServer({
+    registry,
+    settings: httpSettings(config),
+    log,
+    observer: metrics?.requests,
+  })
   const address = await server.listen(listenOptions(config.http)).catch(async (error) => {
     await registry.close()
     throw error
   })
-  const purging = company === undefined ? schedulePurging(config, registry, log) : undefined
+  const isAlone = company === undefined
+  const debug = isAlone
+    ? await startDebugServer(config, { metrics, log }).catch(async (error) => {
+        await server.close(0)
+        await registry.close()
+        throw error
+      })
+    : undefined
+  const purging = isAlone ? schedulePurging(config, registry, log) : undefined
   return {
     address: formatAddress(address),
+    metrics,
     async close() {
       await server.close(config.http.draintimeout)
       await purging?.stop()
       await registry.close()
+      await debug?.close()
     },
   }
 }
 
-/** What is to be done to the storage now and again, for registries that are served by other processes. */
-export async function startMaintenance(config: Config, log: Log, locks: Locks): Promise<Maintenance> {
-  if (!purgesUploads(config)) return { close: async () => {} }
-  const driver = await openDriver(config.storage)
+export interface CommonWorkOptions {
+  readonly locks: Locks
+  /** What each process that serves has measured, by its number. */
+  readonly snapshots: SnapshotSource
+  readonly log: Log
+}
+
+/** What is done once for all when other processes serve: maintenance, and the debug server.
+ *  @throws Error when the debug server cannot listen; StorageError */
+export async function startCommonWork(
+  config: Config,
+  { locks, snapshots, log }: CommonWorkOptions,
+): Promise<CommonWork> {
+  const metrics = await openMetrics(config)
+  const driver = await meter(await openDriver(config.storage), metrics)
   const registry = new StoredRegistry({ driver, policy: manifestPolicy(config), locks, log })
+  const merged = metrics && (await merge(metrics, snapshots))
+  const debug = await startDebugServer(config, { metrics: merged, log }).catch(async (error) => {
+    await registry.close()
+    throw error
+  })
   const purging = schedulePurging(config, registry, log)
   return {
     async close() {
       await purging?.stop()
       await registry.close()
+      await debug?.close()
     },
   }
 }
 
-export interface Maintenance {
+export interface CommonWork {
   /** Fulfilled when what runs has come to its end. */
   close(): Promise<void>
+}
+
+async function merge(own: Metrics, snapshots: SnapshotSource): Promise<MergedMetrics> {
+  const { MergedMetrics } = await import('./observability/merged-metrics.ts')
+  return new MergedMetrics({ own, snapshots })
 }
 
 export interface RunningRegistry {
   /** Where it listens: a URL, or `unix:` and the path of a socket. */
   readonly address: string
+  /** What this process measures; undefined where nobody is to see it. */
+  readonly metrics: Metrics | undefined
   /** Lets what runs finish, up to the configured time, and lets go of everything. */
   close(): Promise<void>
+}
+
+/** What this process measures; undefined where nobody is to see it. Its code is loaded when it is asked for. */
+async function openMetrics({ http: { debug } }: Config): Promise<Metrics | undefined> {
+  if (!debug?.addr || !debug.prometheus.enabled) return undefined
+  const { Metrics } = await import('./observability/metrics.ts')
+  return new Metrics()
+}
+
+async function meter(driver: StorageDriver, metrics: Metrics | undefined): Promise<StorageDriver> {
+  if (metrics === undefined) return driver
+  const { MeteredDriver } = await import('./observability/metered-driver.ts')
+  return new MeteredDriver(driver, metrics.storageTimer(driver.name))
+}
+
+/** The server for those who run the registry; undefined where there is to be none.
+ *  @param metrics of this process, or of several as one; shown where metrics are enabled
+ *  @throws Error when it cannot listen */
+export async function startDebugServer(
+  { http: { debug } }: Config,
+  { metrics, log }: { metrics: Pick<Metrics, 'render'> | undefined; log: Log },
+): Promise<DebugServer | undefined> {
+  if (!debug?.addr) return undefined
+  const { DebugServer } = await import('./observability/debug-server.ts')
+  const { enabled, path } = debug.prometheus
+  const page = enabled && metrics ? { path, render: () => metrics.render() } : undefined
+  const server = new DebugServer({ metrics: page, log })
+  const listening = server.listen(tcpOptions(debug.addr, 'http.debug.addr')).catch((cause) => {
+    throw new Error(`http.debug.addr: ${cause.message}`, { cause })
+  })
+  log.info({ debugAddress: formatAddress(await listening), metrics: page?.path }, 'debug server listening')
+  return server
 }
 
 /** A driver's code is loaded when it is configured. */
@@ -88,23 +166,36 @@ async function openDriver(storage: Config['storage']): Promise<StorageDriver> {
   return storage.maintenance.readonly.enabled ? new FilesystemDriver(options) : FilesystemDriver.open(options)
 }
 
-function descriptorCache({ storage }: Config, peers: Peers | undefined): DescriptorCache {
-  const { blobdescriptor, blobdescriptorsize, ttl } = storage.cache
+/** The layer info cache that was chosen; the Redis client's code is loaded when it is needed. */
+async function openCache(
+  { storage, redis, http }: Config,
+  { metrics, log }: { metrics: Metrics | undefined; log: Log },
+): Promise<DescriptorCache> {
+  const { blobdescriptor, blobdescriptorsize: maxEntries, ttl: ttlMs } = storage.cache
   if (blobdescriptor === 'none') return NO_CACHE
-  const cache = new MemoryDescriptorCache({ maxEntries: blobdescriptorsize, ttlMs: ttl })
-  return peers === undefined ? cache : new SharedDescriptorCache({ cache, peers })
+  if (blobdescriptor === 'inmemory' || redis === undefined)
+    return new MemoryDescriptorCache({ maxEntries, ttlMs })
+  const { RedisDescriptorCache } = await import('./cache/redis.ts')
+  if (http.secret === '') {
+    log.warn({ key: 'http.secret' }, 'is empty: whoever can write to Redis can change what the cache says')
+  }
+  const settings = { ...redis, tls: await readRedisTls(redis) }
+  const timer = metrics?.redisTimer()
+  const observe = timer && ((operation: string, seconds: number) => timer.observe(operation, seconds))
+  return new RedisDescriptorCache({ settings, secret: http.secret, maxEntries, ttlMs, log, observe })
+}
+
+function shareCache(cache: DescriptorCache, company: Company | undefined): DescriptorCache {
+  if (company === undefined || cache === NO_CACHE) return cache
+  return new SharedDescriptorCache({ cache, peers: company.peers })
 }
 
 /** How long a server that has just started is left alone by its own maintenance. */
 const FIRST_PURGE_DELAY_MS = 60_000
 
-function purgesUploads({ storage: { maintenance } }: Config): boolean {
-  return maintenance.uploadpurging.enabled && !maintenance.readonly.enabled
-}
-
-function schedulePurging(config: Config, registry: Registry, log: Log): Schedule | undefined {
-  if (!purgesUploads(config)) return undefined
-  const { uploadpurging } = config.storage.maintenance
+function schedulePurging({ storage }: Config, registry: Registry, log: Log): Schedule | undefined {
+  const { uploadpurging, readonly } = storage.maintenance
+  if (!uploadpurging.enabled || readonly.enabled) return undefined
   return new Schedule({
     name: 'upload purging',
     intervalMs: uploadpurging.interval,
@@ -119,10 +210,19 @@ function schedulePurging(config: Config, registry: Registry, log: Log): Schedule
   })
 }
 
-function manifestPolicy({ validation: { disabled, manifests } }: Config): ManifestPolicy {
-  if (disabled) return NO_VALIDATION
+function manifestPolicy({
+  validation: { disabled, manifests },
+  compatibility: {
+    schema1: { enabled: schema1 },
+  },
+}: Config): ManifestPolicy {
+  if (disabled) return { ...NO_VALIDATION, schema1 }
   const { platforms, platformlist } = manifests.indexes
-  return { urls: manifests.urls, platforms: platforms === 'list' ? { list: platformlist } : platforms }
+  return {
+    urls: manifests.urls,
+    platforms: platforms === 'list' ? { list: platformlist } : platforms,
+    schema1,
+  }
 }
 
 function httpSettings({ http, storage, log, catalog, tags }: Config): HttpSettings {
@@ -161,8 +261,12 @@ function blockList(entries: readonly string[]): BlockList {
 
 function listenOptions({ net, addr }: Config['http']): ListenOptions {
   if (net === 'unix') return { path: addr }
-  const parsed = parseTcpAddress(addr)
-  if (parsed === undefined) throw new Error(`http.addr was not checked: ${addr}`)
+  return tcpOptions(addr, 'http.addr')
+}
+
+function tcpOptions(address: string, key: string): ListenOptions {
+  const parsed = parseTcpAddress(address)
+  if (parsed === undefined) throw new Error(`${key} was not checked: ${address}`)
   return parsed
 }
 

@@ -1,4 +1,5 @@
 /** Every file in `examples/` starts a registry that answers. */
+import { randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
@@ -7,7 +8,10 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { entrepotMain } from './support/command.ts'
+import { describeWith } from './support/describe-with.ts'
 import { listeningUrl } from './support/entrepot-process.ts'
+import { RedisProcess } from './support/redis-process.ts'
+import { RegistryClient } from './support/registry-client.ts'
 import { ServerProcess } from './support/server-process.ts'
 import { temporaryFolder } from './support/temporary-folder.ts'
 
@@ -16,7 +20,7 @@ const examples = readdirSync(folder)
 
 interface Example {
   readonly storage: Readonly<Record<string, unknown>>
-  readonly http: { readonly net?: string; readonly prefix?: string }
+  readonly http: { readonly net?: string; readonly prefix?: string; readonly debug?: object }
 }
 
 test('there are examples', () => {
@@ -27,11 +31,12 @@ test.each(examples)('%s', async (name) => {
   await using temporary = await temporaryFolder()
   const { storage, http }: Example = parse(readFileSync(join(folder, name), 'utf8'))
   const socketPath = http.net === 'unix' ? join(temporary.path, 'registry.sock') : undefined
-  const environment = {
+  const environment: Record<string, string> = {
     REGISTRY_HTTP_ADDR: socketPath ?? '127.0.0.1:0',
     ...('filesystem' in storage
       ? { REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: join(temporary.path, 'data') }
       : {}),
+    ...(http.debug && { REGISTRY_HTTP_DEBUG_ADDR: '127.0.0.1:0' }),
   }
   await using server = await ServerProcess.start({
     file: process.execPath,
@@ -62,3 +67,30 @@ function get(where: object, path: string): Promise<{ status: number | undefined;
     outgoing.on('error', reject).end()
   })
 }
+
+describeWith(['redis-server'], 'redis.yml', () => {
+  test('has its cache in Redis', async () => {
+    await using temporary = await temporaryFolder()
+    await using redis = await RedisProcess.start()
+    await redis.run('ACL', 'SETUSER', 'registry', 'on', '>secret', '~entrepot:*', '+@all')
+    await using server = await ServerProcess.start({
+      file: process.execPath,
+      arguments: [entrepotMain, 'serve', join(folder, 'redis.yml')],
+      environment: {
+        REGISTRY_HTTP_ADDR: '127.0.0.1:0',
+        REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: join(temporary.path, 'data'),
+        REGISTRY_REDIS_ADDR: redis.address,
+        REGISTRY_REDIS_PASSWORD: 'secret',
+      },
+      workingFolder: temporary.path,
+      readyUrl: (line) => /listens on (\S+)/.exec(line)?.[1],
+    })
+    const client = new RegistryClient(server.url)
+    const keys = async () => Number(await redis.run('DBSIZE'))
+    const pushed = async () => {
+      await client.pushBlob('a', randomBytes(8))
+      return keys()
+    }
+    await expect.poll(pushed).toBeGreaterThan(0)
+  })
+})

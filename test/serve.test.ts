@@ -11,8 +11,10 @@ import { startEntrepot } from './support/entrepot-process.ts'
 import { RawConnection } from './support/raw-connection.ts'
 import { RegistryClient } from './support/registry-client.ts'
 import { type RegistryOptions, writeConfig } from './support/registry-process.ts'
+import { newSigner, schema1Layers, schema1Payload, signedSchema1 } from './support/schema1.ts'
 import { ServerProcess } from './support/server-process.ts'
 import { type TemporaryFolder, temporaryFolder } from './support/temporary-folder.ts'
+import { untilRefused } from './support/until-refused.ts'
 
 let folder: TemporaryFolder
 let dataFolder: string
@@ -91,7 +93,7 @@ describe('entrepot serve', () => {
     await using server = await startEntrepot({ dataFolder, configFolder: folder.path })
     using connection = await halfPush(server)
     const stopped = server.stop()
-    await refusesConnections(server)
+    await untilRefused(server.url)
     connection.write('rest')
     expect(await connection.until(/^HTTP\/1\.1 202 /m)).toContain('Range: 0-7'.toLowerCase())
     expect(await stopped).toBe(0)
@@ -101,7 +103,7 @@ describe('entrepot serve', () => {
     await using server = await startEntrepot({ dataFolder, configFolder: folder.path })
     using _connection = await halfPush(server)
     const stopped = server.stop()
-    await refusesConnections(server)
+    await untilRefused(server.url)
     await server.stop()
     expect(await stopped).toBe(1)
   })
@@ -199,16 +201,20 @@ async function halfPush(server: ServerProcess): Promise<RawConnection> {
   return connection
 }
 
-/** Fulfilled when the server takes no new connections: it has begun to stop. */
-async function refusesConnections(server: ServerProcess): Promise<void> {
-  for (;;) {
-    try {
-      const connection = await RawConnection.open(Number(new URL(server.url).port))
-      connection[Symbol.dispose]()
-    } catch (error) {
-      const code = error instanceof Error && 'code' in error ? error.code : undefined
-      if (code === 'ECONNREFUSED') return
-      if (code !== 'ECONNRESET') throw error // one that was accepted just before
-    }
-  }
-}
+describe('compatibility.schema1', () => {
+  it.each([
+    [undefined, 400],
+    [{ schema1: { enabled: true } }, 201],
+  ])('%j: a signed manifest of schema 1 is answered with %s', async (compatibility, status) => {
+    await using server = await startEntrepot({
+      dataFolder,
+      configFolder: folder.path,
+      config: compatibility && { compatibility },
+    })
+    const client = new RegistryClient(server.url)
+    for (const layer of schema1Layers) await client.pushBlob('a', Buffer.from(layer))
+    const body = signedSchema1(schema1Payload(), newSigner('ES256'))
+    const put = { method: 'PUT', body, expect: [200, 201, 400] }
+    expect((await client.request('/v2/a/manifests/latest', put)).status).toBe(status)
+  })
+})

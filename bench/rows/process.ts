@@ -1,4 +1,6 @@
 /** The process itself: how fast it starts, how much memory it holds. */
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RegistryClient } from '../client.ts'
 import { streamedContents } from '../content.ts'
@@ -10,6 +12,8 @@ import type { Figure, Row } from './row.ts'
 const atOnce = 8
 const transferBytes = 256 * 1024 ** 2
 
+const CACHED = [10_000, 1_000_000]
+
 export const processRows: Row[] = [
   {
     id: 'start-up',
@@ -18,6 +22,11 @@ export const processRows: Row[] = [
     measure: async (server) => [{ label: 'time', unit: 'ms', value: server.startUpMs }],
   },
   { id: 'memory-idle', title: 'memory (RSS), idle', measure: measureIdle },
+  {
+    id: 'memory-cache',
+    title: `memory (RSS) of a process with ${CACHED[0]!.toLocaleString('en')} cached descriptors`,
+    measure: measureCache,
+  },
   {
     id: 'memory-load',
     title: `peak memory (RSS), ${atOnce} uploads and ${atOnce} downloads of 256 MiB at once`,
@@ -28,6 +37,25 @@ export const processRows: Row[] = [
 async function measureIdle(server: Server): Promise<Figure[]> {
   await sleep(1000)
   return [{ label: 'RSS', unit: 'MB', value: (await residentBytes(server.pid)) / 1e6 }]
+}
+
+/** A process that has nothing but the cache in memory: that many blobs cannot be pushed in a bench. */
+async function measureCache({ registry }: Server): Promise<Figure[]> {
+  if (registry.id !== 'entrepot') return [{ label: 'RSS', unit: 'MB', value: Number.NaN }]
+  const [empty, few, many] = [0, ...CACHED].map(residentWith) as [number, number, number]
+  return [
+    { label: 'RSS', unit: 'MB', value: few / 1e6 },
+    { label: 'RSS with 1,000,000', unit: 'MB', value: many / 1e6 },
+    { label: 'RSS with none', unit: 'MB', value: empty / 1e6 },
+    { label: 'for each of 1,000,000', unit: 'bytes', value: (many - empty) / CACHED[1]! },
+  ]
+}
+
+function residentWith(descriptors: number): number {
+  const program = join(import.meta.dirname, '../cache-memory.ts')
+  return Number(
+    execFileSync(process.execPath, ['--expose-gc', program, `${descriptors}`], { encoding: 'utf8' }),
+  )
 }
 
 /** The downloads go on, again and again, until the last upload is done. */

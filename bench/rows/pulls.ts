@@ -3,6 +3,7 @@ import { RegistryClient } from '../client.ts'
 import { randomImage, randomLayer } from '../content.ts'
 import { type LoadResult, runLoad } from '../load.ts'
 import { cpuSeconds } from '../processes.ts'
+import type { Variant } from '../registries.ts'
 import type { Server } from '../servers.ts'
 import type { Figure, Row, Time } from './row.ts'
 
@@ -13,6 +14,7 @@ interface Pull {
   readonly title: string
   readonly method: 'GET' | 'HEAD'
   readonly connections: number
+  readonly variant?: Variant
   /** Pushes what is pulled. */
   seed(client: RegistryClient): Promise<Seeded>
 }
@@ -42,6 +44,30 @@ const counted: Pull[] = [
     connections: 32,
     seed: manifestBy('tag'),
   },
+  {
+    id: 'head-blob-redis',
+    title: 'HEAD blob, cache in Redis',
+    method: 'HEAD',
+    connections: 32,
+    variant: { cache: 'redis' },
+    seed: blob(kib),
+  },
+  {
+    id: 'head-blob-logged',
+    title: 'HEAD blob, access log on',
+    method: 'HEAD',
+    connections: 32,
+    variant: { accessLog: true },
+    seed: blob(kib),
+  },
+  {
+    id: 'head-blob-uncached',
+    title: 'HEAD blob, no cache',
+    method: 'HEAD',
+    connections: 32,
+    variant: { cache: 'none' },
+    seed: blob(kib),
+  },
   { id: 'blob-1k', title: 'GET blob of 1 KiB', method: 'GET', connections: 32, seed: blob(kib) },
 ]
 
@@ -62,6 +88,7 @@ function toRow(pull: Pull, toFigures: ToFigures): Row {
   return {
     id: pull.id,
     title: `${pull.title}, ${pull.connections} connections`,
+    variant: pull.variant,
     async measure(server, time) {
       const { result, cpu } = await measurePull(pull, server, time)
       return toFigures(result, cpu)

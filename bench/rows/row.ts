@@ -1,8 +1,9 @@
 /** What a row of the table is: one kind of work, done in the same way with every registry. */
+import type { Variant } from '../registries.ts'
 import type { Server } from '../servers.ts'
 
 /** Of what happens in a second more is better, of time, memory and work less. */
-export type Unit = 'requests/s' | 'pushes/s' | 'GB/s' | 'ms' | 'MB' | 'CPU s'
+export type Unit = 'requests/s' | 'pushes/s' | 'GB/s' | 'ms' | 'MB' | 'bytes' | 'CPU s'
 
 export interface Figure {
   /** What it says beside the row's title; the first figure of a row is the title's own. */
@@ -24,6 +25,8 @@ export interface Row {
   readonly title: string
   /** Fresh servers measured in each round; 1 unless said. */
   readonly repeats?: number
+  /** What is configured otherwise. */
+  readonly variant?: Variant
   /** Does the work with a server that has just been started and is empty. */
   measure(server: Server, time: Time): Promise<Figure[]>
 }

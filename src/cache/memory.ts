@@ -67,13 +67,14 @@ export class MemoryDescriptorCache implements DescriptorCache {
   }
 
   async find(source: ContentSource, digest: Digest): Promise<StoredContent | undefined> {
-    return this.findOr(source, digest, () =>
-      askSource(
-        source,
-        digest,
-        async (canonical) => this.describe(source.kind, canonical) ?? source.describe(canonical),
-      ),
-    )
+    return this.findOr(source, digest, () => this.ask(source, digest))
+  }
+
+  /** What the source says. It is not asked what stands under a digest where that is remembered. */
+  ask(source: ContentSource, digest: Digest): Promise<StoredContent | undefined> {
+    return askSource(source, digest, async (canonical) => {
+      return this.describe(source.kind, canonical) ?? source.describe(canonical)
+    })
   }
 
   /** As `find`, with another way to the answer. */

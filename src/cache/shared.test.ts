@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { CountedSource, describeDescriptorCache } from '../../test/contract/descriptor-cache.ts'
-import { digestOf } from '../core/digest.ts'
 import { RegistryError } from '../core/errors.ts'
 import type { News, Peers } from '../core/peers.ts'
 import { parseRepositoryName } from '../core/reference.ts'
@@ -80,21 +79,5 @@ describe('the descriptor cache beside others', () => {
     lines.areCut = true
     await expect(caches[0].evict(source, [digest])).rejects.toThrow(RegistryError)
     expect(caches[0].peek(source, digest)).toBeUndefined()
-  })
-
-  it('in the others only what they keep themselves is evicted', async () => {
-    const calls: string[] = []
-    const near = {
-      evict: async () => void calls.push('evict'),
-      forget: async () => void calls.push('forget'),
-    }
-    const cache = new MemoryDescriptorCache({ maxEntries: 10 })
-    const far = new SharedDescriptorCache({ cache, near, peers: lines.end() })
-    const digest = digestOf(Buffer.from('one'))
-    await caches[0].evict(source, [digest])
-    await caches[0].forget(digest)
-    expect(calls).toEqual(['evict', 'forget'])
-    await far.evict(source, [digest])
-    expect(calls).toEqual(['evict', 'forget'])
   })
 })

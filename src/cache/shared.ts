@@ -10,23 +10,22 @@ import type { News, Peers } from '../core/peers.ts'
 
 export interface SharedCacheOptions {
   cache: DescriptorCache
-  /** What the cache keeps in this process. Default: the cache itself. */
-  near?: Pick<DescriptorCache, 'evict' | 'forget'>
   peers: Peers
 }
 
 /** A cache beside those of other processes that serve the same registry: when an eviction is fulfilled, none of them
- *  shows any more what was evicted. */
+ *  shows any more what was evicted. Each evicts it as if it had been the one to delete it, from a place that they share
+ *  too: it may be the only one that has a way there at this moment, or that believes what stands there. */
 export class SharedDescriptorCache implements DescriptorCache {
   readonly counts: CacheCounts
   readonly #cache: DescriptorCache
   readonly #peers: Peers
 
-  constructor({ cache, near = cache, peers }: SharedCacheOptions) {
+  constructor({ cache, peers }: SharedCacheOptions) {
     this.counts = cache.counts
     this.#cache = cache
     this.#peers = peers
-    peers.whenTold((news) => actUpon(news, near))
+    peers.whenTold((news) => actUpon(news, cache))
   }
 
   peek(set: ContentSet, digest: Digest): StoredContent | undefined {
@@ -57,6 +56,6 @@ export class SharedDescriptorCache implements DescriptorCache {
   }
 }
 
-function actUpon(news: News, near: Pick<DescriptorCache, 'evict' | 'forget'>): Promise<void> {
-  return news.kind === 'evicted' ? near.evict(news.set, news.names) : near.forget(news.canonical)
+function actUpon(news: News, cache: DescriptorCache): Promise<void> {
+  return news.kind === 'evicted' ? cache.evict(news.set, news.names) : cache.forget(news.canonical)
 }

@@ -1,4 +1,4 @@
-import { startMaintenance } from '../app.ts'
+import { startCommonWork } from '../app.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import type { Log } from '../core/log.ts'
 import { Supervisor } from '../workers/supervisor.ts'
@@ -11,13 +11,19 @@ const ENDING_MS = 5_000
  *  @throws whatever keeps one of them from serving; none is left then */
 export async function supervise({ config, tree }: LoadedConfig, { count, log }: { count: number; log: Log }) {
   const { supervisor, address } = await Supervisor.start({ count, command: [WORKER_COMMAND], tree, log })
-  const maintenance = await startMaintenance(config, log, supervisor.locks)
+  const snapshots = () => supervisor.snapshots()
+  const commonWork = await startCommonWork(config, { locks: supervisor.locks, snapshots, log }).catch(
+    async (error) => {
+      await supervisor.abort()
+      throw error
+    },
+  )
   return {
     address,
     workers: count,
     async close() {
       await supervisor.close(config.http.draintimeout + ENDING_MS)
-      await maintenance.close()
+      await commonWork.close()
     },
     kill: () => supervisor.kill(),
   }

@@ -18,6 +18,8 @@ export async function work(): Promise<boolean> {
   const serving = await Promise.race([begin(membership), membership.ending.then(() => undefined)])
   // Before it serves there is nothing to finish.
   if (serving === undefined) process.exit(0)
+  const { metrics } = serving.running
+  if (metrics !== undefined) membership.whenMeasured(() => metrics.snapshot())
   membership.listening(serving.running.address)
   endWhenDue(membership, serving)
   return true

@@ -152,6 +152,17 @@ describe('a value', () => {
       'storage: {inmemory: , cache: {layerinfo: inmemory}}',
       { storage: { cache: { blobdescriptor: 'inmemory' } } },
     ],
+    ['redis: {addr: "a:6379"}', { storage: { cache: { blobdescriptor: 'redis' } } }],
+    ['redis: {addrs: [a, "[::1]:6379"]}', { storage: { cache: { blobdescriptor: 'redis' } } }],
+    ['redis: {db: 1}', { storage: { cache: { blobdescriptor: 'inmemory' } } }],
+    [
+      'storage: {inmemory: , cache: {blobdescriptor: none}}\nredis: {addr: a}',
+      { storage: { cache: { blobdescriptor: 'none' } } },
+    ],
+    [
+      'storage: {inmemory: , cache: {blobdescriptor: inmemory, contentsize: 1MiB, ttl: 1h}}\nredis: {addr: a}',
+      { storage: { cache: { blobdescriptor: 'inmemory', contentsize: 1_048_576, ttl: 3_600_000 } } },
+    ],
     ['catalog: {maxentries: -5}', { catalog: { maxentries: 1000 } }],
     ['validation: {disabled: true}', { validation: { disabled: true } }],
     ['validation: {disabled: true, enabled: true}', { validation: { disabled: false } }],
@@ -192,6 +203,26 @@ describe('a value', () => {
       'http.workers',
       'found 2; accepted: 1 or auto, as storage.inmemory is in the memory of one process',
     ],
+    [
+      'http: {debug: {addr: 5001}}',
+      'http.debug.addr',
+      'found 5001; accepted: host:port, or a port with nothing but a colon before it, such as :5000',
+    ],
+    [
+      'http: {addr: ":5000", debug: {addr: "localhost:5000"}}',
+      'http.debug.addr',
+      'found "localhost:5000"; accepted: another address than that of http.addr',
+    ],
+    [
+      'http: {debug: {addr: ":5001", prometheus: {path: metrics}}}',
+      'http.debug.prometheus.path',
+      'found "metrics"; accepted: a path such as /metrics, which is not that of /debug/health',
+    ],
+    [
+      'http: {debug: {addr: ":5001", prometheus: {path: /debug/health}}}',
+      'http.debug.prometheus.path',
+      'found "/debug/health"; accepted: a path such as /metrics, which is not that of /debug/health',
+    ],
     ['http: {headers: {a: b}}', 'http.headers.a', 'found "b"; accepted: a list'],
     [
       'http: {trustedproxies: [10.0.0.0/33]}',
@@ -221,6 +252,16 @@ describe('a value', () => {
       'found "ftp://…@example.com"; accepted: a URL such as https://example.com',
     ],
     ['redis: {db: 1.5}', 'redis.db', 'found 1.5; accepted: a whole number from 0'],
+    [
+      'storage: {inmemory: , cache: {blobdescriptor: redis}}',
+      'redis',
+      'found nothing; accepted: a section with addr or addrs: storage.cache.blobdescriptor is redis',
+    ],
+    [
+      'redis: {addrs: ["redis://a:1"]}',
+      'redis.addrs[0]',
+      'found "redis://a:1"; accepted: an address such as redis.example.com:6379',
+    ],
   ])('that is not accepted: %s', (text, path, message) => {
     const action = () =>
       text.startsWith('version')
@@ -316,17 +357,21 @@ describe('what is not served yet', () => {
   })
 
   test.each([
-    ['redis: {addr: "localhost:6379"}', 'redis'],
-    ['storage: {inmemory: , cache: {blobdescriptor: redis}}', 'storage.cache.blobdescriptor'],
     ['storage: {inmemory: , tag: {concurrencylimit: 8}}', 'storage.tag.concurrencylimit'],
     ['notifications: {endpoints: [{name: a, url: "http://a"}]}', 'notifications.endpoints'],
     ['health: {storagedriver: {enabled: true}}', 'health'],
     ['http: {debug: {addr: ":5001"}}', 'http.debug'],
+    ['http: {debug: {addr: ":5001", prometheus: {enabled: false}}}', 'http.debug'],
+    ['http: {debug: {prometheus: {enabled: true}}}', 'http.debug'],
+    ['http: {debug: {addr: "", prometheus: {enabled: true}}}', 'http.debug'],
     ['http: {h2c: {enabled: on}}', 'http.h2c'],
     ['http: {host: registry.example.com}', 'http.host'],
     ['log: {hooks: [{type: mail}]}', 'log.hooks'],
     ['reporting: {bugsnag: {apikey: a}}', 'reporting'],
-    ['compatibility: {schema1: {enabled: true}}', 'compatibility.schema1'],
+    [
+      'compatibility: {schema1: {enabled: true, signingkeyfile: /key.pem}}',
+      'compatibility.schema1.signingkeyfile',
+    ],
   ])('else warns: %s', (text, path) => {
     expect(loadText(text).warnings).toEqual([{ path, message: expect.any(String) }])
   })
@@ -336,10 +381,13 @@ describe('what is not served yet', () => {
     'auth: {none: {}}',
     'http: {tls: {minimumtls: tls1.2}, http2: {disabled: true}, h2c: {enabled: false}, secret: a}',
     'health: {storagedriver: {enabled: no, interval: 10s}}',
+    'http: {debug: {addr: ":5001", prometheus: {enabled: true, path: /metrics}}}',
+    'http: {debug: {addr: "", prometheus: {enabled: no}}}',
     'notifications: {endpoints: [{name: a, url: "http://a", disabled: Yes}]}',
     'middleware: {storage: [{name: redirect, disabled: true, options: {foo: 1}}], registry: [{name: a, disabled: on}]}',
     'log: {hooks: [{type: mail, disabled: true}]}',
     'proxy: {ttl: 168h}',
+    'compatibility: {schema1: {enabled: true}}',
     'storage: {inmemory: , redirect: {disable: true}}',
     'policy: {repository: {classes: []}}',
   ])('says nothing of what is switched off or harmless: %s', (text) => {
@@ -362,7 +410,7 @@ describe('files as they are met', () => {
   const examples = join(repository, 'examples')
   const warned: Record<string, string[]> = {
     'distribution-2.yml': ['health'],
-    'distribution-3.yml': ['storage.tag.concurrencylimit', 'health', 'http.debug'],
+    'distribution-3.yml': ['storage.tag.concurrencylimit', 'health'],
   }
 
   test.each(readdirSync(examples))('the example %s can be started, wherever it is to listen', (name) => {
@@ -385,7 +433,7 @@ test('the manual has every key that is served, and every one that refuses', () =
   const { config } = load({})
   const served = [
     ...Object.keys(config.http)
-      .filter((key) => !['tls', 'debug', 'http2', 'h2c'].includes(key))
+      .filter((key) => !['tls', 'http2', 'h2c'].includes(key))
       .map((key) => `http.${key}`),
     ...Object.keys(config.log)
       .filter((key) => !['hooks', 'reportcaller'].includes(key))

@@ -42,19 +42,29 @@ export const configSchema = z
     ({ http, storage }) => storage.inmemory === undefined || http.workers === 1 || http.workers === 'auto',
     { path: ['http', 'workers'], error: '1 or auto, as storage.inmemory is in the memory of one process' },
   )
+  .refine(({ storage, redis }) => storage?.cache?.blobdescriptor !== 'redis' || hasAddress(redis), {
+    path: ['redis'],
+    when: ({ value }) => typeof value === 'object',
+    error: 'a section with addr or addrs: storage.cache.blobdescriptor is redis',
+  })
   .transform(({ loglevel, ...config }) => ({
     ...config,
     log: { ...config.log, level: config.log.level ?? loglevel ?? ('info' as const) },
-    storage: { ...config.storage, cache: chosenCache(config.storage.cache, config.redis !== undefined) },
+    storage: { ...config.storage, cache: chosenCache(config.storage.cache, config.redis) },
   }))
 
 /** Where nothing is said the cache is in Redis, if there is one, and otherwise in memory. */
 function chosenCache<Kind extends string, Rest>(
   { blobdescriptor, ...rest }: Rest & { blobdescriptor: Kind | undefined },
-  hasRedis: boolean,
+  redis: { addr?: string; addrs?: string[] } | undefined,
 ) {
-  const byDefault = hasRedis ? ('redis' as const) : ('inmemory' as const)
+  const byDefault = hasAddress(redis) ? ('redis' as const) : ('inmemory' as const)
   return { ...rest, blobdescriptor: blobdescriptor ?? byDefault }
+}
+
+/** Also of a section that has problems. */
+function hasAddress(redis: { addr?: string; addrs?: string[] } | undefined): boolean {
+  return Boolean(redis?.addr || redis?.addrs?.length)
 }
 
 /** A configuration that was checked and completed with its defaults. Its keys are those of the file; durations are

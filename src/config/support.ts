@@ -59,22 +59,23 @@ const IGNORED: readonly Row[] = [
   { path: 'log.hooks', why: NOT_SERVED },
   { path: 'log.reportcaller', why: NOT_SERVED },
   { path: 'reporting', why: 'was removed by Distribution 3 and has no effect' },
-  { path: 'compatibility.schema1', why: 'was removed by Distribution 3 and has no effect' },
+  {
+    path: 'compatibility.schema1.signingkeyfile',
+    why: 'has no effect: manifests of schema 1 keep the signatures of their makers, and the registry adds none of its own',
+  },
   { path: 'storage.tag.concurrencylimit', why: NOT_SERVED },
-  {
-    path: 'storage.cache.blobdescriptor',
-    why: 'is not served with redis yet: the cache is in memory',
-    when: isRedis,
-  },
-  {
-    path: 'storage.cache.layerinfo',
-    why: 'is not served with redis yet: the cache is in memory',
-    when: isRedis,
-  },
-  { path: 'redis', why: NOT_SERVED },
   { path: 'notifications.endpoints', why: 'is not served yet: nobody is notified' },
   { path: 'health', why: 'is not served yet: nothing is checked' },
-  { path: 'http.debug', why: NOT_SERVED },
+  {
+    path: 'http.debug',
+    why: 'has no addr: there is no debug server, and there are no metrics',
+    when: (value) => !hasAddress(value) && asksForSomething(value),
+  },
+  {
+    path: 'http.debug',
+    why: 'serves /debug/health and, once prometheus is enabled, metrics; /debug/pprof and /debug/vars are not served',
+    when: (value) => hasAddress(value) && !hasMetrics(value),
+  },
   { path: 'http.h2c', why: 'is not served yet: clients use HTTP/1.1' },
   {
     path: 'http.host',
@@ -122,6 +123,10 @@ function hasEnabledEntry(entries: TreeValue): boolean {
   )
 }
 
-function isRedis(value: TreeValue): boolean {
-  return String(value).toLowerCase() === 'redis'
+function hasAddress(debug: TreeValue): boolean {
+  return isTree(debug) && debug.addr !== undefined && isThere(debug.addr)
+}
+
+function hasMetrics(debug: TreeValue): boolean {
+  return isTree(debug) && readFlag(valueAt(debug, ['prometheus', 'enabled'])) === true
 }

@@ -56,14 +56,14 @@ export interface DescriptorCache {
 
 /** What a cache counts of itself; whoever wants to know reads it. */
 export interface CacheCounts {
-  requests: number
-  hits: number
+  readonly requests: number
+  readonly hits: number
   /** Times that a cache which is not in memory could not be asked, or gave something unusable. */
-  errors: number
+  readonly errors: number
   /** Entries that were removed because content was deleted, */
-  evicted: number
+  readonly evicted: number
   /** and those that made room for others or grew too old. */
-  displaced: number
+  readonly displaced: number
   /** Entries in the memory of this process at this moment. */
   readonly entries: number
 }

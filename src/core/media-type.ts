@@ -9,6 +9,15 @@ export const MediaType = {
   ociArtifact: 'application/vnd.oci.artifact.manifest.v1+json',
 } as const
 
+/** Docker's first kind of manifest, with its signatures and without. */
+export const SCHEMA1_TYPES: ReadonlySet<string> = new Set([
+  MediaType.dockerSchema1,
+  MediaType.dockerSchema1Signed,
+])
+
+/** The layers of schema 1, which does not say what they are. */
+export const SCHEMA1_LAYER = 'application/vnd.docker.container.image.rootfs.diff+x-gtar'
+
 export const DOCKER_FOREIGN_LAYER = 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip'
 
 /** Layers that their maker does not let others distribute: clients fetch them from elsewhere. */

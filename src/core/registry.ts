@@ -25,6 +25,7 @@ export interface Repository {
   readonly blobs: BlobService
   readonly manifests: ManifestService
   readonly tags: TagService
+  readonly signatures: SignatureService
   /** True once something was pushed to it. */
   exists(): Promise<boolean>
 }
@@ -106,7 +107,9 @@ export interface ManifestService {
   get(digest: Digest): Promise<StoredManifest>
   /** Stores it once everything it refers to is in the repository. `digest` is the name the client gave it, checked
    *  against the bytes; the canonical one where it is absent.
-   *  @throws RegistryError DIGEST_INVALID, MANIFEST_INVALID, MANIFEST_BLOB_UNKNOWN (one for each that is missing) */
+   *  The signatures it came with are verified and kept in `SignatureService`.
+   *  @throws RegistryError DIGEST_INVALID, MANIFEST_INVALID, MANIFEST_UNVERIFIED, MANIFEST_BLOB_UNKNOWN (one for each
+   *    that is missing) */
   put(manifest: Manifest, digest?: Digest): Promise<Descriptor>
   /** Removes the revision and every tag that names it.
    *  @throws RegistryError MANIFEST_UNKNOWN */
@@ -118,14 +121,26 @@ export interface TagService {
   /** The digest that the tag names.
    *  @throws RegistryError MANIFEST_UNKNOWN */
   get(tag: Tag): Promise<Digest>
-  /** Lets the tag name a manifest; the last write wins. */
-  tag(tag: Tag, digest: Digest): Promise<void>
+  /** Lets the tag name a manifest, by the descriptor that putting or getting it has given: a tag of what is not there
+   *  cannot be made by mistake. The last write wins. */
+  tag(tag: Tag, descriptor: Descriptor): Promise<void>
   /** @throws RegistryError MANIFEST_UNKNOWN */
   untag(tag: Tag): Promise<void>
-  /** The tags, in byte order. */
+  /** The tags, in byte order: looked at as they are asked for, and never all held at a time. */
   all(page?: Page): AsyncIterable<Tag>
   /** The tags that name the digest. */
   lookup(digest: Digest): AsyncIterable<Tag>
   /** Every digest that the tag ever named, in no order. */
   history(tag: Tag): AsyncIterable<Digest>
+}
+
+/** Signatures of manifests, kept apart from them: who signs later changes neither the manifest nor its digest. */
+export interface SignatureService {
+  /** The JWS signatures of a manifest, each as JSON, in byte order of their digests: at most `MAX_SIGNATURES` of them.
+   *  None for a manifest that is not there. */
+  get(digest: Digest): Promise<Uint8Array[]>
+  /** Adds signatures, which the caller has verified; one that is there already changes nothing. They may come before
+   *  the manifest, which then never stands without them, where it is named by its canonical digest.
+   *  @throws RegistryError MANIFEST_UNKNOWN for another digest that names no manifest */
+  put(digest: Digest, ...signatures: Uint8Array[]): Promise<void>
 }

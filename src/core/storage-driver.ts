@@ -31,7 +31,8 @@ export interface StorageDriver {
    *  @throws StorageError OFFSET_INVALID */
   append(path: string, options?: AppendOptions): Promise<FileWriter>
 
-  /** The children of a folder, in byte order of their names; an empty sequence where there is no such folder. */
+  /** The children of a folder, in byte order of their names; an empty sequence where there is no such folder. However
+   *  many there are, no more than some thousand are held at a time, unless they are asked for at once. */
   list(folder: string, options?: ListOptions): AsyncIterable<Entry>
 
   /** Puts a file in another's place, durably: a reader of `to` sees what stood there before, or the new file whole.
@@ -96,6 +97,8 @@ export interface AppendOptions {
 export interface ListOptions {
   /** Only names that come behind this one in byte order. */
   after?: string
+  /** True where there are few children, or the caller keeps them all: they may be read at once, which is quicker. */
+  atOnce?: boolean
 }
 
 export interface SyncOptions {

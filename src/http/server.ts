@@ -11,9 +11,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { RegistryError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { Registry } from '../core/registry.ts'
+import type { RequestObserver } from '../core/request-observer.ts'
 import { discardBody, hasBody } from './body.ts'
 import { errorReply, unforeseen } from './errors.ts'
 import { Exchange, type ExchangeParts } from './exchange.ts'
+import { ObservedRequest } from './observed-request.ts'
 import { ProgressFloor } from './progress-floor.ts'
 import { isWhole, type Reply, type StreamedReply, type WholeReply } from './reply.ts'
 import { type Action, type Method, operations, parseRoute, type Resource } from './routes.ts'
@@ -24,6 +26,8 @@ export interface HttpServerOptions {
   registry: Registry
   settings: HttpSettings
   log: Log
+  /** Default: nobody is told. */
+  observer?: RequestObserver | undefined
 }
 
 /** The wire: from a request to a reply, with the request's id, its place in the log and its errors. */
@@ -31,16 +35,18 @@ export class HttpServer {
   readonly #server: Server
   readonly #settings: HttpSettings
   readonly #log: Log
+  readonly #observer: RequestObserver | undefined
   readonly #floor: ProgressFloor
   readonly #parts: ExchangeParts
   readonly #commonHeaders: OutgoingHttpHeaders
   readonly #running = new Set<Promise<void>>()
   #draining = false
 
-  constructor({ registry, settings, log }: HttpServerOptions) {
+  constructor({ registry, settings, log, observer }: HttpServerOptions) {
     const { limits } = settings
     this.#settings = settings
     this.#log = log
+    this.#observer = observer
     this.#floor = new ProgressFloor({
       bytesPerSecond: limits.minBytesPerSecond,
       graceSeconds: limits.stallSeconds,
@@ -103,7 +109,13 @@ export class HttpServer {
   }
 
   #begin(request: IncomingMessage, response: ServerResponse): void {
-    const context: Context = { request, response, id: requestId(request), promisedBytes: undefined }
+    const context: Context = {
+      request,
+      response,
+      id: requestId(request),
+      promisedBytes: undefined,
+      observed: undefined,
+    }
     if (this.#settings.accessLog) this.#logWhenDone(context)
     const reply = this.#reply(context)
     if (isAtHand(reply)) this.#send(reply, context)
@@ -114,7 +126,7 @@ export class HttpServer {
    *  at and cost no promise. */
   #reply(context: Context): Reply | Promise<Reply> {
     try {
-      return this.#dispatch(context.request, context.response)
+      return this.#dispatch(context)
     } catch (error) {
       return this.#errorReply(error, context)
     }
@@ -146,9 +158,13 @@ export class HttpServer {
     }
   }
 
-  #dispatch(request: IncomingMessage, response: ServerResponse): Reply | Promise<Reply> {
+  #dispatch(context: Context): Reply | Promise<Reply> {
+    const { request, response } = context
     const route = parseRoute(pathOf(request, this.#settings.prefix))
     if (route === undefined) throw new RegistryError('PATH_UNKNOWN')
+    if (this.#observer !== undefined) {
+      context.observed = new ObservedRequest(context, { observer: this.#observer, resource: route.resource })
+    }
     const operation = operations[route.resource][request.method as Method]
     if (operation === undefined || !isEnabled(operation.action, this.#settings)) {
       return refuseMethod(route.resource, this.#settings)
@@ -167,11 +183,17 @@ export class HttpServer {
   }
 
   #send(reply: WholeReply, context: Context): void {
+    context.observed?.sendsWhole(reply)
     sendWhole(context.response, { ...reply, headers: this.#headers(reply, context) }, this.#floor)
   }
 
   #stream(reply: StreamedReply, context: Context): Promise<void> {
-    return sendStream(context.response, { ...reply, headers: this.#headers(reply, context) }, this.#floor)
+    const body = context.observed?.counted(reply.body) ?? reply.body
+    return sendStream(
+      context.response,
+      { ...reply, body, headers: this.#headers(reply, context) },
+      this.#floor,
+    )
   }
 
   /** The reply's own and those that every answer carries. */
@@ -220,6 +242,8 @@ interface Context {
   readonly id: string
   /** The length of the answer's body, once it is known. */
   promisedBytes: OutgoingHttpHeaders['content-length']
+  /** Where somebody is told of it, once its resource is known. */
+  observed: ObservedRequest | undefined
 }
 
 /** How long requests whose connections are gone may take to settle. */

@@ -58,7 +58,8 @@ function mayHoldBehind(prefix: string, after: string): boolean {
 async function openFolder(storage: StorageDriver, name: string): Promise<NameFolder> {
   const kept = new Set<string>()
   const children: string[] = []
-  for await (const entry of storage.list(name === '' ? REPOSITORIES : `${REPOSITORIES}/${name}`)) {
+  const folder = name === '' ? REPOSITORIES : `${REPOSITORIES}/${name}`
+  for await (const entry of storage.list(folder, { atOnce: true })) {
     if (entry.kind !== 'folder') continue
     if (entry.name.startsWith('_')) kept.add(entry.name)
     else children.push(entry.name)

@@ -3,6 +3,7 @@ import { isPathNotFound } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { Page } from '../core/registry.ts'
 import type { Precedence, StorageDriver } from '../core/storage-driver.ts'
+import { JoinedReads } from './joined-reads.ts'
 import { digestFromFolder } from './paths.ts'
 
 /** Link files: small files that hold a digest. They are written exactly and read leniently: a link that a crash of
@@ -11,6 +12,7 @@ export class Links {
   readonly #storage: StorageDriver
   readonly #log: Log
   readonly #reported = new Set<string>()
+  readonly #joined = new JoinedReads((path) => this.#read(path))
 
   constructor(storage: StorageDriver, log: Log) {
     this.#storage = storage
@@ -18,7 +20,15 @@ export class Links {
   }
 
   /** The canonical digest in the link, or undefined. */
-  async read(path: string): Promise<Digest | undefined> {
+  read(path: string): Promise<Digest | undefined> {
+    return this.#joined.read(path)
+  }
+
+  write(path: string, target: Digest, precedence?: Precedence): Promise<void> {
+    return this.#storage.put(path, Buffer.from(target, 'latin1'), precedence)
+  }
+
+  async #read(path: string): Promise<Digest | undefined> {
     let content: Uint8Array
     try {
       content = await this.#storage.get(path)
@@ -30,10 +40,6 @@ export class Links {
     if (isDigest(text) && algorithmOf(text) === CANONICAL) return text
     this.#reportBroken(path)
     return undefined
-  }
-
-  write(path: string, target: Digest, precedence?: Precedence): Promise<void> {
-    return this.#storage.put(path, Buffer.from(target, 'latin1'), precedence)
   }
 
   #reportBroken(path: string): void {

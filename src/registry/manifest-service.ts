@@ -4,9 +4,17 @@ import { algorithmOf, type Digest, digestOf } from '../core/digest.ts'
 import { RegistryError } from '../core/errors.ts'
 import type { Manifest, ManifestReference } from '../core/manifest/manifest.ts'
 import { mediaTypeOf } from '../core/manifest/parse.ts'
-import { checkUrls, type ManifestPolicy, mustExist } from '../core/manifest/policy.ts'
+import { checkSchema1, checkUrls, type ManifestPolicy, mustExist } from '../core/manifest/policy.ts'
+import { verifySignatures } from '../core/manifest/schema1/verify.ts'
 import type { RepositoryName } from '../core/reference.ts'
-import type { BlobService, ManifestService, Page, StoredManifest, TagService } from '../core/registry.ts'
+import type {
+  BlobService,
+  ManifestService,
+  Page,
+  SignatureService,
+  StoredManifest,
+  TagService,
+} from '../core/registry.ts'
 import { allDone } from './all-done.ts'
 import type { BlobPool } from './blob-pool.ts'
 import type { LinkSet } from './links.ts'
@@ -18,6 +26,7 @@ export interface ManifestServiceParts {
   readonly blobs: BlobService
   readonly revisions: LinkSet
   readonly tags: TagService
+  readonly signatures: SignatureService
   readonly cache: DescriptorCache
   readonly policy: ManifestPolicy
 }
@@ -69,10 +78,15 @@ export class LinkedManifests implements ManifestService {
     const canonical = digestOf(payload)
     const digest = name ?? canonical
     requireDigest(payload, digest)
+    checkSchema1(manifest, this.#parts.policy)
     checkUrls(manifest, this.#parts.policy)
+    await verifySignatures(manifest)
     await this.#requireReferences(manifest)
     const { descriptor } = await this.#parts.cache.learn(this.#source, digest, async () => {
-      const stored = this.#parts.pool.put(canonical, payload)
+      const stored = allDone([
+        this.#parts.pool.put(canonical, payload),
+        this.#parts.signatures.put(canonical, ...manifest.signatures),
+      ])
       await allDone([stored, this.#parts.revisions.add(canonical, digest, { after: stored })])
       return { descriptor: { mediaType, digest, size: payload.length }, canonical }
     })

@@ -11,6 +11,7 @@ import type { RepositoryName, Tag } from '../core/reference.ts'
  *     ├── _layers/<alg>/<hex>/link                    the repository has this blob
  *     ├── _manifests
  *     │   ├── revisions/<alg>/<hex>/link              … this manifest
+ *     │   ├── revisions/<alg>/<hex>/signatures/<alg>/<hex>/link   … this JWS signature of it, a blob of its own
  *     │   └── tags/<tag>
  *     │       ├── current/link                        what the tag names
  *     │       ├── current/name                        Entrepot's own: its digest by another algorithm
@@ -59,6 +60,11 @@ export class RepositoryPaths {
 
   tag(tag: Tag): TagPaths {
     return new TagPaths(`${this.tags}/${tag}`)
+  }
+
+  /** The links to the signatures of a manifest, which go when its revision goes. */
+  signatures(canonical: Digest): string {
+    return `${this.revisions}/${algorithmOf(canonical)}/${hexOf(canonical)}/signatures`
   }
 
   upload(id: string): UploadPaths {

@@ -7,6 +7,7 @@ import type { ManifestPolicy } from '../core/manifest/policy.ts'
 import type { RepositoryName } from '../core/reference.ts'
 import type { BlobUpload, Page, Registry, Repository } from '../core/registry.ts'
 import type { StorageDriver } from '../core/storage-driver.ts'
+import { allDone } from './all-done.ts'
 import { BlobPool } from './blob-pool.ts'
 import { REPOSITORY_MARKS, repositoryNames } from './catalog.ts'
 import { Links } from './links.ts'
@@ -68,8 +69,7 @@ export class StoredRegistry implements Registry {
   }
 
   async close(): Promise<void> {
-    await this.#shared.cache.close()
-    await this.#shared.storage.close()
+    await allDone([this.#shared.cache.close(), this.#shared.storage.close()])
   }
 
   #repository(name: RepositoryName): StoredRepository {

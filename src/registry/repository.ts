@@ -10,6 +10,7 @@ import { REPOSITORY_MARKS } from './catalog.ts'
 import { LinkSet, type Links } from './links.ts'
 import { LinkedManifests } from './manifest-service.ts'
 import { RepositoryPaths } from './paths.ts'
+import { LinkedSignatures } from './signature-service.ts'
 import type { TagNames } from './tag-names.ts'
 import { LinkedTags } from './tag-service.ts'
 import type { UploadSessions } from './upload-sessions.ts'
@@ -32,6 +33,7 @@ export class StoredRepository implements Repository {
   readonly blobs: LinkedBlobs
   readonly manifests: LinkedManifests
   readonly tags: LinkedTags
+  readonly signatures: LinkedSignatures
   readonly #storage: StorageDriver
   readonly #root: string
 
@@ -41,6 +43,7 @@ export class StoredRepository implements Repository {
     const revisions = new LinkSet(paths.revisions, shared)
     this.name = name
     this.tags = new LinkedTags({ ...shared, repository: name, paths, revisions, names: shared.tagNames })
+    this.signatures = new LinkedSignatures({ ...shared, paths, revisions })
     this.blobs = new LinkedBlobs({ ...shared, repository: name, paths, layers })
     this.manifests = new LinkedManifests({
       ...shared,
@@ -48,13 +51,14 @@ export class StoredRepository implements Repository {
       blobs: this.blobs,
       revisions,
       tags: this.tags,
+      signatures: this.signatures,
     })
     this.#storage = shared.storage
     this.#root = paths.root
   }
 
   async exists(): Promise<boolean> {
-    for await (const { name } of this.#storage.list(this.#root)) {
+    for await (const { name } of this.#storage.list(this.#root, { atOnce: true })) {
       if (REPOSITORY_MARKS.some((mark) => mark === name)) return true
     }
     return false

@@ -1,3 +1,4 @@
+import type { Descriptor } from '../core/descriptor.ts'
 import { algorithmOf, CANONICAL, type Digest, isDigest } from '../core/digest.ts'
 import { isPathNotFound, RegistryError } from '../core/errors.ts'
 import { isTag, type RepositoryName, type Tag } from '../core/reference.ts'
@@ -42,7 +43,7 @@ export class LinkedTags implements TagService {
     return name
   }
 
-  async tag(tag: Tag, digest: Digest): Promise<void> {
+  async tag(tag: Tag, { digest }: Descriptor): Promise<void> {
     const paths = this.#parts.paths.tag(tag)
     const canonical = algorithmOf(digest) === CANONICAL ? digest : await this.#parts.revisions.get(digest)
     if (canonical === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })

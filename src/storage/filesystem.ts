@@ -15,10 +15,11 @@ import type {
   StorageDriver,
 } from '../core/storage-driver.ts'
 import { BufferPool } from './filesystem/buffer-pool.ts'
-import { close, fdatasync, fstat, open, readFully, writeFully } from './filesystem/descriptors.ts'
+import { close, fdatasync, fstat, open, readFile, writeFully } from './filesystem/descriptors.ts'
 import { isErrno, readError, writeError } from './filesystem/errno.ts'
 import { Folders, MAX_ATTEMPTS } from './filesystem/folders.ts'
-import { FileContent, sizeOf } from './filesystem/reader.ts'
+import { childrenAtOnce, orderedChildren } from './filesystem/ordered-children.ts'
+import { FileContent } from './filesystem/reader.ts'
 import { isTemporary, temporaryFor } from './filesystem/temporary-name.ts'
 import { AppendingWriter } from './filesystem/writer.ts'
 import { isName, requireFolder, requirePath } from './path.ts'
@@ -61,18 +62,13 @@ export class FilesystemDriver implements StorageDriver {
   async get(path: string): Promise<Uint8Array> {
     const file = this.#locate(path)
     try {
-      const fd = await open(file, 'r')
-      try {
-        const size = await sizeOf(fd, path)
-        const buffer = Buffer.allocUnsafeSlow(size)
-        const filled = await readFully(fd, { buffer, length: size, position: 0 })
-        return buffer.subarray(0, filled)
-      } finally {
-        await close(fd)
-      }
+      const content = await readFile(file)
+      // What is no file reads as an empty one, if it can be read at all.
+      if (content.length > 0 || (await stat(file)).isFile()) return content
     } catch (cause) {
       throw readError(cause, path)
     }
+    throw new StorageError('PATH_NOT_FOUND', { path, message: `not a file: ${path}` })
   }
 
   read(path: string, options: ReadOptions = {}): AsyncIterable<Uint8Array> {
@@ -107,13 +103,18 @@ export class FilesystemDriver implements StorageDriver {
     throw new StorageError('OFFSET_INVALID', { path })
   }
 
-  async *list(folder: string, { after = '' }: ListOptions = {}): AsyncIterable<Entry> {
+  async *list(folder: string, { after = '', atOnce = false }: ListOptions = {}): AsyncIterable<Entry> {
     const location = this.#root + requireFolder(folder) || '/'
-    for (const entry of await this.#children(location, folder)) {
-      if (entry.name <= after || !isName(entry.name)) continue
-      const kind = await kindOf(entry)
-      if (kind === undefined || (kind === 'file' && isTemporary(entry.name))) continue
-      yield { name: entry.name, kind }
+    const read = atOnce ? childrenAtOnce : orderedChildren
+    try {
+      for await (const entry of read(location, { after, isWanted: isName })) {
+        const kind = await kindOf(entry)
+        if (kind === undefined || (kind === 'file' && isTemporary(entry.name))) continue
+        yield { name: entry.name, kind }
+      }
+    } catch (cause) {
+      const error = cause instanceof StorageError ? cause : readError(cause, folder)
+      if (!isPathNotFound(error)) throw error
     }
   }
 
@@ -228,17 +229,6 @@ export class FilesystemDriver implements StorageDriver {
     }
   }
 
-  async #children(location: string, folder: string): Promise<fs.Dirent[]> {
-    try {
-      const children = await readdir(location, { withFileTypes: true })
-      return children.sort((one, other) => (one.name < other.name ? -1 : 1))
-    } catch (cause) {
-      const error = readError(cause, folder)
-      if (isPathNotFound(error)) return []
-      throw error
-    }
-  }
-
   async #requireWritable(): Promise<void> {
     const root = this.#root || '/'
     const probe = temporaryFor(`${this.#root}/probe`)
@@ -293,7 +283,7 @@ async function kindOf(entry: fs.Dirent): Promise<Entry['kind'] | undefined> {
     if (target.isFile()) return 'file'
     return target.isDirectory() ? 'folder' : undefined
   } catch (cause) {
-    if (isErrno(cause, 'ENOENT', 'ELOOP')) return undefined
+    if (isErrno(cause, 'ENOENT', 'ENOTDIR', 'ELOOP')) return undefined
     throw readError(cause, entry.name)
   }
 }

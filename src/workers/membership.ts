@@ -2,7 +2,7 @@ import cluster from 'node:cluster'
 import { RegistryError } from '../core/errors.ts'
 import type { Locks } from '../core/locks.ts'
 import type { News, Peers } from '../core/peers.ts'
-import { type Question, type ToSupervisor, type ToWorker, unwrap } from './messages.ts'
+import { type Question, type Snapshot, type ToSupervisor, type ToWorker, unwrap } from './messages.ts'
 
 interface Asked {
   resolve(answer: boolean): void
@@ -19,6 +19,7 @@ export class Membership implements Locks, Peers {
   readonly #begun = Promise.withResolvers<unknown>()
   readonly #ends = Promise.withResolvers<'told to' | 'supervisor gone'>()
   #act: (news: News) => Promise<void> = async () => {}
+  #measure: () => Promise<Snapshot> = async () => []
   #lastQuestion = 0
   #isGone = false
 
@@ -65,6 +66,11 @@ export class Membership implements Locks, Peers {
     this.#act = act
   }
 
+  /** @param measure says what this process has measured, whenever it is asked; called once */
+  whenMeasured(measure: () => Promise<Snapshot>): void {
+    this.#measure = measure
+  }
+
   acquire(name: string): Promise<boolean> {
     return this.#ask({ kind: 'acquire', name })
   }
@@ -98,6 +104,9 @@ export class Membership implements Locks, Peers {
         break
       case 'news':
         this.#hear(message)
+        break
+      case 'measure':
+        this.#sayMeasured(message.id)
     }
   }
 
@@ -105,6 +114,10 @@ export class Membership implements Locks, Peers {
   async #hear({ id, news }: { id: number; news: News }): Promise<void> {
     await this.#act(news)
     this.#send({ kind: 'acted', id })
+  }
+
+  async #sayMeasured(id: number): Promise<void> {
+    this.#send({ kind: 'measured', id, snapshot: await this.#measure() })
   }
 
   #loseSupervisor(): void {

@@ -10,6 +10,7 @@ export type ToSupervisor =
   | { readonly kind: 'ask'; readonly id: number; readonly question: Question }
   /** It has acted upon what it was told. */
   | { readonly kind: 'acted'; readonly id: number }
+  | { readonly kind: 'measured'; readonly id: number; readonly snapshot: Snapshot }
 
 export type Question =
   | { readonly kind: 'tell'; readonly news: News }
@@ -22,7 +23,11 @@ export type ToWorker =
   /** To the question of that number: only `acquire` can be answered with false. */
   | { readonly kind: 'answer'; readonly id: number; readonly answer: boolean }
   | { readonly kind: 'news'; readonly id: number; readonly news: News }
+  | { readonly kind: 'measure'; readonly id: number }
   | { readonly kind: 'drain' }
+
+/** What a worker has measured: plain data, which is nobody's business here. */
+export type Snapshot = readonly object[]
 
 export interface Wrapped<Message> {
   readonly entrepot: Message

@@ -2,7 +2,8 @@ import cluster, { type Worker } from 'node:cluster'
 import type { Locks } from '../core/locks.ts'
 import type { Log } from '../core/log.ts'
 import { closeLostConnection } from './lost-connection.ts'
-import { type ToSupervisor, type ToWorker, unwrap } from './messages.ts'
+import { Measuring } from './measuring.ts'
+import { type Snapshot, type ToSupervisor, type ToWorker, unwrap } from './messages.ts'
 import { delayBefore } from './restart-delay.ts'
 import { Switchboard } from './switchboard.ts'
 
@@ -20,6 +21,7 @@ export interface SupervisorOptions {
 export class Supervisor {
   readonly #options: SupervisorOptions
   readonly #switchboard = new Switchboard()
+  readonly #measuring = new Measuring<Snapshot>()
   readonly #workers = new Map<number, Worker>()
   readonly #restarts = new Set<NodeJS.Timeout>()
   readonly #listening = new Set<number>()
@@ -43,8 +45,7 @@ export class Supervisor {
       supervisor.#phase = 'serving'
       return { supervisor, address }
     } catch (error) {
-      supervisor.kill()
-      await supervisor.#allGone()
+      await supervisor.abort()
       throw error
     }
   }
@@ -52,6 +53,19 @@ export class Supervisor {
   /** Exclusion among the workers and the supervisor's own process. */
   get locks(): Locks {
     return this.#switchboard.locks
+  }
+
+  /** What each worker that listens has measured, by its number; undefined of one that does not say. */
+  async snapshots(): Promise<Map<number, Snapshot | undefined>> {
+    const listening = [...this.#workers.values()].filter(({ id }) => this.#listening.has(id))
+    return new Map(
+      await Promise.all(
+        listening.map(async (worker) => {
+          const asked = this.#measuring.ask((id) => send(worker, { kind: 'measure', id }))
+          return [worker.id, await asked] as const
+        }),
+      ),
+    )
   }
 
   /** Lets the workers finish what runs. One that takes longer than `patienceMs` is ended.
@@ -67,6 +81,12 @@ export class Supervisor {
     await this.#allGone()
     clearTimeout(patience)
     if (late.length > 0) throw new Error(`workers that did not end in time: ${late.join(', ')}`)
+  }
+
+  /** Ends all workers, and is fulfilled when they are gone. */
+  async abort(): Promise<void> {
+    this.kill()
+    await this.#allGone()
   }
 
   /** Ends all workers in the middle of what they do. */
@@ -119,6 +139,9 @@ export class Supervisor {
         break
       case 'acted':
         this.#switchboard.acted(worker.id, message.id)
+        break
+      case 'measured':
+        this.#measuring.answered(message.id, message.snapshot)
     }
   }
 

@@ -239,8 +239,12 @@ export function describeDescriptorCache(name: string, open: () => Promise<CacheU
 
     it('an error of storage reaches whoever asked, and is not remembered', async () => {
       const digest = source.put('one')
-      source.held = Promise.reject(new Error('no such disk'))
-      await expect(cache.find(source, digest)).rejects.toThrow('no such disk')
+      const { promise, reject } = Promise.withResolvers<void>()
+      source.held = promise
+      const finding = cache.find(source, digest)
+      await expect.poll(() => source.resolved).toBe(1)
+      reject(new Error('no such disk'))
+      await expect(finding).rejects.toThrow('no such disk')
       source.held = Promise.resolve()
       expect(await cache.find(source, digest)).toEqual(contentOf('one'))
     })

@@ -6,6 +6,8 @@ import { describeHealing } from './registry/healing.ts'
 import { describeLayout } from './registry/layout.ts'
 import { describeLeftovers } from './registry/leftovers.ts'
 import { describeManifests } from './registry/manifests.ts'
+import { describeSchema1 } from './registry/schema1.ts'
+import { describeSignatures } from './registry/signatures.ts'
 import { RegistryUnderTest } from './registry/support.ts'
 import { describeTags } from './registry/tags.ts'
 import { describeUploads } from './registry/uploads.ts'
@@ -27,6 +29,8 @@ export function describeRegistry(name: string, open: () => Promise<DriverUnderTe
     describeAliases(current)
     describeManifests(current)
     describeTags(current)
+    describeSignatures(current)
+    describeSchema1(current)
     describeCatalog(current)
     describeLeftovers(current)
     describeLayout(current)

@@ -8,6 +8,7 @@ import { MemoryDescriptorCache } from '../../src/cache/memory.ts'
 import { type DescriptorCache, NO_CACHE } from '../../src/core/descriptor-cache.ts'
 import type { Log } from '../../src/core/log.ts'
 import { DEFAULT_POLICY, type ManifestPolicy } from '../../src/core/manifest/policy.ts'
+import type { RequestObserver } from '../../src/core/request-observer.ts'
 import type { StorageDriver } from '../../src/core/storage-driver.ts'
 import { HttpServer } from '../../src/http/server.ts'
 import { defaultLimits, type HttpLimits, type HttpSettings } from '../../src/http/settings.ts'
@@ -24,6 +25,7 @@ export interface HttpRegistryOptions {
   /** In memory, as by default, or none. */
   readonly cache?: DescriptorCache
   readonly log?: Log
+  readonly observer?: RequestObserver
 }
 
 export interface RequestParts {
@@ -70,7 +72,12 @@ export class HttpRegistry implements AsyncDisposable {
     const cache = options.cache ?? new MemoryDescriptorCache({ maxEntries: 10_000 })
     const smallContentBytes = cache === NO_CACHE ? 0 : 64 * 1024 ** 2
     const registry = new StoredRegistry({ driver, policy, cache, smallContentBytes, log })
-    const server = new HttpServer({ registry, settings: settingsOf(options), log })
+    const server = new HttpServer({
+      registry,
+      settings: settingsOf(options),
+      log,
+      observer: options.observer,
+    })
     const address = await server.listen({ host: '127.0.0.1', port: 0 })
     return new HttpRegistry({ port: (address as AddressInfo).port, driver, registry, server })
   }

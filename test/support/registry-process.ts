@@ -11,7 +11,7 @@ export interface RegistryOptions {
   /** `none` where another process changes the data too. */
   readonly cache?: 'none' | 'inmemory'
   /** Top-level sections of `config.yml` that replace the ones below. */
-  readonly config?: Readonly<Record<string, unknown>>
+  readonly config?: Readonly<Record<string, unknown>> | undefined
 }
 
 export type StartRegistry = (options: RegistryOptions) => Promise<ServerProcess>

@@ -23,11 +23,16 @@ export class RegistryOfWorkers implements AsyncDisposable {
     this.#folder = folder
   }
 
-  static async start(workers: number): Promise<RegistryOfWorkers> {
+  /** @param sections more of the configuration */
+  static async start(
+    workers: number,
+    sections: { http?: object; redis?: object } = {},
+  ): Promise<RegistryOfWorkers> {
     const folder = await temporaryFolder()
     const config = {
+      ...sections,
       log: { formatter: 'json' },
-      http: { addr: '127.0.0.1:0', workers, draintimeout: '20s' },
+      http: { addr: '127.0.0.1:0', workers, draintimeout: '20s', secret: 'secret', ...sections.http },
     }
     const options = { dataFolder: join(folder.path, 'data'), configFolder: folder.path, config }
     return new RegistryOfWorkers(await startEntrepot(options), folder)

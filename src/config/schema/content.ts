@@ -62,5 +62,6 @@ export const proxy = section({
 
 /** Removed by generation 3. */
 export const compatibility = section({
+  /** Whether Docker's first kind of manifest may be pushed. */
   schema1: section({ enabled: flag().or(false), signingkeyfile: text().or('') }),
 })

@@ -2,7 +2,7 @@
 
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import { parseTcpAddress } from '../address.ts'
+import { areSameAddress, parseTcpAddress } from '../address.ts'
 import {
   choice,
   duration,
@@ -41,9 +41,23 @@ const tls = optionalSection({
   }),
 })
 
+/** Where the debug server answers something else already, or a path that no request can have. */
+const metricsPath = scalar('a path such as /metrics, which is not that of /debug/health', (found) => {
+  const path = String(found)
+  return /^\/[^\s?#]*$/.test(path) && path !== '/debug/health' ? path : undefined
+})
+
+const ADDRESS_FORM = 'host:port, or a port with nothing but a colon before it, such as :5000'
+
+const debugAddress = scalar(ADDRESS_FORM, (found) => {
+  const address = String(found)
+  return address === '' || parseTcpAddress(address) !== undefined ? address : undefined
+})
+
 const debug = optionalSection({
-  addr: text().or(''),
-  prometheus: section({ enabled: flag().or(false), path: text().or('/metrics') }),
+  /** Without it there is no debug server, whatever else stands here. */
+  addr: debugAddress.or(''),
+  prometheus: section({ enabled: flag().or(false), path: metricsPath.or('/metrics') }),
 })
 
 /** Empty, or a path that begins with a slash and ends without one, however the file has it. */
@@ -112,8 +126,17 @@ const httpKeys = z
     {
       path: ['addr'],
       when: ({ value }) => typeof value === 'object',
-      error: 'host:port, or a port with nothing but a colon before it, such as :5000',
+      error: ADDRESS_FORM,
     },
   )
+  .refine(({ net, addr, debug }) => net === 'unix' || !wouldMeet(addr, debug?.addr), {
+    path: ['debug', 'addr'],
+    error: 'another address than that of http.addr',
+  })
+
+function wouldMeet(address: string, debugAddress = ''): boolean {
+  const [one, other] = [parseTcpAddress(address), parseTcpAddress(debugAddress)]
+  return one !== undefined && other !== undefined && areSameAddress(one, other)
+}
 
 export const http = sectionOf(httpKeys)

@@ -1,16 +1,21 @@
 /** `redis`, in the words of both generations. Durations are milliseconds; a negative one means to have none. */
 
-import { duration, flag, integer, list, optionalSection, section, text } from './key.ts'
+import { duration, flag, integer, list, optionalSection, scalar, section, text } from './key.ts'
 
 const timeout = () => duration({ signed: true }).optional()
 const count = () => integer().optional()
 
+const address = () =>
+  scalar('an address such as redis.example.com:6379', (found) =>
+    /^(?:\[[0-9A-Fa-f:.]+\]|[^:\s/@]+)?(?::\d{1,5})?$/.test(String(found)) ? String(found) : undefined,
+  )
+
 export const redis = optionalSection({
   /** Generation 2's single server. */
-  addr: text().or(''),
+  addr: address().or(''),
   pool: section({ maxidle: count(), maxactive: count(), idletimeout: timeout() }),
   /** Generation 3: several are a cluster, or sentinels where `mastername` is given. */
-  addrs: list(text().required()),
+  addrs: list(address().required()),
   mastername: text().or(''),
   clientname: text().or(''),
   username: text().or(''),

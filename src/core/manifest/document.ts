@@ -12,25 +12,26 @@ export function invalidAt(place: string, problem: string, cause?: unknown): Regi
   return new RegistryError('MANIFEST_INVALID', { message: `${place} ${problem}`, detail: { place }, cause })
 }
 
-/** @throws RegistryError MANIFEST_INVALID when the bytes are not UTF-8, not JSON, or not an object */
-export function parseDocument(payload: Uint8Array): JsonObject {
-  return requireObject(parseJson(decode(payload)), 'the manifest')
+/** @param place what the bytes are, for the errors
+ *  @throws RegistryError MANIFEST_INVALID when the bytes are not UTF-8, not JSON, or not an object */
+export function parseDocument(payload: Uint8Array, place = 'the manifest'): JsonObject {
+  return requireObject(parseJson(decode(payload, place), place), place)
 }
 
-function decode(payload: Uint8Array): string {
+function decode(payload: Uint8Array, place: string): string {
   try {
     return utf8.decode(payload)
   } catch (cause) {
-    throw new RegistryError('MANIFEST_INVALID', { message: 'the manifest is not UTF-8', cause })
+    throw new RegistryError('MANIFEST_INVALID', { message: `${place} is not UTF-8`, cause })
   }
 }
 
-function parseJson(text: string): unknown {
+function parseJson(text: string, place: string): unknown {
   try {
     return JSON.parse(text)
   } catch (cause) {
     const problem = cause instanceof SyntaxError ? `: ${cause.message}` : ''
-    throw new RegistryError('MANIFEST_INVALID', { message: `the manifest is not JSON${problem}`, cause })
+    throw new RegistryError('MANIFEST_INVALID', { message: `${place} is not JSON${problem}`, cause })
   }
 }
 

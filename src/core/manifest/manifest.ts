@@ -1,7 +1,11 @@
 import type { Descriptor } from '../descriptor.ts'
 
+/** How many signatures a manifest may be pushed with, and how many it is served with. */
+export const MAX_SIGNATURES = 100
+
 /** What a manifest says of another piece of content. */
 export interface ManifestReference {
+  /** Its size is 0 in schema 1, which does not say it. */
   readonly descriptor: Descriptor
   /** Which service of the repository keeps it. A config, a layer and an artifact's blob are a `blob`; an index's entry
    *  is a `manifest` where its media type is that of one, and otherwise `either`: the entries of a build cache's index
@@ -24,8 +28,13 @@ export interface Platform {
 
 /** A manifest of any kind. The registry stores its payload byte for byte and never looks inside except through this. */
 export interface Manifest {
+  /** That of the payload: schema 1 has another with its signatures. */
   readonly mediaType: string
   readonly payload: Uint8Array
+  /** The JWS signatures it came with, which are no part of the payload; only schema 1 has any. Each is JSON. */
+  readonly signatures: readonly Uint8Array[]
+  /** The repository and the tag that it says it was made for; only schema 1 says so. */
+  readonly madeFor: { readonly name: string; readonly tag: string } | undefined
   /** Config, layers and children, in the payload's order. The subject is not among them. */
   references(): readonly ManifestReference[]
   /** The manifest that this one is about; it need not exist. OCI Image Specification 1.1, `subject`. */

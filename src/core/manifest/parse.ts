@@ -2,12 +2,13 @@
  *  it can be read as one kind of manifest only. */
 import type { Descriptor } from '../descriptor.ts'
 import { RegistryError } from '../errors.ts'
-import { isMediaType, MediaType, parseMediaType } from '../media-type.ts'
+import { isMediaType, parseMediaType, SCHEMA1_TYPES } from '../media-type.ts'
 import { parseDescriptor, parseReference } from './descriptor.ts'
 import { invalidAt, isAbsent, type JsonObject, listIn, parseDocument } from './document.ts'
 import { requireModestJson } from './json-limits.ts'
 import { childKind, KINDS, type ManifestKind, mediaTypeByShape } from './kinds.ts'
 import type { Manifest, ManifestReference } from './manifest.ts'
+import { parseSchema1 } from './schema1/parse.ts'
 
 /** What every registry must take. OCI Distribution Specification 1.1, "Pushing manifests". */
 export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024
@@ -18,10 +19,13 @@ const STRUCTURE = ['config', 'layers', 'manifests', 'fsLayers'] as const
 /** Clients that know no better send these; they say nothing of the kind of manifest. */
 const UNSPECIFIC_TYPES: ReadonlySet<string> = new Set(['application/json', ''])
 
+const NO_SIGNATURES: readonly Uint8Array[] = []
+
 /** Parses a manifest that is pushed, or one that is stored. OCI Image Specification 1.1, "Image Manifest" and "Image
- *  Index"; Docker's "Image Manifest Version 2, Schema 2".
+ *  Index"; Docker's "Image Manifest Version 2", schemas 1 and 2. Signatures are not verified.
  *  @param contentType the header it was pushed with; without it, or with `application/json`, the payload decides
- *  @throws RegistryError MANIFEST_TOO_LARGE above `MAX_MANIFEST_BYTES`, MANIFEST_INVALID otherwise */
+ *  @throws RegistryError MANIFEST_TOO_LARGE above `MAX_MANIFEST_BYTES`, MANIFEST_UNVERIFIED without the signatures
+ *    that are promised, MANIFEST_INVALID otherwise */
 export function parseManifest(payload: Uint8Array, contentType?: string): Manifest {
   if (payload.length > MAX_MANIFEST_BYTES) {
     throw new RegistryError('MANIFEST_TOO_LARGE', {
@@ -30,12 +34,16 @@ export function parseManifest(payload: Uint8Array, contentType?: string): Manife
   }
   requireModestJson(payload)
   const document = parseDocument(payload)
-  const kind = kindOf(document, contentType)
+  const mediaType = requireMediaType(document, contentType)
+  const kind = KINDS.get(mediaType)
+  if (kind === undefined) return parseSchema1(payload, document)
   requireStructure(document, kind)
   const references = referencesOf(document, kind)
   return {
     mediaType: kind.mediaType,
     payload,
+    signatures: NO_SIGNATURES,
+    madeFor: undefined,
     subject: subjectOf(document, kind),
     references: () => references,
   }
@@ -51,22 +59,20 @@ export function mediaTypeOf(payload: Uint8Array): string {
   throw new RegistryError('MANIFEST_INVALID', { message: 'the manifest has the shape of no kind' })
 }
 
-function kindOf(document: JsonObject, contentType: string | undefined): ManifestKind {
+/** One that can be parsed: that of a kind in the table, or of schema 1. */
+function requireMediaType(document: JsonObject, contentType: string | undefined): string {
   const declared = declaredMediaType(contentType)
   const stated = statedMediaType(document)
   if (declared !== undefined && stated !== undefined && declared !== stated) {
     throw invalidAt('mediaType', `is ${stated}, but the Content-Type is ${declared}`)
   }
-  const mediaType = declared ?? stated ?? mediaTypeByShape(document)
-  const kind = knownKind(mediaType, 'mediaType')
-  if (kind.mustStateMediaType && stated === undefined) throw invalidAt('mediaType', 'is missing')
-  return kind
+  return requireKnown(declared ?? stated ?? mediaTypeByShape(document), 'mediaType')
 }
 
 function declaredMediaType(contentType = ''): string | undefined {
   const header = contentType.trim()
   const mediaType = parseMediaType(header) ?? header
-  return UNSPECIFIC_TYPES.has(mediaType) ? undefined : knownKind(mediaType, 'the Content-Type').mediaType
+  return UNSPECIFIC_TYPES.has(mediaType) ? undefined : requireKnown(mediaType, 'the Content-Type')
 }
 
 function statedMediaType({ mediaType }: JsonObject): string | undefined {
@@ -75,12 +81,8 @@ function statedMediaType({ mediaType }: JsonObject): string | undefined {
   throw invalidAt('mediaType', 'is not a media type')
 }
 
-function knownKind(mediaType: string | undefined, place: string): ManifestKind {
-  const kind = KINDS.get(mediaType ?? '')
-  if (kind !== undefined) return kind
-  if (mediaType === MediaType.dockerSchema1 || mediaType === MediaType.dockerSchema1Signed) {
-    throw new RegistryError('MANIFEST_INVALID', { message: 'schema 1 is not served' })
-  }
+function requireKnown(mediaType: string | undefined, place: string): string {
+  if (mediaType !== undefined && (KINDS.has(mediaType) || SCHEMA1_TYPES.has(mediaType))) return mediaType
   const problem = mediaType === undefined ? 'is missing' : 'is not supported'
   throw invalidAt(place, `${problem}; accepted are ${[...KINDS.keys()].join(', ')}`)
 }
@@ -88,6 +90,9 @@ function knownKind(mediaType: string | undefined, place: string): ManifestKind {
 /** Two clients must never read one payload as two things (CVE-2021-41190). */
 function requireStructure(document: JsonObject, kind: ManifestKind): void {
   const { schemaVersion } = document
+  if (kind.mustStateMediaType && statedMediaType(document) === undefined) {
+    throw invalidAt('mediaType', 'is missing')
+  }
   if (kind.schemaVersion !== undefined && schemaVersion !== kind.schemaVersion) {
     throw invalidAt('schemaVersion', isAbsent(schemaVersion) ? 'is missing' : `is not ${kind.schemaVersion}`)
   }

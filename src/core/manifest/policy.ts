@@ -5,7 +5,7 @@
  *  Specification 1.1), and it never fetches what a client names. */
 import { runInNewContext } from 'node:vm'
 import { RegistryError } from '../errors.ts'
-import { DOCKER_FOREIGN_LAYER, NON_DISTRIBUTABLE_LAYERS } from '../media-type.ts'
+import { DOCKER_FOREIGN_LAYER, MediaType, NON_DISTRIBUTABLE_LAYERS } from '../media-type.ts'
 import type { Manifest, ManifestReference, Platform } from './manifest.ts'
 
 export interface ManifestPolicy {
@@ -15,10 +15,16 @@ export interface ManifestPolicy {
   /** Which entries of an index must be in the repository: those for a platform of the list, or of any platform while
    *  the list is empty. */
   readonly platforms: 'all' | 'none' | { readonly list: readonly Pick<Platform, 'os' | 'architecture'>[] }
+  /** Whether Docker's schema 1 may be pushed: `compatibility.schema1.enabled`. */
+  readonly schema1: boolean
 }
 
 /** What holds when the configuration says nothing. */
-export const DEFAULT_POLICY: ManifestPolicy = { urls: { allow: [], deny: [] }, platforms: 'all' }
+export const DEFAULT_POLICY: ManifestPolicy = {
+  urls: { allow: [], deny: [] },
+  platforms: 'all',
+  schema1: false,
+}
 
 /** `validation.disabled`: any web address will do, and indexes may point at what is not there. */
 export const NO_VALIDATION: ManifestPolicy = { ...DEFAULT_POLICY, platforms: 'none' }
@@ -33,6 +39,22 @@ const URL_LAYERS: ReadonlySet<string> = new Set([
 
 /** How long the patterns may take for all URLs of a manifest. */
 const MATCH_MILLISECONDS = 100
+
+/** Refuses schema 1 where it is not wanted, and where it has no signatures: Distribution never took it without.
+ *  @throws RegistryError MANIFEST_INVALID, MANIFEST_UNVERIFIED */
+export function checkSchema1({ mediaType, signatures }: Manifest, { schema1 }: ManifestPolicy): void {
+  if (mediaType !== MediaType.dockerSchema1) return
+  if (!schema1) {
+    throw new RegistryError('MANIFEST_INVALID', {
+      message:
+        'schema 1 is not taken here unless compatibility.schema1.enabled is true; push schema 2 or OCI',
+      detail: { key: 'compatibility.schema1.enabled' },
+    })
+  }
+  if (signatures.length === 0) {
+    throw new RegistryError('MANIFEST_UNVERIFIED', { message: 'a manifest of schema 1 must be signed' })
+  }
+}
 
 /** Refuses a manifest with a layer that may be fetched from where the policy does not allow.
  *  @throws RegistryError MANIFEST_INVALID */

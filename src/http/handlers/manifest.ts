@@ -9,6 +9,7 @@ import { readBody } from '../body.ts'
 import type { Exchange } from '../exchange.ts'
 import { matchesEtag } from '../ranges.ts'
 import { emptyReply, type Reply } from '../reply.ts'
+import { isSchema1, requireAgreement, withSignatures } from './schema1.ts'
 
 /** OCI Distribution Specification 1.1, "Pulling manifests". What is stored is what is sent, whatever the client says
  *  it accepts, with one exception (`forOldClients`). */
@@ -16,11 +17,11 @@ export function getManifest(exchange: Exchange): Reply | Promise<Reply> {
   const reference = parseReference(exchange.reference)
   if (reference.kind === 'tag') return getTagged(exchange, reference.tag)
   const known = exchange.repository.manifests.peek(reference.digest)
-  return known === undefined ? getByDigest(exchange, reference.digest) : manifestReply(exchange, known)
+  return known === undefined ? getByDigest(exchange, reference.digest) : wholeReply(exchange, known)
 }
 
 async function getByDigest(exchange: Exchange, digest: Digest): Promise<Reply> {
-  return manifestReply(exchange, await exchange.repository.manifests.get(digest))
+  return wholeReply(exchange, await exchange.repository.manifests.get(digest))
 }
 
 async function getTagged(exchange: Exchange, tag: Tag): Promise<Reply> {
@@ -28,7 +29,16 @@ async function getTagged(exchange: Exchange, tag: Tag): Promise<Reply> {
   const digest = await tags.get(tag)
   const tagged = manifests.peek(digest) ?? (await manifests.get(digest))
   const isForAll = tagged.descriptor.mediaType !== MediaType.dockerManifestList
-  return manifestReply(exchange, isForAll ? tagged : await forOldClients(exchange, tagged))
+  return wholeReply(exchange, isForAll ? tagged : await forOldClients(exchange, tagged))
+}
+
+/** Of what is stored in two parts, both. */
+function wholeReply(exchange: Exchange, manifest: StoredManifest): Reply | Promise<Reply> {
+  return isSchema1(manifest) ? signedReply(exchange, manifest) : manifestReply(exchange, manifest)
+}
+
+async function signedReply(exchange: Exchange, manifest: StoredManifest): Promise<Reply> {
+  return manifestReply(exchange, await withSignatures(manifest, exchange.repository.signatures))
 }
 
 function manifestReply({ request, isHead }: Exchange, manifest: StoredManifest): Reply {
@@ -69,8 +79,9 @@ export async function putManifest(exchange: Exchange): Promise<Reply> {
     tooLarge: manifestTooLarge,
   })
   const manifest = parseManifest(payload, exchange.request.headers['content-type'] ?? '')
+  requireAgreement(manifest, { name: repository.name, tags })
   const stored = await repository.manifests.put(manifest, digest)
-  for (const tag of tags) await repository.tags.tag(tag, stored.digest)
+  for (const tag of tags) await repository.tags.tag(tag, stored)
   return emptyReply(201, {
     location: exchange.location(`/v2/${repository.name}/manifests/${stored.digest}`),
     'docker-content-digest': stored.digest,

@@ -4,6 +4,10 @@ import { promisify } from 'node:util'
 /** File descriptors as promises. Plain numbers instead of `FileHandle`s: a read is then one trip to the thread pool and
  *  nothing else. Whoever opens one closes it. */
 
+/** A small file, whole: with all that belongs to it one trip to the thread pool, where `open`, `fstat`, `read` and `close`
+ *  are four. */
+export const readFile = promisify(fs.readFile) as (path: string) => Promise<Buffer>
+
 export const open = promisify(fs.open)
 export const close = promisify(fs.close)
 export const fstat = promisify(fs.fstat) as (fd: number) => Promise<fs.Stats>

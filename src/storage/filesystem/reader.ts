@@ -161,7 +161,7 @@ class FileIterator implements AsyncIterator<Uint8Array, undefined> {
 }
 
 /** @throws StorageError PATH_NOT_FOUND for a folder */
-export async function sizeOf(fd: number, path: string): Promise<number> {
+async function sizeOf(fd: number, path: string): Promise<number> {
   const stats = await fstat(fd)
   if (stats.isFile()) return stats.size
   throw new StorageError('PATH_NOT_FOUND', { path, message: `not a file: ${path}` })

@@ -77,7 +77,7 @@ export function describeAliases(current: () => RegistryUnderTest): void {
     })
 
     it('a tag keeps the name it was given, until it is given another', async () => {
-      const { tags } = current().repository('a')
+      const { manifests, tags } = current().repository('a')
       const digest = await pushManifest(current().repository('a'), 'image', {
         algorithm: 'sha512',
         tags: ['latest'],
@@ -85,7 +85,7 @@ export function describeAliases(current: () => RegistryUnderTest): void {
       expect(await tags.get(latest)).toBe(digest)
       const other = await pushManifest(current().repository('a'), 'other', { tags: ['latest'] })
       expect(await tags.get(latest)).toBe(other)
-      await tags.tag(latest, digest)
+      await tags.tag(latest, (await manifests.get(digest)).descriptor)
       expect(await tags.get(latest)).toBe(digest)
     })
 
@@ -101,10 +101,11 @@ export function describeAliases(current: () => RegistryUnderTest): void {
     })
 
     it('a tag can not be given a name that the repository does not have', async () => {
-      const { tags } = current().repository('a')
-      await pushManifest(current().repository('a'), 'image')
+      const { manifests, tags } = current().repository('a')
+      const digest = await pushManifest(current().repository('a'), 'image')
+      const { descriptor } = await manifests.get(digest)
       const unknown = digestOf(manifestPayload('image'), 'sha512')
-      await expectRegistryError(tags.tag(latest, unknown), 'MANIFEST_UNKNOWN')
+      await expectRegistryError(tags.tag(latest, { ...descriptor, digest: unknown }), 'MANIFEST_UNKNOWN')
       await expectRegistryError(tags.get(latest), 'MANIFEST_UNKNOWN')
     })
   })

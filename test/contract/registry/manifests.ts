@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import type { Descriptor } from '../../../src/core/descriptor.ts'
 import { digestOf } from '../../../src/core/digest.ts'
+import type { Manifest } from '../../../src/core/manifest/manifest.ts'
 import { parseManifest } from '../../../src/core/manifest/parse.ts'
 import { parseTag } from '../../../src/core/reference.ts'
 import { descriptorOf, imageJson, indexJson, payloadOf } from '../../support/manifest-json.ts'
@@ -94,6 +96,30 @@ export function describeManifests(current: () => RegistryUnderTest): void {
       await expectRegistryError(repository.manifests.put(index), 'MANIFEST_BLOB_UNKNOWN')
       await pushBlob(repository, 'cached layer')
       await repository.manifests.put(index)
+    })
+
+    it('of a kind that nobody has heard of is kept by what it says through its interface', async () => {
+      const repository = current().repository('a')
+      const mediaType = 'application/vnd.example.unheard-of+json'
+      const [there, missing] = ['there', 'missing'].map((name) => descriptorOf(name) as unknown as Descriptor)
+      const manifestOf = (descriptor: Descriptor): Manifest => ({
+        mediaType,
+        payload: payloadOf({ mediaType, layers: [missing], config: missing, manifests: [missing] }),
+        signatures: [],
+        madeFor: undefined,
+        subject: missing,
+        references: () => [{ descriptor, kind: 'blob', required: true, urls: [], platform: undefined }],
+      })
+      await pushBlob(repository, 'there')
+      const put = repository.manifests.put(manifestOf(missing!))
+      const { detail } = await expectRegistryError(put, 'MANIFEST_BLOB_UNKNOWN')
+      expect(detail).toEqual({ digest: missing!.digest })
+      const { digest } = await repository.manifests.put(manifestOf(there!))
+      const stored = await repository.manifests.get(digest)
+      expect(stored).toEqual({
+        descriptor: { mediaType, digest, size: stored.payload.length },
+        payload: manifestOf(there!).payload,
+      })
     })
 
     it('a subject need not be there', async () => {

@@ -2,7 +2,7 @@ import { expect } from 'vitest'
 import { type Digest, type DigestAlgorithm, digestOf } from '../../../src/core/digest.ts'
 import { type ErrorCode, RegistryError } from '../../../src/core/errors.ts'
 import { parseManifest } from '../../../src/core/manifest/parse.ts'
-import { DEFAULT_POLICY } from '../../../src/core/manifest/policy.ts'
+import { DEFAULT_POLICY, type ManifestPolicy } from '../../../src/core/manifest/policy.ts'
 import { parseRepositoryName, parseTag, type Tag } from '../../../src/core/reference.ts'
 import type { BlobUpload, Repository, StoredManifest } from '../../../src/core/registry.ts'
 import type { StorageDriver } from '../../../src/core/storage-driver.ts'
@@ -15,6 +15,9 @@ import type { DriverUnderTest } from '../storage-driver.ts'
 
 export const ROOT = '/docker/registry/v2'
 
+/** Everything that can be configured to be taken is. */
+const policy: ManifestPolicy = { ...DEFAULT_POLICY, schema1: true }
+
 /** A registry over a driver that can be made to fail, with the place that it keeps everything in. */
 export class RegistryUnderTest {
   readonly driver: FaultyDriver
@@ -25,7 +28,7 @@ export class RegistryUnderTest {
   private constructor(opened: DriverUnderTest, logged: RecordedLog) {
     this.driver = new FaultyDriver(opened.driver)
     this.logged = logged
-    this.registry = new StoredRegistry({ driver: this.driver, policy: DEFAULT_POLICY, log: logged.log })
+    this.registry = new StoredRegistry({ driver: this.driver, policy, log: logged.log })
     this.#opened = opened
   }
 
@@ -40,7 +43,7 @@ export class RegistryUnderTest {
   /** A repository as another replica sees it, or the same process after a restart. */
   async elsewhere(name: string): Promise<Repository> {
     const driver = await this.#opened.another()
-    const registry = new StoredRegistry({ driver, policy: DEFAULT_POLICY, log: this.logged.log })
+    const registry = new StoredRegistry({ driver, policy, log: this.logged.log })
     return registry.repository(parseRepositoryName(name))
   }
 
@@ -105,8 +108,8 @@ export async function pushManifest(
   const payload = manifestPayload(name)
   for (const content of [`config of ${name}`, `layer of ${name}`]) await pushBlob(repository, content)
   const digest = digestOf(payload, options.algorithm)
-  await repository.manifests.put(parseManifest(payload), digest)
-  for (const text of options.tags ?? []) await repository.tags.tag(parseTag(text), digest)
+  const stored = await repository.manifests.put(parseManifest(payload), digest)
+  for (const text of options.tags ?? []) await repository.tags.tag(parseTag(text), stored)
   return digest
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { Digest } from '../../../src/core/digest.ts'
 import { parseTag } from '../../../src/core/reference.ts'
 import { collectAll } from '../storage-driver/support.ts'
 import { expectRegistryError, pushManifest, type RegistryUnderTest, tagLink, tagsOf } from './support.ts'
@@ -13,6 +14,16 @@ export function describeTags(current: () => RegistryUnderTest): void {
       expect(await repository.tags.get(latest)).toBe(first)
       const second = await pushManifest(repository, 'second', { tags: ['latest'] })
       expect(await repository.tags.get(latest)).toBe(second)
+    })
+
+    it('a manifest can be tagged long after it was pushed, by its descriptor', async () => {
+      const repository = current().repository('a')
+      const digest = await pushManifest(repository, 'image')
+      expect(await tagsOf(repository)).toEqual([])
+      const { descriptor } = await repository.manifests.get(digest)
+      for (const tag of ['v1', 'latest']) await repository.tags.tag(parseTag(tag), descriptor)
+      expect(await tagsOf(repository)).toEqual(['latest', 'v1'])
+      expect(await (await current().elsewhere('a')).tags.get(latest)).toBe(digest)
     })
 
     it('what was never tagged is unknown', async () => {
@@ -39,6 +50,21 @@ export function describeTags(current: () => RegistryUnderTest): void {
       const tags = Array.from({ length: 50 }, (_, index) => `v${index}`)
       await pushManifest(repository, 'image', { tags })
       expect(await tagsOf(repository)).toEqual(tags.sort())
+    })
+
+    it('are looked at as they are asked for, and never all held at a time', async () => {
+      const { driver } = current()
+      const tags = Array.from({ length: 200 }, (_, index) => `v${index}`)
+      await pushManifest(current().repository('a'), 'image', { tags })
+      driver.forget()
+      const listed = []
+      for await (const tag of current().repository('a').tags.all()) {
+        listed.push(tag)
+        const ahead = driver.count('get') - listed.length
+        expect(ahead).toBeLessThan(20)
+        if (listed.length === 100) break
+      }
+      expect(listed).toEqual(tags.sort().slice(0, 100))
     })
 
     it('the tags of a manifest are found', async () => {
@@ -85,15 +111,16 @@ export function describeTags(current: () => RegistryUnderTest): void {
       expect(await tagsOf(repository)).toEqual(['whole'])
       expect(await collectAll(repository.tags.lookup(digest))).toEqual(['whole'])
       await expectRegistryError(repository.tags.get(parseTag('half')), 'MANIFEST_UNKNOWN')
-      await repository.tags.tag(parseTag('half'), digest)
+      await repository.tags.tag(parseTag('half'), (await repository.manifests.get(digest)).descriptor)
       expect(await tagsOf(repository)).toEqual(['half', 'whole'])
     })
 
     it('tagging at the same time leaves one of the manifests', async () => {
       const repository = current().repository('a')
-      const digests = []
+      const digests: Digest[] = []
       for (const name of ['one', 'two', 'three']) digests.push(await pushManifest(repository, name))
-      await Promise.all(digests.map((digest) => repository.tags.tag(latest, digest)))
+      const manifests = await Promise.all(digests.map((digest) => repository.manifests.get(digest)))
+      await Promise.all(manifests.map(({ descriptor }) => repository.tags.tag(latest, descriptor)))
       expect(digests).toContain(await repository.tags.get(latest))
       expect((await collectAll(repository.tags.history(latest))).sort()).toEqual(digests.sort())
     })

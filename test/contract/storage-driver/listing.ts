@@ -60,6 +60,16 @@ export function describeListing(current: () => DriverUnderTest): void {
       expect(await namesIn(driver, '/many', sorted[9_997])).toEqual(sorted.slice(9_998))
     })
 
+    it('asked for at once, they are the same', async () => {
+      const { driver } = current()
+      await putNames(driver, ORDERED)
+      for (const after of ['', 'A', 'aa', 'z']) {
+        const inTurn = await collectAll(driver.list('/a', { after }))
+        expect(await collectAll(driver.list('/a', { after, atOnce: true }))).toEqual(inTurn)
+      }
+      expect(await collectAll(driver.list('/absent', { atOnce: true }))).toEqual([])
+    })
+
     it('a listing can be ended early', async () => {
       const { driver } = current()
       await putNames(driver, ORDERED)

@@ -1,0 +1,100 @@
+/** One signature of a JWS in JSON (RFC 7515 section 7.2.1), in the form of Docker's libtrust: the key that made it
+ *  stands in its header, and its protected header says how the signed payload was laid out. */
+import { RegistryError } from '../../errors.ts'
+import { invalidAt, isAbsent, type JsonObject, parseDocument, requireObject, textIn } from '../document.ts'
+import { requireModestJson } from '../json-limits.ts'
+
+/** How large a signature may be: enough for a chain of some certificates. */
+export const MAX_SIGNATURE_BYTES = 16 * 1024
+
+export interface SignatureHeader {
+  readonly jwk?: JsonObject
+  readonly alg: string
+  readonly x5c?: readonly string[]
+}
+
+export interface JwsSignature {
+  readonly header: SignatureHeader
+  readonly signature: string
+  readonly protected: string
+}
+
+/** How a payload was laid out: the signatures follow its first `length` bytes, and `tail` is the rest of it. */
+export interface Format {
+  readonly length: number
+  readonly tail: Uint8Array
+}
+
+/** @param place where the signature stands, for the errors
+ *  @throws RegistryError MANIFEST_INVALID */
+export function parseSignature(value: unknown, place: string): JwsSignature {
+  const object = requireObject(value, place)
+  return {
+    header: headerOf(requireObject(object.header, `${place}.header`), `${place}.header`),
+    signature: base64UrlIn(object, 'signature', place),
+    protected: base64UrlIn(object, 'protected', place),
+  }
+}
+
+/** The bytes to keep, which are those that libtrust writes: the same for the same signature however it was indented. */
+export function serializeSignature(signature: JwsSignature, place: string): Uint8Array {
+  const bytes = Buffer.from(JSON.stringify(signature))
+  if (bytes.length <= MAX_SIGNATURE_BYTES) return bytes
+  throw invalidAt(place, `has more than ${MAX_SIGNATURE_BYTES} bytes`)
+}
+
+/** A signature that was kept; undefined for what is none. */
+export function readSignature(bytes: Uint8Array): JwsSignature | undefined {
+  try {
+    return parseSignature(parseDocument(bytes), 'the signature')
+  } catch (error) {
+    if (error instanceof RegistryError) return undefined
+    throw error
+  }
+}
+
+/** What the protected header says of the payload.
+ *  @throws RegistryError MANIFEST_INVALID */
+export function formatIn(signature: JwsSignature, place: string): Format {
+  const header = protectedHeaderOf(signature, `${place}.protected`)
+  const { formatLength, formatTail } = header
+  if (typeof formatLength !== 'number' || !Number.isSafeInteger(formatLength) || formatLength < 0) {
+    const problem = isAbsent(formatLength) ? 'is missing' : 'is not a number of bytes'
+    throw invalidAt(`${place}.protected.formatLength`, problem)
+  }
+  if (isAbsent(formatTail)) throw invalidAt(`${place}.protected.formatTail`, 'is missing')
+  const tail = base64UrlIn(header, 'formatTail', `${place}.protected`)
+  return { length: formatLength, tail: Buffer.from(tail, 'base64url') }
+}
+
+function protectedHeaderOf(signature: JwsSignature, place: string): JsonObject {
+  const json = Buffer.from(signature.protected, 'base64url')
+  requireModestJson(json)
+  return parseDocument(json, place)
+}
+
+function headerOf(header: JsonObject, place: string): SignatureHeader {
+  const { jwk, x5c } = header
+  return {
+    ...(isAbsent(jwk) ? {} : { jwk: sorted(requireObject(jwk, `${place}.jwk`)) }),
+    alg: textIn(header, 'alg', `${place}.alg`),
+    ...(isAbsent(x5c) ? {} : { x5c: textsIn(x5c, `${place}.x5c`) }),
+  }
+}
+
+/** Go writes the members of a key in this order. */
+function sorted(object: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(object).sort(([one], [other]) => (one < other ? -1 : 1)))
+}
+
+function textsIn(value: unknown, place: string): readonly string[] {
+  if (Array.isArray(value) && value.every((text) => typeof text === 'string')) return value
+  throw invalidAt(place, 'is not an array of strings')
+}
+
+/** RFC 7515 section 2: without padding, and nothing else in between. */
+function base64UrlIn(object: JsonObject, field: string, place: string): string {
+  const text = textIn(object, field, `${place}.${field}`)
+  if (text !== '' && /^[\w-]*$/.test(text) && text.length % 4 !== 1) return text
+  throw invalidAt(`${place}.${field}`, text === '' ? 'is missing' : 'is not base64url')
+}

@@ -1,0 +1,37 @@
+import { parseDocument } from '../document.ts'
+import type { Manifest } from '../manifest.ts'
+import { publicKeyOf, unverifiedAt } from './keys.ts'
+import { parseSignature } from './signature.ts'
+
+/** What Docker's clients signed with. RFC 7518 section 3.1; RSA keys have 2048 bits or more (section 3.3). */
+const ALGORITHMS = ['ES256', 'ES384', 'RS256']
+
+const REFUSALS = [TypeError, DOMException] as const
+
+/** Verifies every signature of a manifest with the key that it names. It says that the payload is the one that was
+ *  signed, not who signed it: that is for clients, who know whom they trust.
+ *  @throws RegistryError MANIFEST_UNVERIFIED */
+export async function verifySignatures({ payload, signatures }: Manifest): Promise<void> {
+  if (signatures.length === 0) return
+  const { errors, flattenedVerify } = await import('jose')
+  const encoded = Buffer.from(payload).toString('base64url')
+  for (const [index, bytes] of signatures.entries()) {
+    const place = `signatures[${index}]`
+    const { header, ...signature } = parseSignature(parseDocument(bytes), place)
+    const { alg } = header
+    if (!ALGORITHMS.includes(alg)) {
+      throw unverifiedAt(`${place}.header.alg`, `is none of ${ALGORITHMS.join(', ')}`)
+    }
+    const key = publicKeyOf(header, `${place}.header`)
+    try {
+      await flattenedVerify({ payload: encoded, ...signature, header: { alg } }, key, {
+        algorithms: ALGORITHMS,
+      })
+    } catch (cause) {
+      // What a key that is not one of the algorithm is told: TypeError by jose, DOMException by Web Crypto.
+      const isRefusal = REFUSALS.some((type) => cause instanceof type)
+      if (!(isRefusal || cause instanceof errors.JOSEError)) throw cause
+      throw unverifiedAt(place, `cannot be verified: ${(cause as Error).message}`, cause)
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import type { Dirent } from 'node:fs'
+import { opendir, readdir } from 'node:fs/promises'
+
+export interface ChildrenOptions {
+  /** Only names that come behind this one in byte order. */
+  readonly after: string
+  readonly isWanted: (name: string) => boolean
+}
+
+export interface OrderedChildrenOptions extends ChildrenOptions {
+  /** How many of them are found in one reading of the folder. */
+  readonly most?: number
+}
+
+/** Enough that nearly every folder is read once, and few megabytes. */
+const MOST = 16_384
+
+/** How many entries the system is asked for at once. */
+const READ_AHEAD = 1024
+
+/** The children of a folder in byte order, without ever holding more than twice `most` of them: a folder of more is
+ *  read again for those that come behind. What is added or removed meanwhile is found or not.
+ *  @throws Error of the system, `ENOENT` and `ENOTDIR` where no folder stands */
+export async function* orderedChildren(
+  folder: string,
+  { after, isWanted, most = MOST }: OrderedChildrenOptions,
+): AsyncIterable<Dirent> {
+  let behind = after
+  for (;;) {
+    const children = await firstChildren(folder, { after: behind, isWanted, most })
+    yield* children
+    if (children.length < most) return
+    behind = (children.at(-1) as Dirent).name
+  }
+}
+
+/** The same in one trip to the thread pool instead of four, for whoever can hold them all. */
+export async function* childrenAtOnce(
+  folder: string,
+  { after, isWanted }: ChildrenOptions,
+): AsyncIterable<Dirent> {
+  const children = await readdir(folder, { withFileTypes: true })
+  yield* inOrder(children.filter(({ name }) => name > after && isWanted(name)))
+}
+
+async function firstChildren(
+  folder: string,
+  { after, isWanted, most }: Required<OrderedChildrenOptions>,
+): Promise<Dirent[]> {
+  const found: Dirent[] = []
+  let last: string | undefined
+  await forEachChild(folder, (child) => {
+    const { name } = child
+    if (name <= after || (last !== undefined && name >= last) || !isWanted(name)) return
+    found.push(child)
+    if (found.length === 2 * most) last = keepFirst(found, most)
+  })
+  keepFirst(found, most)
+  return found
+}
+
+/** By callbacks: a promise for each child takes longer than reading it. */
+async function forEachChild(folder: string, visit: (child: Dirent) => void): Promise<void> {
+  const open = await opendir(folder, { bufferSize: READ_AHEAD })
+  const read = (done: () => void, fail: (cause: Error) => void) =>
+    open.read((cause, child) => {
+      if (cause !== null) return fail(cause)
+      if (child === null) return done()
+      visit(child)
+      read(done, fail)
+    })
+  try {
+    await new Promise<void>(read)
+  } finally {
+    await open.close()
+  }
+}
+
+/** Sorts them and drops what is too many. Returns the last name that is left. */
+function keepFirst(children: Dirent[], most: number): string | undefined {
+  inOrder(children).length = Math.min(children.length, most)
+  return children.at(-1)?.name
+}
+
+function inOrder(children: Dirent[]): Dirent[] {
+  return children.sort((one, other) => (one.name < other.name ? -1 : 1))
+}

@@ -1,0 +1,137 @@
+/** The shapes that a Redis comes in: with users, with TLS, watched over by sentinels, as a cluster. */
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import type { RedisSettings } from '../src/cache/redis/settings.ts'
+import type { Digest } from '../src/core/digest.ts'
+import { parseRepositoryName } from '../src/core/reference.ts'
+import { CountedSource, contentOf } from './contract/descriptor-cache.ts'
+import { describeWith } from './support/describe-with.ts'
+import { openRedisCache } from './support/redis-cache.ts'
+import { freePort, RedisProcess } from './support/redis-process.ts'
+import { ServerProcess } from './support/server-process.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
+import { requireTool, run } from './support/tools.ts'
+
+const patient = { commandTimeoutMs: 10_000 }
+const a = parseRepositoryName('a')
+const contents = Array.from({ length: 20 }, (_, index) => `content ${index}`)
+
+/** Two replicas share what they know, and hear of what the other evicts. Twenty entries are spread over all nodes. */
+async function expectCoherent(settings: Partial<RedisSettings>): Promise<void> {
+  await using one = await openRedisCache(settings, patient)
+  await using other = await openRedisCache(settings, patient)
+  for (const { cache } of [one, other]) await cache.reachable()
+  const source = new CountedSource(a)
+  const digests = contents.map((content) => source.put(content))
+  for (const digest of digests) await one.cache.find(source, digest)
+  const empty = new CountedSource(a)
+  for (const [index, digest] of digests.entries()) {
+    await expect.poll(() => other.cache.find(empty, digest)).toEqual(contentOf(contents[index]!))
+  }
+  await one.cache.evict(source, digests)
+  const known = (digest: Digest) => other.cache.peek(empty, digest) !== undefined
+  await expect.poll(() => digests.filter(known)).toEqual([])
+  for (const digest of digests) expect(await other.cache.find(empty, digest)).toBeUndefined()
+}
+
+describeWith(['redis-server'], 'Redis', () => {
+  test('with a user that may do what the cache needs and nothing else', async () => {
+    await using redis = await RedisProcess.start()
+    const commands = ['+get', '+set', '+del', '+client|tracking', '+client|setname', '+select']
+    await redis.run(
+      'ACL',
+      'SETUSER',
+      'registry',
+      'on',
+      '>secret',
+      '~entrepot:*',
+      '-@all',
+      '+hello',
+      ...commands,
+    )
+    await redis.run('ACL', 'SETUSER', 'default', 'off')
+    await expectCoherent({ addr: redis.address, username: 'registry', password: 'secret' })
+  })
+
+  test('with a password alone, in a database of its own', async () => {
+    await using redis = await RedisProcess.start({
+      options: ['--requirepass', 'secret'],
+      client: { password: 'secret' },
+    })
+    await expectCoherent({ addrs: [redis.address], password: 'secret', db: 3 })
+    expect(await redis.run('DBSIZE')).toBe(0)
+  })
+
+  test('watched over by sentinels', async () => {
+    await using redis = await RedisProcess.start()
+    await using folder = await temporaryFolder()
+    const port = await freePort()
+    const lines = [`sentinel monitor main 127.0.0.1 ${redis.port} 1`, `port ${port}`, 'bind 127.0.0.1']
+    const config = join(folder.path, 'sentinel.conf')
+    await writeFile(config, lines.join('\n'))
+    await using _ = await ServerProcess.start({
+      file: requireTool('redis-server'),
+      arguments: [config, '--sentinel'],
+      workingFolder: folder.path,
+      readyUrl: (line) => (/\+monitor master main/.test(line) ? `redis://127.0.0.1:${port}` : undefined),
+    })
+    await expectCoherent({ addrs: [`127.0.0.1:${port}`], mastername: 'main' })
+  })
+})
+
+describeWith(['redis-server', 'openssl'], 'Redis', () => {
+  test('with TLS, and certificates on both sides', async () => {
+    await using folder = await temporaryFolder()
+    const file = (name: string) => join(folder.path, name)
+    const [key, certificate] = [file('key.pem'), file('certificate.pem')]
+    await run('openssl', [
+      ...[
+        'req',
+        '-x509',
+        '-newkey',
+        'ec',
+        '-pkeyopt',
+        'ec_paramgen_curve:prime256v1',
+        '-nodes',
+        '-days',
+        '2',
+      ],
+      ...[
+        '-subj',
+        '/CN=127.0.0.1',
+        '-addext',
+        'subjectAltName=IP:127.0.0.1',
+        '-keyout',
+        key,
+        '-out',
+        certificate,
+      ],
+    ])
+    const tls = {
+      certificate: await readFile(certificate),
+      key: await readFile(key),
+      rootcas: [await readFile(certificate)],
+    }
+    await using redis = await RedisProcess.start({
+      isEncrypted: true,
+      options: ['--tls-cert-file', certificate, '--tls-key-file', key, '--tls-ca-cert-file', certificate],
+    })
+    await expectCoherent({ addr: redis.address, tls })
+    await using stranger = await openRedisCache({ addr: redis.address })
+    await stranger.logged.until('Redis cannot be used')
+  })
+})
+
+describeWith(['redis-server', 'redis-cli'], 'Redis', () => {
+  test('as a cluster', async () => {
+    await using nodes = new AsyncDisposableStack()
+    const addresses: string[] = []
+    for (let node = 0; node < 3; node++) {
+      const redis = nodes.use(await RedisProcess.start({ options: ['--cluster-enabled', 'yes'] }))
+      addresses.push(redis.address)
+    }
+    await run('redis-cli', ['--cluster', 'create', ...addresses, '--cluster-yes'])
+    await expectCoherent({ addrs: addresses })
+  })
+})
