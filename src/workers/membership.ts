@@ -16,8 +16,9 @@ export class Membership implements Locks, Peers {
   /** Fulfilled when the worker is to come to its end, with the reason. */
   readonly ending: Promise<'told to' | 'supervisor gone'>
   readonly #asked = new Map<number, Asked>()
-  readonly #begun = Promise.withResolvers<unknown>()
-  readonly #ends = Promise.withResolvers<'told to' | 'supervisor gone'>()
+  readonly #begun: Promise<unknown>
+  #begin: (tree: unknown) => void = () => {}
+  #end: (reason: 'told to' | 'supervisor gone') => void = () => {}
   #act: (news: News) => Promise<void> = async () => {}
   #measure: () => Promise<Snapshot> = async () => []
   #lastQuestion = 0
@@ -25,7 +26,12 @@ export class Membership implements Locks, Peers {
 
   private constructor(worker: NonNullable<typeof cluster.worker>) {
     this.id = worker.id
-    this.ending = this.#ends.promise
+    this.#begun = new Promise((resolve) => {
+      this.#begin = resolve
+    })
+    this.ending = new Promise((resolve) => {
+      this.#end = resolve
+    })
     process.on('message', (received) => this.#receive(unwrap<ToWorker>(received)))
     worker.once('disconnect', () => {
       // Without this mark node:cluster would end the process at once, and with it the requests that run.
@@ -46,7 +52,7 @@ export class Membership implements Locks, Peers {
    *  @returns what its configuration is made from; never fulfilled when there is no supervisor any more */
   join(): Promise<unknown> {
     this.#send({ kind: 'ready' })
-    return this.#begun.promise
+    return this.#begun
   }
 
   listening(address: string): void {
@@ -93,10 +99,10 @@ export class Membership implements Locks, Peers {
   #receive(message: ToWorker | undefined): void {
     switch (message?.kind) {
       case 'begin':
-        this.#begun.resolve(message.tree)
+        this.#begin(message.tree)
         break
       case 'drain':
-        this.#ends.resolve('told to')
+        this.#end('told to')
         break
       case 'answer':
         this.#asked.get(message.id)?.resolve(message.answer)
@@ -124,7 +130,7 @@ export class Membership implements Locks, Peers {
     this.#isGone = true
     for (const { reject } of this.#asked.values()) reject(supervisorGone())
     this.#asked.clear()
-    this.#ends.resolve('supervisor gone')
+    this.#end('supervisor gone')
   }
 
   /** What can't be sent has no supervisor to go to: `disconnect` tells. */

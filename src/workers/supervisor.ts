@@ -25,12 +25,18 @@ export class Supervisor {
   readonly #workers = new Map<number, Worker>()
   readonly #restarts = new Set<NodeJS.Timeout>()
   readonly #listening = new Set<number>()
-  readonly #started = Promise.withResolvers<string>()
+  readonly #started: Promise<string>
+  #onListening: (address: string) => void = () => {}
+  #onFailure: (error: Error) => void = () => {}
   #phase: 'starting' | 'serving' | 'stopping' = 'starting'
   #onAllGone = () => {}
 
   private constructor(options: SupervisorOptions) {
     this.#options = options
+    this.#started = new Promise((resolve, reject) => {
+      this.#onListening = resolve
+      this.#onFailure = reject
+    })
   }
 
   /** Fulfilled when all workers listen.
@@ -41,7 +47,7 @@ export class Supervisor {
     cluster.setupPrimary({ args: [...options.command] })
     for (let count = 0; count < options.count; count++) supervisor.#startWorker(0)
     try {
-      const address = await supervisor.#started.promise
+      const address = await supervisor.#started
       supervisor.#phase = 'serving'
       return { supervisor, address }
     } catch (error) {
@@ -74,10 +80,13 @@ export class Supervisor {
     this.#stop()
     for (const worker of this.#workers.values()) send(worker, { kind: 'drain' })
     let late: number[] = []
-    const patience = setTimeout(() => {
-      late = [...this.#workers.keys()]
-      this.kill()
-    }, patienceMs)
+    const patience = setTimeout(
+      () => {
+        late = [...this.#workers.keys()]
+        this.kill()
+      },
+      Math.min(patienceMs, MAX_TIMER_MS),
+    )
     await this.#allGone()
     clearTimeout(patience)
     if (late.length > 0) throw new Error(`workers that did not end in time: ${late.join(', ')}`)
@@ -146,7 +155,7 @@ export class Supervisor {
   }
 
   #failed(worker: Worker, reason: string): void {
-    if (this.#phase === 'starting') this.#started.reject(new Error(reason))
+    if (this.#phase === 'starting') this.#onFailure(new Error(reason))
     else this.#options.log.error({ worker: worker.id, reason }, 'a worker cannot serve')
   }
 
@@ -168,7 +177,7 @@ export class Supervisor {
   #listens(worker: Worker, address: string): void {
     this.#options.log.info({ worker: worker.id, workerPid: worker.process.pid }, 'a worker listens')
     this.#listening.add(worker.id)
-    if (this.#listening.size === this.#options.count) this.#started.resolve(address)
+    if (this.#listening.size === this.#options.count) this.#onListening(address)
   }
 
   #ended(
@@ -178,7 +187,7 @@ export class Supervisor {
     this.#workers.delete(worker.id)
     this.#listening.delete(worker.id)
     this.#switchboard.leave(worker.id)
-    if (this.#phase === 'starting') this.#started.reject(new Error('a worker ended before it listened'))
+    if (this.#phase === 'starting') this.#onFailure(new Error('a worker ended before it listened'))
     if (this.#phase === 'serving') this.#replace(worker, { fields, failures, livedMs })
     if (this.#workers.size === 0) this.#onAllGone()
   }
@@ -199,6 +208,9 @@ export class Supervisor {
     this.#restarts.add(timer)
   }
 }
+
+/** What setTimeout can hold. */
+const MAX_TIMER_MS = 2 ** 31 - 1
 
 /** To one that is going there is nothing more to say: its exit tells. */
 function send(worker: Worker, message: ToWorker): void {
