@@ -33,12 +33,12 @@ test('requests to all workers are added up, and stay counted when a worker is go
   for (const connection of connections) {
     for (let time = 0; time < 5; time++) expect((await connection.send(absent)).status).toBe(404)
   }
-  await expect.poll(countedHeads).toBe(10)
+  await expect.poll(countedHeads, { timeout: 15_000 }).toBe(10)
   const [killed, other] = connections
   process.kill(await registry.pidOf(killed!.worker), 'SIGKILL')
   await registry.logged(({ worker, signal }) => worker === killed!.worker && signal === 'SIGKILL')
   await other!.send(absent)
-  await expect.poll(countedHeads).toBe(11)
+  await expect.poll(countedHeads, { timeout: 15_000 }).toBe(11)
   await registry.pidOf(3)
   expect(await countedHeads()).toBe(11)
 })
@@ -47,11 +47,11 @@ test('a worker that is stuck keeps nobody from seeing what there is', async () =
   const connections = await registry.connectToEach(2)
   const absent = `HEAD /v2/a/blobs/sha256:${'0'.repeat(64)}`
   for (const connection of connections) await connection.send(absent)
-  await expect.poll(countedHeads).toBe(2)
+  await expect.poll(countedHeads, { timeout: 15_000 }).toBe(2)
   const [stuck, other] = connections
   process.kill(await registry.pidOf(stuck!.worker), 'SIGSTOP')
   await other!.send(absent)
-  await expect.poll(countedHeads).toBe(3)
+  await expect.poll(countedHeads, { timeout: 15_000 }).toBe(3)
 })
 
 test('a debug address that is taken keeps all from starting', async () => {
