@@ -38,6 +38,7 @@ export async function startRegistry(config: Config, log: Log, company?: Company)
     driver,
     policy: manifestPolicy(config),
     cache,
+    readOnly: config.storage.maintenance.readonly.enabled,
     smallContentBytes: config.storage.cache.blobdescriptor === 'none' ? 0 : config.storage.cache.contentsize,
     locks: company?.locks,
     log,

@@ -5,6 +5,8 @@ import { getApiVersion, redirectToApi } from './handlers/base.ts'
 import { deleteBlob, getBlob } from './handlers/blob.ts'
 import { listRepositories } from './handlers/catalog.ts'
 import { deleteManifest, getManifest, putManifest } from './handlers/manifest.ts'
+import { listReferrers } from './handlers/referrers.ts'
+import { listSignatures } from './handlers/signatures.ts'
 import { listTags } from './handlers/tags.ts'
 import { cancelUpload, finishUpload, getUpload, patchUpload, startUpload } from './handlers/upload.ts'
 import type { Reply } from './reply.ts'
@@ -22,6 +24,8 @@ export type Resource =
   | 'blob'
   | 'uploads'
   | 'upload'
+  | 'referrers'
+  | 'signatures'
 
 /** Which resource a path names: OCI Distribution Specification 1.1, "Endpoints". */
 export interface Route {
@@ -65,6 +69,8 @@ export const operations: Record<Resource, Partial<Record<Method, Operation>>> = 
     PUT: push(finishUpload),
     DELETE: push(cancelUpload),
   },
+  referrers: { GET: pull(listReferrers), HEAD: pull(listReferrers) },
+  signatures: { GET: pull(listSignatures), HEAD: pull(listSignatures) },
 }
 
 /** Parses a path behind the prefix, without its query. Repository names have slashes and references have none, so it
@@ -98,10 +104,19 @@ function parseRepositoryRoute(path: string): Route | undefined {
     }
     case 'tags':
       return reference === 'list' ? route('tags', kindSlash, '') : undefined
+    case 'referrers':
+      return route('referrers', kindSlash)
+    case 'signatures': {
+      const nameEnd = kindSlash - OWN.length
+      return path.startsWith(OWN, nameEnd) ? route('signatures', nameEnd) : undefined
+    }
     default:
       return undefined
   }
 }
+
+/** What stands before what Entrepot has of its own: no component of a name begins like this. */
+const OWN = '/_entrepot'
 
 const NAME_START = '/v2/'.length
 

@@ -12,10 +12,15 @@ import type { RepositoryName, Tag } from '../core/reference.ts'
  *     ├── _manifests
  *     │   ├── revisions/<alg>/<hex>/link              … this manifest
  *     │   ├── revisions/<alg>/<hex>/signatures/<alg>/<hex>/link   … this JWS signature of it, a blob of its own
- *     │   └── tags/<tag>
- *     │       ├── current/link                        what the tag names
- *     │       ├── current/name                        Entrepot's own: its digest by another algorithm
- *     │       └── index/<alg>/<hex>/link              everything it ever named
+ *     │   ├── tags/<tag>
+ *     │   │   ├── current/link                        what the tag names
+ *     │   │   ├── current/name                        Entrepot's own: its digest by another algorithm
+ *     │   │   └── index/<alg>/<hex>/link              everything it ever named
+ *     │   └── referrers                               Entrepot's own
+ *     │       ├── backfill                            how far the manifests from before were looked at
+ *     │       └── <alg>/<hex of a subject>
+ *     │           ├── <alg>/<hex>/link                a manifest that refers to it, by the name it was pushed by
+ *     │           └── summaries/<alg>-<digit>         what the list says of those whose hex begins with the digit
  *     └── _uploads/<uuid>
  *         ├── data                                    the bytes so far
  *         ├── startedat                               RFC 3339, UTC, whole seconds
@@ -48,6 +53,8 @@ export class RepositoryPaths {
   readonly revisions: string
   readonly tags: string
   readonly uploads: string
+  readonly referrers: string
+  readonly backfill: string
 
   constructor(name: RepositoryName) {
     this.root = `${REPOSITORIES}/${name}`
@@ -56,6 +63,12 @@ export class RepositoryPaths {
     this.revisions = `${this.manifests}/revisions`
     this.tags = `${this.manifests}/tags`
     this.uploads = `${this.root}/_uploads`
+    this.referrers = `${this.manifests}/referrers`
+    this.backfill = `${this.referrers}/backfill`
+  }
+
+  subject(digest: Digest): SubjectPaths {
+    return new SubjectPaths(`${this.referrers}/${algorithmOf(digest)}/${hexOf(digest)}`)
   }
 
   tag(tag: Tag): TagPaths {
@@ -83,6 +96,28 @@ export class TagPaths {
     this.current = `${folder}/current/link`
     this.currentName = `${folder}/current/name`
     this.index = `${folder}/index`
+  }
+}
+
+/** What is kept of a manifest's referrers, whether or not the manifest is there. */
+export class SubjectPaths {
+  readonly folder: string
+
+  constructor(folder: string) {
+    this.folder = folder
+  }
+
+  /** A folder whose children are named after the referrers that were pushed by this algorithm. */
+  referrers(algorithm: DigestAlgorithm): string {
+    return `${this.folder}/${algorithm}`
+  }
+
+  referrer(name: Digest): string {
+    return `${this.referrers(algorithmOf(name))}/${hexOf(name)}`
+  }
+
+  summary(name: string): string {
+    return `${this.folder}/summaries/${name}`
   }
 }
 

@@ -10,7 +10,11 @@ import type { StorageDriver } from '../core/storage-driver.ts'
 import { allDone } from './all-done.ts'
 import { BlobPool } from './blob-pool.ts'
 import { REPOSITORY_MARKS, repositoryNames } from './catalog.ts'
+import { FallbackMemory } from './fallback-tag.ts'
 import { Links } from './links.ts'
+import { Overlay } from './overlay.ts'
+import { Backfills } from './referrer-backfill.ts'
+import { ReferrerMemory } from './referrer-memory.ts'
 import { type SharedParts, StoredRepository } from './repository.ts'
 import { SmallContent } from './small-content.ts'
 import { Storage } from './storage.ts'
@@ -23,6 +27,8 @@ export interface RegistryOptions {
   policy: ManifestPolicy
   /** Closed together with the registry. Default: none. */
   cache?: DescriptorCache
+  /** True where nothing may be written. Default: false. */
+  readOnly?: boolean
   /** How many bytes of manifests and small blobs are kept in memory. Default: none. */
   smallContentBytes?: number
   /** By which it keeps others from writing to an upload. Default: those of this process. */
@@ -39,16 +45,31 @@ export class StoredRegistry implements Registry {
   /** They hold nothing that would have to be the same everywhere: it is only quicker not to make them anew. */
   readonly #repositories = new LRUCache<RepositoryName, StoredRepository>({ max: MAX_KEPT_REPOSITORIES })
 
-  constructor({ driver, policy, cache = NO_CACHE, smallContentBytes = 0, locks, log }: RegistryOptions) {
+  constructor({
+    driver,
+    policy,
+    cache = NO_CACHE,
+    readOnly = false,
+    smallContentBytes = 0,
+    locks = new ProcessLocks(),
+    log,
+  }: RegistryOptions) {
     const storage = new Storage(driver)
+    const own = readOnly ? new Overlay(storage) : storage
     this.#shared = {
       storage,
       pool: new BlobPool({ storage, small: new SmallContent({ maxBytes: smallContentBytes }), log }),
       links: new Links(storage, log),
-      sessions: new UploadSessions(locks ?? new ProcessLocks()),
+      own,
+      ownLinks: new Links(own, log),
+      sessions: new UploadSessions(locks),
       cache,
       tagNames: new TagNames({ maxEntries: cache === NO_CACHE ? 0 : MAX_TAG_NAMES }),
       policy,
+      backfills: new Backfills(),
+      fallbackMemory: new FallbackMemory(),
+      referrerMemory: new ReferrerMemory(),
+      readOnly,
       log,
       findElsewhere: (digest, from) => this.#findBlob(digest, from),
     }
@@ -69,6 +90,7 @@ export class StoredRegistry implements Registry {
   }
 
   async close(): Promise<void> {
+    await this.#shared.backfills.close()
     await allDone([this.#shared.cache.close(), this.#shared.storage.close()])
   }
 

@@ -76,6 +76,19 @@ describeWith(['redis-server'], 'workers with a cache in Redis', () => {
   })
 
   deletesAreSeenByAll()
+
+  test('and seen as soon while Redis stands still, and after', async () => {
+    for (let round = 0; round < 5; round++) {
+      const blob = `/v2/a/blobs/${await registry.client.pushBlob('a', Buffer.from(`frozen ${round}`))}`
+      for (let time = 0; time < 2; time++) expect(await statusesOf(`HEAD ${blob}`)).toEqual([200])
+      redis.freeze()
+      const deleter = connections[round] as KeptConnection
+      expect((await deleter.send(`DELETE ${blob}`)).status).toBe(202)
+      expect(await statusesOf(`HEAD ${blob}`)).toEqual([404])
+      redis.thaw()
+      for (let time = 0; time < 5; time++) expect(await statusesOf(`HEAD ${blob}`)).toEqual([404])
+    }
+  })
 })
 
 function deletesAreSeenByAll(): void {

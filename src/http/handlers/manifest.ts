@@ -86,6 +86,7 @@ export async function putManifest(exchange: Exchange): Promise<Reply> {
     location: exchange.location(`/v2/${repository.name}/manifests/${stored.digest}`),
     'docker-content-digest': stored.digest,
     ...(byTagParameter ? { 'oci-tag': tags } : {}),
+    ...(manifest.subject && { 'oci-subject': manifest.subject.digest }),
   })
 }
 
