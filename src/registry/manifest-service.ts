@@ -20,7 +20,7 @@ import { allDone } from './all-done.ts'
 import type { BlobPool } from './blob-pool.ts'
 import type { LinkSet } from './links.ts'
 import { mapInOrder } from './map-in-order.ts'
-import { readReferrer } from './read-referrer.ts'
+import { readReferrer } from './referrers/read-referrer.ts'
 import type { Referrers } from './referrers.ts'
 
 export interface ManifestServiceParts {

@@ -1,13 +1,13 @@
 import { LRUCache } from 'lru-cache'
-import { algorithmOf, CANONICAL, type Digest, hexOf } from '../core/digest.ts'
-import { parseListed } from '../core/manifest/referrer.ts'
-import { parseTag, type Tag } from '../core/reference.ts'
-import type { BlobPool } from './blob-pool.ts'
-import type { Links } from './links.ts'
-import { mapInOrder } from './map-in-order.ts'
-import type { RepositoryPaths } from './paths.ts'
+import { algorithmOf, CANONICAL, type Digest, hexOf } from '../../core/digest.ts'
+import { parseListed } from '../../core/manifest/referrer.ts'
+import { parseTag, type Tag } from '../../core/reference.ts'
+import type { BlobPool } from '../blob-pool.ts'
+import type { Links } from '../links.ts'
+import { mapInOrder } from '../map-in-order.ts'
+import type { RepositoryPaths } from '../paths.ts'
+import type { ReferrerLinks } from './links.ts'
 import { orUndefined, readReferrer } from './read-referrer.ts'
-import type { ReferrerLinks } from './referrer-links.ts'
 
 /** The tag under which clients keep a list of a manifest's referrers where the registry keeps none. OCI Distribution
  *  Specification 1.1, "Referrers Tag Schema". */

@@ -5,12 +5,12 @@ import {
   type Digest,
   type DigestAlgorithm,
   hexOf,
-} from '../core/digest.ts'
-import type { Page } from '../core/registry.ts'
-import type { Precedence, StorageDriver } from '../core/storage-driver.ts'
-import type { LinkSet, Links } from './links.ts'
+} from '../../core/digest.ts'
+import type { Page } from '../../core/registry.ts'
+import type { Precedence, StorageDriver } from '../../core/storage-driver.ts'
+import type { LinkSet, Links } from '../links.ts'
+import { digestFromFolder, type RepositoryPaths } from '../paths.ts'
 import type { SmallFiles } from './overlay.ts'
-import { digestFromFolder, type RepositoryPaths } from './paths.ts'
 
 /** A manifest that refers to another. */
 export interface LinkedReferrer {

@@ -1,6 +1,6 @@
-import type { ReferrerDescriptor } from '../core/descriptor.ts'
-import { isDigest } from '../core/digest.ts'
-import { isPathNotFound } from '../core/errors.ts'
+import type { ReferrerDescriptor } from '../../core/descriptor.ts'
+import { isDigest } from '../../core/digest.ts'
+import { isPathNotFound } from '../../core/errors.ts'
 import type { SmallFiles } from './overlay.ts'
 
 /** What a list says of a manifest. It follows from the manifest's bytes, so it never changes. */

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
-import type { Digest } from '../core/digest.ts'
-import type { KnownReferrer } from './referrer-summary.ts'
+import type { Digest } from '../../core/digest.ts'
+import type { KnownReferrer } from './summary.ts'
 
 /** A referrer, and when its manifest was last known to be there, by `performance.now()`. */
 export interface RememberedReferrer {

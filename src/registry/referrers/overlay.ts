@@ -1,4 +1,4 @@
-import type { Entry, ListOptions, PutOptions, StorageDriver } from '../core/storage-driver.ts'
+import type { Entry, ListOptions, PutOptions, StorageDriver } from '../../core/storage-driver.ts'
 
 /** Small files and the folders they stand in. */
 export type SmallFiles = Pick<StorageDriver, 'get' | 'put' | 'list'>
