@@ -1,13 +1,17 @@
 import { type AddressInfo, BlockList, isIPv6, type ListenOptions } from 'node:net'
 import type { AccessControl } from './auth/access-control.ts'
+import { isGuarded } from './auth/is-guarded.ts'
 import { MemoryDescriptorCache } from './cache/memory.ts'
+import { SharedDescriptorCache } from './cache/shared.ts'
 import { parseTcpAddress } from './config/address.ts'
 import { readRedisTls } from './config/redis-tls.ts'
 import type { Config } from './config/schema.ts'
 import { OPEN_TO_ALL } from './core/access-controller.ts'
 import { type DescriptorCache, NO_CACHE } from './core/descriptor-cache.ts'
+import type { Locks } from './core/locks.ts'
 import type { Log } from './core/log.ts'
 import { type ManifestPolicy, NO_VALIDATION } from './core/manifest/policy.ts'
+import type { Peers } from './core/peers.ts'
 import type { Registry } from './core/registry.ts'
 import type { StorageDriver } from './core/storage-driver.ts'
 import { HttpServer } from './http/server.ts'
@@ -17,18 +21,27 @@ import { Schedule } from './maintenance/schedule.ts'
 import { abandonedUploads } from './maintenance/upload-purging.ts'
 import { AuditFile } from './observability/audit-log.ts'
 import type { DebugServer } from './observability/debug-server.ts'
+import type { MergedMetrics, SnapshotSource } from './observability/merged-metrics.ts'
 import type { Metrics } from './observability/metrics.ts'
 import { StoredRegistry } from './registry/registry.ts'
 
-/** The composition root: a configuration becomes a running registry. The only place that wires parts. */
-export async function startRegistry(config: Config, log: Log): Promise<RunningRegistry> {
-  const access = await openAccess(config, log)
+/** What a process that serves beside others has in common with them. */
+export interface Company {
+  readonly peers: Peers
+  readonly locks: Locks
+}
+
+/** The composition root: a configuration becomes a running registry. The only place that wires parts.
+ *  @param company of a process that is one of several: what is done once for all is then done elsewhere */
+export async function startRegistry(config: Config, log: Log, company?: Company): Promise<RunningRegistry> {
+  const isAlone = company === undefined
+  const access = await openAccess(config, { log, isAlone })
   const metrics = await openMetrics(config)
   const driver = await openMeteredDriver(config, metrics).catch((error) => {
     access.close()
     throw error
   })
-  const cache = await openCache(config, { metrics, log })
+  const cache = shareCache(await openCache(config, { metrics, log }), company)
   metrics?.showCache(cache.counts)
   const registry = new StoredRegistry({
     driver,
@@ -36,6 +49,7 @@ export async function startRegistry(config: Config, log: Log): Promise<RunningRe
     cache,
     readOnly: config.storage.maintenance.readonly.enabled,
     smallContentBytes: config.storage.cache.blobdescriptor === 'none' ? 0 : config.storage.cache.contentsize,
+    locks: company?.locks,
     log,
   })
   const server = new HttpServer({
@@ -52,13 +66,15 @@ export async function startRegistry(config: Config, log: Log): Promise<RunningRe
     await registry.close()
     throw error
   })
-  const debug = await startDebugServer(config, { metrics, log }).catch(async (error) => {
-    await server.close(0)
-    access.close()
-    await registry.close()
-    throw error
-  })
-  const purging = schedulePurging(config, registry, log)
+  const debug = isAlone
+    ? await startDebugServer(config, { metrics, log }).catch(async (error) => {
+        await server.close(0)
+        access.close()
+        await registry.close()
+        throw error
+      })
+    : undefined
+  const purging = isAlone ? schedulePurging(config, registry, log) : undefined
   return {
     address: formatAddress(address),
     metrics,
@@ -72,6 +88,47 @@ export async function startRegistry(config: Config, log: Log): Promise<RunningRe
       access.close()
     },
   }
+}
+
+export interface CommonWorkOptions {
+  readonly locks: Locks
+  /** What each process that serves has measured, by its number. */
+  readonly snapshots: SnapshotSource
+  readonly log: Log
+}
+
+/** What is done once for all when other processes serve: maintenance, and the debug server.
+ *  @throws Error when the debug server cannot listen; StorageError */
+export async function startCommonWork(
+  config: Config,
+  { locks, snapshots, log }: CommonWorkOptions,
+): Promise<CommonWork> {
+  const metrics = await openMetrics(config)
+  const driver = await openMeteredDriver(config, metrics)
+  const registry = new StoredRegistry({ driver, policy: manifestPolicy(config), locks, log })
+  const merged = metrics && (await merge(metrics, snapshots))
+  const debug = await startDebugServer(config, { metrics: merged, log }).catch(async (error) => {
+    await registry.close()
+    throw error
+  })
+  const purging = schedulePurging(config, registry, log)
+  return {
+    async close() {
+      await purging?.stop()
+      await registry.close()
+      await debug?.close()
+    },
+  }
+}
+
+export interface CommonWork {
+  /** Fulfilled when what runs has come to its end. */
+  close(): Promise<void>
+}
+
+async function merge(own: Metrics, snapshots: SnapshotSource): Promise<MergedMetrics> {
+  const { MergedMetrics } = await import('./observability/merged-metrics.ts')
+  return new MergedMetrics({ own, snapshots })
 }
 
 export interface RunningRegistry {
@@ -91,8 +148,11 @@ interface Access extends AccessControl {
   readonly audit: AuditFile | undefined
 }
 
-async function openAccess({ auth }: Config, log: Log): Promise<Access> {
-  const control = await openAccessControl(auth, log)
+async function openAccess(
+  { auth }: Config,
+  { log, isAlone }: { log: Log; isAlone: boolean },
+): Promise<Access> {
+  const control = await openAccessControl(auth, { log, isAlone })
   try {
     const audit = auth.audit && new AuditFile(auth.audit.path, log)
     const close = () => {
@@ -107,12 +167,14 @@ async function openAccess({ auth }: Config, log: Log): Promise<Access> {
 }
 
 /** Its code is loaded when somebody is to be kept out. */
-async function openAccessControl(auth: Config['auth'], log: Log): Promise<AccessControl> {
-  const { silly, htpasswd, token, issuer, robots, certificate, rules } = auth
-  if ([silly, htpasswd, token, issuer, robots, certificate, rules].every((part) => part === undefined)) {
+async function openAccessControl(
+  auth: Config['auth'],
+  parts: { log: Log; isAlone: boolean },
+): Promise<AccessControl> {
+  if (!isGuarded(auth)) {
     return { controller: OPEN_TO_ALL, issuer: undefined, replaceRules() {}, close() {} }
   }
-  return (await import('./auth/access-control.ts')).openAccessControl(auth, { log })
+  return (await import('./auth/access-control.ts')).openAccessControl(auth, parts)
 }
 
 /** What this process measures; undefined where nobody is to see it. Its code is loaded when it is asked for. */
@@ -176,6 +238,11 @@ async function openCache(
   const timer = metrics?.redisTimer()
   const observe = timer && ((operation: string, seconds: number) => timer.observe(operation, seconds))
   return new RedisDescriptorCache({ settings, secret: http.secret, maxEntries, ttlMs, log, observe })
+}
+
+function shareCache(cache: DescriptorCache, company: Company | undefined): DescriptorCache {
+  if (company === undefined || cache === NO_CACHE) return cache
+  return new SharedDescriptorCache({ cache, peers: company.peers })
 }
 
 /** How long a server that has just started is left alone by its own maintenance. */

@@ -10,7 +10,7 @@ const source = fileURLToPath(new URL('../src', import.meta.url))
 /** What each part of the source may import besides itself and `core`. A folder that is not named here: nothing. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   main: ['cli'],
-  cli: ['app', 'auth', 'config', 'observability'],
+  cli: ['app', 'auth', 'config', 'observability', 'workers'],
   app: ['*'],
 }
 

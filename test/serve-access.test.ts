@@ -15,11 +15,16 @@ interface Started extends AsyncDisposable {
   statusFor(user: string | undefined, repository: string): Promise<number>
 }
 
-async function start(auth: (folder: string) => string): Promise<Started> {
+interface StartOptions {
+  /** Another file than `configOf` makes. */
+  readonly text?: (folder: string) => string
+}
+
+async function start(auth: (folder: string) => string, { text }: StartOptions = {}): Promise<Started> {
   const folder = await temporaryFolder()
   const configPath = join(folder.path, 'config.yml')
   await writeFile(join(folder.path, 'users'), htpasswdOf(['alice', 'bob']))
-  await writeFile(configPath, configOf(auth(folder.path)))
+  await writeFile(configPath, text?.(folder.path) ?? configOf(auth(folder.path)))
   const server = await ServerProcess.start({
     file: process.execPath,
     arguments: [entrepotMain, 'serve', configPath],
@@ -74,6 +79,48 @@ test('a configuration that cannot be used keeps the rules, and says so', async (
   process.kill(server.pid, 'SIGHUP')
   await expect.poll(() => server.output, { timeout: 10_000 }).toContain('not valid YAML')
   expect(await statusFor('alice', 'a')).toBe(404)
+})
+
+test('workers take other rules too, those that are there and those that come later', async () => {
+  const auth = (user: string) => (folder: string) =>
+    `${ruled(`[{repositories: [a], who: [${user}], actions: [pull]}]`)(folder)}\n  audit: {path: ${folder}/audit.log}`
+  const text = (user: string) => (folder: string) =>
+    configOf(auth(user)(folder))
+      .replace('storage: inmemory', `storage: {filesystem: {rootdirectory: ${folder}/data}}`)
+      .replace("http: {addr: '127.0.0.1:0'}", "http: {addr: '127.0.0.1:0', workers: 2}")
+  await using started = await start(auth('alice'), { text: text('alice') })
+  const { server, folder, configPath } = started
+  // Each on a connection of its own, so that both workers are asked.
+  const statusesFor = async (user: string) => {
+    const headers = { ...basic(user), connection: 'close' }
+    const asked = Array.from({ length: 6 }, () => fetch(`${server.url}/v2/a/tags/list`, { headers }))
+    return [...new Set((await Promise.all(asked)).map(({ status }) => status))]
+  }
+  expect([await statusesFor('alice'), await statusesFor('bob')]).toEqual([[404], [403]])
+  await writeFile(configPath, text('bob')(folder))
+  await expect.poll(() => statusesFor('bob'), { timeout: 10_000 }).toEqual([404])
+  expect(await statusesFor('alice')).toEqual([403])
+
+  const workerPid = Number(/"workerPid":(\d+)/.exec(server.output)?.[1])
+  process.kill(workerPid, 'SIGKILL')
+  const listening = () => server.output.match(/a worker listens/g)?.length
+  await expect.poll(listening, { timeout: 20_000 }).toBe(3)
+  expect([await statusesFor('alice'), await statusesFor('bob')]).toEqual([[403], [404]])
+
+  await rename(join(folder, 'audit.log'), join(folder, 'audit.log.1'))
+  process.kill(server.pid, 'SIGHUP')
+  await expect
+    .poll(() => readFile(join(folder, 'audit.log'), 'utf8').catch(() => 'none'), { timeout: 10_000 })
+    .toBe('')
+})
+
+test('access control is neither added nor taken away while it runs', async () => {
+  await using started = await start(ruled(`[{repositories: [a], who: [alice], actions: [pull]}]`))
+  const { server, configPath, statusFor } = started
+  await writeFile(configPath, configOf('  none: {}'))
+  process.kill(server.pid, 'SIGHUP')
+  await expect.poll(() => server.output, { timeout: 10_000 }).toContain('that needs a restart')
+  expect(await statusFor(undefined, 'a')).toBe(401)
 })
 
 test('the audit log goes to a file that can be moved away', async () => {

@@ -51,6 +51,8 @@ export interface AccessControl {
 
 export interface AccessControlParts {
   readonly log: Log
+  /** False in one of several processes, each of which takes a part of the processors. Default: true. */
+  readonly isAlone?: boolean
   /** For tests that fail on purpose. */
   readonly failedLogins?: FailedLoginsOptions
 }
@@ -103,17 +105,17 @@ interface WiringParts extends AccessControlParts {
 
 async function wire(
   settings: AuthSettings,
-  { log, failedLogins, opened }: WiringParts,
+  { log, isAlone = true, failedLogins, opened }: WiringParts,
 ): Promise<Omit<AccessControl, 'close'>> {
   const { htpasswd, robots, certificate } = settings
   const remembered = new RememberedCredentials()
   const watching = { log, onChange: () => remembered.forgetAll() }
   const book = new RuleBook(settings)
+  const bcrypt = new Bcrypt(isAlone ? {} : { concurrency: 1 })
   const accounts = new Accounts({
     book,
     failedLogins: new FailedLogins(failedLogins),
-    htpasswd:
-      htpasswd && opened.keep(await Htpasswd.open({ ...watching, ...htpasswd, bcrypt: new Bcrypt() })),
+    htpasswd: htpasswd && opened.keep(await Htpasswd.open({ ...watching, ...htpasswd, bcrypt })),
     robots: robots && opened.keep(await Robots.open({ ...watching, ...robots })),
   })
   const issuer = await openIssuer(settings, { ...watching, accounts, book, opened })

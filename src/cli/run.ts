@@ -20,6 +20,9 @@ REGISTRY_HTTP_ADDR=0.0.0.0:5000 is http.addr.
 
 export { UsageError } from './usage-error.ts'
 
+/** The word that makes a process a worker. */
+export const WORKER_COMMAND = 'worker'
+
 /** From the words of the command line to a command.
  *  @throws UsageError; ConfigError; whatever keeps the registry from starting */
 export async function run(args: readonly string[]): Promise<void> {
@@ -29,6 +32,8 @@ export async function run(args: readonly string[]): Promise<void> {
   if (values.version) return print(`${await (await import('./version.ts')).version()}\n`)
   if (values.help || positionals.length === 0) return print(HELP)
   const [name, ...operands] = positionals
+  // What the supervisor of several processes runs them by; in any other process there is no such command.
+  if (name === WORKER_COMMAND && (await (await import('./worker.ts')).work())) return
   if (name === 'serve') return (await import('./serve.ts')).serve(atMostOne(operands))
   if (name === 'config' && operands[0] === 'check') {
     return (await import('./config-check.ts')).checkConfig(atMostOne(operands.slice(1)))

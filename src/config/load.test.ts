@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { type LoadedConfig, loadConfig, SEARCHED_PATHS } from './load.ts'
+import { configOf, type LoadedConfig, loadConfig, SEARCHED_PATHS } from './load.ts'
 import { ConfigError, type ConfigProblem } from './problem.ts'
 
 const repository = resolve(import.meta.dirname, '../..')
@@ -142,6 +142,9 @@ describe('a value', () => {
     ['http: {secret: 0012}', { http: { secret: '0012' } }],
     ['http: {draintimeout: 1m30s}', { http: { draintimeout: 90_000 } }],
     ['http: {draintimeout: 0}', { http: { draintimeout: 0 } }],
+    ['log: {}', { http: { workers: 1 } }],
+    ['http: {workers: 4}\nstorage: {filesystem: }', { http: { workers: 4 } }],
+    ['http: {workers: Auto}', { http: { workers: 'auto' } }],
     ['http: {prefix: my/registry//}', { http: { prefix: '/my/registry' } }],
     ['http: {prefix: /}', { http: { prefix: '' } }],
     ['http: {net: unix, addr: /run/x.sock}', { http: { net: 'unix', addr: '/run/x.sock' } }],
@@ -191,6 +194,14 @@ describe('a value', () => {
       'http: {draintimeout: -1s}',
       'http.draintimeout',
       'found "-1s"; accepted: a duration such as 168h, 1m30s or 100ms',
+    ],
+    ['http: {workers: 0}', 'http.workers', 'found 0; accepted: a whole number from 1 to 1024, or auto'],
+    ['http: {workers: 1.5}', 'http.workers', 'found 1.5; accepted: a whole number from 1 to 1024, or auto'],
+    ['http: {workers: all}', 'http.workers', 'found "all"; accepted: a whole number from 1 to 1024, or auto'],
+    [
+      'http: {workers: 2}\nstorage: {inmemory: }',
+      'http.workers',
+      'found 2; accepted: 1 or auto, as storage.inmemory is in the memory of one process',
     ],
     [
       'http: {debug: {addr: 5001}}',
@@ -403,6 +414,13 @@ describe('files as they are met', () => {
     expect(config.http.addr).toBe('127.0.0.1:0')
     expect(warnings.map(({ path }) => path)).toEqual(warned[name] ?? [])
   })
+})
+
+test('another process makes the same configuration from the tree', () => {
+  const { config, tree } = loadText(
+    'http: {host: "https://example.com", workers: auto}\nvalidation: {manifests: {urls: {allow: [^https]}}}',
+  )
+  expect(configOf(JSON.parse(JSON.stringify(tree)))).toEqual(config)
 })
 
 test('the manual has every key that is served, and every one that refuses', () => {

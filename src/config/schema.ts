@@ -43,6 +43,10 @@ export const configSchema = z
     when: ({ value }) => typeof value === 'object',
     error: 'found without http.tls.clientcas, which say whose certificates count; accepted: with them',
   })
+  .refine(
+    ({ http, storage }) => storage.inmemory === undefined || http.workers === 1 || http.workers === 'auto',
+    { path: ['http', 'workers'], error: '1 or auto, as storage.inmemory is in the memory of one process' },
+  )
   .refine(({ storage, redis }) => storage?.cache?.blobdescriptor !== 'redis' || hasAddress(redis), {
     path: ['redis'],
     when: ({ value }) => typeof value === 'object',

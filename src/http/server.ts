@@ -149,6 +149,10 @@ export class HttpServer {
     // Of the response, not of the server: between requests keepAliveTimeout must be able to end the connection.
     const stallMs = this.#settings.limits.stallSeconds * 1000
     context.response.setTimeout(stallMs, () => this.#floor.endIfWaiting(socket))
+    // Its head may have gone out before the draining began, with a promise that the connection goes on.
+    context.response.once('close', () => {
+      if (this.#draining) this.#server.closeIdleConnections()
+    })
     const work = this.#serve(reply, context).finally(() => this.#running.delete(work))
     this.#running.add(work)
   }

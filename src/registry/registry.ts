@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { type DescriptorCache, NO_CACHE, type StoredContent } from '../core/descriptor-cache.ts'
 import { algorithmOf, CANONICAL, type Digest } from '../core/digest.ts'
+import { type Locks, ProcessLocks } from '../core/locks.ts'
 import type { Log } from '../core/log.ts'
 import type { ManifestPolicy } from '../core/manifest/policy.ts'
 import type { RepositoryName } from '../core/reference.ts'
@@ -30,6 +31,8 @@ export interface RegistryOptions {
   readOnly?: boolean
   /** How many bytes of manifests and small blobs are kept in memory. Default: none. */
   smallContentBytes?: number
+  /** By which it keeps others from writing to an upload. Default: those of this process. */
+  locks?: Locks
   log: Log
 }
 
@@ -48,6 +51,7 @@ export class StoredRegistry implements Registry {
     cache = NO_CACHE,
     readOnly = false,
     smallContentBytes = 0,
+    locks = new ProcessLocks(),
     log,
   }: RegistryOptions) {
     const storage = new Storage(driver)
@@ -58,7 +62,7 @@ export class StoredRegistry implements Registry {
       links: new Links(storage, log),
       own,
       ownLinks: new Links(own, log),
-      sessions: new UploadSessions(),
+      sessions: new UploadSessions(locks),
       cache,
       tagNames: new TagNames({ maxEntries: cache === NO_CACHE ? 0 : MAX_TAG_NAMES }),
       policy,

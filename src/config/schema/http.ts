@@ -10,6 +10,7 @@ import {
   integer,
   list,
   optionalSection,
+  readInteger,
   scalar,
   section,
   sectionOf,
@@ -85,6 +86,14 @@ const network = scalar('an IP address or a CIDR range such as 10.0.0.0/8', (foun
   return maxBits > 0 && isRange && rest.length === 0 ? String(found) : undefined
 })
 
+const MAX_WORKERS = 1024
+
+const workers = scalar(`a whole number from 1 to ${MAX_WORKERS}, or auto`, (found) => {
+  if (String(found).toLowerCase() === 'auto') return 'auto'
+  const count = readInteger(found)
+  return count !== undefined && count >= 1 && count <= MAX_WORKERS ? count : undefined
+})
+
 const headerValue = scalar('text without control characters', (found) =>
   /^[\t\x20-\x7e\x80-\xff]*$/.test(String(found)) ? String(found) : undefined,
 )
@@ -101,6 +110,8 @@ const httpKeys = z
     prefix: prefix.or(''),
     secret: text().or(''),
     relativeurls: flag().or(true),
+    /** How many processes serve; `auto` is one for each CPU that there is. */
+    workers: workers.or(1),
     /** Milliseconds that running requests have to finish once the process is told to stop. */
     draintimeout: duration().or(30_000),
     /** Whose `X-Forwarded-*` headers are believed. */
