@@ -19,9 +19,12 @@ interface Answer {
 export class RegistryClient {
   readonly #base: string
   readonly #agent = new Agent({ keepAlive: true })
+  readonly #authorization: string | undefined
 
-  constructor(port: number) {
+  /** @param authorization the header of that name, where the registry asks who one is */
+  constructor(port: number, authorization?: string) {
     this.#base = `http://127.0.0.1:${port}`
+    this.#authorization = authorization
   }
 
   /** POST, then PUT with the bytes. */
@@ -90,6 +93,7 @@ export class RegistryClient {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
     const outgoing = request(new URL(url, this.#base), { method, agent: this.#agent, headers }, resolve)
     outgoing.on('error', reject)
+    if (this.#authorization !== undefined) outgoing.setHeader('Authorization', this.#authorization)
     if (method !== 'GET') outgoing.setHeader('Content-Length', body.length)
     outgoing.end(body)
     return promise

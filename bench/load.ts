@@ -9,6 +9,8 @@ export interface LoadRequest {
   readonly method: 'GET' | 'HEAD'
   readonly path: string
   readonly accept: string
+  /** The header of that name. */
+  readonly authorization?: string | undefined
   /** Connections held open, each with one request in flight. */
   readonly connections: number
 }
@@ -90,10 +92,11 @@ class Connection {
   #sentAt = 0
 
   constructor(request: LoadRequest, load: Load) {
-    const { method, path, port, accept } = request
+    const { method, path, port, accept, authorization } = request
+    const login = authorization === undefined ? '' : `\r\nAuthorization: ${authorization}`
     this.#request = request
     this.#load = load
-    this.#message = `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAccept: ${accept}${endOfHead}`
+    this.#message = `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAccept: ${accept}${login}${endOfHead}`
     const onread = { buffer: this.#received, callback: (length: number) => this.#receive(length) }
     this.#socket = connect({ host: '127.0.0.1', port, noDelay: true, onread })
     this.#socket.on('connect', () => this.#send())

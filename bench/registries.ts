@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { hashSync } from '@node-rs/bcrypt'
 
 export const registryIds = ['entrepot', 'distribution', 'bare'] as const
 export type RegistryId = (typeof registryIds)[number]
@@ -19,6 +20,15 @@ export interface Variant {
   /** Where Redis is, for a cache in it. */
   readonly redisAddress?: string
   readonly accessLog?: boolean
+  /** Who may do what: without it, everybody everything. */
+  readonly access?: AccessVariant
+}
+
+export interface AccessVariant {
+  /** Entrepot's own: the registry gives out tokens. */
+  readonly tokens?: boolean
+  /** Entrepot's own: how many rules there are; the last one lets the user in. */
+  readonly rules?: number
 }
 
 /** Returns those of `ids` that are on this machine. With `dist`, Entrepot runs from its build. */
@@ -67,7 +77,7 @@ function distributionVersion(): string | undefined {
 /** Writes the one configuration that both registries take (JSON is YAML) and returns its path. */
 function writeConfiguration(folder: string, port: number, variant: Variant): string {
   const path = join(folder, 'config.yml')
-  const { cache = 'inmemory', redisAddress, accessLog = false } = variant
+  const { cache = 'inmemory', redisAddress, accessLog = false, access } = variant
   const configuration = {
     version: '0.1',
     log: accessLog ? { level: 'info', formatter: 'json' } : { level: 'error', accesslog: { disabled: true } },
@@ -77,9 +87,31 @@ function writeConfiguration(folder: string, port: number, variant: Variant): str
       delete: { enabled: true },
       maintenance: { uploadpurging: { enabled: false } },
     },
+    ...(access && { auth: accessConfiguration(folder, access) }),
     ...(redisAddress && { redis: { addr: redisAddress } }),
     http: { addr: `127.0.0.1:${port}`, secret: 'not a secret: the registry of a bench' },
   }
   writeFileSync(path, JSON.stringify(configuration))
   return path
 }
+
+/** The one user of a registry that asks who one is. */
+export const LOGIN = { name: 'bench', password: 'not a secret either' }
+
+function accessConfiguration(folder: string, { tokens = false, rules }: AccessVariant) {
+  const users = join(folder, 'users')
+  writeFileSync(users, `${LOGIN.name}:${hashSync(LOGIN.password, BCRYPT_COST)}\n`)
+  const own = { repositories: ['**'], who: [LOGIN.name], actions: ['*'] }
+  const others = Array.from({ length: (rules ?? 1) - 1 }, (_, index) => ({
+    repositories: [`team-${index}/**`],
+    who: [`user-${index}`],
+    actions: ['*'],
+  }))
+  return {
+    htpasswd: { realm: 'bench', path: users },
+    ...(tokens && { issuer: { keys: join(folder, 'keys.json') } }),
+    ...(rules !== undefined && { rules: [...others, own] }),
+  }
+}
+
+const BCRYPT_COST = 10

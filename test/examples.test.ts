@@ -9,7 +9,8 @@ import { buffer } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { Authority } from './support/certificates.ts'
+import { accessFiles, basic } from './support/access.ts'
+import { Authority } from './support/authority.ts'
 import { entrepotMain } from './support/command.ts'
 import { describeWith } from './support/describe-with.ts'
 import { listeningUrl } from './support/entrepot-process.ts'
@@ -26,8 +27,10 @@ interface Example {
   readonly http: {
     readonly net?: string
     readonly prefix?: string
+    readonly debug?: object
     readonly tls?: { readonly certificate?: string; readonly clientcas?: readonly string[] }
   }
+  readonly auth?: Readonly<Record<string, unknown>>
 }
 
 test('there are examples', () => {
@@ -36,7 +39,7 @@ test('there are examples', () => {
 
 test.each(examples)('%s', async (name) => {
   await using temporary = await temporaryFolder()
-  const { storage, http }: Example = parse(readFileSync(join(folder, name), 'utf8'))
+  const { storage, http, auth = {} }: Example = parse(readFileSync(join(folder, name), 'utf8'))
   const socketPath = http.net === 'unix' ? join(temporary.path, 'registry.sock') : undefined
   const tls = http.tls && (await tlsFiles(http.tls, temporary.path))
   const environment: Record<string, string> = {
@@ -45,6 +48,8 @@ test.each(examples)('%s', async (name) => {
       ? { REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: join(temporary.path, 'data') }
       : {}),
     ...tls?.environment,
+    ...(await accessFiles(auth, temporary.path)),
+    ...(http.debug && { REGISTRY_HTTP_DEBUG_ADDR: '127.0.0.1:0' }),
   }
   await using server = await ServerProcess.start({
     file: process.execPath,
@@ -55,9 +60,13 @@ test.each(examples)('%s', async (name) => {
   })
   const path = `${http.prefix ?? '/'}v2/`
   const where = socketPath === undefined ? addressOf(server.url) : { socketPath }
+  const needsLogin = 'htpasswd' in auth
+  const headers = needsLogin ? basic('alice') : {}
   // Without an authority there is no certificate, and so no answer; `test:clients` has one.
   if (tls === undefined || tls.client !== undefined) {
-    expect(await get({ ...where, ...tls?.client }, path)).toEqual({ status: 200, body: '{}' })
+    const place = { ...where, ...tls?.client }
+    expect((await get(place, path)).status).toBe(needsLogin ? 401 : 200)
+    expect(await get({ ...place, headers }, path)).toEqual({ status: 200, body: '{}' })
   }
   expect(server.url.startsWith('https:')).toBe(http.tls !== undefined)
   expect(await server.stop()).toBe(0)

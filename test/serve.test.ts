@@ -14,6 +14,7 @@ import { type RegistryOptions, writeConfig } from './support/registry-process.ts
 import { newSigner, schema1Layers, schema1Payload, signedSchema1 } from './support/schema1.ts'
 import { ServerProcess } from './support/server-process.ts'
 import { type TemporaryFolder, temporaryFolder } from './support/temporary-folder.ts'
+import { untilRefused } from './support/until-refused.ts'
 
 let folder: TemporaryFolder
 let dataFolder: string
@@ -92,7 +93,7 @@ describe('entrepot serve', () => {
     await using server = await startEntrepot({ dataFolder, configFolder: folder.path })
     using connection = await halfPush(server)
     const stopped = server.stop()
-    await refusesConnections(server)
+    await untilRefused(server.url)
     connection.write('rest')
     expect(await connection.until(/^HTTP\/1\.1 202 /m)).toContain('Range: 0-7'.toLowerCase())
     expect(await stopped).toBe(0)
@@ -102,7 +103,7 @@ describe('entrepot serve', () => {
     await using server = await startEntrepot({ dataFolder, configFolder: folder.path })
     using _connection = await halfPush(server)
     const stopped = server.stop()
-    await refusesConnections(server)
+    await untilRefused(server.url)
     await server.stop()
     expect(await stopped).toBe(1)
   })
@@ -198,20 +199,6 @@ async function halfPush(server: ServerProcess): Promise<RawConnection> {
   await connection.until(/100 Continue/)
   connection.write('half')
   return connection
-}
-
-/** Fulfilled when the server takes no new connections: it has begun to stop. */
-async function refusesConnections(server: ServerProcess): Promise<void> {
-  for (;;) {
-    try {
-      const connection = await RawConnection.open(Number(new URL(server.url).port))
-      connection[Symbol.dispose]()
-    } catch (error) {
-      const code = error instanceof Error && 'code' in error ? error.code : undefined
-      if (code === 'ECONNREFUSED') return
-      if (code !== 'ECONNRESET') throw error // one that was accepted just before
-    }
-  }
 }
 
 describe('compatibility.schema1', () => {

@@ -1,9 +1,11 @@
 /** Pulls: the same content asked for again and again on connections that stay open. */
 import { RegistryClient } from '../client.ts'
 import { randomImage, randomLayer } from '../content.ts'
+import { guessPasswords } from '../guesses.ts'
 import { type LoadResult, runLoad } from '../load.ts'
+import { basic, bearer } from '../login.ts'
 import { cpuSeconds } from '../processes.ts'
-import type { Variant } from '../registries.ts'
+import { LOGIN, type Variant } from '../registries.ts'
 import type { Server } from '../servers.ts'
 import type { Figure, Row, Time } from './row.ts'
 
@@ -15,6 +17,10 @@ interface Pull {
   readonly method: 'GET' | 'HEAD'
   readonly connections: number
   readonly variant?: Variant
+  /** The header of that name, where the registry asks who one is. */
+  readonly login?: (server: Server) => string | Promise<string>
+  /** Begins what goes on beside it. */
+  readonly beside?: (server: Server) => { stop(): void }
   /** Pushes what is pulled. */
   seed(client: RegistryClient): Promise<Seeded>
 }
@@ -68,6 +74,18 @@ const counted: Pull[] = [
     variant: { cache: 'none' },
     seed: blob(kib),
   },
+  headAs('basic', { title: 'HEAD blob, with a password', variant: { access: {} } }),
+  headAs('rules', { title: 'HEAD blob, with a password, 1,000 rules', variant: { access: { rules: 1000 } } }),
+  headAs('bearer', {
+    title: 'HEAD blob, with a token',
+    variant: { access: { tokens: true } },
+    login: ({ port }) => bearer(port, repository),
+  }),
+  headAs('guessed', {
+    title: 'HEAD blob, with a password, beside 100 wrong ones a second',
+    variant: { access: {} },
+    beside: ({ port }) => guessPasswords(port),
+  }),
   { id: 'blob-1k', title: 'GET blob of 1 KiB', method: 'GET', connections: 32, seed: blob(kib) },
 ]
 
@@ -102,19 +120,28 @@ async function measurePull(
   time: Time,
 ): Promise<{ result: LoadResult; cpu: number }> {
   const { method, connections } = pull
-  const { path, accept } = await seedAndVerify(pull, server)
+  const authorization = await pull.login?.(server)
+  const { path, accept } = await seedAndVerify(pull, { port: server.port, authorization })
+  const beside = pull.beside?.(server)
   let cpuBefore = Number.NaN
   const onMeasure = async () => {
     cpuBefore = await cpuSeconds(server.pid)
   }
-  const request = { port: server.port, method, path, accept, connections }
-  const result = await runLoad(request, { ...time, onMeasure })
-  return { result, cpu: (await cpuSeconds(server.pid)) - cpuBefore }
+  const request = { port: server.port, method, path, accept, authorization, connections }
+  try {
+    const result = await runLoad(request, { ...time, onMeasure })
+    return { result, cpu: (await cpuSeconds(server.pid)) - cpuBefore }
+  } finally {
+    beside?.stop()
+  }
 }
 
 /** What is fast must be right as well. */
-async function seedAndVerify(pull: Pull, server: Server): Promise<Seeded> {
-  const client = new RegistryClient(server.port)
+async function seedAndVerify(
+  pull: Pull,
+  { port, authorization }: { port: number; authorization: string | undefined },
+): Promise<Seeded> {
+  const client = new RegistryClient(port, authorization)
   try {
     const seeded = await pull.seed(client)
     await client.verify(seeded.path, seeded)
@@ -122,6 +149,12 @@ async function seedAndVerify(pull: Pull, server: Server): Promise<Seeded> {
   } finally {
     client.close()
   }
+}
+
+/** A HEAD of somebody who is known: by a password, unless said otherwise. */
+function headAs(name: string, pull: Pick<Pull, 'title' | 'variant' | 'login' | 'beside'>): Pull {
+  const standard = { method: 'HEAD', connections: 32, seed: blob(kib), login: () => basic(LOGIN) } as const
+  return { id: `head-blob-${name}`, ...standard, ...pull }
 }
 
 function blob(size: number): Pull['seed'] {

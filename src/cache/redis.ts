@@ -238,7 +238,6 @@ export class RedisDescriptorCache implements DescriptorCache {
         this.#switchTo(this.#isolated)
         this.#whenReachable = Promise.withResolvers()
       },
-      beforeClose: () => this.#evictions.retry(),
       onClose: () => {
         this.#switchTo(this.#near)
         this.#warning.end('Redis can be used again')

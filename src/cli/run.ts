@@ -1,9 +1,15 @@
 import { parseArgs } from 'node:util'
+import { UsageError } from './usage-error.ts'
 
 const HELP = `Entrepot, a container registry
 
   entrepot serve [config.yml]          run the registry
   entrepot config check [config.yml]   say what is wrong with a configuration
+  entrepot htpasswd <file> <user>      set a password, read from the terminal or standard input
+  entrepot robot create <name>         make an account for a machine; --help says how
+  entrepot robot list                  say which there are
+  entrepot robot revoke <name>         end one
+  entrepot auth explain <user> <repository> <action>   say which rule decides
   entrepot --version                   print the version
   entrepot --help                      print this
 
@@ -12,24 +18,35 @@ Without a file the configuration is looked for in REGISTRY_CONFIGURATION_PATH, /
 REGISTRY_HTTP_ADDR=0.0.0.0:5000 is http.addr.
 `
 
-/** A command line that means nothing. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError'
-}
+export { UsageError } from './usage-error.ts'
+
+/** The word that makes a process a worker. */
+export const WORKER_COMMAND = 'worker'
 
 /** From the words of the command line to a command.
  *  @throws UsageError; ConfigError; whatever keeps the registry from starting */
 export async function run(args: readonly string[]): Promise<void> {
+  const command = accessCommands.get(args[0] ?? '')
+  if (command !== undefined) return command(args.slice(1))
   const { values, positionals } = parse(args)
   if (values.version) return print(`${await (await import('./version.ts')).version()}\n`)
   if (values.help || positionals.length === 0) return print(HELP)
-  const [command, ...operands] = positionals
-  if (command === 'serve') return (await import('./serve.ts')).serve(atMostOne(operands))
-  if (command === 'config' && operands[0] === 'check') {
+  const [name, ...operands] = positionals
+  // What the supervisor of several processes runs them by; in any other process there is no such command.
+  if (name === WORKER_COMMAND && (await (await import('./worker.ts')).work())) return
+  if (name === 'serve') return (await import('./serve.ts')).serve(atMostOne(operands))
+  if (name === 'config' && operands[0] === 'check') {
     return (await import('./config-check.ts')).checkConfig(atMostOne(operands.slice(1)))
   }
   throw new UsageError(`there is no command "${positionals.join(' ')}"`)
 }
+
+/** Commands with options of their own. */
+const accessCommands = new Map<string, (args: readonly string[]) => Promise<void>>([
+  ['htpasswd', async (args) => (await import('./htpasswd.ts')).htpasswd(args)],
+  ['robot', async (args) => (await import('./robot.ts')).robot(args)],
+  ['auth', async (args) => (await import('./auth-explain.ts')).auth(args)],
+])
 
 function parse(args: readonly string[]) {
   try {

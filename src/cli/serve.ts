@@ -1,50 +1,73 @@
+import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { startRegistry } from '../app.ts'
-import { loadConfig } from '../config/load.ts'
+import { type LoadedConfig, loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
+import type { Log } from '../core/log.ts'
 import { createLogger } from '../observability/logger.ts'
+import { type Reloadable, reloadOnChange } from './reload.ts'
 import { removeStaleSocket } from './stale-socket.ts'
+import { stopOnSignal } from './stop-on-signal.ts'
 import { version } from './version.ts'
 
 /** Runs the registry until it is told to stop. */
 export async function serve(configPath: string | undefined): Promise<void> {
-  const { config, source, warnings } = loadConfig({ path: configPath, env: process.env })
+  const loaded = loadConfig({ path: configPath, env: process.env })
+  const { config, source, warnings } = loaded
   const log = await createLogger(config.log)
   for (const { path, message } of warnings) log.warn({ key: path }, message)
   if (config.http.net === 'unix') await removeStaleSocket(config.http.addr)
-  const running = await startRegistry(config, log)
-  const { reloadCertificates } = running
-  if (reloadCertificates !== undefined) process.on('SIGHUP', () => void reloadCertificates())
-  stopOnSignal(async (signal) => {
-    log.info({ signal, drainMs: config.http.draintimeout }, 'draining')
-    await running.close()
-    log.info({}, 'stopped')
+  const { address, workers, close, kill, reloadable } = await start(loaded, log)
+  const stopReloading = reloadOnChange(loaded, { configPath, reloadable, log })
+  stopOnSignal({
+    async gently(signal) {
+      log.info({ signal, drainMs: config.http.draintimeout }, 'draining')
+      stopReloading()
+      await close()
+      log.info({}, 'stopped')
+    },
+    atOnce: kill,
   })
   const facts = {
-    address: running.address,
+    address,
     storage: describeStorage(config),
     config: source ?? 'built-in defaults',
   }
   if (config.log.formatter === 'text') process.stdout.write(banner(facts))
-  log.info({ ...facts, version: await version(), pid: process.pid }, 'listening')
+  log.info({ ...facts, version: await version(), pid: process.pid, workers }, 'listening')
 }
 
-/** The first signal stops gently; a second one, from somebody who can't wait, at once. */
-function stopOnSignal(stop: (signal: NodeJS.Signals) => Promise<void>): void {
-  let stopping = false
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
-      if (stopping) process.exit(1)
-      stopping = true
-      stop(signal).then(
-        () => process.exit(0),
-        (error) => {
-          process.stderr.write(`entrepot: stopping failed: ${error}\n`)
-          process.exit(1)
-        },
-      )
-    })
+interface Serving {
+  readonly address: string
+  /** How many processes serve, where they are several. */
+  readonly workers?: number
+  close(): Promise<void>
+  /** Ends what would not end with this process. */
+  kill(): void
+  readonly reloadable: Reloadable
+}
+
+/** In this process, or in several others: then their code is loaded, and only then. */
+async function start(loaded: LoadedConfig, log: Log): Promise<Serving> {
+  const { config } = loaded
+  const count = workerCount(config)
+  if (count > 1) return (await import('./supervise.ts')).supervise(loaded, { count, log })
+  const running = await startRegistry(config, log)
+  return {
+    address: running.address,
+    close: () => running.close(),
+    kill: () => {},
+    reloadable: {
+      renewRules: ({ config: next }) => running.replaceRules(next),
+      reopenLogs: () => running.reopenLogs(),
+    },
   }
+}
+
+/** What is kept in the memory of a process can be served by that process only. */
+function workerCount({ http: { workers }, storage }: Config): number {
+  if (workers !== 'auto') return workers
+  return storage.inmemory === undefined ? availableParallelism() : 1
 }
 
 function describeStorage({ storage }: Config): string {

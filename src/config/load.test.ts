@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { type LoadedConfig, loadConfig, SEARCHED_PATHS } from './load.ts'
+import { configOf, type LoadedConfig, loadConfig, SEARCHED_PATHS } from './load.ts'
 import { ConfigError, type ConfigProblem } from './problem.ts'
 
 const repository = resolve(import.meta.dirname, '../..')
@@ -142,6 +142,9 @@ describe('a value', () => {
     ['http: {secret: 0012}', { http: { secret: '0012' } }],
     ['http: {draintimeout: 1m30s}', { http: { draintimeout: 90_000 } }],
     ['http: {draintimeout: 0}', { http: { draintimeout: 0 } }],
+    ['log: {}', { http: { workers: 1 } }],
+    ['http: {workers: 4}\nstorage: {filesystem: }', { http: { workers: 4 } }],
+    ['http: {workers: Auto}', { http: { workers: 'auto' } }],
     ['http: {prefix: my/registry//}', { http: { prefix: '/my/registry' } }],
     ['http: {prefix: /}', { http: { prefix: '' } }],
     ['http: {net: unix, addr: /run/x.sock}', { http: { net: 'unix', addr: '/run/x.sock' } }],
@@ -191,6 +194,34 @@ describe('a value', () => {
       'http: {draintimeout: -1s}',
       'http.draintimeout',
       'found "-1s"; accepted: a duration such as 168h, 1m30s or 100ms',
+    ],
+    ['http: {workers: 0}', 'http.workers', 'found 0; accepted: a whole number from 1 to 1024, or auto'],
+    ['http: {workers: 1.5}', 'http.workers', 'found 1.5; accepted: a whole number from 1 to 1024, or auto'],
+    ['http: {workers: all}', 'http.workers', 'found "all"; accepted: a whole number from 1 to 1024, or auto'],
+    [
+      'http: {workers: 2}\nstorage: {inmemory: }',
+      'http.workers',
+      'found 2; accepted: 1 or auto, as storage.inmemory is in the memory of one process',
+    ],
+    [
+      'http: {debug: {addr: 5001}}',
+      'http.debug.addr',
+      'found 5001; accepted: host:port, or a port with nothing but a colon before it, such as :5000',
+    ],
+    [
+      'http: {addr: ":5000", debug: {addr: "localhost:5000"}}',
+      'http.debug.addr',
+      'found "localhost:5000"; accepted: another address than that of http.addr',
+    ],
+    [
+      'http: {debug: {addr: ":5001", prometheus: {path: metrics}}}',
+      'http.debug.prometheus.path',
+      'found "metrics"; accepted: a path such as /metrics, which is not that of /debug/health',
+    ],
+    [
+      'http: {debug: {addr: ":5001", prometheus: {path: /debug/health}}}',
+      'http.debug.prometheus.path',
+      'found "/debug/health"; accepted: a path such as /metrics, which is not that of /debug/health',
     ],
     ['http: {headers: {a: b}}', 'http.headers.a', 'found "b"; accepted: a list'],
     [
@@ -278,7 +309,6 @@ test('all problems are reported at once, one a line', () => {
   const paths = problemsOf(() => loadText(text, env)).map(({ path }) => path)
   expect(paths.sort()).toEqual([
     'REGISTRY_HTTP_SECRET_FILE',
-    'auth.htpasswd',
     'auth.htpasswd.path',
     'foo',
     'http.addr',
@@ -298,10 +328,6 @@ test('a secret is not quoted', () => {
 
 describe('what is not served yet', () => {
   test.each([
-    ['auth', { htpasswd: { realm: 'a', path: '/b' } }, 'auth.htpasswd'],
-    ['auth', { htpasswd: { realm: 'no', path: 'no' } }, 'auth.htpasswd'],
-    ['auth', { silly: { realm: 'a', service: 'b' } }, 'auth.silly'],
-    ['auth', 'token', 'auth.token'],
     ['storage', { s3: { bucket: 'a' } }, 'storage.s3'],
     ['storage', 's3', 'storage.s3'],
     ['storage', { s3aws: { bucket: 'a' } }, 'storage.s3aws'],
@@ -330,6 +356,9 @@ describe('what is not served yet', () => {
       'http: {tls: {ciphersuites: [TLS_RSA_WITH_3DES_EDE_CBC_SHA, TLS_AES_128_GCM_SHA256]}}',
       'http.tls.ciphersuites',
     ],
+    ['http: {debug: {addr: ":5001", prometheus: {enabled: false}}}', 'http.debug'],
+    ['http: {debug: {prometheus: {enabled: true}}}', 'http.debug'],
+    ['http: {debug: {addr: "", prometheus: {enabled: true}}}', 'http.debug'],
     ['http: {host: registry.example.com}', 'http.host'],
     ['log: {hooks: [{type: mail}]}', 'log.hooks'],
     ['reporting: {bugsnag: {apikey: a}}', 'reporting'],
@@ -346,6 +375,8 @@ describe('what is not served yet', () => {
     'auth: {none: {}}',
     'http: {tls: {minimumtls: tls1.2}, http2: {disabled: true}, h2c: {enabled: false}, secret: a}',
     'health: {storagedriver: {enabled: no, interval: 10s}}',
+    'http: {debug: {addr: ":5001", prometheus: {enabled: true, path: /metrics}}}',
+    'http: {debug: {addr: "", prometheus: {enabled: no}}}',
     'notifications: {endpoints: [{name: a, url: "http://a", disabled: Yes}]}',
     'middleware: {storage: [{name: redirect, disabled: true, options: {foo: 1}}], registry: [{name: a, disabled: on}]}',
     'log: {hooks: [{type: mail, disabled: true}]}',
@@ -366,14 +397,14 @@ describe('files as they are met', () => {
     (name) => {
       const problems = problemsOf(() => loadConfig({ path: join(fixtures, name), env: {} }))
       expect(problems.filter(({ message }) => !message.includes('not served'))).toEqual([])
-      expect(problems.map(({ path }) => path)).toContain('auth.token')
+      expect(problems.map(({ path }) => path)).toContain('middleware.storage')
     },
   )
 
   const examples = join(repository, 'examples')
   const warned: Record<string, string[]> = {
     'distribution-2.yml': ['health'],
-    'distribution-3.yml': ['storage.tag.concurrencylimit', 'health', 'http.debug'],
+    'distribution-3.yml': ['storage.tag.concurrencylimit', 'health'],
   }
 
   test.each(readdirSync(examples))('the example %s can be started, wherever it is to listen', (name) => {
@@ -384,13 +415,20 @@ describe('files as they are met', () => {
   })
 })
 
+test('another process makes the same configuration from the tree', () => {
+  const { config, tree } = loadText(
+    'http: {host: "https://example.com", workers: auto}\nvalidation: {manifests: {urls: {allow: [^https]}}}',
+  )
+  expect(configOf(JSON.parse(JSON.stringify(tree)))).toEqual(config)
+})
+
 test('the manual has every key that is served, and every one that refuses', () => {
   const manual = readFileSync(join(repository, 'docs/configuration.md'), 'utf8')
   const { config } = load({})
   const { tls } = loadText('http: {tls: }').config.http
   const served = [
     ...Object.keys(config.http)
-      .filter((key) => !['tls', 'debug'].includes(key))
+      .filter((key) => !['tls'].includes(key))
       .map((key) => `http.${key}`),
     ...Object.keys(config.log)
       .filter((key) => !['hooks', 'reportcaller'].includes(key))
@@ -399,6 +437,19 @@ test('the manual has every key that is served, and every one that refuses', () =
       (key) => `storage.${key}`,
     ),
     ...Object.keys(tls ?? {}).map((key) => `http.tls.${key}`),
+    ...[
+      'htpasswd',
+      'token',
+      'silly',
+      'none',
+      'issuer',
+      'oidc',
+      'robots',
+      'certificate',
+      'rules',
+      'groups',
+      'audit',
+    ].map((key) => `auth.${key}`),
     ...['catalog.maxentries', 'tags.maxtags', 'validation.disabled', 'validation.manifests'],
   ]
   expect(served.filter((key) => !manual.includes(`\`${key}`))).toEqual([])

@@ -30,6 +30,8 @@ export interface LoadOptions {
 
 export interface LoadedConfig {
   config: Config
+  /** What it was made from: plain data, from which another process can make the same (`configOf`). */
+  tree: Tree
   /** The file it was read from; undefined for the built-in defaults. */
   source: string | undefined
   warnings: ConfigWarning[]
@@ -48,7 +50,12 @@ export function loadConfig({ path, env, readFile = readText }: LoadOptions): Loa
   if (!checked.success) problems.push(...withOrigins(problemsOf(checked.error.issues, tree, keys), origins))
   problems.push(...withOrigins(support.problems, origins))
   if (!checked.success || problems.length > 0) throw new ConfigError(problems, source)
-  return { config: checked.data, source, warnings: [...overlaid.warnings, ...support.warnings] }
+  return { config: checked.data, tree, source, warnings: [...overlaid.warnings, ...support.warnings] }
+}
+
+/** The configuration from a tree that was loaded and found good, here or in another process. */
+export function configOf(tree: unknown): Config {
+  return configSchema.parse(tree, { jitless: true })
 }
 
 /** Says of what a variable set that it did. */

@@ -38,6 +38,15 @@ export const configSchema = z
     validation,
     policy,
   })
+  .refine(({ auth, http }) => auth?.certificate === undefined || (http?.tls?.clientcas.length ?? 0) > 0, {
+    path: ['auth', 'certificate'],
+    when: ({ value }) => typeof value === 'object',
+    error: 'found without http.tls.clientcas, which say whose certificates count; accepted: with them',
+  })
+  .refine(
+    ({ http, storage }) => storage.inmemory === undefined || http.workers === 1 || http.workers === 'auto',
+    { path: ['http', 'workers'], error: '1 or auto, as storage.inmemory is in the memory of one process' },
+  )
   .refine(({ storage, redis }) => storage?.cache?.blobdescriptor !== 'redis' || hasAddress(redis), {
     path: ['redis'],
     when: ({ value }) => typeof value === 'object',

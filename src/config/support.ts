@@ -14,14 +14,10 @@ interface Row {
   when?: (value: TreeValue) => boolean
 }
 
-const UNENFORCED = 'is not served yet: everybody could do everything'
 const ELSEWHERE =
   'is not served yet: content would not go where it belongs; served are filesystem and inmemory'
 
 const REFUSED: readonly Row[] = [
-  { path: 'auth.silly', why: UNENFORCED, when: isNamed },
-  { path: 'auth.htpasswd', why: UNENFORCED, when: isNamed },
-  { path: 'auth.token', why: UNENFORCED, when: isNamed },
   { path: 'policy.repository.classes', why: 'is not served yet: every class of content would be taken' },
   { path: 'storage.s3', why: ELSEWHERE, when: isNamed },
   { path: 'storage.s3aws', why: ELSEWHERE, when: isNamed },
@@ -60,7 +56,16 @@ const IGNORED: readonly Row[] = [
   { path: 'storage.tag.concurrencylimit', why: NOT_SERVED },
   { path: 'notifications.endpoints', why: 'is not served yet: nobody is notified' },
   { path: 'health', why: 'is not served yet: nothing is checked' },
-  { path: 'http.debug', why: NOT_SERVED },
+  {
+    path: 'http.debug',
+    why: 'has no addr: there is no debug server, and there are no metrics',
+    when: (value) => !hasAddress(value) && asksForSomething(value),
+  },
+  {
+    path: 'http.debug',
+    why: 'serves /debug/health and, once prometheus is enabled, metrics; /debug/pprof and /debug/vars are not served',
+    when: (value) => hasAddress(value) && !hasMetrics(value),
+  },
   {
     path: 'http.tls.ciphersuites',
     why: 'names 3DES, which OpenSSL no longer has: it is left out',
@@ -87,7 +92,7 @@ function matching(rows: readonly Row[], tree: Tree, byDefault: (value: TreeValue
     .map(({ path, why }) => ({ path, message: why }))
 }
 
-/** A driver or a kind of access control is meant as soon as it has a name. */
+/** A driver is meant as soon as it has a name. */
 function isNamed(): boolean {
   return true
 }
@@ -110,4 +115,12 @@ function hasEnabledEntry(entries: TreeValue): boolean {
   return (
     !Array.isArray(entries) || entries.some((entry) => !isTree(entry) || readFlag(entry.disabled) !== true)
   )
+}
+
+function hasAddress(debug: TreeValue): boolean {
+  return isTree(debug) && debug.addr !== undefined && isThere(debug.addr)
+}
+
+function hasMetrics(debug: TreeValue): boolean {
+  return isTree(debug) && readFlag(valueAt(debug, ['prometheus', 'enabled'])) === true
 }

@@ -1,5 +1,5 @@
 /** The whole domain as interfaces: what the wire, the cache and the maintenance work know of the registry. */
-import type { Descriptor } from './descriptor.ts'
+import type { Descriptor, ReferrerDescriptor } from './descriptor.ts'
 import type { Digest, DigestAlgorithm } from './digest.ts'
 import type { Manifest } from './manifest/manifest.ts'
 import type { RepositoryName, Tag } from './reference.ts'
@@ -8,6 +8,11 @@ import type { ByteRange } from './storage-driver.ts'
 /** Where a list goes on: names behind `after`, in byte order. */
 export interface Page {
   after?: string
+}
+
+/** Which referrers of a manifest; `after` is a digest. */
+export interface ReferrerQuery extends Page {
+  artifactType?: string
 }
 
 export interface Registry {
@@ -41,20 +46,28 @@ export interface BlobService {
   /** @throws RegistryError BLOB_UNKNOWN unless this repository has it */
   open(digest: Digest): Promise<Blob>
   /** Begins an upload. `algorithm` is the one the client means to name the blob by, where it says so. */
-  upload(options?: { algorithm?: DigestAlgorithm }): Promise<BlobUpload>
-  /** Continues an upload, on this replica or another.
+  upload(options?: UploadOptions): Promise<BlobUpload>
+  /** Continues an upload, on this replica or another. Where an owner is named, one that is another's is unknown.
    *  @throws RegistryError BLOB_UPLOAD_UNKNOWN */
-  resume(id: string): Promise<BlobUpload>
-  /** Makes a blob of another repository one of this one too, without moving bytes. Without `from`, any repository that
-   *  has it will do.
+  resume(id: string, options?: { owner?: string | undefined }): Promise<BlobUpload>
+  /** Makes a blob of another repository one of this one too, without moving bytes.
+   *  @param from the repository, or which ones may be looked into; any, when it is absent
    *  @throws RegistryError BLOB_UNKNOWN */
-  mount(digest: Digest, from?: RepositoryName): Promise<Descriptor>
+  mount(digest: Digest, from?: MountSource): Promise<Descriptor>
   /** The digests of the blobs, aliases by another algorithm included. */
   all(page?: Page): AsyncIterable<Digest>
   /** Removes the link; the bytes are removed by garbage collection.
    *  @throws RegistryError BLOB_UNKNOWN */
   delete(digest: Digest): Promise<void>
 }
+
+export interface UploadOptions {
+  readonly algorithm?: DigestAlgorithm | undefined
+  /** Whose it is; absent where everybody may go on with it. */
+  readonly owner?: string | undefined
+}
+
+export type MountSource = RepositoryName | ((repository: RepositoryName) => boolean)
 
 /** A blob that can be read. */
 export interface Blob {
@@ -115,6 +128,9 @@ export interface ManifestService {
    *  @throws RegistryError MANIFEST_UNKNOWN */
   delete(digest: Digest): Promise<void>
   all(page?: Page): AsyncIterable<Digest>
+  /** The manifests of this repository whose subject is the digest, in the order of their digests; the subject itself
+   *  need not be there. */
+  referrers(subject: Digest, query?: ReferrerQuery): AsyncIterable<ReferrerDescriptor>
 }
 
 export interface TagService {
@@ -134,6 +150,22 @@ export interface TagService {
   history(tag: Tag): AsyncIterable<Digest>
 }
 
+/** What a signature is one of: Docker's signed schema 1, sigstore's cosign, the Notary Project's Notation. */
+export type SignatureKind = 'jws' | 'cosign' | 'notation'
+
+/** A signature of a manifest, wherever it is kept. */
+export interface SignatureInfo {
+  readonly kind: SignatureKind
+  /** Of the signature itself, which is a blob of the repository. */
+  readonly descriptor: Descriptor
+  /** The manifest that carries it; a JWS has none. */
+  readonly manifest?: Digest
+  /** Of the carrying manifest and of the signature in it. */
+  readonly annotations: Readonly<Record<string, string>>
+  /** When the repository got it, by the storage's clock. */
+  readonly pushedAt: Date
+}
+
 /** Signatures of manifests, kept apart from them: who signs later changes neither the manifest nor its digest. */
 export interface SignatureService {
   /** The JWS signatures of a manifest, each as JSON, in byte order of their digests: at most `MAX_SIGNATURES` of them.
@@ -143,4 +175,6 @@ export interface SignatureService {
    *  the manifest, which then never stands without them, where it is named by its canonical digest.
    *  @throws RegistryError MANIFEST_UNKNOWN for another digest that names no manifest */
   put(digest: Digest, ...signatures: Uint8Array[]): Promise<void>
+  /** Every signature known of the manifest, whatever its kind; the manifest itself need not be there. */
+  list(digest: Digest): AsyncIterable<SignatureInfo>
 }

@@ -30,6 +30,7 @@ const answers = {
   PAGINATION_NUMBER_INVALID: { status: 400, message: 'invalid number of results requested' },
   // Not NAME_UNKNOWN: a client that asks for referrers would take the repository for missing and not fall back.
   PATH_UNKNOWN: { status: 404, code: 'UNSUPPORTED', message: 'no such path in the registry API' },
+  REQUEST_INVALID: { status: 400, code: 'UNSUPPORTED', message: 'the request is not understood' },
   RANGE_INVALID: { status: 416, message: 'invalid content range' },
   SIZE_INVALID: { status: 400, message: 'provided length did not match content length' },
   TAG_INVALID: { status: 400, message: 'manifest tag did not match URI' },
@@ -40,7 +41,7 @@ const answers = {
   UNSUPPORTED: { status: 405, message: 'the operation is unsupported' },
 } as const satisfies Record<ErrorCode, Answer>
 
-/** Seconds after which a client may try again what failed for want of file handles. */
+/** Seconds after which a client may try again what was refused for want of file handles, or of patience. */
 const RETRY_AFTER_SECONDS = 1
 
 /** The JSON answer of an error: the status of the first, all of them in the body. */
@@ -49,7 +50,8 @@ export function errorReply(error: RegistryError): WholeReply {
     const answer: Answer = answers[code]
     return { code: answer.code ?? code, message: message || answer.message, detail }
   })
-  const headers = error.code === 'UNAVAILABLE' ? { 'retry-after': String(RETRY_AFTER_SECONDS) } : undefined
+  const mayTryAgain = error.code === 'UNAVAILABLE' || error.code === 'TOOMANYREQUESTS'
+  const headers = mayTryAgain ? { 'retry-after': String(RETRY_AFTER_SECONDS) } : undefined
   return jsonReply(answers[error.code].status, { errors }, headers)
 }
 

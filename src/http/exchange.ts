@@ -1,6 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Action, Identity } from '../core/access-controller.ts'
+import type { RepositoryName } from '../core/reference.ts'
 import type { Registry, Repository } from '../core/registry.ts'
+import type { TokenIssuer } from '../core/token-issuer.ts'
 import { requestBody } from './body.ts'
+import { clientAddress } from './client-address.ts'
 import { locationOf } from './location.ts'
 import type { ProgressFloor } from './progress-floor.ts'
 import type { Route } from './routes.ts'
@@ -11,12 +15,18 @@ export interface ExchangeParts {
   readonly registry: Registry
   readonly settings: HttpSettings
   readonly floor: ProgressFloor
+  /** Absent where the registry gives out no tokens. */
+  readonly issuer: TokenIssuer | undefined
 }
 
 /** One request on its way to a reply: what a handler may ask of it. */
 export class Exchange {
   readonly request: IncomingMessage
   readonly reference: string
+  /** Who sent it. */
+  readonly identity: Identity
+  /** Who turned out to have sent it, where the operation finds that out itself. */
+  actor: Pick<Identity, 'name' | 'kind'> | undefined
   readonly #response: ServerResponse
   readonly #route: Route
   readonly #parts: ExchangeParts
@@ -25,10 +35,11 @@ export class Exchange {
   constructor(
     request: IncomingMessage,
     response: ServerResponse,
-    { route, parts }: { route: Route; parts: ExchangeParts },
+    { route, parts, identity }: { route: Route; parts: ExchangeParts; identity: Identity },
   ) {
     this.request = request
     this.reference = route.reference
+    this.identity = identity
     this.#response = response
     this.#route = route
     this.#parts = parts
@@ -49,6 +60,16 @@ export class Exchange {
     return this.#parts.registry.repository(repository)
   }
 
+  /** Absent where the registry gives out no tokens. */
+  get issuer(): TokenIssuer | undefined {
+    return this.#parts.issuer
+  }
+
+  /** Whether the sender may do something to the repository that the path names, or to another. */
+  may(action: Action, repository: RepositoryName | undefined = this.#route.repository): boolean {
+    return repository !== undefined && this.identity.may(action, repository)
+  }
+
   get isHead(): boolean {
     return this.request.method === 'HEAD'
   }
@@ -56,6 +77,11 @@ export class Exchange {
   get query(): URLSearchParams {
     this.#query ??= new URLSearchParams(queryOf(this.request.url ?? ''))
     return this.#query
+  }
+
+  /** Where it comes from, as far as that can be trusted. */
+  get address(): string {
+    return clientAddress(this.request, this.settings.trustedProxies)
   }
 
   /** The request's body as it comes in. Chunks belong to whoever takes them. */

@@ -80,6 +80,12 @@ export class Listener {
     return closed
   }
 
+  /** Ends connections of HTTP/1.1 on which nothing is asked; those of HTTP/2 are told that the listener closes. */
+  closeIdleConnections(): void {
+    const server = this.#server as Partial<HttpServer>
+    server.closeIdleConnections?.()
+  }
+
   /** Ends what is still there. */
   cutOff(): void {
     this.#cutOff()

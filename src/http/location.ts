@@ -13,10 +13,16 @@ export function locationOf(path: string, request: IncomingMessage, settings: Htt
   return origin === undefined ? prefixed : new URL(prefixed, origin).href
 }
 
-/** Undefined where the client names no host that could be one. */
-function originOf(request: IncomingMessage, settings: HttpSettings): string | undefined {
+/** The registry as the client sees it; undefined where the client names no host that could be one.
+ *  @param plain the scheme of a connection without TLS of which no trusted proxy says more */
+export function originOf(
+  request: IncomingMessage,
+  settings: HttpSettings,
+  plain: 'http' | 'https' = 'http',
+): string | undefined {
+  if (settings.publicUrl !== undefined) return settings.publicUrl.origin
   const forwarded = isTrusted(request, settings) ? forwardedOrigin(request) : {}
-  const scheme = forwarded.scheme ?? ((request.socket as Partial<TLSSocket>).encrypted ? 'https' : 'http')
+  const scheme = forwarded.scheme ?? ((request.socket as Partial<TLSSocket>).encrypted ? 'https' : plain)
   const host = forwarded.host ?? request.headers.host
   return host !== undefined && HOST.test(host) && /^https?$/.test(scheme) ? `${scheme}://${host}` : undefined
 }

@@ -38,12 +38,24 @@ export async function takePage(names: AsyncIterable<string>, count: number): Pro
   return { names: taken, next: undefined }
 }
 
+export interface NextPage {
+  readonly path: string
+  /** Where it begins; undefined when there is none. */
+  readonly next: string | undefined
+  /** How many were asked for; infinite where the client did not say. */
+  readonly count: number
+  /** What the list is filtered by. */
+  readonly artifactType?: string
+}
+
 /** RFC 8288: where the next page is. */
 export function linkToNext(
   exchange: Exchange,
-  { path, next, count }: { path: string; next: string | undefined; count: number },
+  { path, next, count, artifactType }: NextPage,
 ): { link?: string } {
   if (next === undefined) return {}
-  const query = new URLSearchParams({ last: next, n: String(count) })
+  const query = new URLSearchParams({ last: next })
+  if (Number.isFinite(count)) query.set('n', String(count))
+  if (artifactType !== undefined) query.set('artifactType', artifactType)
   return { link: `<${exchange.location(`${path}?${query}`)}>; rel="next"` }
 }

@@ -14,7 +14,7 @@ export interface WholeReply extends Head {
 }
 
 export interface StreamedReply extends Head {
-  /** Its chunks are valid only until the next one is asked for; its length is in the headers. */
+  /** Its chunks are valid only until the next one is asked for; its length is in the headers where it is known. */
   readonly body: AsyncIterable<Uint8Array>
 }
 

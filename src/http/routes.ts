@@ -1,11 +1,16 @@
+import type { Action } from '../core/access-controller.ts'
 import { RegistryError } from '../core/errors.ts'
 import { parseRepositoryName, type RepositoryName } from '../core/reference.ts'
+import { KEY_SET_PATH, TOKEN_PATH } from '../core/token-issuer.ts'
 import type { Exchange } from './exchange.ts'
 import { getApiVersion, redirectToApi } from './handlers/base.ts'
 import { deleteBlob, getBlob } from './handlers/blob.ts'
 import { listRepositories } from './handlers/catalog.ts'
 import { deleteManifest, getManifest, putManifest } from './handlers/manifest.ts'
+import { listReferrers } from './handlers/referrers.ts'
+import { listSignatures } from './handlers/signatures.ts'
 import { listTags } from './handlers/tags.ts'
+import { getKeySet, getToken, postToken } from './handlers/token.ts'
 import { cancelUpload, finishUpload, getUpload, patchUpload, startUpload } from './handlers/upload.ts'
 import type { Reply } from './reply.ts'
 
@@ -22,6 +27,10 @@ export type Resource =
   | 'blob'
   | 'uploads'
   | 'upload'
+  | 'referrers'
+  | 'signatures'
+  | 'token'
+  | 'keySet'
 
 /** Which resource a path names: OCI Distribution Specification 1.1, "Endpoints". */
 export interface Route {
@@ -32,28 +41,36 @@ export interface Route {
   readonly reference: string
 }
 
-/** What a method does to a repository: the word that rights and switches are about. */
-export type Action = 'pull' | 'push' | 'delete'
+/** What an operation needs, and what switches are about: an action on the repository; `tag`, which whoever may push may
+ *  do too; `catalog`, which shows everybody what they may pull; `login`, which shows that one is known. What is `open`
+ *  looks at the credentials itself. */
+export type Access = Action | 'catalog' | 'login' | 'open'
 
 export interface Operation {
-  readonly action: Action
+  readonly access: Access
   readonly handle: Handler
 }
 
-const pull = (handle: Handler): Operation => ({ action: 'pull', handle })
-const push = (handle: Handler): Operation => ({ action: 'push', handle })
-const remove = (handle: Handler): Operation => ({ action: 'delete', handle })
+const needs =
+  (access: Access) =>
+  (handle: Handler): Operation => ({ access, handle })
+const pull = needs('pull')
+const push = needs('push')
+const remove = needs('delete')
+const login = needs('login')
+const catalog = needs('catalog')
+const open = needs('open')
 
-/** Every method of every resource; what is not here is refused. */
+/** The one table of what there is and what it needs: every method of every resource. What is not here is refused. */
 export const operations: Record<Resource, Partial<Record<Method, Operation>>> = {
-  api: { GET: pull(getApiVersion), HEAD: pull(getApiVersion) },
-  apiWithoutSlash: { GET: pull(redirectToApi), HEAD: pull(redirectToApi) },
-  catalog: { GET: pull(listRepositories), HEAD: pull(listRepositories) },
+  api: { GET: login(getApiVersion), HEAD: login(getApiVersion) },
+  apiWithoutSlash: { GET: open(redirectToApi), HEAD: open(redirectToApi) },
+  catalog: { GET: catalog(listRepositories), HEAD: catalog(listRepositories) },
   tags: { GET: pull(listTags), HEAD: pull(listTags) },
   manifest: {
     GET: pull(getManifest),
     HEAD: pull(getManifest),
-    PUT: push(putManifest),
+    PUT: needs('tag')(putManifest),
     DELETE: remove(deleteManifest),
   },
   blob: { GET: pull(getBlob), HEAD: pull(getBlob), DELETE: remove(deleteBlob) },
@@ -65,6 +82,10 @@ export const operations: Record<Resource, Partial<Record<Method, Operation>>> = 
     PUT: push(finishUpload),
     DELETE: push(cancelUpload),
   },
+  referrers: { GET: pull(listReferrers), HEAD: pull(listReferrers) },
+  signatures: { GET: pull(listSignatures), HEAD: pull(listSignatures) },
+  token: { GET: open(getToken), POST: open(postToken) },
+  keySet: { GET: open(getKeySet), HEAD: open(getKeySet) },
 }
 
 /** Parses a path behind the prefix, without its query. Repository names have slashes and references have none, so it
@@ -73,6 +94,8 @@ export const operations: Record<Resource, Partial<Record<Method, Operation>>> = 
 export function parseRoute(path: string): Route | undefined {
   if (path === '/v2/') return { resource: 'api', reference: '' }
   if (path === '/v2') return { resource: 'apiWithoutSlash', reference: '' }
+  if (path === TOKEN_PATH) return { resource: 'token', reference: '' }
+  if (path === KEY_SET_PATH) return { resource: 'keySet', reference: '' }
   if (!path.startsWith('/v2/')) return undefined
   if (path === '/v2/_catalog') return { resource: 'catalog', reference: '' }
   return path.includes('%') ? parseRepositoryRoute(decode(path)) : parseRepositoryRoute(path)
@@ -98,10 +121,19 @@ function parseRepositoryRoute(path: string): Route | undefined {
     }
     case 'tags':
       return reference === 'list' ? route('tags', kindSlash, '') : undefined
+    case 'referrers':
+      return route('referrers', kindSlash)
+    case 'signatures': {
+      const nameEnd = kindSlash - OWN.length
+      return path.startsWith(OWN, nameEnd) ? route('signatures', nameEnd) : undefined
+    }
     default:
       return undefined
   }
 }
+
+/** What stands before what Entrepot has of its own: no component of a name begins like this. */
+const OWN = '/_entrepot'
 
 const NAME_START = '/v2/'.length
 

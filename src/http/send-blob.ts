@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http'
 import { OCTET_STREAM } from '../core/descriptor.ts'
+import type { Digest } from '../core/digest.ts'
 import type { Blob } from '../core/registry.ts'
 import type { ByteRange } from '../core/storage-driver.ts'
 import { ifRangeAllows, matchesEtag, parseRange } from './ranges.ts'
@@ -12,23 +13,16 @@ export function blobReply(blob: Blob, request: { headers: IncomingHttpHeaders; i
   const { digest, size } = blob.descriptor
   const { headers: asked, isHead } = request
   const etag = `"${digest}"`
-  const headers = {
-    etag,
-    'docker-content-digest': digest,
-    'cache-control': 'max-age=31536000, immutable',
-    'accept-ranges': 'bytes',
-    ...harmless(asked),
-  }
+  const headers = headersOf({ etag, digest, accept: asked.accept })
   if (matchesEtag(asked['if-none-match'], etag)) return emptyReply(304, headers)
-  const whole = { ...headers, 'content-type': OCTET_STREAM, 'content-length': size }
-  if (isHead) return { status: 200, headers: whole }
+  if (isHead) return { status: 200, headers: asWhole(headers, size) }
   const range = asked.range !== undefined && ifRangeAllows(asked['if-range'], etag) ? asked.range : undefined
   const wanted = parseRange(range, size)
   switch (wanted.kind) {
     case 'whole': {
       const { content } = blob
-      if (content !== undefined) return { status: 200, headers: whole, body: content }
-      return { status: 200, headers: whole, body: blob.read() }
+      if (content !== undefined) return { status: 200, headers: asWhole(headers, size), body: content }
+      return { status: 200, headers: asWhole(headers, size), body: blob.read() }
     }
     case 'unsatisfiable':
       return emptyReply(416, { ...headers, 'content-range': `bytes */${size}` })
@@ -98,7 +92,21 @@ function lengthOf({ start, end }: ByteRange): number {
 }
 
 /** A blob may be a page with scripts that somebody pushed: a browser must neither run nor show it. */
-function harmless({ accept }: IncomingHttpHeaders): OutgoingHttpHeaders {
-  const sandboxed = { 'content-security-policy': 'sandbox' }
-  return accept?.includes('text/html') ? { ...sandboxed, 'content-disposition': 'attachment' } : sandboxed
+function headersOf({ etag, digest, accept }: { etag: string; digest: Digest; accept: string | undefined }) {
+  const headers: OutgoingHttpHeaders = {
+    etag,
+    'docker-content-digest': digest,
+    'cache-control': 'max-age=31536000, immutable',
+    'accept-ranges': 'bytes',
+    'content-security-policy': 'sandbox',
+  }
+  if (accept?.includes('text/html')) headers['content-disposition'] = 'attachment'
+  return headers
+}
+
+/** The same object, which costs less than another. */
+function asWhole(headers: OutgoingHttpHeaders, size: number): OutgoingHttpHeaders {
+  headers['content-type'] = OCTET_STREAM
+  headers['content-length'] = size
+  return headers
 }

@@ -1,18 +1,26 @@
-import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { AddressInfo, ListenOptions, Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { SecureContextOptions } from 'node:tls'
+import { type AccessController, EVERYBODY, type Identity, OPEN_TO_ALL } from '../core/access-controller.ts'
+import type { AuditLog } from '../core/audit-log.ts'
 import { RegistryError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { Registry } from '../core/registry.ts'
+import type { RequestObserver } from '../core/request-observer.ts'
+import type { TokenIssuer } from '../core/token-issuer.ts'
+import { auditWhenDone } from './audit.ts'
 import { discardBody, hasBody } from './body.ts'
+import { Context, pathWithoutQuery, type WantedOperation } from './context.ts'
 import { errorReply, unforeseen } from './errors.ts'
 import { Exchange, type ExchangeParts } from './exchange.ts'
+import { Gate } from './gate.ts'
 import { Listener } from './listener.ts'
+import { isEnabled, preflightReply, refuseMethod } from './methods.ts'
+import { ObservedRequest } from './observed-request.ts'
 import { ProgressFloor } from './progress-floor.ts'
 import { isWhole, type Reply, type StreamedReply, type WholeReply } from './reply.ts'
-import { type Action, type Method, operations, parseRoute, type Resource } from './routes.ts'
+import { type Method, operations, parseRoute } from './routes.ts'
 import { sendStream, sendWhole } from './send.ts'
 import type { HttpSettings } from './settings.ts'
 import type { TlsSettings } from './tls-settings.ts'
@@ -23,6 +31,14 @@ export interface HttpServerOptions {
   log: Log
   /** Connections are encrypted where it is there. */
   tls?: TlsSettings | undefined
+  /** Default: everybody may do everything. */
+  access?: AccessController
+  /** Gives out tokens; default: nobody does. */
+  issuer?: TokenIssuer | undefined
+  /** Default: none. */
+  audit?: AuditLog | undefined
+  /** Default: nobody is told. */
+  observer?: RequestObserver | undefined
 }
 
 /** The wire: from a request to a reply, with the request's id, its place in the log and its errors. */
@@ -30,21 +46,28 @@ export class HttpServer {
   readonly #listener: Listener
   readonly #settings: HttpSettings
   readonly #log: Log
+  readonly #observer: RequestObserver | undefined
   readonly #floor: ProgressFloor
   readonly #parts: ExchangeParts
+  readonly #gate: Gate
+  readonly #audit: AuditLog | undefined
   readonly #commonHeaders: OutgoingHttpHeaders
   readonly #running = new Set<Promise<void>>()
   #draining = false
 
-  constructor({ registry, settings, log, tls }: HttpServerOptions) {
+  constructor(options: HttpServerOptions) {
+    const { registry, settings, log, observer, access = OPEN_TO_ALL, issuer, audit, tls } = options
     const { limits } = settings
     this.#settings = settings
     this.#log = log
+    this.#observer = observer
     this.#floor = new ProgressFloor({
       bytesPerSecond: limits.minBytesPerSecond,
       graceSeconds: limits.stallSeconds,
     })
-    this.#parts = { registry, settings, floor: this.#floor }
+    this.#parts = { registry, settings, floor: this.#floor, issuer }
+    this.#gate = new Gate(access, settings)
+    this.#audit = audit
     this.#commonHeaders = {
       ...settings.extraHeaders,
       'docker-distribution-api-version': 'registry/2.0',
@@ -98,8 +121,9 @@ export class HttpServer {
   }
 
   #begin(request: IncomingMessage, response: ServerResponse): void {
-    const context: Context = { request, response, id: requestId(request), promisedBytes: undefined }
+    const context = new Context(request, response)
     if (this.#settings.accessLog) this.#logWhenDone(context)
+    if (this.#audit !== undefined) auditWhenDone(context, { audit: this.#audit, settings: this.#settings })
     const reply = this.#reply(context)
     if (isAtHand(reply)) this.#send(reply, context)
     else this.#sendLater(reply, context)
@@ -109,7 +133,7 @@ export class HttpServer {
    *  at and cost no promise. */
   #reply(context: Context): Reply | Promise<Reply> {
     try {
-      return this.#dispatch(context.request, context.response)
+      return this.#dispatch(context)
     } catch (error) {
       return this.#errorReply(error, context)
     }
@@ -120,6 +144,10 @@ export class HttpServer {
     // Of the response, not of the server: between requests keepAliveTimeout must be able to end the connection.
     const stallMs = this.#settings.limits.stallSeconds * 1000
     context.response.setTimeout(stallMs, () => this.#floor.endIfWaiting(socket))
+    // Its head may have gone out before the draining began, with a promise that the connection goes on.
+    context.response.once('close', () => {
+      if (this.#draining) this.#listener.closeIdleConnections()
+    })
     const work = this.#serve(reply, context).finally(() => this.#running.delete(work))
     this.#running.add(work)
   }
@@ -137,38 +165,79 @@ export class HttpServer {
     }
   }
 
-  #dispatch(request: IncomingMessage, response: ServerResponse): Reply | Promise<Reply> {
+  #dispatch(context: Context): Reply | Promise<Reply> {
+    const { request } = context
     const route = parseRoute(pathOf(request, this.#settings.prefix))
     if (route === undefined) throw new RegistryError('PATH_UNKNOWN')
+    if (this.#observer !== undefined) {
+      context.observed = new ObservedRequest(context, { observer: this.#observer, resource: route.resource })
+    }
+    if (request.method === 'OPTIONS') return preflightReply(route.resource, this.#settings)
     const operation = operations[route.resource][request.method as Method]
-    if (operation === undefined || !isEnabled(operation.action, this.#settings)) {
+    if (operation === undefined || !isEnabled(operation.access, this.#settings)) {
       return refuseMethod(route.resource, this.#settings)
     }
-    return operation.handle(new Exchange(request, response, { route, parts: this.#parts }))
+    context.wanted = { route, operation }
+    if (operation.access === 'open') {
+      this.#gate.count(request)
+      return this.#handle(EVERYBODY, context.wanted, context)
+    }
+    const identity = this.#gate.identify(request)
+    return identity instanceof Promise
+      ? identity.then((known) => this.#admit(known, context.wanted!, context))
+      : this.#admit(identity, context.wanted, context)
   }
 
-  #errorReply(error: unknown, { request, id }: Context): WholeReply {
+  #admit(identity: Identity, wanted: WantedOperation, context: Context): Reply | Promise<Reply> {
+    context.identity = identity
+    this.#gate.admit(identity, { access: wanted.operation.access, repository: wanted.route.repository })
+    return this.#handle(identity, wanted, context)
+  }
+
+  #handle(
+    identity: Identity,
+    { route, operation }: WantedOperation,
+    context: Context,
+  ): Reply | Promise<Reply> {
+    const { request, response } = context
+    context.exchange = new Exchange(request, response, { route, parts: this.#parts, identity })
+    return operation.handle(context.exchange)
+  }
+
+  #errorReply(error: unknown, context: Context): WholeReply {
+    const { request, id } = context
     if (error instanceof RegistryError) {
       if (error.cause !== undefined)
         this.#log.warn({ requestId: id, err: error }, 'a request could not be served')
-      return errorReply(error)
+      return error.code === 'UNAUTHORIZED' ? this.#challenged(error, context) : errorReply(error)
     }
     this.#log.error({ requestId: id, method: request.method, err: error }, 'a request failed')
     return errorReply(unforeseen)
   }
 
+  #challenged(error: RegistryError, { request, identity, wanted }: Context): WholeReply {
+    const { access = 'login', repository } = { ...wanted?.operation, ...wanted?.route }
+    return this.#gate.challenged(errorReply(error), { request, identity, wanted: { access, repository } })
+  }
+
   #send(reply: WholeReply, context: Context): void {
+    context.observed?.sendsWhole(reply)
     sendWhole(context.response, { ...reply, headers: this.#headers(reply, context) }, this.#floor)
   }
 
   #stream(reply: StreamedReply, context: Context): Promise<void> {
-    return sendStream(context.response, { ...reply, headers: this.#headers(reply, context) }, this.#floor)
+    const body = context.observed?.counted(reply.body) ?? reply.body
+    return sendStream(
+      context.response,
+      { ...reply, body, headers: this.#headers(reply, context) },
+      this.#floor,
+    )
   }
 
   /** The reply's own and those that every answer carries. */
   #headers(reply: Reply, context: Context): OutgoingHttpHeaders {
     const { request, id } = context
-    context.promisedBytes = reply.headers['content-length']
+    context.answered = reply.headers
     const headers: OutgoingHttpHeaders = { ...this.#commonHeaders, ...reply.headers, 'x-request-id': id }
     if (!request.complete && hasBody(request)) discardRest(request, headers)
     if (this.#draining) headers.connection = 'close'
@@ -192,7 +261,7 @@ export class HttpServer {
         method: request.method,
         path: pathWithoutQuery(request),
         status: response.statusCode,
-        bytes: context.promisedBytes,
+        bytes: context.answered['content-length'],
         milliseconds: Math.round((performance.now() - startedAt) * 10) / 10,
         userAgent: request.headers['user-agent'],
       }
@@ -205,47 +274,14 @@ function isAtHand(reply: Reply | Promise<Reply>): reply is WholeReply {
   return !(reply instanceof Promise) && isWhole(reply)
 }
 
-interface Context {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-  readonly id: string
-  /** The length of the answer's body, once it is known. */
-  promisedBytes: OutgoingHttpHeaders['content-length']
-}
-
 /** How long requests whose connections are gone may take to settle. */
 const SETTLE_MS = 2_000
-
-const REQUEST_ID = /^[A-Za-z0-9._:/+=@-]{1,128}$/
-
-/** The client's own id where it has one that is fit for a header and a log. */
-function requestId(request: IncomingMessage): string {
-  const given = request.headers['x-request-id']
-  return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
-}
-
-function pathWithoutQuery({ url = '' }: IncomingMessage): string {
-  const mark = url.indexOf('?')
-  return mark === -1 ? url : url.slice(0, mark)
-}
 
 /** The path behind the prefix; of a path that is not below the prefix something that no route has. */
 function pathOf(request: IncomingMessage, prefix: string): string {
   const path = pathWithoutQuery(request)
   if (prefix === '') return path
   return path.startsWith(`${prefix}/`) ? path.slice(prefix.length) : ''
-}
-
-function isEnabled(action: Action, { readOnly, deleteEnabled }: HttpSettings): boolean {
-  return action === 'pull' || (!readOnly && (action === 'push' || deleteEnabled))
-}
-
-/** RFC 9110 section 15.5.6: with what would be served. */
-function refuseMethod(resource: Resource, settings: HttpSettings): Reply {
-  const enabled = Object.entries(operations[resource]).filter(([, { action }]) => isEnabled(action, settings))
-  const message = settings.readOnly ? 'the registry is read-only' : 'this method is not enabled here'
-  const refused = errorReply(new RegistryError('UNSUPPORTED', { message }))
-  return { ...refused, headers: { ...refused.headers, allow: enabled.map(([method]) => method).join(', ') } }
 }
 
 /** The body was not wanted. A client that waits for leave to send it will send none, so the connection can't go on. */

@@ -21,6 +21,8 @@ export interface HttpSettings {
   readonly accessLog: boolean
   /** HTTP/2 without TLS is served too. */
   readonly h2c: boolean
+  /** Of each user, or of each address of those who have no name; 0 for any number. */
+  readonly requestsPerSecond: number
   readonly limits: HttpLimits
 }
 

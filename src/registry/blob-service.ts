@@ -1,15 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import { type Descriptor, OCTET_STREAM } from '../core/descriptor.ts'
 import type { ContentSource, DescriptorCache, StoredContent } from '../core/descriptor-cache.ts'
-import { CANONICAL, type Digest, type DigestAlgorithm } from '../core/digest.ts'
+import { CANONICAL, type Digest } from '../core/digest.ts'
 import { isPathNotFound, RegistryError } from '../core/errors.ts'
 import type { RepositoryName } from '../core/reference.ts'
-import type { Blob, BlobService, BlobUpload, Page } from '../core/registry.ts'
+import type { Blob, BlobService, BlobUpload, MountSource, Page, UploadOptions } from '../core/registry.ts'
 import type { ByteRange, StorageDriver } from '../core/storage-driver.ts'
 import type { BlobPool } from './blob-pool.ts'
 import { StoredUpload, type UploadContext } from './blob-upload.ts'
 import type { LinkSet } from './links.ts'
 import type { RepositoryPaths, UploadPaths } from './paths.ts'
+import { isOwner, writeOwner } from './upload-owner.ts'
 import type { UploadSessions } from './upload-sessions.ts'
 
 export interface BlobServiceParts {
@@ -20,8 +21,8 @@ export interface BlobServiceParts {
   readonly layers: LinkSet
   readonly sessions: UploadSessions
   readonly cache: DescriptorCache
-  /** Finds a blob in another repository; in any that has it where none is named. */
-  readonly findElsewhere: (digest: Digest, from?: RepositoryName) => Promise<StoredContent | undefined>
+  /** Finds a blob in another repository; in any that may be looked into where none is named. */
+  readonly findElsewhere: (digest: Digest, from?: MountSource) => Promise<StoredContent | undefined>
 }
 
 const UPLOAD_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
@@ -66,19 +67,21 @@ export class LinkedBlobs implements BlobService {
     return new PooledBlob(await this.#require(digest), this.#parts.pool)
   }
 
-  async upload({ algorithm = CANONICAL }: { algorithm?: DigestAlgorithm } = {}): Promise<BlobUpload> {
+  async upload({ algorithm = CANONICAL, owner }: UploadOptions = {}): Promise<BlobUpload> {
     const id = randomUUID()
     const startedAt = new Date(Math.floor(Date.now() / 1000) * 1000)
     const context = this.#uploadContext(id)
     await this.#parts.storage.put(context.paths.startedAt, Buffer.from(formatSeconds(startedAt)), {
       durable: false,
     })
+    // Second, so that whatever a crash leaves is found and purged; nobody knows the id before the owner does.
+    if (owner !== undefined) await writeOwner(this.#parts.storage, { paths: context.paths, owner })
     this.#parts.sessions.begin(id, [algorithm])
     return new StoredUpload({ id, startedAt, lastWrittenAt: startedAt, size: 0 }, context)
   }
 
-  async resume(id: string): Promise<BlobUpload> {
-    const upload = UPLOAD_ID.test(id) ? await this.#findUpload(id) : undefined
+  async resume(id: string, { owner }: { owner?: string | undefined } = {}): Promise<BlobUpload> {
+    const upload = UPLOAD_ID.test(id) ? await this.#findUploadOf(owner, id) : undefined
     if (upload === undefined)
       throw new RegistryError('BLOB_UPLOAD_UNKNOWN', { detail: { upload: id.slice(0, 64) } })
     return upload
@@ -92,9 +95,9 @@ export class LinkedBlobs implements BlobService {
     }
   }
 
-  async mount(digest: Digest, from?: RepositoryName): Promise<Descriptor> {
+  async mount(digest: Digest, from?: MountSource): Promise<Descriptor> {
     const blob = await this.#parts.findElsewhere(digest, from)
-    if (blob === undefined) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest, from } })
+    if (blob === undefined) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
     await this.#parts.cache.learn(this.#source, digest, async () => {
       await this.#parts.layers.add(blob.canonical, digest)
       return blob
@@ -117,6 +120,16 @@ export class LinkedBlobs implements BlobService {
     const blob = await this.find(digest)
     if (blob === undefined) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
     return blob
+  }
+
+  async #findUploadOf(owner: string | undefined, id: string): Promise<BlobUpload | undefined> {
+    if (owner === undefined) return this.#findUpload(id)
+    const paths = this.#parts.paths.upload(id)
+    const [upload, isTheirs] = await Promise.all([
+      this.#findUpload(id),
+      isOwner(this.#parts.storage, { paths, owner }),
+    ])
+    return isTheirs ? upload : undefined
   }
 
   async #findUpload(id: string): Promise<BlobUpload | undefined> {

@@ -80,6 +80,8 @@ export class StoredUpload implements BlobUpload {
     } finally {
       await writer.close().finally(() => {
         this.#size = writer.size
+        // Of bytes that could not be kept the hash knows all the same: it must not stand for others in their place.
+        if (running?.size !== writer.size) this.#context.sessions.end(this.id)
       })
     }
     if (!last && running !== undefined) await this.#remember(running.snapshot())
@@ -101,6 +103,7 @@ export class StoredUpload implements BlobUpload {
 
   async #finish(digest: Digest): Promise<Descriptor> {
     const { pool, layers, paths, learn } = this.#context
+    await this.#requireSize()
     const known = await this.#digests(algorithmOf(digest))
     if (!known.digests.includes(digest)) {
       await this.#remove()
@@ -117,6 +120,17 @@ export class StoredUpload implements BlobUpload {
     })
     await this.#remove()
     return descriptor
+  }
+
+  /** The digests are those of as many bytes as there were when the upload was looked up. */
+  async #requireSize(): Promise<void> {
+    const info = await this.#context.storage.stat(this.#context.paths.data).catch((error) => {
+      if (this.#size > 0 || !isPathNotFound(error)) throw error
+    })
+    const size = info?.kind === 'file' ? info.size : 0
+    if (size === this.#size) return
+    this.#size = size
+    throw new RegistryError('RANGE_INVALID', { message: OUT_OF_STEP })
   }
 
   /** A finish that is repeated, or comes second, finds the bytes gone from the upload and the blob in the repository. */
@@ -190,10 +204,12 @@ async function copy(
   }
 }
 
-/** Another process wrote to the upload since it was looked up. */
+const OUT_OF_STEP = 'the upload has another size by now'
+
+/** Somebody else wrote to the upload since it was looked up. */
 function outOfStep(error: unknown): never {
   if (error instanceof StorageError && error.code === 'OFFSET_INVALID') {
-    throw new RegistryError('RANGE_INVALID', { message: 'the upload has another size by now', cause: error })
+    throw new RegistryError('RANGE_INVALID', { message: OUT_OF_STEP, cause: error })
   }
   throw error
 }

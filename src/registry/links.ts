@@ -9,12 +9,12 @@ import { digestFromFolder } from './paths.ts'
 /** Link files: small files that hold a digest. They are written exactly and read leniently: a link that a crash of
  *  some other registry left empty or broken counts as absent, and is logged once. */
 export class Links {
-  readonly #storage: StorageDriver
+  readonly #storage: Pick<StorageDriver, 'get' | 'put'>
   readonly #log: Log
   readonly #reported = new Set<string>()
   readonly #joined = new JoinedReads((path) => this.#read(path))
 
-  constructor(storage: StorageDriver, log: Log) {
+  constructor(storage: Pick<StorageDriver, 'get' | 'put'>, log: Log) {
     this.#storage = storage
     this.#log = log
   }
@@ -66,13 +66,18 @@ export class LinkSet {
 
   /** The canonical digest of the content that the set has under this name. */
   get(digest: Digest): Promise<Digest | undefined> {
-    return this.#links.read(`${this.#member(digest)}/link`)
+    return this.#links.read(this.path(digest))
+  }
+
+  /** Where the link stands, if it does. */
+  path(name: Digest): string {
+    return `${this.#member(name)}/link`
   }
 
   /** Adds content by its canonical digest and, where it was named by another, by that one too. */
   async add(canonical: Digest, name: Digest = canonical, precedence?: Precedence): Promise<void> {
-    await this.#links.write(`${this.#member(canonical)}/link`, canonical, precedence)
-    if (name !== canonical) await this.#links.write(`${this.#member(name)}/link`, canonical)
+    await this.#links.write(this.path(canonical), canonical, precedence)
+    if (name !== canonical) await this.#links.write(this.path(name), canonical)
   }
 
   /** Removes every name of the content, and says which it had. */

@@ -1,4 +1,4 @@
-import type { Descriptor } from '../core/descriptor.ts'
+import type { Descriptor, ReferrerDescriptor } from '../core/descriptor.ts'
 import type { ContentInfo, ContentSource, DescriptorCache, StoredContent } from '../core/descriptor-cache.ts'
 import { algorithmOf, type Digest, digestOf } from '../core/digest.ts'
 import { RegistryError } from '../core/errors.ts'
@@ -11,6 +11,7 @@ import type {
   BlobService,
   ManifestService,
   Page,
+  ReferrerQuery,
   SignatureService,
   StoredManifest,
   TagService,
@@ -19,6 +20,8 @@ import { allDone } from './all-done.ts'
 import type { BlobPool } from './blob-pool.ts'
 import type { LinkSet } from './links.ts'
 import { mapInOrder } from './map-in-order.ts'
+import { readReferrer } from './referrers/read-referrer.ts'
+import type { Referrers } from './referrers.ts'
 
 export interface ManifestServiceParts {
   readonly repository: RepositoryName
@@ -26,7 +29,8 @@ export interface ManifestServiceParts {
   readonly blobs: BlobService
   readonly revisions: LinkSet
   readonly tags: TagService
-  readonly signatures: SignatureService
+  readonly referrers: () => Referrers
+  readonly signatures: Pick<SignatureService, 'get' | 'put'>
   readonly cache: DescriptorCache
   readonly policy: ManifestPolicy
 }
@@ -87,7 +91,7 @@ export class LinkedManifests implements ManifestService {
         this.#parts.pool.put(canonical, payload),
         this.#parts.signatures.put(canonical, ...manifest.signatures),
       ])
-      await allDone([stored, this.#parts.revisions.add(canonical, digest, { after: stored })])
+      await this.#link(manifest, { canonical, name: digest, stored })
       return { descriptor: { mediaType, digest, size: payload.length }, canonical }
     })
     return descriptor
@@ -97,11 +101,36 @@ export class LinkedManifests implements ManifestService {
     const canonical = await this.#parts.revisions.get(digest)
     if (canonical === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
     for await (const tag of this.#parts.tags.lookup(canonical)) await this.#parts.tags.untag(tag)
-    await this.#parts.cache.evict(this.#source, await this.#parts.revisions.remove(canonical))
+    const subject = (await readReferrer(this.#parts.pool, { canonical }))?.subject
+    const names = await this.#parts.revisions.remove(canonical)
+    await this.#parts.cache.evict(this.#source, names)
+    if (subject === undefined) return
+    for (const name of names) await this.#parts.referrers().removed({ subject, name, canonical })
   }
 
   all(page?: Page): AsyncIterable<Digest> {
     return this.#parts.revisions.all(page)
+  }
+
+  referrers(subject: Digest, query?: ReferrerQuery): AsyncIterable<ReferrerDescriptor> {
+    return this.#parts.referrers().list(subject, query)
+  }
+
+  /** The list of the subject's referrers has the manifest before the repository has it: see `ReferrerLinks`. */
+  async #link(
+    { subject, payload }: Manifest,
+    { canonical, name, stored }: { canonical: Digest; name: Digest; stored: Promise<void> },
+  ): Promise<void> {
+    const { revisions } = this.#parts
+    if (subject === undefined) {
+      await allDone([stored, revisions.add(canonical, name, { after: stored })])
+      return
+    }
+    const referrers = this.#parts.referrers()
+    const referrer = { subject: subject.digest, name, canonical }
+    const listed = referrers.add(referrer, { after: stored })
+    await allDone([stored, listed, revisions.add(canonical, name, { after: listed })])
+    await referrers.added(referrer, payload)
   }
 
   async #requireReferences(manifest: Manifest): Promise<void> {

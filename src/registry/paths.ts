@@ -12,13 +12,19 @@ import type { RepositoryName, Tag } from '../core/reference.ts'
  *     ├── _manifests
  *     │   ├── revisions/<alg>/<hex>/link              … this manifest
  *     │   ├── revisions/<alg>/<hex>/signatures/<alg>/<hex>/link   … this JWS signature of it, a blob of its own
- *     │   └── tags/<tag>
- *     │       ├── current/link                        what the tag names
- *     │       ├── current/name                        Entrepot's own: its digest by another algorithm
- *     │       └── index/<alg>/<hex>/link              everything it ever named
+ *     │   ├── tags/<tag>
+ *     │   │   ├── current/link                        what the tag names
+ *     │   │   ├── current/name                        Entrepot's own: its digest by another algorithm
+ *     │   │   └── index/<alg>/<hex>/link              everything it ever named
+ *     │   └── referrers                               Entrepot's own
+ *     │       ├── backfill                            how far the manifests from before were looked at
+ *     │       └── <alg>/<hex of a subject>
+ *     │           ├── <alg>/<hex>/link                a manifest that refers to it, by the name it was pushed by
+ *     │           └── summaries/<alg>-<digit>         what the list says of those whose hex begins with the digit
  *     └── _uploads/<uuid>
  *         ├── data                                    the bytes so far
  *         ├── startedat                               RFC 3339, UTC, whole seconds
+ *         ├── owner                                   Entrepot's own: whoever may go on with it
  *         └── digests                                 Entrepot's own: the digests of the bytes so far
  * ```
  *
@@ -48,6 +54,8 @@ export class RepositoryPaths {
   readonly revisions: string
   readonly tags: string
   readonly uploads: string
+  readonly referrers: string
+  readonly backfill: string
 
   constructor(name: RepositoryName) {
     this.root = `${REPOSITORIES}/${name}`
@@ -56,6 +64,12 @@ export class RepositoryPaths {
     this.revisions = `${this.manifests}/revisions`
     this.tags = `${this.manifests}/tags`
     this.uploads = `${this.root}/_uploads`
+    this.referrers = `${this.manifests}/referrers`
+    this.backfill = `${this.referrers}/backfill`
+  }
+
+  subject(digest: Digest): SubjectPaths {
+    return new SubjectPaths(`${this.referrers}/${algorithmOf(digest)}/${hexOf(digest)}`)
   }
 
   tag(tag: Tag): TagPaths {
@@ -86,16 +100,40 @@ export class TagPaths {
   }
 }
 
+/** What is kept of a manifest's referrers, whether or not the manifest is there. */
+export class SubjectPaths {
+  readonly folder: string
+
+  constructor(folder: string) {
+    this.folder = folder
+  }
+
+  /** A folder whose children are named after the referrers that were pushed by this algorithm. */
+  referrers(algorithm: DigestAlgorithm): string {
+    return `${this.folder}/${algorithm}`
+  }
+
+  referrer(name: Digest): string {
+    return `${this.referrers(algorithmOf(name))}/${hexOf(name)}`
+  }
+
+  summary(name: string): string {
+    return `${this.folder}/summaries/${name}`
+  }
+}
+
 export class UploadPaths {
   readonly folder: string
   readonly data: string
   readonly startedAt: string
+  readonly owner: string
   readonly digests: string
 
   constructor(folder: string) {
     this.folder = folder
     this.data = `${folder}/data`
     this.startedAt = `${folder}/startedat`
+    this.owner = `${folder}/owner`
     this.digests = `${folder}/digests`
   }
 }

@@ -1,15 +1,20 @@
 import { LRUCache } from 'lru-cache'
 import { type DescriptorCache, NO_CACHE, type StoredContent } from '../core/descriptor-cache.ts'
 import { algorithmOf, CANONICAL, type Digest } from '../core/digest.ts'
+import { type Locks, ProcessLocks } from '../core/locks.ts'
 import type { Log } from '../core/log.ts'
 import type { ManifestPolicy } from '../core/manifest/policy.ts'
 import type { RepositoryName } from '../core/reference.ts'
-import type { BlobUpload, Page, Registry, Repository } from '../core/registry.ts'
+import type { BlobUpload, MountSource, Page, Registry, Repository } from '../core/registry.ts'
 import type { StorageDriver } from '../core/storage-driver.ts'
 import { allDone } from './all-done.ts'
 import { BlobPool } from './blob-pool.ts'
 import { REPOSITORY_MARKS, repositoryNames } from './catalog.ts'
 import { Links } from './links.ts'
+import { Backfills } from './referrers/backfill.ts'
+import { FallbackMemory } from './referrers/fallback-tag.ts'
+import { ReferrerMemory } from './referrers/memory.ts'
+import { Overlay } from './referrers/overlay.ts'
 import { type SharedParts, StoredRepository } from './repository.ts'
 import { SmallContent } from './small-content.ts'
 import { Storage } from './storage.ts'
@@ -22,8 +27,12 @@ export interface RegistryOptions {
   policy: ManifestPolicy
   /** Closed together with the registry. Default: none. */
   cache?: DescriptorCache
+  /** True where nothing may be written. Default: false. */
+  readOnly?: boolean
   /** How many bytes of manifests and small blobs are kept in memory. Default: none. */
   smallContentBytes?: number
+  /** By which it keeps others from writing to an upload. Default: those of this process. */
+  locks?: Locks
   log: Log
 }
 
@@ -36,16 +45,31 @@ export class StoredRegistry implements Registry {
   /** They hold nothing that would have to be the same everywhere: it is only quicker not to make them anew. */
   readonly #repositories = new LRUCache<RepositoryName, StoredRepository>({ max: MAX_KEPT_REPOSITORIES })
 
-  constructor({ driver, policy, cache = NO_CACHE, smallContentBytes = 0, log }: RegistryOptions) {
+  constructor({
+    driver,
+    policy,
+    cache = NO_CACHE,
+    readOnly = false,
+    smallContentBytes = 0,
+    locks = new ProcessLocks(),
+    log,
+  }: RegistryOptions) {
     const storage = new Storage(driver)
+    const own = readOnly ? new Overlay(storage) : storage
     this.#shared = {
       storage,
       pool: new BlobPool({ storage, small: new SmallContent({ maxBytes: smallContentBytes }), log }),
       links: new Links(storage, log),
-      sessions: new UploadSessions(),
+      own,
+      ownLinks: new Links(own, log),
+      sessions: new UploadSessions(locks),
       cache,
       tagNames: new TagNames({ maxEntries: cache === NO_CACHE ? 0 : MAX_TAG_NAMES }),
       policy,
+      backfills: new Backfills(),
+      fallbackMemory: new FallbackMemory(),
+      referrerMemory: new ReferrerMemory(),
+      readOnly,
       log,
       findElsewhere: (digest, from) => this.#findBlob(digest, from),
     }
@@ -66,6 +90,7 @@ export class StoredRegistry implements Registry {
   }
 
   async close(): Promise<void> {
+    await this.#shared.backfills.close()
     await allDone([this.#shared.cache.close(), this.#shared.storage.close()])
   }
 
@@ -77,12 +102,12 @@ export class StoredRegistry implements Registry {
     return repository
   }
 
-  async #findBlob(digest: Digest, from: RepositoryName | undefined): Promise<StoredContent | undefined> {
-    if (from !== undefined) return this.#repository(from).blobs.find(digest)
+  async #findBlob(digest: Digest, from: MountSource = () => true): Promise<StoredContent | undefined> {
+    if (typeof from === 'string') return this.#repository(from).blobs.find(digest)
     if (algorithmOf(digest) === CANONICAL && (await this.#shared.pool.size(digest)) === undefined)
       return undefined
     for await (const name of this.repositories()) {
-      const blob = await this.#repository(name).blobs.find(digest)
+      const blob = from(name) ? await this.#repository(name).blobs.find(digest) : undefined
       if (blob !== undefined) return blob
     }
     return undefined

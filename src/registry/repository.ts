@@ -7,9 +7,17 @@ import type { StorageDriver } from '../core/storage-driver.ts'
 import type { BlobPool } from './blob-pool.ts'
 import { type BlobServiceParts, LinkedBlobs } from './blob-service.ts'
 import { REPOSITORY_MARKS } from './catalog.ts'
+import { KnownSignatures } from './known-signatures.ts'
 import { LinkSet, type Links } from './links.ts'
 import { LinkedManifests } from './manifest-service.ts'
 import { RepositoryPaths } from './paths.ts'
+import { type Backfills, ReferrerBackfill } from './referrers/backfill.ts'
+import { ReferrerDescriptors } from './referrers/descriptors.ts'
+import { type FallbackMemory, FallbackTags } from './referrers/fallback-tag.ts'
+import { ReferrerLinks } from './referrers/links.ts'
+import type { ReferrerMemory } from './referrers/memory.ts'
+import type { SmallFiles } from './referrers/overlay.ts'
+import { Referrers } from './referrers.ts'
 import { LinkedSignatures } from './signature-service.ts'
 import type { TagNames } from './tag-names.ts'
 import { LinkedTags } from './tag-service.ts'
@@ -20,10 +28,18 @@ export interface SharedParts {
   readonly storage: StorageDriver
   readonly pool: BlobPool
   readonly links: Links
+  /** What the registry keeps beside Distribution's layout. Where nothing may be written it is kept in memory. */
+  readonly own: SmallFiles
+  readonly ownLinks: Links
   readonly sessions: UploadSessions
   readonly cache: DescriptorCache
   readonly tagNames: TagNames
   readonly policy: ManifestPolicy
+  readonly backfills: Backfills
+  readonly fallbackMemory: FallbackMemory
+  readonly referrerMemory: ReferrerMemory
+  /** Nothing may be written, whatever is asked for. */
+  readonly readOnly: boolean
   readonly log: Log
   readonly findElsewhere: BlobServiceParts['findElsewhere']
 }
@@ -33,9 +49,12 @@ export class StoredRepository implements Repository {
   readonly blobs: LinkedBlobs
   readonly manifests: LinkedManifests
   readonly tags: LinkedTags
-  readonly signatures: LinkedSignatures
-  readonly #storage: StorageDriver
-  readonly #root: string
+  readonly #shared: SharedParts
+  readonly #paths: RepositoryPaths
+  readonly #revisions: LinkSet
+  readonly #linkedSignatures: LinkedSignatures
+  #referrers: Referrers | undefined
+  #signatures: KnownSignatures | undefined
 
   constructor(name: RepositoryName, shared: SharedParts) {
     const paths = new RepositoryPaths(name)
@@ -43,7 +62,7 @@ export class StoredRepository implements Repository {
     const revisions = new LinkSet(paths.revisions, shared)
     this.name = name
     this.tags = new LinkedTags({ ...shared, repository: name, paths, revisions, names: shared.tagNames })
-    this.signatures = new LinkedSignatures({ ...shared, paths, revisions })
+    this.#linkedSignatures = new LinkedSignatures({ ...shared, paths, revisions })
     this.blobs = new LinkedBlobs({ ...shared, repository: name, paths, layers })
     this.manifests = new LinkedManifests({
       ...shared,
@@ -51,16 +70,54 @@ export class StoredRepository implements Repository {
       blobs: this.blobs,
       revisions,
       tags: this.tags,
-      signatures: this.signatures,
+      referrers: () => this.#listOfReferrers(),
+      signatures: this.#linkedSignatures,
     })
-    this.#storage = shared.storage
-    this.#root = paths.root
+    this.#shared = shared
+    this.#paths = paths
+    this.#revisions = revisions
   }
 
   async exists(): Promise<boolean> {
-    for await (const { name } of this.#storage.list(this.#root, { atOnce: true })) {
+    for await (const { name } of this.#shared.storage.list(this.#paths.root, { atOnce: true })) {
       if (REPOSITORY_MARKS.some((mark) => mark === name)) return true
     }
     return false
   }
+
+  /** Made when it is asked for: few requests do. */
+  get signatures(): KnownSignatures {
+    this.#signatures ??= new KnownSignatures({
+      ...this.#shared,
+      revisions: this.#revisions,
+      linked: this.#linkedSignatures,
+      manifests: this.manifests,
+      tags: this.tags,
+    })
+    return this.#signatures
+  }
+
+  #listOfReferrers(): Referrers {
+    this.#referrers ??= referrersOf(this.name, this.#parts)
+    return this.#referrers
+  }
+
+  get #parts(): RepositoryParts {
+    return { ...this.#shared, paths: this.#paths, revisions: this.#revisions }
+  }
+}
+
+interface RepositoryParts extends SharedParts {
+  readonly paths: RepositoryPaths
+  readonly revisions: LinkSet
+}
+
+function referrersOf(repository: RepositoryName, parts: RepositoryParts): Referrers {
+  const links = new ReferrerLinks(parts)
+  return new Referrers({
+    links,
+    descriptors: new ReferrerDescriptors({ ...parts, links, memory: parts.referrerMemory }),
+    backfill: new ReferrerBackfill({ ...parts, repository, referrers: links }),
+    fallbackTags: new FallbackTags({ ...parts, referrers: links, memory: parts.fallbackMemory }),
+  })
 }

@@ -22,7 +22,7 @@ const READ_CONCURRENCY = 16
 
 /** The signatures of a repository's manifests where Distribution kept them in 2015: each is a blob of its own, and the
  *  folder of the manifest's revision has a link to it. A signature whose bytes are gone or damaged counts as absent. */
-export class LinkedSignatures implements SignatureService {
+export class LinkedSignatures implements Pick<SignatureService, 'get' | 'put'> {
   readonly #parts: SignatureServiceParts
 
   constructor(parts: SignatureServiceParts) {
@@ -53,6 +53,14 @@ export class LinkedSignatures implements SignatureService {
         await allDone([stored, links.add(name, name, { after: stored })])
       }),
     )
+  }
+
+  /** The digests of the signatures, and where their links stand. */
+  async *all(digest: Digest): AsyncIterable<{ name: Digest; link: string }> {
+    const canonical = await this.#canonical(digest)
+    if (canonical === undefined) return
+    const links = this.#links(canonical)
+    for await (const name of links.all()) yield { name, link: links.path(name) }
   }
 
   async #canonical(digest: Digest): Promise<Digest | undefined> {

@@ -1,24 +1,28 @@
 import { LRUCache } from 'lru-cache'
 import { CANONICAL, type Digest, type DigestAlgorithm, Digester } from '../core/digest.ts'
 import { RegistryError } from '../core/errors.ts'
+import type { Locks } from '../core/locks.ts'
 
-/** What this process knows of the uploads it serves, beyond what is on storage: who is writing, and the live hash of
- *  the bytes so far. Losing an entry costs a re-read of the bytes at the end, nothing else. */
+/** What is known of uploads beyond what is on storage: who is writing, and, in this process alone, the live hash of the
+ *  bytes so far. Losing a hash costs a re-read of the bytes at the end, nothing else. */
 export class UploadSessions {
-  readonly #busy = new Set<string>()
+  readonly #locks: Locks
   readonly #running = new LRUCache<string, RunningDigests>({ max: MAX_RUNNING })
 
-  /** Keeps others from writing to the upload while the work runs.
+  constructor(locks: Locks) {
+    this.#locks = locks
+  }
+
+  /** Keeps others from writing to the upload while the work runs, in other processes too.
    *  @throws RegistryError RANGE_INVALID when somebody is writing already */
   async exclusively<Result>(uploadId: string, work: () => Promise<Result>): Promise<Result> {
-    if (this.#busy.has(uploadId)) {
+    if (!(await this.#locks.acquire(uploadId))) {
       throw new RegistryError('RANGE_INVALID', { message: 'another request is writing to this upload' })
     }
-    this.#busy.add(uploadId)
     try {
       return await work()
     } finally {
-      this.#busy.delete(uploadId)
+      await this.#locks.release(uploadId)
     }
   }
 

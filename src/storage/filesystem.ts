@@ -108,7 +108,7 @@ export class FilesystemDriver implements StorageDriver {
     const read = atOnce ? childrenAtOnce : orderedChildren
     try {
       for await (const entry of read(location, { after, isWanted: isName })) {
-        const kind = await kindOf(entry)
+        const kind = entry.isSymbolicLink() ? await kindBehind(entry) : kindOf(entry)
         if (kind === undefined || (kind === 'file' && isTemporary(entry.name))) continue
         yield { name: entry.name, kind }
       }
@@ -273,17 +273,18 @@ async function fillAndClose(
   }
 }
 
-/** Undefined for what is neither: a socket, a link that leads nowhere. */
-async function kindOf(entry: fs.Dirent): Promise<Entry['kind'] | undefined> {
+/** Undefined for what is neither, such as a socket. */
+function kindOf(entry: Pick<fs.Dirent, 'isFile' | 'isDirectory'>): Entry['kind'] | undefined {
   if (entry.isFile()) return 'file'
-  if (entry.isDirectory()) return 'folder'
-  if (!entry.isSymbolicLink()) return undefined
+  return entry.isDirectory() ? 'folder' : undefined
+}
+
+/** Undefined for a link that leads nowhere, or to what is neither. */
+async function kindBehind(link: fs.Dirent): Promise<Entry['kind'] | undefined> {
   try {
-    const target = await stat(`${entry.parentPath}/${entry.name}`)
-    if (target.isFile()) return 'file'
-    return target.isDirectory() ? 'folder' : undefined
+    return kindOf(await stat(`${link.parentPath}/${link.name}`))
   } catch (cause) {
     if (isErrno(cause, 'ENOENT', 'ENOTDIR', 'ELOOP')) return undefined
-    throw readError(cause, entry.name)
+    throw readError(cause, link.name)
   }
 }

@@ -1,7 +1,7 @@
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { Authority } from '../../test/support/certificates.ts'
+import { Authority } from '../../test/support/authority.ts'
 import { RecordedLog } from '../../test/support/recorded-log.ts'
 import { type TemporaryFolder, temporaryFolder } from '../../test/support/temporary-folder.ts'
 import { CertificateFiles } from './certificate-files.ts'

@@ -6,7 +6,12 @@ import { describeHealing } from './registry/healing.ts'
 import { describeLayout } from './registry/layout.ts'
 import { describeLeftovers } from './registry/leftovers.ts'
 import { describeManifests } from './registry/manifests.ts'
+import { describeOwnership } from './registry/ownership.ts'
+import { describeReferrerSummaries } from './registry/referrer-summaries.ts'
+import { describeReferrers } from './registry/referrers.ts'
+import { describeReferrersFromBefore } from './registry/referrers-from-before.ts'
 import { describeSchema1 } from './registry/schema1.ts'
+import { describeSignatureList } from './registry/signature-list.ts'
 import { describeSignatures } from './registry/signatures.ts'
 import { RegistryUnderTest } from './registry/support.ts'
 import { describeTags } from './registry/tags.ts'
@@ -24,14 +29,19 @@ export function describeRegistry(name: string, open: () => Promise<DriverUnderTe
     afterEach(() => opened.close())
     const current = () => opened
     describeUploads(current)
+    describeOwnership(current)
     describeBlobs(current)
     describeHealing(current)
     describeAliases(current)
     describeManifests(current)
     describeTags(current)
     describeSignatures(current)
+    describeSignatureList(current)
     describeSchema1(current)
     describeCatalog(current)
+    describeReferrers(current)
+    describeReferrersFromBefore(current)
+    describeReferrerSummaries(current)
     describeLeftovers(current)
     describeLayout(current)
   })

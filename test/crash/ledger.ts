@@ -1,3 +1,4 @@
+import { type Descriptor, mediaTypes, sha256 } from '../support/oci-image.ts'
 import { Register } from './register.ts'
 
 /** An upload in chunks that was begun and of which the end was not acknowledged. */
@@ -11,6 +12,13 @@ export interface OpenUpload {
   finishing: boolean
 }
 
+/** A manifest that is not there, to which others refer. */
+export const subject: Descriptor = {
+  mediaType: mediaTypes.manifest,
+  digest: sha256(Buffer.from('subject')),
+  size: 7,
+}
+
 /** What a client knows of one repository from the answers that it got. */
 export class Ledger {
   readonly repository: string
@@ -20,6 +28,8 @@ export class Ledger {
   /** The digest that a tag names. */
   readonly tags = new Map<string, Register<string | undefined>>()
   readonly uploads = new Set<OpenUpload>()
+  /** The manifests that refer to `subject`. */
+  readonly referrers = new Set<string>()
 
   constructor(repository: string) {
     this.repository = repository

@@ -3,7 +3,7 @@ import { expect } from 'vitest'
 import { eachInTurns } from '../support/in-turns.ts'
 import { sha256 } from '../support/oci-image.ts'
 import type { RegistryClient } from '../support/registry-client.ts'
-import type { Ledger, OpenUpload } from './ledger.ts'
+import { type Ledger, type OpenUpload, subject } from './ledger.ts'
 import type { Register } from './register.ts'
 
 interface Check {
@@ -32,6 +32,7 @@ export async function expectKept(ledger: Ledger, { client, everything }: Check):
     settle(register, { found: bytes && sha256(bytes), name: `${repository} tag ${tag}` })
   })
   await expectTagsListed(ledger, client)
+  await expectReferrersListed(ledger, client)
 }
 
 /** Every upload goes on where the registry said it was, or later, and ends in the right digest. */
@@ -90,4 +91,10 @@ function settle<Value>(register: Register<Value>, { found, name }: { found: Valu
 async function expectTagsListed({ repository, tags }: Ledger, client: RegistryClient): Promise<void> {
   const named = [...tags].filter(([, tag]) => tag.candidates().some((digest) => digest !== undefined))
   expect(new Set(await client.tags(repository))).toEqual(new Set(named.map(([name]) => name)))
+}
+
+/** Those that are there are listed, and no others. */
+async function expectReferrersListed({ repository, manifests, referrers }: Ledger, client: RegistryClient) {
+  const there = [...referrers].filter((digest) => manifests.get(digest)?.candidates().includes(true))
+  expect(await client.referrers(repository, subject.digest)).toEqual(there.sort())
 }

@@ -9,7 +9,7 @@ import {
 } from '../support/oci-image.ts'
 import type { Random } from '../support/random.ts'
 import type { RegistryClient } from '../support/registry-client.ts'
-import type { Ledger, OpenUpload } from './ledger.ts'
+import { type Ledger, type OpenUpload, subject } from './ledger.ts'
 import { asWrites } from './register.ts'
 
 const smallBytes = 3_000
@@ -101,7 +101,10 @@ export class Pusher {
     }))
     const config = imageConfig(layers)
     for (const { bytes } of [...layers, config]) await this.#pushBlob(ledger, bytes)
-    const image = { manifest: imageManifest(config, layers), config, layers }
+    const refers = random.below(3) === 0
+    const manifest = imageManifest(config, layers, refers ? subject : undefined)
+    const image = { manifest, config, layers }
+    if (refers) ledger.referrers.add(manifest.descriptor.digest)
     await this.#putManifest(ledger, image)
     if (ledger === this.#context.own) this.#images.push(image)
   }

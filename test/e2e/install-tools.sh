@@ -13,7 +13,10 @@ go_tools=(
   github.com/letsencrypt/pebble/v2/cmd/pebble@v2.10.1
   github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv@v2.10.1
   github.com/opencontainers/distribution-spec/conformance@v0.0.0-20260831232431-97274622c111
+  github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3
 )
+# Of this repository: small programs around a library that has no command line to install.
+own_go_tools=(test/e2e/clients/notation)
 debian_tools=(skopeo podman buildah docker-registry)
 
 # A tool is built again when its version above changes.
@@ -31,8 +34,24 @@ install_go_tool() {
   echo "$module" >"$stamp"
 }
 
+# Built again when its source or the versions it pins change.
+install_own_go_tool() {
+  local folder=$root/$1 name=$(basename "$1")-client
+  local stamp=$bin/.$name.version version
+  version=$(cat "$folder"/main.go "$folder"/go.mod "$folder"/go.sum | sha256sum)
+  if [[ -x $bin/$name && $(cat "$stamp" 2>/dev/null) == "$version" ]]; then return; fi
+  if ! command -v go >/dev/null; then
+    echo "missing: $name (install Go to have it built here)"
+    return
+  fi
+  echo "building $1"
+  (cd "$folder" && GOFLAGS='-buildvcs=false -mod=readonly' go build -o "$bin/$name" .)
+  echo "$version" >"$stamp"
+}
+
 mkdir -p "$bin"
 for module in "${go_tools[@]}"; do install_go_tool "$module"; done
+for folder in "${own_go_tools[@]}"; do install_own_go_tool "$folder"; done
 for name in "${debian_tools[@]}"; do
   command -v "$name" >/dev/null || echo "missing: $name (Debian: apt-get install $name)"
 done

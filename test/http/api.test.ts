@@ -80,7 +80,7 @@ test('a path may be encoded where it need not be', async () => {
 })
 
 describe('a method that is not served is refused, with those that are', () => {
-  const all = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND']
+  const all = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'TRACE', 'PROPFIND']
   const served: [string, string][] = [
     ['/v2/', 'GET, HEAD'],
     ['/v2', 'GET, HEAD'],
@@ -88,6 +88,8 @@ describe('a method that is not served is refused, with those that are', () => {
     ['/v2/a/tags/list', 'GET, HEAD'],
     ['/v2/a/manifests/x', 'GET, HEAD, PUT, DELETE'],
     [`/v2/a/blobs/${digest}`, 'GET, HEAD, DELETE'],
+    [`/v2/a/referrers/${digest}`, 'GET, HEAD'],
+    [`/v2/a/_entrepot/signatures/${digest}`, 'GET, HEAD'],
     ['/v2/a/blobs/uploads/', 'POST'],
     ['/v2/a/blobs/uploads/00000000-0000-4000-8000-000000000000', 'GET, HEAD, PATCH, PUT, DELETE'],
   ]

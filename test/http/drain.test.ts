@@ -35,6 +35,24 @@ test('a running upload is waited for, and its connection then closed', async () 
   await stopped
 })
 
+test('a running download is waited for, and its connection then closed', async () => {
+  await using registry = await HttpRegistry.start()
+  const large = Buffer.alloc(32 * 1024 ** 2, 'bytes')
+  using connection = await registry.connect()
+  connection.writeHead(
+    `GET /v2/a/blobs/${await registry.client.pushBlob('a', large)} HTTP/1.1`,
+    'Host: localhost',
+  )
+  await connection.until(/\r\n\r\n/)
+  connection.socket.pause()
+  const stopped = registry.stop(60_000)
+  await expect(registry.send('GET /v2/')).rejects.toThrow('ECONNREFUSED')
+  connection.socket.resume()
+  await Promise.all([connection.closed, stopped])
+  const { received } = connection
+  expect(received.length - received.indexOf('\r\n\r\n') - 4).toBe(large.length)
+})
+
 test('what takes longer than the time is cut off, and leaves what the client can go on with', async () => {
   await using registry = await HttpRegistry.start()
   const { location } = await registry.client.beginUpload('a')

@@ -372,6 +372,17 @@ test('a push whose tag parameter is no tag changes nothing', async () => {
   expect((await registry.send(`HEAD ${byDigest}`)).status).toBe(404)
 })
 
+test('a tag goes by the digest that it was last pushed by', async () => {
+  await using registry = await registryWithImage()
+  const shown = async () => (await registry.send(`HEAD ${byTag}`)).headers['docker-content-digest']
+  expect(await shown()).toBe(digest)
+  const longDigest = digestOf(image, 'sha512')
+  const tag = byTag.split('/').at(-1)
+  const pushed = await put(registry, image, { path: `/v2/a/manifests/${longDigest}?tag=${tag}` })
+  expect(pushed.status).toBe(201)
+  expect(await shown()).toBe(longDigest)
+})
+
 test('a manifest by its sha512 is served under both names', async () => {
   await using registry = await registryWithBlobs()
   const longDigest = digestOf(image, 'sha512')

@@ -51,6 +51,8 @@ describe('digests have one form', () => {
       `DELETE /v2/a/blobs/${digest}`,
       `GET /v2/a/manifests/${digest}`,
       `PUT /v2/a/manifests/${digest}`,
+      `GET /v2/a/referrers/${digest}`,
+      `GET /v2/a/_entrepot/signatures/${digest}`,
       `POST ${uploads}?digest=${digest}`,
       `POST ${uploads}?mount=${digest}&from=b`,
       `PUT ${location}?digest=${digest}`,
@@ -100,6 +102,8 @@ describe('no path leads out of its place', () => {
 
   const attempts = names.flatMap((name) => [
     `GET /v2/${name}/tags/list`,
+    `GET /v2/${name}/referrers/${digestOf(Buffer.from('secret'))}`,
+    `GET /v2/${name}/_entrepot/signatures/${digestOf(Buffer.from('secret'))}`,
     `POST /v2/${name}/blobs/uploads/`,
     `PUT /v2/${name}/manifests/latest`,
     `GET /v2/a/manifests/${name}/x`,

@@ -7,7 +7,7 @@ import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { ClientCertificates, TlsSettings } from '../../src/http/tls-settings.ts'
 import { tlsPolicy } from '../../src/tls/policy.ts'
-import { Authority, type KeyPair } from '../support/certificates.ts'
+import { Authority, type KeyPair } from '../support/authority.ts'
 import { HttpRegistry, type HttpRegistryOptions } from '../support/http-registry.ts'
 import { RecordedLog } from '../support/recorded-log.ts'
 

@@ -1,91 +1,61 @@
-/** Authorities and the certificates they give out, made in memory for one test. */
-import { webcrypto } from 'node:crypto'
-import {
-  BasicConstraintsExtension,
-  type Extension,
-  type GeneralNames,
-  SubjectAlternativeNameExtension,
-  type X509Certificate,
-  X509CertificateGenerator,
-} from '@peculiar/x509'
+/** Certificates of all kinds, made when a test needs them. */
+import { KeyObject, X509Certificate as NodeCertificate, type webcrypto } from 'node:crypto'
+import 'reflect-metadata'
+import * as x509 from '@peculiar/x509'
 
-type KeyPairInMemory = webcrypto.CryptoKeyPair
-
-export interface KeyPair {
-  /** PEM. */
-  readonly cert: string
-  readonly key: string
-}
+const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+const DAY_MS = 24 * 60 * 60 * 1000
 
 export interface CertificateOptions {
-  /** Names and addresses it is for; by default this machine's. */
-  readonly hosts?: readonly string[]
-  readonly validFrom?: Date
-  readonly validTo?: Date
+  readonly name?: string
+  /** Who signs it; itself, when it is absent. */
+  readonly issuer?: Certificate
+  /** True for one that may sign others. */
+  readonly ca?: boolean
+  readonly notBefore?: Date
+  readonly notAfter?: Date
+  readonly alternativeNames?: x509.JsonGeneralNames
 }
 
-const DAY_MS = 86_400_000
-const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
-
-export class Authority {
-  readonly #keys: KeyPairInMemory
-  readonly #certificate: X509Certificate
-
-  private constructor(keys: KeyPairInMemory, certificate: X509Certificate) {
-    this.#keys = keys
-    this.#certificate = certificate
-  }
-
-  static async create(name: string): Promise<Authority> {
-    const keys = await newKeys()
-    const certificate = await X509CertificateGenerator.createSelfSigned({
-      name: `CN=${name}`,
-      keys,
-      signingAlgorithm: algorithm,
-      extensions: [new BasicConstraintsExtension(true, undefined, true)],
-      ...lifetime({}),
-    })
-    return new Authority(keys, certificate)
-  }
-
-  /** PEM. */
-  get cert(): string {
-    return this.#certificate.toString('pem')
-  }
-
-  async issue(subject: string, options: CertificateOptions = {}): Promise<KeyPair> {
-    const keys = await newKeys()
-    const { hosts = ['localhost', '127.0.0.1'] } = options
-    const certificate = await X509CertificateGenerator.create({
-      subject: `CN=${subject}`,
-      issuer: this.#certificate.subject,
-      publicKey: keys.publicKey,
-      signingKey: this.#keys.privateKey,
-      signingAlgorithm: algorithm,
-      extensions: [alternativeNames(hosts)],
-      ...lifetime(options),
-    })
-    const key = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64')
-    return {
-      cert: certificate.toString('pem'),
-      key: `-----BEGIN PRIVATE KEY-----\n${key}\n-----END PRIVATE KEY-----\n`,
-    }
-  }
+export interface Certificate {
+  readonly pem: string
+  /** DER in base64, as `x5c` has it. */
+  readonly base64: string
+  readonly certificate: NodeCertificate
+  readonly privateKey: KeyObject
+  readonly keys: webcrypto.CryptoKeyPair
+  readonly name: string
 }
 
-function newKeys(): Promise<KeyPairInMemory> {
-  return webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
-}
+let serial = 1
 
-function lifetime({ validFrom, validTo }: CertificateOptions) {
+export async function makeCertificate(options: CertificateOptions = {}): Promise<Certificate> {
+  const { name = 'CN=test', issuer, ca = false, alternativeNames } = options
+  const keys = (await crypto.subtle.generateKey(algorithm, true, [
+    'sign',
+    'verify',
+  ])) as webcrypto.CryptoKeyPair
+  const made = await x509.X509CertificateGenerator.create({
+    serialNumber: String(serial++).padStart(2, '0'),
+    subject: name,
+    issuer: issuer?.name ?? name,
+    notBefore: options.notBefore ?? new Date(Date.now() - DAY_MS),
+    notAfter: options.notAfter ?? new Date(Date.now() + DAY_MS),
+    publicKey: keys.publicKey,
+    signingKey: issuer?.keys.privateKey ?? keys.privateKey,
+    signingAlgorithm: algorithm,
+    extensions: [
+      new x509.BasicConstraintsExtension(ca, undefined, true),
+      ...(alternativeNames ? [new x509.SubjectAlternativeNameExtension(alternativeNames)] : []),
+    ],
+  })
+  const pem = made.toString('pem')
   return {
-    notBefore: validFrom ?? new Date(Date.now() - DAY_MS),
-    notAfter: validTo ?? new Date(Date.now() + DAY_MS),
+    pem,
+    base64: Buffer.from(made.rawData).toString('base64'),
+    certificate: new NodeCertificate(pem),
+    privateKey: KeyObject.from(keys.privateKey),
+    keys,
+    name,
   }
-}
-
-function alternativeNames(hosts: readonly string[]): Extension {
-  return new SubjectAlternativeNameExtension(
-    hosts.map((value) => ({ type: /^[\d.]+$/.test(value) ? 'ip' : 'dns', value })) as never as GeneralNames,
-  )
 }

@@ -16,6 +16,8 @@ export interface CommandOptions {
   readonly workingFolder?: string
   /** Added to the environment of the tests. */
   readonly environment?: Readonly<Record<string, string>>
+  /** What it finds on standard input; nothing, when it is absent. */
+  readonly input?: string
 }
 
 const timeoutMilliseconds = 25_000
@@ -23,18 +25,19 @@ const timeoutMilliseconds = 25_000
 /** Runs `entrepot` from the source to its end; one that does not end by itself is killed after 25 s. */
 export async function runEntrepot(
   args: readonly string[],
-  { workingFolder, environment }: CommandOptions = {},
+  { workingFolder, environment, input }: CommandOptions = {},
 ): Promise<CommandResult> {
   const child = spawn(process.execPath, [entrepotMain, ...args], {
     cwd: workingFolder,
     env: { ...process.env, ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     timeout: timeoutMilliseconds,
     killSignal: 'SIGKILL',
   })
+  child.stdin?.end(input)
   const [stdout, stderr, [code]] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
+    text(child.stdout!),
+    text(child.stderr!),
     once(child, 'close') as Promise<[number | null]>,
   ])
   return { code, stdout, stderr }

@@ -4,10 +4,14 @@ import { Agent, request as httpRequest, type IncomingHttpHeaders, type OutgoingH
 import { type AddressInfo, BlockList } from 'node:net'
 import type { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
+import { type AccessControl, type AuthSettings, openAccessControl } from '../../src/auth/access-control.ts'
+import type { FailedLoginsOptions } from '../../src/auth/failed-logins.ts'
 import { MemoryDescriptorCache } from '../../src/cache/memory.ts'
+import type { AuditLog } from '../../src/core/audit-log.ts'
 import { type DescriptorCache, NO_CACHE } from '../../src/core/descriptor-cache.ts'
 import type { Log } from '../../src/core/log.ts'
 import { DEFAULT_POLICY, type ManifestPolicy } from '../../src/core/manifest/policy.ts'
+import type { RequestObserver } from '../../src/core/request-observer.ts'
 import type { StorageDriver } from '../../src/core/storage-driver.ts'
 import { HttpServer } from '../../src/http/server.ts'
 import { defaultLimits, type HttpLimits, type HttpSettings } from '../../src/http/settings.ts'
@@ -26,6 +30,11 @@ export interface HttpRegistryOptions {
   readonly cache?: DescriptorCache
   readonly log?: Log
   readonly tls?: TlsSettings | undefined
+  /** `auth` of the configuration; its files are the test's. Default: none. */
+  readonly auth?: AuthSettings
+  readonly failedLogins?: FailedLoginsOptions
+  readonly audit?: AuditLog
+  readonly observer?: RequestObserver
 }
 
 export interface RequestParts {
@@ -49,6 +58,8 @@ export class HttpRegistry implements AsyncDisposable {
   readonly registry: StoredRegistry
   /** For what a test only needs to be there. */
   readonly client: RegistryClient
+  /** Where there is access control. */
+  readonly access: AccessControl | undefined
   readonly server: HttpServer
   readonly #agent = new Agent({ keepAlive: true })
   #closing: Promise<void> | undefined
@@ -59,6 +70,7 @@ export class HttpRegistry implements AsyncDisposable {
     driver: StorageDriver
     registry: StoredRegistry
     server: HttpServer
+    access: AccessControl | undefined
   }) {
     this.port = parts.port
     this.url = `${parts.scheme}://127.0.0.1:${parts.port}`
@@ -66,6 +78,7 @@ export class HttpRegistry implements AsyncDisposable {
     this.registry = parts.registry
     this.client = new RegistryClient(this.url)
     this.server = parts.server
+    this.access = parts.access
   }
 
   static async start(options: HttpRegistryOptions = {}): Promise<HttpRegistry> {
@@ -73,10 +86,17 @@ export class HttpRegistry implements AsyncDisposable {
     const cache = options.cache ?? new MemoryDescriptorCache({ maxEntries: 10_000 })
     const smallContentBytes = cache === NO_CACHE ? 0 : 64 * 1024 ** 2
     const registry = new StoredRegistry({ driver, policy, cache, smallContentBytes, log })
-    const server = new HttpServer({ registry, settings: settingsOf(options), log, tls })
+    const { auth, failedLogins, audit } = options
+    const access = auth && (await openAccessControl(auth, { log, ...(failedLogins && { failedLogins }) }))
+    const server = new HttpServer({
+      ...{ registry, log, audit, tls },
+      settings: settingsOf(options),
+      ...(access && { access: access.controller, issuer: access.issuer }),
+      observer: options.observer,
+    })
     const address = await server.listen({ host: '127.0.0.1', port: 0 })
     const scheme = tls === undefined ? 'http' : 'https'
-    return new HttpRegistry({ port: (address as AddressInfo).port, scheme, driver, registry, server })
+    return new HttpRegistry({ port: (address as AddressInfo).port, scheme, driver, registry, server, access })
   }
 
   /** @param request like `GET /v2/`, the path as it goes over the wire */
@@ -105,7 +125,7 @@ export class HttpRegistry implements AsyncDisposable {
   /** Stops the server; the driver is left open for a next one. */
   stop(drainMs = 0): Promise<void> {
     this.#agent.destroy()
-    this.#closing ??= this.server.close(drainMs)
+    this.#closing ??= this.server.close(drainMs).finally(() => this.access?.close())
     return this.#closing
   }
 
@@ -129,6 +149,7 @@ function settingsOf({ settings, limits }: HttpRegistryOptions): HttpSettings {
     maxTags: 1000,
     accessLog: true,
     h2c: false,
+    requestsPerSecond: 0,
     ...settings,
     limits: { ...defaultLimits, ...limits },
   }

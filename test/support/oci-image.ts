@@ -73,12 +73,14 @@ export function imageConfig(layers: readonly Layer[], platform: Platform = linux
   return jsonContent(config, mediaTypes.config)
 }
 
-export function imageManifest(config: Content, layers: readonly Layer[]): Content {
+/** @param subject the manifest that this one says something of */
+export function imageManifest(config: Content, layers: readonly Layer[], subject?: Descriptor): Content {
   const manifest = {
     schemaVersion: 2,
     mediaType: mediaTypes.manifest,
     config: config.descriptor,
     layers: layers.map((layer) => layer.descriptor),
+    subject,
   }
   return jsonContent(manifest, mediaTypes.manifest)
 }

@@ -174,20 +174,30 @@ export class RegistryClient {
     return this.#pages(first, 'tags')
   }
 
+  /** The digest of every manifest that refers to this one, through all pages. */
+  async referrers(repository: string, digest: string): Promise<string[]> {
+    const path = `/v2/${repository}/referrers/${digest}?n=50`
+    const entries = await this.#pages<{ digest: string }>(
+      await this.request(path, { expect: [200] }),
+      'manifests',
+    )
+    return entries.map((entry) => entry.digest)
+  }
+
   /** The name of every repository, through all pages. */
   async catalog(): Promise<string[]> {
     return this.#pages(await this.request('/v2/_catalog?n=50', { expect: [200] }), 'repositories')
   }
 
-  async #pages(first: Response, list: 'tags' | 'repositories'): Promise<string[]> {
-    const names: string[] = []
+  async #pages<Item = string>(first: Response, list: 'tags' | 'repositories' | 'manifests'): Promise<Item[]> {
+    const items: Item[] = []
     for (let page: Response | undefined = first; page !== undefined; ) {
       const next: string | undefined = /<([^>]+)>;\s*rel="?next"?/.exec(page.headers.get('link') ?? '')?.[1]
-      const body = (await page.json()) as Partial<Record<typeof list, string[] | null>>
-      names.push(...(body[list] ?? []))
+      const body = (await page.json()) as Partial<Record<typeof list, Item[] | null>>
+      items.push(...(body[list] ?? []))
       page = next === undefined ? undefined : await this.request(next, { expect: [200] })
     }
-    return names
+    return items
   }
 }
 

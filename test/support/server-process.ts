@@ -56,6 +56,11 @@ export class ServerProcess implements AsyncDisposable {
     return this.#lines.join('\n')
   }
 
+  /** Its exit code once it has ended, null when a signal ended it. */
+  get exited(): Promise<number | null> {
+    return this.#exited
+  }
+
   /** Asks it to stop, and waits until it has. Returns its exit code, null when a signal ended it. */
   stop(): Promise<number | null> {
     this.#child.kill('SIGTERM')

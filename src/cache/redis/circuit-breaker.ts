@@ -26,9 +26,7 @@ export interface CircuitBreakerOptions {
   probe(): Promise<unknown>
   /** The circuit has been opened. */
   onOpen(reason: Error): void
-  /** A probe was answered: what must be made up for before the circuit is closed. It stays open when this fails. */
-  beforeClose(): Promise<void>
-  /** The circuit has been closed. */
+  /** A probe was answered: the circuit has been closed. */
   onClose(): void
 }
 
@@ -72,15 +70,13 @@ export class CircuitBreaker {
   async probe(): Promise<void> {
     if (this.#isProbing) return
     this.#isProbing = true
-    const { probe, probeTimeoutMs, beforeClose, onClose } = this.#options
+    const { probe, probeTimeoutMs, onClose } = this.#options
     const openings = this.#openings
     try {
       const answer = probe()
       if (!this.#isOpen) await this.#inTime(answer, probeTimeoutMs).catch(() => undefined)
       await answer
-      if (!this.#isOpen) return
-      await beforeClose()
-      if (openings !== this.#openings) return
+      if (!this.#isOpen || openings !== this.#openings) return
       this.#isOpen = false
       onClose()
     } catch (error) {

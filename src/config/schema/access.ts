@@ -1,41 +1,178 @@
-/** Who may do what: `auth` and `policy`. */
+/** Who may do what: `auth` and `policy`. Durations are milliseconds. */
 
 import { z } from 'zod'
-import { filledText, flag, list, optionalSection, section, sectionOf, text } from './key.ts'
+import { checks, type Found, isUsed } from './access-checks.ts'
+import {
+  choice,
+  duration,
+  filledText,
+  flag,
+  list,
+  optionalSection,
+  scalar,
+  section,
+  sectionOf,
+  table,
+  text,
+  url,
+} from './key.ts'
 
 const realm = () => filledText('the realm that clients are told').required()
 const service = () => filledText('the name of the service').required()
+const filePath = () => filledText('the path of a file').required()
 
-const token = optionalSection({
-  realm: realm(),
-  service: service(),
-  issuer: filledText('the name of the issuer, as its tokens have it').required(),
-  rootcertbundle: text().or(''),
-  jwks: text().or(''),
-  /** JWS algorithms; empty for those that Distribution takes. */
-  signingalgorithms: list(text().required()),
-  autoredirect: flag().or(false),
-  autoredirectpath: text().or('/auth/token'),
-})
+const RSA_AND_CURVES = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+]
+/** Known to Distribution too, but no public key verifies them. */
+const SECRET_KEY = ['HS256', 'HS384', 'HS512']
 
-const KINDS = ['silly', 'htpasswd', 'token', 'none']
+const algorithm = scalar([...RSA_AND_CURVES, ...SECRET_KEY].join(', '), (found) =>
+  [...RSA_AND_CURVES, ...SECRET_KEY].find((name) => name === found),
+)
 
-function kindsOf(found: unknown): string[] {
-  return KINDS.filter((kind) => (found as Record<string, unknown>)[kind] !== undefined)
+const token = z.preprocess(
+  (found) => (found === null ? {} : found),
+  z
+    .strictObject({
+      realm: realm(),
+      service: service(),
+      issuer: filledText('the name of the issuer, as its tokens have it').required(),
+      rootcertbundle: text().or(''),
+      jwks: text().or(''),
+      /** JWS algorithms; empty for all that are served. */
+      signingalgorithms: list(algorithm.required()),
+      autoredirect: flag().or(false),
+      autoredirectpath: text().or('/auth/token'),
+    })
+    .refine(({ rootcertbundle, jwks }) => rootcertbundle !== '' || jwks !== '', {
+      when: isMap,
+      error: 'found no key that tokens could be signed with; accepted: rootcertbundle, jwks or both',
+    })
+    .refine(({ signingalgorithms }) => isEmptyOrServed(signingalgorithms), {
+      path: ['signingalgorithms'],
+      when: isMap,
+      error: `found algorithms with a secret key only; accepted: ${RSA_AND_CURVES.join(', ')}`,
+    })
+    .transform((found) => ({
+      ...found,
+      signingalgorithms: found.signingalgorithms.filter((name) => RSA_AND_CURVES.includes(name)),
+    }))
+    .optional(),
+)
+
+function isEmptyOrServed(algorithms: unknown): boolean {
+  if (!Array.isArray(algorithms) || algorithms.length === 0) return true
+  return algorithms.some((name) => !SECRET_KEY.includes(name))
 }
 
-const authKeys = z
-  .strictObject({
-    silly: optionalSection({ realm: realm(), service: service() }),
-    htpasswd: optionalSection({ realm: realm(), path: filledText('the path of a file').required() }),
-    token,
-    none: optionalSection({}),
-  })
-  .refine((found) => kindsOf(found).length <= 1, {
-    when: ({ value }) => typeof value === 'object',
-    error: ({ input }) => `found ${kindsOf(input).join(' and ')}; accepted: one of ${KINDS.join(', ')}`,
-  })
+const MONTH = 30 * 24 * 60 * 60 * 1000
 
-export const auth = sectionOf(authKeys)
+/** The registry gives out tokens itself. */
+const issuer = optionalSection({
+  /** The URL of `/auth/token`, where clients see another one than they asked. */
+  realm: url().optional(),
+  service: filledText('the name of the service').or('entrepot'),
+  issuer: filledText('the name of the issuer').or('entrepot'),
+  keys: filePath(),
+  rotation: duration({ min: 60_000, minText: ', 1m or more' }).or(MONTH),
+})
+
+/** OpenID Connect Discovery needs TLS; on this machine itself it does without. */
+const issuerUrl = scalar('a URL with https, such as https://gitlab.example.com', (found) => {
+  if (!URL.canParse(String(found))) return undefined
+  const { protocol, hostname } = new URL(String(found))
+  const isLocal = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname)
+  return protocol === 'https:' || (protocol === 'http:' && isLocal) ? String(found) : undefined
+})
+
+/** No user of an htpasswd file has a colon in the name, so nobody is taken for one. */
+const prefix = scalar('text that ends with a colon, such as ci:', (found) =>
+  /^[^\s:]+:$/.test(String(found)) ? String(found) : undefined,
+)
+
+const claim = () => filledText('the name of a claim')
+
+const oidc = list(
+  section({
+    issuer: issuerUrl.required(),
+    audience: filledText('whom its tokens are for').required(),
+    /** Stands before the names of its users and groups. */
+    prefix: prefix.or('oidc:'),
+    claims: section({
+      user: claim().or('sub'),
+      groups: list(claim().required()),
+      /** What claims must be. */
+      require: table(filledText('what the claim must be').required()),
+    }),
+  }),
+)
+
+const repositories = 'a name, or a glob such as team/**'
+const who = 'a user, group:<name>, authenticated or anonymous'
+
+/** One that names nobody, or nothing, would never count. */
+const rule = sectionOf(
+  z
+    .strictObject({
+      repositories: list(filledText(repositories).required()),
+      who: list(filledText(who).required()),
+      /** Empty: nothing at all. */
+      actions: list(choice('pull', 'push', 'delete', 'tag', '*').required()),
+    })
+    .refine((found) => isUsed(found.repositories), {
+      path: ['repositories'],
+      when: isMap,
+      error: repositories,
+    })
+    .refine((found) => isUsed(found.who), { path: ['who'], when: isMap, error: who }),
+)
+
+/** Absent, whoever is known may do everything. Empty, nobody may do anything: not the same. */
+const rules = z.preprocess((found) => (found === null ? [] : found), z.array(rule).optional())
+
+function isMap({ value }: { value: unknown }): boolean {
+  return typeof value === 'object' && value !== null
+}
+
+const authKeys = z.strictObject({
+  silly: optionalSection({ realm: realm(), service: service() }),
+  htpasswd: optionalSection({ realm: realm(), path: filePath() }),
+  token,
+  none: optionalSection({}),
+  issuer,
+  oidc,
+  robots: optionalSection({ path: filePath() }),
+  /** Clients with a certificate of `http.tls.clientcas`: which part of it is the user's name. */
+  certificate: optionalSection({
+    user: choice('commonname', 'subject', 'dns', 'email', 'uri').or('commonname'),
+  }),
+  rules,
+  /** The users of each group. */
+  groups: table(list(filledText('the name of a user').required())),
+  /** Where who did what is written: `stdout`, or a file. */
+  audit: optionalSection({ path: filledText('stdout, or the path of a file').required() }),
+})
+
+const checkedAuth = checks.reduce(
+  (schema, { key, holds, error }) =>
+    schema.refine((found) => holds(found as Found), {
+      ...(key === undefined ? {} : { path: [key] }),
+      when: isMap,
+      error: ({ input }) => (typeof error === 'string' ? error : error(input as Found)),
+    }),
+  authKeys,
+)
+
+export const auth = sectionOf(checkedAuth)
 
 export const policy = section({ repository: section({ classes: list(text().required()) }) })

@@ -2,15 +2,17 @@
 
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import { parseTcpAddress } from '../address.ts'
+import { areSameAddress, parseTcpAddress } from '../address.ts'
 import { CIPHER_SUITES } from '../cipher-suites.ts'
 import {
   choice,
   duration,
   flag,
+  integer,
   list,
   optionalSection,
   optionalSectionOf,
+  readInteger,
   scalar,
   section,
   sectionOf,
@@ -110,9 +112,23 @@ interface TlsKeys {
 
 const tls = optionalSectionOf(tlsKeys)
 
+/** Where the debug server answers something else already, or a path that no request can have. */
+const metricsPath = scalar('a path such as /metrics, which is not that of /debug/health', (found) => {
+  const path = String(found)
+  return /^\/[^\s?#]*$/.test(path) && path !== '/debug/health' ? path : undefined
+})
+
+const ADDRESS_FORM = 'host:port, or a port with nothing but a colon before it, such as :5000'
+
+const debugAddress = scalar(ADDRESS_FORM, (found) => {
+  const address = String(found)
+  return address === '' || parseTcpAddress(address) !== undefined ? address : undefined
+})
+
 const debug = optionalSection({
-  addr: text().or(''),
-  prometheus: section({ enabled: flag().or(false), path: text().or('/metrics') }),
+  /** Without it there is no debug server, whatever else stands here. */
+  addr: debugAddress.or(''),
+  prometheus: section({ enabled: flag().or(false), path: metricsPath.or('/metrics') }),
 })
 
 /** Empty, or a path that begins with a slash and ends without one, however the file has it. */
@@ -140,6 +156,14 @@ const network = scalar('an IP address or a CIDR range such as 10.0.0.0/8', (foun
   return maxBits > 0 && isRange && rest.length === 0 ? String(found) : undefined
 })
 
+const MAX_WORKERS = 1024
+
+const workers = scalar(`a whole number from 1 to ${MAX_WORKERS}, or auto`, (found) => {
+  if (String(found).toLowerCase() === 'auto') return 'auto'
+  const count = readInteger(found)
+  return count !== undefined && count >= 1 && count <= MAX_WORKERS ? count : undefined
+})
+
 const headerValue = scalar('text without control characters', (found) =>
   /^[\t\x20-\x7e\x80-\xff]*$/.test(String(found)) ? String(found) : undefined,
 )
@@ -156,6 +180,8 @@ const httpKeys = z
     prefix: prefix.or(''),
     secret: text().or(''),
     relativeurls: flag().or(true),
+    /** How many processes serve; `auto` is one for each CPU that there is. */
+    workers: workers.or(1),
     /** Milliseconds that running requests have to finish once the process is told to stop. */
     draintimeout: duration().or(30_000),
     /** Whose `X-Forwarded-*` headers are believed. */
@@ -165,14 +191,25 @@ const httpKeys = z
     debug,
     http2: section({ disabled: flag().or(false) }),
     h2c: section({ enabled: flag().or(false) }),
+    /** For each user, or each address of those who have no name; 0 for any number. */
+    limits: section({ requestspersecond: integer({ min: 0 }).or(0) }),
   })
   .refine(
     ({ net, addr }) => net === 'unix' || typeof addr !== 'string' || parseTcpAddress(addr) !== undefined,
     {
       path: ['addr'],
       when: ({ value }) => typeof value === 'object',
-      error: 'host:port, or a port with nothing but a colon before it, such as :5000',
+      error: ADDRESS_FORM,
     },
   )
+  .refine(({ net, addr, debug }) => net === 'unix' || !wouldMeet(addr, debug?.addr), {
+    path: ['debug', 'addr'],
+    error: 'another address than that of http.addr',
+  })
+
+function wouldMeet(address: string, debugAddress = ''): boolean {
+  const [one, other] = [parseTcpAddress(address), parseTcpAddress(debugAddress)]
+  return one !== undefined && other !== undefined && areSameAddress(one, other)
+}
 
 export const http = sectionOf(httpKeys)

@@ -67,17 +67,22 @@ export function integer({
   const from = min === Number.MIN_SAFE_INTEGER ? '' : ` from ${min}`
   const to = max === Number.MAX_SAFE_INTEGER ? '' : ` to ${max}`
   return scalar(`a whole number${from}${to}`, (found) => {
-    if (typeof found === 'boolean' || !/^[-+]?\d[\d_]*$/.test(String(found))) return undefined
-    const value = Number(String(found).replaceAll('_', ''))
-    return value >= min && value <= max ? value : undefined
+    const value = readInteger(found)
+    return value !== undefined && value >= min && value <= max ? value : undefined
   })
 }
 
+/** A whole number as YAML 1.1 writes it; undefined when it is none. */
+export function readInteger(found: unknown): number | undefined {
+  if (typeof found === 'boolean' || !/^[-+]?\d[\d_]*$/.test(String(found))) return undefined
+  return Number(String(found).replaceAll('_', ''))
+}
+
 /** A duration, in milliseconds. Negative ones have a meaning to some clients only (`signed`). */
-export function duration({ signed = false } = {}): Scalar<number> {
-  return scalar('a duration such as 168h, 1m30s or 100ms', (found) => {
+export function duration({ signed = false, min = 0, minText = '' } = {}): Scalar<number> {
+  return scalar(`a duration such as 168h, 1m30s or 100ms${minText}`, (found) => {
     const milliseconds = parseDuration(found)
-    return milliseconds !== undefined && (signed || milliseconds >= 0) ? milliseconds : undefined
+    return milliseconds !== undefined && (signed || milliseconds >= min) ? milliseconds : undefined
   })
 }
 

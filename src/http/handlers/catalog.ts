@@ -1,3 +1,5 @@
+import type { RepositoryName } from '../../core/reference.ts'
+import type { Page } from '../../core/registry.ts'
 import type { Exchange } from '../exchange.ts'
 import { linkToNext, pageRequest, takePage } from '../pagination.ts'
 import { jsonReply, type Reply } from '../reply.ts'
@@ -5,12 +7,17 @@ import { jsonReply, type Reply } from '../reply.ts'
 /** How many repositories a client gets that doesn't say. */
 const STANDARD_ENTRIES = 100
 
+/** Only what the client may know of, before it is divided into pages. */
+async function* seen({ registry, identity }: Exchange, page: Page): AsyncIterable<RepositoryName> {
+  for await (const name of registry.repositories(page)) if (identity.sees(name)) yield name
+}
+
 /** Docker Registry HTTP API V2, "Listing Repositories". */
 export async function listRepositories(exchange: Exchange): Promise<Reply> {
   const { count, after } = pageRequest(exchange.query, {
     standard: STANDARD_ENTRIES,
     max: exchange.settings.maxCatalogEntries,
   })
-  const { names, next } = await takePage(exchange.registry.repositories({ after }), count)
+  const { names, next } = await takePage(seen(exchange, { after }), count)
   return jsonReply(200, { repositories: names }, linkToNext(exchange, { path: '/v2/_catalog', next, count }))
 }

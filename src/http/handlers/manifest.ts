@@ -1,4 +1,4 @@
-import type { Digest } from '../../core/digest.ts'
+import { type Digest, digestOf } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
 import { MAX_MANIFEST_BYTES, parseManifest } from '../../core/manifest/parse.ts'
 import { MediaType } from '../../core/media-type.ts'
@@ -79,6 +79,7 @@ export async function putManifest(exchange: Exchange): Promise<Reply> {
     tooLarge: manifestTooLarge,
   })
   const manifest = parseManifest(payload, exchange.request.headers['content-type'] ?? '')
+  if (!exchange.may('push')) await requireThere(exchange, digest ?? digestOf(manifest.payload))
   requireAgreement(manifest, { name: repository.name, tags })
   const stored = await repository.manifests.put(manifest, digest)
   for (const tag of tags) await repository.tags.tag(tag, stored)
@@ -86,6 +87,15 @@ export async function putManifest(exchange: Exchange): Promise<Reply> {
     location: exchange.location(`/v2/${repository.name}/manifests/${stored.digest}`),
     'docker-content-digest': stored.digest,
     ...(byTagParameter ? { 'oci-tag': tags } : {}),
+    ...(manifest.subject && { 'oci-subject': manifest.subject.digest }),
+  })
+}
+
+/** Whoever may only set tags may set them to what is there. */
+async function requireThere({ repository }: Exchange, digest: Digest): Promise<void> {
+  if (await repository.manifests.exists(digest)) return
+  throw new RegistryError('DENIED', {
+    message: 'tags may be set here only to manifests that were pushed already',
   })
 }
 

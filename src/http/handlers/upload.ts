@@ -11,7 +11,7 @@ import { emptyReply, type Reply } from '../reply.ts'
 /** Begins an upload, makes a whole one at once (`?digest=`), or mounts a blob of another repository (`?mount=`).
  *  OCI Distribution Specification 1.1, "Pushing blobs". */
 export async function startUpload(exchange: Exchange): Promise<Reply> {
-  const { query, repository } = exchange
+  const { query, repository, identity } = exchange
   const mount = query.get('mount')
   if (mount !== null) {
     const mounted = await tryMount(exchange, parseDigest(mount), query.get('from'))
@@ -22,13 +22,17 @@ export async function startUpload(exchange: Exchange): Promise<Reply> {
   const algorithm = query.get('digest-algorithm')
   const upload = await repository.blobs.upload({
     algorithm: algorithm === null ? undefined : parseDigestAlgorithm(algorithm),
+    owner: identity.owner,
   })
   return digest === undefined ? acceptedReply(exchange, upload) : pushAtOnce(exchange, upload, digest)
 }
 
-/** Undefined where the blob can't be mounted: the client then uploads it. */
+/** Undefined where the blob can't be mounted: the client then uploads it. It is looked for only where the client may
+ *  pull it. */
 async function tryMount(exchange: Exchange, digest: Digest, from: string | null): Promise<Reply | undefined> {
-  const source: RepositoryName | undefined = from === null ? undefined : parseRepositoryName(from)
+  const mayPull = (name: RepositoryName) => exchange.may('pull', name)
+  const source = from === null ? mayPull : parseRepositoryName(from)
+  if (typeof source === 'string' && !mayPull(source)) return undefined
   try {
     await exchange.repository.blobs.mount(digest, source)
   } catch (error) {
@@ -50,13 +54,18 @@ async function pushAtOnce(exchange: Exchange, upload: BlobUpload, digest: Digest
   return createdReply(exchange, digest)
 }
 
+/** Of the client's own uploads only: another's is as unknown as none. */
+function resume({ repository, reference, identity }: Exchange): Promise<BlobUpload> {
+  return repository.blobs.resume(reference, { owner: identity.owner })
+}
+
 export async function getUpload(exchange: Exchange): Promise<Reply> {
-  const upload = await exchange.repository.blobs.resume(exchange.reference)
+  const upload = await resume(exchange)
   return emptyReply(204, uploadHeaders(exchange, upload))
 }
 
 export async function patchUpload(exchange: Exchange): Promise<Reply> {
-  const upload = await exchange.repository.blobs.resume(exchange.reference)
+  const upload = await resume(exchange)
   return orWhereItStands(exchange, upload, async () => {
     await upload.append(exchange.body(), { offset: offsetOf(exchange) })
     return acceptedReply(exchange, upload)
@@ -76,21 +85,18 @@ export async function finishUpload(exchange: Exchange): Promise<Reply> {
 }
 
 /** Undefined when the upload was finished before and this is the client's second try: the blob is there. */
-async function resumeUnfinished(
-  { repository, reference }: Exchange,
-  digest: Digest,
-): Promise<BlobUpload | undefined> {
+async function resumeUnfinished(exchange: Exchange, digest: Digest): Promise<BlobUpload | undefined> {
   try {
-    return await repository.blobs.resume(reference)
+    return await resume(exchange)
   } catch (error) {
     if (!(error instanceof RegistryError) || error.code !== 'BLOB_UPLOAD_UNKNOWN') throw error
-    if (await repository.blobs.has(digest)) return undefined
+    if (await exchange.repository.blobs.has(digest)) return undefined
     throw error
   }
 }
 
 export async function cancelUpload(exchange: Exchange): Promise<Reply> {
-  const upload = await exchange.repository.blobs.resume(exchange.reference)
+  const upload = await resume(exchange)
   await upload.cancel()
   return emptyReply(204)
 }

@@ -28,7 +28,8 @@ export async function* orderedChildren(
   let behind = after
   for (;;) {
     const children = await firstChildren(folder, { after: behind, isWanted, most })
-    yield* children
+    // Not `yield*`, which makes three promises of each.
+    for (const child of children) yield child
     if (children.length < most) return
     behind = (children.at(-1) as Dirent).name
   }
@@ -40,7 +41,7 @@ export async function* childrenAtOnce(
   { after, isWanted }: ChildrenOptions,
 ): AsyncIterable<Dirent> {
   const children = await readdir(folder, { withFileTypes: true })
-  yield* inOrder(children.filter(({ name }) => name > after && isWanted(name)))
+  for (const child of inOrder(children.filter(({ name }) => name > after && isWanted(name)))) yield child
 }
 
 async function firstChildren(

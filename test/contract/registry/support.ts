@@ -41,9 +41,15 @@ export class RegistryUnderTest {
   }
 
   /** A repository as another replica sees it, or the same process after a restart. */
-  async elsewhere(name: string): Promise<Repository> {
+  async elsewhere(name: string, options: { readOnly?: boolean } = {}): Promise<Repository> {
     const driver = await this.#opened.another()
-    const registry = new StoredRegistry({ driver, policy, log: this.logged.log })
+    const registry = new StoredRegistry({ driver, policy, log: this.logged.log, ...options })
+    return registry.repository(parseRepositoryName(name))
+  }
+
+  /** The same process after a restart, whose calls are recorded. */
+  restarted(name: string): Repository {
+    const registry = new StoredRegistry({ driver: this.driver, policy, log: this.logged.log })
     return registry.repository(parseRepositoryName(name))
   }
 

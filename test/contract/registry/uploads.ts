@@ -118,6 +118,28 @@ export function describeUploads(current: () => RegistryUnderTest): void {
       await resumed.finish(hello)
     })
 
+    it('is not finished with the digest of what it had before another process added some', async () => {
+      const { blobs } = current().repository('a')
+      const upload = await uploadOf(current().repository('a'), 'hello, world')
+      await (await (await current().elsewhere('a')).blobs.resume(upload.id)).append(chunksOf('!'))
+      await expectRegistryError(upload.finish(hello), 'RANGE_INVALID')
+      expect(await blobs.has(hello)).toBe(false)
+      const all = digestOf(Buffer.from('hello, world!'))
+      await (await blobs.resume(upload.id)).finish(all)
+      expect((await collect((await blobs.open(all)).read())).toString()).toBe('hello, world!')
+    })
+
+    it('bytes that could not be written do not stand for those that come in their place', async () => {
+      const { blobs } = current().repository('a')
+      const upload = await uploadOf(current().repository('a'), 'hello')
+      current().driver.fault = failAt('writer.write', '/data')
+      await expectStorageError(upload.append(chunksOf(', world')), 'BACKEND_FAILED')
+      current().driver.fault = () => undefined
+      await upload.append(chunksOf(', dolly'))
+      await expectRegistryError(upload.finish(hello), 'DIGEST_INVALID')
+      expect(await blobs.has(hello)).toBe(false)
+    })
+
     it('nobody else writes while somebody does', async () => {
       const { blobs } = current().repository('a')
       const upload = await blobs.upload()

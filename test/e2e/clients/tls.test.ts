@@ -2,7 +2,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Authority, type KeyPair } from '../../support/certificates.ts'
+import { Authority, type KeyPair } from '../../support/authority.ts'
 import { describeWith } from '../../support/describe-with.ts'
 import { startEntrepot } from '../../support/entrepot-process.ts'
 import type { Image } from '../../support/oci-image.ts'

@@ -1,0 +1,168 @@
+import type { AccessController } from '../core/access-controller.ts'
+import type { Log } from '../core/log.ts'
+import type { TokenIssuer } from '../core/token-issuer.ts'
+import { Accounts } from './accounts.ts'
+import type { CertificateField } from './certificate-user.ts'
+import { FailedLogins, type FailedLoginsOptions } from './failed-logins.ts'
+import type { Issuer } from './issuer/issuer.ts'
+import type { OidcSettings } from './issuer/oidc.ts'
+import { Bcrypt } from './passwords/bcrypt.ts'
+import { Htpasswd } from './passwords/htpasswd.ts'
+import { RememberedCredentials } from './remembered.ts'
+import { RuleBook } from './rights.ts'
+import { Robots } from './robots.ts'
+import { type Invitation, RuleAccess } from './rule-access.ts'
+import type { Rule, RuleSet } from './rules.ts'
+import { SillyAccess } from './silly-access.ts'
+import type { TokenAccessSettings } from './token/token-access.ts'
+
+/** `auth` of the configuration, checked: the schema says what goes together. */
+export interface AuthSettings {
+  readonly silly?: { readonly realm: string; readonly service: string } | undefined
+  readonly htpasswd?: { readonly realm: string; readonly path: string } | undefined
+  readonly token?: TokenAccessSettings | undefined
+  readonly issuer?: IssuerSettings | undefined
+  readonly oidc: readonly OidcSettings[]
+  readonly robots?: { readonly path: string } | undefined
+  readonly certificate?: { readonly user: CertificateField } | undefined
+  readonly rules?: readonly Rule[] | undefined
+  readonly groups: Readonly<Record<string, readonly string[]>>
+}
+
+export interface IssuerSettings {
+  /** The URL of `/auth/token`, where it can't be told from the requests. */
+  readonly realm: string | undefined
+  readonly service: string
+  readonly issuer: string
+  /** The path of the file of keys. */
+  readonly keys: string
+  /** Milliseconds. */
+  readonly rotation: number
+}
+
+/** Access control as configured, over files that are watched until it is closed. */
+export interface AccessControl {
+  readonly controller: AccessController
+  readonly issuer: TokenIssuer | undefined
+  /** Puts other rules in force, from the next request on. */
+  replaceRules(rules: RuleSet): void
+  close(): void
+}
+
+export interface AccessControlParts {
+  readonly log: Log
+  /** False in one of several processes, each of which takes a part of the processors. Default: true. */
+  readonly isAlone?: boolean
+  /** For tests that fail on purpose. */
+  readonly failedLogins?: FailedLoginsOptions
+}
+
+/** What is not configured is not loaded.
+ *  @throws Error when a file that it needs can't be used */
+export async function openAccessControl(
+  settings: AuthSettings,
+  parts: AccessControlParts,
+): Promise<AccessControl> {
+  const { silly, token } = settings
+  if (silly !== undefined) return withoutRules(new SillyAccess(silly))
+  if (token === undefined) return openRuleAccess(settings, parts)
+  const { TokenAccess } = await import('./token/token-access.ts')
+  const access = await TokenAccess.open(token, parts.log)
+  return withoutRules(access, () => access.close())
+}
+
+function withoutRules(controller: AccessController, close = () => {}): AccessControl {
+  return { controller, issuer: undefined, replaceRules() {}, close }
+}
+
+/** Keeps what was opened, to be closed together. */
+class Opened {
+  readonly #parts: { close(): void }[] = []
+
+  keep<Part extends { close(): void }>(part: Part): Part {
+    this.#parts.push(part)
+    return part
+  }
+
+  readonly close = () => {
+    for (const part of this.#parts) part.close()
+  }
+}
+
+async function openRuleAccess(settings: AuthSettings, parts: AccessControlParts): Promise<AccessControl> {
+  const opened = new Opened()
+  try {
+    return { ...(await wire(settings, { ...parts, opened })), close: opened.close }
+  } catch (error) {
+    opened.close()
+    throw error
+  }
+}
+
+interface WiringParts extends AccessControlParts {
+  readonly opened: Opened
+}
+
+async function wire(
+  settings: AuthSettings,
+  { log, isAlone = true, failedLogins, opened }: WiringParts,
+): Promise<Omit<AccessControl, 'close'>> {
+  const { htpasswd, robots, certificate } = settings
+  const remembered = new RememberedCredentials()
+  const watching = { log, onChange: () => remembered.forgetAll() }
+  const book = new RuleBook(settings)
+  const bcrypt = new Bcrypt(isAlone ? {} : { concurrency: 1 })
+  const accounts = new Accounts({
+    book,
+    failedLogins: new FailedLogins(failedLogins),
+    htpasswd: htpasswd && opened.keep(await Htpasswd.open({ ...watching, ...htpasswd, bcrypt })),
+    robots: robots && opened.keep(await Robots.open({ ...watching, ...robots })),
+  })
+  const issuer = await openIssuer(settings, { ...watching, accounts, book, opened })
+  const controller = new RuleAccess({
+    ...{ book, accounts, issuer, remembered },
+    invitation: invitationOf(settings),
+    certificateField: certificate?.user,
+  })
+  return { controller, issuer, replaceRules: (rules) => book.replace(rules) }
+}
+
+interface IssuerWiring extends WiringParts {
+  readonly accounts: Accounts
+  readonly book: RuleBook
+  readonly onChange: () => void
+}
+
+async function openIssuer(
+  { issuer, oidc }: AuthSettings,
+  { accounts, book, log, onChange, opened }: IssuerWiring,
+): Promise<Issuer | undefined> {
+  if (issuer === undefined) return undefined
+  const [{ Issuer }, { REFRESH_LIFETIME_SECONDS }, { KeyFile }, { WorkloadIdentity }] = await Promise.all([
+    import('./issuer/issuer.ts'),
+    import('./issuer/holders.ts'),
+    import('./issuer/key-file.ts'),
+    import('./issuer/oidc.ts'),
+  ])
+  const keys = await KeyFile.open({
+    ...{ log, onChange },
+    path: issuer.keys,
+    rotationMs: issuer.rotation,
+    keepMs: REFRESH_LIFETIME_SECONDS * 1000,
+  })
+  return new Issuer({
+    ...{ accounts, book },
+    name: issuer.issuer,
+    service: issuer.service,
+    keys: opened.keep(keys),
+    workloads: new WorkloadIdentity(oidc),
+  })
+}
+
+const STANDARD_REALM = 'entrepot'
+
+function invitationOf({ issuer, htpasswd, robots }: AuthSettings): Invitation | undefined {
+  if (issuer !== undefined) return { scheme: 'bearer', realm: issuer.realm, service: issuer.service }
+  if (htpasswd === undefined && robots === undefined) return undefined
+  return { scheme: 'basic', realm: htpasswd?.realm ?? STANDARD_REALM }
+}

@@ -1,0 +1,79 @@
+import { RegistryError } from '../core/errors.ts'
+import type { Login } from './basic.ts'
+import type { FailedLogins } from './failed-logins.ts'
+import type { Htpasswd } from './passwords/htpasswd.ts'
+import { type Rights, RobotRights, type RuleBook, RuleRights } from './rights.ts'
+import type { Robots } from './robots.ts'
+import { ROBOT_PREFIX, type Robot } from './robots-file.ts'
+
+/** Somebody with a password. */
+export interface Account {
+  readonly kind: 'user' | 'robot'
+  readonly name: string
+  readonly rights: Rights
+  /** Different for another password: what was proved by the old one is void. */
+  readonly stamp: string
+  /** Milliseconds since 1970; absent for one that does not expire. */
+  readonly expiresAt: number | undefined
+}
+
+export interface AccountsParts {
+  readonly htpasswd: Htpasswd | undefined
+  readonly robots: Robots | undefined
+  readonly failedLogins: FailedLogins
+  readonly book: RuleBook
+}
+
+/** Everybody who has a password: the users of the htpasswd file and the robots. */
+export class Accounts {
+  readonly #parts: AccountsParts
+
+  constructor(parts: AccountsParts) {
+    this.#parts = parts
+  }
+
+  /** @throws RegistryError UNAUTHORIZED when the password is not the account's; TOOMANYREQUESTS */
+  async login(login: Login, address: string): Promise<Account> {
+    const account = await this.#parts.failedLogins.attempt(address, () => this.#verify(login))
+    if (account === undefined)
+      throw new RegistryError('UNAUTHORIZED', { message: 'unknown user or wrong password' })
+    return account
+  }
+
+  /** The account as it is now; undefined when there is none any more. */
+  find(name: string): Account | undefined {
+    const { robots, htpasswd } = this.#parts
+    const robot = robots?.find(name)
+    if (robot !== undefined) return this.#robot(robot)
+    const stamp = this.#isRobot(name) ? undefined : htpasswd?.stampOf(name)
+    return stamp === undefined ? undefined : this.#user(name, stamp)
+  }
+
+  async #verify({ username, password }: Login): Promise<Account | undefined> {
+    const { robots, htpasswd } = this.#parts
+    if (this.#isRobot(username)) {
+      const robot = await robots?.verify(username, password)
+      return robot && this.#robot(robot)
+    }
+    return (await htpasswd?.verify(username, password)) ? this.find(username) : undefined
+  }
+
+  #isRobot(name: string): boolean {
+    return this.#parts.robots !== undefined && name.startsWith(ROBOT_PREFIX)
+  }
+
+  #user(name: string, stamp: string): Account {
+    const rights = new RuleRights(this.#parts.book, { name, groups: [] })
+    return { kind: 'user', name, rights, stamp, expiresAt: undefined }
+  }
+
+  #robot(robot: Robot): Account {
+    return {
+      kind: 'robot',
+      name: `${ROBOT_PREFIX}${robot.name}`,
+      rights: new RobotRights(robot, new RuleRights(this.#parts.book)),
+      stamp: robot.secret.slice(0, 16),
+      expiresAt: robot.expiresAt === undefined ? undefined : Date.parse(robot.expiresAt),
+    }
+  }
+}

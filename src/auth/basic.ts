@@ -1,0 +1,28 @@
+/** A name and a password. */
+export interface Login {
+  readonly username: string
+  readonly password: string
+}
+
+/** Reads the credentials of the scheme Basic, RFC 7617; undefined when they are none. A colon ends the name. */
+export function parseBasic(credentials: string): Login | undefined {
+  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(credentials)) return undefined
+  const text = Buffer.from(credentials, 'base64').toString()
+  const colon = text.indexOf(':')
+  return colon === -1 ? undefined : { username: text.slice(0, colon), password: text.slice(colon + 1) }
+}
+
+/** What podman and skopeo send when they are asked to log in and have no login: an empty name and password. */
+const NO_LOGIN = `Basic ${Buffer.from(':').toString('base64')}`
+
+/** True for a header that is not there, or says nothing. */
+export function isNoLogin(authorization: string | undefined): authorization is undefined {
+  return authorization === undefined || authorization === NO_LOGIN
+}
+
+/** The scheme, in lower case, and the rest. RFC 9110 section 11.4. */
+export function splitAuthorization(header: string): { scheme: string; credentials: string } {
+  const space = header.indexOf(' ')
+  if (space === -1) return { scheme: header.toLowerCase(), credentials: '' }
+  return { scheme: header.slice(0, space).toLowerCase(), credentials: header.slice(space + 1).trim() }
+}

@@ -1,0 +1,39 @@
+import type { X509Certificate } from 'node:crypto'
+
+/** Which part of a client's certificate is the user's name. */
+export type CertificateField = 'commonname' | 'subject' | 'dns' | 'email' | 'uri'
+
+const IN_ALTERNATIVE_NAME = { dns: 'DNS', email: 'email', uri: 'URI' } as const
+
+/** The user that a certificate belongs to; undefined where it has no such field, or several that differ: which of them
+ *  would count? */
+export function userOfCertificate(
+  { subject, subjectAltName }: X509Certificate,
+  field: CertificateField,
+): string | undefined {
+  switch (field) {
+    case 'subject':
+      // Node has a line for each part; people write them in one.
+      return subject.split('\n').join(',') || undefined
+    case 'commonname':
+      return only(valuesOf(subject.split('\n'), 'CN='))
+    default:
+      return only(valuesOf(alternativeNames(subjectAltName), `${IN_ALTERNATIVE_NAME[field]}:`))
+  }
+}
+
+/** Node writes them as `DNS:a, email:b`, and a value that could be taken for another as a JSON string. */
+function alternativeNames(text = ''): string[] {
+  return text.match(/[A-Za-z0-9 ]+:(?:"(?:[^"\\]|\\.)*"|[^,]*)/g)?.map((entry) => entry.trim()) ?? []
+}
+
+function valuesOf(entries: readonly string[], prefix: string): string[] {
+  return entries
+    .filter((entry) => entry.startsWith(prefix))
+    .map((entry) => entry.slice(prefix.length))
+    .map((value) => (value.startsWith('"') ? (JSON.parse(value) as string) : value))
+}
+
+function only(values: readonly string[]): string | undefined {
+  return new Set(values).size === 1 ? values[0] || undefined : undefined
+}

@@ -1,0 +1,84 @@
+import { expect, test } from 'vitest'
+import { RegistryError } from '../core/errors.ts'
+import { FailedLogins } from './failed-logins.ts'
+
+const wrong = async () => undefined
+const right = async () => 'alice'
+const quick = { free: 2, firstDelayMs: 60, maxDelayMs: 240, forgetMs: 60_000 }
+
+async function milliseconds(work: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now()
+  await work()
+  return performance.now() - startedAt
+}
+
+test('an address waits longer the more of its logins fail', async () => {
+  const logins = new FailedLogins(quick)
+  const waits: number[] = []
+  for (let attempt = 0; attempt < 6; attempt++) {
+    waits.push(await milliseconds(() => logins.attempt('10.0.0.1', wrong)))
+  }
+  const expected = [0, 0, 60, 120, 240, 240]
+  expected.forEach((wait, index) => {
+    expect(waits[index]).toBeGreaterThanOrEqual(wait * 0.9)
+  })
+})
+
+test('another address does not wait, and the right password is good after the wait', async () => {
+  const logins = new FailedLogins({ ...quick, firstDelayMs: 10_000, maxDelayMs: 10_000 })
+  for (let attempt = 0; attempt < 2; attempt++) await logins.attempt('10.0.0.1', wrong)
+  expect(await milliseconds(() => logins.attempt('10.0.0.2', right))).toBeLessThan(5_000)
+  const patient = new FailedLogins(quick)
+  for (let attempt = 0; attempt < 3; attempt++) await patient.attempt('10.0.0.1', wrong)
+  expect(await patient.attempt('10.0.0.1', right)).toBe('alice')
+})
+
+test.each([
+  ['2001:db8:1:2::1', '2001:db8:1:2:3:4:5:6', true],
+  ['2001:db8:1:2::1', '2001:db8:1:3::1', false],
+  ['::1', '::2', true],
+  ['2001:db8::1', '2001:db8:0:0:ffff::', true],
+  ['10.0.0.1', '10.0.0.2', false],
+])('%s and %s are one address: %s', async (one, other, same) => {
+  const logins = new FailedLogins({ ...quick, free: 1, firstDelayMs: 400, maxDelayMs: 400 })
+  await logins.attempt(one, wrong)
+  const wait = await milliseconds(() => logins.attempt(other, right))
+  if (same) expect(wait).toBeGreaterThan(350)
+  else expect(wait).toBeLessThan(350)
+})
+
+test('failures are forgotten', async () => {
+  const logins = new FailedLogins({ ...quick, firstDelayMs: 5_000, maxDelayMs: 5_000, forgetMs: 1 })
+  for (let attempt = 0; attempt < 20; attempt++) {
+    await logins.attempt('10.0.0.1', async () => {
+      // Longer than a failure is remembered.
+      await new Promise((resolve) => setTimeout(resolve, 3))
+      return undefined
+    })
+  }
+})
+
+test('attempts at once are tried one after the other, and only so many wait', async () => {
+  let running = 0
+  let most = 0
+  const logins = new FailedLogins({ maxWaiting: 3 })
+  const attempt = () =>
+    logins.attempt('10.0.0.1', async () => {
+      running += 1
+      most = Math.max(most, running)
+      await new Promise(setImmediate)
+      running -= 1
+      return 'alice'
+    })
+  const attempts = [attempt()]
+  await new Promise(setImmediate)
+  const more = Array.from({ length: 5 }, () => Promise.resolve().then(attempt))
+  const results = await Promise.allSettled([...attempts, ...more])
+  const refused = results.filter(({ status }) => status === 'rejected')
+  expect(most).toBe(1)
+  expect(refused.length).toBeGreaterThanOrEqual(1)
+  for (const { reason } of refused as PromiseRejectedResult[]) {
+    expect(reason).toBeInstanceOf(RegistryError)
+    expect(reason).toMatchObject({ code: 'TOOMANYREQUESTS' })
+  }
+})

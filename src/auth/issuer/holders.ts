@@ -1,0 +1,128 @@
+import { z } from 'zod'
+import { RegistryError } from '../../core/errors.ts'
+import type { TokenGrant } from '../../core/token-issuer.ts'
+import type { Accounts } from '../accounts.ts'
+import { isNoLogin, parseBasic, splitAuthorization } from '../basic.ts'
+import { type Rights, type RuleBook, RuleRights } from '../rights.ts'
+import { invalidToken } from '../token/verify.ts'
+import type { WorkloadIdentity } from './oidc.ts'
+
+export const TOKEN_LIFETIME_SECONDS = 5 * 60
+/** Of a refresh token that a password got. */
+export const REFRESH_LIFETIME_SECONDS = 30 * 24 * 60 * 60
+/** Of one that a platform's token got: as long as a job may run. */
+const WORKLOAD_REFRESH_LIFETIME_SECONDS = 6 * 60 * 60
+
+/** Whoever holds a token: an account, a platform's job, or nobody in particular. */
+export interface Holder {
+  readonly source: 'account' | 'workload' | 'anonymous'
+  readonly name: string
+  readonly kind: 'user' | 'robot' | 'anonymous'
+  readonly groups: readonly string[]
+  /** What must still be the account's for the token to count; empty for who has none. */
+  readonly stamp: string
+  readonly rights: Rights
+  /** When the last token ends that can be got without new credentials, in seconds since 1970. */
+  readonly until: number
+}
+
+/** What a token says of its holder, beside the claims that are registered. */
+export const holderClaims = z.object({
+  src: z.enum(['account', 'workload', 'anonymous']),
+  sub: z.string(),
+  groups: z.array(z.string()),
+  stamp: z.string(),
+  until: z.number(),
+})
+
+export interface HoldersParts {
+  readonly accounts: Accounts
+  readonly workloads: WorkloadIdentity
+  readonly book: RuleBook
+}
+
+/** Whom tokens are given to, with the rights that they have now. */
+export class Holders {
+  readonly #parts: HoldersParts
+
+  constructor(parts: HoldersParts) {
+    this.#parts = parts
+  }
+
+  /** Whoever shows these credentials.
+   *  @throws RegistryError UNAUTHORIZED, TOOMANYREQUESTS, UNAVAILABLE */
+  async by(grant: Exclude<TokenGrant, { kind: 'refresh' }>, address: string): Promise<Holder> {
+    const { accounts, workloads } = this.#parts
+    switch (grant.kind) {
+      case 'header':
+        return this.#byHeader(grant.authorization, address)
+      case 'exchange':
+        return this.#workload(await workloads.verify(grant.token))
+      case 'password':
+        // Clients that know of passwords only send a platform's token as one.
+        if (workloads.isFor(grant.password)) return this.#workload(await workloads.verify(grant.password))
+        return this.#account((await accounts.login(grant, address)).name)
+    }
+  }
+
+  /** Whoever a token of ours was given to, if they still are who they were.
+   *  @throws RegistryError UNAUTHORIZED */
+  again({ src, sub, groups, stamp, until }: z.output<typeof holderClaims>): Holder {
+    if (src === 'anonymous') return this.#anonymous()
+    if (src === 'workload') {
+      if (!this.#parts.workloads.hasUser(sub)) throw invalidToken('its issuer is not trusted any more')
+      return { ...this.#workload({ name: sub, groups }), until }
+    }
+    const holder = this.#account(sub)
+    if (holder.stamp !== stamp) throw invalidToken('the password was changed')
+    return { ...holder, until }
+  }
+
+  #byHeader(authorization: string | undefined, address: string): Holder | Promise<Holder> {
+    if (isNoLogin(authorization)) return this.#anonymous()
+    const { scheme, credentials } = splitAuthorization(authorization)
+    if (scheme === 'bearer') return this.by({ kind: 'exchange', token: credentials }, address)
+    const login = scheme === 'basic' ? parseBasic(credentials) : undefined
+    if (login === undefined) {
+      throw new RegistryError('UNAUTHORIZED', { message: 'a name and a password are wanted' })
+    }
+    return this.by({ kind: 'password', ...login }, address)
+  }
+
+  #anonymous(): Holder {
+    const rights = new RuleRights(this.#parts.book)
+    return {
+      source: 'anonymous',
+      kind: 'anonymous',
+      name: '',
+      groups: [],
+      stamp: '',
+      rights,
+      until: nowSeconds() + TOKEN_LIFETIME_SECONDS,
+    }
+  }
+
+  #workload({ name, groups }: { name: string; groups: readonly string[] }): Holder {
+    return {
+      source: 'workload',
+      kind: 'user',
+      name,
+      groups,
+      stamp: '',
+      rights: new RuleRights(this.#parts.book, { name, groups }),
+      until: nowSeconds() + WORKLOAD_REFRESH_LIFETIME_SECONDS,
+    }
+  }
+
+  #account(name: string): Holder {
+    const account = this.#parts.accounts.find(name)
+    if (account === undefined) throw invalidToken('there is no such account any more')
+    const { kind, rights, stamp, expiresAt = Number.POSITIVE_INFINITY } = account
+    const until = Math.min(nowSeconds() + REFRESH_LIFETIME_SECONDS, Math.floor(expiresAt / 1000))
+    return { source: 'account', kind, name, groups: [], stamp, rights, until }
+  }
+}
+
+function nowSeconds(): number {
+  return Math.floor(Date.now() / 1000)
+}

@@ -1,0 +1,181 @@
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  hash,
+  type KeyObject,
+  type webcrypto,
+} from 'node:crypto'
+import { mkdir, rm, rmdir, stat } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Log } from '../../core/log.ts'
+import { WatchedFile } from '../watched-file.ts'
+import { replaceFile, textOf } from '../write-file.ts'
+
+export const SIGNING_ALGORITHM = 'ES256'
+
+/** A key pair that tokens are signed with. */
+export interface SigningKey {
+  readonly id: string
+  readonly privateKey: KeyObject
+  readonly publicKey: KeyObject
+  readonly createdAt: Date
+}
+
+export interface KeyFileOptions {
+  readonly path: string
+  /** How old the newest key may become before there is a newer one. */
+  readonly rotationMs: number
+  /** How long tokens may be good: a key stays that long after it signs no more. */
+  readonly keepMs: number
+  readonly log: Log
+  readonly onChange: () => void
+}
+
+/** How often it is asked whether a new key is due. */
+const ROTATION_CHECK_MS = 60 * 60 * 1000
+
+/** The keys of the issuer, in a file that replicas may share. It is made when it is missing; whoever notices first that
+ *  the newest key is old adds a new one. A JSON Web Key Set with private keys: the file is its owner's alone. */
+export class KeyFile {
+  readonly #options: KeyFileOptions
+  readonly #file: WatchedFile<readonly SigningKey[]>
+  readonly #timer: NodeJS.Timeout
+
+  private constructor(options: KeyFileOptions, file: WatchedFile<readonly SigningKey[]>) {
+    this.#options = options
+    this.#file = file
+    this.#timer = setInterval(() => void this.rotateIfDue().catch(this.#report), ROTATION_CHECK_MS)
+    this.#timer.unref()
+  }
+
+  static async open(options: KeyFileOptions): Promise<KeyFile> {
+    const { path, log, onChange } = options
+    const watched = { path, key: 'auth.issuer.keys', parse: parseKeys, absent: [], log, onChange }
+    const keys = new KeyFile(options, await WatchedFile.open(watched))
+    await keys.rotateIfDue().catch((cause) => {
+      keys.close()
+      throw new Error(`auth.issuer.keys: ${path}: ${(cause as Error).message}`, { cause })
+    })
+    return keys
+  }
+
+  /** The key to sign with: the newest. */
+  get current(): SigningKey {
+    return this.all[0]!
+  }
+
+  /** The newest first. */
+  get all(): readonly SigningKey[] {
+    return this.#file.content
+  }
+
+  /** A key by its id, also one that another replica has only just made. */
+  async find(id: string): Promise<SigningKey | undefined> {
+    const known = this.all.find((key) => key.id === id)
+    if (known !== undefined) return known
+    await this.#file.refresh()
+    return this.all.find((key) => key.id === id)
+  }
+
+  /** Adds a key when the newest is older than it should be, and drops those that nothing can be signed with any more. */
+  async rotateIfDue(now = new Date()): Promise<void> {
+    if (!this.#isDue(now)) return
+    await exclusively(`${this.#options.path}.lock`, async () => {
+      await this.#file.refresh()
+      if (!this.#isDue(now)) return
+      const { path, rotationMs, keepMs } = this.#options
+      const oldest = now.getTime() - rotationMs - keepMs
+      const kept = parseKeys(await textOf(path)).filter(({ createdAt }) => createdAt.getTime() > oldest)
+      await replaceFile(path, formatKeys([newKey(now), ...kept]))
+      await this.#file.refresh()
+    })
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+    this.#file.close()
+  }
+
+  #isDue(now: Date): boolean {
+    const newest = this.all[0]
+    return newest === undefined || now.getTime() - newest.createdAt.getTime() >= this.#options.rotationMs
+  }
+
+  readonly #report = (error: unknown) => {
+    this.#options.log.error({ err: error }, 'no new key could be made; the old one stays in use')
+  }
+}
+
+function newKey(createdAt: Date): SigningKey {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const id = hash('sha256', publicKey.export({ type: 'spki', format: 'der' }), 'base64url')
+  return { id, privateKey, publicKey, createdAt }
+}
+
+type StoredKey = webcrypto.JsonWebKey & { kid: string; created: string }
+
+/** @throws Error when it is no file of ours */
+function parseKeys(text: string): readonly SigningKey[] {
+  if (text.trim() === '') return []
+  const { keys } = JSON.parse(text) as { keys?: StoredKey[] }
+  if (!Array.isArray(keys)) throw new Error('no key set: it has no list "keys"')
+  return keys
+    .map((jwk): SigningKey => {
+      const createdAt = new Date(jwk.created)
+      if (typeof jwk.kid !== 'string' || Number.isNaN(createdAt.getTime()))
+        throw new Error('a key without kid or created')
+      const privateKey = createPrivateKey({ key: jwk, format: 'jwk' })
+      return { id: jwk.kid, privateKey, publicKey: createPublicKey(privateKey), createdAt }
+    })
+    .sort((a, b) => b.createdAt.getTime() - a.createdAt.getTime())
+}
+
+function formatKeys(keys: readonly SigningKey[]): string {
+  const stored = keys.map(({ id, privateKey, createdAt }) => ({
+    ...privateKey.export({ format: 'jwk' }),
+    kid: id,
+    created: createdAt.toISOString(),
+  }))
+  return `${JSON.stringify({ keys: stored }, null, 2)}\n`
+}
+
+/** The public half, RFC 7517. */
+export function publicKeySet(keys: readonly SigningKey[]): Readonly<Record<string, unknown>> {
+  return {
+    keys: keys.map(({ id, publicKey }) => ({
+      ...publicKey.export({ format: 'jwk' }),
+      kid: id,
+      alg: SIGNING_ALGORITHM,
+      use: 'sig',
+    })),
+  }
+}
+
+const LOCK_RETRY_MS = 50
+/** A lock that is older was left by a process that is no more. */
+const LOCK_STALE_MS = 10_000
+
+/** Keeps other processes out while the work runs: a folder can be made once only. */
+async function exclusively(lock: string, work: () => Promise<void>): Promise<void> {
+  for (;;) {
+    try {
+      await mkdir(lock)
+      break
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    }
+    const madeAt = await stat(lock).then(
+      ({ mtimeMs }) => mtimeMs,
+      () => undefined,
+    )
+    if (madeAt !== undefined && Date.now() - madeAt > LOCK_STALE_MS) await rmdir(lock).catch(() => {})
+    else await delay(LOCK_RETRY_MS)
+  }
+  try {
+    await work()
+  } finally {
+    // Somebody may have taken it for left behind.
+    await rm(lock, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,154 @@
+import { createRemoteJWKSet, decodeJwt, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
+import { z } from 'zod'
+import { RegistryError } from '../../core/errors.ts'
+import { CLOCK_SKEW_SECONDS, invalidToken, MAX_TOKEN_BYTES } from '../token/verify.ts'
+
+export interface OidcSettings {
+  /** The issuer, exactly as its tokens have it; its keys are found by OpenID Connect Discovery 1.0. */
+  readonly issuer: string
+  readonly audience: string
+  /** Stands before the names of users and groups, so that they are nobody else's. */
+  readonly prefix: string
+  readonly claims: {
+    /** The claim that is the user's name. */
+    readonly user: string
+    /** Claims that are groups: text, or a list of it. */
+    readonly groups: readonly string[]
+    /** What claims must be for the token to count. */
+    readonly require: Readonly<Record<string, string>>
+  }
+}
+
+export interface WorkloadUser {
+  readonly name: string
+  readonly groups: readonly string[]
+}
+
+const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA']
+const TIMEOUT_MS = 5_000
+
+/** The identities that a platform gives to the jobs that run on it: tokens of OpenID Connect. */
+export class WorkloadIdentity {
+  readonly #issuers: ReadonlyMap<string, TrustedIssuer>
+
+  constructor(settings: readonly OidcSettings[]) {
+    this.#issuers = new Map(settings.map((one) => [one.issuer, new TrustedIssuer(one)]))
+  }
+
+  /** True for a token that says it is of one of the issuers: nothing of it is proved yet. */
+  isFor(token: string): boolean {
+    return this.#issuerOf(token) !== undefined
+  }
+
+  /** True for a user of an issuer that is still trusted. */
+  hasUser(name: string): boolean {
+    return [...this.#issuers.values()].some(({ prefix }) => name.startsWith(prefix))
+  }
+
+  /** @throws RegistryError UNAUTHORIZED; UNAVAILABLE when the issuer can't be asked for its keys */
+  verify(token: string): Promise<WorkloadUser> {
+    const issuer = this.#issuerOf(token)
+    if (issuer === undefined) throw invalidToken('its issuer is not one of auth.oidc')
+    return issuer.verify(token)
+  }
+
+  #issuerOf(token: string): TrustedIssuer | undefined {
+    if (token.length > MAX_TOKEN_BYTES || token.split('.').length !== 3) return undefined
+    try {
+      return this.#issuers.get(decodeJwt(token).iss ?? '')
+    } catch (error) {
+      if (error instanceof errors.JWTInvalid) return undefined
+      throw error
+    }
+  }
+}
+
+class TrustedIssuer {
+  readonly #settings: OidcSettings
+  #keys: Promise<JWTVerifyGetKey> | undefined
+
+  constructor(settings: OidcSettings) {
+    this.#settings = settings
+  }
+
+  get prefix(): string {
+    return this.#settings.prefix
+  }
+
+  async verify(token: string): Promise<WorkloadUser> {
+    const { issuer, audience } = this.#settings
+    const keys = await this.#discover()
+    try {
+      const { payload } = await jwtVerify(token, keys, {
+        issuer,
+        audience,
+        algorithms: ALGORITHMS,
+        clockTolerance: CLOCK_SKEW_SECONDS,
+        requiredClaims: ['exp'],
+      })
+      return this.#userOf(payload)
+    } catch (error) {
+      if (isUnreachable(error)) throw unreachable(issuer, error)
+      if (error instanceof errors.JOSEError) throw invalidToken(error.message)
+      throw error
+    }
+  }
+
+  /** Asked once; again when it failed. */
+  #discover(): Promise<JWTVerifyGetKey> {
+    this.#keys ??= discoverKeys(this.#settings.issuer).catch((error) => {
+      this.#keys = undefined
+      throw unreachable(this.#settings.issuer, error)
+    })
+    return this.#keys
+  }
+
+  #userOf(payload: JWTPayload): WorkloadUser {
+    const { prefix, claims } = this.#settings
+    for (const [claim, wanted] of Object.entries(claims.require)) {
+      if (!textsOf(payload[claim]).includes(wanted))
+        throw invalidToken(`its ${claim} is not the one required`)
+    }
+    const [user] = textsOf(payload[claims.user])
+    if (user === undefined || user === '') throw invalidToken(`it has no ${claims.user}`)
+    const groups = claims.groups.flatMap((claim) => textsOf(payload[claim])).map((group) => prefix + group)
+    return { name: prefix + user, groups }
+  }
+}
+
+/** A claim's texts; one that is neither text nor a list of it has none. */
+function textsOf(claim: unknown): string[] {
+  return [claim]
+    .flat()
+    .flatMap((one) =>
+      typeof one === 'string' || typeof one === 'number' || typeof one === 'boolean' ? [String(one)] : [],
+    )
+}
+
+const discovered = z.object({ issuer: z.string(), jwks_uri: z.url() })
+
+/** OpenID Connect Discovery 1.0, section 4. */
+async function discoverKeys(issuer: string): Promise<JWTVerifyGetKey> {
+  const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
+  const answer = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(TIMEOUT_MS) })
+  if (!answer.ok) throw new Error(`${url} answers ${answer.status}`)
+  const document = discovered.parse(await answer.json())
+  if (document.issuer !== issuer) throw new Error(`${url} is of another issuer: ${document.issuer}`)
+  if (new URL(issuer).protocol === 'https:' && new URL(document.jwks_uri).protocol !== 'https:') {
+    throw new Error(`${url} has its keys where no TLS protects them`)
+  }
+  return createRemoteJWKSet(new URL(document.jwks_uri), { timeoutDuration: TIMEOUT_MS })
+}
+
+/** Of jose's errors those that say nothing about the token. */
+function isUnreachable(error: unknown): boolean {
+  if (!(error instanceof errors.JOSEError)) return error instanceof TypeError
+  return ['ERR_JWKS_TIMEOUT', 'ERR_JOSE_GENERIC', 'ERR_JWKS_INVALID'].includes(error.code)
+}
+
+function unreachable(issuer: string, cause: unknown): RegistryError {
+  return new RegistryError('UNAVAILABLE', {
+    message: `the issuer ${issuer} can't be asked for its keys`,
+    cause,
+  })
+}

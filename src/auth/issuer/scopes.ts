@@ -1,0 +1,56 @@
+import { ACTIONS } from '../../core/access-controller.ts'
+import { isRepositoryName } from '../../core/reference.ts'
+import type { ResourceActions, Rights } from '../rights.ts'
+import { bitOf } from '../rules.ts'
+
+/** A token's list stays so short that the token can be sent. */
+const MAX_LISTED_BYTES = 4 * 1024
+
+/** Reads `repository:a/b:pull,push`; the class that some clients put behind the type says nothing to us. Undefined for
+ *  what is none. https://distribution.github.io/distribution/spec/auth/scope/ */
+export function parseScope(text: string): ResourceActions | undefined {
+  const first = text.indexOf(':')
+  const last = text.lastIndexOf(':')
+  if (first <= 0 || first === last) return undefined
+  return {
+    type: text.slice(0, first).replace(/\([^()]*\)$/, ''),
+    name: text.slice(first + 1, last),
+    actions: text
+      .slice(last + 1)
+      .split(',')
+      .filter(Boolean),
+  }
+}
+
+export function formatScope({ type, name, actions }: ResourceActions): string {
+  return `${type}:${name}:${actions.join(',')}`
+}
+
+/** What of the scopes somebody has a right to. */
+export function grantedOf(scopes: readonly string[], rights: Rights): ResourceActions[] {
+  const granted: ResourceActions[] = []
+  let bytes = 0
+  for (const scope of scopes.flatMap((text) => text.split(' '))) {
+    const asked = parseScope(scope)
+    const given = asked && grant(asked, rights)
+    if (given === undefined) continue
+    bytes += JSON.stringify(given).length
+    if (bytes > MAX_LISTED_BYTES) break
+    granted.push(given)
+  }
+  return granted
+}
+
+function grant({ type, name, actions }: ResourceActions, rights: Rights): ResourceActions | undefined {
+  const wants = (action: string) => actions.includes(action) || actions.includes('*')
+  if (type === 'registry' && name === 'catalog') {
+    return wants('*') && rights.mayList ? { type, name, actions: ['*'] } : undefined
+  }
+  if (type !== 'repository' || !isRepositoryName(name)) return undefined
+  const allowed = rights.allowed(name)
+  // A client that sets a tag asks for push; the right to set tags only is what it may get for that.
+  const given = ACTIONS.filter(
+    (action) => (wants(action) || (action === 'tag' && wants('push'))) && (allowed & bitOf(action)) !== 0,
+  )
+  return given.length === 0 ? undefined : { type, name, actions: given }
+}

@@ -1,0 +1,32 @@
+import { availableParallelism } from 'node:os'
+import pLimit, { type LimitFunction } from 'p-limit'
+import { RegistryError } from '../../core/errors.ts'
+
+const MAX_WAITING = 100
+
+/** bcrypt on other threads: at most half of the processors work on it, so that content still moves while somebody guesses
+ *  passwords, and who finds a long queue is told to come again. */
+export class Bcrypt {
+  readonly #inTurn: LimitFunction
+  readonly #maxWaiting: number
+
+  constructor({ concurrency = Math.max(1, availableParallelism() >> 1), maxWaiting = MAX_WAITING } = {}) {
+    this.#inTurn = pLimit(concurrency)
+    this.#maxWaiting = maxWaiting
+  }
+
+  /** @throws RegistryError TOOMANYREQUESTS when too many wait already */
+  verify(password: string, hash: string): Promise<boolean> {
+    if (this.#inTurn.pendingCount >= this.#maxWaiting) {
+      throw new RegistryError('TOOMANYREQUESTS', { message: 'too many logins at once; try again later' })
+    }
+    return this.#inTurn(async () => (await import('@node-rs/bcrypt')).verify(password, hash))
+  }
+}
+
+/** bcrypt takes no more of a password than this. */
+export const MAX_PASSWORD_BYTES = 72
+
+export async function hashPassword(password: string, cost: number): Promise<string> {
+  return (await import('@node-rs/bcrypt')).hash(password, cost)
+}

@@ -1,0 +1,53 @@
+import { expect, test } from 'vitest'
+import { parsePasswordFile, STANDARD_COST, withPassword } from './htpasswd-file.ts'
+
+const bcrypt = (cost: string, letter = 'a') => `$2y$${cost}$${letter.repeat(53)}`
+
+test('users and their hashes, of every kind of bcrypt that is sound', () => {
+  const text = `# people\n\nalice:${bcrypt('05')}\n  bob:${bcrypt('12').replace('2y', '2a')}  \r\ncarol:${bcrypt('10').replace('2y', '2b')}`
+  const { hashes, highestCost, problems } = parsePasswordFile(text)
+  expect([...hashes.keys()]).toEqual(['alice', 'bob', 'carol'])
+  expect(hashes.get('bob')).toBe(bcrypt('12').replace('2y', '2a'))
+  expect(highestCost).toBe(12)
+  expect(problems).toEqual([])
+})
+
+test('what lets nobody in is reported with its line, and without its hash', () => {
+  const text = [
+    `alice:${bcrypt('05')}`,
+    'no colon',
+    ':$2y$05$x',
+    'bob:$apr1$salt$secrethash',
+    'carol:{SHA}secrethash=',
+    'dave:$6$salt$secrethash',
+    'erin:secrethash',
+    'frank:$2y$05$secrethash',
+    `grace:${bcrypt('31')}`,
+  ].join('\n')
+  const { hashes, problems } = parsePasswordFile(text)
+  expect([...hashes.keys()]).toEqual(['alice'])
+  expect(problems.map(({ line }) => line)).toEqual([2, 3, 4, 5, 6, 7, 8, 9])
+  expect(problems[2]?.message).toBe('the password of bob is not hashed with bcrypt but with MD5 (apr1)')
+  expect(JSON.stringify(problems)).not.toContain('secrethash')
+})
+
+test('of several lines of a user the last counts, and it is said', () => {
+  const { hashes, problems } = parsePasswordFile(`a:${bcrypt('05', 'a')}\na:${bcrypt('05', 'b')}`)
+  expect(hashes.get('a')).toBe(bcrypt('05', 'b'))
+  expect(problems).toMatchObject([{ line: 2 }])
+})
+
+test('a file of nobody', () => {
+  expect(parsePasswordFile('')).toEqual({ hashes: new Map(), highestCost: STANDARD_COST, problems: [] })
+})
+
+test.each([
+  ['', 'alice:new\n'],
+  ['bob:1\n', 'bob:1\nalice:new\n'],
+  ['bob:1', 'bob:1\nalice:new\n'],
+  ['# all\nalice:1\n\nbob:2\n', '# all\nalice:new\n\nbob:2\n'],
+  ['alice:1\nbob:2\nalice:3\n', 'bob:2\nalice:new\n'],
+  ['alicea:1\n#alice:2\n', 'alicea:1\n#alice:2\nalice:new\n'],
+])('a password is set in %j', (before, after) => {
+  expect(withPassword(before, { user: 'alice', hash: 'new' })).toBe(after)
+})

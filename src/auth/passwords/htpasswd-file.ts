@@ -1,0 +1,86 @@
+/** The text of an htpasswd file: a user and a hash a line. */
+
+/** A line that lets nobody in. */
+export interface LineProblem {
+  /** Counted from 1. */
+  readonly line: number
+  readonly message: string
+}
+
+export interface PasswordFile {
+  /** bcrypt hashes by user. */
+  readonly hashes: ReadonlyMap<string, string>
+  /** What the most expensive of them costs. */
+  readonly highestCost: number
+  readonly problems: readonly LineProblem[]
+}
+
+const BCRYPT = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/
+
+/** What new hashes cost: some 50 ms. */
+export const STANDARD_COST = 10
+/** Beyond this a single login would take seconds. */
+const MAX_COST = 16
+
+/** Reads it as Distribution does: empty lines and those that begin with `#` say nothing, and of a user's lines the last
+ *  counts. A line that can't be used is a problem, and the others count. */
+export function parsePasswordFile(text: string): PasswordFile {
+  const hashes = new Map<string, string>()
+  const problems: LineProblem[] = []
+  for (const [index, written] of text.split('\n').entries()) {
+    const line = written.trim()
+    if (line === '' || line.startsWith('#')) continue
+    const entry = parseLine(line)
+    if (typeof entry === 'string') problems.push({ line: index + 1, message: entry })
+    else {
+      if (hashes.has(entry.user)) {
+        problems.push({
+          line: index + 1,
+          message: `${entry.user} stands in an earlier line too; this one counts`,
+        })
+      }
+      hashes.set(entry.user, entry.hash)
+    }
+  }
+  const highestCost = Math.max(...[...hashes.values()].map(costOf), hashes.size === 0 ? STANDARD_COST : 0)
+  return { hashes, highestCost, problems }
+}
+
+/** What is wrong with the line, never the line itself. */
+function parseLine(line: string): { user: string; hash: string } | string {
+  const colon = line.indexOf(':')
+  if (colon <= 0) return 'no user, a colon and a hash'
+  const user = line.slice(0, colon)
+  const hash = line.slice(colon + 1)
+  if (!BCRYPT.test(hash)) return `the password of ${user} is not hashed with bcrypt but ${kindOf(hash)}`
+  const cost = costOf(hash)
+  if (cost < 4 || cost > MAX_COST)
+    return `the hash of ${user} has the cost ${cost}; taken are 4 to ${MAX_COST}`
+  return { user, hash }
+}
+
+function kindOf(hash: string): string {
+  if (hash.startsWith('$apr1$')) return 'with MD5 (apr1)'
+  if (hash.startsWith('{SHA}')) return 'with SHA-1'
+  if (/^\$5\$|^\$6\$/.test(hash)) return 'with SHA-2 crypt'
+  if (hash.startsWith('$2')) return 'with a bcrypt that is broken'
+  return 'with crypt, or not at all'
+}
+
+function costOf(hash: string): number {
+  return Number(BCRYPT.exec(hash)?.[1] ?? 0)
+}
+
+/** The text with a user's line changed, or added at its end. All else stays as it is. */
+export function withPassword(text: string, { user, hash }: { user: string; hash: string }): string {
+  const line = `${user}:${hash}`
+  const lines = text.split('\n')
+  const indices = [...lines.keys()].filter((index) => lines[index]?.trim().startsWith(`${user}:`))
+  const last = indices.pop()
+  if (last !== undefined)
+    return lines
+      .with(last, line)
+      .filter((_, index) => !indices.includes(index))
+      .join('\n')
+  return `${text === '' || text.endsWith('\n') ? text : `${text}\n`}${line}\n`
+}

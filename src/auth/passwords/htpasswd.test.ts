@@ -1,0 +1,101 @@
+import { appendFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { hashSync } from '@node-rs/bcrypt'
+import { expect, test } from 'vitest'
+import { RecordedLog } from '../../../test/support/recorded-log.ts'
+import { temporaryFolder } from '../../../test/support/temporary-folder.ts'
+import type { Log } from '../../core/log.ts'
+import { Bcrypt } from './bcrypt.ts'
+import { Htpasswd } from './htpasswd.ts'
+
+const quiet = { debug() {}, info() {}, warn() {}, error() {} }
+const line = (user: string, password: string, cost = 4) => `${user}:${hashSync(password, cost)}\n`
+
+async function usersOf(
+  text: string,
+  { log = quiet as Log, onChange = () => {}, bcrypt = new Bcrypt() } = {},
+) {
+  const folder = await temporaryFolder()
+  const path = join(folder.path, 'users')
+  await writeFile(path, text)
+  const users = await Htpasswd.open({ path, bcrypt, log, onChange })
+  return {
+    users,
+    path,
+    async [Symbol.asyncDispose]() {
+      users.close()
+      await folder.remove()
+    },
+  }
+}
+
+test('the right password is right, and nothing else is', async () => {
+  await using opened = await usersOf(line('alice', 'wonder') + line('bob', 'builder'))
+  const { users } = opened
+  expect(await users.verify('alice', 'wonder')).toBe(true)
+  expect(await users.verify('alice', 'builder')).toBe(false)
+  expect(await users.verify('alice', '')).toBe(false)
+  expect(await users.verify('carol', 'wonder')).toBe(false)
+  expect(await users.verify('', '')).toBe(false)
+  expect(await users.verify('__proto__', 'wonder')).toBe(false)
+})
+
+test('without the file it does not open', async () => {
+  await using folder = await temporaryFolder()
+  const path = join(folder.path, 'missing')
+  const opening = Htpasswd.open({ path, bcrypt: new Bcrypt(), log: quiet, onChange() {} })
+  await expect(opening).rejects.toThrow(`auth.htpasswd.path: ${path}: ENOENT`)
+})
+
+test('a change counts for the next login', async () => {
+  let changes = 0
+  await using opened = await usersOf(line('alice', 'old'), { onChange: () => void changes++ })
+  const { users, path } = opened
+  const before = users.stampOf('alice')
+  await writeFile(path, line('alice', 'new'))
+  expect(await users.verify('alice', 'old')).toBe(false)
+  expect(await users.verify('alice', 'new')).toBe(true)
+  expect(users.stampOf('alice')).not.toBe(before)
+  expect(changes).toBe(1)
+  await appendFile(path, line('bob', 'builder'))
+  expect(await users.verify('bob', 'builder')).toBe(true)
+})
+
+test('a file that is gone keeps its users, and the log says so', async () => {
+  const recorded = await RecordedLog.start()
+  await using opened = await usersOf(line('alice', 'wonder'), { log: recorded.log })
+  await rm(opened.path)
+  expect(await opened.users.verify('alice', 'wonder')).toBe(true)
+  expect(await recorded.until('cannot be used')).toContain('ENOENT')
+})
+
+test('a line that lets nobody in is in the log with its number, without its hash', async () => {
+  const recorded = await RecordedLog.start()
+  await using opened = await usersOf(`${line('alice', 'wonder')}bob:$apr1$x$secrethash\n`, {
+    log: recorded.log,
+  })
+  expect(JSON.parse(await recorded.until('MD5'))).toMatchObject({ line: 2 })
+  expect(recorded.lines.join()).not.toContain('secrethash')
+  expect(await opened.users.verify('alice', 'wonder')).toBe(true)
+})
+
+test('more than so many at once are told to come again', async () => {
+  await using opened = await usersOf(line('alice', 'wonder', 8), {
+    bcrypt: new Bcrypt({ concurrency: 1, maxWaiting: 2 }),
+  })
+  const logins = Array.from({ length: 6 }, () => opened.users.verify('alice', 'wonder'))
+  const results = await Promise.allSettled(logins)
+  const refused = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
+  expect(refused.length).toBeGreaterThan(0)
+  for (const reason of refused) expect(reason).toMatchObject({ code: 'TOOMANYREQUESTS' })
+  expect(results.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThanOrEqual(2)
+})
+
+test('the main thread goes on while passwords are looked at', async () => {
+  await using opened = await usersOf(line('alice', 'wonder', 10))
+  let turns = 0
+  const timer = setInterval(() => void turns++, 1)
+  await opened.users.verify('alice', 'wonder')
+  clearInterval(timer)
+  expect(turns).toBeGreaterThan(3)
+})

@@ -1,0 +1,139 @@
+import { ACTIONS, type Action } from '../core/access-controller.ts'
+import {
+  type ActionBits,
+  ANYBODY,
+  bitOf,
+  bitsOf,
+  EVERYTHING,
+  NOTHING,
+  type RuleSet,
+  Rules,
+  repositoryMatcher,
+  type Subject,
+} from './rules.ts'
+
+/** What somebody may do, decided from memory. */
+export interface Rights {
+  allowed(repository: string): ActionBits
+  /** True when the catalog may be asked for. */
+  readonly mayList: boolean
+}
+
+/** The rules that are in force, which may be replaced while the registry runs. */
+export class RuleBook {
+  #rules: Rules
+
+  constructor(rules: RuleSet) {
+    this.#rules = new Rules(rules)
+  }
+
+  get rules(): Rules {
+    return this.#rules
+  }
+
+  replace(rules: RuleSet): void {
+    this.#rules = new Rules(rules)
+  }
+}
+
+/** What the rules in force give a subject. */
+export class RuleRights implements Rights {
+  readonly #book: RuleBook
+  readonly #subject: Subject
+  readonly #key: string
+
+  constructor(book: RuleBook, subject: Subject = ANYBODY) {
+    this.#book = book
+    this.#subject = subject
+    this.#key = subject.name === undefined ? '' : JSON.stringify([subject.name, ...subject.groups])
+  }
+
+  allowed(repository: string): ActionBits {
+    return this.#book.rules.allowed(this.#subject, { key: this.#key, repository })
+  }
+
+  get mayList(): boolean {
+    return this.#subject.name !== undefined || this.#book.rules.anonymousMayPull
+  }
+}
+
+export const ALL_RIGHTS: Rights = { mayList: true, allowed: () => EVERYTHING }
+export const NO_RIGHTS: Rights = { mayList: false, allowed: () => NOTHING }
+
+/** What a robot was made for, and what everybody may. */
+export class RobotRights implements Rights {
+  readonly mayList = true
+  readonly #matches: (repository: string) => boolean
+  readonly #actions: ActionBits
+  readonly #everybody: Rights
+
+  constructor(
+    scope: { repositories: readonly string[]; actions: readonly (Action | '*')[] },
+    everybody: Rights,
+  ) {
+    this.#matches = repositoryMatcher(scope.repositories)
+    this.#actions = bitsOf(scope.actions)
+    this.#everybody = everybody
+  }
+
+  allowed(repository: string): ActionBits {
+    return (this.#matches(repository) ? this.#actions : NOTHING) | this.#everybody.allowed(repository)
+  }
+}
+
+/** What a token lists. */
+export class ListedRights implements Rights {
+  readonly mayList: boolean
+  readonly #actions = new Map<string, ActionBits>()
+
+  /** @param pushNeedsPull as in Distribution, which asks for both when something is pushed */
+  constructor(access: readonly ResourceActions[], { pushNeedsPull = false } = {}) {
+    for (const { type, name, actions } of access) {
+      if (type === 'repository') this.#actions.set(name, this.allowed(name) | bitsOfWords(actions))
+    }
+    if (pushNeedsPull) {
+      for (const [name, bits] of this.#actions) {
+        if ((bits & bitOf('pull')) === 0) this.#actions.set(name, bits & ~bitOf('push'))
+      }
+    }
+    this.mayList = access.some(
+      ({ type, name, actions }) => type === 'registry' && name === 'catalog' && actions.includes('*'),
+    )
+  }
+
+  allowed(repository: string): ActionBits {
+    return this.#actions.get(repository) ?? NOTHING
+  }
+}
+
+/** What a token lists, as far as whoever it was given to may still do it. */
+export class NarrowedRights implements Rights {
+  readonly #listed: Rights
+  readonly #own: Rights
+
+  constructor(listed: Rights, own: Rights) {
+    this.#listed = listed
+    this.#own = own
+  }
+
+  allowed(repository: string): ActionBits {
+    const listed = this.#listed.allowed(repository)
+    return listed === NOTHING ? NOTHING : listed & this.#own.allowed(repository)
+  }
+
+  get mayList(): boolean {
+    return this.#listed.mayList && this.#own.mayList
+  }
+}
+
+/** One entry of a token's `access`. https://distribution.github.io/distribution/spec/auth/jwt/ */
+export interface ResourceActions {
+  readonly type: string
+  readonly name: string
+  readonly actions: readonly string[]
+}
+
+/** Words that are no action of ours mean nothing. */
+function bitsOfWords(words: readonly string[]): ActionBits {
+  return bitsOf(words.filter((word): word is Action | '*' => word === '*' || ACTIONS.some((a) => a === word)))
+}

@@ -1,0 +1,46 @@
+import type { Log } from '../core/log.ts'
+import { hasExpired, isSecretOf, parseRobots, ROBOT_PREFIX, type Robot } from './robots-file.ts'
+import { WatchedFile } from './watched-file.ts'
+
+export interface RobotsOptions {
+  readonly path: string
+  readonly log: Log
+  /** Robots were made or revoked. */
+  readonly onChange: () => void
+}
+
+/** The robot accounts of a file. */
+export class Robots {
+  readonly #file: WatchedFile<ReadonlyMap<string, Robot>>
+
+  private constructor(file: WatchedFile<ReadonlyMap<string, Robot>>) {
+    this.#file = file
+  }
+
+  /** Without the file there are no robots, until `entrepot robot create` makes it.
+   *  @throws Error when it can't be read */
+  static async open({ path, log, onChange }: RobotsOptions): Promise<Robots> {
+    const parse = (text: string) => new Map(parseRobots(text).map((robot) => [robot.name, robot]))
+    const absent: ReadonlyMap<string, Robot> = new Map()
+    return new Robots(await WatchedFile.open({ path, key: 'auth.robots.path', parse, absent, log, onChange }))
+  }
+
+  /** The robot whose name, with its prefix, and secret these are; undefined also once it has expired. */
+  async verify(user: string, secret: string): Promise<Robot | undefined> {
+    await this.#file.refresh()
+    const robot = this.find(user)
+    return robot !== undefined && isSecretOf(robot, secret) ? robot : undefined
+  }
+
+  /** @param user its name with its prefix */
+  find(user: string): Robot | undefined {
+    const robot = user.startsWith(ROBOT_PREFIX)
+      ? this.#file.content.get(user.slice(ROBOT_PREFIX.length))
+      : undefined
+    return robot === undefined || hasExpired(robot) ? undefined : robot
+  }
+
+  close(): void {
+    this.#file.close()
+  }
+}

@@ -1,0 +1,95 @@
+import type { X509Certificate } from 'node:crypto'
+import type { AccessController, ChallengeOptions, Credentials, Identity } from '../core/access-controller.ts'
+import { RegistryError } from '../core/errors.ts'
+import { TOKEN_PATH } from '../core/token-issuer.ts'
+import type { Accounts } from './accounts.ts'
+import { isNoLogin, parseBasic, splitAuthorization } from './basic.ts'
+import { type CertificateField, userOfCertificate } from './certificate-user.ts'
+import { basicChallenge, bearerChallenge } from './challenge.ts'
+import type { Issuer } from './issuer/issuer.ts'
+import type { Proven, RememberedCredentials } from './remembered.ts'
+import { type RuleBook, RuleRights } from './rights.ts'
+import { Somebody } from './somebody.ts'
+
+/** How clients are told to log in. */
+export type Invitation =
+  | { readonly scheme: 'basic'; readonly realm: string }
+  | { readonly scheme: 'bearer'; readonly realm: string | undefined; readonly service: string }
+
+export interface RuleAccessParts {
+  readonly book: RuleBook
+  readonly accounts: Accounts
+  readonly issuer: Issuer | undefined
+  readonly certificateField: CertificateField | undefined
+  /** Undefined where nobody has credentials. */
+  readonly invitation: Invitation | undefined
+  readonly remembered: RememberedCredentials
+}
+
+/** How long a password that was right is taken without being looked at again. */
+const PASSWORD_REMEMBERED_MS = 60_000
+
+/** Users, robots and the tokens of our own issuer; the rules say what they may do. */
+export class RuleAccess implements AccessController {
+  readonly #parts: RuleAccessParts
+  readonly #nobody: Identity
+  readonly #byCertificate = new WeakMap<X509Certificate, Identity>()
+
+  constructor(parts: RuleAccessParts) {
+    this.#parts = parts
+    const rights = new RuleRights(parts.book)
+    this.#nobody = new Somebody({ kind: 'anonymous', name: '', proof: 'none', rights })
+  }
+
+  /** Of the credentials only what is needed is looked at: the address costs more than the rest together. */
+  identify(credentials: Credentials): Identity | Promise<Identity> {
+    const { authorization } = credentials
+    if (isNoLogin(authorization)) return this.#withoutLogin(credentials)
+    return this.#parts.remembered.identify(authorization, () =>
+      this.#prove(authorization, credentials.address),
+    )
+  }
+
+  challenge(options: ChallengeOptions): string | undefined {
+    const { invitation } = this.#parts
+    if (invitation === undefined) return undefined
+    const { realm } = invitation
+    if (invitation.scheme === 'basic') return basicChallenge(invitation.realm)
+    const ownRealm = `${options.origin('http') ?? ''}${options.prefix}${TOKEN_PATH}`
+    return bearerChallenge({ ...options, service: invitation.service, realm: realm ?? ownRealm })
+  }
+
+  async #prove(authorization: string, address: string): Promise<Proven> {
+    const { scheme, credentials } = splitAuthorization(authorization)
+    if (scheme === 'bearer' && this.#parts.issuer !== undefined) return this.#parts.issuer.prove(credentials)
+    const login = scheme === 'basic' ? parseBasic(credentials) : undefined
+    if (login === undefined)
+      throw new RegistryError('UNAUTHORIZED', { message: 'credentials of no kind that is taken here' })
+    const {
+      kind,
+      name,
+      rights,
+      expiresAt = Number.POSITIVE_INFINITY,
+    } = await this.#parts.accounts.login(login, address)
+    return {
+      identity: new Somebody({ kind, name, proof: 'password', rights }),
+      until: Math.min(Date.now() + PASSWORD_REMEMBERED_MS, expiresAt),
+    }
+  }
+
+  #withoutLogin({ certificate }: Credentials): Identity {
+    return certificate === undefined ? this.#nobody : this.#holderOf(certificate)
+  }
+
+  #holderOf(certificate: X509Certificate): Identity {
+    const known = this.#byCertificate.get(certificate)
+    if (known !== undefined) return known
+    const { certificateField, book } = this.#parts
+    const name = certificateField && userOfCertificate(certificate, certificateField)
+    if (name === undefined) return this.#nobody
+    const rights = new RuleRights(book, { name, groups: [] })
+    const holder = new Somebody({ kind: 'user', name, proof: 'certificate', rights })
+    this.#byCertificate.set(certificate, holder)
+    return holder
+  }
+}

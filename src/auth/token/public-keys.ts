@@ -1,0 +1,78 @@
+import { createHash, createPublicKey, type KeyObject, type webcrypto } from 'node:crypto'
+
+/** A key that tokens may be signed with, and nothing else. */
+export interface TrustedKey {
+  readonly key: KeyObject
+  /** The one that the key's set names for it, where it names one. */
+  readonly algorithm: string | undefined
+}
+
+const RSA = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512']
+const BY_CURVE: Readonly<Record<string, string>> = {
+  prime256v1: 'ES256',
+  secp384r1: 'ES384',
+  secp521r1: 'ES512',
+}
+const MIN_RSA_BITS = 2048
+
+/** What a signature by the key may be: never an algorithm of another kind of key. */
+export function algorithmsOf({ key, algorithm }: TrustedKey): readonly string[] {
+  const possible = possibleAlgorithms(key)
+  return algorithm === undefined ? possible : possible.filter((one) => one === algorithm)
+}
+
+function possibleAlgorithms({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): readonly string[] {
+  switch (asymmetricKeyType) {
+    case 'rsa':
+      return (asymmetricKeyDetails?.modulusLength ?? 0) >= MIN_RSA_BITS ? RSA : []
+    case 'ec': {
+      const algorithm = BY_CURVE[asymmetricKeyDetails?.namedCurve ?? '']
+      return algorithm === undefined ? [] : [algorithm]
+    }
+    case 'ed25519':
+      return ['EdDSA', 'Ed25519']
+    default:
+      return []
+  }
+}
+
+/** The names by which a token's `kid` may call a key: RFC 7638, as Distribution 3 has it, and that of libtrust, as
+ *  Distribution 2 had it. */
+export function idsOf(key: KeyObject): string[] {
+  return [thumbprint(key), libtrustId(key)]
+}
+
+function thumbprint(key: KeyObject): string {
+  const { kty, crv, e, n, x, y } = key.export({ format: 'jwk' })
+  const members = { crv, e, kty, n, x, y }
+  return createHash('sha256').update(JSON.stringify(members)).digest('base64url')
+}
+
+const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
+const LIBTRUST_BYTES = 30
+
+/** 240 bits of a digest of the key, in groups of four characters. */
+function libtrustId(key: KeyObject): string {
+  const digest = createHash('sha256')
+    .update(key.export({ type: 'spki', format: 'der' }))
+    .digest()
+  const bits = [...digest.subarray(0, LIBTRUST_BYTES)]
+    .map((byte) => byte.toString(2).padStart(8, '0'))
+    .join('')
+  const characters = bits.match(/.{5}/g)!.map((five) => BASE32[Number.parseInt(five, 2)])
+  return characters.join('').match(/.{4}/g)!.join(':')
+}
+
+/** The public keys of a JSON Web Key Set by their `kid`, RFC 7517; keys that can't verify a signature are left out.
+ *  @throws Error when it is none */
+export function parseKeySet(text: string): Map<string, TrustedKey> {
+  const { keys } = JSON.parse(text) as { keys?: unknown }
+  if (!Array.isArray(keys)) throw new Error('no key set: it has no list "keys"')
+  const trusted = new Map<string, TrustedKey>()
+  for (const jwk of keys as (webcrypto.JsonWebKey & { kid?: unknown; alg?: unknown })[]) {
+    if (typeof jwk.kid !== 'string' || jwk.kid === '' || jwk.kty === 'oct') continue
+    const key = createPublicKey({ key: jwk, format: 'jwk' })
+    trusted.set(jwk.kid, { key, algorithm: typeof jwk.alg === 'string' ? jwk.alg : undefined })
+  }
+  return trusted
+}

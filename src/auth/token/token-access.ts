@@ -1,0 +1,164 @@
+import type { X509Certificate } from 'node:crypto'
+import type { ProtectedHeaderParameters } from 'jose'
+import type {
+  AccessController,
+  ChallengeOptions,
+  Credentials,
+  Identity,
+} from '../../core/access-controller.ts'
+import type { Log } from '../../core/log.ts'
+import { TOKEN_PATH } from '../../core/token-issuer.ts'
+import { splitAuthorization } from '../basic.ts'
+import { bearerChallenge } from '../challenge.ts'
+import { type Proven, RememberedCredentials } from '../remembered.ts'
+import { ALL_RIGHTS, ListedRights, NO_RIGHTS } from '../rights.ts'
+import { Somebody } from '../somebody.ts'
+import { WatchedFile } from '../watched-file.ts'
+import { isTrusted, parseCertificates, parseChain } from './certificate-chain.ts'
+import { algorithmsOf, idsOf, parseKeySet, type TrustedKey } from './public-keys.ts'
+import { accessOf, CLOCK_SKEW_SECONDS, type KeyChoice, verifyToken } from './verify.ts'
+
+export interface TokenAccessSettings {
+  readonly realm: string
+  readonly service: string
+  readonly issuer: string
+  /** The path of a PEM file; empty for none. */
+  readonly rootcertbundle: string
+  /** The path of a JSON Web Key Set; empty for none. */
+  readonly jwks: string
+  /** Empty for all that are served. */
+  readonly signingalgorithms: readonly string[]
+  readonly autoredirect: boolean
+  readonly autoredirectpath: string
+}
+
+/** Tokens of an issuer elsewhere, verified as Distribution does: what they list is what may be done. */
+export class TokenAccess implements AccessController {
+  readonly #settings: TokenAccessSettings
+  readonly #remembered = new RememberedCredentials()
+  readonly #certificates: WatchedFile<X509Certificate[]> | undefined
+  readonly #keySet: WatchedFile<Map<string, TrustedKey>> | undefined
+  readonly #nobody = new Somebody({
+    kind: 'anonymous',
+    name: '',
+    proof: 'none',
+    rights: NO_RIGHTS,
+  })
+  #byId = new Map<string, TrustedKey>()
+
+  private constructor(settings: TokenAccessSettings, files: TokenFiles) {
+    this.#settings = settings
+    this.#certificates = files.certificates
+    this.#keySet = files.keySet
+    this.#trust()
+  }
+
+  /** @throws Error when a file can't be read, or there is no key in them */
+  static async open(settings: TokenAccessSettings, log: Log): Promise<TokenAccess> {
+    let opened: TokenAccess | undefined
+    const onChange = () => opened?.trustAnew()
+    const files = await openFiles(settings, { log, onChange })
+    opened = new TokenAccess(settings, files)
+    if (opened.#byId.size > 0) return opened
+    opened.close()
+    throw new Error('auth.token: neither rootcertbundle nor jwks has a key that tokens could be signed with')
+  }
+
+  identify({ authorization }: Credentials): Identity | Promise<Identity> {
+    if (authorization === undefined) return this.#nobody
+    const { scheme, credentials } = splitAuthorization(authorization)
+    if (scheme !== 'bearer' || credentials === '') return this.#nobody
+    return this.#remembered.identify(credentials, () => this.#prove(credentials))
+  }
+
+  challenge(options: ChallengeOptions): string {
+    const { realm, service, autoredirect, autoredirectpath } = this.#settings
+    return bearerChallenge({
+      ...options,
+      // Like Distribution, which takes it that TLS ends in a proxy before it unless that says otherwise.
+      realm: autoredirect ? `${options.origin('https') ?? ''}${autoredirectpath || TOKEN_PATH}` : realm,
+      service,
+    })
+  }
+
+  /** Takes the keys as the files have them now. */
+  trustAnew(): void {
+    this.#trust()
+    this.#remembered.forgetAll()
+  }
+
+  close(): void {
+    this.#certificates?.close()
+    this.#keySet?.close()
+  }
+
+  #trust(): void {
+    const ofCertificates = this.#roots.flatMap(({ publicKey: key }) =>
+      idsOf(key).map((id): [string, TrustedKey] => [id, { key, algorithm: undefined }]),
+    )
+    this.#byId = new Map([...ofCertificates, ...(this.#keySet?.content ?? [])])
+  }
+
+  get #roots(): readonly X509Certificate[] {
+    return this.#certificates?.content ?? []
+  }
+
+  async #prove(token: string): Promise<Proven> {
+    const { issuer, service, signingalgorithms } = this.#settings
+    const claims = await verifyToken(token, {
+      issuer,
+      audience: service,
+      choose: (header) => this.#choose(header),
+      algorithms: signingalgorithms.length > 0 ? [...signingalgorithms] : undefined,
+    })
+    const rights = new ListedRights(accessOf(claims), { pushNeedsPull: true })
+    const name = claims.sub ?? ''
+    return {
+      identity: new Somebody({ kind: 'user', name, proof: 'token', rights, seen: ALL_RIGHTS }),
+      until: (claims.exp + CLOCK_SKEW_SECONDS) * 1000,
+    }
+  }
+
+  /** A key in the token itself counts only with a chain of certificates to a trusted one; else by its name alone. */
+  #choose({ x5c, jwk, kid }: ProtectedHeaderParameters): KeyChoice | undefined {
+    if (x5c !== undefined) return this.#byChain(x5c)
+    if (jwk?.x5c !== undefined) return this.#byChain(jwk.x5c)
+    const trusted = this.#byId.get(jwk === undefined ? (kid ?? '') : (jwk.kid ?? ''))
+    return trusted && { key: trusted.key, algorithms: algorithmsOf(trusted) }
+  }
+
+  #byChain(x5c: unknown): KeyChoice | undefined {
+    const chain = parseChain(x5c)
+    const [leaf] = chain ?? []
+    if (chain === undefined || leaf === undefined || !isTrusted(chain, this.#roots)) return undefined
+    return { key: leaf.publicKey, algorithms: algorithmsOf({ key: leaf.publicKey, algorithm: undefined }) }
+  }
+}
+
+interface TokenFiles {
+  readonly certificates: WatchedFile<X509Certificate[]> | undefined
+  readonly keySet: WatchedFile<Map<string, TrustedKey>> | undefined
+}
+
+async function openFiles(
+  { rootcertbundle, jwks }: TokenAccessSettings,
+  watching: { log: Log; onChange: () => void },
+): Promise<TokenFiles> {
+  const certificates = rootcertbundle
+    ? await WatchedFile.open({
+        ...watching,
+        path: rootcertbundle,
+        key: 'auth.token.rootcertbundle',
+        parse: parseCertificates,
+      })
+    : undefined
+  try {
+    const keySet = jwks
+      ? await WatchedFile.open({ ...watching, path: jwks, key: 'auth.token.jwks', parse: parseKeySet })
+      : undefined
+    return { certificates, keySet }
+  } catch (error) {
+    certificates?.close()
+    throw error
+  }
+}

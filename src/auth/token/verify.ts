@@ -1,0 +1,78 @@
+import type { KeyObject } from 'node:crypto'
+import {
+  errors,
+  type JWTPayload,
+  type JWTVerifyOptions,
+  jwtVerify,
+  type ProtectedHeaderParameters,
+} from 'jose'
+import { z } from 'zod'
+import { RegistryError } from '../../core/errors.ts'
+import type { ResourceActions } from '../rights.ts'
+
+/** Seconds by which clocks may differ. */
+export const CLOCK_SKEW_SECONDS = 60
+
+/** A longer token is none of ours, nor of any issuer that means well. */
+export const MAX_TOKEN_BYTES = 8 * 1024
+
+export type Algorithms = readonly string[]
+
+export interface KeyChoice {
+  readonly key: KeyObject
+  /** What a signature by this key may be. */
+  readonly algorithms: Algorithms
+}
+
+export interface VerifyTokenOptions
+  extends Pick<JWTVerifyOptions, 'issuer' | 'audience' | 'typ' | 'algorithms'> {
+  /** The key that the token's header names; undefined when it is not trusted. */
+  readonly choose: (header: ProtectedHeaderParameters) => KeyChoice | undefined
+}
+
+/** The claims of a token that is signed by a trusted key with an algorithm of that key, for us, and good now.
+ *  @throws RegistryError UNAUTHORIZED */
+export async function verifyToken(
+  token: string,
+  { choose, ...options }: VerifyTokenOptions,
+): Promise<JWTPayload & { exp: number }> {
+  if (token.length > MAX_TOKEN_BYTES) throw invalidToken('it is too long')
+  try {
+    const { payload } = await jwtVerify(
+      token,
+      (header) => {
+        const chosen = choose(header)
+        if (chosen === undefined) throw invalidToken('it is signed by nobody who is trusted')
+        if (!chosen.algorithms.includes(header.alg)) throw invalidToken('its algorithm is not one of its key')
+        return chosen.key
+      },
+      { ...options, clockTolerance: CLOCK_SKEW_SECONDS, requiredClaims: ['exp'] },
+    )
+    return payload as JWTPayload & { exp: number }
+  } catch (error) {
+    if (error instanceof errors.JOSEError) throw invalidToken(error.message)
+    throw error
+  }
+}
+
+/** The reason is for whoever sent the token: it says nothing that is not in it. */
+export function invalidToken(reason: string): RegistryError {
+  return new RegistryError('UNAUTHORIZED', { message: `the token is not taken: ${reason}` })
+}
+
+const access = z.array(
+  z
+    .object({ type: z.string(), name: z.string(), actions: z.array(z.string()).nullish() })
+    .transform((entry) => ({
+      ...entry,
+      actions: entry.actions ?? [],
+    })),
+)
+
+/** What a token lists under `access`.
+ *  @throws RegistryError UNAUTHORIZED when it is no such list */
+export function accessOf(claims: JWTPayload): readonly ResourceActions[] {
+  const parsed = access.safeParse(claims.access ?? [])
+  if (!parsed.success) throw invalidToken('its access is no list of rights')
+  return parsed.data
+}

@@ -1,0 +1,61 @@
+import type {
+  CacheCounts,
+  ContentSet,
+  ContentSource,
+  DescriptorCache,
+  StoredContent,
+} from '../core/descriptor-cache.ts'
+import type { Digest } from '../core/digest.ts'
+import type { News, Peers } from '../core/peers.ts'
+
+export interface SharedCacheOptions {
+  cache: DescriptorCache
+  peers: Peers
+}
+
+/** A cache beside those of other processes that serve the same registry: when an eviction is fulfilled, none of them
+ *  shows any more what was evicted. Each evicts it as if it had been the one to delete it, from a place that they share
+ *  too: it may be the only one that has a way there at this moment, or that believes what stands there. */
+export class SharedDescriptorCache implements DescriptorCache {
+  readonly counts: CacheCounts
+  readonly #cache: DescriptorCache
+  readonly #peers: Peers
+
+  constructor({ cache, peers }: SharedCacheOptions) {
+    this.counts = cache.counts
+    this.#cache = cache
+    this.#peers = peers
+    peers.whenTold((news) => actUpon(news, cache))
+  }
+
+  peek(set: ContentSet, digest: Digest): StoredContent | undefined {
+    return this.#cache.peek(set, digest)
+  }
+
+  find(source: ContentSource, digest: Digest): Promise<StoredContent | undefined> {
+    return this.#cache.find(source, digest)
+  }
+
+  learn(set: ContentSet, digest: Digest, work: () => Promise<StoredContent>): Promise<StoredContent> {
+    return this.#cache.learn(set, digest, work)
+  }
+
+  /** One after the other: a peer that looks again may look into a place that they share. */
+  async evict({ repository, kind }: ContentSet, names: readonly Digest[]): Promise<void> {
+    await this.#cache.evict({ repository, kind }, names)
+    await this.#peers.tell({ kind: 'evicted', set: { repository, kind }, names })
+  }
+
+  async forget(canonical: Digest): Promise<void> {
+    await this.#cache.forget(canonical)
+    await this.#peers.tell({ kind: 'forgotten', canonical })
+  }
+
+  close(): Promise<void> {
+    return this.#cache.close()
+  }
+}
+
+function actUpon(news: News, cache: DescriptorCache): Promise<void> {
+  return news.kind === 'evicted' ? cache.evict(news.set, news.names) : cache.forget(news.canonical)
+}

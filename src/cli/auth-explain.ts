@@ -1,0 +1,112 @@
+import { hasExpired, parseRobots, ROBOT_PREFIX } from '../auth/robots-file.ts'
+import {
+  type ActionBits,
+  ANYBODY,
+  bitOf,
+  bitsOf,
+  Rules,
+  repositoryMatcher,
+  type Subject,
+} from '../auth/rules.ts'
+import { textOf } from '../auth/write-file.ts'
+import { loadConfig } from '../config/load.ts'
+import type { Config } from '../config/schema.ts'
+import { ACTIONS, type Action } from '../core/access-controller.ts'
+import { parseRepositoryName } from '../core/reference.ts'
+import { parseCommand } from './parse-command.ts'
+import { UsageError } from './usage-error.ts'
+
+const HELP = `entrepot auth explain <user> <repository> <action> [--group <name>] [config.yml]
+
+Says whether the configuration lets somebody do something, and which rule decides. The user is a name, robot+<name> or
+anonymous; --group names a group that a workload's token puts the user in. The action is ${ACTIONS.join(', ')}.
+`
+
+interface Question {
+  readonly user: string
+  readonly repository: string
+  readonly action: Action
+  readonly groups: readonly string[]
+}
+
+/** @throws UsageError; ConfigError; RegistryError NAME_INVALID */
+export async function auth(args: readonly string[]): Promise<void> {
+  const options = { group: { type: 'string', short: 'g', multiple: true } } as const
+  const parsed = parseCommand(args, { help: HELP, options })
+  if (parsed === undefined) return
+  const [command, user, name, word, ...rest] = parsed.positionals
+  if (command !== 'explain' || user === undefined || name === undefined || rest.length > 1) {
+    throw new UsageError('auth explain takes a user, a repository and an action')
+  }
+  const action = ACTIONS.find((one) => one === word)
+  if (action === undefined)
+    throw new UsageError(`an action is ${ACTIONS.join(', ')}, not ${word ?? 'nothing'}`)
+  const { config } = loadConfig({ path: rest[0], env: process.env })
+  const question = { user, repository: parseRepositoryName(name), action, groups: parsed.values.group ?? [] }
+  process.stdout.write(`${await explain(config.auth, question)}\n`)
+}
+
+async function explain(settings: Config['auth'], question: Question): Promise<string> {
+  if (settings.token !== undefined) return `auth.token: what ${settings.token.issuer} puts in a token decides`
+  if (settings.silly !== undefined) return 'auth.silly: allowed to whoever sends any credentials'
+  const robot = await byRobot(settings, question)
+  const own = robot ?? byRules(settings, question, subjectOf(question))
+  if (own.allowed || question.user === 'anonymous') return sentence(own)
+  const everybodys = byRules(settings, question, ANYBODY)
+  return sentence(everybodys.allowed ? { ...everybodys, why: `${everybodys.why}, as to everybody` } : own)
+}
+
+interface Verdict {
+  readonly allowed: boolean
+  readonly why: string
+}
+
+function sentence({ allowed, why }: Verdict): string {
+  return `${allowed ? 'allowed' : 'denied'}: ${why}`
+}
+
+function subjectOf({ user, groups }: Question): Subject {
+  return user === 'anonymous' ? ANYBODY : { name: user, groups }
+}
+
+function byRules(settings: Config['auth'], { repository, action }: Question, subject: Subject): Verdict {
+  if (isOpen(settings)) return { allowed: true, why: 'there is no access control' }
+  const { rule, allowed: bits } = new Rules(settings).decide(subject, repository)
+  const allowed = covers(bits, action)
+  if (settings.rules === undefined) {
+    return {
+      allowed,
+      why: `there are no rules, so ${allowed ? 'whoever is known may do everything' : 'nobody is let in without a name'}`,
+    }
+  }
+  if (rule === undefined) return { allowed, why: 'no rule matches' }
+  const { repositories, who, actions } = settings.rules[rule]!
+  const content = `repositories ${repositories.join(' ')}; who ${who.join(' ')}; actions ${actions.join(' ') || 'none'}`
+  return { allowed, why: `auth.rules[${rule}] decides (${content})` }
+}
+
+/** Whoever may push may set tags, too. */
+function covers(bits: ActionBits, action: Action): boolean {
+  return (bits & bitOf(action)) !== 0 || (action === 'tag' && (bits & bitOf('push')) !== 0)
+}
+
+function isOpen({ htpasswd, issuer, robots, certificate, rules }: Config['auth']): boolean {
+  return [htpasswd, issuer, robots, certificate, rules].every((part) => part === undefined)
+}
+
+/** Undefined for whoever is no robot. */
+async function byRobot(
+  { robots }: Config['auth'],
+  { user, repository, action }: Question,
+): Promise<Verdict | undefined> {
+  if (robots === undefined || !user.startsWith(ROBOT_PREFIX)) return undefined
+  const name = user.slice(ROBOT_PREFIX.length)
+  const robot = parseRobots(await textOf(robots.path)).find((one) => one.name === name)
+  if (robot === undefined) return { allowed: false, why: `${robots.path} has no robot ${name}` }
+  if (hasExpired(robot)) return { allowed: false, why: `the robot ${name} has expired` }
+  const matches = repositoryMatcher(robot.repositories)(repository) && covers(bitsOf(robot.actions), action)
+  return {
+    allowed: matches,
+    why: `the robot ${name} was made for ${robot.actions.join(' ')} of ${robot.repositories.join(' ')}`,
+  }
+}

@@ -1,0 +1,34 @@
+import { startCommonWork } from '../app.ts'
+import type { LoadedConfig } from '../config/load.ts'
+import type { Log } from '../core/log.ts'
+import { Supervisor } from '../workers/supervisor.ts'
+import { WORKER_COMMAND } from './run.ts'
+
+/** How much longer than its requests a worker may take to end. */
+const ENDING_MS = 5_000
+
+/** Serves by several processes. This one starts them, joins them, and does what is to be done once for all of them.
+ *  @throws whatever keeps one of them from serving; none is left then */
+export async function supervise({ config, tree }: LoadedConfig, { count, log }: { count: number; log: Log }) {
+  const { supervisor, address } = await Supervisor.start({ count, command: [WORKER_COMMAND], tree, log })
+  const snapshots = () => supervisor.snapshots()
+  const commonWork = await startCommonWork(config, { locks: supervisor.locks, snapshots, log }).catch(
+    async (error) => {
+      await supervisor.abort()
+      throw error
+    },
+  )
+  return {
+    address,
+    workers: count,
+    async close() {
+      await supervisor.close(config.http.draintimeout + ENDING_MS)
+      await commonWork.close()
+    },
+    kill: () => supervisor.kill(),
+    reloadable: {
+      renewRules: ({ tree: next }: Pick<LoadedConfig, 'tree'>) => supervisor.renew(next),
+      reopenLogs: () => supervisor.reopenLogs(),
+    },
+  }
+}

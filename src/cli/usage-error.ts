@@ -1,0 +1,4 @@
+/** A command line that means nothing. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}

@@ -1,0 +1,64 @@
+import { type RunningRegistry, startRegistry } from '../app.ts'
+import { configOf } from '../config/load.ts'
+import type { Log } from '../core/log.ts'
+import { createLogger } from '../observability/logger.ts'
+import { Membership } from '../workers/membership.ts'
+import { exitAfter, stopOnSignal } from './stop-on-signal.ts'
+
+interface Serving {
+  readonly running: RunningRegistry
+  readonly log: Log
+}
+
+/** Serves as one of several processes, until its supervisor tells it to stop or is gone.
+ *  @returns false in a process that has no supervisor */
+export async function work(): Promise<boolean> {
+  const membership = Membership.open()
+  if (membership === undefined) return false
+  const serving = await Promise.race([begin(membership), membership.ending.then(() => undefined)])
+  // Before it serves there is nothing to finish.
+  if (serving === undefined) process.exit(0)
+  const { metrics } = serving.running
+  if (metrics !== undefined) membership.whenMeasured(() => metrics.snapshot())
+  membership.whenRenewed((tree) => serving.running.replaceRules(configOf(tree)))
+  membership.whenToReopenLogs(() => serving.running.reopenLogs())
+  // The supervisor's business, though a terminal sends it to all.
+  process.on('SIGHUP', () => {})
+  membership.listening(serving.running.address)
+  endWhenDue(membership, serving)
+  return true
+}
+
+async function begin(membership: Membership): Promise<Serving> {
+  const config = configOf(await membership.join())
+  const fields = { ...config.log.fields, worker: membership.id }
+  const log = await createLogger({ ...config.log, fields })
+  try {
+    return { running: await startRegistry(config, log, { peers: membership, locks: membership }), log }
+  } catch (error) {
+    await membership.failed(describe(error))
+    process.exit(1)
+  }
+}
+
+/** A signal of its own ends it as gently: then the supervisor puts another in its place. */
+function endWhenDue(membership: Membership, { running, log }: Serving): void {
+  let closed: Promise<void> | undefined
+  const close = () => {
+    closed ??= running.close()
+    return closed
+  }
+  stopOnSignal({ gently: close })
+  membership.ending.then((reason) => {
+    if (reason === 'supervisor gone') log.error({}, 'the supervisor is gone: draining')
+    exitAfter(close())
+  })
+}
+
+/** node:cluster leaves out what the system calls an error. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return 'code' in error && error.code === 'EADDRINUSE'
+    ? `${error.message}: address already in use`
+    : error.message
+}

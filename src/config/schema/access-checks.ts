@@ -1,0 +1,86 @@
+/** Which parts of `auth` go together: with the others something would be passed over in silence. */
+
+const KINDS = ['silly', 'htpasswd', 'token', 'none']
+
+export type Found = Readonly<Record<string, unknown>>
+
+function kindsOf(found: Found): string[] {
+  return KINDS.filter((kind) => found[kind] !== undefined)
+}
+
+/** A section, and the kinds that have all it would say already: with them it would be passed over in silence. */
+const CONTRADICTIONS: Readonly<Record<string, readonly string[]>> = {
+  issuer: ['silly', 'token', 'none'],
+  oidc: ['silly', 'token', 'none'],
+  robots: ['silly', 'token', 'none'],
+  certificate: ['silly', 'token', 'none'],
+  rules: ['silly', 'token'],
+}
+
+export interface Check {
+  /** Where the problem is; absent for the whole section. */
+  readonly key?: string
+  readonly holds: (found: Found) => boolean
+  readonly error: string | ((found: Found) => string)
+}
+
+export const checks: readonly Check[] = [
+  {
+    holds: (found) => kindsOf(found).length <= 1,
+    error: (found) => `found ${kindsOf(found).join(' and ')}; accepted: one of ${KINDS.join(', ')}`,
+  },
+  ...Object.entries(CONTRADICTIONS).map(([key, kinds]) => ({
+    key,
+    // Rules that are empty say something, too: that nobody may do anything.
+    holds: (found: Found) =>
+      !(key === 'rules' ? found[key] !== undefined : isUsed(found[key])) ||
+      !kinds.some((kind) => found[kind] !== undefined),
+    error: `found beside ${kinds.join(', ')}, which would not heed it; accepted: with ${
+      kinds.includes('none') ? 'htpasswd, or without any of them' : 'htpasswd or none'
+    }`,
+  })),
+  {
+    key: 'issuer',
+    holds: ({ issuer, htpasswd, robots, oidc }) =>
+      issuer === undefined || [htpasswd, robots, oidc].some(isUsed),
+    error: 'found without anybody to give tokens to; accepted: with htpasswd, robots or oidc',
+  },
+  {
+    key: 'oidc',
+    holds: ({ issuer, oidc }) => !isUsed(oidc) || issuer !== undefined,
+    error: 'found without auth.issuer, where its tokens are exchanged; accepted: with auth.issuer',
+  },
+  {
+    key: 'oidc',
+    holds: ({ oidc, rules }) => rules !== undefined || isRestricted(oidc),
+    error:
+      'found without auth.rules: every job of the platform, whoever owns it, could do everything; accepted: with rules, or with claims.require',
+  },
+  {
+    key: 'oidc',
+    holds: ({ oidc }) => isDifferent(oidc, 'issuer'),
+    error: 'found the same issuer twice; accepted: each once',
+  },
+  {
+    key: 'oidc',
+    holds: ({ oidc }) => isDifferent(oidc, 'prefix'),
+    error:
+      'found the same prefix twice, so that users could be taken for each other; accepted: a prefix for each',
+  },
+]
+
+export function isUsed(value: unknown): boolean {
+  return Array.isArray(value) ? value.length > 0 : value !== undefined
+}
+
+/** True when no entry takes everybody's jobs. */
+function isRestricted(entries: unknown): boolean {
+  if (!Array.isArray(entries)) return true
+  return entries.every((entry) => Object.keys(entry?.claims?.require ?? {}).length > 0)
+}
+
+function isDifferent(entries: unknown, key: string): boolean {
+  if (!Array.isArray(entries)) return true
+  const values = entries.map((entry) => (entry as Found | undefined)?.[key])
+  return new Set(values).size === values.length
+}

@@ -1,0 +1,126 @@
+import type { IncomingMessage } from 'node:http'
+import type { AccessController, Identity } from '../core/access-controller.ts'
+import { RegistryError } from '../core/errors.ts'
+import type { RepositoryName } from '../core/reference.ts'
+import { clientAddress } from './client-address.ts'
+import { RequestCredentials } from './credentials.ts'
+import { originOf } from './location.ts'
+import type { WholeReply } from './reply.ts'
+import { RequestRate } from './request-rate.ts'
+import type { Access } from './routes.ts'
+import type { HttpSettings } from './settings.ts'
+
+/** What a request wants. */
+export interface Wanted {
+  readonly access: Access
+  readonly repository: RepositoryName | undefined
+}
+
+/** Who gets in: decided before a handler is asked, by the access that its row in the table of operations has. */
+export class Gate {
+  readonly #controller: AccessController
+  readonly #settings: HttpSettings
+  readonly #rate: RequestRate | undefined
+
+  constructor(controller: AccessController, settings: HttpSettings) {
+    this.#controller = controller
+    this.#settings = settings
+    if (settings.requestsPerSecond > 0) this.#rate = new RequestRate(settings.requestsPerSecond)
+  }
+
+  /** Who sends the request; at once for nearly everybody.
+   *  @throws RegistryError UNAUTHORIZED, TOOMANYREQUESTS, UNAVAILABLE */
+  identify(request: IncomingMessage): Identity | Promise<Identity> {
+    const credentials = new RequestCredentials(request, this.#settings.trustedProxies)
+    if (this.#rate === undefined) return this.#controller.identify(credentials)
+    return this.#identifyCounted(credentials, this.#rate)
+  }
+
+  /** For what looks at the credentials itself: counts the request as one of its address.
+   *  @throws RegistryError TOOMANYREQUESTS */
+  count(request: IncomingMessage): void {
+    this.#rate?.take(clientAddress(request, this.#settings.trustedProxies))
+  }
+
+  /** @throws RegistryError UNAUTHORIZED or DENIED */
+  admit(identity: Identity, wanted: Wanted): void {
+    if (!isAdmitted(identity, wanted, () => this.#challenges)) throw this.#refusal(identity, wanted)
+  }
+
+  /** Whoever has better credentials may try again with them; whoever has proved who they are need not. */
+  #refusal(identity: Identity, wanted: Wanted): RegistryError {
+    const detail = scopeParts(wanted)
+    const mayTryAgain = (identity.proof === 'none' || identity.proof === 'token') && this.#challenges
+    return new RegistryError(mayTryAgain ? 'UNAUTHORIZED' : 'DENIED', { detail })
+  }
+
+  /** The answer to an error UNAUTHORIZED, with how to do better.
+   *  @param identity undefined when the credentials themselves were no good */
+  challenged(reply: WholeReply, { request, identity, wanted }: Challenged): WholeReply {
+    const challenge = this.#controller.challenge({
+      scopes: scopeParts(wanted).map(({ type, name, actions }) => `${type}:${name}:${actions.join(',')}`),
+      problem: problemOf(request, identity),
+      origin: (scheme) => originOf(request, this.#settings, scheme),
+      prefix: this.#settings.prefix,
+    })
+    if (challenge === undefined) return reply
+    return { ...reply, headers: { ...reply.headers, 'www-authenticate': challenge } }
+  }
+
+  /** False where nobody can prove anything. */
+  get #challenges(): boolean {
+    return this.#controller.challenge({ scopes: [], origin: () => undefined, prefix: '' }) !== undefined
+  }
+
+  async #identifyCounted(credentials: RequestCredentials, rate: RequestRate): Promise<Identity> {
+    const identity = await Promise.resolve(this.#controller.identify(credentials)).catch((error) => {
+      rate.take(credentials.address)
+      throw error
+    })
+    rate.take(identity.name === '' ? credentials.address : `${identity.kind}:${identity.name}`)
+    return identity
+  }
+}
+
+export interface Challenged {
+  readonly request: IncomingMessage
+  readonly identity: Identity | undefined
+  readonly wanted: Wanted
+}
+
+function isAdmitted(identity: Identity, { access, repository }: Wanted, canLogIn: () => boolean): boolean {
+  switch (access) {
+    case 'open':
+      return true
+    case 'login':
+      // Clients learn here that they have to log in; those that get a 200 never send what they have.
+      return identity.proof !== 'none' || !canLogIn()
+    case 'catalog':
+      return identity.mayList
+    case 'tag':
+      return repository !== undefined && (identity.may('push', repository) || identity.may('tag', repository))
+    default:
+      return repository !== undefined && identity.may(access, repository)
+  }
+}
+
+interface Scope {
+  readonly type: 'repository' | 'registry'
+  readonly name: string
+  readonly actions: readonly string[]
+}
+
+/** In the words of the token protocol; whoever pushes is expected to pull as well.
+ *  https://distribution.github.io/distribution/spec/auth/scope/ */
+function scopeParts({ access, repository }: Wanted): readonly Scope[] {
+  if (access === 'catalog') return [{ type: 'registry', name: 'catalog', actions: ['*'] }]
+  if (repository === undefined) return []
+  const actions = access === 'push' || access === 'tag' ? ['pull', 'push'] : [access]
+  return [{ type: 'repository', name: repository, actions }]
+}
+
+function problemOf({ headers }: IncomingMessage, identity: Identity | undefined) {
+  if (identity?.proof === 'token') return 'insufficient_scope'
+  const sentToken = identity === undefined && /^bearer /i.test(headers.authorization ?? '')
+  return sentToken ? 'invalid_token' : undefined
+}

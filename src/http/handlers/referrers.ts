@@ -1,0 +1,30 @@
+import { parseDigest } from '../../core/digest.ts'
+import { MAX_MANIFEST_BYTES } from '../../core/manifest/parse.ts'
+import { MediaType } from '../../core/media-type.ts'
+import type { Exchange } from '../exchange.ts'
+import { linkToNext, pageRequest } from '../pagination.ts'
+import { takeIndexPage } from '../referrers-page.ts'
+import type { Reply } from '../reply.ts'
+
+/** OCI Distribution Specification 1.1, "Listing Referrers". A digest that nothing refers to has an empty list, whether
+ *  or not there is such a manifest or such a repository. A page ends where clients stop to read: some never ask for a
+ *  second one. */
+export async function listReferrers(exchange: Exchange): Promise<Reply> {
+  const { repository, query } = exchange
+  const subject = parseDigest(exchange.reference)
+  const { count, after } = pageRequest(query, { standard: Infinity, max: Infinity })
+  const artifactType = query.get('artifactType') || undefined
+  const referrers = repository.manifests.referrers(subject, { artifactType, after })
+  const { body, next } = await takeIndexPage(referrers, { count, maxBytes: MAX_MANIFEST_BYTES })
+  const path = `/v2/${repository.name}/referrers/${subject}`
+  return {
+    status: 200,
+    headers: {
+      'content-type': MediaType.ociIndex,
+      'content-length': body.length,
+      ...(artifactType !== undefined && { 'oci-filters-applied': 'artifactType' }),
+      ...linkToNext(exchange, { path, next, count, artifactType }),
+    },
+    body,
+  }
+}

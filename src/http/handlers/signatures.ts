@@ -1,0 +1,45 @@
+import { parseDigest } from '../../core/digest.ts'
+import { RegistryError } from '../../core/errors.ts'
+import type { SignatureInfo } from '../../core/registry.ts'
+import type { Exchange } from '../exchange.ts'
+import type { Reply } from '../reply.ts'
+
+/** Every signature known of a manifest, as JSON: docs/signatures.md has its form. It is sent as it is found, however many
+ *  there are. */
+export async function listSignatures(exchange: Exchange): Promise<Reply> {
+  const { repository, isHead } = exchange
+  const digest = parseDigest(exchange.reference)
+  const signatures = repository.signatures.list(digest)[Symbol.asyncIterator]()
+  const first = await signatures.next()
+  if (first.done && !(await repository.manifests.exists(digest))) {
+    throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
+  }
+  const head = { status: 200, headers: { 'content-type': 'application/json' } }
+  if (isHead) {
+    await signatures.return?.()
+    return head
+  }
+  const start = `{"name":${JSON.stringify(repository.name)},"digest":${JSON.stringify(digest)},"signatures":[`
+  return { ...head, body: listOf(start, first, signatures) }
+}
+
+async function* listOf(
+  start: string,
+  first: IteratorResult<SignatureInfo>,
+  rest: AsyncIterator<SignatureInfo>,
+): AsyncIterable<Uint8Array> {
+  try {
+    let separator = start
+    for (let next = first; !next.done; next = await rest.next()) {
+      yield Buffer.from(separator + JSON.stringify(entryOf(next.value)))
+      separator = ','
+    }
+    yield Buffer.from(separator === start ? `${start}]}` : ']}')
+  } finally {
+    await rest.return?.()
+  }
+}
+
+function entryOf({ kind, descriptor, manifest, annotations, pushedAt }: SignatureInfo) {
+  return { kind, ...descriptor, manifest, annotations, pushedAt: pushedAt.toISOString() }
+}

@@ -1,0 +1,116 @@
+import { RegistryError } from '../../core/errors.ts'
+import type { IssuedToken, TokenGrant, TokenIssuer, TokenRequest } from '../../core/token-issuer.ts'
+import { readBody } from '../body.ts'
+import { errorReply } from '../errors.ts'
+import type { Exchange } from '../exchange.ts'
+import { jsonReply, type Reply } from '../reply.ts'
+
+/** No form of ours is longer, even with a token in it. */
+const MAX_FORM_BYTES = 64 * 1024
+
+/** Tokens are nobody else's business. RFC 6749 section 5.1. */
+const UNCACHED = { 'cache-control': 'no-store' }
+
+/** The Docker token protocol: the password comes as Basic, and what is asked for in the query.
+ *  https://distribution.github.io/distribution/spec/auth/token/ */
+export async function getToken(exchange: Exchange): Promise<Reply> {
+  const { query, request } = exchange
+  const issued = await issue(exchange, query, {
+    grant: { kind: 'header', authorization: request.headers.authorization },
+    offline: query.get('offline_token') === 'true',
+  })
+  if (!('token' in issued)) return issued
+  const { token, issuedAt, lifetimeSeconds, refreshToken } = issued
+  const answer = {
+    token,
+    access_token: token,
+    expires_in: lifetimeSeconds,
+    issued_at: issuedAt.toISOString(),
+    ...(refreshToken === undefined ? {} : { refresh_token: refreshToken }),
+  }
+  return jsonReply(200, answer, UNCACHED)
+}
+
+/** OAuth2: a password, a refresh token or another issuer's token for a token of ours. RFC 6749 sections 4.3 and 6,
+ *  RFC 7523 section 2.1, RFC 8693. https://distribution.github.io/distribution/spec/auth/oauth/ */
+export async function postToken(exchange: Exchange): Promise<Reply> {
+  const form = await readForm(exchange)
+  const issued = await issue(exchange, form, {
+    grant: grantOf(form),
+    offline: form.get('access_type') === 'offline',
+  })
+  if (!('token' in issued)) return issued
+  const { token, issuedAt, lifetimeSeconds, scope, refreshToken } = issued
+  const answer = {
+    access_token: token,
+    token_type: 'Bearer',
+    issued_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+    expires_in: lifetimeSeconds,
+    issued_at: issuedAt.toISOString(),
+    scope,
+    ...(refreshToken === undefined ? {} : { refresh_token: refreshToken }),
+  }
+  return jsonReply(200, answer, UNCACHED)
+}
+
+/** The public keys that our tokens can be checked with. */
+export function getKeySet(exchange: Exchange): Reply {
+  const reply = jsonReply(200, requireIssuer(exchange).keySet())
+  return exchange.isHead ? { ...reply, body: undefined } : reply
+}
+
+function requireIssuer({ issuer }: Exchange): TokenIssuer {
+  if (issuer === undefined) throw new RegistryError('PATH_UNKNOWN')
+  return issuer
+}
+
+/** What is issued, or the refusal, which asks for a password. */
+async function issue(
+  exchange: Exchange,
+  parameters: URLSearchParams,
+  asked: Pick<TokenRequest, 'grant' | 'offline'>,
+): Promise<IssuedToken | Reply> {
+  const issuer = requireIssuer(exchange)
+  try {
+    const issued = await issuer.issue({
+      ...asked,
+      service: parameters.get('service') ?? undefined,
+      scopes: parameters.getAll('scope'),
+      address: exchange.address,
+    })
+    exchange.actor = issued
+    return issued
+  } catch (error) {
+    if (!(error instanceof RegistryError) || error.code !== 'UNAUTHORIZED') throw error
+    const refused = errorReply(error)
+    return { ...refused, headers: { ...refused.headers, 'www-authenticate': 'Basic realm="entrepot"' } }
+  }
+}
+
+async function readForm(exchange: Exchange): Promise<URLSearchParams> {
+  requireIssuer(exchange)
+  const tooLarge = () => new RegistryError('BLOB_TOO_LARGE', { message: 'the form is too large' })
+  const bytes = await readBody(exchange.body(), { maxBytes: MAX_FORM_BYTES, tooLarge })
+  return new URLSearchParams(Buffer.from(bytes).toString())
+}
+
+const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
+const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
+
+function grantOf(form: URLSearchParams): TokenGrant {
+  const value = (name: string) => form.get(name) ?? ''
+  switch (form.get('grant_type')) {
+    case 'password':
+      return { kind: 'password', username: value('username'), password: value('password') }
+    case 'refresh_token':
+      return { kind: 'refresh', token: value('refresh_token') }
+    case TOKEN_EXCHANGE:
+      return { kind: 'exchange', token: value('subject_token') }
+    case JWT_BEARER:
+      return { kind: 'exchange', token: value('assertion') }
+    default:
+      throw new RegistryError('REQUEST_INVALID', {
+        message: 'grant_type is one of password, refresh_token, …:token-exchange and …:jwt-bearer',
+      })
+  }
+}

@@ -1,0 +1,98 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo, ListenOptions } from 'node:net'
+import type { Log } from '../core/log.ts'
+
+export interface DebugServerOptions {
+  /** Absent where nothing is measured. */
+  metrics?: MetricsPage | undefined
+  log: Log
+}
+
+export interface MetricsPage {
+  readonly path: string
+  /** In the text format of Prometheus, version 0.0.4. */
+  render(): Promise<string>
+}
+
+/** What those who run the registry look at, and its users don't: metrics and health, on an address of its own. */
+export class DebugServer {
+  readonly #server: Server
+  readonly #metrics: MetricsPage | undefined
+  readonly #log: Log
+
+  constructor({ metrics, log }: DebugServerOptions) {
+    this.#metrics = metrics
+    this.#log = log
+    this.#server = createServer((request, response) => void this.#answer(request, response))
+  }
+
+  /** Begins to answer; fulfilled with where.
+   *  @throws Error when the address is taken, or is none of this machine */
+  async listen(options: ListenOptions): Promise<AddressInfo> {
+    this.#server.listen(options)
+    await once(this.#server, 'listening')
+    return this.#server.address() as AddressInfo
+  }
+
+  /** Answers that have begun get a moment to go out. */
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    const cutOff = setTimeout(() => this.#server.closeAllConnections(), LAST_ANSWERS_MS)
+    await closed
+    clearTimeout(cutOff)
+  }
+
+  async #answer({ method = '', url = '' }: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { status, headers, body } = await this.#page(method, url.replace(/\?.*$/s, ''))
+    response.writeHead(status, {
+      'content-type': 'text/plain; charset=utf-8',
+      'x-content-type-options': 'nosniff',
+      ...headers,
+      'content-length': Buffer.byteLength(body),
+    })
+    response.end(body)
+  }
+
+  async #page(method: string, path: string): Promise<Page> {
+    const render = this.#pageAt(path)
+    if (render === undefined) return { status: 404, body: '404 page not found\n' }
+    if (method !== 'GET' && method !== 'HEAD') {
+      return { status: 405, headers: { allow: 'GET, HEAD' }, body: '405 method not allowed\n' }
+    }
+    return render()
+  }
+
+  #pageAt(path: string): (() => Promise<Page>) | undefined {
+    if (path === this.#metrics?.path) return () => this.#scrape(this.#metrics as MetricsPage)
+    if (path === HEALTH_PATH) return async () => HEALTHY
+    return undefined
+  }
+
+  async #scrape(metrics: MetricsPage): Promise<Page> {
+    try {
+      const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }
+      return { status: 200, headers, body: await metrics.render() }
+    } catch (error) {
+      this.#log.error({ err: error }, 'the metrics could not be collected')
+      return { status: 500, body: '500 the metrics could not be collected\n' }
+    }
+  }
+}
+
+interface Page {
+  readonly status: number
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+const HEALTH_PATH = '/debug/health'
+
+/** Distribution's answer where no check has failed. */
+const HEALTHY: Page = {
+  status: 200,
+  headers: { 'content-type': 'application/json; charset=utf-8' },
+  body: '{}',
+}
+
+const LAST_ANSWERS_MS = 1_000

@@ -1,0 +1,105 @@
+import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import type { CacheCounts } from '../core/descriptor-cache.ts'
+import type { RequestObserver } from '../core/request-observer.ts'
+import type { Timer } from '../core/timer.ts'
+import { HistogramFamily, HistogramTimer } from './histogram.ts'
+import { RequestMetrics } from './request-metrics.ts'
+
+/** What one process has measured, as plain JSON that another one can merge. */
+export type MetricsSnapshot = readonly object[]
+
+/** All that a process measures, under the names of Distribution, with Node's own metrics beside it. What has a label has
+ *  one of a few values: nothing that clients, tenants or secrets are called. */
+export class Metrics {
+  readonly requests: RequestObserver
+  readonly #registry = new Registry()
+
+  constructor() {
+    collectDefaultMetrics({ register: this.#registry })
+    this.requests = new RequestMetrics(this.#registry)
+  }
+
+  /** For the actions of a storage driver. Called once.
+   *  @param driver its name in the configuration */
+  storageTimer(driver: string): Timer {
+    const family = new HistogramFamily(this.#registry, {
+      name: 'registry_storage_action_seconds',
+      help: 'The number of seconds that the storage action takes',
+      bounds: SECONDS,
+    })
+    return new HistogramTimer(family, { labels: { driver }, operationLabel: 'action' })
+  }
+
+  /** For what a cache asks Redis for. Called once, and only where there is one. */
+  redisTimer(): Timer {
+    const family = new HistogramFamily(this.#registry, {
+      name: 'registry_storage_cache_redis_seconds',
+      help: 'Number of seconds taken by redis',
+      bounds: REDIS_SECONDS,
+    })
+    return new HistogramTimer(family, { operationLabel: 'operation' })
+  }
+
+  /** Shows what a cache counts. Called once. */
+  showCache(counts: CacheCounts): void {
+    const counter = (name: string, help: string, read: () => number) =>
+      new Counter({
+        ...{ name: `registry_storage_cache_${name}_total`, help, registers: [this.#registry] },
+        collect() {
+          this.reset()
+          this.inc(read())
+        },
+      })
+    counter('requests', 'The number of cache request received', () => counts.requests)
+    counter('hits', 'The number of cache requests that were answered by the cache', () => counts.hits)
+    counter('errors', 'The number of cache request errors', () => counts.errors)
+    showEvictions(this.#registry, counts)
+    new Gauge({
+      name: 'registry_storage_cache_entries',
+      help: 'The number of entries in the memory of the process',
+      registers: [this.#registry],
+      collect() {
+        this.set(counts.entries)
+      },
+    })
+  }
+
+  /** In the text format of Prometheus, version 0.0.4. */
+  render(): Promise<string> {
+    return this.#registry.metrics()
+  }
+
+  /** Numbers that JSON cannot carry are left out. */
+  async snapshot(): Promise<MetricsSnapshot> {
+    const metrics = await this.#registry.getMetricsAsJSON()
+    return metrics.map((metric) => ({
+      ...metric,
+      values: metric.values.filter(({ value }) => Number.isFinite(value)),
+    }))
+  }
+}
+
+/** Several processes as if they were one, in the text format of Prometheus: most metrics are added up. */
+export function renderMerged(snapshots: readonly MetricsSnapshot[]): Promise<string> {
+  return AggregatorRegistry.aggregate([...snapshots]).metrics()
+}
+
+function showEvictions(registry: Registry, counts: CacheCounts): void {
+  new Counter({
+    name: 'registry_storage_cache_evictions_total',
+    help: 'The number of entries removed because their content was deleted, or displaced by others or by their age',
+    labelNames: ['reason'],
+    registers: [registry],
+    collect() {
+      this.reset()
+      this.inc({ reason: 'deleted' }, counts.evicted)
+      this.inc({ reason: 'displaced' }, counts.displaced)
+    },
+  })
+}
+
+/** Those of Go's client, which Distribution has for all its timers. */
+const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+/** Redis answers faster than the first of them: so these are added in front. */
+const REDIS_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, ...SECONDS]

@@ -1,0 +1,139 @@
+import {
+  ALGORITHMS,
+  algorithmOf,
+  CANONICAL,
+  type Digest,
+  type DigestAlgorithm,
+  hexOf,
+} from '../../core/digest.ts'
+import type { Page } from '../../core/registry.ts'
+import type { Precedence, StorageDriver } from '../../core/storage-driver.ts'
+import type { LinkSet, Links } from '../links.ts'
+import { digestFromFolder, type RepositoryPaths } from '../paths.ts'
+import type { SmallFiles } from './overlay.ts'
+
+/** A manifest that refers to another. */
+export interface LinkedReferrer {
+  readonly subject: Digest
+  /** What it was pushed by. */
+  readonly name: Digest
+  readonly canonical: Digest
+}
+
+/** Some of a subject's referrers, in byte order: those of one algorithm whose hex begins with one digit. */
+export interface ReferrerBucket {
+  readonly subject: Digest
+  /** `bucketOf` each of the names. */
+  readonly key: string
+  readonly names: readonly Digest[]
+  /** False when the bucket may hold more that stand before the first of these. */
+  readonly whole: boolean
+}
+
+/** Names fall into the same bucket as long as this is the same. */
+export function bucketOf(name: Digest): string {
+  return `${algorithmOf(name)}-${hexOf(name).slice(0, 1)}`
+}
+
+export interface ReferrerLinkParts {
+  readonly paths: RepositoryPaths
+  readonly storage: StorageDriver
+  /** The registry's own files, and the links among them. */
+  readonly own: SmallFiles
+  readonly ownLinks: Links
+  readonly revisions: LinkSet
+}
+
+/** Which manifests refer to which. A link may lead to a manifest that is not there, and is then passed by; a manifest
+ *  that is there always has its link, which is why it appears before the manifest's and goes after it. */
+export class ReferrerLinks {
+  readonly #parts: ReferrerLinkParts
+
+  constructor(parts: ReferrerLinkParts) {
+    this.#parts = parts
+  }
+
+  add(referrer: LinkedReferrer, precedence?: Precedence): Promise<void> {
+    return this.#parts.ownLinks.write(this.#link(referrer), referrer.canonical, precedence)
+  }
+
+  /** For whoever has just added a manifest or removed one, while somebody else may have done the opposite: whichever of
+   *  the two comes second finds what the first has left, and mends it. */
+  async confirm(referrer: LinkedReferrer): Promise<void> {
+    const [linked, there] = await Promise.all([this.has(referrer), this.isThere(referrer.name)])
+    if (there && !linked) await this.add(referrer)
+  }
+
+  async remove(referrer: LinkedReferrer): Promise<void> {
+    await this.#parts.storage.delete(this.#folder(referrer))
+    await this.confirm(referrer)
+  }
+
+  async has(referrer: LinkedReferrer): Promise<boolean> {
+    return (await this.#parts.ownLinks.read(this.#link(referrer))) !== undefined
+  }
+
+  /** True when the subject has the manifest in its list by any name. */
+  async hasByAnyName({ subject, canonical }: LinkedReferrer): Promise<boolean> {
+    if (await this.has({ subject, name: canonical, canonical })) return true
+    for (const algorithm of ALGORITHMS) {
+      if (algorithm === CANONICAL) continue
+      for await (const { name } of this.#parts.own.list(
+        this.#parts.paths.subject(subject).referrers(algorithm),
+      )) {
+        const alias = digestFromFolder(algorithm, name)
+        if (alias !== undefined && (await this.canonical(subject, alias)) === canonical) return true
+      }
+    }
+    return false
+  }
+
+  /** The canonical digest of what the subject's list has by this name. */
+  canonical(subject: Digest, name: Digest): Promise<Digest | undefined> {
+    return this.#parts.ownLinks.read(this.#link({ subject, name }))
+  }
+
+  /** True when the repository has the manifest. */
+  async isThere(name: Digest): Promise<boolean> {
+    return (await this.#parts.revisions.get(name)) !== undefined
+  }
+
+  /** The names of the referrers in byte order. They are not looked at: whether they are there is another question. */
+  async *buckets(subject: Digest, { after }: Page = {}): AsyncIterable<ReferrerBucket> {
+    for (const algorithm of ALGORITHMS) {
+      const prefix = `${algorithm}:`
+      if (after !== undefined && after > prefix && !after.startsWith(prefix)) continue
+      const afterHex = after?.startsWith(prefix) ? after.slice(prefix.length) : ''
+      yield* this.#bucketsBy(algorithm, { subject, afterHex })
+    }
+  }
+
+  async *#bucketsBy(
+    algorithm: DigestAlgorithm,
+    { subject, afterHex }: { subject: Digest; afterHex: string },
+  ): AsyncIterable<ReferrerBucket> {
+    const folder = this.#parts.paths.subject(subject).referrers(algorithm)
+    let digit = ''
+    let names: Digest[] = []
+    const bucket = () => ({ subject, key: `${algorithm}-${digit}`, names, whole: digit !== afterHex[0] })
+    for await (const { name: hex } of this.#parts.own.list(folder, { after: afterHex })) {
+      const name = digestFromFolder(algorithm, hex)
+      if (name === undefined) continue
+      if (hex[0] !== digit) {
+        if (names.length > 0) yield bucket()
+        digit = hex.slice(0, 1)
+        names = []
+      }
+      names.push(name)
+    }
+    if (names.length > 0) yield bucket()
+  }
+
+  #link(referrer: Pick<LinkedReferrer, 'subject' | 'name'>): string {
+    return `${this.#folder(referrer)}/link`
+  }
+
+  #folder({ subject, name }: Pick<LinkedReferrer, 'subject' | 'name'>): string {
+    return this.#parts.paths.subject(subject).referrer(name)
+  }
+}

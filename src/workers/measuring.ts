@@ -1,0 +1,29 @@
+/** How long a worker may take to say what it has measured. */
+const PATIENCE_MS = 1_000
+
+/** Asks workers what they have measured. */
+export class Measuring<Snapshot> {
+  readonly #asked = new Map<number, (snapshot: Snapshot) => void>()
+  #lastQuestion = 0
+
+  /** Undefined when it does not answer in time.
+   *  @param send asks the question of that number */
+  async ask(send: (id: number) => void): Promise<Snapshot | undefined> {
+    this.#lastQuestion += 1
+    const id = this.#lastQuestion
+    let patience: NodeJS.Timeout | undefined
+    const answered = new Promise<Snapshot | undefined>((resolve) => {
+      this.#asked.set(id, resolve)
+      patience = setTimeout(() => resolve(undefined), PATIENCE_MS)
+    })
+    send(id)
+    const snapshot = await answered
+    clearTimeout(patience)
+    this.#asked.delete(id)
+    return snapshot
+  }
+
+  answered(id: number, snapshot: Snapshot): void {
+    this.#asked.get(id)?.(snapshot)
+  }
+}

@@ -1,0 +1,44 @@
+/** What the supervisor and its workers say to each other, over the channels that node:cluster has made. Others use the
+ *  same channels, so what is ours is wrapped. */
+import type { News } from '../core/peers.ts'
+
+export type ToSupervisor =
+  /** It hears what it is told, knows nothing, and wants to begin. */
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'listening'; readonly address: string }
+  | { readonly kind: 'failed'; readonly message: string }
+  | { readonly kind: 'ask'; readonly id: number; readonly question: Question }
+  /** It has acted upon what it was told. */
+  | { readonly kind: 'acted'; readonly id: number }
+  | { readonly kind: 'measured'; readonly id: number; readonly snapshot: Snapshot }
+
+export type Question =
+  | { readonly kind: 'tell'; readonly news: News }
+  | { readonly kind: 'acquire'; readonly name: string }
+  | { readonly kind: 'release'; readonly name: string }
+
+export type ToWorker =
+  /** With what its configuration is made from, so that all have the same, whatever has become of the file. */
+  | { readonly kind: 'begin'; readonly tree: unknown }
+  /** To the question of that number: only `acquire` can be answered with false. */
+  | { readonly kind: 'answer'; readonly id: number; readonly answer: boolean }
+  | { readonly kind: 'news'; readonly id: number; readonly news: News }
+  | { readonly kind: 'measure'; readonly id: number }
+  /** With what the configuration would be made from now: what can be renewed in a process that serves is. */
+  | { readonly kind: 'renew'; readonly tree: unknown }
+  | { readonly kind: 'reopenLogs' }
+  | { readonly kind: 'drain' }
+
+/** What a worker has measured: plain data, which is nobody's business here. */
+export type Snapshot = readonly object[]
+
+export interface Wrapped<Message> {
+  readonly entrepot: Message
+}
+
+/** Undefined for what is not ours. */
+export function unwrap<Message>(received: unknown): Message | undefined {
+  return typeof received === 'object' && received !== null && 'entrepot' in received
+    ? (received as Wrapped<Message>).entrepot
+    : undefined
+}

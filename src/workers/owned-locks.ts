@@ -1,0 +1,19 @@
+/** Who of several holds which name. */
+export class OwnedLocks {
+  readonly #owners = new Map<string, number>()
+
+  acquire(name: string, owner: number): boolean {
+    if (this.#owners.has(name)) return false
+    this.#owners.set(name, owner)
+    return true
+  }
+
+  release(name: string, owner: number): void {
+    if (this.#owners.get(name) === owner) this.#owners.delete(name)
+  }
+
+  /** Releases all that an owner has. */
+  releaseAllOf(owner: number): void {
+    for (const [name, holder] of this.#owners) if (holder === owner) this.#owners.delete(name)
+  }
+}

@@ -1,0 +1,231 @@
+import cluster, { type Worker } from 'node:cluster'
+import type { Locks } from '../core/locks.ts'
+import type { Log } from '../core/log.ts'
+import { closeLostConnection } from './lost-connection.ts'
+import { Measuring } from './measuring.ts'
+import { type Snapshot, type ToSupervisor, type ToWorker, unwrap } from './messages.ts'
+import { delayBefore } from './restart-delay.ts'
+import { Switchboard } from './switchboard.ts'
+
+export interface SupervisorOptions {
+  /** How many workers there are. */
+  count: number
+  /** The words of the command line that make a process a worker. */
+  command: readonly string[]
+  /** What their configuration is made from: plain data. */
+  tree: unknown
+  log: Log
+}
+
+/** Starts the workers, puts another in the place of one that ends, and joins them to each other. */
+export class Supervisor {
+  readonly #options: SupervisorOptions
+  readonly #switchboard = new Switchboard()
+  readonly #measuring = new Measuring<Snapshot>()
+  readonly #workers = new Map<number, Worker>()
+  readonly #restarts = new Set<NodeJS.Timeout>()
+  readonly #listening = new Set<number>()
+  readonly #started: Promise<string>
+  #onListening: (address: string) => void = () => {}
+  #onFailure: (error: Error) => void = () => {}
+  #tree: unknown
+  #phase: 'starting' | 'serving' | 'stopping' = 'starting'
+  #onAllGone = () => {}
+
+  private constructor(options: SupervisorOptions) {
+    this.#options = options
+    this.#tree = options.tree
+    this.#started = new Promise((resolve, reject) => {
+      this.#onListening = resolve
+      this.#onFailure = reject
+    })
+  }
+
+  /** Fulfilled when all workers listen.
+   *  @throws Error with what keeps the first one from it that can't; then none is left */
+  static async start(options: SupervisorOptions): Promise<{ supervisor: Supervisor; address: string }> {
+    const supervisor = new Supervisor(options)
+    cluster.schedulingPolicy = cluster.SCHED_RR
+    cluster.setupPrimary({ args: [...options.command] })
+    for (let count = 0; count < options.count; count++) supervisor.#startWorker(0)
+    try {
+      const address = await supervisor.#started
+      supervisor.#phase = 'serving'
+      return { supervisor, address }
+    } catch (error) {
+      await supervisor.abort()
+      throw error
+    }
+  }
+
+  /** Exclusion among the workers and the supervisor's own process. */
+  get locks(): Locks {
+    return this.#switchboard.locks
+  }
+
+  /** What each worker that listens has measured, by its number; undefined of one that does not say. */
+  async snapshots(): Promise<Map<number, Snapshot | undefined>> {
+    const listening = [...this.#workers.values()].filter(({ id }) => this.#listening.has(id))
+    return new Map(
+      await Promise.all(
+        listening.map(async (worker) => {
+          const asked = this.#measuring.ask((id) => send(worker, { kind: 'measure', id }))
+          return [worker.id, await asked] as const
+        }),
+      ),
+    )
+  }
+
+  /** Lets the workers take what they can of another configuration, and those that start later begin with it. */
+  renew(tree: unknown): void {
+    this.#tree = tree
+    for (const worker of this.#workers.values()) send(worker, { kind: 'renew', tree })
+  }
+
+  /** Lets the workers begin files anew that were moved away. */
+  reopenLogs(): void {
+    for (const worker of this.#workers.values()) send(worker, { kind: 'reopenLogs' })
+  }
+
+  /** Lets the workers finish what runs. One that takes longer than `patienceMs` is ended.
+   *  @throws Error when there was such a one */
+  async close(patienceMs: number): Promise<void> {
+    this.#stop()
+    for (const worker of this.#workers.values()) send(worker, { kind: 'drain' })
+    let late: number[] = []
+    const patience = setTimeout(
+      () => {
+        late = [...this.#workers.keys()]
+        this.kill()
+      },
+      Math.min(patienceMs, MAX_TIMER_MS),
+    )
+    await this.#allGone()
+    clearTimeout(patience)
+    if (late.length > 0) throw new Error(`workers that did not end in time: ${late.join(', ')}`)
+  }
+
+  /** Ends all workers, and is fulfilled when they are gone. */
+  async abort(): Promise<void> {
+    this.kill()
+    await this.#allGone()
+  }
+
+  /** Ends all workers in the middle of what they do. */
+  kill(): void {
+    this.#stop()
+    for (const worker of this.#workers.values()) worker.process.kill('SIGKILL')
+  }
+
+  #stop(): void {
+    this.#phase = 'stopping'
+    for (const timer of this.#restarts) clearTimeout(timer)
+  }
+
+  async #allGone(): Promise<void> {
+    if (this.#workers.size === 0) return
+    await new Promise<void>((resolve) => {
+      this.#onAllGone = resolve
+    })
+  }
+
+  /** @param failures how many before it, in the same place, have ended soon after their start */
+  #startWorker(failures: number): void {
+    const startedAt = performance.now()
+    const worker = cluster.fork()
+    this.#workers.set(worker.id, worker)
+    closeLostConnection(worker)
+    const ended = (fields: object) =>
+      this.#ended(worker, { fields, failures, livedMs: performance.now() - startedAt })
+    worker.on('message', (received) => this.#receive(worker, unwrap<ToSupervisor>(received)))
+    worker.on('exit', (code, signal) => ended({ code, signal }))
+    worker.on('error', (err) => {
+      // One that could not even be made has no exit.
+      if (worker.process.pid === undefined) ended({ err })
+    })
+  }
+
+  #receive(worker: Worker, message: ToSupervisor | undefined): void {
+    switch (message?.kind) {
+      case 'ready':
+        this.#join(worker)
+        break
+      case 'listening':
+        this.#listens(worker, message.address)
+        break
+      case 'failed':
+        this.#failed(worker, message.message)
+        break
+      case 'ask':
+        this.#switchboard.ask(worker.id, message)
+        break
+      case 'acted':
+        this.#switchboard.acted(worker.id, message.id)
+        break
+      case 'measured':
+        this.#measuring.answered(message.id, message.snapshot)
+    }
+  }
+
+  #failed(worker: Worker, reason: string): void {
+    if (this.#phase === 'starting') this.#onFailure(new Error(reason))
+    else this.#options.log.error({ worker: worker.id, reason }, 'a worker cannot serve')
+  }
+
+  /** It is a member before it knows anything, so it misses nothing that it would have to hear. */
+  #join(worker: Worker): void {
+    const { id } = worker
+    this.#switchboard.join({
+      id,
+      send: (message) => send(worker, message),
+      giveUp: () => {
+        this.#options.log.error({ worker: id }, 'a worker does not answer and is ended')
+        worker.process.kill('SIGKILL')
+      },
+    })
+    send(worker, { kind: 'begin', tree: this.#tree })
+    if (this.#phase === 'stopping') send(worker, { kind: 'drain' })
+  }
+
+  #listens(worker: Worker, address: string): void {
+    this.#options.log.info({ worker: worker.id, workerPid: worker.process.pid }, 'a worker listens')
+    this.#listening.add(worker.id)
+    if (this.#listening.size === this.#options.count) this.#onListening(address)
+  }
+
+  #ended(
+    worker: Worker,
+    { fields, failures, livedMs }: { fields: object; failures: number; livedMs: number },
+  ): void {
+    this.#workers.delete(worker.id)
+    this.#listening.delete(worker.id)
+    this.#switchboard.leave(worker.id)
+    if (this.#phase === 'starting') this.#onFailure(new Error('a worker ended before it listened'))
+    if (this.#phase === 'serving') this.#replace(worker, { fields, failures, livedMs })
+    if (this.#workers.size === 0) this.#onAllGone()
+  }
+
+  #replace(
+    worker: Worker,
+    { fields, failures, livedMs }: { fields: object; failures: number; livedMs: number },
+  ): void {
+    const next = delayBefore({ failures, livedMs })
+    this.#options.log.error(
+      { worker: worker.id, ...fields, restartMs: next.delayMs },
+      'a worker has ended; another takes its place',
+    )
+    const timer = setTimeout(() => {
+      this.#restarts.delete(timer)
+      this.#startWorker(next.failures)
+    }, next.delayMs)
+    this.#restarts.add(timer)
+  }
+}
+
+/** What setTimeout can hold. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+
+/** To one that is going there is nothing more to say: its exit tells. */
+function send(worker: Worker, message: ToWorker): void {
+  if (worker.isConnected()) worker.send({ entrepot: message }, undefined, undefined, () => {})
+}

@@ -1,0 +1,125 @@
+/** Who did what to what, allowed or denied. */
+import { existsSync } from 'node:fs'
+import { mkdtemp, readFile, rename, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { digestOf } from '../../../src/core/digest.ts'
+import { MediaType } from '../../../src/core/media-type.ts'
+import { AuditFile } from '../../../src/observability/audit-log.ts'
+import { basic, GuardedRegistry, issuerSettings, rule } from '../../support/access.ts'
+import { quiet } from '../../support/http-registry.ts'
+import { imageJson, payloadOf } from '../../support/manifest-json.ts'
+
+let folder: string
+let path: string
+let audit: AuditFile
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'entrepot-audit-'))
+  path = join(folder, 'audit.log')
+  audit = new AuditFile(path, quiet)
+})
+afterEach(async () => {
+  audit.close()
+  await rm(folder, { recursive: true })
+})
+
+type Line = Record<string, unknown>
+
+async function linesOf(file = path): Promise<Line[]> {
+  return (await readFile(file, 'utf8'))
+    .trimEnd()
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line))
+}
+
+const rules = [rule('a', 'alice', '*'), rule('public', 'anonymous', 'pull')]
+
+test('every request has its line, with whom, what and whether', async () => {
+  await using guarded = await GuardedRegistry.start({
+    ...{ users: ['alice', 'bob'], audit },
+    auth: { rules, issuer: issuerSettings(folder) },
+  })
+  for (const blob of ['config', 'layer one', 'layer two']) await guarded.pushBlob('a', blob, 'alice')
+  const image = payloadOf(imageJson())
+  const digest = digestOf(image)
+  const headers = { 'content-type': MediaType.ociManifest, 'x-request-id': 'my-push' }
+  await guarded.send('PUT /v2/a/manifests/v1', 'alice', { body: image, headers })
+  await guarded.send(`PUT /v2/a/manifests/${digest}?tag=v2&tag=v3`, 'alice', { body: image, headers })
+  await guarded.send('GET /v2/a/manifests/v1', 'alice')
+  await guarded.send('GET /v2/a/manifests/v1', 'bob')
+  await guarded.send('GET /v2/a/manifests/v1')
+  await guarded.send(`DELETE /v2/a/manifests/${digest}`, 'alice')
+  await guarded.send('GET /v2/public/tags/list')
+  await guarded.send('GET /v2/_catalog', 'alice')
+  await guarded.send('GET /auth/token?scope=repository:a:pull', 'alice')
+  await guarded.registry.send('GET /v2/', { headers: basic('alice', 'wrong') })
+  await guarded.send('GET /nowhere', 'alice')
+  await guarded.registry.stop(1000)
+
+  const alice = { user: 'alice', kind: 'user', address: '127.0.0.1', audit: true }
+  const lines = await linesOf()
+  expect(lines.slice(0, 3)).toMatchObject(
+    ['config', 'layer one', 'layer two'].map((blob) => ({
+      ...alice,
+      action: 'push',
+      repository: 'a',
+      digest: digestOf(Buffer.from(blob)),
+      method: 'POST',
+      status: 201,
+      allowed: true,
+    })),
+  )
+  expect(lines.slice(3)).toMatchObject([
+    { ...alice, action: 'tag', repository: 'a', tags: ['v1'], digest, allowed: true, requestId: 'my-push' },
+    { ...alice, action: 'tag', tags: ['v2', 'v3'], digest, allowed: true },
+    { ...alice, action: 'pull', tags: ['v1'], digest, status: 200 },
+    { user: 'bob', action: 'pull', repository: 'a', tags: ['v1'], status: 403, allowed: false },
+    { user: '', kind: 'anonymous', action: 'pull', repository: 'a', status: 401, allowed: false },
+    { ...alice, action: 'delete', digest, status: 202, allowed: true },
+    { user: '', kind: 'anonymous', action: 'pull', repository: 'public', status: 404, allowed: true },
+    { ...alice, action: 'catalog', status: 200 },
+    { ...alice, action: 'token', status: 200 },
+    { user: '', action: 'login', status: 401, allowed: false },
+  ])
+  expect(Date.parse(String(lines[0]?.time))).toBeGreaterThan(Date.now() - 60_000)
+})
+
+test('no secret is in it', async () => {
+  await using guarded = await GuardedRegistry.start({ users: ['alice'], audit })
+  const canary = 'c4nary'
+  for (const authorization of [
+    `Bearer ${canary}`,
+    basic('alice', canary).authorization,
+    basic(canary).authorization,
+  ]) {
+    await guarded.registry.send(`GET /v2/a/manifests/v1?token=${canary}`, { headers: { authorization } })
+  }
+  await guarded.registry.send(`POST /v2/a/blobs/uploads/?digest=sha256:x&s=${canary}`, {
+    headers: basic('alice'),
+  })
+  await guarded.registry.stop(1000)
+  const text = await readFile(path, 'utf8')
+  expect(text.trimEnd().split('\n')).toHaveLength(4)
+  expect(text).not.toContain(canary)
+  expect(text).not.toContain(Buffer.from(`alice:${canary}`).toString('base64'))
+})
+
+test('a file that is moved away is begun anew', async () => {
+  await using guarded = await GuardedRegistry.start({ users: ['alice'], audit })
+  await guarded.send('GET /v2/', 'alice')
+  await expect.poll(async () => (await linesOf()).length).toBe(1)
+  await rename(path, `${path}.1`)
+  audit.reopen()
+  expect(existsSync(path)).toBe(true)
+  await guarded.send('GET /v2/', 'alice')
+  await expect.poll(async () => (await linesOf()).length).toBe(1)
+  expect(await linesOf(`${path}.1`)).toHaveLength(1)
+})
+
+test('a file that cannot be opened says which', () => {
+  expect(() => new AuditFile(join(folder, 'no/such/folder'), quiet)).toThrow(
+    /auth\.audit\.path: .*no\/such\/folder/,
+  )
+})
