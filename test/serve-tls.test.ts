@@ -31,12 +31,12 @@ async function writeFiles(subject: string): Promise<void> {
   await writeFile(at('tls.key'), key)
 }
 
-const options = (changes: object = {}) => {
+const options = (changes: object = {}, { auth, workers = 1 }: { auth?: object; workers?: number } = {}) => {
   const tls = { certificate: at('tls.crt'), key: at('tls.key'), ...changes }
   return {
     dataFolder: at('data'),
     configFolder: folder.path,
-    config: { http: { addr: '127.0.0.1:0', tls } },
+    config: { http: { addr: '127.0.0.1:0', tls, workers }, ...(auth && { auth }) },
   }
 }
 
@@ -117,4 +117,42 @@ test('so does a key of another certificate', async () => {
   const { code, stderr } = await runEntrepot(['serve', await writeConfig('wrong', options())])
   expect(code).toBe(1)
   expect(stderr).toBe('entrepot: http.tls.key is not the key of http.tls.certificate\n')
+})
+
+test.each(['h2', 'http/1.1'])('takes the certificate of a client for its user over %s', async (protocol) => {
+  await writeFile(at('ca.pem'), authority.cert)
+  const auth = {
+    certificate: { user: 'commonname' },
+    rules: [{ repositories: ['**'], who: ['alice'], actions: ['pull', 'push'] }],
+  }
+  const changes = { clientcas: [at('ca.pem')], clientauth: 'verify-client-cert-if-given' }
+  await using server = await startEntrepot(options(changes, { auth }))
+  const stranger = await Authority.create('a stranger')
+  const statusFor = async (client: object) => {
+    if (protocol === 'h2') {
+      using connection = await Http2Client.connect(server.url, { ca: authority.cert, ...client })
+      return (await connection.send('POST /v2/a/blobs/uploads/')).status
+    }
+    const { hostname, port } = new URL(server.url)
+    const where = { hostname, port, path: '/v2/a/blobs/uploads/', method: 'POST', agent: false }
+    const [incoming] = await once(request({ ...where, ca: authority.cert, ...client }).end(), 'response')
+    incoming.resume()
+    return incoming.statusCode
+  }
+  expect(await statusFor(await authority.issue('alice'))).toBe(202)
+  expect(await statusFor(await authority.issue('bob'))).toBe(403)
+  // There is nothing else by which it could prove who it is.
+  expect(await statusFor({})).toBe(403)
+  await expect(statusFor(await stranger.issue('alice'))).rejects.toThrow()
+})
+
+test('every worker takes the new certificate', async () => {
+  await using server = await startEntrepot(options({}, { workers: 2 }))
+  await writeFiles('second')
+  process.kill(server.pid, 'SIGHUP')
+  const subjects = () => Promise.all(Array.from({ length: 10 }, () => subjectOf(server)))
+  await expect.poll(subjects, { timeout: 10_000 }).toEqual(Array.from({ length: 10 }, () => 'second'))
+  using client = await Http2Client.connect(server.url, { ca: authority.cert })
+  expect(await client.send('GET /v2/')).toMatchObject({ status: 200 })
+  expect(await server.stop()).toBe(0)
 })
