@@ -28,6 +28,8 @@ export class AcmeCertificates implements Certificates {
   readonly #polling: Polling
   readonly #served = new Map<string, Served>()
   #ca: Buffer[] = []
+  /** Of the same trouble one line is enough. */
+  #lastTrouble: string | undefined
   #onChange = () => {}
 
   private constructor(options: CertificatesOptions, folder: CertificateFolder) {
@@ -80,8 +82,12 @@ export class AcmeCertificates implements Certificates {
         if (await this.#load(host)) this.#onChange()
         if (this.#isDue(host)) await this.#takeTurn(host)
       }
+      this.#lastTrouble = undefined
     } catch (error) {
-      this.#log.error({ err: error }, 'the folder of certificates cannot be used')
+      const { message } = error as Error
+      if (message !== this.#lastTrouble)
+        this.#log.error({ err: error }, 'the folder of certificates cannot be used')
+      this.#lastTrouble = message
     }
   }
 

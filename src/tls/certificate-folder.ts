@@ -141,13 +141,26 @@ export function pkcs8Of(key: string): string {
   return String(createPrivateKey(key).export({ type: 'pkcs8', format: 'pem' }))
 }
 
+/** What a file says that a process ended in the middle of, or that somebody else made, is nothing. */
 function parsed(pem: string | undefined): KeyedCertificate | undefined {
-  if (pem === undefined || !pem.includes('PRIVATE KEY') || !pem.includes('CERTIFICATE')) return undefined
-  return { pem, certificate: new X509Certificate(pem) }
+  if (pem === undefined) return undefined
+  try {
+    const certificate = new X509Certificate(pem)
+    return certificate.checkPrivateKey(createPrivateKey(pem)) ? { pem, certificate } : undefined
+  } catch (error) {
+    if (!String(codeOf(error)).startsWith('ERR_OSSL_')) throw error
+    return undefined
+  }
 }
 
 function attemptIn(json: string | undefined): Attempt | undefined {
-  return json === undefined ? undefined : (JSON.parse(json) as Attempt)
+  if (json === undefined) return undefined
+  try {
+    return JSON.parse(json) as Attempt
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+    return { until: 0, failures: 0 }
+  }
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {
