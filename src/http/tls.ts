@@ -94,6 +94,9 @@ export function chooseTls(server: Server): (bytes: Buffer) => ConnectionHandler 
   return ([first = 0]) => (first === TLS_HANDSHAKE || !isLetter(first) ? serve : refusePlainHttp)
 }
 
+/** How long a client that was refused may keep its connection. */
+const LAST_WORD_MS = 2_000
+
 function isLetter(byte: number): boolean {
   return /[A-Za-z]/.test(String.fromCharCode(byte))
 }
@@ -102,6 +105,9 @@ function refusePlainHttp(socket: Socket): void {
   const message = 'the client sent an HTTP request to an HTTPS server'
   const body = JSON.stringify({ errors: [{ code: 'UNSUPPORTED', message }] })
   socket.on('error', () => socket.destroy())
+  socket.setTimeout(LAST_WORD_MS, () => socket.destroy())
+  // What has come is not wanted, but as long as nobody takes it the connection does not end.
+  socket.resume()
   socket.end(
     `HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
   )

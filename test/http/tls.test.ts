@@ -208,6 +208,9 @@ describe('what is no TLS', () => {
     expect(JSON.parse(body)).toEqual({
       errors: [{ code: 'UNSUPPORTED', message: 'the client sent an HTTP request to an HTTPS server' }],
     })
+    const startedAt = performance.now()
+    await registry.stop(20_000)
+    expect(performance.now() - startedAt).toBeLessThan(10_000)
   })
 
   test.each([

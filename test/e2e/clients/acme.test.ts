@@ -120,7 +120,7 @@ describeWith(['pebble', 'pebble-challtestsrv'], 'certificates by ACME', () => {
     await using server = await start(nobody)
     const attempts = async () => (await readdir(cache())).filter((name) => name.endsWith('+attempt'))
     const refused = () => server.output.match(/no certificate was given/g)?.length
-    await expect.poll(refused, { timeout: 60_000 }).toBe(hosts.length)
+    await expect.poll(refused, { timeout: 90_000 }).toBe(hosts.length)
     expect(server.output).toContain('"retryInMinutes":5')
     expect(await attempts()).toHaveLength(hosts.length)
     await server.stop()
