@@ -5,6 +5,7 @@ import { writeFile } from 'node:fs/promises'
 import { request } from 'node:https'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { setTimeout as delay } from 'node:timers/promises'
 import { Authority } from '../../support/authority.ts'
 import { freePort } from '../../support/redis-process.ts'
 import { ServerProcess } from '../../support/server-process.ts'
@@ -81,6 +82,18 @@ export class Pebble implements AsyncDisposable {
 
   /** PEM: who vouches for the certificates that it gives out. */
   async root(): Promise<string> {
+    // It says that it listens a moment before it does.
+    for (;;) {
+      try {
+        return await this.#root()
+      } catch (error) {
+        if (!(error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED')) throw error
+        await delay(50)
+      }
+    }
+  }
+
+  async #root(): Promise<string> {
     const outgoing = request({
       host: 'localhost',
       port: this.#managementPort,
