@@ -1,0 +1,187 @@
+/** Opens the parts that a configuration asks for. The code of those that not every registry needs is loaded here, when
+ *  they are asked for. */
+import type { AccessControl } from '../auth/access-control.ts'
+import { isGuarded } from '../auth/is-guarded.ts'
+import { MemoryDescriptorCache } from '../cache/memory.ts'
+import { SharedDescriptorCache } from '../cache/shared.ts'
+import { readRedisTls } from '../config/redis-tls.ts'
+import type { Config } from '../config/schema.ts'
+import { OPEN_TO_ALL } from '../core/access-controller.ts'
+import { type DescriptorCache, NO_CACHE } from '../core/descriptor-cache.ts'
+import type { Locks } from '../core/locks.ts'
+import type { Log } from '../core/log.ts'
+import type { Peers } from '../core/peers.ts'
+import type { StorageDriver } from '../core/storage-driver.ts'
+import { AuditFile } from '../observability/audit-log.ts'
+import type { DebugServer } from '../observability/debug-server.ts'
+import type { MergedMetrics, SnapshotSource } from '../observability/merged-metrics.ts'
+import type { Metrics } from '../observability/metrics.ts'
+import { StoredRegistry } from '../registry/registry.ts'
+import type { Certificates } from '../tls/certificates.ts'
+import { formatAddress, tcpOptions } from './addresses.ts'
+import { manifestPolicy } from './settings.ts'
+
+/** What a process that serves beside others has in common with them. */
+export interface Company {
+  readonly peers: Peers
+  readonly locks: Locks
+}
+
+/** Who may do what, and what is written down of it. */
+interface Access extends AccessControl {
+  readonly audit: AuditFile | undefined
+}
+
+export async function openAccess(
+  { auth }: Config,
+  { log, isAlone }: { log: Log; isAlone: boolean },
+): Promise<Access> {
+  const control = await openAccessControl(auth, { log, isAlone })
+  try {
+    const audit = auth.audit && new AuditFile(auth.audit.path, log)
+    const close = () => {
+      control.close()
+      audit?.close()
+    }
+    return { ...control, audit, close }
+  } catch (error) {
+    control.close()
+    throw error
+  }
+}
+
+/** Its code is loaded when somebody is to be kept out. */
+async function openAccessControl(
+  auth: Config['auth'],
+  parts: { log: Log; isAlone: boolean },
+): Promise<AccessControl> {
+  if (!isGuarded(auth)) {
+    return { controller: OPEN_TO_ALL, issuer: undefined, replaceRules() {}, close() {} }
+  }
+  return (await import('../auth/access-control.ts')).openAccessControl(auth, parts)
+}
+
+/** What this process measures; undefined where nobody is to see it. Its code is loaded when it is asked for. */
+export async function openMetrics({ http: { debug } }: Config): Promise<Metrics | undefined> {
+  if (!debug?.addr || !debug.prometheus.enabled) return undefined
+  const { Metrics } = await import('../observability/metrics.ts')
+  return new Metrics()
+}
+
+/** The registry over its storage, with its cache; both are closed with it. */
+export async function openRegistry(
+  config: Config,
+  { metrics, company, log }: RegistryParts,
+): Promise<StoredRegistry> {
+  const driver = await openMeteredDriver(config, metrics)
+  const cache = await openCache(config, { metrics, log }).catch(async (error) => {
+    await driver.close()
+    throw error
+  })
+  metrics?.showCache(cache.counts)
+  const { cache: cached, maintenance } = config.storage
+  return new StoredRegistry({
+    driver,
+    policy: manifestPolicy(config),
+    cache: shareCache(cache, company),
+    readOnly: maintenance.readonly.enabled,
+    smallContentBytes: cached.blobdescriptor === 'none' ? 0 : cached.contentsize,
+    locks: company?.locks,
+    log,
+  })
+}
+
+interface RegistryParts {
+  readonly metrics: Metrics | undefined
+  readonly company: Company | undefined
+  readonly log: Log
+}
+
+/** The registry for what is done once for all: it remembers nothing, for nobody would tell it. */
+export async function openUncachedRegistry(
+  config: Config,
+  { metrics, locks, log }: { metrics: Metrics | undefined; locks: Locks; log: Log },
+): Promise<StoredRegistry> {
+  const driver = await openMeteredDriver(config, metrics)
+  return new StoredRegistry({ driver, policy: manifestPolicy(config), locks, log })
+}
+
+async function openMeteredDriver({ storage }: Config, metrics: Metrics | undefined): Promise<StorageDriver> {
+  const driver = await openDriver(storage)
+  if (metrics === undefined) return driver
+  const { MeteredDriver } = await import('../observability/metered-driver.ts')
+  return new MeteredDriver(driver, metrics.storageTimer(driver.name))
+}
+
+/** The server for those who run the registry; undefined where there is to be none.
+ *  @param metrics of this process, or of several as one; shown where metrics are enabled
+ *  @throws Error when it cannot listen */
+export async function startDebugServer(
+  { http: { debug } }: Config,
+  { metrics, log }: { metrics: Pick<Metrics, 'render'> | undefined; log: Log },
+): Promise<DebugServer | undefined> {
+  if (!debug?.addr) return undefined
+  const { DebugServer } = await import('../observability/debug-server.ts')
+  const { enabled, path } = debug.prometheus
+  const page = enabled && metrics ? { path, render: () => metrics.render() } : undefined
+  const server = new DebugServer({ metrics: page, log })
+  const listening = server.listen(tcpOptions(debug.addr, 'http.debug.addr')).catch((cause) => {
+    throw new Error(`http.debug.addr: ${cause.message}`, { cause })
+  })
+  log.info(
+    { debugAddress: formatAddress(await listening, 'http'), metrics: page?.path },
+    'debug server listening',
+  )
+  return server
+}
+
+/** A driver's code is loaded when it is configured. */
+async function openDriver(storage: Config['storage']): Promise<StorageDriver> {
+  if (storage.inmemory !== undefined) {
+    const { MemoryDriver } = await import('../storage/memory.ts')
+    return new MemoryDriver()
+  }
+  const { FilesystemDriver } = await import('../storage/filesystem.ts')
+  const options = { root: storage.filesystem.rootdirectory }
+  return storage.maintenance.readonly.enabled ? new FilesystemDriver(options) : FilesystemDriver.open(options)
+}
+
+/** The layer info cache that was chosen; the Redis client's code is loaded when it is needed. */
+async function openCache(
+  { storage, redis, http }: Config,
+  { metrics, log }: { metrics: Metrics | undefined; log: Log },
+): Promise<DescriptorCache> {
+  const { blobdescriptor, blobdescriptorsize: maxEntries, ttl: ttlMs } = storage.cache
+  if (blobdescriptor === 'none') return NO_CACHE
+  if (blobdescriptor === 'inmemory' || redis === undefined)
+    return new MemoryDescriptorCache({ maxEntries, ttlMs })
+  const { RedisDescriptorCache } = await import('../cache/redis.ts')
+  if (http.secret === '') {
+    log.warn({ key: 'http.secret' }, 'is empty: whoever can write to Redis can change what the cache says')
+  }
+  const settings = { ...redis, tls: await readRedisTls(redis) }
+  const timer = metrics?.redisTimer()
+  const observe = timer && ((operation: string, seconds: number) => timer.observe(operation, seconds))
+  return new RedisDescriptorCache({ settings, secret: http.secret, maxEntries, ttlMs, log, observe })
+}
+
+function shareCache(cache: DescriptorCache, company: Company | undefined): DescriptorCache {
+  if (company === undefined || cache === NO_CACHE) return cache
+  return new SharedDescriptorCache({ cache, peers: company.peers })
+}
+
+/** Their code is loaded when connections are to be encrypted. */
+export async function openCertificates({ tls }: Config['http'], log: Log): Promise<Certificates | undefined> {
+  if (tls === undefined || (tls.certificate === '' && tls.letsencrypt.cachefile === '')) return undefined
+  const [{ openCertificates }, { tlsPolicy }] = await Promise.all([
+    import('../tls/certificates.ts'),
+    import('../tls/policy.ts'),
+  ])
+  return openCertificates({ ...tls, policy: tlsPolicy(tls), log })
+}
+
+/** What several processes have measured, as one. */
+export async function mergeMetrics(own: Metrics, snapshots: SnapshotSource): Promise<MergedMetrics> {
+  const { MergedMetrics } = await import('../observability/merged-metrics.ts')
+  return new MergedMetrics({ own, snapshots })
+}

@@ -1,0 +1,74 @@
+/** From a configuration to what the parts of a registry want to know of it. */
+import { BlockList, isIPv6 } from 'node:net'
+import type { Config } from '../config/schema.ts'
+import { type ManifestPolicy, NO_VALIDATION } from '../core/manifest/policy.ts'
+import { defaultLimits, type HttpSettings } from '../http/settings.ts'
+import type { TlsSettings } from '../http/tls-settings.ts'
+import type { Certificates } from '../tls/certificates.ts'
+
+export function manifestPolicy({
+  validation: { disabled, manifests },
+  compatibility: {
+    schema1: { enabled: schema1 },
+  },
+}: Config): ManifestPolicy {
+  if (disabled) return { ...NO_VALIDATION, schema1 }
+  const { platforms, platformlist } = manifests.indexes
+  return {
+    urls: manifests.urls,
+    platforms: platforms === 'list' ? { list: platformlist } : platforms,
+    schema1,
+  }
+}
+
+export function httpSettings({ http, storage, log, catalog, tags }: Config): HttpSettings {
+  return {
+    prefix: http.prefix,
+    publicUrl: http.host,
+    relativeUrls: http.relativeurls,
+    trustedProxies: blockList(http.trustedproxies),
+    extraHeaders: lowerCaseNames(http.headers),
+    deleteEnabled: storage.delete.enabled,
+    readOnly: storage.maintenance.readonly.enabled,
+    redirect: !storage.redirect.disable,
+    maxCatalogEntries: catalog.maxentries,
+    maxTags: tags.maxtags,
+    accessLog: !log.accesslog.disabled,
+    h2c: http.h2c.enabled,
+    requestsPerSecond: http.limits.requestspersecond,
+    limits: defaultLimits,
+  }
+}
+
+export function tlsSettings({ tls, http2 }: Config['http'], certificates: Certificates): TlsSettings {
+  const { clientauth, clientcas = [] } = tls ?? {}
+  const mode = clientauth ?? (clientcas.length > 0 ? 'require-and-verify-client-cert' : undefined)
+  return {
+    secureContext: certificates.secureContext,
+    contextOf: certificates.contextOf,
+    challengeOf: certificates.challengeOf,
+    clientCertificates: {
+      isRequested: mode !== undefined,
+      isRequired: mode?.startsWith('require-') === true,
+      isVerified: mode?.includes('verify') === true,
+    },
+    http2: !http2.disabled,
+  }
+}
+
+/** Headers of the same name in another case would be sent beside each other. */
+function lowerCaseNames(headers: Config['http']['headers']): Record<string, string[]> {
+  return Object.fromEntries(Object.entries(headers).map(([name, values]) => [name.toLowerCase(), values]))
+}
+
+/** From addresses and CIDR ranges, checked when the configuration was. */
+function blockList(entries: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const entry of entries) {
+    const [address = '', bits] = entry.split('/')
+    const family = isIPv6(address) ? 'ipv6' : 'ipv4'
+    if (bits === undefined) list.addAddress(address, family)
+    else list.addSubnet(address, Number(bits), family)
+  }
+  return list
+}
