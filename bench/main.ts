@@ -30,7 +30,7 @@ async function bench(options: Options): Promise<void> {
   const outcomes: Outcome[] = []
   for (const row of rows) {
     for (let round = 1; round <= rounds; round++) {
-      for (const registry of registries)
+      for (const registry of registries.filter(({ id }) => row.registries?.includes(id) ?? true))
         outcomes.push(...(await measure(row, { registry, round, time: options })))
     }
   }

@@ -5,7 +5,7 @@ import { guessPasswords } from '../guesses.ts'
 import { type LoadResult, runLoad } from '../load.ts'
 import { basic, bearer } from '../login.ts'
 import { cpuSeconds } from '../processes.ts'
-import { LOGIN, type Variant } from '../registries.ts'
+import { LOGIN, type RegistryId, type Variant } from '../registries.ts'
 import type { Server } from '../servers.ts'
 import type { Figure, Row, Time } from './row.ts'
 
@@ -17,6 +17,7 @@ interface Pull {
   readonly method: 'GET' | 'HEAD'
   readonly connections: number
   readonly variant?: Variant
+  readonly registries?: readonly RegistryId[]
   /** The header of that name, where the registry asks who one is. */
   readonly login?: (server: Server) => string | Promise<string>
   /** Begins what goes on beside it. */
@@ -75,10 +76,15 @@ const counted: Pull[] = [
     seed: blob(kib),
   },
   headAs('basic', { title: 'HEAD blob, with a password', variant: { access: {} } }),
-  headAs('rules', { title: 'HEAD blob, with a password, 1,000 rules', variant: { access: { rules: 1000 } } }),
+  headAs('rules', {
+    title: 'HEAD blob, with a password, 1,000 rules',
+    variant: { access: { rules: 1000 } },
+    registries: ['entrepot', 'bare'],
+  }),
   headAs('bearer', {
     title: 'HEAD blob, with a token',
     variant: { access: { tokens: true } },
+    registries: ['entrepot'],
     login: ({ port }) => bearer(port, repository),
   }),
   headAs('guessed', {
@@ -107,6 +113,7 @@ function toRow(pull: Pull, toFigures: ToFigures): Row {
     id: pull.id,
     title: `${pull.title}, ${pull.connections} connections`,
     variant: pull.variant,
+    registries: pull.registries,
     async measure(server, time) {
       const { result, cpu } = await measurePull(pull, server, time)
       return toFigures(result, cpu)
@@ -152,7 +159,10 @@ async function seedAndVerify(
 }
 
 /** A HEAD of somebody who is known: by a password, unless said otherwise. */
-function headAs(name: string, pull: Pick<Pull, 'title' | 'variant' | 'login' | 'beside'>): Pull {
+function headAs(
+  name: string,
+  pull: Pick<Pull, 'title' | 'variant' | 'registries' | 'login' | 'beside'>,
+): Pull {
   const standard = { method: 'HEAD', connections: 32, seed: blob(kib), login: () => basic(LOGIN) } as const
   return { id: `head-blob-${name}`, ...standard, ...pull }
 }

@@ -1,5 +1,5 @@
 /** What a row of the table is: one kind of work, done in the same way with every registry. */
-import type { Variant } from '../registries.ts'
+import type { RegistryId, Variant } from '../registries.ts'
 import type { Server } from '../servers.ts'
 
 /** Of what happens in a second more is better, of time, memory and work less. */
@@ -25,6 +25,8 @@ export interface Row {
   readonly title: string
   /** Fresh servers measured in each round; 1 unless said. */
   readonly repeats?: number
+  /** Those that can do it; all unless said. */
+  readonly registries?: readonly RegistryId[] | undefined
   /** What is configured otherwise. */
   readonly variant?: Variant
   /** Does the work with a server that has just been started and is empty. */
