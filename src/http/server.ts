@@ -1,5 +1,5 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import type { AddressInfo, ListenOptions, Socket } from 'node:net'
+import type { AddressInfo, ListenOptions } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { SecureContextOptions } from 'node:tls'
 import { type AccessController, EVERYBODY, type Identity, OPEN_TO_ALL } from '../core/access-controller.ts'
@@ -16,6 +16,7 @@ import { errorReply, unforeseen } from './errors.ts'
 import { Exchange, type ExchangeParts } from './exchange.ts'
 import { Gate } from './gate.ts'
 import { Listener } from './listener.ts'
+import { refuseMalformed } from './malformed.ts'
 import { isEnabled, preflightReply, refuseMethod } from './methods.ts'
 import { ObservedRequest } from './observed-request.ts'
 import { ProgressFloor } from './progress-floor.ts'
@@ -288,22 +289,4 @@ function pathOf(request: IncomingMessage, prefix: string): string {
 function discardRest(request: IncomingMessage, headers: OutgoingHttpHeaders): void {
   if (request.headers.expect !== undefined) headers.connection = 'close'
   else discardBody(request)
-}
-
-/** What is no HTTP gets an answer where one can still be sent. */
-function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
-    socket.destroy()
-    return
-  }
-  const [status, message] =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? ['431 Request Header Fields Too Large', 'the header is too large']
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? ['408 Request Timeout', 'the header took too long']
-        : ['400 Bad Request', 'the request is malformed']
-  const body = JSON.stringify({ errors: [{ code: 'UNSUPPORTED', message }] })
-  socket.end(
-    `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  )
 }
