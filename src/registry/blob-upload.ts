@@ -106,7 +106,10 @@ export class StoredUpload implements BlobUpload {
     await this.#requireSize()
     const known = await this.#digests(algorithmOf(digest))
     if (!known.digests.includes(digest)) {
+      const finished = known.size === 0 ? await this.#inRepository(digest) : undefined
       await this.#remove()
+      // Cut short while it removed the upload, a finish has left a part of it without the bytes.
+      if (finished !== undefined) return finished
       throw new RegistryError('DIGEST_INVALID', {
         message: 'the uploaded bytes have another digest',
         detail: { digest, computed: known.digests, size: known.size },
@@ -136,11 +139,18 @@ export class StoredUpload implements BlobUpload {
   /** A finish that is repeated, or comes second, finds the bytes gone from the upload and the blob in the repository. */
   async #finishedBefore(digest: Digest, error: unknown): Promise<Descriptor> {
     if (!isPathNotFound(error)) throw error
+    const finished = await this.#inRepository(digest)
+    if (finished === undefined)
+      throw new RegistryError('BLOB_UPLOAD_UNKNOWN', { detail: { upload: this.id } })
+    return finished
+  }
+
+  /** The blob of this name that the repository has by now. */
+  async #inRepository(digest: Digest): Promise<Descriptor | undefined> {
     const { pool, layers } = this.#context
     const canonical = await layers.get(digest)
     const size = canonical && (await pool.size(canonical))
-    if (size === undefined) throw new RegistryError('BLOB_UPLOAD_UNKNOWN', { detail: { upload: this.id } })
-    return { mediaType: OCTET_STREAM, digest, size }
+    return size === undefined ? undefined : { mediaType: OCTET_STREAM, digest, size }
   }
 
   /** From the live hash, from what was kept beside the bytes, or from the bytes, whichever is at hand. */

@@ -169,7 +169,8 @@ export class Supervisor {
 
   #failed(worker: Worker, reason: string): void {
     if (this.#phase === 'starting') this.#onFailure(new Error(reason))
-    else this.#options.log.error({ worker: worker.id, reason }, 'a worker cannot serve')
+    else if (this.#phase === 'serving')
+      this.#options.log.error({ worker: worker.id, reason }, 'a worker cannot serve')
   }
 
   /** It is a member before it knows anything, so it misses nothing that it would have to hear. */

@@ -17,6 +17,7 @@ import {
   layerLink,
   pushBlob,
   type RegistryUnderTest,
+  ROOT,
   uploadOf,
 } from './support.ts'
 
@@ -257,6 +258,26 @@ export function describeUploads(current: () => RegistryUnderTest): void {
       driver.fault = () => undefined
       await (await blobs.resume(upload.id)).finish(hello)
       expect((await collect((await blobs.open(hello)).read())).toString()).toBe('hello, world')
+    })
+
+    it('that was cut short while it removed the upload is repeated with success', async () => {
+      const { driver } = current()
+      const { blobs } = current().repository('a')
+      const upload = await uploadOf(current().repository('a'), 'hello, world')
+      const startedAt = `${ROOT}/repositories/a/_uploads/${upload.id}/startedat`
+      const content = await driver.get(startedAt)
+      await upload.finish(hello)
+      await driver.put(startedAt, content)
+      const left = await (await current().elsewhere('a')).blobs.resume(upload.id)
+      expect(await left.finish(hello)).toMatchObject({ digest: hello, size: 12 })
+      await expectRegistryError(blobs.resume(upload.id), 'BLOB_UPLOAD_UNKNOWN')
+    })
+
+    it('of nothing is no blob that another repository has', async () => {
+      await pushBlob(current().repository('b'), 'hello, world')
+      const upload = await current().repository('a').blobs.upload()
+      await expectRegistryError(upload.finish(hello), 'DIGEST_INVALID')
+      expect(await current().repository('a').blobs.has(hello)).toBe(false)
     })
 
     it('that was cut short there is completed by another process', async () => {
