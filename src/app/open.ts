@@ -20,6 +20,7 @@ import { StoredRegistry } from '../registry/registry.ts'
 import type { Certificates } from '../tls/certificates.ts'
 import { formatAddress, tcpOptions } from './addresses.ts'
 import { manifestPolicy } from './settings.ts'
+import { openDriver } from './storage.ts'
 
 /** What a process that serves beside others has in common with them. */
 export interface Company {
@@ -133,17 +134,6 @@ export async function startDebugServer(
     'debug server listening',
   )
   return server
-}
-
-/** A driver's code is loaded when it is configured. */
-async function openDriver(storage: Config['storage']): Promise<StorageDriver> {
-  if (storage.inmemory !== undefined) {
-    const { MemoryDriver } = await import('../storage/memory.ts')
-    return new MemoryDriver()
-  }
-  const { FilesystemDriver } = await import('../storage/filesystem.ts')
-  const options = { root: storage.filesystem.rootdirectory }
-  return storage.maintenance.readonly.enabled ? new FilesystemDriver(options) : FilesystemDriver.open(options)
 }
 
 /** The layer info cache that was chosen; the Redis client's code is loaded when it is needed. */

@@ -67,6 +67,8 @@ export type StorageErrorCode =
   | 'NO_SPACE'
   /** The process has no file handle left; a moment later it may. */
   | 'TOO_MANY_OPEN_FILES'
+  /** The backend asks to be left alone for a while, or cannot be reached; a moment later it may. */
+  | 'BUSY'
   /** The work was cancelled by its `AbortSignal`. */
   | 'ABORTED'
   /** The backend failed in any other way; the cause says how. */

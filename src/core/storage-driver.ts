@@ -36,8 +36,9 @@ export interface StorageDriver {
   list(folder: string, options?: ListOptions): AsyncIterable<Entry>
 
   /** Puts a file in another's place, durably: a reader of `to` sees what stood there before, or the new file whole.
+   *  @returns false when a file stands there that was not to be replaced: nothing was done
    *  @throws StorageError PATH_NOT_FOUND */
-  move(from: string, to: string): Promise<void>
+  move(from: string, to: string, options?: MoveOptions): Promise<boolean>
 
   /** Removes a file, or a folder with all that stands below it. Removing what is not there is no error. The removal
    *  survives a power cut unless `durable` is false. */
@@ -45,7 +46,10 @@ export interface StorageDriver {
 
   /** Where a client can GET the file by itself, or undefined when it must come through the registry. Costs no trip to the
    *  storage. */
-  redirectUrl(path: string): Promise<URL | undefined>
+  redirectUrl(path: string, client?: RedirectedClient): Promise<URL | undefined>
+
+  /** What was begun here and shows in no listing, such as an upload in parts that nobody goes on with. */
+  leftovers(): AsyncIterable<Leftover>
 
   /** Lets go of what the driver holds. Nothing may be asked of it afterwards. */
   close(): Promise<void>
@@ -87,6 +91,31 @@ export interface Precedence {
 export interface DeleteOptions {
   /** False where it does no harm when the file is there again after a power cut. Default: true. */
   durable?: boolean
+  /** The names of all that may stand in a folder, where the caller knows them: it need not be listed. What else stands
+   *  there may stay. */
+  holding?: readonly string[]
+}
+
+export interface MoveOptions {
+  /** False where a file that stands at the other place is to stay. One that appears there at the same moment may be
+   *  replaced all the same. Default: true. */
+  replace?: boolean
+  /** True where the file may stay in its old place as well, because the caller removes that next: where moving is
+   *  copying, it saves a trip. Default: false. */
+  mayStay?: boolean
+}
+
+/** Who is to be sent elsewhere. */
+export interface RedirectedClient {
+  /** Its IP address. */
+  readonly address: string
+}
+
+export interface Leftover {
+  readonly path: string
+  /** When something was last done to it, as far as the storage tells. */
+  readonly modifiedAt: Date
+  remove(): Promise<void>
 }
 
 export interface AppendOptions {

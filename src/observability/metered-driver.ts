@@ -4,9 +4,12 @@ import type {
   Entry,
   FileInfo,
   FileWriter,
+  Leftover,
   ListOptions,
+  MoveOptions,
   PutOptions,
   ReadOptions,
+  RedirectedClient,
   StorageDriver,
   SyncOptions,
 } from '../core/storage-driver.ts'
@@ -56,16 +59,20 @@ export class MeteredDriver implements StorageDriver {
     return this.#timedSteps('List', this.#driver.list(folder, options))
   }
 
-  move(from: string, to: string): Promise<void> {
-    return this.#timed('Move', this.#driver.move(from, to))
+  move(from: string, to: string, options?: MoveOptions): Promise<boolean> {
+    return this.#timed('Move', this.#driver.move(from, to, options))
   }
 
   delete(path: string, options?: DeleteOptions): Promise<void> {
     return this.#timed('Delete', this.#driver.delete(path, options))
   }
 
-  redirectUrl(path: string): Promise<URL | undefined> {
-    return this.#timed('URLFor', this.#driver.redirectUrl(path))
+  redirectUrl(path: string, client?: RedirectedClient): Promise<URL | undefined> {
+    return this.#timed('URLFor', this.#driver.redirectUrl(path, client))
+  }
+
+  leftovers(): AsyncIterable<Leftover> {
+    return this.#driver.leftovers()
   }
 
   close(): Promise<void> {

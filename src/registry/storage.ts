@@ -5,9 +5,12 @@ import type {
   Entry,
   FileInfo,
   FileWriter,
+  Leftover,
   ListOptions,
+  MoveOptions,
   PutOptions,
   ReadOptions,
+  RedirectedClient,
   StorageDriver,
   SyncOptions,
 } from '../core/storage-driver.ts'
@@ -62,16 +65,24 @@ export class Storage implements StorageDriver {
     }
   }
 
-  move(from: string, to: string): Promise<void> {
-    return this.#driver.move(from, to).catch(rethrow)
+  move(from: string, to: string, options?: MoveOptions): Promise<boolean> {
+    return this.#driver.move(from, to, options).catch(rethrow)
   }
 
   delete(path: string, options?: DeleteOptions): Promise<void> {
     return this.#driver.delete(path, options).catch(rethrow)
   }
 
-  redirectUrl(path: string): Promise<URL | undefined> {
-    return this.#driver.redirectUrl(path).catch(rethrow)
+  redirectUrl(path: string, client?: RedirectedClient): Promise<URL | undefined> {
+    return this.#driver.redirectUrl(path, client).catch(rethrow)
+  }
+
+  async *leftovers(): AsyncIterable<Leftover> {
+    try {
+      yield* this.#driver.leftovers()
+    } catch (error) {
+      rethrow(error)
+    }
   }
 
   close(): Promise<void> {
@@ -106,7 +117,8 @@ class StorageWriter implements FileWriter {
 function rethrow(error: unknown): never {
   if (error instanceof StorageError) {
     if (error.code === 'NO_SPACE') throw new RegistryError('INSUFFICIENT_STORAGE', { cause: error })
-    if (error.code === 'TOO_MANY_OPEN_FILES') throw new RegistryError('UNAVAILABLE', { cause: error })
+    if (error.code === 'TOO_MANY_OPEN_FILES' || error.code === 'BUSY')
+      throw new RegistryError('UNAVAILABLE', { cause: error })
   }
   throw error
 }

@@ -9,7 +9,9 @@ import type {
   Entry,
   FileInfo,
   FileWriter,
+  Leftover,
   ListOptions,
+  MoveOptions,
   PutOptions,
   ReadOptions,
   StorageDriver,
@@ -120,13 +122,15 @@ export class FilesystemDriver implements StorageDriver {
 
   /** Only the folder it comes to is synced. File systems record both halves of a rename as one; and where one does
    *  not, what a power cut can bring back is a second name for the same bytes. */
-  async move(from: string, to: string): Promise<void> {
+  async move(from: string, to: string, { replace = true }: MoveOptions = {}): Promise<boolean> {
     const source = this.#locate(from)
     const target = this.#locate(to)
     const folder = dirname(target)
     try {
+      if (!replace && (await isFile(target))) return false
       await this.#folders.within(folder, () => this.#rename(source, { target, from }))
       await Promise.all([this.#folders.sync(folder), this.#folders.settle(folder)])
+      return true
     } catch (cause) {
       throw writeError(cause, to)
     }
@@ -145,6 +149,8 @@ export class FilesystemDriver implements StorageDriver {
   async redirectUrl(path: string): Promise<undefined> {
     this.#locate(path)
   }
+
+  async *leftovers(): AsyncIterable<Leftover> {}
 
   async close(): Promise<void> {}
 
@@ -257,6 +263,15 @@ async function openSized(file: string, flags: number): Promise<{ fd: number; siz
     return { fd, size }
   } catch (cause) {
     await close(fd)
+    throw cause
+  }
+}
+
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isFile()
+  } catch (cause) {
+    if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return false
     throw cause
   }
 }

@@ -4,7 +4,9 @@ import type {
   Entry,
   FileInfo,
   FileWriter,
+  Leftover,
   ListOptions,
+  MoveOptions,
   PutOptions,
   ReadOptions,
   StorageDriver,
@@ -67,10 +69,12 @@ export class MemoryDriver implements StorageDriver {
     }
   }
 
-  async move(from: string, to: string): Promise<void> {
+  async move(from: string, to: string, { replace = true }: MoveOptions = {}): Promise<boolean> {
     const file = this.#require(from)
+    if (!replace && this.#tree.find(requirePath(to)) instanceof MemoryFile) return false
     this.#tree.put(requirePath(to), file)
     if (from !== to) this.#tree.remove(from)
+    return true
   }
 
   async delete(path: string): Promise<void> {
@@ -80,6 +84,8 @@ export class MemoryDriver implements StorageDriver {
   async redirectUrl(path: string): Promise<undefined> {
     requirePath(path)
   }
+
+  async *leftovers(): AsyncIterable<Leftover> {}
 
   async close(): Promise<void> {}
 

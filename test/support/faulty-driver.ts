@@ -5,9 +5,12 @@ import type {
   Entry,
   FileInfo,
   FileWriter,
+  Leftover,
   ListOptions,
+  MoveOptions,
   PutOptions,
   ReadOptions,
+  RedirectedClient,
   StorageDriver,
   SyncOptions,
 } from '../../src/core/storage-driver.ts'
@@ -87,9 +90,9 @@ export class FaultyDriver implements StorageDriver {
     yield* this.#driver.list(folder, options)
   }
 
-  async move(from: string, to: string): Promise<void> {
+  async move(from: string, to: string, options?: MoveOptions): Promise<boolean> {
     this.#enter({ method: 'move', path: from, to })
-    return this.#driver.move(from, to)
+    return this.#driver.move(from, to, options)
   }
 
   async delete(path: string, options?: DeleteOptions): Promise<void> {
@@ -97,9 +100,14 @@ export class FaultyDriver implements StorageDriver {
     return this.#driver.delete(path, options)
   }
 
-  async redirectUrl(path: string): Promise<URL | undefined> {
+  async redirectUrl(path: string, client?: RedirectedClient): Promise<URL | undefined> {
     this.#enter({ method: 'redirectUrl', path })
-    return this.#driver.redirectUrl(path)
+    return this.#driver.redirectUrl(path, client)
+  }
+
+  async *leftovers(): AsyncIterable<Leftover> {
+    this.#enter({ method: 'leftovers', path: '' })
+    yield* this.#driver.leftovers()
   }
 
   async close(): Promise<void> {
