@@ -159,11 +159,11 @@ export const storage = sectionOf(storageKeys)
   }))
   .transform((section) => section as OneDriver<typeof section>)
 
-/** A section with the one driver it has. Only those that are served: a configuration with another one is refused
- *  before it gets here (`support.ts`). */
-type OneDriver<S extends { filesystem?: unknown; inmemory?: unknown }> = Omit<S, DriverName> &
-  (
-    | { filesystem: NonNullable<S['filesystem']>; inmemory?: undefined }
-    | { inmemory: NonNullable<S['inmemory']>; filesystem?: undefined }
-  )
-type DriverName = 'filesystem' | 'inmemory' | 's3' | 'azure' | 'gcs' | 'swift' | 'oss'
+/** A section with the one driver it has. Those that are not served are refused before it gets here (`support.ts`). */
+type OneDriver<S extends Record<ServedDriver, unknown>> = Omit<S, ServedDriver | 'swift' | 'oss'> &
+  {
+    [Driver in ServedDriver]: { [Name in Driver]: NonNullable<S[Name]> } & {
+      [Name in Exclude<ServedDriver, Driver>]?: undefined
+    }
+  }[ServedDriver]
+type ServedDriver = 'filesystem' | 'inmemory' | 's3' | 'azure' | 'gcs'
