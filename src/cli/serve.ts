@@ -71,7 +71,16 @@ function workerCount({ http: { workers }, storage }: Config): number {
 }
 
 function describeStorage({ storage }: Config): string {
-  return storage.inmemory !== undefined ? 'memory' : resolve(storage.filesystem.rootdirectory)
+  const { filesystem, s3, azure, gcs } = storage
+  if (filesystem !== undefined) return resolve(filesystem.rootdirectory)
+  if (s3 !== undefined) return `s3://${s3.bucket}${inBucket(s3)}`
+  if (gcs !== undefined) return `gs://${gcs.bucket}${inBucket(gcs)}`
+  return azure === undefined ? 'memory' : `azure container ${azure.container}${inBucket(azure)}`
+}
+
+function inBucket({ rootdirectory }: { rootdirectory: string }): string {
+  const below = rootdirectory.replace(/^\/+|\/+$/g, '')
+  return below === '' ? '' : `/${below}`
 }
 
 interface Facts {

@@ -160,7 +160,7 @@ export const storage = sectionOf(storageKeys)
   .transform((section) => section as OneDriver<typeof section>)
 
 /** A section with the one driver it has. Those that are not served are refused before it gets here (`support.ts`). */
-type OneDriver<S extends Record<ServedDriver, unknown>> = Omit<S, ServedDriver | 'swift' | 'oss'> &
+type OneDriver<S extends Partial<Record<ServedDriver, unknown>>> = Omit<S, ServedDriver | 'swift' | 'oss'> &
   {
     [Driver in ServedDriver]: { [Name in Driver]: NonNullable<S[Name]> } & {
       [Name in Exclude<ServedDriver, Driver>]?: undefined
