@@ -7,6 +7,10 @@ export async function openDriver(storage: Config['storage']): Promise<StorageDri
     const { MemoryDriver } = await import('../storage/memory.ts')
     return new MemoryDriver()
   }
+  if (storage.gcs !== undefined) {
+    const { GcsDriver } = await import('../storage/gcs.ts')
+    return GcsDriver.open(storage.gcs)
+  }
   if (storage.filesystem === undefined) throw new Error('the storage driver is not served')
   const { FilesystemDriver } = await import('../storage/filesystem.ts')
   const options = { root: storage.filesystem.rootdirectory }

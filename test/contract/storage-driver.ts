@@ -10,6 +10,8 @@ import { describeRemoving } from './storage-driver/removing.ts'
 /** A driver over an empty place of its own. */
 export interface DriverUnderTest {
   readonly driver: StorageDriver
+  /** How many children a full folder has in the tests; fewer than 10,000 where the server is slow with many. */
+  readonly childCount?: number
   /** A second driver over the same place, as another replica has it. The place of the memory driver is the driver
    *  itself, so there it is the same one. */
   another(): Promise<StorageDriver>

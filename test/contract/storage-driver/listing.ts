@@ -46,9 +46,9 @@ export function describeListing(current: () => DriverUnderTest): void {
       },
     )
 
-    it('10,000 children come in order, once each', async () => {
-      const { driver } = current()
-      const names = Array.from({ length: 10_000 }, (_, index) => `n${(index * 7919) % 10_000}`)
+    it('thousands of children come in order, once each', async () => {
+      const { driver, childCount = 10_000 } = current()
+      const names = Array.from({ length: childCount }, (_, index) => `n${(index * 7919) % childCount}`)
       for (let start = 0; start < names.length; start += 500) {
         const some = names.slice(start, start + 500)
         await Promise.all(
@@ -57,7 +57,7 @@ export function describeListing(current: () => DriverUnderTest): void {
       }
       const sorted = names.toSorted()
       expect(await namesIn(driver, '/many')).toEqual(sorted)
-      expect(await namesIn(driver, '/many', sorted[9_997])).toEqual(sorted.slice(9_998))
+      expect(await namesIn(driver, '/many', sorted.at(-3))).toEqual(sorted.slice(-2))
     })
 
     it('asked for at once, they are the same', async () => {
