@@ -33,14 +33,39 @@ export class FakeGcsServer implements AsyncDisposable {
   }
 
   /** @returns its name */
-  async createBucket(): Promise<string> {
-    const name = `bucket-${randomUUID()}`
+  async createBucket(name = `bucket-${randomUUID()}`): Promise<string> {
     await this.#call('POST', '/b', { name })
     return name
   }
 
-  deleteBucket(name: string): Promise<void> {
-    return this.#call('DELETE', `/b/${name}`)
+  async deleteBucketWithAll(name: string): Promise<void> {
+    for (const key of Object.keys(await this.objects(name))) {
+      await this.#call('DELETE', `/b/${name}/o/${encodeURIComponent(key)}`)
+    }
+    await this.#call('DELETE', `/b/${name}`)
+  }
+
+  /** Puts an object there as others would. */
+  insert(
+    bucket: string,
+    { name, content, ...resource }: { name: string; content: string; contentType: string; metadata?: object },
+  ): Promise<void> {
+    const parts = [JSON.stringify({ name, ...resource }), content]
+    const types = ['application/json', resource.contentType]
+    const body = parts.map((part, index) => `--part\r\nContent-Type: ${types[index]}\r\n\r\n${part}\r\n`)
+    return this.#send('POST', `/upload/storage/v1/b/${bucket}/o?uploadType=multipart&name=${name}`, {
+      body: `${body.join('')}--part--\r\n`,
+      headers: { 'Content-Type': 'multipart/related; boundary=part' },
+    })
+  }
+
+  /** The objects of a bucket, by their names. */
+  async objects(bucket: string): Promise<Record<string, { contentType: string; size: string }>> {
+    const answer = await fetch(`${this.url}/b/${bucket}/o?maxResults=100000`)
+    const { items = [] } = (await answer.json()) as {
+      items?: { name: string; contentType: string; size: string }[]
+    }
+    return Object.fromEntries(items.map((item) => [item.name, item]))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -48,8 +73,12 @@ export class FakeGcsServer implements AsyncDisposable {
     await this.#process.kill()
   }
 
-  async #call(method: string, path: string, body?: unknown): Promise<void> {
-    const answer = await fetch(this.url + path, { method, body: JSON.stringify(body) })
+  #call(method: string, path: string, body?: unknown): Promise<void> {
+    return this.#send(method, path, { body: JSON.stringify(body) })
+  }
+
+  async #send(method: string, path: string, options: RequestInit): Promise<void> {
+    const answer = await fetch(this.url + path, { method, ...options })
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`)
   }
 }

@@ -5,8 +5,8 @@ import { buffer } from 'node:stream/consumers'
 
 /** What is to go wrong with a request. */
 export type Fault =
-  /** It is answered with this status, and not done. */
-  | { readonly status: number }
+  /** It is answered so, and not done. */
+  | { readonly status: number; readonly body?: unknown }
   /** It is done, and its answer lost. */
   | { readonly loseAnswer: true }
   /** The connection breaks after so many bytes of the answer. */
@@ -56,6 +56,15 @@ export class GcsFront {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }
 
+  /** Nobody answers on its port while the work goes on. */
+  async away(work: () => Promise<void>): Promise<void> {
+    const { port } = this.#server.address() as AddressInfo
+    this.#server.closeAllConnections()
+    await new Promise((resolve) => this.#server.close(resolve))
+    await work()
+    await new Promise<void>((resolve) => this.#server.listen(port, '127.0.0.1', resolve))
+  }
+
   async close(): Promise<void> {
     this.#server.closeAllConnections()
     this.#agent.destroy()
@@ -68,7 +77,7 @@ export class GcsFront {
     if (fault === undefined) return this.#serve(request, response)
     if ('status' in fault) {
       await buffer(request)
-      return sendJson(response, { status: fault.status, body: errorOf(fault.status, 'as the test wants it') })
+      return sendJson(response, { body: errorOf(fault.status, 'as the test wants it'), ...fault })
     }
     if ('breakAfter' in fault) return this.#forward(request, { response, breakAfter: fault.breakAfter })
     if ('waitFor' in fault) {
