@@ -14,6 +14,7 @@ import { Authority } from './support/authority.ts'
 import { entrepotMain } from './support/command.ts'
 import { describeWith } from './support/describe-with.ts'
 import { listeningUrl } from './support/entrepot-process.ts'
+import { FakeGcsServer } from './support/fake-gcs-server.ts'
 import { RedisProcess } from './support/redis-process.ts'
 import { RegistryClient } from './support/registry-client.ts'
 import { ServerProcess } from './support/server-process.ts'
@@ -21,6 +22,8 @@ import { temporaryFolder } from './support/temporary-folder.ts'
 
 const folder = fileURLToPath(new URL('../examples', import.meta.url))
 const examples = readdirSync(folder)
+/** Those that need a server for what they store. */
+const inBuckets = ['gcs.yml']
 
 interface Example {
   readonly storage: Readonly<Record<string, unknown>>
@@ -37,7 +40,7 @@ test('there are examples', () => {
   expect(examples.length).toBeGreaterThan(5)
 })
 
-test.each(examples)('%s', async (name) => {
+test.each(examples.filter((name) => !inBuckets.includes(name)))('%s', async (name) => {
   await using temporary = await temporaryFolder()
   const { storage, http, auth = {} }: Example = parse(readFileSync(join(folder, name), 'utf8'))
   const socketPath = http.net === 'unix' ? join(temporary.path, 'registry.sock') : undefined
@@ -138,5 +141,27 @@ describeWith(['redis-server'], 'redis.yml', () => {
       return keys()
     }
     await expect.poll(pushed).toBeGreaterThan(0)
+  })
+})
+
+describeWith(['fake-gcs-server'], 'gcs.yml', () => {
+  test('has its content in a bucket', async () => {
+    await using temporary = await temporaryFolder()
+    await using gcs = await FakeGcsServer.start()
+    await gcs.createBucket('my-registry')
+    await using server = await ServerProcess.start({
+      file: process.execPath,
+      arguments: [entrepotMain, 'serve', join(folder, 'gcs.yml')],
+      environment: { REGISTRY_HTTP_ADDR: '127.0.0.1:0', STORAGE_EMULATOR_HOST: gcs.url },
+      workingFolder: temporary.path,
+      readyUrl: (line) => /listens on (\S+)/.exec(line)?.[1],
+    })
+    const content = randomBytes(100)
+    const digest = await new RegistryClient(server.url).pushBlob('a', content)
+    const hex = digest.replace('sha256:', '')
+    expect(Object.keys(await gcs.objects('my-registry'))).toContain(
+      `registry/docker/registry/v2/blobs/sha256/${hex.slice(0, 2)}/${hex}/data`,
+    )
+    expect(await server.stop()).toBe(0)
   })
 })

@@ -18,10 +18,9 @@ const RETRY_OPTIONS = { maxRetries: 4, retryDelayMultiplier: 2, maxRetryDelay: 8
  *  @throws StorageError with the name of the key that is at fault */
 export async function connect(options: GcsConnectionOptions): Promise<Storage> {
   const credentials = await readCredentials(options)
-  const storage = new Storage({
-    ...(credentials && { credentials }),
-    retryOptions: { ...RETRY_OPTIONS, ...options.retryOptions },
-  })
+  const storage = new Storage({ retryOptions: { ...RETRY_OPTIONS, ...options.retryOptions } })
+  // As the option `credentials` would have it, without the library's warning on standard error that keys are old-fashioned.
+  if (credentials !== undefined) storage.authClient.jsonContent = credentials
   if (!/^https?:\/\//.test(storage.baseUrl)) {
     throw refusal(`STORAGE_EMULATOR_HOST: not a URL such as http://localhost:4443: ${storage.baseUrl}`)
   }

@@ -116,7 +116,9 @@ export class JsonApi {
       timeout: IDLE_MS,
       headers: {
         'User-Agent': this.#userAgent,
-        'Content-Length': body.reduce((sum, { byteLength }) => sum + byteLength, 0),
+        ...(method === 'POST' && {
+          'Content-Length': body.reduce((sum, { byteLength }) => sum + byteLength, 0),
+        }),
         ...headers,
         ...authorization,
       },
