@@ -16,8 +16,9 @@ export type Fault =
 
 const API = '/storage/v1'
 
-interface Item {
-  readonly name: string
+interface Listing {
+  readonly items?: readonly { readonly name: string }[]
+  readonly prefixes?: readonly string[]
 }
 
 /** Between the SDK and fake-gcs-server, whose shortcomings it makes up for:
@@ -137,22 +138,22 @@ export class GcsFront {
     sendJson(response, { status: composed.ok ? 200 : composed.status, body: resource })
   }
 
+  /** The program's own pages are right where no folders are asked for. */
   async #list(url: URL, response: http.ServerResponse): Promise<void> {
-    const most = Number(url.searchParams.get('maxResults') ?? 1000)
-    const token = url.searchParams.get('pageToken')
-    if (token !== null) url.searchParams.set('startOffset', token)
-    for (const key of ['maxResults', 'pageToken']) url.searchParams.delete(key)
-    const answer = await fetch(url)
-    if (!answer.ok) return sendJson(response, { status: answer.status, body: await answer.json() })
-    const { items = [], prefixes = [] } = (await answer.json()) as { items?: Item[]; prefixes?: string[] }
-    const keys = [...items.map(({ name }) => name), ...prefixes].sort()
-    const isInPage = (key: string) => keys.length <= most || key < (keys[most] as string)
-    const page = {
-      items: items.filter(({ name }) => isInPage(name)),
-      prefixes: prefixes.filter(isInPage),
-      nextPageToken: keys[most],
+    const { searchParams } = url
+    const most = Number(searchParams.get('maxResults') ?? 1000)
+    const hasFolders = searchParams.has('delimiter')
+    if (hasFolders) {
+      const token = searchParams.get('pageToken')
+      if (token !== null) searchParams.set('startOffset', token)
+      searchParams.delete('pageToken')
+      searchParams.delete('maxResults')
+    } else {
+      searchParams.set('maxResults', `${most}`)
     }
-    sendJson(response, { status: 200, body: page })
+    const answer = await fetch(url)
+    const body = (await answer.json()) as Listing
+    sendJson(response, { status: answer.status, body: hasFolders ? firstPage(body, most) : body })
   }
 
   #forward(
@@ -209,6 +210,18 @@ function writtenKey({ method }: http.IncomingMessage, { pathname, searchParams }
   }
   const key = /(\/b\/[^/]+\/o\/[^/]+)(\/compose)?$/.exec(pathname)
   return key?.[1]
+}
+
+function firstPage({ items = [], prefixes = [], ...rest }: Listing, most: number) {
+  const keys = [...items.map(({ name }) => name), ...prefixes].sort()
+  const next = keys[most]
+  const isInPage = (key: string) => next === undefined || key < next
+  return {
+    ...rest,
+    items: items.filter(({ name }) => isInPage(name)),
+    prefixes: prefixes.filter(isInPage),
+    nextPageToken: next,
+  }
 }
 
 function sendJson(response: http.ServerResponse, { status, body }: { status: number; body: unknown }): void {

@@ -127,12 +127,17 @@ describeOnGcs('the driver gcs', (current) => {
       expect(await namesIn(driver, '/')).toEqual(['file'])
     })
 
-    it.each(['new', 'old'])(
-      'of two that append to one %s file, one fails and nothing is mixed',
-      async (age) => {
+    it.each([
+      ['new', 10],
+      ['new', 2 * CHUNK],
+      ['old', 10],
+      ['old', 2 * CHUNK],
+    ])(
+      'of two that append to one %s file, one fails and nothing is mixed: %i bytes',
+      async (age, byteCount) => {
         if (age === 'old') await driver.put('/file', Buffer.from('old '))
         const writers = await Promise.all([driver.append('/file'), (await opened.another()).append('/file')])
-        const contents = [distinctBytes(2 * CHUNK, 1), distinctBytes(2 * CHUNK, 2)]
+        const contents = [distinctBytes(byteCount, 1), distinctBytes(byteCount, 2)]
         const before = writers[0]?.size ?? 0
         const outcomes = await Promise.allSettled(
           writers.map(async (writer, index) => {

@@ -78,8 +78,8 @@ async function requireCredentials(
     await storage.authClient.getRequestHeaders()
   } catch (cause) {
     const key = keyfile !== '' ? 'keyfile' : Object.keys(credentials).length > 0 ? 'credentials' : ''
-    const where = key === '' ? 'storage.gcs has no keyfile and no credentials, and' : `storage.gcs.${key}:`
-    throw refusal(`${where} no access: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
+    const where = key === '' ? 'storage.gcs, without keyfile and credentials' : `storage.gcs.${key}`
+    throw refusal(`${where}: no access: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
   }
 }
 
