@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the clients, the conformance suite and the S3 servers that are written in Go into .cache/tools/bin, where the tests look for them.
+# Builds the clients, the conformance suite and the object stores that are written in Go into .cache/tools/bin, where the
+# tests look for them.
 # Without Go it only says what is missing: the tests of a missing program are skipped, and name it.
 set -euo pipefail
 
