@@ -335,11 +335,6 @@ describe('what is not served yet', () => {
     ['storage', { gcs: { bucket: 'a' } }, 'storage.gcs'],
     ['storage', { swift: { authurl: 'a' } }, 'storage.swift'],
     ['proxy', { remoteurl: 'https://registry-1.docker.io' }, 'proxy.remoteurl'],
-    [
-      'middleware',
-      { storage: [{ name: 'redirect', options: { baseurl: 'https://a' } }] },
-      'middleware.storage',
-    ],
     ['middleware', { repository: [{ name: 'own' }] }, 'middleware.repository'],
     ['policy', { repository: { classes: ['image'] } }, 'policy.repository.classes'],
   ])('refuses to start where it decides who may do what or where bytes go: %s %j', (section, value, path) => {
@@ -397,7 +392,7 @@ describe('files as they are met', () => {
     (name) => {
       const problems = problemsOf(() => loadConfig({ path: join(fixtures, name), env: {} }))
       expect(problems.filter(({ message }) => !message.includes('not served'))).toEqual([])
-      expect(problems.map(({ path }) => path)).toContain('middleware.storage')
+      expect(problems.map(({ path }) => path)).toContain('proxy.remoteurl')
     },
   )
 
