@@ -75,7 +75,10 @@ export async function openRegistry(
   config: Config,
   { metrics, company, log }: RegistryParts,
 ): Promise<StoredRegistry> {
-  const driver = await meterDriver(await wrapDriver(await openDriver(config.storage), config, log), metrics)
+  const driver = await meterDriver(
+    await wrapDriver(await openDriver(config.storage, log), config, log),
+    metrics,
+  )
   const cache = await openCache(config, { metrics, log }).catch(async (error) => {
     await driver.close()
     throw error
@@ -105,7 +108,7 @@ export async function openUncachedRegistry(
   { metrics, locks, log }: { metrics: Metrics | undefined; locks: Locks; log: Log },
 ): Promise<StoredRegistry> {
   // Nobody is sent anywhere from here, so no middleware is asked.
-  const driver = await meterDriver(await openDriver(config.storage), metrics)
+  const driver = await meterDriver(await openDriver(config.storage, log), metrics)
   return new StoredRegistry({ driver, policy: manifestPolicy(config), locks, log })
 }
 
