@@ -442,7 +442,13 @@ test('the manual has every key that is served, and every one that refuses', () =
       'groups',
       'audit',
     ].map((key) => `auth.${key}`),
-    ...['catalog.maxentries', 'tags.maxtags', 'validation.disabled', 'validation.manifests'],
+    ...[
+      'middleware.storage',
+      'catalog.maxentries',
+      'tags.maxtags',
+      'validation.disabled',
+      'validation.manifests',
+    ],
   ]
   expect(served.filter((key) => !manual.includes(`\`${key}`))).toEqual([])
 })
