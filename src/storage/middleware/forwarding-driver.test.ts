@@ -1,30 +1,33 @@
 import { expect, test } from 'vitest'
 import { describeStorageDriver } from '../../../test/contract/storage-driver.ts'
-import { FaultyDriver } from '../../../test/support/faulty-driver.ts'
-import { temporaryFolder } from '../../../test/support/temporary-folder.ts'
-import { FilesystemDriver } from '../filesystem.ts'
 import { MemoryDriver } from '../memory.ts'
 import { ForwardingDriver } from './forwarding-driver.ts'
 
-describeStorageDriver('filesystem behind another', async () => {
-  const root = await temporaryFolder()
-  const another = async () => new ForwardingDriver(await FilesystemDriver.open({ root: root.path }))
-  const driver = await another()
-  return {
-    driver,
-    another,
-    async close() {
-      await driver.close()
-      await root.remove()
-    },
-  }
+describeStorageDriver('that is behind another', async () => {
+  const driver = new ForwardingDriver(new MemoryDriver())
+  return { driver, another: async () => driver, close: () => driver.close() }
 })
 
-test('the driver behind it has its name, is asked for what is left over, and is closed with it', async () => {
-  const driver = new FaultyDriver(new MemoryDriver())
-  const forwarding = new ForwardingDriver(driver)
-  expect(forwarding.name).toBe('inmemory')
-  for await (const leftover of forwarding.leftovers()) expect.unreachable(leftover.path)
-  await forwarding.close()
-  expect(driver.calls.map(({ method }) => method)).toEqual(['leftovers', 'close'])
+const methods = Object.getOwnPropertyNames(ForwardingDriver.prototype).filter(
+  (name) => name !== 'constructor',
+) as Exclude<keyof ForwardingDriver, 'name'>[]
+
+test.each(methods)('%s reaches the driver with all that was given, and its answer comes back', (method) => {
+  const behind = new MemoryDriver()
+  const calls: unknown[][] = []
+  Object.assign(behind, {
+    [method]: (...given: unknown[]) => {
+      calls.push(given)
+      return 'the answer'
+    },
+  })
+  const driver: ForwardingDriver = new ForwardingDriver(behind)
+  const { length } = driver[method]
+  const given = [{ one: 1 }, { two: 2 }, { three: 3 }].slice(0, length)
+  const answer = (driver[method] as (...given: unknown[]) => unknown)(...given)
+  expect([answer, calls]).toEqual(['the answer', [given]])
+})
+
+test('it has the name of the driver', () => {
+  expect(new ForwardingDriver(new MemoryDriver()).name).toBe('inmemory')
 })
