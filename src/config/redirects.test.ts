@@ -63,6 +63,30 @@ test('a middleware has its options with their defaults, in the order they are wr
   ])
 })
 
+test('cloudfront has its options over a bucket, with or without a scheme, in the spelling of an early release too', () => {
+  const options = {
+    ...needed,
+    baseurl: 'a.cloudfront.net',
+    updatefrenquency: '1h',
+    awsregion: 'us-east-1, EU-west-1',
+  }
+  const text = `storage: {s3: {bucket: a}}\n${middlewares({ name: 'cloudfront', options })}`
+  expect(load(text).middleware.storage).toEqual([
+    {
+      name: 'cloudfront',
+      disabled: false,
+      options: {
+        ...needed,
+        duration: 1_200_000,
+        ipfilteredby: 'none',
+        regions: ['us-east-1', 'eu-west-1'],
+        updatefrequency: 3_600_000,
+        iprangesurl: 'https://ip-ranges.amazonaws.com/ip-ranges.json',
+      },
+    },
+  ])
+})
+
 test.each([
   ['redirect', {}, 'baseurl'],
   ['redirect', { baseurl: 'cdn.example.com' }, 'baseurl'],
