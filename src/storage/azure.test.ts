@@ -1,0 +1,51 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll } from 'vitest'
+import { describeStorageDriver } from '../../test/contract/storage-driver.ts'
+import { AZURITE_ACCOUNT, AZURITE_KEY, Azurite } from '../../test/support/azurite.ts'
+import type { AzureSettings } from './azure/settings.ts'
+import { AzureDriver } from './azure.ts'
+
+let azurite: Azurite
+beforeAll(async () => {
+  azurite = await Azurite.start()
+  await azurite.createContainer('registry')
+})
+afterAll(() => azurite.stop())
+
+/** Each test has a root of its own in one container. */
+function settings(changes: Partial<AzureSettings> = {}): AzureSettings {
+  return {
+    accountname: AZURITE_ACCOUNT,
+    accountkey: AZURITE_KEY,
+    container: 'registry',
+    realm: 'core.windows.net',
+    serviceurl: azurite.serviceUrl,
+    connectionstring: '',
+    credentials: { clientid: '', tenantid: '', secret: '' },
+    rootdirectory: `/${randomUUID()}/`,
+    legacyrootprefix: false,
+    max_retries: 3,
+    retry_delay: 10,
+    copy_status_poll_max_retry: 5,
+    copy_status_poll_delay: 10,
+    skipverify: false,
+    ...changes,
+  }
+}
+
+async function open() {
+  const own = settings()
+  const driver = await AzureDriver.open(own)
+  const opened = [driver]
+  const another = async () => {
+    const second = await AzureDriver.open(own)
+    opened.push(second)
+    return second
+  }
+  const close = async () => {
+    await Promise.all(opened.map((one) => one.close()))
+  }
+  return { driver, another, close }
+}
+
+describeStorageDriver('azure', open)
