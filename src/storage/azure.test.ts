@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll } from 'vitest'
 import { describeStorageDriver } from '../../test/contract/storage-driver.ts'
 import { AZURITE_ACCOUNT, AZURITE_KEY, Azurite } from '../../test/support/azurite.ts'
@@ -8,21 +7,20 @@ import { AzureDriver } from './azure.ts'
 let azurite: Azurite
 beforeAll(async () => {
   azurite = await Azurite.start()
-  await azurite.createContainer('registry')
 })
 afterAll(() => azurite.stop())
 
-/** Each test has a root of its own in one container. */
-function settings(changes: Partial<AzureSettings> = {}): AzureSettings {
+/** Settings for a container of the emulator. */
+function settingsFor(container: string, changes: Partial<AzureSettings> = {}): AzureSettings {
   return {
     accountname: AZURITE_ACCOUNT,
     accountkey: AZURITE_KEY,
-    container: 'registry',
+    container,
     realm: 'core.windows.net',
     serviceurl: azurite.serviceUrl,
     connectionstring: '',
     credentials: { clientid: '', tenantid: '', secret: '' },
-    rootdirectory: `/${randomUUID()}/`,
+    rootdirectory: '/the/root/',
     legacyrootprefix: false,
     max_retries: 3,
     retry_delay: 10,
@@ -34,16 +32,18 @@ function settings(changes: Partial<AzureSettings> = {}): AzureSettings {
 }
 
 async function open() {
-  const own = settings()
-  const driver = await AzureDriver.open(own)
+  const container = await azurite.container()
+  const settings = settingsFor(container.containerName)
+  const driver = await AzureDriver.open(settings)
   const opened = [driver]
   const another = async () => {
-    const second = await AzureDriver.open(own)
+    const second = await AzureDriver.open(settings)
     opened.push(second)
     return second
   }
   const close = async () => {
     await Promise.all(opened.map((one) => one.close()))
+    await container.delete()
   }
   return { driver, another, close }
 }
