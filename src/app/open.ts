@@ -74,7 +74,7 @@ export async function openRegistry(
   config: Config,
   { metrics, company, log }: RegistryParts,
 ): Promise<StoredRegistry> {
-  const driver = await openMeteredDriver(config, metrics)
+  const driver = await openMeteredDriver(config, { metrics, log })
   const cache = await openCache(config, { metrics, log }).catch(async (error) => {
     await driver.close()
     throw error
@@ -103,12 +103,15 @@ export async function openUncachedRegistry(
   config: Config,
   { metrics, locks, log }: { metrics: Metrics | undefined; locks: Locks; log: Log },
 ): Promise<StoredRegistry> {
-  const driver = await openMeteredDriver(config, metrics)
+  const driver = await openMeteredDriver(config, { metrics, log })
   return new StoredRegistry({ driver, policy: manifestPolicy(config), locks, log })
 }
 
-async function openMeteredDriver({ storage }: Config, metrics: Metrics | undefined): Promise<StorageDriver> {
-  const driver = await openDriver(storage)
+async function openMeteredDriver(
+  { storage }: Config,
+  { metrics, log }: { metrics: Metrics | undefined; log: Log },
+): Promise<StorageDriver> {
+  const driver = await openDriver(storage, log)
   if (metrics === undefined) return driver
   const { MeteredDriver } = await import('../observability/metered-driver.ts')
   return new MeteredDriver(driver, metrics.storageTimer(driver.name))

@@ -328,9 +328,6 @@ test('a secret is not quoted', () => {
 
 describe('what is not served yet', () => {
   test.each([
-    ['storage', { s3: { bucket: 'a' } }, 'storage.s3'],
-    ['storage', 's3', 'storage.s3'],
-    ['storage', { s3aws: { bucket: 'a' } }, 'storage.s3aws'],
     ['storage', { azure: { accountname: 'a', container: 'b' } }, 'storage.azure'],
     ['storage', { gcs: { bucket: 'a' } }, 'storage.gcs'],
     ['storage', { swift: { authurl: 'a' } }, 'storage.swift'],

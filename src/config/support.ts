@@ -15,12 +15,10 @@ interface Row {
 }
 
 const ELSEWHERE =
-  'is not served yet: content would not go where it belongs; served are filesystem and inmemory'
+  'is not served yet: content would not go where it belongs; served are filesystem, inmemory and s3'
 
 const REFUSED: readonly Row[] = [
   { path: 'policy.repository.classes', why: 'is not served yet: every class of content would be taken' },
-  { path: 'storage.s3', why: ELSEWHERE, when: isNamed },
-  { path: 'storage.s3aws', why: ELSEWHERE, when: isNamed },
   { path: 'storage.azure', why: ELSEWHERE, when: isNamed },
   { path: 'storage.gcs', why: ELSEWHERE, when: isNamed },
   { path: 'storage.swift', why: 'was removed by Distribution 3 and is not served', when: isNamed },
