@@ -1,6 +1,7 @@
 import { afterAll, beforeAll } from 'vitest'
 import { describeStorageDriver } from '../../test/contract/storage-driver.ts'
 import { AZURITE_ACCOUNT, AZURITE_KEY, Azurite } from '../../test/support/azurite.ts'
+import { quiet } from '../../test/support/http-registry.ts'
 import type { AzureSettings } from './azure/settings.ts'
 import { AzureDriver } from './azure.ts'
 
@@ -34,10 +35,10 @@ function settingsFor(container: string, changes: Partial<AzureSettings> = {}): A
 async function open() {
   const container = await azurite.container()
   const settings = settingsFor(container.containerName)
-  const driver = await AzureDriver.open(settings)
+  const driver = await AzureDriver.open(settings, quiet)
   const opened = [driver]
   const another = async () => {
-    const second = await AzureDriver.open(settings)
+    const second = await AzureDriver.open(settings, quiet)
     opened.push(second)
     return second
   }

@@ -1,6 +1,7 @@
 import type { ContainerClient } from '@azure/storage-blob'
 import pLimit from 'p-limit'
 import { isPathNotFound, StorageError } from '../core/errors.ts'
+import type { Log } from '../core/log.ts'
 import type {
   AppendOptions,
   DeleteOptions,
@@ -43,12 +44,12 @@ export class AzureDriver implements StorageDriver {
   readonly #copies: Copies
   readonly #conversions: Conversions
 
-  private constructor(connection: AzureConnection, settings: AzureSettings) {
+  private constructor(connection: AzureConnection, settings: AzureSettings, log: Log) {
     this.#connection = connection
     this.#container = connection.container
     this.#settings = settings
     this.#names = new BlobNames(settings)
-    this.#signatures = new Signatures(connection)
+    this.#signatures = new Signatures(connection, log)
     this.#copies = new Copies(connection, this.#signatures, settings)
     this.#conversions = new Conversions({
       container: this.#container,
@@ -59,9 +60,9 @@ export class AzureDriver implements StorageDriver {
 
   /** A driver whose container is there and can be read with these credentials.
    *  @throws StorageError which says what is wrong */
-  static async open(settings: AzureSettings): Promise<AzureDriver> {
+  static async open(settings: AzureSettings, log: Log): Promise<AzureDriver> {
     const connection = await connect(settings)
-    const driver = new AzureDriver(connection, settings)
+    const driver = new AzureDriver(connection, settings, log)
     try {
       await isAnyBelow(connection.container, driver.#names.below('/'))
       return driver

@@ -6,6 +6,7 @@ import {
   StorageSharedKeyCredential,
   type UserDelegationKey,
 } from '@azure/storage-blob'
+import type { Log } from '../../core/log.ts'
 import type { AzureConnection, AzureCredential } from './client.ts'
 import { azureError } from './errors.ts'
 
@@ -24,10 +25,12 @@ const REFUSAL_MILLISECONDS = 5 * 60_000
  *  SAS"). With an account key nobody is asked; with a token the service is asked for a key once a day. */
 export class Signatures {
   readonly #connection: AzureConnection
+  readonly #log: Log
   #key: { readonly value: Promise<UserDelegationKey | undefined>; readonly renewAt: number } | undefined
 
-  constructor(connection: AzureConnection) {
+  constructor(connection: AzureConnection, log: Log) {
     this.#connection = connection
+    this.#log = log
   }
 
   /** Undefined where nothing is at hand to sign with.
@@ -82,6 +85,10 @@ export class Signatures {
       this.#key = undefined
       if (error.code === 'BUSY') throw error
       // Without the role for it content comes through the registry.
+      this.#log.warn(
+        { err: cause },
+        'Azure gives no key to sign redirects with: content comes through the registry',
+      )
       this.#key = { value: Promise.resolve(undefined), renewAt: now + REFUSAL_MILLISECONDS }
       return undefined
     }
