@@ -4,8 +4,7 @@ import { AppendBlob } from './append-blob.ts'
 import type { Copies } from './copy.ts'
 import type { BlobNames } from './names.ts'
 import { readBlob } from './reader.ts'
-
-const PIECE_BYTES = 4 * 1024 * 1024
+import { BlobWriter } from './writer.ts'
 
 export interface ConversionParts {
   readonly container: ContainerClient
@@ -52,11 +51,9 @@ export class Conversions {
     const client = container.getAppendBlobClient(names.temporary + randomUUID())
     const { etag } = await client.create()
     const blob = new AppendBlob(client, { path: client.name, state: { etag } })
-    for await (const chunk of chunks) {
-      for (let start = 0; start < chunk.byteLength; start += PIECE_BYTES) {
-        await blob.append(Buffer.from(chunk.subarray(start, start + PIECE_BYTES)))
-      }
-    }
+    const writer = new BlobWriter(blob, client.name)
+    for await (const chunk of chunks) await writer.write(chunk)
+    await writer.close()
     return client
   }
 }
