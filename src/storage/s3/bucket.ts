@@ -9,8 +9,10 @@ import {
   type GetObjectCommandOutput,
   HeadObjectCommand,
   ListMultipartUploadsCommand,
+  type ListMultipartUploadsCommandOutput,
   ListObjectsV2Command,
   ListPartsCommand,
+  type ListPartsCommandOutput,
   PutObjectCommand,
   type S3Client,
   UploadPartCommand,
@@ -229,21 +231,19 @@ export class Bucket {
     )
   }
 
+  /** A page goes on behind the last key: of several uploads to one key some may come to light later. */
   async *openUploads(prefix: string): AsyncIterable<OpenUpload> {
-    let marker: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } | undefined = {}
-    while (marker !== undefined) {
-      const page: ListedUploads = await this.#client.send(
-        new ListMultipartUploadsCommand({ Bucket: this.#name, Prefix: prefix, ...marker }),
+    let lastKey: string | undefined
+    do {
+      const page: ListMultipartUploadsCommandOutput = await this.#client.send(
+        new ListMultipartUploadsCommand({ Bucket: this.#name, Prefix: prefix, KeyMarker: lastKey }),
       )
       for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
         if (Key === undefined || UploadId === undefined || !Key.startsWith(prefix)) continue
         yield { key: Key, uploadId: UploadId, startedAt: Initiated ?? new Date() }
       }
-      marker =
-        page.IsTruncated === true
-          ? { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker }
-          : undefined
-    }
+      lastKey = page.IsTruncated === true ? page.NextKeyMarker : undefined
+    } while (lastKey !== undefined)
   }
 
   /** When the newest part came; undefined when there is none. */
@@ -251,7 +251,7 @@ export class Bucket {
     let newest: Date | undefined
     let marker: string | undefined
     do {
-      const page: ListedParts = await this.#client.send(
+      const page: ListPartsCommandOutput = await this.#client.send(
         new ListPartsCommand({
           Bucket: this.#name,
           Key: key,
@@ -276,9 +276,6 @@ export class Bucket {
     return `${this.#name}/${key.split('/').map(encodeURIComponent).join('/')}`
   }
 }
-
-type ListedUploads = import('@aws-sdk/client-s3').ListMultipartUploadsCommandOutput
-type ListedParts = import('@aws-sdk/client-s3').ListPartsCommandOutput
 
 function conditionHeaders(condition: Condition): { IfNoneMatch?: string; IfMatch?: string } {
   if (condition === undefined) return {}

@@ -67,8 +67,9 @@ export function isMissing(error: unknown): boolean {
   return codeOf(error) === 'PATH_NOT_FOUND' && nameOf(error) !== 'NoSuchUpload'
 }
 
+/** True for an upload in parts that is no more, or was never there; some stores then miss its parts instead. */
 export function isNoSuchUpload(error: unknown): boolean {
-  return nameOf(error) === 'NoSuchUpload'
+  return ['NoSuchUpload', 'InvalidPart'].includes(nameOf(error))
 }
 
 /** True when a condition of the request did not hold: 412, or 409 where another request to the same key was quicker. */
