@@ -14,14 +14,8 @@ interface Row {
   when?: (value: TreeValue) => boolean
 }
 
-const ELSEWHERE =
-  'is not served yet: content would not go where it belongs; served are filesystem, inmemory and gcs'
-
 const REFUSED: readonly Row[] = [
   { path: 'policy.repository.classes', why: 'is not served yet: every class of content would be taken' },
-  { path: 'storage.s3', why: ELSEWHERE, when: isNamed },
-  { path: 'storage.s3aws', why: ELSEWHERE, when: isNamed },
-  { path: 'storage.azure', why: ELSEWHERE, when: isNamed },
   { path: 'storage.swift', why: 'was removed by Distribution 3 and is not served', when: isNamed },
   { path: 'storage.oss', why: 'was removed by Distribution 3 and is not served', when: isNamed },
   { path: 'proxy.remoteurl', why: 'is not served yet: nothing would be fetched, and pushes would be taken' },
@@ -33,11 +27,6 @@ const REFUSED: readonly Row[] = [
   {
     path: 'middleware.repository',
     why: 'is not served: it may decide what is shown and taken',
-    when: hasEnabledEntry,
-  },
-  {
-    path: 'middleware.storage',
-    why: 'is not served yet: it decides where content comes from',
     when: hasEnabledEntry,
   },
 ]

@@ -28,7 +28,8 @@ export interface StorageDriver {
   put(path: string, content: Uint8Array, options?: PutOptions): Promise<void>
 
   /** Opens a file to write at its end; an absent one is made. With `offset` the file must be exactly that long.
-   *  @throws StorageError OFFSET_INVALID */
+   *  @throws StorageError OFFSET_INVALID; a driver that would have to ask the storage for it may say so only when the
+   *    writer is synced, before anything is written */
   append(path: string, options?: AppendOptions): Promise<FileWriter>
 
   /** The children of a folder, in byte order of their names; an empty sequence where there is no such folder. However

@@ -33,8 +33,11 @@ export interface GcsOptions extends GcsConnectionOptions {
   readonly maxconcurrency: number
   /** What the storage is told who asks. */
   readonly useragent: string
+  /** How long nothing may happen on a connection. Default: a minute. */
+  readonly idleMs?: number
 }
 
+const IDLE_MS = 60_000
 const REDIRECT_MS = 20 * 60 * 1000
 /** @see https://cloud.google.com/storage/docs/objects#naming */
 const MAX_KEY_BYTES = 1024
@@ -59,6 +62,7 @@ export class GcsDriver implements StorageDriver {
     this.#api = new JsonApi(storage, {
       maxConcurrency: options.maxconcurrency,
       userAgent: options.useragent || 'entrepot',
+      idleMs: options.idleMs ?? IDLE_MS,
     })
     this.#bucket = new Bucket(this.#api, options.bucket)
     this.#pieces = new Pieces(this.#bucket, this.#root)

@@ -10,8 +10,6 @@ import { describeRemoving } from './storage-driver/removing.ts'
 /** A driver over an empty place of its own. */
 export interface DriverUnderTest {
   readonly driver: StorageDriver
-  /** How many children a full folder has in the tests; fewer than 10,000 where the server is slow with many. */
-  readonly childCount?: number
   /** A second driver over the same place, as another replica has it. The place of the memory driver is the driver
    *  itself, so there it is the same one. */
   another(): Promise<StorageDriver>
@@ -22,8 +20,14 @@ export interface DriverUnderTest {
 /** What every StorageDriver promises, as tests. Call it at the top of a test file; every test gets a driver of its own.
  *
  *  Not asked for, because kinds of storage differ in it: whether a folder that lost its last file is still seen, and
- *  whether a file may stand where there is a folder too (see `describeFolders`). */
-export function describeStorageDriver(name: string, open: () => Promise<DriverUnderTest>): void {
+ *  whether a file may stand where there is a folder too (see `describeFolders`).
+ *  @param options.maxNameBytes of a component of a path, where what stands behind the driver takes less than 255
+ *  @param options.manyChildren how many a large folder has: more than a page of a listing, less where each takes long */
+export function describeStorageDriver(
+  name: string,
+  open: () => Promise<DriverUnderTest>,
+  { maxNameBytes = 255, manyChildren = 10_000 }: { maxNameBytes?: number; manyChildren?: number } = {},
+): void {
   describe(`the storage driver ${name}`, () => {
     let opened: DriverUnderTest
     beforeEach(async () => {
@@ -31,11 +35,11 @@ export function describeStorageDriver(name: string, open: () => Promise<DriverUn
     })
     afterEach(() => opened.close())
     const current = () => opened
-    describePaths(current)
+    describePaths(current, maxNameBytes)
     describePutting(current)
     describeReading(current)
     describeAppending(current)
-    describeListing(current)
+    describeListing(current, manyChildren)
     describeRemoving(current)
   })
 }

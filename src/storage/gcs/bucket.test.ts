@@ -338,6 +338,18 @@ describeOnGcs('the driver gcs', (current) => {
       await expectStorageError(rest(), 'BACKEND_FAILED')
     })
 
+    it('waits for a slow consumer', async () => {
+      const { driver, close } = await current().open({ idleMs: 50, bucket: opened.bucket })
+      const chunks: Buffer[] = []
+      for await (const chunk of driver.read('/file')) {
+        if (chunks.length === 0) await new Promise((resolve) => setTimeout(resolve, 200))
+        chunks.push(Buffer.from(chunk))
+      }
+      expectSameBytes(Buffer.concat(chunks), content)
+      expect(requests(/alt=media&generation/)).toEqual([])
+      await close()
+    })
+
     it('that is left early does not disturb others', async () => {
       const others = [driver.read('/file'), driver.read('/file')].map((read) => read[Symbol.asyncIterator]())
       const starts = await Promise.all(others.map(async (other) => Buffer.from((await other.next()).value)))
@@ -403,6 +415,19 @@ describeOnGcs('the driver gcs', (current) => {
         for (const [, work] of everything) await expectStorageError(work(other), 'BUSY')
       })
       await other.close()
+    })
+
+    it('a server that says nothing is told as BUSY', async () => {
+      const { driver, close } = await current().open({ idleMs: 100 })
+      await driver.put('/file', Buffer.from('content'))
+      const gate = Promise.withResolvers<void>()
+      current().server.front.fault = () => ({ waitFor: gate.promise })
+      for (const [, work] of everything) {
+        const error = await expectStorageError(work(driver), 'BUSY')
+        expect(error.message).toContain('nothing came for 0.1 s')
+      }
+      gate.resolve()
+      await close()
     })
 
     it('a path that is longer than names may be is refused to writers, and not there for readers', async () => {

@@ -81,6 +81,11 @@ export class Bucket {
     this.#objects = `/b/${encodeURIComponent(name)}/o`
   }
 
+  /** How long a reader waits for what is to come. */
+  get idleMs(): number {
+    return this.#api.idleMs
+  }
+
   /** Undefined where there is no such object. */
   async find(key: string): Promise<ObjectInfo | undefined> {
     try {

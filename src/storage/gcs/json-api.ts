@@ -6,8 +6,12 @@ import type { ApiError, Storage } from '@google-cloud/storage'
 import pLimit, { type LimitFunction } from 'p-limit'
 import { CallFailed } from './errors.ts'
 
-/** How long nothing may happen on a connection, while something is waited for. */
-export const IDLE_MS = 60_000
+export interface JsonApiOptions {
+  readonly maxConcurrency: number
+  readonly userAgent: string
+  /** How long nothing may happen on a connection, while something is waited for. */
+  readonly idleMs: number
+}
 
 export interface Call {
   readonly method: 'GET' | 'POST' | 'DELETE'
@@ -28,15 +32,14 @@ export interface Call {
  *  early, knows no time-out, and cannot be cancelled.
  *  @see https://cloud.google.com/storage/docs/json_api/v1 */
 export class JsonApi {
+  readonly idleMs: number
   readonly #storage: Storage
   readonly #userAgent: string
   readonly #agent: http.Agent
   readonly #limit: LimitFunction
 
-  constructor(
-    storage: Storage,
-    { maxConcurrency, userAgent }: { maxConcurrency: number; userAgent: string },
-  ) {
+  constructor(storage: Storage, { maxConcurrency, userAgent, idleMs }: JsonApiOptions) {
+    this.idleMs = idleMs
     this.#storage = storage
     this.#userAgent = userAgent
     this.#limit = pLimit(maxConcurrency)
@@ -113,7 +116,7 @@ export class JsonApi {
       method,
       agent: this.#agent,
       signal,
-      timeout: IDLE_MS,
+      timeout: this.idleMs,
       headers: {
         'User-Agent': this.#userAgent,
         ...(method === 'POST' && {
@@ -123,7 +126,7 @@ export class JsonApi {
         ...authorization,
       },
     })
-    request.on('timeout', () => request.destroy(timedOut()))
+    request.on('timeout', () => request.destroy(this.#timedOut()))
     request.on('response', resolve)
     request.on('error', reject)
     for (const chunk of body) request.write(chunk)
@@ -139,10 +142,11 @@ export class JsonApi {
     }
     return url
   }
-}
 
-function timedOut(): Error {
-  return Object.assign(new Error(`nothing came for ${IDLE_MS / 1000} s`), { code: 'ETIMEDOUT' })
+  #timedOut(): Error {
+    const message = `nothing came for ${this.idleMs / 1000} s`
+    return Object.assign(new Error(message), { code: 'ETIMEDOUT' })
+  }
 }
 
 interface ErrorBody {

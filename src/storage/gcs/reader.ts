@@ -3,7 +3,6 @@ import { StorageError } from '../../core/errors.ts'
 import type { ByteRange, ReadOptions } from '../../core/storage-driver.ts'
 import { type Bucket, isUploadSession } from './bucket.ts'
 import { isNotFound, toStorageError } from './errors.ts'
-import { IDLE_MS } from './json-api.ts'
 
 export interface ObjectToRead {
   readonly bucket: Bucket
@@ -34,7 +33,7 @@ export async function* readObject(
           rest.response.socket?.setTimeout(0)
           yield chunk
           throwIfAborted(object, signal)
-          rest.response.socket?.setTimeout(IDLE_MS)
+          rest.response.socket?.setTimeout(object.bucket.idleMs)
         }
       } catch (cause) {
         if (signal?.aborted === true || fruitless++ === MAX_FRUITLESS) throw cause
