@@ -58,7 +58,7 @@ export function describeListing(current: () => DriverUnderTest, manyChildren: nu
       const sorted = names.toSorted()
       expect(await namesIn(driver, '/many')).toEqual(sorted)
       expect(await namesIn(driver, '/many', sorted.at(-3))).toEqual(sorted.slice(-2))
-    }, 120_000)
+    }, 120_000) // so many requests take an emulator of a store long
 
     it('asked for at once, they are the same', async () => {
       const { driver } = current()
