@@ -57,6 +57,22 @@ export class GcsFront {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }
 
+  /** Forgets the requests so far. */
+  forget(): void {
+    this.requests.length = 0
+  }
+
+  /** Of the requests so far those that fit, such as `POST /upload/…`. */
+  requestsLike(pattern: RegExp): string[] {
+    return this.requests.filter((request) => pattern.test(request))
+  }
+
+  /** Lets the first requests that fit go wrong. */
+  failFirst(pattern: RegExp, fault: Fault, times = 1): void {
+    let left = times
+    this.fault = ({ method, url }) => (pattern.test(`${method} ${url}`) && left-- > 0 ? fault : undefined)
+  }
+
   /** Nobody answers on its port while the work goes on. */
   async away(work: () => Promise<void>): Promise<void> {
     const { port } = this.#server.address() as AddressInfo

@@ -1,10 +1,15 @@
-import { afterAll, afterEach, beforeAll, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, vi } from 'vitest'
 import { GcsDriver, type GcsOptions } from '../../src/storage/gcs.ts'
 import type { DriverUnderTest } from '../contract/storage-driver.ts'
 import { describeWith } from './describe-with.ts'
 import { FakeGcsServer } from './fake-gcs-server.ts'
 
 const RETRIES = { maxRetries: 3, retryDelayMultiplier: 1, maxRetryDelay: 0.02 }
+
+export interface OpenedGcs extends DriverUnderTest {
+  /** The bucket's name. */
+  readonly bucket: string
+}
 
 /** A server for a file of tests, and drivers over buckets of their own. */
 export class GcsUnderTest {
@@ -29,7 +34,7 @@ export class GcsUnderTest {
     }
   }
 
-  async open(changes: Partial<GcsOptions> = {}): Promise<DriverUnderTest & { readonly bucket: string }> {
+  async open(changes: Partial<GcsOptions> = {}): Promise<OpenedGcs> {
     const options = await this.options(changes)
     const drivers: GcsDriver[] = []
     const another = async () => {
@@ -61,4 +66,15 @@ export function describeOnGcs(title: string, suite: (current: () => GcsUnderTest
     })
     suite(() => gcs)
   })
+}
+
+/** A driver over an empty bucket for every test, which is closed after it. What the front was asked for before is forgotten. */
+export function openForEach(current: () => GcsUnderTest, changes?: Partial<GcsOptions>): () => OpenedGcs {
+  let opened: OpenedGcs
+  beforeEach(async () => {
+    opened = await current().open(changes)
+    current().server.front.forget()
+  })
+  afterEach(() => opened.close())
+  return () => opened
 }
