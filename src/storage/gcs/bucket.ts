@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { StorageError } from '../../core/errors.ts'
 import type { ByteRange } from '../../core/storage-driver.ts'
-import { isConditionFailed, isNotFound } from './errors.ts'
+import { isNotFound, mayBeDone } from './errors.ts'
 import type { JsonApi } from './json-api.ts'
 
 /** An object as the API describes it; numbers come as text.
@@ -68,8 +68,8 @@ export function contentOf(bytes: Uint8Array): Content {
 }
 
 /** The objects of one bucket. Every method throws `CallFailed`, and `StorageError` where the bucket itself is missing; a
- *  404 always is an object's. Writes can be repeated: where a condition is not met because an earlier attempt, of which
- *  nobody heard, has met it, that is seen by the id that every write leaves in the object's metadata. */
+ *  404 always is an object's. Writes can be repeated: whether one was done of which nobody heard is seen by the id that
+ *  every write leaves in the object's metadata. */
 export class Bucket {
   readonly #api: JsonApi
   readonly #name: string
@@ -234,14 +234,15 @@ export class Bucket {
     })
   }
 
-  /** A write that is done once, however often it was tried. */
+  /** A write that is done once, however often it was tried. Where it may have been done though nobody has said so, the
+   *  object is looked at. */
   async #once(key: string, write: (id: string) => Promise<ObjectInfo>): Promise<ObjectInfo> {
     const id = randomUUID()
     try {
       return await this.#ofObject(write(id))
     } catch (cause) {
-      if (!isConditionFailed(cause) || cause.attempts === 1) throw cause
-      const found = await this.find(key)
+      if (!mayBeDone(cause)) throw cause
+      const found = await this.find(key).catch(() => undefined)
       if (found?.metadata?.[WRITE_ID] !== id) throw cause
       return found
     }

@@ -69,6 +69,14 @@ export function isConditionFailed(error: unknown): error is CallFailed {
   return error instanceof CallFailed && error.status === 412
 }
 
+/** True where a call failed and may have been done all the same: its answer was lost, or it was refused because an
+ *  earlier attempt had been done. */
+export function mayBeDone(error: unknown): boolean {
+  if (!(error instanceof CallFailed)) return false
+  const { status, attempts } = error
+  return status === undefined || [500, 502, 504].includes(status) || (status === 412 && attempts > 1)
+}
+
 export function isNotFound(error: unknown): error is CallFailed {
   return error instanceof CallFailed && error.status === 404
 }

@@ -29,6 +29,13 @@ describeOnGcs('an answer of gcs that is lost', (current) => {
     expect(Buffer.from(await driver.get('/file')).toString()).toBe('one two')
   })
 
+  it('however often it was asked for', async () => {
+    await driver.put('/file', Buffer.from('one '))
+    current().server.front.failFirst(/compose/, { loseAnswer: true }, 1000)
+    await writeFile(driver, '/file', [Buffer.from('two')])
+    expect(Buffer.from(await driver.get('/file')).toString()).toBe('one two')
+  })
+
   it('of a composition after which somebody else wrote: the writer fails', async () => {
     await driver.put('/file', Buffer.from('one '))
     const writer = await driver.append('/file')

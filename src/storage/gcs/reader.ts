@@ -52,7 +52,7 @@ interface Rest {
   response: IncomingMessage
   start: number
   readonly end: number
-  readonly generation: string
+  readonly generation: string | undefined
 }
 
 async function openFirst(
@@ -65,35 +65,57 @@ async function openFirst(
     if (isNotFound(cause)) throw new StorageError('PATH_NOT_FOUND', { path, cause })
     throw cause.status === 416 ? outside(object) : cause
   })
-  const size = sizeOf(response)
-  const isRefused = isUploadSession(response.headers['content-type'])
-  if (isRefused || (range !== undefined && range.end >= size)) {
+  try {
+    if (isUploadSession(response.headers['content-type'])) throw new StorageError('PATH_NOT_FOUND', { path })
+    const size = sizeOf(response, object)
+    if (range !== undefined && range.end >= size) throw outside(object)
+    const { start, end } = range ?? { start: 0, end: size - 1 }
+    requireStart(response, { start, object })
+    return { response, start, end, generation: response.headers['x-goog-generation'] as string | undefined }
+  } catch (cause) {
     response.destroy()
-    throw isRefused ? new StorageError('PATH_NOT_FOUND', { path }) : outside(object)
+    throw cause
   }
-  const generation = String(response.headers['x-goog-generation'] ?? '')
-  return { response, start: range?.start ?? 0, end: range?.end ?? size - 1, generation }
 }
 
 async function reopen(
-  { bucket, key, path }: ObjectToRead,
+  object: ObjectToRead,
   { start, end, generation }: Rest,
   signal: AbortSignal | undefined,
 ): Promise<IncomingMessage> {
+  const { bucket, key, path } = object
+  const gone = `the connection broke, and what was read is no longer there: ${path}`
+  if (generation === undefined) throw new StorageError('BACKEND_FAILED', { path, message: gone })
   try {
-    return await bucket.open(key, { range: { start, end }, generation, signal })
+    const response = await bucket.open(key, { range: { start, end }, generation, signal })
+    requireStart(response, { start, object })
+    return response
   } catch (cause) {
     if (!isNotFound(cause)) throw cause
-    const message = `the connection broke, and what was read is no longer there: ${path}`
-    throw new StorageError('BACKEND_FAILED', { path, message, cause })
+    throw new StorageError('BACKEND_FAILED', { path, message: gone, cause })
   }
 }
 
 /** Of the whole object, of which a part may be answered. */
-function sizeOf({ headers, statusCode }: IncomingMessage): number {
-  return Number(
-    statusCode === 206 ? headers['content-range']?.split('/')[1] : (headers['content-length'] ?? NaN),
-  )
+function sizeOf({ headers, statusCode }: IncomingMessage, { path }: ObjectToRead): number {
+  const whole = headers['content-length'] ?? headers['x-goog-stored-content-length']
+  const size = statusCode === 206 ? headers['content-range']?.split('/')[1] : whole
+  if (/^\d+$/.test(String(size))) return Number(size)
+  throw new StorageError('BACKEND_FAILED', {
+    path,
+    message: `the answer does not say how long it is: ${path}`,
+  })
+}
+
+/** The storage is free to answer with the whole where a part was asked for. */
+function requireStart(
+  { headers, statusCode }: IncomingMessage,
+  { start, object: { path } }: { start: number; object: ObjectToRead },
+): void {
+  const begun = statusCode === 206 ? /^bytes (\d+)-/.exec(headers['content-range'] ?? '')?.[1] : 0
+  if (Number(begun) === start) return
+  const message = `the answer begins at ${begun} instead of ${start}: ${path}`
+  throw new StorageError('BACKEND_FAILED', { path, message })
 }
 
 function outside({ path }: ObjectToRead): StorageError {

@@ -47,6 +47,13 @@ describeOnGcs('reading objects of gcs', (current) => {
     await expectStorageError(rest(), 'BACKEND_FAILED')
   })
 
+  it('takes nothing for content that is not what was asked for', async () => {
+    for (const range of [undefined, { start: 5, end: 9 }]) {
+      current().server.front.failFirst(/alt=media/, { status: 200, body: 'a page of some proxy' })
+      await expectStorageError(collect(driver.read('/file', { range })), 'BACKEND_FAILED')
+    }
+  })
+
   it('waits for a slow consumer', async () => {
     const { driver, close } = await current().open({ idleMs: 50, bucket: opened().bucket })
     const chunks: Buffer[] = []
