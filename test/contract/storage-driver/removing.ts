@@ -4,8 +4,8 @@ import {
   collect,
   distinctBytes,
   expectSameBytes,
-  expectSoon,
   expectStorageError,
+  filledNamesIn,
   namesIn,
   writeFile,
 } from './support.ts'
