@@ -122,6 +122,9 @@ export class SubjectPaths {
   }
 }
 
+/** The names of all that the registry keeps in an upload's folder. */
+export const UPLOAD_FILES = ['startedat', 'data', 'owner', 'digests'] as const
+
 export class UploadPaths {
   readonly folder: string
   readonly data: string
