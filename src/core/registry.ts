@@ -3,7 +3,7 @@ import type { Descriptor, ReferrerDescriptor } from './descriptor.ts'
 import type { Digest, DigestAlgorithm } from './digest.ts'
 import type { Manifest } from './manifest/manifest.ts'
 import type { RepositoryName, Tag } from './reference.ts'
-import type { ByteRange } from './storage-driver.ts'
+import type { ByteRange, Leftover } from './storage-driver.ts'
 
 /** Where a list goes on: names behind `after`, in byte order. */
 export interface Page {
@@ -22,7 +22,14 @@ export interface Registry {
   repositories(page?: Page): AsyncIterable<RepositoryName>
   /** Every upload that was begun and neither finished nor cancelled, of repositories that don't exist yet as well. */
   uploads(): AsyncIterable<BlobUpload>
+  /** What was begun on storage and shows in no listing. */
+  leftovers(): AsyncIterable<UploadLeftover>
   close(): Promise<void>
+}
+
+export interface UploadLeftover extends Leftover {
+  /** The upload it was begun for, by its path; there may be none of this id any more. */
+  readonly upload: { readonly repository: RepositoryName; readonly id: string } | undefined
 }
 
 export interface Repository {
