@@ -13,6 +13,10 @@ export async function openDriver(storage: Config['storage'], log: Log): Promise<
     const { S3Driver } = await import('../storage/s3.ts')
     return S3Driver.open(storage.s3, { log, readOnly })
   }
+  if (storage.azure !== undefined) {
+    const { AzureDriver } = await import('../storage/azure.ts')
+    return AzureDriver.open(storage.azure, log)
+  }
   if (storage.filesystem === undefined) throw new Error('the storage driver is not served')
   const { FilesystemDriver } = await import('../storage/filesystem.ts')
   const options = { root: storage.filesystem.rootdirectory }

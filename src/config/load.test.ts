@@ -328,7 +328,6 @@ test('a secret is not quoted', () => {
 
 describe('what is not served yet', () => {
   test.each([
-    ['storage', { azure: { accountname: 'a', container: 'b' } }, 'storage.azure'],
     ['storage', { gcs: { bucket: 'a' } }, 'storage.gcs'],
     ['storage', { swift: { authurl: 'a' } }, 'storage.swift'],
     ['proxy', { remoteurl: 'https://registry-1.docker.io' }, 'proxy.remoteurl'],

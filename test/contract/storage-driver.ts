@@ -21,11 +21,12 @@ export interface DriverUnderTest {
  *
  *  Not asked for, because kinds of storage differ in it: whether a folder that lost its last file is still seen, and
  *  whether a file may stand where there is a folder too (see `describeFolders`).
- *  @param options.maxNameBytes of a component of a path, where what stands behind the driver takes less than 255 */
+ *  @param options.maxNameBytes of a component of a path, where what stands behind the driver takes less than 255
+ *  @param options.manyChildren how many a large folder has: more than a page of a listing, less where each takes long */
 export function describeStorageDriver(
   name: string,
   open: () => Promise<DriverUnderTest>,
-  { maxNameBytes = 255 }: { maxNameBytes?: number } = {},
+  { maxNameBytes = 255, manyChildren = 10_000 }: { maxNameBytes?: number; manyChildren?: number } = {},
 ): void {
   describe(`the storage driver ${name}`, () => {
     let opened: DriverUnderTest
@@ -38,7 +39,7 @@ export function describeStorageDriver(
     describePutting(current)
     describeReading(current)
     describeAppending(current)
-    describeListing(current)
+    describeListing(current, manyChildren)
     describeRemoving(current)
   })
 }
