@@ -66,7 +66,7 @@ describeWith(['docker-registry', s3Tools.seaweedfs], 'one bucket, encrypted and 
     const { client, bucket: Bucket } = place.server
     const keys = await keysOf(place.server)
     expect(keys.filter((key) => key.endsWith('/data')).length).toBeGreaterThan(4)
-    for (const Key of keys.filter((key) => !key.includes('/_uploads/'))) {
+    for (const Key of keys) {
       const { ServerSideEncryption, StorageClass } = await client.send(new HeadObjectCommand({ Bucket, Key }))
       expect({ Key, ServerSideEncryption, StorageClass }).toEqual({
         Key,
