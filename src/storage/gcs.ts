@@ -1,5 +1,6 @@
 import type { Storage } from '@google-cloud/storage'
-import { StorageError } from '../core/errors.ts'
+import { LRUCache } from 'lru-cache'
+import { isPathNotFound, StorageError } from '../core/errors.ts'
 import type {
   AppendOptions,
   DeleteOptions,
@@ -13,13 +14,13 @@ import type {
   ReadOptions,
   StorageDriver,
 } from '../core/storage-driver.ts'
-import { Bucket, contentOf, isUploadSession, type ObjectInfo } from './gcs/bucket.ts'
+import { Bucket, type CopyOptions, contentOf, isUploadSession, type ObjectInfo } from './gcs/bucket.ts'
 import { canSign, connect, type GcsConnectionOptions } from './gcs/connection.ts'
 import { isConditionFailed, isNotFound, toStorageError } from './gcs/errors.ts'
 import { JsonApi } from './gcs/json-api.ts'
 import { Pieces } from './gcs/pieces.ts'
 import { readObject } from './gcs/reader.ts'
-import { ComposingWriter } from './gcs/writer.ts'
+import { type Base, baseOf, ComposingWriter } from './gcs/writer.ts'
 import { type KeyPage, orderedEntries } from './object-store/children.ts'
 import { requireFolder, requirePath } from './path.ts'
 
@@ -38,6 +39,7 @@ export interface GcsOptions extends GcsConnectionOptions {
 }
 
 const IDLE_MS = 60_000
+const MAX_WRITTEN = 10_000
 const REDIRECT_MS = 20 * 60 * 1000
 /** @see https://cloud.google.com/storage/docs/objects#naming */
 const MAX_KEY_BYTES = 1024
@@ -52,6 +54,8 @@ export class GcsDriver implements StorageDriver {
   readonly #api: JsonApi
   readonly #bucket: Bucket
   readonly #pieces: Pieces
+  /** What this process has appended to last, so that it need not be looked for when it is gone on with or moved. */
+  readonly #written = new LRUCache<string, Base>({ max: MAX_WRITTEN })
   #canSign = false
 
   private constructor(storage: Storage, options: GcsOptions) {
@@ -110,18 +114,21 @@ export class GcsDriver implements StorageDriver {
     await this.#calling(path, () => this.#bucket.insert(key, contentOf(content)))
   }
 
+  /** A file that is said to be new, or that was last written here, is not looked for: where that is wrong, the first sync
+   *  comes upon it. */
   async append(path: string, { offset }: AppendOptions = {}): Promise<FileWriter> {
     const key = this.#keyToWrite(path)
-    const found = await this.#calling(path, () => this.#bucket.find(key))
-    const size = isFile(found) ? Number(found.size) : undefined
-    if (offset !== undefined && offset !== (size ?? 0)) throw new StorageError('OFFSET_INVALID', { path })
+    const base =
+      this.#expectedAt(key, offset) ?? baseOf(await this.#calling(path, () => this.#bucket.find(key)))
+    if (offset !== undefined && offset !== (base.size ?? 0))
+      throw new StorageError('OFFSET_INVALID', { path })
     return new ComposingWriter({
       bucket: this.#bucket,
       pieces: this.#pieces,
       key,
       path,
-      generation: found?.generation ?? '0',
-      size,
+      base,
+      became: (file) => (file === undefined ? this.#written.delete(key) : this.#written.set(key, file)),
       chunkBytes: this.#options.chunksize,
     })
   }
@@ -137,25 +144,21 @@ export class GcsDriver implements StorageDriver {
     }
   }
 
-  async move(
-    from: string,
-    to: string,
-    { replace = true, mayStay = false }: MoveOptions = {},
-  ): Promise<boolean> {
+  async move(from: string, to: string, options: MoveOptions = {}): Promise<boolean> {
+    const { replace = true, mayStay = false, size } = options
     const [source, target] = [this.#keyToWrite(from), this.#keyToWrite(to)]
     if (source === target) {
-      await this.#requireFile(from)
+      await this.#requireFile(from, size)
       return replace
     }
-    try {
-      await this.#bucket.copy(source, target, replace ? {} : { ifGeneration: '0' })
-      if (!mayStay) await this.#bucket.remove(source)
-      return true
-    } catch (cause) {
-      if (!replace && isConditionFailed(cause)) return false
-      if (isNotFound(cause)) throw new StorageError('PATH_NOT_FOUND', { path: from, cause })
-      throw toStorageError(cause, from)
-    }
+    const ifGeneration = replace ? undefined : '0'
+    return this.#calling(from, async () => {
+      const isMoved = await (size === undefined
+        ? this.#copy(from, { source, target, ifGeneration })
+        : this.#copySized(from, { source, target, ifGeneration, size }))
+      if (isMoved && !mayStay) await this.#bucket.remove(source)
+      return isMoved
+    })
   }
 
   async delete(path: string, { holding }: DeleteOptions = {}): Promise<void> {
@@ -202,9 +205,44 @@ export class GcsDriver implements StorageDriver {
     }
   }
 
-  async #requireFile(path: string): Promise<void> {
+  #expectedAt(key: string, offset: number | undefined): Base | undefined {
+    const written = this.#written.get(key)
+    if (written !== undefined && written.size === offset) return { ...written, isAssumed: true }
+    return offset === 0 ? { generation: '0', size: undefined, isAssumed: true } : undefined
+  }
+
+  /** @returns false when a file stands at the target that was not to be replaced */
+  async #copy(path: string, { source, target, ...conditions }: CopyToDo): Promise<boolean> {
+    try {
+      await this.#bucket.copy(source, target, conditions)
+      return true
+    } catch (cause) {
+      if (isConditionFailed(cause)) return false
+      throw isNotFound(cause) ? new StorageError('PATH_NOT_FOUND', { path, cause }) : cause
+    }
+  }
+
+  /** The source is looked at where it was not last written here, or the copy was refused: it may be another by now. */
+  async #copySized(path: string, { size, ...copy }: CopyToDo & { size: number }): Promise<boolean> {
+    const { source } = copy
+    const written = this.#written.get(source)
+    let isRefused = false
+    if (written?.size === size) {
+      const { generation } = written
+      const isCopied = await this.#copy(path, { ...copy, sourceGeneration: generation }).catch(unlessMissing)
+      if (isCopied === true) return true
+      isRefused = isCopied === false
+    }
+    const found = baseOf(await this.#bucket.find(source))
+    if (found.size === undefined) throw new StorageError('PATH_NOT_FOUND', { path })
+    if (found.size !== size) throw new StorageError('OFFSET_INVALID', { path })
+    return isRefused ? false : this.#copy(path, { ...copy, sourceGeneration: found.generation })
+  }
+
+  async #requireFile(path: string, size: number | undefined): Promise<void> {
     const info = await this.stat(path)
     if (info.kind !== 'file') throw new StorageError('PATH_NOT_FOUND', { path })
+    if (size !== undefined && info.size !== size) throw new StorageError('OFFSET_INVALID', { path })
   }
 
   async #removeBelow(prefix: string): Promise<void> {
@@ -243,4 +281,13 @@ export class GcsDriver implements StorageDriver {
 /** True for an object that is a file to readers: Distribution's sessions are not. */
 function isFile(found: ObjectInfo | undefined): found is ObjectInfo {
   return found !== undefined && !isUploadSession(found.contentType)
+}
+
+interface CopyToDo extends CopyOptions {
+  readonly source: string
+  readonly target: string
+}
+
+function unlessMissing(error: unknown): undefined {
+  if (!isPathNotFound(error)) throw error
 }

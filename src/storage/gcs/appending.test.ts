@@ -21,10 +21,70 @@ describeOnGcs('appending to objects of gcs', (current) => {
     driver = opened().driver
   })
 
-  it('what fits into a chunk is one upload', async () => {
-    await writeFile(driver, '/file', [distinctBytes(CHUNK)])
-    expect(current().server.front.requestsLike(/^POST/)).toHaveLength(1)
-    expect(current().server.front.requestsLike(/^GET/)).not.toContainEqual(expect.stringContaining('pieces'))
+  it('a new file that fits into a chunk is one call, and its move another', async () => {
+    const writer = await driver.append('/file', { offset: 0 })
+    await writer.write(distinctBytes(CHUNK))
+    await writer.sync()
+    await writer.close()
+    expect(await driver.move('/file', '/to', { size: CHUNK, replace: false, mayStay: true })).toBe(true)
+    expect(current().server.front.requests).toEqual([
+      expect.stringMatching(/^POST \/upload/),
+      expect.stringMatching(/^POST .*rewriteTo/),
+    ])
+  })
+
+  it('what was last written here is gone on with without a look', async () => {
+    await writeFile(driver, '/file', [Buffer.from('one ')])
+    current().server.front.forget()
+    const writer = await driver.append('/file', { offset: 4 })
+    await writer.write(Buffer.from('two'))
+    await writer.sync()
+    expect(current().server.front.requestsLike(/^GET/)).toEqual([])
+    await writer.close()
+    expect(Buffer.from(await driver.get('/file')).toString()).toBe('one two')
+  })
+
+  it('what stands there by now, of the same length, is gone on with as well', async () => {
+    await writeFile(driver, '/file', [Buffer.from('one ')])
+    await driver.put('/file', Buffer.from('uno '))
+    for (const [offset, text] of [
+      [4, 'two'],
+      [7, ' three'],
+    ] as const) {
+      const writer = await driver.append('/file', { offset })
+      await writer.write(Buffer.from(text))
+      await writer.close()
+    }
+    expect(Buffer.from(await driver.get('/file')).toString()).toBe('uno two three')
+    expect(await driver.move('/file', '/to', { size: 13 })).toBe(true)
+    await driver.put('/empty', Buffer.alloc(0))
+    const writer = await driver.append('/empty', { offset: 0 })
+    await writer.write(Buffer.from('filled'))
+    await writer.close()
+    expect(Buffer.from(await driver.get('/empty')).toString()).toBe('filled')
+  })
+
+  it('what another driver made longer or removed is neither gone on with nor moved', async () => {
+    const other = await opened().another()
+    for (const change of [
+      () => writeFile(other, '/file', [Buffer.from(' and more')]),
+      () => other.delete('/file'),
+    ]) {
+      await driver.delete('/file')
+      await writeFile(driver, '/file', [Buffer.from('mine')])
+      await change()
+      const writer = await driver.append('/file', { offset: 4 })
+      await writer.write(Buffer.from('late'))
+      await expectStorageError(writer.sync(), 'OFFSET_INVALID')
+    }
+    await writeFile(driver, '/file', [Buffer.from('mine')])
+    await driver.put('/to', Buffer.from('old'))
+    await writeFile(other, '/file', [Buffer.from(' and more')])
+    const gentle = { size: 4, replace: false }
+    await expectStorageError(driver.move('/file', '/to', gentle), 'OFFSET_INVALID')
+    await other.delete('/file')
+    await expectStorageError(driver.move('/file', '/to', { size: 13 }), 'PATH_NOT_FOUND')
+    expect(Buffer.from(await driver.get('/to')).toString()).toBe('old')
   })
 
   it('a chunk more is two pieces and a composition', async () => {

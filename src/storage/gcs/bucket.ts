@@ -32,6 +32,11 @@ export interface WriteOptions {
   readonly metadata?: Readonly<Record<string, string>>
 }
 
+export interface CopyOptions extends Pick<WriteOptions, 'ifGeneration'> {
+  /** Of what is copied; another one is not there. */
+  readonly sourceGeneration?: string | undefined
+}
+
 export interface ListingPage {
   readonly items: readonly ObjectInfo[]
   /** Folders, each with a `/` at its end. */
@@ -164,14 +169,14 @@ export class Bucket {
 
   /** Copies an object within the storage, in as many calls as it takes.
    *  @see https://cloud.google.com/storage/docs/json_api/v1/objects/rewrite */
-  copy(from: string, to: string, { ifGeneration }: WriteOptions = {}): Promise<ObjectInfo> {
+  copy(from: string, to: string, { ifGeneration, sourceGeneration }: CopyOptions = {}): Promise<ObjectInfo> {
     const path = `${this.#pathOf(from)}/rewriteTo${this.#pathOf(to)}`
     return this.#once(to, async (id) => {
       let rewriteToken: string | undefined
       for (;;) {
         const answer = await this.#post<RewriteAnswer>(
           path,
-          { ifGenerationMatch: ifGeneration, rewriteToken },
+          { ifGenerationMatch: ifGeneration, sourceGeneration, rewriteToken },
           { contentType: CONTENT_TYPE, metadata: { [WRITE_ID]: id } },
         )
         if (answer.done !== false) return answer.resource ?? {}

@@ -1,10 +1,20 @@
 import pLimit from 'p-limit'
 import { StorageError } from '../../core/errors.ts'
 import type { FileWriter } from '../../core/storage-driver.ts'
-import { type Bucket, type Content, MAX_SOURCES, type ObjectInfo } from './bucket.ts'
+import { type Bucket, type Content, isUploadSession, MAX_SOURCES, type ObjectInfo } from './bucket.ts'
 import { isConditionFailed, isNotFound, toStorageError } from './errors.ts'
 import { Piece } from './piece.ts'
 import type { Pieces } from './pieces.ts'
+
+/** What a file is before something is written behind it. */
+export interface Base {
+  /** '0' where there is no object. */
+  readonly generation: string
+  /** Undefined where the file is not there, though an object may be that is to be replaced. */
+  readonly size: number | undefined
+  /** True where nobody has looked: another of the same size would do as well. */
+  readonly isAssumed?: boolean
+}
 
 export interface ObjectToAppend {
   readonly bucket: Bucket
@@ -12,10 +22,9 @@ export interface ObjectToAppend {
   readonly key: string
   /** What the driver's caller calls it. */
   readonly path: string
-  /** '0' where there is no object. */
-  readonly generation: string
-  /** Undefined where the file is not there, though an object may be that is to be replaced. */
-  readonly size: number | undefined
+  readonly base: Base
+  /** Told of what the file has become, or that nothing is known of it any more. */
+  readonly became: (file: Base | undefined) => void
   /** How many bytes are gathered before they are uploaded. */
   readonly chunkBytes: number
 }
@@ -30,10 +39,8 @@ const PARALLEL_PIECES = 3
 export class ComposingWriter implements FileWriter {
   readonly #object: ObjectToAppend
   readonly #limit = pLimit(PARALLEL_PIECES)
-  /** Of the object that stands there, as far as this writer knows. */
-  #generation: string
-  /** Up to where the file was composed; undefined while there is none. */
-  #composedSize: number | undefined
+  /** What the file is, as far as this writer knows. */
+  #base: Base
   /** What was written since then. */
   #newBytes = 0
   #piece = new Piece()
@@ -49,12 +56,11 @@ export class ComposingWriter implements FileWriter {
 
   constructor(object: ObjectToAppend) {
     this.#object = object
-    this.#generation = object.generation
-    this.#composedSize = object.size
+    this.#base = object.base
   }
 
   get size(): number {
-    return (this.#composedSize ?? 0) + this.#newBytes
+    return (this.#base.size ?? 0) + this.#newBytes
   }
 
   write(chunk: Uint8Array): Promise<void> | undefined {
@@ -92,41 +98,58 @@ export class ComposingWriter implements FileWriter {
   }
 
   async #compose(): Promise<void> {
-    if (this.#newBytes === 0 && this.#composedSize !== undefined) return
+    const { path, became } = this.#object
+    if (this.#newBytes === 0 && this.#base.size !== undefined) return
     const added = this.#newBytes
-    const isWhole = this.#uploads.length === 0 && (this.#composedSize ?? 0) === 0
-    const composed = await (isWhole ? this.#insert() : this.#composePieces())
-    const size = (this.#composedSize ?? 0) + added
+    const isWhole = this.#uploads.length === 0 && (this.#base.size ?? 0) === 0
+    const composed = await this.#onBase(isWhole ? this.#insertion() : await this.#composition())
+    const size = (this.#base.size ?? 0) + added
     if (composed.generation === undefined || Number(composed.size) !== size) {
-      const { path } = this.#object
       const message = `the storage has ${composed.size} bytes instead of ${size}: ${path}`
       throw new StorageError('BACKEND_FAILED', { path, message })
     }
-    this.#generation = composed.generation
-    this.#composedSize = size
+    this.#base = { generation: composed.generation, size }
     this.#newBytes -= added
+    became(this.#base)
   }
 
-  #insert(): Promise<ObjectInfo> {
+  /** Where nobody has looked at the file before, that is done when it turns out to be another. */
+  async #onBase(write: (base: Base) => Promise<ObjectInfo>): Promise<ObjectInfo> {
+    try {
+      return await write(this.#base)
+    } catch (cause) {
+      if (this.#base.isAssumed !== true || !isConditionFailed(cause)) throw cause
+      const { bucket, key } = this.#object
+      const found = baseOf(await bucket.find(key))
+      if ((found.size ?? 0) !== (this.#base.size ?? 0)) throw cause
+      this.#base = found
+      return await write(found)
+    }
+  }
+
+  #insertion(): (base: Base) => Promise<ObjectInfo> {
     const { bucket, key } = this.#object
-    return bucket.insert(key, this.#takePiece(), { ifGeneration: this.#generation })
+    const content = this.#takePiece()
+    return ({ generation }) => bucket.insert(key, content, { ifGeneration: generation })
   }
 
-  async #composePieces(): Promise<ObjectInfo> {
+  async #composition(): Promise<(base: Base) => Promise<ObjectInfo>> {
     const { bucket, pieces, key, path } = this.#object
     if (this.#piece.size > 0) this.#uploadPiece()
-    const base = this.#composedSize === undefined ? [] : [{ key, generation: this.#generation }]
     const uploaded = await Promise.all(this.#uploads.splice(0))
     const used = [...uploaded]
     const made = (piece: string) => {
       used.push(piece)
       this.#keys.add(piece)
     }
-    const added = await pieces.gather(uploaded, { most: MAX_SOURCES - base.length, path, made })
-    const sources = [...base, ...added.map((piece) => ({ key: piece }))]
-    const composed = await bucket.compose(key, sources, { ifGeneration: this.#generation })
-    this.#discard(used)
-    return composed
+    const added = await pieces.gather(uploaded, { most: MAX_SOURCES - 1, path, made })
+    return async ({ generation, size = 0 }) => {
+      const file = size === 0 ? [] : [{ key, generation }]
+      const sources = [...file, ...added.map((piece) => ({ key: piece }))]
+      const composed = await bucket.compose(key, sources, { ifGeneration: generation })
+      this.#discard(used)
+      return composed
+    }
   }
 
   #uploadPiece(): void {
@@ -158,6 +181,7 @@ export class ComposingWriter implements FileWriter {
   #fail(cause: unknown): void {
     if (this.#failure !== undefined) return
     this.#failure = this.#toStorageError(cause)
+    this.#object.became(undefined)
     this.#piece = new Piece()
     this.#newBytes = 0
     this.#uploads = []
@@ -200,4 +224,10 @@ export class ComposingWriter implements FileWriter {
     while (this.#isFull()) await Promise.race(this.#underWay)
     this.#throwIfFailed()
   }
+}
+
+/** Of an object that was looked for. What Distribution keeps of an upload is no file, and can be replaced. */
+export function baseOf(found: ObjectInfo | undefined): Base {
+  const isFile = found !== undefined && !isUploadSession(found.contentType)
+  return { generation: found?.generation ?? '0', size: isFile ? Number(found.size) : undefined }
 }
