@@ -54,6 +54,17 @@ describeOnGcs('reading objects of gcs', (current) => {
     }
   })
 
+  it('takes the whole for a part only where both begin together', async () => {
+    current().server.front.fault = ({ headers }) => {
+      delete headers.range
+      return undefined
+    }
+    const from = (start: number) =>
+      collect(driver.read('/file', { range: { start, end: content.length - 1 } }))
+    await expectStorageError(from(1), 'BACKEND_FAILED')
+    expectSameBytes(await from(0), content)
+  })
+
   it('waits for a slow consumer', async () => {
     const { driver, close } = await current().open({ idleMs: 50, bucket: opened().bucket })
     const chunks: Buffer[] = []
