@@ -1,6 +1,6 @@
 import type { Storage } from '@google-cloud/storage'
 import { LRUCache } from 'lru-cache'
-import { isPathNotFound, StorageError } from '../core/errors.ts'
+import { StorageError } from '../core/errors.ts'
 import type {
   AppendOptions,
   DeleteOptions,
@@ -14,9 +14,10 @@ import type {
   ReadOptions,
   StorageDriver,
 } from '../core/storage-driver.ts'
-import { Bucket, type CopyOptions, contentOf, isUploadSession, type ObjectInfo } from './gcs/bucket.ts'
+import { Bucket, contentOf, isUploadSession, type ObjectInfo } from './gcs/bucket.ts'
 import { canSign, connect, type GcsConnectionOptions } from './gcs/connection.ts'
-import { isConditionFailed, isNotFound, toStorageError } from './gcs/errors.ts'
+import { Copier } from './gcs/copier.ts'
+import { toStorageError } from './gcs/errors.ts'
 import { JsonApi } from './gcs/json-api.ts'
 import { Pieces } from './gcs/pieces.ts'
 import { readObject } from './gcs/reader.ts'
@@ -54,6 +55,7 @@ export class GcsDriver implements StorageDriver {
   readonly #api: JsonApi
   readonly #bucket: Bucket
   readonly #pieces: Pieces
+  readonly #copier: Copier
   /** What this process has appended to last, so that it need not be looked for when it is gone on with or moved. */
   readonly #written = new LRUCache<string, Base>({ max: MAX_WRITTEN })
   #canSign = false
@@ -70,6 +72,7 @@ export class GcsDriver implements StorageDriver {
     })
     this.#bucket = new Bucket(this.#api, options.bucket)
     this.#pieces = new Pieces(this.#bucket, this.#root)
+    this.#copier = new Copier(this.#bucket, this.#written)
   }
 
   /** A driver whose bucket was looked at with the credentials it has.
@@ -153,9 +156,7 @@ export class GcsDriver implements StorageDriver {
     }
     const ifGeneration = replace ? undefined : '0'
     return this.#calling(from, async () => {
-      const isMoved = await (size === undefined
-        ? this.#copy(from, { source, target, ifGeneration })
-        : this.#copySized(from, { source, target, ifGeneration, size }))
+      const isMoved = await this.#copier.copy(from, { source, target, ifGeneration, size })
       if (isMoved && !mayStay) await this.#bucket.remove(source)
       return isMoved
     })
@@ -211,34 +212,6 @@ export class GcsDriver implements StorageDriver {
     return offset === 0 ? { generation: '0', size: undefined, isAssumed: true } : undefined
   }
 
-  /** @returns false when a file stands at the target that was not to be replaced */
-  async #copy(path: string, { source, target, ...conditions }: CopyToDo): Promise<boolean> {
-    try {
-      await this.#bucket.copy(source, target, conditions)
-      return true
-    } catch (cause) {
-      if (isConditionFailed(cause)) return false
-      throw isNotFound(cause) ? new StorageError('PATH_NOT_FOUND', { path, cause }) : cause
-    }
-  }
-
-  /** The source is looked at where it was not last written here, or the copy was refused: it may be another by now. */
-  async #copySized(path: string, { size, ...copy }: CopyToDo & { size: number }): Promise<boolean> {
-    const { source } = copy
-    const written = this.#written.get(source)
-    let isRefused = false
-    if (written?.size === size) {
-      const { generation } = written
-      const isCopied = await this.#copy(path, { ...copy, sourceGeneration: generation }).catch(unlessMissing)
-      if (isCopied === true) return true
-      isRefused = isCopied === false
-    }
-    const found = baseOf(await this.#bucket.find(source))
-    if (found.size === undefined) throw new StorageError('PATH_NOT_FOUND', { path })
-    if (found.size !== size) throw new StorageError('OFFSET_INVALID', { path })
-    return isRefused ? false : this.#copy(path, { ...copy, sourceGeneration: found.generation })
-  }
-
   async #requireFile(path: string, size: number | undefined): Promise<void> {
     const info = await this.stat(path)
     if (info.kind !== 'file') throw new StorageError('PATH_NOT_FOUND', { path })
@@ -281,13 +254,4 @@ export class GcsDriver implements StorageDriver {
 /** True for an object that is a file to readers: Distribution's sessions are not. */
 function isFile(found: ObjectInfo | undefined): found is ObjectInfo {
   return found !== undefined && !isUploadSession(found.contentType)
-}
-
-interface CopyToDo extends CopyOptions {
-  readonly source: string
-  readonly target: string
-}
-
-function unlessMissing(error: unknown): undefined {
-  if (!isPathNotFound(error)) throw error
 }
