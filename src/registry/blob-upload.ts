@@ -104,6 +104,8 @@ export class StoredUpload implements BlobUpload {
     const { storage, paths } = this.#context
     const found = await findUpload(storage, { paths, withOwner: false })
     if (found === undefined) throw this.#unknown()
+    // Somebody else was here: the hash may be that of other bytes.
+    this.#context.sessions.end(this.id)
     this.#facts = { ...found, owner: this.#facts.owner }
     this.#isRecalled = false
   }
@@ -111,7 +113,6 @@ export class StoredUpload implements BlobUpload {
   /** Somebody else wrote to the upload since it was looked up: the client is told how far it is by now. */
   async #explained(error: unknown): Promise<unknown> {
     if (!(error instanceof StorageError) || error.code !== 'OFFSET_INVALID') return error
-    this.#context.sessions.end(this.id)
     await this.#lookUp()
     return new RegistryError('RANGE_INVALID', { message: OUT_OF_STEP, cause: error })
   }
@@ -132,7 +133,7 @@ export class StoredUpload implements BlobUpload {
       throw await this.#explained(error) // where storage looks at the offset only when it writes
     }
     if (!last && running !== undefined) await keepDigests(storage, paths, running.snapshot())
-    sessions.remember(paths, this.#facts)
+    if (this.#facts.isOwn) sessions.remember(paths, this.#facts)
   }
 
   async #fill(
@@ -170,7 +171,11 @@ export class StoredUpload implements BlobUpload {
 
   #runningFrom(size: number): RunningDigests | undefined {
     const { sessions } = this.#context
-    return sessions.running(this.id, size) ?? (size === 0 ? sessions.begin(this.id, []) : undefined)
+    return this.#liveDigests(size) ?? (size === 0 ? sessions.begin(this.id, []) : undefined)
+  }
+
+  #liveDigests(size: number): RunningDigests | undefined {
+    return this.#facts.hasStart ? this.#context.sessions.running(this.id, size) : undefined
   }
 
   async #finish(digest: Digest): Promise<Descriptor> {
@@ -236,11 +241,12 @@ export class StoredUpload implements BlobUpload {
 
   /** From the live hash, from what was kept beside the bytes, or from the bytes, whichever is at hand. */
   async #digests(algorithm: DigestAlgorithm): Promise<KnownDigests> {
-    const { sessions, storage, paths } = this.#context
+    const { storage, paths } = this.#context
     const sufficient = (known: KnownDigests) =>
       known.digests.some((digest) => algorithmOf(digest) === algorithm)
-    const running = sessions.running(this.id, this.size)?.snapshot()
+    const running = this.#liveDigests(this.size)?.snapshot()
     if (running !== undefined && sufficient(running)) return running
+    if (!this.#facts.hasStart) return this.#readAgain(algorithm)
     const kept = await keptDigests(storage, paths)
     if (kept !== undefined && sufficient(kept)) {
       if (kept.size === this.size || (await this.#wasAdopted(kept))) return kept
