@@ -11,6 +11,7 @@ import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { accessFiles, basic } from './support/access.ts'
 import { Authority } from './support/authority.ts'
+import { AZURITE_ACCOUNT, AZURITE_KEY, Azurite } from './support/azurite.ts'
 import { entrepotMain } from './support/command.ts'
 import { describeWith } from './support/describe-with.ts'
 import { listeningUrl } from './support/entrepot-process.ts'
@@ -39,6 +40,7 @@ test('there are examples', () => {
 
 test.each(examples)('%s', async (name) => {
   await using temporary = await temporaryFolder()
+  await using servers = new AsyncDisposableStack()
   const { storage, http, auth = {} }: Example = parse(readFileSync(join(folder, name), 'utf8'))
   const socketPath = http.net === 'unix' ? join(temporary.path, 'registry.sock') : undefined
   const tls = http.tls && (await tlsFiles(http.tls, temporary.path))
@@ -47,6 +49,7 @@ test.each(examples)('%s', async (name) => {
     ...('filesystem' in storage
       ? { REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: join(temporary.path, 'data') }
       : {}),
+    ...('azure' in storage ? await azureEnvironment(servers) : {}),
     ...tls?.environment,
     ...(await accessFiles(auth, temporary.path)),
     ...(http.debug && { REGISTRY_HTTP_DEBUG_ADDR: '127.0.0.1:0' }),
@@ -71,6 +74,18 @@ test.each(examples)('%s', async (name) => {
   expect(server.url.startsWith('https:')).toBe(http.tls !== undefined)
   expect(await server.stop()).toBe(0)
 })
+
+/** An emulator in place of the account that an example names. */
+async function azureEnvironment(servers: AsyncDisposableStack) {
+  const azurite = servers.use(await Azurite.start())
+  const { containerName } = await azurite.container()
+  return {
+    REGISTRY_STORAGE_AZURE_SERVICEURL: azurite.serviceUrl,
+    REGISTRY_STORAGE_AZURE_ACCOUNTNAME: AZURITE_ACCOUNT,
+    REGISTRY_STORAGE_AZURE_ACCOUNTKEY: AZURITE_KEY,
+    REGISTRY_STORAGE_AZURE_CONTAINER: containerName,
+  }
+}
 
 /** Files in place of those that an example names, the variables that say so, and what its client has to show and to
  *  trust. */

@@ -1,14 +1,24 @@
 import type { Config } from '../config/schema.ts'
+import type { Log } from '../core/log.ts'
 import type { StorageDriver } from '../core/storage-driver.ts'
 
 /** A driver's code is loaded when it is configured. */
-export async function openDriver(storage: Config['storage']): Promise<StorageDriver> {
+export async function openDriver(storage: Config['storage'], log: Log): Promise<StorageDriver> {
   if (storage.inmemory !== undefined) {
     const { MemoryDriver } = await import('../storage/memory.ts')
     return new MemoryDriver()
   }
+  const readOnly = storage.maintenance.readonly.enabled
+  if (storage.s3 !== undefined) {
+    const { S3Driver } = await import('../storage/s3.ts')
+    return S3Driver.open(storage.s3, { log, readOnly })
+  }
+  if (storage.azure !== undefined) {
+    const { AzureDriver } = await import('../storage/azure.ts')
+    return AzureDriver.open(storage.azure, log)
+  }
   if (storage.filesystem === undefined) throw new Error('the storage driver is not served')
   const { FilesystemDriver } = await import('../storage/filesystem.ts')
   const options = { root: storage.filesystem.rootdirectory }
-  return storage.maintenance.readonly.enabled ? new FilesystemDriver(options) : FilesystemDriver.open(options)
+  return readOnly ? new FilesystemDriver(options) : FilesystemDriver.open(options)
 }

@@ -15,13 +15,10 @@ interface Row {
 }
 
 const ELSEWHERE =
-  'is not served yet: content would not go where it belongs; served are filesystem and inmemory'
+  'is not served yet: content would not go where it belongs; served are filesystem, inmemory, s3 and azure'
 
 const REFUSED: readonly Row[] = [
   { path: 'policy.repository.classes', why: 'is not served yet: every class of content would be taken' },
-  { path: 'storage.s3', why: ELSEWHERE, when: isNamed },
-  { path: 'storage.s3aws', why: ELSEWHERE, when: isNamed },
-  { path: 'storage.azure', why: ELSEWHERE, when: isNamed },
   { path: 'storage.gcs', why: ELSEWHERE, when: isNamed },
   { path: 'storage.swift', why: 'was removed by Distribution 3 and is not served', when: isNamed },
   { path: 'storage.oss', why: 'was removed by Distribution 3 and is not served', when: isNamed },
@@ -34,11 +31,6 @@ const REFUSED: readonly Row[] = [
   {
     path: 'middleware.repository',
     why: 'is not served: it may decide what is shown and taken',
-    when: hasEnabledEntry,
-  },
-  {
-    path: 'middleware.storage',
-    why: 'is not served yet: it decides where content comes from',
     when: hasEnabledEntry,
   },
 ]

@@ -13,7 +13,7 @@ import type {
   ResumeOptions,
   UploadOptions,
 } from '../core/registry.ts'
-import type { ByteRange, Entry, StorageDriver } from '../core/storage-driver.ts'
+import type { ByteRange, Entry, RedirectedClient, StorageDriver } from '../core/storage-driver.ts'
 import type { BlobPool } from './blob-pool.ts'
 import { StoredUpload, type UploadContext } from './blob-upload.ts'
 import type { LinkSet } from './links.ts'
@@ -181,8 +181,8 @@ class PooledBlob implements Blob {
     return this.#pool.read({ canonical: this.#canonical, size }, options)
   }
 
-  redirectUrl(): Promise<URL | undefined> {
-    return this.#pool.redirectUrl(this.#canonical)
+  redirectUrl(client: RedirectedClient): Promise<URL | undefined> {
+    return this.#pool.redirectUrl(this.#canonical, client)
   }
 }
 

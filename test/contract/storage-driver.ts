@@ -20,8 +20,14 @@ export interface DriverUnderTest {
 /** What every StorageDriver promises, as tests. Call it at the top of a test file; every test gets a driver of its own.
  *
  *  Not asked for, because kinds of storage differ in it: whether a folder that lost its last file is still seen, and
- *  whether a file may stand where there is a folder too (see `describeFolders`). */
-export function describeStorageDriver(name: string, open: () => Promise<DriverUnderTest>): void {
+ *  whether a file may stand where there is a folder too (see `describeFolders`).
+ *  @param options.maxNameBytes of a component of a path, where what stands behind the driver takes less than 255
+ *  @param options.manyChildren how many a large folder has: more than a page of a listing, less where each takes long */
+export function describeStorageDriver(
+  name: string,
+  open: () => Promise<DriverUnderTest>,
+  { maxNameBytes = 255, manyChildren = 10_000 }: { maxNameBytes?: number; manyChildren?: number } = {},
+): void {
   describe(`the storage driver ${name}`, () => {
     let opened: DriverUnderTest
     beforeEach(async () => {
@@ -29,11 +35,11 @@ export function describeStorageDriver(name: string, open: () => Promise<DriverUn
     })
     afterEach(() => opened.close())
     const current = () => opened
-    describePaths(current)
+    describePaths(current, maxNameBytes)
     describePutting(current)
     describeReading(current)
     describeAppending(current)
-    describeListing(current)
+    describeListing(current, manyChildren)
     describeRemoving(current)
   })
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the clients and the conformance suite that are written in Go into .cache/tools/bin, where the tests look for them.
+# Builds the clients, the conformance suite and the object stores that are written in Go into .cache/tools/bin, where the
+# tests look for them.
 # Without Go it only says what is missing: the tests of a missing program are skipped, and name it.
 set -euo pipefail
 
@@ -14,7 +15,10 @@ go_tools=(
   github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv@v2.10.1
   github.com/opencontainers/distribution-spec/conformance@v0.0.0-20260831232431-97274622c111
   github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3
+  github.com/versity/versitygw/cmd/versitygw@v1.8.0
 )
+# Their go.mod replaces modules, which `go install` refuses: a module, and the package in it that is the program.
+replacing_go_tools=('github.com/seaweedfs/seaweedfs@v0.0.0-20261109003541-7506e5f91cd6 weed')
 # Of this repository: small programs around a library that has no command line to install.
 own_go_tools=(test/e2e/clients/notation)
 debian_tools=(skopeo podman buildah docker-registry)
@@ -31,6 +35,21 @@ install_go_tool() {
   fi
   echo "building $module"
   GOBIN=$bin GOFLAGS=-buildvcs=false go install "$module"
+  echo "$module" >"$stamp"
+}
+
+# Built in the module's own folder of the module cache, where its go.mod is the main one.
+install_replacing_go_tool() {
+  local module=$1 name=${2##*/} stamp folder
+  stamp=$bin/.$name.version
+  if [[ -x $bin/$name && $(cat "$stamp" 2>/dev/null) == "$module" ]]; then return; fi
+  if ! command -v go >/dev/null; then
+    command -v "$name" >/dev/null || echo "missing: $name (install Go to have it built here)"
+    return
+  fi
+  echo "building $module"
+  folder=$(go mod download -json "$module" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
+  (cd "$folder" && GOFLAGS='-buildvcs=false -mod=readonly' go build -ldflags='-s -w' -o "$bin/$name" "./$2")
   echo "$module" >"$stamp"
 }
 
@@ -51,6 +70,7 @@ install_own_go_tool() {
 
 mkdir -p "$bin"
 for module in "${go_tools[@]}"; do install_go_tool "$module"; done
+for tool in "${replacing_go_tools[@]}"; do install_replacing_go_tool $tool; done
 for folder in "${own_go_tools[@]}"; do install_own_go_tool "$folder"; done
 for name in "${debian_tools[@]}"; do
   command -v "$name" >/dev/null || echo "missing: $name (Debian: apt-get install $name)"

@@ -1,6 +1,7 @@
 /** `storage`: exactly one driver, and what holds for any of them. */
 
 import { z } from 'zod'
+import { azure } from './azure.ts'
 import {
   anything,
   choice,
@@ -8,6 +9,8 @@ import {
   filledText,
   flag,
   integer,
+  list,
+  network,
   optionalSection,
   section,
   sectionOf,
@@ -53,30 +56,6 @@ const s3 = () =>
     loglevel: text().or(''),
     redirectendpoint: text().or(''),
   })
-
-const azure = optionalSection({
-  accountname: text().or(''),
-  accountkey: text().or(''),
-  container: filledText('the name of a container').required(),
-  realm: text().or('core.windows.net'),
-  rootdirectory: text().or(''),
-  trimlegacyrootprefix: flag().or(false),
-  legacyrootprefix: flag().or(false),
-  serviceurl: text().or(''),
-  connectionstring: text().or(''),
-  copy_status_poll_max_retry: integer().or(5),
-  copy_status_poll_delay: duration().or(100),
-  credentials: section({
-    type: choice('client_secret', 'shared_key', 'default_credentials').optional(),
-    clientid: text().or(''),
-    tenantid: text().or(''),
-    secret: text().or(''),
-  }),
-  skipverify: flag().or(false),
-  max_retries: integer().or(5),
-  /** Milliseconds. */
-  retry_delay: duration().or(100),
-})
 
 const gcs = optionalSection({
   bucket: filledText('the name of a bucket').required(),
@@ -135,7 +114,15 @@ const storageKeys = z
     oss: table(anything()).optional(),
     cache,
     delete: section({ enabled: flag().or(false) }),
-    redirect: section({ disable: flag().or(false) }),
+    redirect: section({
+      disable: flag().or(false),
+      /** Clients whom blobs are sent to all the same. */
+      except: section({
+        addresses: list(network().required()),
+        /** `*` stands for any text. */
+        useragents: list(filledText('a user agent such as containerd/*').required()),
+      }),
+    }),
     tag: section({ concurrencylimit: integer({ min: 0 }).optional() }),
     maintenance,
   })

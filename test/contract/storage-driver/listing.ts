@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import type { StorageDriver } from '../../../src/core/storage-driver.ts'
 import type { DriverUnderTest } from '../storage-driver.ts'
-import { collectAll, expectStorageError, namesIn } from './support.ts'
+import { collectAll, expectStorageError, filledNamesIn, namesIn } from './support.ts'
 
 /** Names in byte order where other orders (of letters, of numbers, of paths with their slash) would differ. */
 const ORDERED = ['-a', '.a', '0', '10', '9', 'A', 'Z', '_a', 'a', 'a-', 'a.b', 'a0', 'aA', 'a_', 'aa', 'b']
 
-export function describeListing(current: () => DriverUnderTest): void {
+export function describeListing(current: () => DriverUnderTest, manyChildren: number): void {
   describe('list', () => {
     it('nothing is listed where no folder stands', async () => {
       const { driver } = current()
@@ -46,9 +46,9 @@ export function describeListing(current: () => DriverUnderTest): void {
       },
     )
 
-    it('10,000 children come in order, once each', async () => {
+    it(`${manyChildren} children come in order, once each`, async () => {
       const { driver } = current()
-      const names = Array.from({ length: 10_000 }, (_, index) => `n${(index * 7919) % 10_000}`)
+      const names = Array.from({ length: manyChildren }, (_, index) => `n${(index * 7919) % manyChildren}`)
       for (let start = 0; start < names.length; start += 500) {
         const some = names.slice(start, start + 500)
         await Promise.all(
@@ -57,8 +57,8 @@ export function describeListing(current: () => DriverUnderTest): void {
       }
       const sorted = names.toSorted()
       expect(await namesIn(driver, '/many')).toEqual(sorted)
-      expect(await namesIn(driver, '/many', sorted[9_997])).toEqual(sorted.slice(9_998))
-    })
+      expect(await namesIn(driver, '/many', sorted.at(-3))).toEqual(sorted.slice(-2))
+    }, 120_000) // so many requests take an emulator of a store long
 
     it('asked for at once, they are the same', async () => {
       const { driver } = current()
@@ -90,7 +90,7 @@ export function describeListing(current: () => DriverUnderTest): void {
       const { driver } = current()
       await putNames(driver, ORDERED)
       for await (const { name } of driver.list('/a')) await driver.delete(`/a/${name}`)
-      expect(await namesIn(driver, '/a')).toEqual([])
+      expect(await filledNamesIn(driver, '/a')).toEqual([])
       await expectStorageError(driver.stat('/a/a'), 'PATH_NOT_FOUND')
     })
   })

@@ -25,6 +25,16 @@ export async function namesIn(driver: StorageDriver, folder: string, after?: str
   return (await collectAll(driver.list(folder, { after }))).map(({ name }) => name)
 }
 
+/** The files and the folders that hold a file: a folder without any may still be seen. */
+export async function filledNamesIn(driver: StorageDriver, folder: string): Promise<string[]> {
+  const names: string[] = []
+  for (const { name, kind } of await collectAll(driver.list(folder))) {
+    const below = `${folder === '/' ? '' : folder}/${name}`
+    if (kind === 'file' || (await filledNamesIn(driver, below)).length > 0) names.push(name)
+  }
+  return names
+}
+
 /** Appends the chunks to a file and makes them durable. */
 export async function writeFile(driver: StorageDriver, path: string, chunks: Uint8Array[]): Promise<void> {
   const writer = await driver.append(path)

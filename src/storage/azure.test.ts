@@ -1,0 +1,329 @@
+import { request } from 'node:http'
+import { buffer } from 'node:stream/consumers'
+import {
+  type ContainerClient,
+  ContainerSASPermissions,
+  generateBlobSASQueryParameters,
+  StorageSharedKeyCredential,
+} from '@azure/storage-blob'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import {
+  collectAll,
+  distinctBytes,
+  expectSameBytes,
+  expectStorageError,
+  namesIn,
+  writeFile,
+} from '../../test/contract/storage-driver/support.ts'
+import { describeStorageDriver } from '../../test/contract/storage-driver.ts'
+import { azureSettings, openAzureDriver } from '../../test/support/azure-driver.ts'
+import { AZURITE_ACCOUNT, AZURITE_KEY, Azurite } from '../../test/support/azurite.ts'
+import { quiet } from '../../test/support/http-registry.ts'
+import { freePort } from '../../test/support/redis-process.ts'
+import type { StorageError } from '../core/errors.ts'
+import type { FileWriter, StorageDriver } from '../core/storage-driver.ts'
+import type { AzureSettings } from './azure/settings.ts'
+import { AzureDriver } from './azure.ts'
+
+const MIB = 1024 * 1024
+
+let azurite: Azurite
+beforeAll(async () => {
+  azurite = await Azurite.start()
+})
+afterAll(() => azurite.stop())
+
+// A few more than a page of a listing has.
+describeStorageDriver('azure', () => openAzureDriver(azurite), { manyChildren: 5_500 })
+
+describe('the azure driver', () => {
+  let container: ContainerClient
+  let driver: StorageDriver
+  const opened: StorageDriver[] = []
+
+  async function open(changes: Partial<AzureSettings> = {}): Promise<StorageDriver> {
+    const { containerName } = container
+    const settings = azureSettings({ container: containerName, serviceurl: azurite.serviceUrl, ...changes })
+    const another = await AzureDriver.open(settings, quiet)
+    opened.push(another)
+    return another
+  }
+
+  beforeEach(async () => {
+    container = await azurite.container()
+    driver = await open()
+  })
+  afterEach(async () => {
+    await Promise.all(opened.splice(0).map((one) => one.close()))
+    await container.deleteIfExists()
+  })
+
+  const typeOf = async (name: string) => (await container.getBlobClient(name).getProperties()).blobType
+
+  describe('in a container of Distribution', () => {
+    it('has its names and types of blobs', async () => {
+      await driver.put('/a/link', Buffer.from('content'))
+      await writeFile(driver, '/a/data', [Buffer.from('content')])
+      expect(await typeOf('the/root/a/link')).toBe('BlockBlob')
+      expect(await typeOf('the/root/a/data')).toBe('AppendBlob')
+    })
+
+    it('reads and goes on with what that has appended', async () => {
+      const blob = container.getAppendBlobClient('the/root/a/data')
+      await blob.create()
+      await blob.appendBlock('theirs, ', 8)
+      await writeFile(driver, '/a/data', [Buffer.from('ours')])
+      await blob.appendBlock(', theirs', 8)
+      expect(Buffer.from(await driver.get('/a/data')).toString()).toBe('theirs, ours, theirs')
+    })
+
+    it('finds what generation 2 has written, with a slash in front', async () => {
+      const legacy = await open({ rootdirectory: '', legacyrootprefix: true })
+      const content = 'content'
+      await container.getBlockBlobClient('/docker/registry/v2/file').upload(content, content.length)
+      expect(Buffer.from(await legacy.get('/docker/registry/v2/file')).toString()).toBe(content)
+      expect(await namesIn(legacy, '/')).toEqual(['docker'])
+      await legacy.put('/docker/other', Buffer.from('content'))
+      expect(await container.getBlobClient('/docker/other').exists()).toBe(true)
+      expect(await namesIn(await open({ rootdirectory: '' }), '/')).toEqual([])
+    })
+  })
+
+  describe('appending', () => {
+    it('what was put becomes an append blob, whole', async () => {
+      const content = distinctBytes(9 * MIB)
+      await driver.put('/file', content)
+      await writeFile(driver, '/file', [Buffer.from('more')])
+      const { blobType, blobCommittedBlockCount } = await container
+        .getBlobClient('the/root/file')
+        .getProperties()
+      expect(blobType).toBe('AppendBlob')
+      expect(blobCommittedBlockCount).toBe(4)
+      expectSameBytes(await driver.get('/file'), Buffer.concat([content, Buffer.from('more')]))
+      expect(await collectAll(driver.leftovers())).toEqual([])
+    })
+
+    it('what was put empty becomes an append blob', async () => {
+      await driver.put('/file', Buffer.alloc(0))
+      await writeFile(driver, '/file', [Buffer.from('more')])
+      expect(await typeOf('the/root/file')).toBe('AppendBlob')
+      expect(Buffer.from(await driver.get('/file')).toString()).toBe('more')
+    })
+
+    it('blocks have 4 MiB, but for the last before a sync', async () => {
+      const writer = await driver.append('/file', { offset: 0 })
+      await writer.write(Buffer.alloc(9 * MIB))
+      await writer.sync()
+      const blocks = async () =>
+        (await container.getBlobClient('the/root/file').getProperties()).blobCommittedBlockCount
+      expect(await blocks()).toBe(3)
+      await writer.sync()
+      await writer.close()
+      expect(await blocks()).toBe(3)
+    })
+
+    it('of two writers at one place one goes on, and the other is told', async () => {
+      const second = await open()
+      const writers = [
+        await driver.append('/file', { offset: 0 }),
+        await second.append('/file', { offset: 0 }),
+      ]
+      const contents = writers.map((_, index) => distinctBytes(6 * MIB, index))
+      const outcomes = await Promise.all(writers.map((writer, index) => writeAll(writer, contents[index]!)))
+      const [winner] = [0, 1].filter((index) => outcomes[index] === undefined)
+      expect(outcomes.filter((outcome) => outcome === undefined)).toHaveLength(1)
+      expect(outcomes.find((outcome) => outcome !== undefined)).toMatchObject({ code: 'OFFSET_INVALID' })
+      expectSameBytes(await driver.get('/file'), contents[winner!]!)
+    })
+
+    it('two writers of the same bytes at one place may both go on, until they differ', async () => {
+      const second = await open()
+      const writers = [
+        await driver.append('/file', { offset: 0 }),
+        await second.append('/file', { offset: 0 }),
+      ]
+      for (const writer of writers) {
+        await writer.write(Buffer.from('same'))
+        await writer.sync()
+      }
+      expect(await writeAll(writers[1]!, Buffer.from(' other'))).toBeUndefined()
+      expect(await writeAll(writers[0]!, Buffer.from(' bytes'))).toMatchObject({ code: 'OFFSET_INVALID' })
+      expect(Buffer.from(await driver.get('/file')).toString()).toBe('same other')
+    })
+
+    it('a writer whose file was replaced meanwhile writes nothing into the new one', async () => {
+      const writer = await driver.append('/file')
+      await writer.write(Buffer.from('four'))
+      await writer.sync()
+      await container.getBlobClient('the/root/file').delete()
+      await writeFile(await open(), '/file', [Buffer.from('five')])
+      await writer.write(Buffer.from(' more'))
+      await expectStorageError(writer.sync(), 'OFFSET_INVALID')
+      await writer.close().catch(() => undefined)
+      expect(Buffer.from(await driver.get('/file')).toString()).toBe('five')
+    })
+
+    it('a writer that has failed stays so, and knows how much is there', async () => {
+      const writer = await driver.append('/file')
+      await writer.write(Buffer.from('kept'))
+      await writer.sync()
+      await container.getAppendBlobClient('the/root/file').appendBlock('!', 1)
+      await writer.write(Buffer.from('lost'))
+      await expectStorageError(writer.sync(), 'OFFSET_INVALID')
+      await expectStorageError(Promise.resolve(writer.write(Buffer.from('late'))), 'OFFSET_INVALID')
+      await expectStorageError(writer.sync(), 'OFFSET_INVALID')
+      await expectStorageError(writer.close(), 'OFFSET_INVALID')
+      expect(writer.size).toBe(4)
+    })
+  })
+
+  describe('move and delete', () => {
+    it('a file that is not to be replaced stays', async () => {
+      await driver.put('/one', Buffer.from('one'))
+      await driver.put('/two', Buffer.from('two'))
+      expect(await driver.move('/one', '/two', { replace: false })).toBe(false)
+      expect(Buffer.from(await driver.get('/two')).toString()).toBe('two')
+      expect(Buffer.from(await driver.get('/one')).toString()).toBe('one')
+      expect(await driver.move('/one', '/three', { replace: false })).toBe(true)
+      expect(await namesIn(driver, '/')).toEqual(['three', 'two'])
+    })
+
+    it('a file that may stay does', async () => {
+      await driver.put('/one', Buffer.from('one'))
+      expect(await driver.move('/one', '/two', { mayStay: true })).toBe(true)
+      expect(await namesIn(driver, '/')).toEqual(['one', 'two'])
+    })
+
+    it('of a folder whose files are known those alone are removed', async () => {
+      for (const name of ['one', 'two', 'three']) await driver.put(`/a/${name}`, Buffer.from(name))
+      await driver.delete('/a', { holding: ['one', 'two', 'absent'] })
+      expect(await namesIn(driver, '/a')).toEqual(['three'])
+    })
+  })
+
+  describe('redirectUrl', () => {
+    it('lets whoever has it read the file, for twenty minutes', async () => {
+      await driver.put('/a/file', Buffer.from('content'))
+      const url = await driver.redirectUrl('/a/file')
+      expect(await fetchPlainly(url!)).toEqual({ status: 200, body: 'content' })
+      expect(await fetchPlainly(url!, { method: 'DELETE' })).toMatchObject({ status: 403 })
+      const lifetime = Date.parse(url!.searchParams.get('se')!) - Date.now()
+      expect(lifetime).toBeGreaterThan(19 * 60_000)
+      expect(lifetime).toBeLessThanOrEqual(20 * 60_000)
+      url!.pathname += 'other'
+      expect(await fetchPlainly(url!)).toMatchObject({ status: 403 })
+    })
+
+    it('there is none where nothing is at hand to sign with', async () => {
+      const signed = await open({
+        accountname: '',
+        accountkey: '',
+        serviceurl: '',
+        connectionstring: signedConnectionString(container),
+      })
+      await signed.put('/file', Buffer.from('content'))
+      await signed.move('/file', '/other')
+      expect(Buffer.from(await signed.get('/other')).toString()).toBe('content')
+      expect(await signed.redirectUrl('/other')).toBeUndefined()
+    })
+  })
+
+  it('a connection string is enough', async () => {
+    const another = await open({
+      accountname: '',
+      accountkey: '',
+      serviceurl: '',
+      connectionstring: azurite.connectionString,
+    })
+    await another.put('/a/file', Buffer.from('content'))
+    const url = await another.redirectUrl('/a/file')
+    expect(await fetchPlainly(url!)).toEqual({ status: 200, body: 'content' })
+    expect(Buffer.from(await driver.get('/a/file')).toString()).toBe('content')
+  })
+
+  describe('at start', () => {
+    it('a container that is missing is named', async () => {
+      const error = await expectStorageError(open({ container: 'missing' }), 'BACKEND_FAILED')
+      expect(error.message).toMatch(
+        /cannot use the container missing of http:\S+: there is no such container/,
+      )
+    })
+
+    it('a key that is wrong is told', async () => {
+      const accountkey = Buffer.from('wrong').toString('base64')
+      const error = await expectStorageError(open({ accountkey }), 'BACKEND_FAILED')
+      // The service itself says AuthenticationFailed, the emulator AuthorizationFailure.
+      expect(error.message).toMatch(/cannot use the container .*: the (service|account) does not /)
+    })
+
+    it('a service that cannot be reached is told', async () => {
+      const serviceurl = `http://127.0.0.1:${await freePort()}/${AZURITE_ACCOUNT}`
+      const error = await expectStorageError(open({ serviceurl }), 'BUSY')
+      expect(error.message).toMatch(/cannot use the container \S+ of http:\S+: .*ECONNREFUSED/)
+    })
+  })
+
+  it('a container that goes is an outage, and never a file that is not there', async () => {
+    await driver.put('/file', Buffer.from('content'))
+    await container.delete()
+    const work = [
+      () => driver.stat('/file'),
+      () => driver.get('/file'),
+      () => driver.put('/file', Buffer.from('content')),
+      () => driver.append('/file'),
+      () => driver.append('/file', { offset: 0 }),
+      () => collectAll(driver.list('/')),
+      () => driver.move('/file', '/other'),
+      () => driver.move('/file', '/other', { replace: false }),
+      () => driver.delete('/file'),
+      () => collectAll(driver.leftovers()),
+    ]
+    for (const one of work) await expectStorageError(one(), 'BACKEND_FAILED')
+  })
+
+  it('what a conversion has left is found and removed', async () => {
+    await container.getAppendBlobClient('the/root/~temporary/1').create()
+    expect(await namesIn(driver, '/')).toEqual([])
+    const [leftover] = await collectAll(driver.leftovers())
+    expect(leftover).toMatchObject({ path: '/~temporary/1', modifiedAt: expect.any(Date) })
+    await leftover!.remove()
+    expect(await collectAll(driver.leftovers())).toEqual([])
+  })
+})
+
+/** Writes and syncs; what went wrong, or undefined. */
+async function writeAll(writer: FileWriter, content: Buffer): Promise<StorageError | undefined> {
+  try {
+    await writer.write(Buffer.from(content))
+    await writer.sync()
+    await writer.close()
+    return undefined
+  } catch (error) {
+    return error as StorageError
+  }
+}
+
+async function fetchPlainly(
+  url: URL,
+  { method = 'GET' } = {},
+): Promise<{ status: number | undefined; body: string }> {
+  const { promise, resolve, reject } = Promise.withResolvers<{ status: number | undefined; body: string }>()
+  const outgoing = request(url, { method, agent: false }, (incoming) => {
+    buffer(incoming).then((body) => resolve({ status: incoming.statusCode, body: body.toString() }), reject)
+  })
+  outgoing.on('error', reject).end()
+  return promise
+}
+
+/** What a portal gives out for one container: an address and a signature, and no key. */
+function signedConnectionString({ containerName, url }: ContainerClient): string {
+  const signature = generateBlobSASQueryParameters(
+    {
+      containerName,
+      permissions: ContainerSASPermissions.parse('racwdl'),
+      expiresOn: new Date(Date.now() + 3_600_000),
+    },
+    new StorageSharedKeyCredential(AZURITE_ACCOUNT, AZURITE_KEY),
+  )
+  return `BlobEndpoint=${url.slice(0, -containerName.length - 1)};SharedAccessSignature=${signature}`
+}

@@ -1,0 +1,214 @@
+import type { ContainerClient } from '@azure/storage-blob'
+import pLimit from 'p-limit'
+import { isPathNotFound, StorageError } from '../core/errors.ts'
+import type { Log } from '../core/log.ts'
+import type {
+  AppendOptions,
+  DeleteOptions,
+  Entry,
+  FileInfo,
+  FileWriter,
+  Leftover,
+  ListOptions,
+  MoveOptions,
+  PutOptions,
+  ReadOptions,
+  StorageDriver,
+} from '../core/storage-driver.ts'
+import { openAppendBlob } from './azure/append-blob.ts'
+import { type AzureConnection, connect } from './azure/client.ts'
+import { Conversions } from './azure/conversion.ts'
+import { Copies, requireWhole } from './azure/copy.ts'
+import { azureError, isRefusal, reasonOf } from './azure/errors.ts'
+import { isAnyBelow, pagesBelow, pagesOf } from './azure/listing.ts'
+import { BlobNames } from './azure/names.ts'
+import { readBlob } from './azure/reader.ts'
+import type { AzureSettings } from './azure/settings.ts'
+import { Signatures } from './azure/signatures.ts'
+import { BlobWriter } from './azure/writer.ts'
+import { orderedEntries } from './object-store/children.ts'
+
+/** How many blobs of a folder are removed at the same time. */
+const MAX_REMOVALS = 32
+
+/** Blobs in a container of Azure Blob Storage, laid out as Distribution's driver has them: what is put is a block blob,
+ *  what is appended to an append blob. The service keeps what it has acknowledged and shows it to everybody at once, so
+ *  there is nothing to sync. */
+export class AzureDriver implements StorageDriver {
+  readonly name = 'azure'
+  readonly #connection: AzureConnection
+  readonly #container: ContainerClient
+  readonly #settings: AzureSettings
+  readonly #names: BlobNames
+  readonly #signatures: Signatures
+  readonly #copies: Copies
+  readonly #conversions: Conversions
+
+  private constructor(connection: AzureConnection, settings: AzureSettings, log: Log) {
+    this.#connection = connection
+    this.#container = connection.container
+    this.#settings = settings
+    this.#names = new BlobNames(settings)
+    this.#signatures = new Signatures(connection, log)
+    this.#copies = new Copies(connection, this.#signatures, settings)
+    this.#conversions = new Conversions({
+      container: this.#container,
+      copies: this.#copies,
+      names: this.#names,
+    })
+  }
+
+  /** A driver whose container is there and can be read with these credentials.
+   *  @throws StorageError which says what is wrong */
+  static async open(settings: AzureSettings, log: Log): Promise<AzureDriver> {
+    const connection = await connect(settings)
+    const driver = new AzureDriver(connection, settings, log)
+    try {
+      await isAnyBelow(connection.container, driver.#names.below('/'))
+      return driver
+    } catch (cause) {
+      connection.close()
+      const place = `the container ${settings.container} of ${new URL(connection.service.url).origin}`
+      const { code } = azureError(cause, '/')
+      throw new StorageError(code, { path: '/', message: `cannot use ${place}: ${reasonOf(cause)}`, cause })
+    }
+  }
+
+  async stat(path: string): Promise<FileInfo> {
+    const name = this.#names.of(path)
+    try {
+      const found = await this.#container.getBlobClient(name).getProperties()
+      requireWhole(found, path)
+      return { kind: 'file', size: found.contentLength ?? 0, modifiedAt: found.lastModified ?? new Date(0) }
+    } catch (cause) {
+      const error = azureError(cause, path)
+      if (!isPathNotFound(error) || !(await this.#isFolder(path))) throw error
+      return { kind: 'folder' }
+    }
+  }
+
+  async get(path: string): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = []
+    for await (const chunk of this.read(path)) chunks.push(chunk)
+    return Buffer.concat(chunks)
+  }
+
+  async *read(path: string, options: ReadOptions = {}): AsyncIterable<Uint8Array> {
+    const { max_retries: mostRetries, retry_delay: retryDelay } = this.#settings
+    const blob = this.#container.getBlobClient(this.#names.of(path))
+    yield* readBlob(blob, { ...options, path, mostRetries, retryDelay })
+  }
+
+  async put(path: string, content: Uint8Array, { after }: PutOptions = {}): Promise<void> {
+    after?.catch(() => undefined) // the path may be refused before it is waited for
+    const name = this.#names.of(path)
+    try {
+      await after
+      await this.#container.getBlockBlobClient(name).upload(content, content.byteLength)
+    } catch (cause) {
+      if (!isRefusal(cause, 'InvalidBlobType')) throw azureError(cause, path)
+      await this.#translated(path, this.#conversions.putOverAppendBlob(name, content))
+    }
+  }
+
+  async append(path: string, { offset }: AppendOptions = {}): Promise<FileWriter> {
+    const opening = openAppendBlob(this.#container, {
+      name: this.#names.of(path),
+      path,
+      offset,
+      convert: (name, found) => this.#conversions.toAppendBlob(name, found),
+    })
+    return new BlobWriter(await this.#translated(path, opening), path)
+  }
+
+  async *list(folder: string, { after = '' }: ListOptions = {}): AsyncIterable<Entry> {
+    const prefix = this.#names.below(folder)
+    const isFolder = (name: string) => isAnyBelow(this.#container, `${prefix}${name}/`)
+    try {
+      yield* orderedEntries(pagesOf(this.#container, prefix), { after, isFolder })
+    } catch (cause) {
+      throw azureError(cause, folder)
+    }
+  }
+
+  /** A copy and a removal. */
+  async move(
+    from: string,
+    to: string,
+    { replace = true, mayStay = false }: MoveOptions = {},
+  ): Promise<boolean> {
+    const [source, target] = [from, to].map((path) => this.#container.getBlobClient(this.#names.of(path)))
+    if (from === to) {
+      await this.#translated(from, source!.getProperties())
+      return replace
+    }
+    const isMoved = await this.#translated(from, this.#copies.copy({ from: source!, to: target!, replace }))
+    if (isMoved && !mayStay) await this.#translated(from, removeBlob(this.#container, source!.name))
+    return isMoved
+  }
+
+  async delete(path: string, { holding }: DeleteOptions = {}): Promise<void> {
+    const name = this.#names.of(path)
+    await this.#translated(path, this.#remove(name, holding))
+  }
+
+  async redirectUrl(path: string): Promise<URL | undefined> {
+    return this.#translated(path, this.#signatures.readUrl(this.#names.of(path)))
+  }
+
+  /** What a conversion that was cut short has left. */
+  async *leftovers(): AsyncIterable<Leftover> {
+    const prefix = this.#names.temporary
+    try {
+      for await (const page of pagesBelow(this.#container, prefix)) {
+        for (const { name, modifiedAt } of page) yield this.#leftover(name, modifiedAt)
+      }
+    } catch (cause) {
+      throw azureError(cause, '/')
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#connection.close()
+  }
+
+  #leftover(name: string, modifiedAt: Date): Leftover {
+    const path = `/${name.slice(this.#names.below('/').length)}`
+    const remove = async () => {
+      await this.#translated(path, removeBlob(this.#container, name))
+    }
+    return { path, modifiedAt, remove }
+  }
+
+  #isFolder(path: string): Promise<boolean> {
+    return this.#translated(path, isAnyBelow(this.#container, this.#names.below(path)))
+  }
+
+  /** A file, or all that stands below a folder. */
+  async #remove(name: string, holding: readonly string[] | undefined): Promise<void> {
+    const limit = pLimit(MAX_REMOVALS)
+    const remove = (below: string) => limit(() => removeBlob(this.#container, below))
+    if (holding !== undefined) {
+      await Promise.all(holding.map((child) => remove(`${name}/${child}`)))
+      return
+    }
+    if (await removeBlob(this.#container, name)) return
+    for await (const page of pagesBelow(this.#container, `${name}/`)) {
+      await Promise.all(page.map((blob) => remove(blob.name)))
+    }
+  }
+
+  async #translated<T>(path: string, work: Promise<T>): Promise<T> {
+    try {
+      return await work
+    } catch (cause) {
+      throw azureError(cause, path)
+    }
+  }
+}
+
+/** @returns whether it was there */
+async function removeBlob(container: ContainerClient, name: string): Promise<boolean> {
+  const { succeeded } = await container.getBlobClient(name).deleteIfExists({ deleteSnapshots: 'include' })
+  return succeeded
+}

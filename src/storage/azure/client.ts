@@ -1,0 +1,64 @@
+import type { TokenCredential } from '@azure/identity'
+import {
+  type AnonymousCredential,
+  BlobServiceClient,
+  type ContainerClient,
+  newPipeline,
+  type StoragePipelineOptions,
+  StorageSharedKeyCredential,
+} from '@azure/storage-blob'
+import { agentFor } from './agent.ts'
+import { tokenCredential } from './credentials.ts'
+import type { AzureSettings } from './settings.ts'
+
+/** The way to a container, and by what right. */
+export interface AzureConnection {
+  readonly service: BlobServiceClient
+  readonly container: ContainerClient
+  readonly credential: AzureCredential
+  close(): void
+}
+
+/** Anonymous is who has a signature in the service's address (a connection string with one). */
+export type AzureCredential = StorageSharedKeyCredential | TokenCredential | AnonymousCredential
+
+/** Nothing is asked of the service yet. */
+export async function connect(settings: AzureSettings): Promise<AzureConnection> {
+  const { url, credential } = await endpointOf(settings)
+  const agent = agentFor(url, settings)
+  const service = new BlobServiceClient(url, newPipeline(credential, pipelineOptions(settings, agent)))
+  return {
+    service,
+    container: service.getContainerClient(settings.container),
+    credential,
+    close: () => agent.destroy(),
+  }
+}
+
+interface Endpoint {
+  readonly url: string
+  readonly credential: AzureCredential
+}
+
+async function endpointOf(settings: AzureSettings): Promise<Endpoint> {
+  const { connectionstring, accountname, accountkey, realm, serviceurl } = settings
+  if (connectionstring !== '') return BlobServiceClient.fromConnectionString(connectionstring)
+  const credential =
+    accountkey === ''
+      ? await tokenCredential(settings)
+      : new StorageSharedKeyCredential(accountname, accountkey)
+  return { url: serviceurl || `https://${accountname}.blob.${realm}`, credential }
+}
+
+/** The agent is an option of the SDK's core that its type here does not show. */
+function pipelineOptions(
+  { max_retries, retry_delay }: AzureSettings,
+  agent: ReturnType<typeof agentFor>,
+): StoragePipelineOptions {
+  const options: StoragePipelineOptions & { agent: typeof agent } = {
+    agent,
+    retryOptions: { maxTries: max_retries + 1, retryDelayInMs: retry_delay },
+    userAgentOptions: { userAgentPrefix: 'entrepot' },
+  }
+  return options
+}

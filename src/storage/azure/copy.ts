@@ -1,0 +1,164 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import {
+  type BlobClient,
+  type BlobGetPropertiesResponse,
+  StorageSharedKeyCredential,
+} from '@azure/storage-blob'
+import { StorageError } from '../../core/errors.ts'
+import type { AzureConnection } from './client.ts'
+import { isConditionNotMet, isRefusal } from './errors.ts'
+import type { AzureSettings } from './settings.ts'
+import { isToken, type Signatures } from './signatures.ts'
+
+/** Up to here the service copies while the caller waits ("Copy Blob From URL"), and the copy appears at once. */
+const MAX_SYNCHRONOUS_BYTES = 256 * 1024 * 1024
+
+const STORAGE_SCOPE = 'https://storage.azure.com/.default'
+
+export interface CopyOptions {
+  readonly from: BlobClient
+  readonly to: BlobClient
+  /** False where a blob that stands at the other place is to stay. */
+  readonly replace: boolean
+}
+
+interface Copy extends CopyOptions {
+  readonly source: BlobGetPropertiesResponse
+}
+
+/** What the SDK's type leaves out. */
+interface CopyState {
+  readonly copyId?: string
+  readonly isCompleted?: boolean
+}
+
+type PollSettings = Pick<AzureSettings, 'copy_status_poll_max_retry' | 'copy_status_poll_delay'>
+
+/** Copies within the container, without bytes passing through here. */
+export class Copies {
+  readonly #connection: AzureConnection
+  readonly #signatures: Signatures
+  readonly #settings: PollSettings
+
+  constructor(connection: AzureConnection, signatures: Signatures, settings: PollSettings) {
+    this.#connection = connection
+    this.#signatures = signatures
+    this.#settings = settings
+  }
+
+  /** A small blob appears whole and at once, a large one when the service has copied it, which within an account it
+   *  mostly has when it answers; until then it reads as not there.
+   *  @returns false when a blob stands there that was not to be replaced
+   *  @throws StorageError PATH_NOT_FOUND; whatever the SDK throws */
+  async copy(options: CopyOptions): Promise<boolean> {
+    const copy = { ...options, source: await wholeProperties(options.from) }
+    try {
+      await this.#copyBySize(copy)
+    } catch (cause) {
+      if (!options.replace && (isRefusal(cause, 'BlobAlreadyExists') || isConditionNotMet(cause)))
+        return false
+      if (!options.replace || !isRefusal(cause, 'InvalidBlobType')) throw cause
+      await this.#copyOverOtherType(copy)
+    }
+    return true
+  }
+
+  /** Whatever its size, the copy is of the blob's own type: so it can take the place of an append blob in one step. */
+  async copyKeepingType(options: CopyOptions): Promise<void> {
+    await this.#copyLarge({ ...options, source: await wholeProperties(options.from) })
+  }
+
+  #copyBySize(copy: Copy): Promise<void> {
+    const size = copy.source.contentLength ?? 0
+    return size <= MAX_SYNCHRONOUS_BYTES ? this.#copySmall(copy) : this.#copyLarge(copy)
+  }
+
+  /** A small copy is a block blob, and no blob takes the place of one of another type: that is removed first. */
+  async #copyOverOtherType(copy: Copy): Promise<void> {
+    const { blobType } = await copy.to.getProperties()
+    if (blobType === copy.source.blobType) return this.#copyLarge(copy)
+    await copy.to.deleteIfExists({ deleteSnapshots: 'include' })
+    await this.#copyBySize(copy)
+  }
+
+  async #copySmall({ from, to, source, replace }: Copy): Promise<void> {
+    const { url, sourceAuthorization } = await this.#readable(from)
+    await to.syncCopyFromURL(url, {
+      ...conditionsOf(source, replace),
+      ...(sourceAuthorization && { sourceAuthorization }),
+    })
+  }
+
+  async #copyLarge({ from, to, source, replace }: Copy): Promise<void> {
+    const { url } = await this.#readable(from)
+    const begun = await to.beginCopyFromURL(url, conditionsOf(source, replace))
+    const { copyId = '', isCompleted = false } = begun.getOperationState() as CopyState
+    if (!isCompleted) await this.#untilCopied(to, copyId)
+  }
+
+  /** Given up when it was looked at several times in a row without progress. */
+  async #untilCopied(to: BlobClient, copyId: string): Promise<void> {
+    const { copy_status_poll_max_retry: mostLooks, copy_status_poll_delay: wait } = this.#settings
+    let progress: string | undefined
+    for (let looks = 1; ; ) {
+      await delay(wait * looks)
+      const { copyStatus, copyProgress, copyStatusDescription = '' } = await to.getProperties()
+      if (copyStatus === undefined || copyStatus === 'success') return
+      const isStalled = copyProgress === progress && looks >= mostLooks
+      if (copyStatus !== 'pending' || isStalled)
+        throw await giveUp(to, { copyId, copyStatus, copyStatusDescription })
+      looks = copyProgress === progress ? looks + 1 : 1
+      progress = copyProgress
+    }
+  }
+
+  /** Where the service can read the blob: with an account key by a signature, with a token by the token. */
+  async #readable(from: BlobClient) {
+    const { credential } = this.#connection
+    if (credential instanceof StorageSharedKeyCredential) {
+      return { url: String(await this.#signatures.readUrl(from.name)) }
+    }
+    if (!isToken(credential)) return { url: from.url }
+    const token = await credential.getToken(STORAGE_SCOPE)
+    return { url: from.url, ...(token && { sourceAuthorization: { scheme: 'Bearer', value: token.token } }) }
+  }
+}
+
+/** What a copy has left that is under way or has failed is no file, but the service shows it like one.
+ *  @throws StorageError PATH_NOT_FOUND */
+export function requireWhole({ copyStatus }: { copyStatus?: string | undefined }, path: string): void {
+  if (copyStatus === undefined || copyStatus === 'success') return
+  throw new StorageError('PATH_NOT_FOUND', { path, message: `copied in part only (${copyStatus}): ${path}` })
+}
+
+async function wholeProperties(blob: BlobClient): Promise<BlobGetPropertiesResponse> {
+  const properties = await blob.getProperties()
+  requireWhole(properties, blob.name)
+  return properties
+}
+
+/** The blob is copied as it was looked at. */
+function conditionsOf({ etag }: BlobGetPropertiesResponse, replace: boolean) {
+  return {
+    ...(replace ? {} : { conditions: { ifNoneMatch: '*' } }),
+    ...(etag === undefined ? {} : { sourceConditions: { ifMatch: etag } }),
+  }
+}
+
+/** Removes what there is of the copy, unless something else stands there by now. */
+async function giveUp(
+  to: BlobClient,
+  {
+    copyId,
+    copyStatus,
+    copyStatusDescription,
+  }: Record<'copyId' | 'copyStatus' | 'copyStatusDescription', string>,
+): Promise<StorageError> {
+  await to.abortCopyFromURL(copyId).catch(() => undefined)
+  const left = await to.getProperties().catch(() => undefined)
+  if (left?.copyId === copyId && left.copyStatus !== 'success' && left.etag !== undefined) {
+    await to.delete({ conditions: { ifMatch: left.etag } }).catch(() => undefined)
+  }
+  const message = `the service has not copied to ${to.name}: ${copyStatus} ${copyStatusDescription}`.trim()
+  return new StorageError(copyStatus === 'pending' ? 'BUSY' : 'BACKEND_FAILED', { path: to.name, message })
+}

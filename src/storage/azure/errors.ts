@@ -1,0 +1,104 @@
+import { RestError } from '@azure/storage-blob'
+import { StorageError, type StorageErrorCode } from '../../core/errors.ts'
+
+/** The one place where what the service, or the way to it, says becomes a StorageError. The service's codes are those
+ *  of "Common REST API error codes" and "Blob Storage error codes". */
+
+/** Beside these, a 404 is about the container or the account: an outage, not a missing file. */
+const BY_SERVICE_CODE: Readonly<Record<string, StorageErrorCode>> = {
+  BlobNotFound: 'PATH_NOT_FOUND',
+  InvalidRange: 'OFFSET_INVALID',
+  OperationTimedOut: 'BUSY',
+  PendingCopyOperation: 'BUSY',
+  ServerBusy: 'BUSY',
+}
+
+/** The service's own, and what stands in front of it when it cannot reach it. */
+const BUSY_STATUSES = [408, 429, 502, 503, 504]
+
+/** The service was not reached, or its answer never came. */
+const UNREACHABLE = [
+  'EAI_AGAIN',
+  'ECONNABORTED',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EPIPE',
+  'ERR_STREAM_PREMATURE_CLOSE',
+  'ETIMEDOUT',
+  'REQUEST_SEND_ERROR',
+]
+
+export function azureError(cause: unknown, path: string): StorageError {
+  if (cause instanceof StorageError) return cause
+  const code = codeOf(cause)
+  const message = code === 'PATH_NOT_FOUND' ? undefined : `${code}: ${path}: ${reasonOf(cause)}`
+  return new StorageError(code, { path, ...(message === undefined ? {} : { message }), cause })
+}
+
+/** In a line and without what is secret: what the service or the system says. */
+export function reasonOf(cause: unknown): string {
+  const code = serviceCodeOf(cause)
+  const said = REASONS[code]
+  if (said !== undefined) return said
+  const [line = ''] = (cause instanceof Error ? cause.message : String(cause)).trim().split('\n')
+  const status = cause instanceof RestError && cause.statusCode !== undefined ? cause.statusCode : undefined
+  return [status, code, line].filter(Boolean).join(' ')
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ContainerNotFound: 'there is no such container',
+  ContainerBeingDeleted: 'the container is being deleted',
+  AccountIsDisabled: 'the account is disabled',
+  AuthenticationFailed: 'the service does not accept the account key or the credentials',
+  AuthorizationFailure: 'the account does not let these credentials, or requests from here, in',
+  AuthorizationPermissionMismatch:
+    'the credentials lack a role for the data, such as Storage Blob Data Contributor',
+  KeyBasedAuthenticationNotPermitted: 'the account takes no account key',
+  BlockCountExceedsLimit: 'the file has as many blocks as the service takes',
+}
+
+/** True when the service refused with one of these codes. */
+export function isRefusal(error: unknown, ...codes: string[]): boolean {
+  return codes.includes(serviceCodeOf(error))
+}
+
+/** True when there was something, but not what was expected: the request was not carried out, or not by this attempt. */
+export function isConditionNotMet(error: unknown): boolean {
+  return error instanceof RestError && error.statusCode === 412
+}
+
+/** True when nobody knows whether the request was carried out. The SDK sends a request again by itself, so a condition
+ *  may have been broken by an earlier attempt. */
+export function isUncertain(error: unknown): boolean {
+  if (!(error instanceof RestError)) return false
+  return error.statusCode === undefined || error.statusCode >= 500 || [408, 412].includes(error.statusCode)
+}
+
+function codeOf(cause: unknown): StorageErrorCode {
+  const status = statusOf(cause)
+  const known = BY_SERVICE_CODE[serviceCodeOf(cause)]
+  if (known !== undefined) return known
+  if (status === undefined) return isUnreachable(cause) ? 'BUSY' : 'BACKEND_FAILED'
+  return BUSY_STATUSES.includes(status) ? 'BUSY' : 'BACKEND_FAILED'
+}
+
+/** The identity library has an error class of its own, with the same property. */
+function statusOf(cause: unknown): number | undefined {
+  return cause instanceof Error && 'statusCode' in cause && typeof cause.statusCode === 'number'
+    ? cause.statusCode
+    : undefined
+}
+
+function isUnreachable(cause: unknown): boolean {
+  return cause instanceof Error && 'code' in cause && UNREACHABLE.includes(String(cause.code))
+}
+
+/** The code in the answer's header `x-ms-error-code`, or in its body; empty when the service sent none. */
+function serviceCodeOf(cause: unknown): string {
+  if (!(cause instanceof RestError) || cause.statusCode === undefined) return ''
+  const details = cause.details as { errorCode?: unknown } | undefined
+  return String(details?.errorCode ?? cause.code ?? '')
+}

@@ -1,0 +1,37 @@
+const FIRST_BYTES = 64 * 1024
+const GROWTH = 4
+
+/** Bytes gathered for one request, in memory of its own that grows with them up to the limit. */
+export class GatheredBlock {
+  readonly #maxBytes: number
+  #memory: Buffer = Buffer.alloc(0)
+  #length = 0
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  get isFull(): boolean {
+    return this.#length === this.#maxBytes
+  }
+
+  get bytes(): Buffer {
+    return this.#memory.subarray(0, this.#length)
+  }
+
+  /** @returns how many bytes of the chunk there was room for */
+  take(chunk: Uint8Array): number {
+    const taken = Math.min(chunk.byteLength, this.#maxBytes - this.#length)
+    if (this.#length + taken > this.#memory.length) this.#grow(this.#length + taken)
+    this.#memory.set(chunk.subarray(0, taken), this.#length)
+    this.#length += taken
+    return taken
+  }
+
+  #grow(needed: number): void {
+    const wanted = Math.max(needed, FIRST_BYTES, this.#memory.length * GROWTH)
+    const larger = Buffer.allocUnsafeSlow(Math.min(wanted, this.#maxBytes))
+    this.bytes.copy(larger)
+    this.#memory = larger
+  }
+}

@@ -1,0 +1,102 @@
+import {
+  BlobSASPermissions,
+  type BlobSASSignatureValues,
+  generateBlobSASQueryParameters,
+  SASProtocol,
+  StorageSharedKeyCredential,
+  type UserDelegationKey,
+} from '@azure/storage-blob'
+import type { Log } from '../../core/log.ts'
+import type { AzureConnection, AzureCredential } from './client.ts'
+import { azureError } from './errors.ts'
+
+/** How long a signed address can be used: as long as Distribution's. */
+const LIFETIME_MILLISECONDS = 20 * 60_000
+/** Clocks differ. */
+const EARLIER_MILLISECONDS = 60_000
+/** The service gives keys for up to seven days. */
+const KEY_LIFETIME_MILLISECONDS = 24 * 3_600_000
+/** How long before its end a key is replaced, so that what it signs never outlives it. */
+const KEY_RENEWAL_MILLISECONDS = 3_600_000
+/** How long to do without, when the service gives no key. */
+const REFUSAL_MILLISECONDS = 5 * 60_000
+
+/** Signs addresses that whoever has them may read for twenty minutes ("Create a service SAS", "Create a user delegation
+ *  SAS"). With an account key nobody is asked; with a token the service is asked for a key once a day. */
+export class Signatures {
+  readonly #connection: AzureConnection
+  readonly #log: Log
+  #key: { readonly value: Promise<UserDelegationKey | undefined>; readonly renewAt: number } | undefined
+
+  constructor(connection: AzureConnection, log: Log) {
+    this.#connection = connection
+    this.#log = log
+  }
+
+  /** Undefined where nothing is at hand to sign with.
+   *  @throws StorageError */
+  async readUrl(blobName: string): Promise<URL | undefined> {
+    const { container, credential } = this.#connection
+    const values = this.#valuesFor(blobName)
+    const parameters =
+      credential instanceof StorageSharedKeyCredential
+        ? generateBlobSASQueryParameters(values, credential)
+        : await this.#delegated(values)
+    return parameters && new URL(`${container.getBlobClient(blobName).url}?${parameters}`)
+  }
+
+  #valuesFor(blobName: string): BlobSASSignatureValues {
+    const { container } = this.#connection
+    const now = Date.now()
+    return {
+      containerName: container.containerName,
+      blobName,
+      permissions: BlobSASPermissions.parse('r'),
+      startsOn: new Date(now - EARLIER_MILLISECONDS),
+      expiresOn: new Date(now + LIFETIME_MILLISECONDS),
+      protocol: container.url.startsWith('https:') ? SASProtocol.Https : SASProtocol.HttpsAndHttp,
+    }
+  }
+
+  async #delegated(values: BlobSASSignatureValues) {
+    const { container, credential } = this.#connection
+    if (!isToken(credential)) return undefined
+    const key = await this.#delegationKey()
+    return key && generateBlobSASQueryParameters(values, key, container.accountName)
+  }
+
+  /** One for all who ask meanwhile. */
+  #delegationKey(): Promise<UserDelegationKey | undefined> {
+    const now = Date.now()
+    if (this.#key === undefined || now >= this.#key.renewAt) {
+      const value = this.#askForKey(now)
+      this.#key = { value, renewAt: now + KEY_LIFETIME_MILLISECONDS - KEY_RENEWAL_MILLISECONDS }
+    }
+    return this.#key.value
+  }
+
+  async #askForKey(now: number): Promise<UserDelegationKey | undefined> {
+    const startsOn = new Date(now - EARLIER_MILLISECONDS)
+    const expiresOn = new Date(now + KEY_LIFETIME_MILLISECONDS)
+    try {
+      return await this.#connection.service.getUserDelegationKey(startsOn, expiresOn)
+    } catch (cause) {
+      const error = azureError(cause, '/')
+      this.#key = undefined
+      if (error.code === 'BUSY') throw error
+      // Without the role for it content comes through the registry.
+      this.#log.warn(
+        { err: cause },
+        'Azure gives no key to sign redirects with: content comes through the registry',
+      )
+      this.#key = { value: Promise.resolve(undefined), renewAt: now + REFUSAL_MILLISECONDS }
+      return undefined
+    }
+  }
+}
+
+export function isToken(
+  credential: AzureCredential,
+): credential is Extract<AzureCredential, { getToken: unknown }> {
+  return 'getToken' in credential
+}

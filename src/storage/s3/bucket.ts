@@ -1,0 +1,307 @@
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CopyObjectCommand,
+  CreateMultipartUploadCommand,
+  DeleteObjectCommand,
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  type GetObjectCommandOutput,
+  HeadObjectCommand,
+  ListMultipartUploadsCommand,
+  type ListMultipartUploadsCommandOutput,
+  ListObjectsV2Command,
+  ListPartsCommand,
+  type ListPartsCommandOutput,
+  PutObjectCommand,
+  type S3Client,
+  UploadPartCommand,
+  UploadPartCopyCommand,
+} from '@aws-sdk/client-s3'
+import type { S3Settings } from './settings.ts'
+
+/** An object as it stands at the moment. */
+export interface ObjectInfo {
+  readonly size: number
+  /** With its quotes, as it is compared. */
+  readonly etag: string
+  readonly modifiedAt: Date
+  readonly metadata: Readonly<Record<string, string>>
+}
+
+/** What must hold of the object that is about to be replaced: that there is none, or that it is this one. */
+export type Condition = { readonly absent: true } | { readonly etag: string } | undefined
+
+export interface Part {
+  readonly etag: string
+  readonly size: number
+}
+
+export interface OpenUpload {
+  readonly key: string
+  readonly uploadId: string
+  readonly startedAt: Date
+}
+
+/** The requests that the driver makes, over keys. They fail with what the SDK throws. */
+export class Bucket {
+  readonly #client: S3Client
+  readonly #name: string
+  /** Sent with everything that becomes an object. */
+  readonly #attributes
+
+  constructor(client: S3Client, settings: S3Settings) {
+    this.#client = client
+    this.#name = settings.bucket
+    this.#attributes = attributesOf(settings)
+  }
+
+  async head(key: string): Promise<ObjectInfo> {
+    const found = await this.#client.send(new HeadObjectCommand({ Bucket: this.#name, Key: key }))
+    return {
+      size: found.ContentLength ?? 0,
+      etag: found.ETag ?? '',
+      modifiedAt: found.LastModified ?? new Date(),
+      metadata: found.Metadata ?? {},
+    }
+  }
+
+  get(
+    key: string,
+    options: { range?: string | undefined; etag?: string | undefined; signal?: AbortSignal | undefined } = {},
+  ): Promise<GetObjectCommandOutput> {
+    const { range, etag, signal } = options
+    const command = new GetObjectCommand({ Bucket: this.#name, Key: key, Range: range, IfMatch: etag })
+    return this.#client.send(command, { abortSignal: signal })
+  }
+
+  /** A small object, whole. */
+  async content(key: string, options: { etag?: string } = {}): Promise<Buffer> {
+    const { Body } = await this.get(key, options)
+    const { buffer, byteOffset, byteLength } = (await Body?.transformToByteArray()) ?? new Uint8Array()
+    return Buffer.from(buffer, byteOffset, byteLength)
+  }
+
+  /** @returns the new object's entity tag */
+  async put(
+    key: string,
+    body: Uint8Array,
+    { condition, metadata }: { condition?: Condition; metadata?: Record<string, string> } = {},
+  ): Promise<string> {
+    const put = await this.#client.send(
+      new PutObjectCommand({
+        ...this.#attributes,
+        ...conditionHeaders(condition),
+        Bucket: this.#name,
+        Key: key,
+        Body: body,
+        Metadata: metadata,
+      }),
+    )
+    return put.ETag ?? ''
+  }
+
+  async copy(
+    from: string,
+    to: string,
+    { etag, condition }: { etag?: string | undefined; condition?: Condition } = {},
+  ): Promise<void> {
+    await this.#client.send(
+      new CopyObjectCommand({
+        ...this.#attributes,
+        ...conditionHeaders(condition),
+        Bucket: this.#name,
+        Key: to,
+        CopySource: this.#source(from),
+        CopySourceIfMatch: etag,
+        MetadataDirective: 'REPLACE',
+      }),
+    )
+  }
+
+  async remove(key: string): Promise<void> {
+    await this.#client.send(new DeleteObjectCommand({ Bucket: this.#name, Key: key }))
+  }
+
+  /** @param keys up to a thousand; those that are not there do no harm */
+  async removeAll(keys: readonly string[]): Promise<void> {
+    if (keys.length === 0) return
+    const { Errors = [] } = await this.#client.send(
+      new DeleteObjectsCommand({
+        Bucket: this.#name,
+        Delete: { Objects: keys.map((Key) => ({ Key })), Quiet: true },
+      }),
+    )
+    const [first] = Errors.filter(({ Code }) => Code !== 'NoSuchKey')
+    if (first === undefined) return
+    const error = new Error(`${first.Key}: ${first.Message}`)
+    error.name = first.Code ?? 'DeleteObjects'
+    throw error
+  }
+
+  /** Keys in byte order, a page at a time; with a delimiter what is below a folder is one key that ends in `/`. */
+  async *pages(
+    prefix: string,
+    { after, delimiter, pageSize }: { after?: string; delimiter?: '/'; pageSize?: number } = {},
+  ): AsyncIterable<string[]> {
+    let token: string | undefined
+    do {
+      const page = await this.#client.send(
+        new ListObjectsV2Command({
+          Bucket: this.#name,
+          Prefix: prefix,
+          Delimiter: delimiter,
+          StartAfter: token === undefined ? after : undefined,
+          ContinuationToken: token,
+          MaxKeys: pageSize,
+        }),
+      )
+      token = page.IsTruncated === true ? page.NextContinuationToken : undefined
+      const objects = (page.Contents ?? []).map(({ Key = '' }) => Key)
+      const folders = (page.CommonPrefixes ?? []).map(({ Prefix = '' }) => Prefix)
+      yield folders.length === 0 ? objects : [...objects, ...folders].sort()
+    } while (token !== undefined)
+  }
+
+  /** True when there is a key with the prefix. */
+  async holds(prefix: string): Promise<boolean> {
+    for await (const keys of this.pages(prefix, { pageSize: 1 })) return keys.length > 0
+    return false
+  }
+
+  async createUpload(key: string): Promise<string> {
+    const created = await this.#client.send(
+      new CreateMultipartUploadCommand({ ...this.#attributes, Bucket: this.#name, Key: key }),
+    )
+    if (created.UploadId === undefined) throw new Error('the store gave no id to an upload in parts')
+    return created.UploadId
+  }
+
+  /** @param number from 1 */
+  async putPart(
+    { key, uploadId }: Pick<OpenUpload, 'key' | 'uploadId'>,
+    number: number,
+    body: Uint8Array,
+  ): Promise<Part> {
+    const put = await this.#client.send(
+      new UploadPartCommand({
+        Bucket: this.#name,
+        Key: key,
+        UploadId: uploadId,
+        PartNumber: number,
+        Body: body,
+      }),
+    )
+    return { etag: put.ETag ?? '', size: body.byteLength }
+  }
+
+  /** A part that is a range of another object, of the version that has the entity tag. */
+  async copyPart(
+    { key, uploadId }: Pick<OpenUpload, 'key' | 'uploadId'>,
+    number: number,
+    { from, etag, start, end }: { from: string; etag: string; start: number; end: number },
+  ): Promise<Part> {
+    const copied = await this.#client.send(
+      new UploadPartCopyCommand({
+        Bucket: this.#name,
+        Key: key,
+        UploadId: uploadId,
+        PartNumber: number,
+        CopySource: this.#source(from),
+        CopySourceIfMatch: etag,
+        CopySourceRange: `bytes=${start}-${end}`,
+      }),
+    )
+    return { etag: copied.CopyPartResult?.ETag ?? '', size: end - start + 1 }
+  }
+
+  async completeUpload(
+    { key, uploadId }: Pick<OpenUpload, 'key' | 'uploadId'>,
+    parts: readonly Part[],
+    condition?: Condition,
+  ): Promise<string> {
+    const completed = await this.#client.send(
+      new CompleteMultipartUploadCommand({
+        ...conditionHeaders(condition),
+        Bucket: this.#name,
+        Key: key,
+        UploadId: uploadId,
+        MultipartUpload: { Parts: parts.map(({ etag }, index) => ({ ETag: etag, PartNumber: index + 1 })) },
+      }),
+    )
+    return completed.ETag ?? ''
+  }
+
+  async abortUpload({ key, uploadId }: Pick<OpenUpload, 'key' | 'uploadId'>): Promise<void> {
+    await this.#client.send(
+      new AbortMultipartUploadCommand({ Bucket: this.#name, Key: key, UploadId: uploadId }),
+    )
+  }
+
+  /** A page goes on behind the last key: of several uploads to one key some may come to light later. */
+  async *openUploads(prefix: string): AsyncIterable<OpenUpload> {
+    let lastKey: string | undefined
+    do {
+      const page: ListMultipartUploadsCommandOutput = await this.#client.send(
+        new ListMultipartUploadsCommand({ Bucket: this.#name, Prefix: prefix, KeyMarker: lastKey }),
+      )
+      for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
+        if (Key === undefined || UploadId === undefined || !Key.startsWith(prefix)) continue
+        yield { key: Key, uploadId: UploadId, startedAt: Initiated ?? new Date() }
+      }
+      lastKey = page.IsTruncated === true ? page.NextKeyMarker : undefined
+    } while (lastKey !== undefined)
+  }
+
+  /** When the newest part came; undefined when there is none. */
+  async newestPartAt({ key, uploadId }: OpenUpload): Promise<Date | undefined> {
+    let newest: Date | undefined
+    let marker: string | undefined
+    do {
+      const page: ListPartsCommandOutput = await this.#client.send(
+        new ListPartsCommand({
+          Bucket: this.#name,
+          Key: key,
+          UploadId: uploadId,
+          PartNumberMarker: marker,
+        }),
+      )
+      for (const { LastModified } of page.Parts ?? []) {
+        if (LastModified !== undefined && (newest === undefined || LastModified > newest))
+          newest = LastModified
+      }
+      marker = page.IsTruncated === true ? page.NextPartNumberMarker : undefined
+    } while (marker !== undefined)
+    return newest
+  }
+
+  close(): void {
+    this.#client.destroy()
+  }
+
+  #source(key: string): string {
+    return `${this.#name}/${key.split('/').map(encodeURIComponent).join('/')}`
+  }
+}
+
+function conditionHeaders(condition: Condition): { IfNoneMatch?: string; IfMatch?: string } {
+  if (condition === undefined) return {}
+  return 'absent' in condition ? { IfNoneMatch: '*' } : { IfMatch: condition.etag }
+}
+
+/** What is a bucket's default anyhow is not sent: a bucket may refuse to be told. */
+function attributesOf({ encrypt, keyid, objectacl, storageclass }: S3Settings) {
+  return {
+    ContentType: 'application/octet-stream',
+    ...(encrypt && { ServerSideEncryption: keyid === '' ? 'AES256' : 'aws:kms' }),
+    ...(encrypt && keyid !== '' && { SSEKMSKeyId: keyid }),
+    ...(objectacl !== '' && objectacl !== 'private' && { ACL: objectacl }),
+    ...(!['', 'NONE', 'STANDARD'].includes(storageclass) && { StorageClass: storageclass }),
+  } as {
+    ContentType: string
+    ServerSideEncryption?: 'AES256' | 'aws:kms'
+    SSEKMSKeyId?: string
+    ACL?: 'public-read'
+    StorageClass?: 'STANDARD_IA'
+  }
+}

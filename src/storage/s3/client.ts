@@ -1,0 +1,77 @@
+import { Agent as HttpAgent } from 'node:http'
+import { Agent as HttpsAgent } from 'node:https'
+import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
+import { NodeHttpHandler } from '@smithy/node-http-handler'
+import type { Log } from '../../core/log.ts'
+import type { S3Options, S3Settings } from './settings.ts'
+
+const DEFAULT_TIMEOUT_MS = 60_000
+const CONNECTION_TIMEOUT_MS = 5_000
+
+/** Several uploads and downloads at once, each with several requests under way. */
+const MAX_CONNECTIONS = 256
+
+/** The first attempt and its repetitions, between which the SDK waits longer and longer. */
+const MAX_ATTEMPTS = 6
+
+export function createClient(
+  settings: S3Settings,
+  { log, timeoutMs = DEFAULT_TIMEOUT_MS }: S3Options,
+): S3Client {
+  const agentOptions = { keepAlive: true, maxSockets: MAX_CONNECTIONS, scheduling: 'lifo' } as const
+  return new S3Client({
+    ...commonConfig(settings),
+    endpoint: settings.regionendpoint === '' ? undefined : withScheme(settings.regionendpoint, settings),
+    maxAttempts: MAX_ATTEMPTS,
+    logger: loggerFor(settings.loglevel, log),
+    requestHandler: new NodeHttpHandler({
+      connectionTimeout: CONNECTION_TIMEOUT_MS,
+      socketTimeout: timeoutMs,
+      httpAgent: new HttpAgent(agentOptions),
+      httpsAgent: new HttpsAgent({ ...agentOptions, rejectUnauthorized: !settings.skipverify }),
+    }),
+  })
+}
+
+/** One that sends nothing, but signs URLs by which clients fetch for themselves. */
+export function createSigner(settings: S3Settings): S3Client {
+  const endpoint = settings.redirectendpoint || settings.regionendpoint
+  return new S3Client({
+    ...commonConfig(settings),
+    endpoint: endpoint === '' ? undefined : withScheme(endpoint, settings),
+  })
+}
+
+function commonConfig(settings: S3Settings): S3ClientConfig {
+  const { accesskey, secretkey, region, regionendpoint, forcepathstyle, useragent } = settings
+  return {
+    region: region === '' ? 'us-east-1' : region,
+    credentials: accesskey === '' ? undefined : { accessKeyId: accesskey, secretAccessKey: secretkey },
+    forcePathStyle: forcepathstyle ?? regionendpoint !== '',
+    useAccelerateEndpoint: settings.accelerate,
+    useDualstackEndpoint: settings.usedualstack,
+    useFipsEndpoint: settings.usefipsendpoint,
+    customUserAgent: useragent === '' ? undefined : useragent,
+    tls: settings.secure,
+    // Stores that are not Amazon's often know no trailing checksums. What is sent is signed with its SHA-256.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+  }
+}
+
+function withScheme(endpoint: string, { secure }: S3Settings): string {
+  if (/^https?:\/\//.test(endpoint)) return endpoint
+  return `${secure ? 'https' : 'http'}://${endpoint}`
+}
+
+/** Distribution's levels all say which requests are sent; what is in them is never written down. */
+function loggerFor(level: string, log: Log): S3ClientConfig['logger'] {
+  if (level === '' || level === 'off') return undefined
+  const say = (...[entry]: unknown[]) => log.info(described(entry), 'S3 request')
+  return { trace() {}, debug() {}, info: say, warn: say, error: say }
+}
+
+function described(entry: unknown): Record<string, unknown> {
+  const { commandName, metadata, error } = (entry ?? {}) as Record<string, unknown>
+  return { commandName, metadata, error: error instanceof Error ? error.message : undefined }
+}

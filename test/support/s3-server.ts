@@ -1,0 +1,148 @@
+/** Real S3 servers on free ports of 127.0.0.1, each with a folder of its own. */
+import { rm } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
+import { freePort } from './redis-process.ts'
+import { type ServerCommand, ServerProcess } from './server-process.ts'
+import { temporaryFolder } from './temporary-folder.ts'
+import { requireTool } from './tools.ts'
+
+/** The program that a kind of server is. */
+export const s3Tools = { versitygw: 'versitygw', seaweedfs: 'weed' } as const
+
+export type S3Kind = keyof typeof s3Tools
+
+const ACCESS_KEY = 'the-test'
+const SECRET_KEY = 'the secret of the test'
+const REGION = 'us-east-1'
+const PAUSE_MS = 20
+
+export class S3Server implements AsyncDisposable {
+  readonly kind: S3Kind
+  /** Like `http://127.0.0.1:41231`; buckets are the first part of a path. */
+  readonly endpoint: string
+  /** Made already, and empty. */
+  readonly bucket = 'registry'
+  readonly accessKey = ACCESS_KEY
+  readonly secretKey = SECRET_KEY
+  readonly region = REGION
+  /** Past the registry. */
+  readonly client: S3Client
+  readonly #dispose: () => Promise<void>
+
+  private constructor(parts: { kind: S3Kind; endpoint: string; dispose: () => Promise<void> }) {
+    this.kind = parts.kind
+    this.endpoint = parts.endpoint
+    this.#dispose = parts.dispose
+    this.client = new S3Client({
+      endpoint: this.endpoint,
+      region: REGION,
+      forcePathStyle: true,
+      credentials: { accessKeyId: ACCESS_KEY, secretAccessKey: SECRET_KEY },
+    })
+  }
+
+  /** @throws Error when the kind's program is not installed */
+  static async start(kind: S3Kind): Promise<S3Server> {
+    const folder = await temporaryFolder()
+    const { strays = [], ...command } = await commandOf[kind](folder.path)
+    const clean = async () => {
+      await Promise.all(strays.map((path) => rm(path, { force: true })))
+      await folder.remove()
+    }
+    const server = await ServerProcess.start(command).catch(async (error) => {
+      await clean()
+      throw error
+    })
+    const dispose = async () => {
+      await server.kill()
+      await clean()
+    }
+    const started = new S3Server({ kind, endpoint: server.url, dispose })
+    await started.#makeFirstBucket()
+    return started
+  }
+
+  /** The section `s3` of a registry's `storage`. */
+  get settings() {
+    return {
+      accesskey: ACCESS_KEY,
+      secretkey: SECRET_KEY,
+      region: REGION,
+      regionendpoint: this.endpoint,
+      bucket: this.bucket,
+      forcepathstyle: true,
+      secure: false,
+    }
+  }
+
+  async makeBucket(name: string): Promise<void> {
+    await this.client.send(new CreateBucketCommand({ Bucket: name }))
+  }
+
+  /** It says that it is ready a moment before it listens. */
+  async #makeFirstBucket(): Promise<void> {
+    for (;;) {
+      try {
+        return await this.makeBucket(this.bucket)
+      } catch (error) {
+        if (!(error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED')) {
+          await this[Symbol.asyncDispose]()
+          throw error
+        }
+        await delay(PAUSE_MS)
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.client.destroy()
+    await this.#dispose()
+  }
+}
+
+interface S3Command extends ServerCommand {
+  /** What it makes outside its folder. */
+  readonly strays?: readonly string[]
+}
+
+const commandOf: Record<S3Kind, (folder: string) => Promise<S3Command>> = {
+  versitygw: versitygwCommand,
+  seaweedfs: seaweedfsCommand,
+}
+
+async function versitygwCommand(folder: string): Promise<S3Command> {
+  const port = await freePort()
+  return {
+    file: requireTool(s3Tools.versitygw),
+    arguments: ['--quiet', '--keep-alive', '--port', `127.0.0.1:${port}`, 'posix', folder],
+    environment: { ROOT_ACCESS_KEY: ACCESS_KEY, ROOT_SECRET_KEY: SECRET_KEY, VGW_REGION: REGION },
+    // When it is quiet, nothing tells its address.
+    readyUrl: (line) => (line.startsWith('No IAM service') ? `http://127.0.0.1:${port}` : undefined),
+  }
+}
+
+/** Its parts, each of which listens for HTTP and for gRPC. */
+const SEAWEEDFS_PARTS = ['s3', 'master', 'filer', 'volume', 'admin'] as const
+
+async function seaweedfsCommand(folder: string): Promise<S3Command> {
+  const parts = await Promise.all(
+    SEAWEEDFS_PARTS.map(async (name) => ({ name, port: await freePort(), grpcPort: await freePort() })),
+  )
+  return {
+    file: requireTool(s3Tools.seaweedfs),
+    arguments: [
+      ...['-logtostderr', 'mini', '-dir', folder, '-ip', '127.0.0.1', '-ip.bind', '127.0.0.1'],
+      ...['-webdav=false', '-admin.ui=false', '-s3.port.iceberg=0', '-s3.port.lance=0'],
+      ...['-admin.port.legacy=0', '-master.telemetry=false'],
+      ...[`-s3.localSocket=${folder}/s3.sock`, `-filer.localSocket=${folder}/filer.sock`],
+      ...parts.flatMap(({ name, port, grpcPort }) => [
+        `-${name}.port=${port}`,
+        `-${name}.port.grpc=${grpcPort}`,
+      ]),
+    ],
+    environment: { AWS_ACCESS_KEY_ID: ACCESS_KEY, AWS_SECRET_ACCESS_KEY: SECRET_KEY },
+    readyUrl: (line) => /S3 Endpoint: +(http:\S+)/.exec(line)?.[1],
+    strays: parts.map(({ name, grpcPort }) => `/tmp/seaweedfs-${name}-grpc-${grpcPort}.sock`),
+  }
+}
