@@ -125,7 +125,8 @@ export interface Leftover {
 }
 
 export interface AppendOptions {
-  /** How long the file must be. Absent: whatever it is. */
+  /** How long the file must be. A driver that finds another version than it wrote last takes that for another length,
+   *  once. Absent: whatever it is. */
   offset?: number
 }
 

@@ -243,6 +243,23 @@ describe('an upload that another replica has gone on with', () => {
     expect(await filesIn(driver)).toEqual({})
   })
 
+  it('goes on with the bytes it has where a driver knows that they are not what was written', async () => {
+    const { driver, here } = twoReplicas()
+    const { id } = await here.upload()
+    await patch(here, id, 'hello')
+    const folder = `/docker/registry/v2/repositories/a/_uploads/${id}`
+    await driver.delete(folder)
+    await driver.put(`${folder}/data`, Buffer.from('HELLO'))
+    driver.forget()
+    driver.fault = ({ method, path }) =>
+      method === 'append' && driver.count('append') === 1
+        ? new StorageError('OFFSET_INVALID', { path })
+        : undefined
+    expect(await patch(here, id, ', world', 5)).toBe(12)
+    await finish(here, id, 'HELLO, world')
+    expect(await textIn(here, 'HELLO, world')).toBe('HELLO, world')
+  })
+
   it('that was finished there is finished here with the same answer', async () => {
     const { here, there } = twoReplicas()
     const { id } = await here.upload()
