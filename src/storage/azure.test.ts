@@ -44,7 +44,7 @@ describe('the azure driver', () => {
   async function open(changes: Partial<AzureSettings> = {}): Promise<StorageDriver> {
     const { containerName } = container
     const settings = azureSettings({ container: containerName, serviceurl: azurite.serviceUrl, ...changes })
-    const another = await AzureDriver.open(settings, quiet)
+    const another = await AzureDriver.open(settings, { log: quiet })
     opened.push(another)
     return another
   }

@@ -16,7 +16,7 @@ import type {
   StorageDriver,
 } from '../core/storage-driver.ts'
 import { openAppendBlob } from './azure/append-blob.ts'
-import { type AzureConnection, connect } from './azure/client.ts'
+import { type AzureConnection, connect, type TokenSource } from './azure/client.ts'
 import { Conversions } from './azure/conversion.ts'
 import { Copies, requireWhole } from './azure/copy.ts'
 import { azureError, isRefusal, reasonOf } from './azure/errors.ts'
@@ -30,6 +30,12 @@ import { orderedEntries } from './object-store/children.ts'
 
 /** How many blobs of a folder are removed at the same time. */
 const MAX_REMOVALS = 32
+
+export interface AzureOptions {
+  readonly log: Log
+  /** By default Microsoft Entra ID. */
+  readonly tokens?: TokenSource
+}
 
 /** Blobs in a container of Azure Blob Storage, laid out as Distribution's driver has them: what is put is a block blob,
  *  what is appended to an append blob. The service keeps what it has acknowledged and shows it to everybody at once, so
@@ -60,8 +66,8 @@ export class AzureDriver implements StorageDriver {
 
   /** A driver whose container is there and can be read with these credentials.
    *  @throws StorageError which says what is wrong */
-  static async open(settings: AzureSettings, log: Log): Promise<AzureDriver> {
-    const connection = await connect(settings)
+  static async open(settings: AzureSettings, { log, tokens }: AzureOptions): Promise<AzureDriver> {
+    const connection = await connect(settings, tokens)
     const driver = new AzureDriver(connection, settings, log)
     try {
       await isAnyBelow(connection.container, driver.#names.below('/'))

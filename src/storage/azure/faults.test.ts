@@ -46,7 +46,7 @@ beforeEach(async () => {
       serviceurl: `${proxy.endpoint}/${AZURITE_ACCOUNT}`,
       rootdirectory: '',
     }),
-    quiet,
+    { log: quiet },
   )
   proxy.forget()
 })
