@@ -5,6 +5,7 @@ import { processRows } from './rows/process.ts'
 import { pullRows } from './rows/pulls.ts'
 import { pushRows } from './rows/pushes.ts'
 import type { Row, Time } from './rows/row.ts'
+import { s3Rows } from './rows/s3.ts'
 
 export interface Options extends Time {
   readonly rows: readonly Row[]
@@ -20,9 +21,19 @@ export interface Options extends Time {
 /** The command line is wrong. */
 export class UsageError extends Error {}
 
-const allRows: readonly Row[] = [...pullRows, ...pushRows, ...processRows]
+interface Suite {
+  readonly rows: readonly Row[]
+  readonly registries: readonly RegistryId[]
+}
 
-export const usage = `npm run bench -- [options]
+const ordinary: Suite = { rows: [...pullRows, ...pushRows, ...processRows], registries: registryIds }
+const suites: Readonly<Record<string, Suite>> = {
+  s3: { rows: s3Rows, registries: ['entrepot', 'distribution'] },
+}
+
+export const usage = `npm run bench -- [s3] [options]
+
+  s3                    with the content on an S3 server (versitygw) instead of in files
 
   --only <rows>         those whose names contain one of these words, separated by commas
   --registries <names>  in the order of the columns (${registryIds.join(',')})
@@ -31,15 +42,17 @@ export const usage = `npm run bench -- [options]
   --dist                Entrepot from its build (npm run build) instead of its source
   --json <file>         write all that was measured
 
-Rows: ${allRows.map(({ id }) => id).join(', ')}`
+Rows: ${ordinary.rows.map(({ id }) => id).join(', ')}
+Rows on S3: ${s3Rows.map(({ id }) => id).join(', ')}`
 
 /** Throws a `UsageError` that says what is wrong with `args`. */
 export function parseOptions(args: string[]): Options {
-  const values = parse(args)
+  const { values, positionals } = parse(args)
+  const suite = selectSuite(positionals)
   const seconds = positive(values.seconds, '--seconds')
   return {
-    rows: selectRows(values.only),
-    registries: values.registries.split(',').map(toRegistryId),
+    rows: selectRows(suite.rows, values.only),
+    registries: values.registries?.split(',').map(toRegistryId) ?? suite.registries,
     seconds,
     warmUpSeconds: Math.min(2, seconds / 2),
     rounds: positive(values.rounds, '--rounds'),
@@ -52,7 +65,7 @@ export function parseOptions(args: string[]): Options {
 function parse(args: string[]) {
   const options = {
     only: { type: 'string', default: '' },
-    registries: { type: 'string', default: registryIds.join(',') },
+    registries: { type: 'string' },
     seconds: { type: 'string', default: '5' },
     rounds: { type: 'string', default: '3' },
     dist: { type: 'boolean', default: false },
@@ -60,13 +73,21 @@ function parse(args: string[]) {
     help: { type: 'boolean', default: false },
   } as const
   try {
-    return parseArgs({ args, options }).values
+    return parseArgs({ args, options, allowPositionals: true })
   } catch (cause) {
     throw new UsageError(cause instanceof Error ? cause.message : `${cause}`)
   }
 }
 
-function selectRows(only: string): Row[] {
+function selectSuite([name, ...others]: string[]): Suite {
+  if (name === undefined) return ordinary
+  const suite = suites[name]
+  if (suite === undefined || others.length > 0)
+    throw new UsageError(`${[name, ...others].join(' ')}: unknown`)
+  return suite
+}
+
+function selectRows(allRows: readonly Row[], only: string): Row[] {
   const words = only.split(',')
   const rows = allRows.filter(({ id }) => words.some((word) => id.includes(word)))
   if (rows.length === 0) throw new UsageError(`--only ${only}: there is no such row`)

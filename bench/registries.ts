@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { hashSync } from '@node-rs/bcrypt'
+import type { S3Server } from '../test/support/s3-server.ts'
 
 export const registryIds = ['entrepot', 'distribution', 'bare'] as const
 export type RegistryId = (typeof registryIds)[number]
@@ -19,6 +20,10 @@ export interface Variant {
   readonly cache?: 'none' | 'redis'
   /** Where Redis is, for a cache in it. */
   readonly redisAddress?: string
+  /** Where the content is; without it, in files. */
+  readonly storage?: 's3'
+  /** The S3 server that belongs to this server alone. */
+  readonly s3?: S3Server
   readonly accessLog?: boolean
   /** Who may do what: without it, everybody everything. */
   readonly access?: AccessVariant
@@ -77,12 +82,12 @@ function distributionVersion(): string | undefined {
 /** Writes the one configuration that both registries take (JSON is YAML) and returns its path. */
 function writeConfiguration(folder: string, port: number, variant: Variant): string {
   const path = join(folder, 'config.yml')
-  const { cache = 'inmemory', redisAddress, accessLog = false, access } = variant
+  const { cache = 'inmemory', redisAddress, accessLog = false, access, s3 } = variant
   const configuration = {
     version: '0.1',
     log: accessLog ? { level: 'info', formatter: 'json' } : { level: 'error', accesslog: { disabled: true } },
     storage: {
-      filesystem: { rootdirectory: join(folder, 'data') },
+      ...(s3 ? s3Configuration(s3) : { filesystem: { rootdirectory: join(folder, 'data') } }),
       cache: { blobdescriptor: cache },
       delete: { enabled: true },
       maintenance: { uploadpurging: { enabled: false } },
@@ -94,6 +99,18 @@ function writeConfiguration(folder: string, port: number, variant: Variant): str
   writeFileSync(path, JSON.stringify(configuration))
   return path
 }
+
+/** Content comes through the registry, never from the server behind it. */
+function s3Configuration({ endpoint, bucket, accessKey, secretKey, region }: S3Server) {
+  const place = { regionendpoint: endpoint, region, bucket, forcepathstyle: true, secure: false }
+  return {
+    s3: { ...place, accesskey: accessKey, secretkey: secretKey, chunksize: S3_CHUNK_BYTES },
+    redirect: { disable: true },
+  }
+}
+
+/** What Distribution takes unless told otherwise. */
+const S3_CHUNK_BYTES = 10 * 1024 ** 2
 
 /** The one user of a registry that asks who one is. */
 export const LOGIN = { name: 'bench', password: 'not a secret either' }

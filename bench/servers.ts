@@ -5,6 +5,7 @@ import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { S3Server } from '../test/support/s3-server.ts'
 import { freePort } from './free-port.ts'
 import { startRedis } from './redis.ts'
 import type { Registry, Variant } from './registries.ts'
@@ -33,23 +34,28 @@ process.on('exit', () => {
 
 const startTimeoutMs = 10_000
 const pollMs = 2
+/** Distribution's S3 driver refuses to start where it finds this variable of the AWS SDK. */
+const ENVIRONMENT = { ...process.env, AWS_CA_BUNDLE: '' }
 /** One that asks who one is says so. */
 const ANSWERS = [200, 401]
 
-/** Starts a server, and a Redis for its cache where the variant wants one, and waits until it answers. */
+/** Starts a server, with a Redis for its cache and an S3 server for its content where the variant wants them, and waits
+ *  until it answers. */
 export async function startServer(registry: Registry, variant: Variant = {}): Promise<Server> {
   workFolder ??= mkdtempSync(join(tmpdir(), 'entrepot-bench-'))
   const folder = join(workFolder, `${++started}`)
   mkdirSync(folder)
   const port = await freePort()
   const redis = variant.cache === 'redis' ? await startRedis(folder) : undefined
-  const [program, ...args] = registry.command(folder, port, { ...variant, redisAddress: redis?.address })
+  const s3 = variant.storage === 's3' ? await S3Server.start('versitygw') : undefined
+  const [program, ...args] = registry.command(folder, port, { ...variant, redisAddress: redis?.address, s3 })
   const startedAt = performance.now()
-  const child = spawn(program!, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(program!, args, { stdio: ['ignore', 'ignore', 'pipe'], env: ENVIRONMENT })
   const ended = failOnExit(child, registry)
   const stop = async (): Promise<void> => {
     await end(child)
     await redis?.stop()
+    await s3?.[Symbol.asyncDispose]()
     rmSync(folder, { recursive: true, force: true })
   }
   try {

@@ -32,6 +32,11 @@ export const processRows: Row[] = [
     title: `peak memory (RSS), ${atOnce} uploads and ${atOnce} downloads of 256 MiB at once`,
     measure: measureUnderLoad,
   },
+  {
+    id: 'memory-uploads',
+    title: `peak memory (RSS), ${atOnce} uploads of 256 MiB at once`,
+    measure: measureUploads,
+  },
 ]
 
 async function measureIdle(server: Server): Promise<Figure[]> {
@@ -72,12 +77,30 @@ async function measureUnderLoad(server: Server): Promise<Figure[]> {
     await Promise.race([uploads, downloads.failed])
     const milliseconds = performance.now() - startedAt
     return [
-      { label: 'peak RSS', unit: 'MB', value: (await peakResidentBytes(server.pid)) / 1e6 },
-      { label: 'uploaded', unit: 'GB/s', value: (atOnce * transferBytes) / 1e6 / milliseconds },
+      ...(await uploadFigures(server, milliseconds)),
       { label: 'downloaded', unit: 'GB/s', value: downloads.bytes / 1e6 / milliseconds },
     ]
   } finally {
     downloads.stop()
     client.close()
   }
+}
+
+async function measureUploads(server: Server): Promise<Figure[]> {
+  const client = new RegistryClient(server.port)
+  const contents = streamedContents(atOnce, transferBytes)
+  try {
+    const startedAt = performance.now()
+    await Promise.all(contents.map((content) => client.pushStream('bench/memory', content)))
+    return await uploadFigures(server, performance.now() - startedAt)
+  } finally {
+    client.close()
+  }
+}
+
+async function uploadFigures(server: Server, milliseconds: number): Promise<Figure[]> {
+  return [
+    { label: 'peak RSS', unit: 'MB', value: (await peakResidentBytes(server.pid)) / 1e6 },
+    { label: 'uploaded', unit: 'GB/s', value: (atOnce * transferBytes) / 1e6 / milliseconds },
+  ]
 }

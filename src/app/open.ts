@@ -21,6 +21,7 @@ import type { Certificates } from '../tls/certificates.ts'
 import { formatAddress, tcpOptions } from './addresses.ts'
 import { manifestPolicy } from './settings.ts'
 import { openDriver } from './storage.ts'
+import { wrapDriver } from './storage-middleware.ts'
 
 /** What a process that serves beside others has in common with them. */
 export interface Company {
@@ -74,7 +75,10 @@ export async function openRegistry(
   config: Config,
   { metrics, company, log }: RegistryParts,
 ): Promise<StoredRegistry> {
-  const driver = await openMeteredDriver(config, { metrics, log })
+  const driver = await meterDriver(
+    await wrapDriver(await openDriver(config.storage, log), config, log),
+    metrics,
+  )
   const cache = await openCache(config, { metrics, log }).catch(async (error) => {
     await driver.close()
     throw error
@@ -103,15 +107,12 @@ export async function openUncachedRegistry(
   config: Config,
   { metrics, locks, log }: { metrics: Metrics | undefined; locks: Locks; log: Log },
 ): Promise<StoredRegistry> {
-  const driver = await openMeteredDriver(config, { metrics, log })
+  // Nobody is sent anywhere from here, so no middleware is asked.
+  const driver = await meterDriver(await openDriver(config.storage, log), metrics)
   return new StoredRegistry({ driver, policy: manifestPolicy(config), locks, log })
 }
 
-async function openMeteredDriver(
-  { storage }: Config,
-  { metrics, log }: { metrics: Metrics | undefined; log: Log },
-): Promise<StorageDriver> {
-  const driver = await openDriver(storage, log)
+async function meterDriver(driver: StorageDriver, metrics: Metrics | undefined): Promise<StorageDriver> {
   if (metrics === undefined) return driver
   const { MeteredDriver } = await import('../observability/metered-driver.ts')
   return new MeteredDriver(driver, metrics.storageTimer(driver.name))

@@ -1,7 +1,8 @@
 /** From a configuration to what the parts of a registry want to know of it. */
-import { BlockList, isIPv6 } from 'node:net'
 import type { Config } from '../config/schema.ts'
 import { type ManifestPolicy, NO_VALIDATION } from '../core/manifest/policy.ts'
+import { networkList } from '../core/networks.ts'
+import { Redirects } from '../http/redirects.ts'
 import { defaultLimits, type HttpSettings } from '../http/settings.ts'
 import type { TlsSettings } from '../http/tls-settings.ts'
 import type { Certificates } from '../tls/certificates.ts'
@@ -26,11 +27,11 @@ export function httpSettings({ http, storage, log, catalog, tags }: Config): Htt
     prefix: http.prefix,
     publicUrl: http.host,
     relativeUrls: http.relativeurls,
-    trustedProxies: blockList(http.trustedproxies),
+    trustedProxies: networkList(http.trustedproxies),
     extraHeaders: lowerCaseNames(http.headers),
     deleteEnabled: storage.delete.enabled,
     readOnly: storage.maintenance.readonly.enabled,
-    redirect: !storage.redirect.disable,
+    redirects: redirects(storage.redirect),
     maxCatalogEntries: catalog.maxentries,
     maxTags: tags.maxtags,
     accessLog: !log.accesslog.disabled,
@@ -61,14 +62,6 @@ function lowerCaseNames(headers: Config['http']['headers']): Record<string, stri
   return Object.fromEntries(Object.entries(headers).map(([name, values]) => [name.toLowerCase(), values]))
 }
 
-/** From addresses and CIDR ranges, checked when the configuration was. */
-function blockList(entries: readonly string[]): BlockList {
-  const list = new BlockList()
-  for (const entry of entries) {
-    const [address = '', bits] = entry.split('/')
-    const family = isIPv6(address) ? 'ipv6' : 'ipv4'
-    if (bits === undefined) list.addAddress(address, family)
-    else list.addSubnet(address, Number(bits), family)
-  }
-  return list
+function redirects({ disable, except }: Config['storage']['redirect']): Redirects | undefined {
+  return disable ? undefined : new Redirects({ addresses: except.addresses, userAgents: except.useragents })
 }

@@ -47,6 +47,14 @@ export const configSchema = z
     ({ http, storage }) => storage.inmemory === undefined || http.workers === 1 || http.workers === 'auto',
     { path: ['http', 'workers'], error: '1 or auto, as storage.inmemory is in the memory of one process' },
   )
+  .check(({ value: { middleware, storage }, issues }) => {
+    for (const [index, { name, disabled }] of middleware.storage.entries()) {
+      if (disabled || name !== 'cloudfront' || storage.s3 !== undefined) continue
+      const path = ['middleware', 'storage', index, 'name']
+      const message = 'found cloudfront, which has its content from a bucket; accepted: over storage.s3 only'
+      issues.push({ code: 'custom', path, message, input: name })
+    }
+  })
   .refine(({ storage, redis }) => storage?.cache?.blobdescriptor !== 'redis' || hasAddress(redis), {
     path: ['redis'],
     when: ({ value }) => typeof value === 'object',

@@ -33,11 +33,6 @@ const REFUSED: readonly Row[] = [
     why: 'is not served: it may decide what is shown and taken',
     when: hasEnabledEntry,
   },
-  {
-    path: 'middleware.storage',
-    why: 'is not served yet: it decides where content comes from',
-    when: hasEnabledEntry,
-  },
 ]
 
 const NOT_SERVED = 'is not served yet and has no effect'

@@ -3,7 +3,7 @@ import type { Descriptor, ReferrerDescriptor } from './descriptor.ts'
 import type { Digest, DigestAlgorithm } from './digest.ts'
 import type { Manifest } from './manifest/manifest.ts'
 import type { RepositoryName, Tag } from './reference.ts'
-import type { ByteRange } from './storage-driver.ts'
+import type { ByteRange, RedirectedClient } from './storage-driver.ts'
 
 /** Where a list goes on: names behind `after`, in byte order. */
 export interface Page {
@@ -77,7 +77,7 @@ export interface Blob {
   /** **A chunk is valid only until the next one is asked for.** */
   read(options?: { range?: ByteRange; signal?: AbortSignal }): AsyncIterable<Uint8Array>
   /** Where the client can fetch it by itself, or undefined. */
-  redirectUrl(): Promise<URL | undefined>
+  redirectUrl(client: RedirectedClient): Promise<URL | undefined>
 }
 
 export interface UploadAppendOptions {

@@ -1,17 +1,18 @@
 import type { IncomingMessage } from 'node:http'
-import { type BlockList, isIP, isIPv6 } from 'node:net'
+import { type BlockList, isIP } from 'node:net'
+import { isWithin } from '../core/networks.ts'
 
 /** The address that a request comes from: the other end of its connection, or whom the trusted proxies there say they
  *  speak for; a unix socket has no address, and whoever may open it is a proxy. Of a list of addresses, the last that is no
  *  trusted proxy: what stands before it anybody can write. */
 export function clientAddress(request: IncomingMessage, trustedProxies: BlockList): string {
   const peer = plain(request.socket.remoteAddress ?? '')
-  if (peer !== '' && !isIn(trustedProxies, peer)) return peer
+  if (peer !== '' && !isWithin(trustedProxies, peer)) return peer
   let client = peer
   for (const address of forwardedFor(request).reverse()) {
     if (isIP(address) === 0) return client
     client = address
-    if (!isIn(trustedProxies, address)) return client
+    if (!isWithin(trustedProxies, address)) return client
   }
   return client
 }
@@ -33,8 +34,4 @@ function withoutPort(address: string): string {
 /** IPv4 as such, also where the socket is one of IPv6. */
 function plain(address: string): string {
   return address.replace(/^::ffff:(?=\d+\.)/i, '')
-}
-
-function isIn(list: BlockList, address: string): boolean {
-  return isIP(address) !== 0 && list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
 }

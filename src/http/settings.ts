@@ -1,4 +1,5 @@
 import type { BlockList } from 'node:net'
+import type { Redirects } from './redirects.ts'
 
 /** What the wire needs to know of the configuration. */
 export interface HttpSettings {
@@ -14,8 +15,8 @@ export interface HttpSettings {
   readonly extraHeaders: Readonly<Record<string, string[]>>
   readonly deleteEnabled: boolean
   readonly readOnly: boolean
-  /** Blobs are handed to the storage's own URLs where it has them. */
-  readonly redirect: boolean
+  /** Which clients are sent to the storage's own URLs, where it has them; undefined for none. */
+  readonly redirects: Redirects | undefined
   readonly maxCatalogEntries: number
   readonly maxTags: number
   readonly accessLog: boolean

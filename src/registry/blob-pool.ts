@@ -1,7 +1,7 @@
 import { type Digest, digestOf } from '../core/digest.ts'
 import { isPathNotFound, RegistryError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
-import type { ByteRange, ReadOptions, StorageDriver } from '../core/storage-driver.ts'
+import type { ByteRange, ReadOptions, RedirectedClient, StorageDriver } from '../core/storage-driver.ts'
 import { blobPath } from './paths.ts'
 import type { SmallContent } from './small-content.ts'
 
@@ -56,8 +56,8 @@ export class BlobPool {
       : this.#storage.read(blobPath(canonical), { range: asked, signal })
   }
 
-  redirectUrl(canonical: Digest): Promise<URL | undefined> {
-    return this.#storage.redirectUrl(blobPath(canonical))
+  redirectUrl(canonical: Digest, client: RedirectedClient): Promise<URL | undefined> {
+    return this.#storage.redirectUrl(blobPath(canonical), client)
   }
 
   /** A small blob, whole and checked; undefined when there is none, or when what stands there is damaged. */

@@ -5,7 +5,7 @@ import { CANONICAL, type Digest } from '../core/digest.ts'
 import { isPathNotFound, RegistryError } from '../core/errors.ts'
 import type { RepositoryName } from '../core/reference.ts'
 import type { Blob, BlobService, BlobUpload, MountSource, Page, UploadOptions } from '../core/registry.ts'
-import type { ByteRange, StorageDriver } from '../core/storage-driver.ts'
+import type { ByteRange, RedirectedClient, StorageDriver } from '../core/storage-driver.ts'
 import type { BlobPool } from './blob-pool.ts'
 import { StoredUpload, type UploadContext } from './blob-upload.ts'
 import type { LinkSet } from './links.ts'
@@ -199,8 +199,8 @@ class PooledBlob implements Blob {
     return this.#pool.read({ canonical: this.#canonical, size }, options)
   }
 
-  redirectUrl(): Promise<URL | undefined> {
-    return this.#pool.redirectUrl(this.#canonical)
+  redirectUrl(client: RedirectedClient): Promise<URL | undefined> {
+    return this.#pool.redirectUrl(this.#canonical, client)
   }
 }
 

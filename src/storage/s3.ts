@@ -25,6 +25,7 @@ import {
   describe,
   isConditionFailed,
   isCutShort,
+  isFolderInTheWay,
   isMissing,
   isNoSuchUpload,
   storageError,
@@ -37,8 +38,9 @@ import { type Beginning, S3Writer } from './s3/writer.ts'
 /** How long a client may use the URL it is sent to. */
 const REDIRECT_SECONDS = 20 * 60
 
-/** How often a small object is asked for whose bytes end too early. */
-const MAX_GET_ATTEMPTS = 3
+/** How often is tried what may go better a moment later, though the SDK does not try it again by itself: to get an object whose
+ *  bytes ended too early, to put one where a gateway to a file system is about to remove a folder. */
+const MAX_ATTEMPTS = 3
 
 export interface S3Parts {
   readonly settings: S3Settings
@@ -100,10 +102,9 @@ export class S3Driver implements StorageDriver {
     return this.#translated(path, async () => {
       for (let attempt = 1; ; attempt++) {
         try {
-          const { Body } = await this.#bucket.get(key)
-          return (await Body?.transformToByteArray()) ?? new Uint8Array()
+          return await this.#bucket.content(key)
         } catch (error) {
-          if (!isCutShort(error) || attempt === MAX_GET_ATTEMPTS) throw error
+          if (!isCutShort(error) || attempt === MAX_ATTEMPTS) throw error
         }
       }
     })
@@ -124,7 +125,15 @@ export class S3Driver implements StorageDriver {
   async put(path: string, content: Uint8Array, { after }: PutOptions = {}): Promise<void> {
     const key = this.#key(path)
     await after
-    await this.#translated(path, () => this.#bucket.put(key, content))
+    await this.#translated(path, async () => {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await this.#bucket.put(key, content)
+        } catch (error) {
+          if (!isFolderInTheWay(error) || attempt === MAX_ATTEMPTS) throw error
+        }
+      }
+    })
   }
 
   async append(path: string, { offset }: AppendOptions = {}): Promise<FileWriter> {
@@ -256,8 +265,7 @@ export class S3Driver implements StorageDriver {
 
   async #beginningWith(key: string, { size, etag }: KnownObject): Promise<Beginning> {
     if (size >= this.#settings.chunksize) return { kind: 'large', size, etag }
-    const { Body } = await this.#bucket.get(key, { etag })
-    return { kind: 'small', etag, content: (await Body?.transformToByteArray()) ?? new Uint8Array() }
+    return { kind: 'small', etag, content: await this.#bucket.content(key, { etag }) }
   }
 
   async #copy(wanted: {

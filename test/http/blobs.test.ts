@@ -1,8 +1,6 @@
 /** OCI Distribution Specification 1.1, "Pulling blobs" and "Deleting blobs"; RFC 9110 sections 13 and 14. */
 import { expect, test } from 'vitest'
 import { digestOf } from '../../src/core/digest.ts'
-import type { StorageDriver } from '../../src/core/storage-driver.ts'
-import { MemoryDriver } from '../../src/storage/memory.ts'
 import { type Answer, HttpRegistry, refusal } from '../support/http-registry.ts'
 
 const bytes = Buffer.from('0123456789abcdef')
@@ -227,20 +225,4 @@ test('deleting can be switched off', async () => {
   expect(refusal(answer)).toBe('405 UNSUPPORTED')
   expect(answer.headers.allow).toBe('GET, HEAD')
   expect((await registry.send(`HEAD ${path}`)).status).toBe(200)
-})
-
-test('a driver with URLs of its own serves the bytes itself, unless that is switched off', async () => {
-  const driver: StorageDriver = Object.assign(new MemoryDriver(), {
-    redirectUrl: async (path: string) => new URL(`https://bucket.example${path}?signed`),
-  })
-  await using registry = await HttpRegistry.start({ driver })
-  await registry.client.pushBlob('a', bytes)
-  const redirected = await registry.send(`GET ${path}`)
-  expect([redirected.status, redirected.body.length]).toEqual([307, 0])
-  expect(redirected.headers['docker-content-digest']).toBe(digest)
-  expect(redirected.headers.location).toMatch(/^https:\/\/bucket\.example\/.*\?signed$/)
-  const asked = await registry.send(`HEAD ${path}`)
-  expect([asked.status, asked.headers['content-length']]).toEqual([200, String(bytes.length)])
-  await using direct = await HttpRegistry.start({ driver, settings: { redirect: false } })
-  expect((await direct.send(`GET ${path}`)).body).toEqual(bytes)
 })

@@ -13,6 +13,7 @@ import type { Log } from '../../src/core/log.ts'
 import { DEFAULT_POLICY, type ManifestPolicy } from '../../src/core/manifest/policy.ts'
 import type { RequestObserver } from '../../src/core/request-observer.ts'
 import type { StorageDriver } from '../../src/core/storage-driver.ts'
+import { Redirects } from '../../src/http/redirects.ts'
 import { HttpServer } from '../../src/http/server.ts'
 import { defaultLimits, type HttpLimits, type HttpSettings } from '../../src/http/settings.ts'
 import type { TlsSettings } from '../../src/http/tls-settings.ts'
@@ -144,7 +145,7 @@ function settingsOf({ settings, limits }: HttpRegistryOptions): HttpSettings {
     extraHeaders: {},
     deleteEnabled: true,
     readOnly: false,
-    redirect: true,
+    redirects: new Redirects(),
     maxCatalogEntries: 1000,
     maxTags: 1000,
     accessLog: true,

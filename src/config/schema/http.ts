@@ -10,6 +10,7 @@ import {
   flag,
   integer,
   list,
+  network,
   optionalSection,
   optionalSectionOf,
   readInteger,
@@ -149,13 +150,6 @@ export function isPublicUrl(found: unknown): boolean {
   return typeof found === 'string' && URL.canParse(found) && /^https?:/i.test(found)
 }
 
-const network = scalar('an IP address or a CIDR range such as 10.0.0.0/8', (found) => {
-  const [address = '', bits, ...rest] = String(found).split('/')
-  const maxBits = { 0: -1, 4: 32, 6: 128 }[isIP(address)]!
-  const isRange = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= maxBits)
-  return maxBits > 0 && isRange && rest.length === 0 ? String(found) : undefined
-})
-
 const MAX_WORKERS = 1024
 
 const workers = scalar(`a whole number from 1 to ${MAX_WORKERS}, or auto`, (found) => {
@@ -185,7 +179,7 @@ const httpKeys = z
     /** Milliseconds that running requests have to finish once the process is told to stop. */
     draintimeout: duration().or(30_000),
     /** Whose `X-Forwarded-*` headers are believed. */
-    trustedproxies: list(network.required()),
+    trustedproxies: list(network().required()),
     headers: headers(),
     tls,
     debug,

@@ -2,6 +2,7 @@
  *  what it accepts. YAML's null and an absent key are the same thing: the key's default. */
 
 import { z } from 'zod'
+import { isNetwork } from '../../core/networks.ts'
 import { parseDuration, parseSize } from '../units.ts'
 
 /** A scalar key, to be completed by what stands where the configuration has none. */
@@ -97,6 +98,13 @@ export function size({ min = 0, minText = '' } = {}): Scalar<number> {
 /** One of several words, in whatever case. */
 export function choice<const T extends string>(...words: readonly T[]): Scalar<T> {
   return scalar(words.join(', '), (found) => words.find((word) => word === String(found).toLowerCase()))
+}
+
+/** An IP address or a range of them, as text. */
+export function network(): Scalar<string> {
+  return scalar('an IP address or a CIDR range such as 10.0.0.0/8', (found) =>
+    isNetwork(String(found)) ? String(found) : undefined,
+  )
 }
 
 /** An absolute URL of the web. The text is kept as it was written. */

@@ -1,5 +1,5 @@
-/** `middleware`: what wraps the registry, its repositories and its storage. The options of those that Distribution has
- *  are checked; of others only their maker knows them. */
+/** `middleware`: what wraps the registry, its repositories and its storage. Of storage middlewares there are those that
+ *  Distribution has. */
 
 import { z } from 'zod'
 import {
@@ -9,6 +9,7 @@ import {
   filledText,
   flag,
   list,
+  scalar,
   section,
   sectionOf,
   table,
@@ -16,33 +17,100 @@ import {
   url,
 } from './key.ts'
 
-const storageOptions: Record<string, z.ZodType> = {
-  cloudfront: section({
-    baseurl: filledText('the URL of a distribution').required(),
-    privatekey: filledText('the path of a key').required(),
-    keypairid: text().required(),
-    duration: duration().or(20 * 60_000),
-    ipfilteredby: choice('none', 'aws', 'awsregion').or('none'),
-    awsregion: text().or(''),
-    updatefrequency: duration().or(12 * 3_600_000),
-    /** As an early release spelled it. */
-    updatefrenquency: duration().optional(),
-    iprangesurl: url().or('https://ip-ranges.amazonaws.com/ip-ranges.json'),
-  }),
-  redirect: section({ baseurl: url().required() }),
-  rewrite: section({ scheme: text().or(''), host: text().or(''), trimpathprefix: text().or('') }),
+/** Without a scheme it is https, as in Distribution. */
+const distributionUrl = scalar('the URL of a distribution, such as https://abc.cloudfront.net', (found) => {
+  const written = String(found)
+  const full = written.includes('://') ? written : `https://${written}`
+  return written !== '' && URL.canParse(full) && /^https?:\/\//i.test(full) ? full : undefined
+})
+
+const cloudfront = section({
+  baseurl: distributionUrl.required(),
+  /** The path of a file in PEM. */
+  privatekey: filledText('the path of a key').required(),
+  keypairid: filledText('the id of a public key, as CloudFront lists it').required(),
+  /** Milliseconds that a URL is good for. */
+  duration: duration({ min: 1000, minText: ', at least 1s' }).or(20 * 60_000),
+  /** Which clients go to the bucket itself. */
+  ipfilteredby: choice('none', 'aws', 'awsregion').or('none'),
+  /** With commas between them. */
+  awsregion: text().or(''),
+  /** Milliseconds. */
+  updatefrequency: duration({ min: 60_000, minText: ', at least 1m' }).or(12 * 3_600_000),
+  /** As an early release spelled it. */
+  updatefrenquency: duration({ min: 60_000, minText: ', at least 1m' }).optional(),
+  iprangesurl: url().or('https://ip-ranges.amazonaws.com/ip-ranges.json'),
+})
+  .refine(({ ipfilteredby, awsregion }) => ipfilteredby !== 'awsregion' || regionsOf(awsregion).length > 0, {
+    path: ['awsregion'],
+    error: 'names of regions, such as us-east-1, us-east-2: ipfilteredby is awsregion',
+  })
+  .transform(({ updatefrenquency, awsregion, ...rest }) => ({
+    ...rest,
+    regions: regionsOf(awsregion),
+    updatefrequency: updatefrenquency ?? rest.updatefrequency,
+  }))
+
+function regionsOf(written: string): string[] {
+  return written
+    .split(',')
+    .map((region) => region.trim().toLowerCase())
+    .filter(Boolean)
 }
 
+const webScheme = scalar('http or https', (found) =>
+  ['', 'http', 'https'].find((scheme) => scheme === String(found).toLowerCase()),
+)
+
+const hostAndPort = scalar('a host such as cdn.example.com or cdn.example.com:8443', (found) => {
+  const host = String(found)
+  return host === '' || (/^[^\s/?#@\\]+$/.test(host) && URL.canParse(`https://${host}`)) ? host : undefined
+})
+
+const STORAGE_OPTIONS = {
+  cloudfront,
+  redirect: section({ baseurl: url().required() }),
+  rewrite: section({
+    scheme: webScheme.or(''),
+    host: hostAndPort.or(''),
+    trimpathprefix: text().or(''),
+  }),
+}
+
+type StorageMiddlewareName = keyof typeof STORAGE_OPTIONS
+
+/** What is disabled is there too: an entry keeps its number, by which messages name it. */
+type StorageMiddleware =
+  | { name: string; disabled: true }
+  | {
+      [Name in StorageMiddlewareName]: {
+        name: Name
+        disabled: false
+        options: z.output<(typeof STORAGE_OPTIONS)[Name]>
+      }
+    }[StorageMiddlewareName]
+
+const NAME_FORM = 'the name of a middleware'
+
 const entry = z.strictObject({
-  name: filledText('the name of a middleware').required(),
+  name: filledText(NAME_FORM).required(),
   disabled: flag().or(false),
   options: table(anything()),
 })
 
-const storageEntry = entry.superRefine(({ name, disabled, options }, context) => {
-  const checked = disabled ? undefined : storageOptions[name]?.safeParse(options)
-  for (const issue of checked?.error?.issues ?? [])
-    context.addIssue({ ...issue, path: ['options', ...issue.path] } as Parameters<typeof context.addIssue>[0])
+const storageEntry = entry.transform(({ name, disabled, options }, context): StorageMiddleware => {
+  if (disabled) return { name, disabled }
+  if (!Object.hasOwn(STORAGE_OPTIONS, name)) {
+    const message = `${Object.keys(STORAGE_OPTIONS).join(', ')}; others are not served`
+    context.issues.push({ code: 'custom', path: ['name'], message, input: name })
+    return z.NEVER
+  }
+  const checked = STORAGE_OPTIONS[name as StorageMiddlewareName].safeParse(options, { jitless: true })
+  if (checked.success) return { name, disabled, options: checked.data } as StorageMiddleware
+  for (const issue of checked.error.issues) {
+    context.issues.push({ ...issue, path: ['options', ...issue.path], input: options } as z.core.$ZodRawIssue)
+  }
+  return z.NEVER
 })
 
 export const middleware = section({

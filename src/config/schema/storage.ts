@@ -9,6 +9,8 @@ import {
   filledText,
   flag,
   integer,
+  list,
+  network,
   optionalSection,
   section,
   sectionOf,
@@ -112,7 +114,15 @@ const storageKeys = z
     oss: table(anything()).optional(),
     cache,
     delete: section({ enabled: flag().or(false) }),
-    redirect: section({ disable: flag().or(false) }),
+    redirect: section({
+      disable: flag().or(false),
+      /** Clients whom blobs are sent to all the same. */
+      except: section({
+        addresses: list(network().required()),
+        /** `*` stands for any text. */
+        useragents: list(filledText('a user agent such as containerd/*').required()),
+      }),
+    }),
     tag: section({ concurrencylimit: integer({ min: 0 }).optional() }),
     maintenance,
   })

@@ -18,17 +18,26 @@ async function openBlob(exchange: Exchange, digest: Digest): Promise<Reply> {
 
 function replyTo(exchange: Exchange, blob: Blob): Reply | Promise<Reply> {
   const { request, isHead, settings } = exchange
-  if (isHead || !settings.redirect || blob.content !== undefined) {
-    return blobReply(blob, { headers: request.headers, isHead })
-  }
-  return redirectOrReply(exchange, blob)
+  const { redirects } = settings
+  const isSent =
+    isHead ||
+    redirects === undefined ||
+    blob.content !== undefined ||
+    !redirects.suit(exchange, blob.descriptor.digest)
+  return isSent ? blobReply(blob, { headers: request.headers, isHead }) : redirectOrReply(exchange, blob)
 }
 
-/** Bytes that are not in memory are fetched by the client itself, where the storage lets it. */
-async function redirectOrReply({ request }: Exchange, blob: Blob): Promise<Reply> {
-  const url = await blob.redirectUrl()
-  if (url === undefined) return blobReply(blob, { headers: request.headers, isHead: false })
-  return emptyReply(307, { location: url.href, 'docker-content-digest': blob.descriptor.digest })
+/** Bytes that are not in memory are fetched by the client itself, where the storage lets it. Nobody may keep where: such
+ *  a URL is often good for a short time, and for whoever has it. */
+async function redirectOrReply(exchange: Exchange, blob: Blob): Promise<Reply> {
+  // The client's address is worked out only where the storage asks for it.
+  const url = await blob.redirectUrl(exchange)
+  if (url === undefined) return blobReply(blob, { headers: exchange.request.headers, isHead: false })
+  return emptyReply(307, {
+    location: url.href,
+    'docker-content-digest': blob.descriptor.digest,
+    'cache-control': 'no-store',
+  })
 }
 
 export async function deleteBlob(exchange: Exchange): Promise<Reply> {

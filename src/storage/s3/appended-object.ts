@@ -101,9 +101,9 @@ export class AppendedObjects {
 
   async readRecord(key: string): Promise<(Assembly & { etag: string }) | undefined> {
     try {
-      const { Body, ETag = '' } = await this.bucket.get(recordKey(key))
+      const { Body, ETag: etag = '' } = await this.bucket.get(recordKey(key))
       const content = Buffer.from((await Body?.transformToByteArray()) ?? [])
-      return { ...parseRecord(content), etag: ETag }
+      return { ...parseRecord(content), etag }
     } catch (error) {
       if (isMissing(error)) return undefined
       throw error

@@ -75,6 +75,13 @@ export class Bucket {
     return this.#client.send(command, { abortSignal: signal })
   }
 
+  /** A small object, whole. */
+  async content(key: string, options: { etag?: string } = {}): Promise<Buffer> {
+    const { Body } = await this.get(key, options)
+    const { buffer, byteOffset, byteLength } = (await Body?.transformToByteArray()) ?? new Uint8Array()
+    return Buffer.from(buffer, byteOffset, byteLength)
+  }
+
   /** @returns the new object's entity tag */
   async put(
     key: string,

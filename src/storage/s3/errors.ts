@@ -89,6 +89,11 @@ export function isNotImplemented(error: unknown): boolean {
   return nameOf(error) === 'NotImplemented' || status === 501 || status === 400 || status === 405
 }
 
+/** True where a gateway to a file system finds a folder at the key. */
+export function isFolderInTheWay(error: unknown): boolean {
+  return nameOf(error) === 'ExistingObjectIsDirectory'
+}
+
 /** True when an answer's body ended before its end. */
 export function isCutShort(error: unknown): boolean {
   return error instanceof Error && statusOf(error) === undefined && isFromNetwork(error)

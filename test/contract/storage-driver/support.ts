@@ -25,6 +25,11 @@ export async function namesIn(driver: StorageDriver, folder: string, after?: str
   return (await collectAll(driver.list(folder, { after }))).map(({ name }) => name)
 }
 
+/** What stands in a folder, once it is as expected: there are stores that show a folder a little longer than its files. */
+export function expectSoon(driver: StorageDriver, folder: string) {
+  return expect.poll(() => namesIn(driver, folder), { timeout: 10_000 })
+}
+
 /** Appends the chunks to a file and makes them durable. */
 export async function writeFile(driver: StorageDriver, path: string, chunks: Uint8Array[]): Promise<void> {
   const writer = await driver.append(path)

@@ -1,0 +1,81 @@
+import type { Config } from '../config/schema.ts'
+import type { Log } from '../core/log.ts'
+import type { StorageDriver } from '../core/storage-driver.ts'
+
+type Entry = Exclude<Config['middleware']['storage'][number], { disabled: true }>
+type CloudFront = Extract<Entry, { name: 'cloudfront' }>['options']
+
+/** The driver with what decides where clients are sent, in the order of the configuration: each is asked before those in
+ *  front of it. Their code is loaded when they are configured. When one cannot be had, the driver is closed.
+ *  @throws Error that begins with the path of the option */
+export async function wrapDriver(driver: StorageDriver, config: Config, log: Log): Promise<StorageDriver> {
+  let wrapped = driver
+  try {
+    for (const [index, entry] of config.middleware.storage.entries()) {
+      if (!entry.disabled) wrapped = await wrap(wrapped, entry, { config, log, index })
+    }
+    return wrapped
+  } catch (error) {
+    await wrapped.close()
+    throw error
+  }
+}
+
+interface Parts {
+  readonly config: Config
+  readonly log: Log
+  /** Of the entry. */
+  readonly index: number
+}
+
+async function wrap(driver: StorageDriver, entry: Entry, parts: Parts): Promise<StorageDriver> {
+  switch (entry.name) {
+    case 'redirect': {
+      const { RedirectDriver } = await import('../storage/middleware/redirect.ts')
+      return new RedirectDriver(driver, { baseUrl: entry.options.baseurl })
+    }
+    case 'rewrite': {
+      const { RewriteDriver } = await import('../storage/middleware/rewrite.ts')
+      const { scheme, host, trimpathprefix } = entry.options
+      return new RewriteDriver(driver, { scheme, host, trimPathPrefix: trimpathprefix })
+    }
+    case 'cloudfront':
+      return wrapInCloudFront(driver, entry.options, parts)
+  }
+}
+
+async function wrapInCloudFront(
+  driver: StorageDriver,
+  options: CloudFront,
+  { config, log, index }: Parts,
+): Promise<StorageDriver> {
+  const [{ CloudFrontDriver }, { readSigningKey }] = await Promise.all([
+    import('../storage/middleware/cloudfront.ts'),
+    import('../storage/middleware/signing-key.ts'),
+  ])
+  const privateKey = await readSigningKey(options.privatekey).catch((cause) => {
+    throw new Error(`middleware.storage[${index}].options.privatekey: ${cause.message}`, { cause })
+  })
+  return new CloudFrontDriver(driver, {
+    baseUrl: options.baseurl,
+    rootDirectory: config.storage.s3?.rootdirectory ?? '',
+    keyPairId: options.keypairid,
+    privateKey,
+    durationMs: options.duration,
+    direct: await awsRanges(options, log),
+  })
+}
+
+/** Those whose clients go to the bucket itself; undefined where nobody does. */
+async function awsRanges({ ipfilteredby, regions, iprangesurl, updatefrequency }: CloudFront, log: Log) {
+  if (ipfilteredby === 'none') return undefined
+  const { AwsRanges } = await import('../storage/middleware/aws-ranges.ts')
+  const ranges = new AwsRanges({
+    url: iprangesurl,
+    regions: ipfilteredby === 'awsregion' ? regions : [],
+    updateMs: updatefrequency,
+    log,
+  })
+  ranges.start()
+  return ranges
+}
