@@ -26,6 +26,7 @@ import { readBlob } from './azure/reader.ts'
 import type { AzureSettings } from './azure/settings.ts'
 import { Signatures } from './azure/signatures.ts'
 import { BlobWriter } from './azure/writer.ts'
+import { WrittenBlobs } from './azure/written-blobs.ts'
 import { orderedEntries } from './object-store/children.ts'
 
 /** How many blobs of a folder are removed at the same time. */
@@ -47,6 +48,7 @@ export class AzureDriver implements StorageDriver {
   readonly #settings: AzureSettings
   readonly #names: BlobNames
   readonly #signatures: Signatures
+  readonly #written = new WrittenBlobs()
   readonly #copies: Copies
   readonly #conversions: Conversions
 
@@ -56,11 +58,13 @@ export class AzureDriver implements StorageDriver {
     this.#settings = settings
     this.#names = new BlobNames(settings)
     this.#signatures = new Signatures(connection, log)
-    this.#copies = new Copies(connection, this.#signatures, settings)
+    const written = this.#written
+    this.#copies = new Copies({ connection, signatures: this.#signatures, written, settings })
     this.#conversions = new Conversions({
       container: this.#container,
       copies: this.#copies,
       names: this.#names,
+      written,
     })
   }
 
@@ -110,6 +114,7 @@ export class AzureDriver implements StorageDriver {
     const name = this.#names.of(path)
     try {
       await after
+      this.#written.forget(name)
       await this.#container.getBlockBlobClient(name).upload(content, content.byteLength)
     } catch (cause) {
       if (!isRefusal(cause, 'InvalidBlobType')) throw azureError(cause, path)
@@ -122,6 +127,7 @@ export class AzureDriver implements StorageDriver {
       name: this.#names.of(path),
       path,
       offset,
+      written: this.#written,
       convert: (name, found) => this.#conversions.toAppendBlob(name, found),
     })
     return new BlobWriter(await this.#translated(path, opening), path)
@@ -148,8 +154,9 @@ export class AzureDriver implements StorageDriver {
       await this.#translated(from, source!.getProperties())
       return replace
     }
+    this.#written.forget(target!.name)
     const isMoved = await this.#translated(from, this.#copies.copy({ from: source!, to: target!, replace }))
-    if (isMoved && !mayStay) await this.#translated(from, removeBlob(this.#container, source!.name))
+    if (isMoved && !mayStay) await this.#translated(from, this.#removeBlob(source!.name))
     return isMoved
   }
 
@@ -181,7 +188,7 @@ export class AzureDriver implements StorageDriver {
   #leftover(name: string, modifiedAt: Date): Leftover {
     const path = `/${name.slice(this.#names.below('/').length)}`
     const remove = async () => {
-      await this.#translated(path, removeBlob(this.#container, name))
+      await this.#translated(path, this.#removeBlob(name))
     }
     return { path, modifiedAt, remove }
   }
@@ -193,15 +200,24 @@ export class AzureDriver implements StorageDriver {
   /** A file, or all that stands below a folder. */
   async #remove(name: string, holding: readonly string[] | undefined): Promise<void> {
     const limit = pLimit(MAX_REMOVALS)
-    const remove = (below: string) => limit(() => removeBlob(this.#container, below))
+    const remove = (below: string) => limit(() => this.#removeBlob(below))
     if (holding !== undefined) {
       await Promise.all(holding.map((child) => remove(`${name}/${child}`)))
       return
     }
-    if (await removeBlob(this.#container, name)) return
+    if (await this.#removeBlob(name)) return
     for await (const page of pagesBelow(this.#container, `${name}/`)) {
       await Promise.all(page.map((blob) => remove(blob.name)))
     }
+  }
+
+  /** @returns whether it was there */
+  async #removeBlob(name: string): Promise<boolean> {
+    this.#written.forget(name)
+    const { succeeded } = await this.#container
+      .getBlobClient(name)
+      .deleteIfExists({ deleteSnapshots: 'include' })
+    return succeeded
   }
 
   async #translated<T>(path: string, work: Promise<T>): Promise<T> {
@@ -211,10 +227,4 @@ export class AzureDriver implements StorageDriver {
       throw azureError(cause, path)
     }
   }
-}
-
-/** @returns whether it was there */
-async function removeBlob(container: ContainerClient, name: string): Promise<boolean> {
-  const { succeeded } = await container.getBlobClient(name).deleteIfExists({ deleteSnapshots: 'include' })
-  return succeeded
 }

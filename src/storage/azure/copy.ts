@@ -9,6 +9,7 @@ import type { AzureConnection } from './client.ts'
 import { isConditionNotMet, isRefusal } from './errors.ts'
 import type { AzureSettings } from './settings.ts'
 import { isToken, type Signatures } from './signatures.ts'
+import type { BlobState, WrittenBlobs } from './written-blobs.ts'
 
 /** Up to here the service copies while the caller waits ("Copy Blob From URL"), and the copy appears at once. */
 const MAX_SYNCHRONOUS_BYTES = 256 * 1024 * 1024
@@ -23,7 +24,7 @@ export interface CopyOptions {
 }
 
 interface Copy extends CopyOptions {
-  readonly source: BlobGetPropertiesResponse
+  readonly source: BlobState
 }
 
 /** What the SDK's type leaves out. */
@@ -32,32 +33,46 @@ interface CopyState {
   readonly isCompleted?: boolean
 }
 
-type PollSettings = Pick<AzureSettings, 'copy_status_poll_max_retry' | 'copy_status_poll_delay'>
+export interface CopyParts {
+  readonly connection: AzureConnection
+  readonly signatures: Signatures
+  readonly written: WrittenBlobs
+  readonly settings: Pick<AzureSettings, 'copy_status_poll_max_retry' | 'copy_status_poll_delay'>
+}
 
 /** Copies within the container, without bytes passing through here. */
 export class Copies {
-  readonly #connection: AzureConnection
-  readonly #signatures: Signatures
-  readonly #settings: PollSettings
+  readonly #parts: CopyParts
 
-  constructor(connection: AzureConnection, signatures: Signatures, settings: PollSettings) {
-    this.#connection = connection
-    this.#signatures = signatures
-    this.#settings = settings
+  constructor(parts: CopyParts) {
+    this.#parts = parts
   }
 
   /** A small blob appears whole and at once, a large one when the service has copied it, which within an account it
-   *  mostly has when it answers; until then it reads as not there.
+   *  mostly has when it answers; until then it reads as not there. What this process has written itself it does not look
+   *  at first.
    *  @returns false when a blob stands there that was not to be replaced
    *  @throws StorageError PATH_NOT_FOUND; whatever the SDK throws */
   async copy(options: CopyOptions): Promise<boolean> {
-    const copy = { ...options, source: await wholeProperties(options.from) }
+    const { name } = options.from
+    const known = this.#parts.written.get(name)
+    if (known !== undefined) {
+      try {
+        return await this.#copyFrom({ ...options, source: known })
+      } catch (cause) {
+        if (!isConditionNotMet(cause)) throw cause
+        this.#parts.written.forget(name)
+      }
+    }
+    return this.#copyFrom({ ...options, source: await wholeProperties(options.from) })
+  }
+
+  async #copyFrom(copy: Copy): Promise<boolean> {
     try {
       await this.#copyBySize(copy)
     } catch (cause) {
-      if (!options.replace && (isRefusal(cause, 'BlobAlreadyExists') || isConditionNotMet(cause)))
-        return false
-      if (!options.replace || !isRefusal(cause, 'InvalidBlobType')) throw cause
+      if (!copy.replace && (await isThere(copy.to, cause))) return false
+      if (!copy.replace || !isRefusal(cause, 'InvalidBlobType')) throw cause
       await this.#copyOverOtherType(copy)
     }
     return true
@@ -98,7 +113,7 @@ export class Copies {
 
   /** Given up when it was looked at several times in a row without progress. */
   async #untilCopied(to: BlobClient, copyId: string): Promise<void> {
-    const { copy_status_poll_max_retry: mostLooks, copy_status_poll_delay: wait } = this.#settings
+    const { copy_status_poll_max_retry: mostLooks, copy_status_poll_delay: wait } = this.#parts.settings
     let progress: string | undefined
     for (let looks = 1; ; ) {
       await delay(wait * looks)
@@ -114,9 +129,9 @@ export class Copies {
 
   /** Where the service can read the blob: with an account key by a signature, with a token by the token. */
   async #readable(from: BlobClient) {
-    const { credential } = this.#connection
+    const { credential } = this.#parts.connection
     if (credential instanceof StorageSharedKeyCredential) {
-      return { url: String(await this.#signatures.readUrl(from.name)) }
+      return { url: String(await this.#parts.signatures.readUrl(from.name)) }
     }
     if (!isToken(credential)) return { url: from.url }
     const token = await credential.getToken(STORAGE_SCOPE)
@@ -137,8 +152,13 @@ async function wholeProperties(blob: BlobClient): Promise<BlobGetPropertiesRespo
   return properties
 }
 
+/** Whether the copy was refused because a blob stands in the other place, not because the source has changed. */
+async function isThere(to: BlobClient, cause: unknown): Promise<boolean> {
+  return isRefusal(cause, 'BlobAlreadyExists') || (isConditionNotMet(cause) && (await to.exists()))
+}
+
 /** The blob is copied as it was looked at. */
-function conditionsOf({ etag }: BlobGetPropertiesResponse, replace: boolean) {
+function conditionsOf({ etag }: BlobState, replace: boolean) {
   return {
     ...(replace ? {} : { conditions: { ifNoneMatch: '*' } }),
     ...(etag === undefined ? {} : { sourceConditions: { ifMatch: etag } }),

@@ -81,8 +81,14 @@ function codeOf(cause: unknown): StorageErrorCode {
   const status = statusOf(cause)
   const known = BY_SERVICE_CODE[serviceCodeOf(cause)]
   if (known !== undefined) return known
+  if (isSourceMissing(cause)) return 'PATH_NOT_FOUND'
   if (status === undefined) return isUnreachable(cause) ? 'BUSY' : 'BACKEND_FAILED'
   return BUSY_STATUSES.includes(status) ? 'BUSY' : 'BACKEND_FAILED'
+}
+
+/** What was to be copied is gone. The container is there, or the service would have said that of the copy's place. */
+function isSourceMissing(cause: unknown): boolean {
+  return statusOf(cause) === 404 && serviceCodeOf(cause) === 'CannotVerifyCopySource'
 }
 
 /** The identity library has an error class of its own, with the same property. */

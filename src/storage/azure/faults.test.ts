@@ -259,6 +259,16 @@ it('a move whose answer is lost has happened', async () => {
   await expectStorageError(driver.stat('/from'), 'PATH_NOT_FOUND')
 })
 
+it.each<[number, StorageErrorCode]>([
+  [404, 'PATH_NOT_FOUND'],
+  [403, 'BACKEND_FAILED'],
+  [503, 'BUSY'],
+])('a source that the service cannot read, for it had %i, is %s', async (status, code) => {
+  await driver.put('/from', Buffer.from('content'))
+  proxy.fault = when(isCopy, refusal(status, 'CannotVerifyCopySource'))
+  await expectStorageError(driver.move('/from', '/to'), code)
+})
+
 describe('a service that answers with', () => {
   it.each<[string, Fault, StorageErrorCode]>([
     ['503 ServerBusy', refusal(503, 'ServerBusy'), 'BUSY'],
@@ -301,7 +311,7 @@ describe('the requests', () => {
     expect(asked()).toEqual(['PUT', 'PUT appendblock'])
     proxy.forget()
     await driver.move('/upload/data', '/blob/data', { replace: false, mayStay: true })
-    expect(asked()).toEqual(['HEAD', 'PUT'])
+    expect(asked()).toEqual(['PUT'])
     proxy.forget()
     await driver.delete('/upload', { holding: ['data', 'startedat'] })
     expect(asked()).toEqual(['DELETE', 'DELETE'])

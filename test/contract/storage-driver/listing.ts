@@ -57,7 +57,7 @@ export function describeListing(current: () => DriverUnderTest, manyChildren: nu
       }
       const sorted = names.toSorted()
       expect(await namesIn(driver, '/many')).toEqual(sorted)
-      expect(await namesIn(driver, '/many', sorted[9_997])).toEqual(sorted.slice(9_998))
+      expect(await namesIn(driver, '/many', sorted.at(-3))).toEqual(sorted.slice(-2))
     }, 120_000)
 
     it('asked for at once, they are the same', async () => {
