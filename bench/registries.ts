@@ -87,7 +87,7 @@ function writeConfiguration(folder: string, port: number, variant: Variant): str
     version: '0.1',
     log: accessLog ? { level: 'info', formatter: 'json' } : { level: 'error', accesslog: { disabled: true } },
     storage: {
-      ...(s3 ? s3Configuration(s3) : { filesystem: { rootdirectory: join(folder, 'data') } }),
+      ...(s3 ? inBucket(s3) : { filesystem: { rootdirectory: join(folder, 'data') } }),
       cache: { blobdescriptor: cache },
       delete: { enabled: true },
       maintenance: { uploadpurging: { enabled: false } },
@@ -101,16 +101,9 @@ function writeConfiguration(folder: string, port: number, variant: Variant): str
 }
 
 /** Content comes through the registry, never from the server behind it. */
-function s3Configuration({ endpoint, bucket, accessKey, secretKey, region }: S3Server) {
-  const place = { regionendpoint: endpoint, region, bucket, forcepathstyle: true, secure: false }
-  return {
-    s3: { ...place, accesskey: accessKey, secretkey: secretKey, chunksize: S3_CHUNK_BYTES },
-    redirect: { disable: true },
-  }
+function inBucket(s3: S3Server) {
+  return { s3: s3.settings, redirect: { disable: true } }
 }
-
-/** What Distribution takes unless told otherwise. */
-const S3_CHUNK_BYTES = 10 * 1024 ** 2
 
 /** The one user of a registry that asks who one is. */
 export const LOGIN = { name: 'bench', password: 'not a secret either' }

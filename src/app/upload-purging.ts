@@ -3,7 +3,7 @@ import type { Log } from '../core/log.ts'
 import type { Registry } from '../core/registry.ts'
 import { run } from '../maintenance/runner.ts'
 import { Schedule } from '../maintenance/schedule.ts'
-import { abandonedUploads } from '../maintenance/upload-purging.ts'
+import { uploadPurging } from '../maintenance/upload-purging.ts'
 
 /** How long a server that has just started is left alone by its own maintenance. */
 const FIRST_PURGE_DELAY_MS = 60_000
@@ -18,7 +18,7 @@ export function schedulePurging({ storage }: Config, registry: Registry, log: Lo
     firstDelayMs: Math.min(uploadpurging.interval, FIRST_PURGE_DELAY_MS),
     log,
     work: (signal) =>
-      run(abandonedUploads(registry, { ageMs: uploadpurging.age }), {
+      run(uploadPurging(registry, { ageMs: uploadpurging.age }), {
         log,
         dryRun: uploadpurging.dryrun,
         signal,

@@ -61,7 +61,7 @@ export type StorageErrorCode =
   /** The path is not of the form `(/[A-Za-z0-9._-]+)+`, or is longer than the storage takes, or something is to be
    *  written where a folder stands or below a file. Whoever reads there is told PATH_NOT_FOUND. */
   | 'PATH_INVALID'
-  /** A read begins past the end, or an append does not begin where the file ends. */
+  /** A read begins past the end, an append does not begin where the file ends, or a move finds a file of another size. */
   | 'OFFSET_INVALID'
   /** The disk or the quota is full. Nothing partial is left. */
   | 'NO_SPACE'

@@ -3,7 +3,7 @@ import type { Descriptor, ReferrerDescriptor } from './descriptor.ts'
 import type { Digest, DigestAlgorithm } from './digest.ts'
 import type { Manifest } from './manifest/manifest.ts'
 import type { RepositoryName, Tag } from './reference.ts'
-import type { ByteRange, RedirectedClient } from './storage-driver.ts'
+import type { ByteRange, Leftover, RedirectedClient } from './storage-driver.ts'
 
 /** Where a list goes on: names behind `after`, in byte order. */
 export interface Page {
@@ -22,7 +22,14 @@ export interface Registry {
   repositories(page?: Page): AsyncIterable<RepositoryName>
   /** Every upload that was begun and neither finished nor cancelled, of repositories that don't exist yet as well. */
   uploads(): AsyncIterable<BlobUpload>
+  /** What was begun on storage and shows in no listing. */
+  leftovers(): AsyncIterable<UploadLeftover>
   close(): Promise<void>
+}
+
+export interface UploadLeftover extends Leftover {
+  /** The upload it was begun for, by its path; there may be none of this id any more. */
+  readonly upload: { readonly repository: RepositoryName; readonly id: string } | undefined
 }
 
 export interface Repository {
@@ -49,7 +56,7 @@ export interface BlobService {
   upload(options?: UploadOptions): Promise<BlobUpload>
   /** Continues an upload, on this replica or another. Where an owner is named, one that is another's is unknown.
    *  @throws RegistryError BLOB_UPLOAD_UNKNOWN */
-  resume(id: string, options?: { owner?: string | undefined }): Promise<BlobUpload>
+  resume(id: string, options?: ResumeOptions): Promise<BlobUpload>
   /** Makes a blob of another repository one of this one too, without moving bytes.
    *  @param from the repository, or which ones may be looked into; any, when it is absent
    *  @throws RegistryError BLOB_UNKNOWN */
@@ -65,6 +72,13 @@ export interface UploadOptions {
   readonly algorithm?: DigestAlgorithm | undefined
   /** Whose it is; absent where everybody may go on with it. */
   readonly owner?: string | undefined
+}
+
+export interface ResumeOptions {
+  readonly owner?: string | undefined
+  /** True where what this process remembers of the upload will do. It need not be so any more: what the upload is asked
+   *  to do then is done by what storage says, or refused by it. Default: false. */
+  readonly recall?: boolean
 }
 
 export type MountSource = RepositoryName | ((repository: RepositoryName) => boolean)
@@ -97,10 +111,12 @@ export interface BlobUpload {
   /** Bytes on storage so far. */
   readonly size: number
   /** Adds bytes at the end and makes them durable. When the source fails midway, what came before stays.
-   *  @throws RegistryError RANGE_INVALID when `offset` is not the size, or while another append runs */
+   *  @throws RegistryError RANGE_INVALID when `offset` is not the size, or while another append runs;
+   *    BLOB_UPLOAD_UNKNOWN when the upload has gone meanwhile */
   append(source: AsyncIterable<Uint8Array>, options?: UploadAppendOptions): Promise<void>
   /** Makes the bytes a blob of the repository. May be repeated.
-   *  @throws RegistryError DIGEST_INVALID when the bytes have another digest; the upload is then gone */
+   *  @throws RegistryError DIGEST_INVALID when the bytes have another digest; the upload is then gone. RANGE_INVALID when
+   *    somebody else has added some since. BLOB_UPLOAD_UNKNOWN when it has gone, and the repository has no such blob */
   finish(digest: Digest): Promise<Descriptor>
   /** Removes the upload and its bytes. */
   cancel(): Promise<void>

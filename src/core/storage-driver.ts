@@ -38,7 +38,7 @@ export interface StorageDriver {
 
   /** Puts a file in another's place, durably: a reader of `to` sees what stood there before, or the new file whole.
    *  @returns false when a file stands there that was not to be replaced: nothing was done
-   *  @throws StorageError PATH_NOT_FOUND */
+   *  @throws StorageError PATH_NOT_FOUND; OFFSET_INVALID when the file is not `size` bytes long */
   move(from: string, to: string, options?: MoveOptions): Promise<boolean>
 
   /** Removes a file, or a folder with all that stands below it. Removing what is not there is no error. The removal
@@ -104,6 +104,10 @@ export interface MoveOptions {
   /** True where the file may stay in its old place as well, because the caller removes that next: where moving is
    *  copying, it saves a trip. Default: false. */
   mayStay?: boolean
+  /** How long the file must be, in bytes; where it is not, nothing is done, whatever stands at the other place. For a
+   *  caller who knows what was written and has not looked whether somebody else wrote since. A bucket asks for the
+   *  version it wrote itself, in the same trip. Absent: whatever it is. */
+  size?: number
 }
 
 /** Who is to be sent elsewhere. */

@@ -8,18 +8,47 @@ import { StorageError } from '../core/errors.ts'
 import { DEFAULT_POLICY } from '../core/manifest/policy.ts'
 import { parseRepositoryName } from '../core/reference.ts'
 import type { BlobUpload } from '../core/registry.ts'
+import type { Leftover } from '../core/storage-driver.ts'
 import { StoredRegistry } from '../registry/registry.ts'
 import { MemoryDriver } from '../storage/memory.ts'
 import { type RunOptions, run } from './runner.ts'
-import { abandonedUploads } from './upload-purging.ts'
+import { uploadPurging } from './upload-purging.ts'
 
 const HOUR_MS = 3_600_000
 
-let driver: FaultyDriver
+/** A driver that has begun what shows in no listing. */
+class LeavingDriver extends FaultyDriver {
+  readonly #left = new Map<string, Date>()
+
+  leave(path: string, { hoursAgo = 0 } = {}): void {
+    this.#left.set(path, new Date(Date.now() - hoursAgo * HOUR_MS))
+  }
+
+  get left(): string[] {
+    return [...this.#left.keys()]
+  }
+
+  override async *leftovers(): AsyncIterable<Leftover> {
+    yield* super.leftovers()
+    for (const [path, modifiedAt] of this.#left) {
+      yield {
+        path,
+        modifiedAt,
+        remove: async () => {
+          const error = this.fault({ method: 'delete', path })
+          if (error !== undefined) throw error
+          this.#left.delete(path)
+        },
+      }
+    }
+  }
+}
+
+let driver: LeavingDriver
 let registry: StoredRegistry
 let logged: RecordedLog
 beforeEach(async () => {
-  driver = new FaultyDriver(new MemoryDriver())
+  driver = new LeavingDriver(new MemoryDriver())
   logged = await RecordedLog.start()
   registry = new StoredRegistry({ driver, policy: DEFAULT_POLICY, log: logged.log })
 })
@@ -33,7 +62,7 @@ async function upload(repository: string, content?: string): Promise<BlobUpload>
 /** Purges what nobody has written to for two hours, some hours from now. */
 function purge(hoursFromNow: number, options: Partial<RunOptions> = {}) {
   const now = Date.now() + hoursFromNow * HOUR_MS
-  const steps = abandonedUploads(registry, { ageMs: 2 * HOUR_MS, now })
+  const steps = uploadPurging(registry, { ageMs: 2 * HOUR_MS, now })
   return run(steps, { log: logged.log, dryRun: false, ...options })
 }
 
@@ -143,4 +172,65 @@ test('of 1,000 abandoned uploads no byte is left', async () => {
   )
   expect(await purge(3)).toEqual({ done: 1_000, failed: 0 })
   expect(await filesIn(driver)).toEqual({})
+})
+
+const dataOf = (repository: string, id: string) =>
+  `/docker/registry/v2/repositories/${repository}/_uploads/${id}/data`
+
+test('what is left and old is removed, and what is young stays', async () => {
+  driver.leave('/old', { hoursAgo: 3 })
+  driver.leave('/young', { hoursAgo: 1 })
+  driver.leave(dataOf('a', 'of-an-upload-that-is-gone'), { hoursAgo: 3 })
+  driver.leave(dataOf('No_Name', 'of-none'), { hoursAgo: 3 })
+  expect(await purge(0)).toEqual({ done: 3, failed: 0 })
+  expect(driver.left).toEqual(['/young'])
+})
+
+test('what belongs to an upload that goes on stays, whatever its age', async () => {
+  const { id } = await upload('team/app', 'content')
+  driver.leave(dataOf('team/app', id), { hoursAgo: 300 })
+  driver.leave(dataOf('another', id), { hoursAgo: 300 })
+  expect(await purge(1)).toEqual({ done: 1, failed: 0 })
+  expect(driver.left).toEqual([dataOf('team/app', id)])
+})
+
+test('what belongs to an abandoned upload goes after it', async () => {
+  const { id } = await upload('a', 'content')
+  driver.leave(dataOf('a', id))
+  expect(await purge(3)).toEqual({ done: 2, failed: 0 })
+  expect(records().map(({ action }) => action)).toEqual(['purge upload', 'remove leftover'])
+  expect(driver.left).toEqual([])
+})
+
+test('the removal of what is left is logged, and not done in a dry run', async () => {
+  driver.leave('/left', { hoursAgo: 5 })
+  expect(await purge(0, { dryRun: true })).toEqual({ done: 1, failed: 0 })
+  expect(driver.left).toEqual(['/left'])
+  expect(records()).toEqual([
+    expect.objectContaining({
+      action: 'remove leftover',
+      path: '/left',
+      modifiedAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+      dryRun: true,
+    }),
+  ])
+})
+
+test('a leftover that cannot be removed is logged, and the others go', async () => {
+  for (const path of ['/one', '/two', '/three']) driver.leave(path, { hoursAgo: 3 })
+  driver.fault = ({ method, path }) =>
+    method === 'delete' && path === '/two' ? new StorageError('BUSY', { path }) : undefined
+  expect(await purge(0)).toEqual({ done: 2, failed: 1 })
+  expect(driver.left).toEqual(['/two'])
+})
+
+test('an outage is no word for an upload being gone', async () => {
+  const { id } = await upload('a')
+  driver.leave(dataOf('a', id), { hoursAgo: 3 })
+  driver.fault = ({ method, path }) =>
+    method === 'get' && driver.count('leftovers') > 0
+      ? new StorageError('BACKEND_FAILED', { path })
+      : undefined
+  await expect(purge(0)).rejects.toMatchObject({ code: 'BACKEND_FAILED' })
+  expect(driver.left).toHaveLength(1)
 })

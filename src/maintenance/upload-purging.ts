@@ -1,11 +1,24 @@
-import type { Registry } from '../core/registry.ts'
+import { RegistryError } from '../core/errors.ts'
+import type { Registry, UploadLeftover } from '../core/registry.ts'
 import type { Step } from './runner.ts'
+
+export interface PurgingOptions {
+  /** How long nobody has written to what is removed. */
+  readonly ageMs: number
+  readonly now?: number
+}
+
+/** Removes uploads that nobody finished, and then what is left of others where no listing shows it. */
+export async function* uploadPurging(registry: Registry, options: PurgingOptions): AsyncIterable<Step> {
+  yield* abandonedUploads(registry, options)
+  yield* forgottenLeftovers(registry, options)
+}
 
 /** Uploads that nobody has written to for some time. An upload that is slow but alive is left alone, however long ago
  *  it was started. */
-export async function* abandonedUploads(
+async function* abandonedUploads(
   registry: Registry,
-  { ageMs, now = Date.now() }: { ageMs: number; now?: number },
+  { ageMs, now = Date.now() }: PurgingOptions,
 ): AsyncIterable<Step> {
   for await (const upload of registry.uploads()) {
     if (now - upload.lastWrittenAt.getTime() < ageMs) continue
@@ -19,5 +32,36 @@ export async function* abandonedUploads(
       },
       run: () => upload.cancel(),
     }
+  }
+}
+
+/** What belongs to an upload that goes on is left alone, however old it is itself: the upload may need it. */
+async function* forgottenLeftovers(
+  registry: Registry,
+  { ageMs, now = Date.now() }: PurgingOptions,
+): AsyncIterable<Step> {
+  for await (const leftover of registry.leftovers()) {
+    if (now - leftover.modifiedAt.getTime() < ageMs) continue
+    const writtenAt = await uploadWrittenAt(registry, leftover)
+    if (writtenAt !== undefined && now - writtenAt.getTime() < ageMs) continue
+    yield {
+      intent: {
+        action: 'remove leftover',
+        path: leftover.path,
+        modifiedAt: leftover.modifiedAt.toISOString(),
+      },
+      run: () => leftover.remove(),
+    }
+  }
+}
+
+/** When the upload that the leftover belongs to was last written to; undefined when there is no such upload. */
+async function uploadWrittenAt(registry: Registry, { upload }: UploadLeftover): Promise<Date | undefined> {
+  if (upload === undefined) return undefined
+  try {
+    return (await registry.repository(upload.repository).blobs.resume(upload.id)).lastWrittenAt
+  } catch (error) {
+    if (error instanceof RegistryError && error.code === 'BLOB_UPLOAD_UNKNOWN') return undefined
+    throw error
   }
 }

@@ -72,13 +72,14 @@ export class BlobPool {
   }
 
   /** Takes a file of checked content over as a blob. An intact one that stands already is left alone, any other is
-   *  replaced: pushing again heals. Of a large one only the size is looked at. */
+   *  replaced: pushing again heals. Of a large one only the size is looked at.
+   *  @throws StorageError OFFSET_INVALID when the file has grown since it was checked; PATH_NOT_FOUND */
   async adopt(path: string, { canonical, size }: PooledContent): Promise<void> {
     if (size === 0) return this.put(canonical, new Uint8Array())
     const place = blobPath(canonical)
-    if (await this.#storage.move(path, place, { replace: false, mayStay: true })) return
+    if (await this.#storage.move(path, place, { size, replace: false, mayStay: true })) return
     if ((await this.size(canonical)) === size && (await this.#isIntact(canonical, size))) return
-    await this.#storage.move(path, place, { mayStay: true })
+    await this.#storage.move(path, place, { size, mayStay: true })
   }
 
   async #load(canonical: Digest): Promise<Uint8Array | undefined> {

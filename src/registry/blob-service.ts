@@ -2,15 +2,24 @@ import { randomUUID } from 'node:crypto'
 import { type Descriptor, OCTET_STREAM } from '../core/descriptor.ts'
 import type { ContentSource, DescriptorCache, StoredContent } from '../core/descriptor-cache.ts'
 import { CANONICAL, type Digest } from '../core/digest.ts'
-import { isPathNotFound, RegistryError } from '../core/errors.ts'
+import { RegistryError } from '../core/errors.ts'
 import type { RepositoryName } from '../core/reference.ts'
-import type { Blob, BlobService, BlobUpload, MountSource, Page, UploadOptions } from '../core/registry.ts'
+import type {
+  Blob,
+  BlobService,
+  BlobUpload,
+  MountSource,
+  Page,
+  ResumeOptions,
+  UploadOptions,
+} from '../core/registry.ts'
 import type { ByteRange, RedirectedClient, StorageDriver } from '../core/storage-driver.ts'
 import type { BlobPool } from './blob-pool.ts'
 import { StoredUpload, type UploadContext } from './blob-upload.ts'
 import type { LinkSet } from './links.ts'
-import type { RepositoryPaths, UploadPaths } from './paths.ts'
-import { isOwner, writeOwner } from './upload-owner.ts'
+import type { RepositoryPaths } from './paths.ts'
+import { findUpload, type UploadFacts, writeStartedAt } from './upload-facts.ts'
+import { mayContinue, writeOwner } from './upload-owner.ts'
 import type { UploadSessions } from './upload-sessions.ts'
 
 export interface BlobServiceParts {
@@ -68,30 +77,34 @@ export class LinkedBlobs implements BlobService {
   }
 
   async upload({ algorithm = CANONICAL, owner }: UploadOptions = {}): Promise<BlobUpload> {
+    const { storage, sessions } = this.#parts
     const id = randomUUID()
-    const startedAt = new Date(Math.floor(Date.now() / 1000) * 1000)
     const context = this.#uploadContext(id)
-    await this.#parts.storage.put(context.paths.startedAt, Buffer.from(formatSeconds(startedAt)), {
-      durable: false,
-    })
+    const { paths } = context
+    const startedAt = await writeStartedAt(storage, paths)
     // Second, so that whatever a crash leaves is found and purged; nobody knows the id before the owner does.
-    if (owner !== undefined) await writeOwner(this.#parts.storage, { paths: context.paths, owner })
-    this.#parts.sessions.begin(id, [algorithm])
-    return new StoredUpload({ id, startedAt, lastWrittenAt: startedAt, size: 0 }, context)
+    if (owner !== undefined) await writeOwner(storage, { paths, owner })
+    const facts = { startedAt, lastWrittenAt: startedAt, size: 0, owner: { name: owner }, isOwn: true }
+    sessions.begin(id, [algorithm])
+    sessions.remember(paths, facts)
+    return new StoredUpload({ id, facts, isRecalled: false }, context)
   }
 
-  async resume(id: string, { owner }: { owner?: string | undefined } = {}): Promise<BlobUpload> {
-    const upload = UPLOAD_ID.test(id) ? await this.#findUploadOf(owner, id) : undefined
-    if (upload === undefined)
+  async resume(id: string, { owner, recall = false }: ResumeOptions = {}): Promise<BlobUpload> {
+    const remembered = recall ? this.#parts.sessions.recall(this.#parts.paths.upload(id)) : undefined
+    const isRecalled = remembered !== undefined && mayContinue(remembered.owner, owner)
+    const facts = isRecalled ? remembered : await this.#findUpload(id, { withOwner: owner !== undefined })
+    if (facts === undefined || !mayContinue(facts.owner, owner))
       throw new RegistryError('BLOB_UPLOAD_UNKNOWN', { detail: { upload: id.slice(0, 64) } })
-    return upload
+    return new StoredUpload({ id, facts, isRecalled }, this.#uploadContext(id))
   }
 
   /** Every upload that can be resumed. */
   async *uploads(): AsyncIterable<BlobUpload> {
-    for await (const { name } of this.#parts.storage.list(this.#parts.paths.uploads)) {
-      const upload = UPLOAD_ID.test(name) ? await this.#findUpload(name) : undefined
-      if (upload !== undefined) yield upload
+    for await (const { name: id } of this.#parts.storage.list(this.#parts.paths.uploads)) {
+      const facts = await this.#findUpload(id, { withOwner: false })
+      if (facts !== undefined)
+        yield new StoredUpload({ id, facts, isRecalled: false }, this.#uploadContext(id))
     }
   }
 
@@ -122,51 +135,9 @@ export class LinkedBlobs implements BlobService {
     return blob
   }
 
-  async #findUploadOf(owner: string | undefined, id: string): Promise<BlobUpload | undefined> {
-    if (owner === undefined) return this.#findUpload(id)
-    const paths = this.#parts.paths.upload(id)
-    const [upload, isTheirs] = await Promise.all([
-      this.#findUpload(id),
-      isOwner(this.#parts.storage, { paths, owner }),
-    ])
-    return isTheirs ? upload : undefined
-  }
-
-  async #findUpload(id: string): Promise<BlobUpload | undefined> {
-    const context = this.#uploadContext(id)
-    const [startedAt, data] = await Promise.all([
-      this.#startedAt(context.paths),
-      this.#dataSoFar(context.paths),
-    ])
-    const first = startedAt ?? data?.modifiedAt
-    if (first === undefined) return undefined
-    const state = { id, startedAt: first, lastWrittenAt: data?.modifiedAt ?? first, size: data?.size ?? 0 }
-    return new StoredUpload(state, context)
-  }
-
-  /** Undefined where the file is missing or a crash left it empty. */
-  async #startedAt(paths: UploadPaths): Promise<Date | undefined> {
-    try {
-      const startedAt = new Date(
-        Buffer.from(await this.#parts.storage.get(paths.startedAt))
-          .toString()
-          .trim(),
-      )
-      return Number.isNaN(startedAt.getTime()) ? undefined : startedAt
-    } catch (error) {
-      if (isPathNotFound(error)) return undefined
-      throw error
-    }
-  }
-
-  async #dataSoFar(paths: UploadPaths): Promise<{ size: number; modifiedAt: Date } | undefined> {
-    try {
-      const info = await this.#parts.storage.stat(paths.data)
-      return info.kind === 'file' ? info : undefined
-    } catch (error) {
-      if (isPathNotFound(error)) return undefined
-      throw error
-    }
+  async #findUpload(id: string, options: { withOwner: boolean }): Promise<UploadFacts | undefined> {
+    if (!UPLOAD_ID.test(id)) return undefined
+    return findUpload(this.#parts.storage, { paths: this.#parts.paths.upload(id), ...options })
   }
 
   #uploadContext(id: string): UploadContext {
@@ -205,8 +176,3 @@ class PooledBlob implements Blob {
 }
 
 async function* nothing(): AsyncIterable<Uint8Array> {}
-
-/** RFC 3339 in UTC with whole seconds, as Distribution writes it. */
-function formatSeconds(date: Date): string {
-  return date.toISOString().replace(/\.\d{3}Z$/, 'Z')
-}

@@ -1,15 +1,17 @@
 import type { Descriptor } from '../core/descriptor.ts'
 import { OCTET_STREAM } from '../core/descriptor.ts'
 import type { StoredContent } from '../core/descriptor-cache.ts'
-import { algorithmOf, CANONICAL, type Digest, type DigestAlgorithm, isDigest } from '../core/digest.ts'
+import { algorithmOf, CANONICAL, type Digest, type DigestAlgorithm } from '../core/digest.ts'
 import { isPathNotFound, RegistryError, StorageError } from '../core/errors.ts'
 import type { RepositoryName } from '../core/reference.ts'
 import type { BlobUpload, UploadAppendOptions } from '../core/registry.ts'
 import type { FileWriter, StorageDriver } from '../core/storage-driver.ts'
 import { allDone } from './all-done.ts'
-import type { BlobPool } from './blob-pool.ts'
+import type { BlobPool, PooledContent } from './blob-pool.ts'
+import { keepDigests, keptDigests } from './kept-digests.ts'
 import type { LinkSet } from './links.ts'
-import type { UploadPaths } from './paths.ts'
+import { UPLOAD_FILES, type UploadPaths } from './paths.ts'
+import { dataSoFar, findUpload, type UploadFacts } from './upload-facts.ts'
 import { type KnownDigests, RunningDigests, type UploadSessions } from './upload-sessions.ts'
 
 export interface UploadContext {
@@ -25,74 +27,144 @@ export interface UploadContext {
 
 export interface UploadState {
   readonly id: string
-  readonly startedAt: Date
-  readonly lastWrittenAt: Date
-  readonly size: number
+  readonly facts: UploadFacts
+  /** True where this process remembers the facts: they may not be so any more. */
+  readonly isRecalled: boolean
 }
 
 /** An upload whose truth is on storage: any process can continue it. The digests of the bytes so far are kept beside
- *  them after every chunk, so that whoever finishes it need not read them again. */
+ *  them after every chunk, so that whoever finishes it need not read them again.
+ *
+ *  What is written to or moved must be as long as is known; where it isn't, nothing was done, and what to do about it is
+ *  decided by storage. Nothing is refused or removed on the word of memory. */
 export class StoredUpload implements BlobUpload {
   readonly id: string
   readonly repository: RepositoryName
-  readonly startedAt: Date
-  readonly lastWrittenAt: Date
-  #size: number
+  #facts: UploadFacts
+  #isRecalled: boolean
   readonly #context: UploadContext
 
-  constructor(state: UploadState, context: UploadContext) {
-    this.id = state.id
+  constructor({ id, facts, isRecalled }: UploadState, context: UploadContext) {
+    this.id = id
     this.repository = context.repository
-    this.startedAt = state.startedAt
-    this.lastWrittenAt = state.lastWrittenAt
-    this.#size = state.size
+    this.#facts = facts
+    this.#isRecalled = isRecalled
     this.#context = context
   }
 
+  get startedAt(): Date {
+    return this.#facts.startedAt
+  }
+
+  get lastWrittenAt(): Date {
+    return this.#facts.lastWrittenAt
+  }
+
   get size(): number {
-    return this.#size
+    return this.#facts.size
   }
 
   append(source: AsyncIterable<Uint8Array>, options: UploadAppendOptions = {}): Promise<void> {
-    return this.#context.sessions.exclusively(this.id, () => this.#append(source, options))
+    return this.#exclusively(() => this.#append(source, options))
   }
 
   finish(digest: Digest): Promise<Descriptor> {
-    return this.#context.sessions.exclusively(this.id, () =>
-      this.#finish(digest).catch((error) => this.#finishedBefore(digest, error)),
+    return this.#exclusively(() =>
+      this.#asKnown(() => this.#finish(digest)).catch((error) => this.#finishedBefore(digest, error)),
     )
   }
 
   cancel(): Promise<void> {
-    return this.#context.sessions.exclusively(this.id, () => this.#remove())
+    return this.#exclusively(() => this.#remove())
+  }
+
+  /** While something is done to the upload nothing of it is remembered, nor when that failed. */
+  #exclusively<Result>(work: () => Promise<Result>): Promise<Result> {
+    const { sessions, paths } = this.#context
+    return sessions.exclusively(this.id, () => {
+      sessions.forget(paths)
+      return work()
+    })
+  }
+
+  /** Does what goes by the facts. Where those were recalled and prove wrong, it is done once more by what storage says:
+   *  so the work must not have changed anything when it says so. */
+  async #asKnown<Result>(work: () => Promise<Result>): Promise<Result> {
+    try {
+      return await work()
+    } catch (error) {
+      if (!this.#isRecalled || !contradictsMemory(error)) throw await this.#explained(error)
+      await this.#lookUp()
+    }
+    return this.#asKnown(work)
+  }
+
+  /** @throws RegistryError BLOB_UPLOAD_UNKNOWN */
+  async #lookUp(): Promise<void> {
+    const { storage, paths } = this.#context
+    const found = await findUpload(storage, { paths, withOwner: false })
+    if (found === undefined) throw this.#unknown()
+    this.#facts = { ...found, owner: this.#facts.owner }
+    this.#isRecalled = false
+  }
+
+  /** Somebody else wrote to the upload since it was looked up: the client is told how far it is by now. */
+  async #explained(error: unknown): Promise<unknown> {
+    if (!(error instanceof StorageError) || error.code !== 'OFFSET_INVALID') return error
+    this.#context.sessions.end(this.id)
+    await this.#lookUp()
+    return new RegistryError('RANGE_INVALID', { message: OUT_OF_STEP, cause: error })
   }
 
   async #append(
     source: AsyncIterable<Uint8Array>,
     { offset, last = false }: UploadAppendOptions,
   ): Promise<void> {
-    const { storage, paths } = this.#context
-    const writer = await storage.append(paths.data, { offset: this.#requireOffset(offset) }).catch(outOfStep)
+    const { storage, paths, sessions } = this.#context
+    const writer = await this.#asKnown(() =>
+      storage.append(paths.data, { offset: this.#requireOffset(offset) }),
+    )
+    this.#isRecalled = false
     const running = this.#runningFrom(writer.size)
+    try {
+      await this.#fill(writer, { source, running, last })
+    } catch (error) {
+      throw await this.#explained(error) // where storage looks at the offset only when it writes
+    }
+    if (!last && running !== undefined) await keepDigests(storage, paths, running.snapshot())
+    sessions.remember(paths, this.#facts)
+  }
+
+  async #fill(
+    writer: FileWriter,
+    {
+      source,
+      running,
+      last,
+    }: { source: AsyncIterable<Uint8Array>; running: RunningDigests | undefined; last: boolean },
+  ): Promise<void> {
+    let isWhole = false
     try {
       await copy(source, { writer, running })
       await writer.sync({ name: !last })
     } finally {
-      await writer.close().finally(() => {
-        this.#size = writer.size
+      try {
+        await writer.close()
+        isWhole = true
+      } finally {
+        this.#facts = { ...this.#facts, size: writer.size, lastWrittenAt: new Date() }
         // Of bytes that could not be kept the hash knows all the same: it must not stand for others in their place.
-        if (running?.size !== writer.size) this.#context.sessions.end(this.id)
-      })
+        if (!isWhole || running?.size !== writer.size) this.#context.sessions.end(this.id)
+      }
     }
-    if (!last && running !== undefined) await this.#remember(running.snapshot())
   }
 
-  /** The offset the file must have: what was on storage when the upload was looked up. */
-  #requireOffset(offset = this.#size): number {
-    if (offset === this.#size) return offset
+  /** The offset the file must have: its size as far as is known. */
+  #requireOffset(offset = this.size): number {
+    if (offset === this.size) return offset
     throw new RegistryError('RANGE_INVALID', {
-      message: `the upload has ${this.#size} bytes; the next one is expected there`,
-      detail: { size: this.#size, offset },
+      message: `the upload has ${this.size} bytes; the next one is expected there`,
+      detail: { size: this.size, offset },
     })
   }
 
@@ -102,46 +174,55 @@ export class StoredUpload implements BlobUpload {
   }
 
   async #finish(digest: Digest): Promise<Descriptor> {
-    const { pool, layers, paths, learn } = this.#context
-    await this.#requireSize()
+    const { layers, learn } = this.#context
+    if (this.size === 0) await this.#requireSize() // there is nothing to move, which would tell
     const known = await this.#digests(algorithmOf(digest))
-    if (!known.digests.includes(digest)) {
-      const finished = known.size === 0 ? await this.#inRepository(digest) : undefined
-      await this.#remove()
-      // Cut short while it removed the upload, a finish has left a part of it without the bytes.
-      if (finished !== undefined) return finished
-      throw new RegistryError('DIGEST_INVALID', {
-        message: 'the uploaded bytes have another digest',
-        detail: { digest, computed: known.digests, size: known.size },
-      })
-    }
+    if (!known.digests.includes(digest)) return this.#refuse(digest, known)
     const canonical = requireAlgorithm(known, CANONICAL)
     const { descriptor } = await learn(digest, async () => {
-      const adopted = pool.adopt(paths.data, { canonical, size: known.size })
+      const adopted = this.#adopt({ canonical, size: known.size })
       await allDone([adopted, layers.add(canonical, digest, { after: adopted })])
       return { descriptor: { mediaType: OCTET_STREAM, digest, size: known.size }, canonical }
     })
-    await this.#remove()
+    await this.#remove({ isFinished: true })
     return descriptor
   }
 
-  /** The digests are those of as many bytes as there were when the upload was looked up. */
-  async #requireSize(): Promise<void> {
-    const info = await this.#context.storage.stat(this.#context.paths.data).catch((error) => {
-      if (this.#size > 0 || !isPathNotFound(error)) throw error
+  async #adopt(content: PooledContent): Promise<void> {
+    const { pool, paths } = this.#context
+    const wasAdopted = this.size === 0 && content.size > 0
+    if (!wasAdopted) await pool.adopt(paths.data, content)
+  }
+
+  /** The bytes have another digest than the client says. */
+  async #refuse(digest: Digest, known: KnownDigests): Promise<Descriptor> {
+    const error = new RegistryError('DIGEST_INVALID', {
+      message: 'the uploaded bytes have another digest',
+      detail: { digest, computed: known.digests, size: known.size },
     })
-    const size = info?.kind === 'file' ? info.size : 0
-    if (size === this.#size) return
-    this.#size = size
-    throw new RegistryError('RANGE_INVALID', { message: OUT_OF_STEP })
+    if (this.#isRecalled) throw error // which is not the last word
+    await this.#requireSize()
+    const finished = known.size === 0 ? await this.#inRepository(digest) : undefined
+    await this.#remove()
+    // Cut short while it removed the upload, a finish has left a part of it without the bytes.
+    if (finished !== undefined) return finished
+    throw error
+  }
+
+  /** What was concluded from the bytes holds only while there are no others. */
+  async #requireSize(): Promise<void> {
+    const { storage, paths } = this.#context
+    const size = (await dataSoFar(storage, paths))?.size
+    if (size === undefined && this.size > 0) throw new StorageError('PATH_NOT_FOUND', { path: paths.data })
+    if ((size ?? 0) !== this.size) throw new StorageError('OFFSET_INVALID', { path: paths.data })
   }
 
   /** A finish that is repeated, or comes second, finds the bytes gone from the upload and the blob in the repository. */
   async #finishedBefore(digest: Digest, error: unknown): Promise<Descriptor> {
-    if (!isPathNotFound(error)) throw error
+    const isGone = error instanceof RegistryError && error.code === 'BLOB_UPLOAD_UNKNOWN'
+    if (!isGone && !isPathNotFound(error)) throw error
     const finished = await this.#inRepository(digest)
-    if (finished === undefined)
-      throw new RegistryError('BLOB_UPLOAD_UNKNOWN', { detail: { upload: this.id } })
+    if (finished === undefined) throw this.#unknown()
     return finished
   }
 
@@ -155,51 +236,42 @@ export class StoredUpload implements BlobUpload {
 
   /** From the live hash, from what was kept beside the bytes, or from the bytes, whichever is at hand. */
   async #digests(algorithm: DigestAlgorithm): Promise<KnownDigests> {
+    const { sessions, storage, paths } = this.#context
     const sufficient = (known: KnownDigests) =>
       known.digests.some((digest) => algorithmOf(digest) === algorithm)
-    const running = this.#context.sessions.running(this.id, this.#size)?.snapshot()
+    const running = sessions.running(this.id, this.size)?.snapshot()
     if (running !== undefined && sufficient(running)) return running
-    const remembered = await this.#recall()
-    if (remembered !== undefined && sufficient(remembered)) {
-      if (remembered.size === this.#size || (await this.#wasAdopted(remembered))) return remembered
+    const kept = await keptDigests(storage, paths)
+    if (kept !== undefined && sufficient(kept)) {
+      if (kept.size === this.size || (await this.#wasAdopted(kept))) return kept
     }
     return this.#readAgain(algorithm)
   }
 
   /** True when a finish was cut short after the bytes had become a blob: the repetition only has to link it. */
-  async #wasAdopted(remembered: KnownDigests): Promise<boolean> {
-    if (this.#size !== 0) return false
-    return (await this.#context.pool.size(requireAlgorithm(remembered, CANONICAL))) === remembered.size
+  async #wasAdopted(kept: KnownDigests): Promise<boolean> {
+    if (this.size !== 0) return false
+    return (await this.#context.pool.size(requireAlgorithm(kept, CANONICAL))) === kept.size
   }
 
   async #readAgain(algorithm: DigestAlgorithm): Promise<KnownDigests> {
     const running = new RunningDigests([algorithm])
-    if (this.#size > 0) {
+    if (this.size > 0) {
       for await (const chunk of this.#context.storage.read(this.#context.paths.data)) running.update(chunk)
     }
     return running.snapshot()
   }
 
-  async #remember(known: KnownDigests): Promise<void> {
-    await this.#context.storage.put(this.#context.paths.digests, Buffer.from(JSON.stringify(known)), {
-      durable: false,
-    })
+  /** One that was finished by whoever began it need not be listed: nobody else has put anything there. */
+  async #remove({ isFinished = false } = {}): Promise<void> {
+    const { sessions, storage, paths } = this.#context
+    sessions.end(this.id)
+    const holding = isFinished && this.#facts.isOwn ? { holding: UPLOAD_FILES } : {}
+    await storage.delete(paths.folder, { durable: false, ...holding })
   }
 
-  async #recall(): Promise<KnownDigests | undefined> {
-    try {
-      return parseKnownDigests(
-        Buffer.from(await this.#context.storage.get(this.#context.paths.digests)).toString(),
-      )
-    } catch (error) {
-      if (isPathNotFound(error)) return undefined
-      throw error
-    }
-  }
-
-  async #remove(): Promise<void> {
-    this.#context.sessions.end(this.id)
-    await this.#context.storage.delete(this.#context.paths.folder, { durable: false })
+  #unknown(): RegistryError {
+    return new RegistryError('BLOB_UPLOAD_UNKNOWN', { detail: { upload: this.id } })
   }
 }
 
@@ -216,32 +288,14 @@ async function copy(
 
 const OUT_OF_STEP = 'the upload has another size by now'
 
-/** Somebody else wrote to the upload since it was looked up. */
-function outOfStep(error: unknown): never {
-  if (error instanceof StorageError && error.code === 'OFFSET_INVALID') {
-    throw new RegistryError('RANGE_INVALID', { message: OUT_OF_STEP, cause: error })
-  }
-  throw error
+/** True for what may come of facts that are not so any more. */
+function contradictsMemory(error: unknown): boolean {
+  if (error instanceof StorageError) return ['OFFSET_INVALID', 'PATH_NOT_FOUND'].includes(error.code)
+  return error instanceof RegistryError && ['RANGE_INVALID', 'DIGEST_INVALID'].includes(error.code)
 }
 
 function requireAlgorithm(known: KnownDigests, algorithm: DigestAlgorithm): Digest {
   const digest = known.digests.find((candidate) => algorithmOf(candidate) === algorithm)
   if (digest === undefined) throw new Error(`no ${algorithm} digest was computed`)
   return digest
-}
-
-/** Undefined for anything that is not what `#remember` wrote: it is only a shortcut. */
-function parseKnownDigests(text: string): KnownDigests | undefined {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined
-    throw error
-  }
-  const { size, digests } = (value ?? {}) as Partial<KnownDigests>
-  if (!Number.isSafeInteger(size) || !Array.isArray(digests) || !digests.every(isDigest)) return undefined
-  return digests.some((digest) => algorithmOf(digest) === CANONICAL)
-    ? { size: size as number, digests }
-    : undefined
 }

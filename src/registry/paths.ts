@@ -1,5 +1,5 @@
 import { algorithmOf, type Digest, type DigestAlgorithm, hexOf, isDigest } from '../core/digest.ts'
-import type { RepositoryName, Tag } from '../core/reference.ts'
+import { isRepositoryName, type RepositoryName, type Tag } from '../core/reference.ts'
 
 /**
  * Every storage path of the registry: CNCF Distribution's layout, byte for byte.
@@ -45,6 +45,14 @@ export function digestFromFolder(algorithm: DigestAlgorithm, name: string): Dige
   const digest = `${algorithm}:${name}`
   return isDigest(digest) ? digest : undefined
 }
+
+/** The upload whose folder a path lies in, by the path alone. */
+export function uploadAt(path: string): { repository: RepositoryName; id: string } | undefined {
+  const [, repository = '', id = ''] = UPLOAD_PATH.exec(path) ?? []
+  return isRepositoryName(repository) ? { repository, id } : undefined
+}
+
+const UPLOAD_PATH = new RegExp(`^${REPOSITORIES}/(.+?)/_uploads/([^/]+)/`)
 
 /** The folders of a repository. */
 export class RepositoryPaths {
@@ -121,6 +129,9 @@ export class SubjectPaths {
     return `${this.folder}/summaries/${name}`
   }
 }
+
+/** The names of all that the registry keeps in an upload's folder. */
+export const UPLOAD_FILES = ['startedat', 'data', 'owner', 'digests'] as const
 
 export class UploadPaths {
   readonly folder: string

@@ -5,12 +5,13 @@ import { type Locks, ProcessLocks } from '../core/locks.ts'
 import type { Log } from '../core/log.ts'
 import type { ManifestPolicy } from '../core/manifest/policy.ts'
 import type { RepositoryName } from '../core/reference.ts'
-import type { BlobUpload, MountSource, Page, Registry, Repository } from '../core/registry.ts'
+import type { BlobUpload, MountSource, Page, Registry, Repository, UploadLeftover } from '../core/registry.ts'
 import type { StorageDriver } from '../core/storage-driver.ts'
 import { allDone } from './all-done.ts'
 import { BlobPool } from './blob-pool.ts'
 import { REPOSITORY_MARKS, repositoryNames } from './catalog.ts'
 import { Links } from './links.ts'
+import { uploadAt } from './paths.ts'
 import { Backfills } from './referrers/backfill.ts'
 import { FallbackMemory } from './referrers/fallback-tag.ts'
 import { ReferrerMemory } from './referrers/memory.ts'
@@ -86,6 +87,13 @@ export class StoredRegistry implements Registry {
   async *uploads(): AsyncIterable<BlobUpload> {
     for await (const name of repositoryNames(this.#shared.storage, { kept: ['_uploads'] })) {
       yield* this.#repository(name).blobs.uploads()
+    }
+  }
+
+  async *leftovers(): AsyncIterable<UploadLeftover> {
+    for await (const leftover of this.#shared.storage.leftovers()) {
+      const { path, modifiedAt } = leftover
+      yield { path, modifiedAt, upload: uploadAt(path), remove: () => leftover.remove() }
     }
   }
 

@@ -2,12 +2,18 @@ import { LRUCache } from 'lru-cache'
 import { CANONICAL, type Digest, type DigestAlgorithm, Digester } from '../core/digest.ts'
 import { RegistryError } from '../core/errors.ts'
 import type { Locks } from '../core/locks.ts'
+import type { UploadPaths } from './paths.ts'
+import type { UploadFacts } from './upload-facts.ts'
 
 /** What is known of uploads beyond what is on storage: who is writing, and, in this process alone, the live hash of the
- *  bytes so far. Losing a hash costs a re-read of the bytes at the end, nothing else. */
+ *  bytes so far. Losing a hash costs a re-read of the bytes at the end, nothing else.
+ *
+ *  And what this process last knew of them, which saves looking them up. Others may have gone on with an upload since:
+ *  whoever goes by it writes and moves only what is as long as it says, and looks when it isn't. */
 export class UploadSessions {
   readonly #locks: Locks
-  readonly #running = new LRUCache<string, RunningDigests>({ max: MAX_RUNNING })
+  readonly #running = new LRUCache<string, RunningDigests>({ max: MAX_UPLOADS })
+  readonly #facts = new LRUCache<string, UploadFacts>({ max: MAX_UPLOADS })
 
   constructor(locks: Locks) {
     this.#locks = locks
@@ -41,10 +47,22 @@ export class UploadSessions {
   end(uploadId: string): void {
     this.#running.delete(uploadId)
   }
+
+  remember({ folder }: UploadPaths, facts: UploadFacts): void {
+    this.#facts.set(folder, facts)
+  }
+
+  recall({ folder }: UploadPaths): UploadFacts | undefined {
+    return this.#facts.get(folder)
+  }
+
+  forget({ folder }: UploadPaths): void {
+    this.#facts.delete(folder)
+  }
 }
 
-/** A hash state is some hundred bytes; this many uploads at once are not expected of one process. */
-const MAX_RUNNING = 10_000
+/** A hash state is some hundred bytes, and so are the facts; this many uploads at once are not expected of one process. */
+const MAX_UPLOADS = 10_000
 
 /** The digests of the first `size` bytes of an upload: always the canonical one, others where they were asked for. */
 export class RunningDigests {

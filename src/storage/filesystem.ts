@@ -122,12 +122,16 @@ export class FilesystemDriver implements StorageDriver {
 
   /** Only the folder it comes to is synced. File systems record both halves of a rename as one; and where one does
    *  not, what a power cut can bring back is a second name for the same bytes. */
-  async move(from: string, to: string, { replace = true }: MoveOptions = {}): Promise<boolean> {
+  async move(from: string, to: string, { replace = true, size }: MoveOptions = {}): Promise<boolean> {
     const source = this.#locate(from)
     const target = this.#locate(to)
     const folder = dirname(target)
     try {
-      if (!replace && (await isFile(target))) return false
+      const [isTaken] = await Promise.all([
+        !replace && isFile(target),
+        size !== undefined && this.#requireSize(from, size),
+      ])
+      if (isTaken) return false
       await this.#folders.within(folder, () => this.#rename(source, { target, from }))
       await Promise.all([this.#folders.sync(folder), this.#folders.settle(folder)])
       return true
@@ -223,6 +227,12 @@ export class FilesystemDriver implements StorageDriver {
       if (!isErrno(cause, 'ENOENT')) throw cause // somebody else removed it
     }
     return aside
+  }
+
+  async #requireSize(path: string, size: number): Promise<void> {
+    const info = await this.stat(path)
+    if (info.kind !== 'file') throw new StorageError('PATH_NOT_FOUND', { path })
+    if (info.size !== size) throw new StorageError('OFFSET_INVALID', { path })
   }
 
   /** A rename says ENOENT for either path; which one is missing decides whether to make a folder. */

@@ -69,8 +69,9 @@ export class MemoryDriver implements StorageDriver {
     }
   }
 
-  async move(from: string, to: string, { replace = true }: MoveOptions = {}): Promise<boolean> {
+  async move(from: string, to: string, { replace = true, size }: MoveOptions = {}): Promise<boolean> {
     const file = this.#require(from)
+    if (size !== undefined && file.size !== size) throw new StorageError('OFFSET_INVALID', { path: from })
     if (!replace && this.#tree.find(requirePath(to)) instanceof MemoryFile) return false
     this.#tree.put(requirePath(to), file)
     if (from !== to) this.#tree.remove(from)

@@ -67,6 +67,60 @@ test.each(warm)('%s', async (request, expected) => {
   expect(calls(driver)).toEqual(expected)
 })
 
+/** The requests that push a blob, each where the first has said it goes on, and what they cost. In a bucket that takes
+ *  what a writer was given in one piece, `append` is one trip with all that is done to the writer. */
+const pushes: { requests: string[]; expected: string[] }[] = [
+  {
+    requests: ['POST', 'PUT with bytes'],
+    expected: ['put startedat', 'append data', 'move data', 'put link', 'delete'],
+  },
+  {
+    requests: ['POST', 'PATCH with bytes', 'PUT'],
+    expected: ['put startedat', 'append data', 'put digests', 'move data', 'put link', 'delete'],
+  },
+  {
+    requests: ['POST ?digest= with bytes'],
+    expected: ['put startedat', 'append data', 'move data', 'put link', 'delete'],
+  },
+  {
+    requests: ['POST', 'PATCH with bytes', 'PATCH with bytes', 'PUT'],
+    expected: [
+      ...['put startedat', 'append data', 'put digests', 'append data', 'put digests'],
+      ...['move data', 'put link', 'delete'],
+    ],
+  },
+]
+
+/** The calls as `put link`: the method and the name of the file. What a writer is asked for goes with its `append`. */
+function shortly({ method, path }: DriverCall): string {
+  return method === 'delete' ? method : `${method} ${path.split('/').at(-1)}`
+}
+
+test.each(pushes)('a new blob by $requests', async ({ requests, expected }) => {
+  const driver = new FaultyDriver(new MemoryDriver())
+  await using registry = await HttpRegistry.start({ driver })
+  const whole = Buffer.concat(requests.filter((one) => one.includes('with bytes')).map(() => large))
+  let location = '/v2/a/blobs/uploads/'
+  for (const request of requests) {
+    const [method = ''] = request.split(' ')
+    const query = method === 'PUT' || request.includes('?digest=') ? `?digest=${digestOf(whole)}` : ''
+    const body = request.includes('with bytes') ? { body: large } : {}
+    const answer = await registry.send(`${method} ${location}${query}`, body)
+    expect(answer.status).toBe(method === 'PUT' || query !== '' ? 201 : 202)
+    location = answer.headers.location ?? ''
+  }
+  const made = driver.calls.filter(({ method }) => !method.startsWith('writer.'))
+  expect(made.map(shortly)).toEqual(expected)
+})
+
+test('a manifest under a tag is four files', async () => {
+  const { registry, driver } = await registryWithImage()
+  await using _ = registry
+  driver.forget()
+  await putImage(registry, 'other')
+  expect(driver.calls.map(shortly)).toEqual(['put data', 'put link', 'put link', 'put link'])
+})
+
 test('a registry that was pushed to has at hand what it was told', async () => {
   const { registry, driver } = await registryWithImage()
   await using _ = registry

@@ -8,7 +8,8 @@ export async function startDistribution(options: RegistryOptions): Promise<Serve
   return ServerProcess.start({
     file: requireTool('docker-registry'),
     arguments: ['serve', config],
-    environment: { OTEL_TRACES_EXPORTER: 'none' },
+    // Its S3 driver refuses to start where it finds a bundle of certificates in the AWS SDK's variable.
+    environment: { OTEL_TRACES_EXPORTER: 'none', AWS_CA_BUNDLE: '' },
     workingFolder: options.configFolder,
     readyUrl: (line) => {
       const address = /"msg":"listening on ([^"]+)"/.exec(line)?.[1]

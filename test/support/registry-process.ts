@@ -6,6 +6,9 @@ import type { ServerProcess } from './server-process.ts'
 export interface RegistryOptions {
   /** Where it keeps its data (`storage.filesystem.rootdirectory`). */
   readonly dataFolder: string
+  /** What stands in `storage` instead of `filesystem`: `{ s3: … }`, and more of that section. The data folder is not used
+   *  then. */
+  readonly storage?: Readonly<Record<string, unknown>>
   /** Where its configuration file is written; the data folder's parent is a good place. */
   readonly configFolder: string
   /** `none` where another process changes the data too. */
@@ -23,7 +26,7 @@ export async function writeConfig(name: string, options: RegistryOptions): Promi
     version: '0.1',
     log: { level: 'info', formatter: 'json', accesslog: { disabled: true } },
     storage: {
-      filesystem: { rootdirectory: options.dataFolder },
+      ...(options.storage ?? { filesystem: { rootdirectory: options.dataFolder } }),
       delete: { enabled: true },
       ...(options.cache && { cache: { blobdescriptor: options.cache } }),
     },

@@ -63,6 +63,19 @@ export class S3Server implements AsyncDisposable {
     return started
   }
 
+  /** The section `s3` of a registry's `storage`. */
+  get settings() {
+    return {
+      accesskey: ACCESS_KEY,
+      secretkey: SECRET_KEY,
+      region: REGION,
+      regionendpoint: this.endpoint,
+      bucket: this.bucket,
+      forcepathstyle: true,
+      secure: false,
+    }
+  }
+
   async makeBucket(name: string): Promise<void> {
     await this.client.send(new CreateBucketCommand({ Bucket: name }))
   }

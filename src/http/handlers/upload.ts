@@ -55,44 +55,44 @@ async function pushAtOnce(exchange: Exchange, upload: BlobUpload, digest: Digest
 }
 
 /** Of the client's own uploads only: another's is as unknown as none. */
-function resume({ repository, reference, identity }: Exchange): Promise<BlobUpload> {
-  return repository.blobs.resume(reference, { owner: identity.owner })
+function resume({ repository, reference, identity }: Exchange, { recall = false } = {}): Promise<BlobUpload> {
+  return repository.blobs.resume(reference, { owner: identity.owner, recall })
 }
 
+/** By storage, whatever is remembered: a client asks when it has lost its place. */
 export async function getUpload(exchange: Exchange): Promise<Reply> {
   const upload = await resume(exchange)
   return emptyReply(204, uploadHeaders(exchange, upload))
 }
 
 export async function patchUpload(exchange: Exchange): Promise<Reply> {
-  const upload = await resume(exchange)
+  const upload = await resume(exchange, { recall: true })
   return orWhereItStands(exchange, upload, async () => {
     await upload.append(exchange.body(), { offset: offsetOf(exchange) })
     return acceptedReply(exchange, upload)
   })
 }
 
+/** Where the upload is gone and the blob is there, it was finished before and this is the client's second try. */
 export async function finishUpload(exchange: Exchange): Promise<Reply> {
   const digest = parseDigest(exchange.query.get('digest') ?? '')
-  const upload = await resumeUnfinished(exchange, digest)
-  if (upload === undefined) return createdReply(exchange, digest)
+  try {
+    return await finishOrSayWhereItStands(exchange, digest)
+  } catch (error) {
+    if (!(error instanceof RegistryError) || error.code !== 'BLOB_UPLOAD_UNKNOWN') throw error
+    if (await exchange.repository.blobs.has(digest)) return createdReply(exchange, digest)
+    throw error
+  }
+}
+
+async function finishOrSayWhereItStands(exchange: Exchange, digest: Digest): Promise<Reply> {
+  const upload = await resume(exchange, { recall: true })
   return orWhereItStands(exchange, upload, async () => {
     if (hasBody(exchange.request))
       await upload.append(exchange.body(), { offset: offsetOf(exchange), last: true })
     await upload.finish(digest)
     return createdReply(exchange, digest)
   })
-}
-
-/** Undefined when the upload was finished before and this is the client's second try: the blob is there. */
-async function resumeUnfinished(exchange: Exchange, digest: Digest): Promise<BlobUpload | undefined> {
-  try {
-    return await resume(exchange)
-  } catch (error) {
-    if (!(error instanceof RegistryError) || error.code !== 'BLOB_UPLOAD_UNKNOWN') throw error
-    if (await exchange.repository.blobs.has(digest)) return undefined
-    throw error
-  }
 }
 
 export async function cancelUpload(exchange: Exchange): Promise<Reply> {

@@ -78,9 +78,9 @@ async function copyInParts(
 
 const NOTHING = new Uint8Array()
 
-/** Of about the same length each, so that the last is not too short for a part. */
+/** Of about the same length each, and none shorter than was asked for: a part may not be too short. */
 function ranges(size: number, partBytes: number): { start: number; end: number }[] {
-  const count = Math.min(Math.ceil(size / partBytes), MAX_PARTS)
+  const count = Math.min(Math.max(1, Math.floor(size / partBytes)), MAX_PARTS)
   const startOf = (index: number) => Math.floor((index * size) / count)
   return Array.from({ length: count }, (_, index) => ({ start: startOf(index), end: startOf(index + 1) - 1 }))
 }

@@ -36,8 +36,16 @@ const BY_STATUS: Record<number, StorageErrorCode> = {
   507: 'NO_SPACE',
 }
 
-/** Of the SDK itself: the credentials could not be got, or the store did not answer. */
-const OUT_OF_REACH = new Set(['TimeoutError', 'CredentialsProviderError', 'RequestTimeout', 'SlowDown'])
+/** The store did not answer, or there are no credentials that are good at the moment. */
+const OUT_OF_REACH = new Set([
+  'TimeoutError',
+  'RequestTimeout',
+  'SlowDown',
+  'CredentialsProviderError',
+  'ExpiredToken',
+  'ExpiredTokenException',
+  'RequestTimeTooSkewed',
+])
 
 export function storageError(cause: unknown, path: string): StorageError {
   if (cause instanceof StorageError) return cause

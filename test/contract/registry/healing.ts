@@ -43,6 +43,7 @@ export function describeHealing(current: () => RegistryUnderTest): void {
       driver.forget()
       await pushBlob(current().repository('b'), 'content')
       expect(driver.calls.filter(({ path, to }) => [path, to].includes(blobPath(digest)))).toEqual([
+        { method: 'move', path: expect.any(String), to: blobPath(digest) },
         { method: 'stat', path: blobPath(digest) },
       ])
     })

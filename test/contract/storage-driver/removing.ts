@@ -4,8 +4,8 @@ import {
   collect,
   distinctBytes,
   expectSameBytes,
-  expectSoon,
   expectStorageError,
+  filledNamesIn,
   namesIn,
   writeFile,
 } from './support.ts'
@@ -19,7 +19,7 @@ export function describeRemoving(current: () => DriverUnderTest): void {
       await driver.move('/from/file', '/to/a/new/place')
       expectSameBytes(await collect(driver.read('/to/a/new/place')), content)
       await expectStorageError(driver.stat('/from/file'), 'PATH_NOT_FOUND')
-      await expectSoon(driver, '/from').toEqual([])
+      expect(await filledNamesIn(driver, '/from')).toEqual([])
     })
 
     it('replaces what stood there', async () => {
@@ -56,7 +56,37 @@ export function describeRemoving(current: () => DriverUnderTest): void {
       await Promise.all(contents.map((_, index) => driver.move(`/from/${index}`, '/new/to')))
       const content = await driver.get('/new/to')
       expectSameBytes(content, contents[content[0]! - 1]!)
-      await expectSoon(driver, '/from').toEqual([])
+      expect(await filledNamesIn(driver, '/from')).toEqual([])
+    })
+
+    it('of a file of another size than it should have does nothing', async () => {
+      const { driver } = current()
+      await writeFile(driver, '/one', [Buffer.from('one')])
+      await driver.put('/two', Buffer.from('two'))
+      for (const size of [0, 2, 4]) {
+        await expectStorageError(driver.move('/one', '/new/place', { size }), 'OFFSET_INVALID')
+        await expectStorageError(driver.move('/one', '/two', { size }), 'OFFSET_INVALID')
+        const gentle = { size, replace: false, mayStay: true }
+        await expectStorageError(driver.move('/one', '/two', gentle), 'OFFSET_INVALID')
+        await expectStorageError(driver.move('/one', '/new/place', gentle), 'OFFSET_INVALID')
+      }
+      await expectStorageError(driver.move('/absent', '/two', { size: 3 }), 'PATH_NOT_FOUND')
+      expect(Buffer.from(await driver.get('/one')).toString()).toBe('one')
+      expect(Buffer.from(await driver.get('/two')).toString()).toBe('two')
+      expect(await namesIn(driver, '/')).toEqual(['one', 'two'])
+      expect(await driver.move('/one', '/two', { size: 3, replace: false })).toBe(false)
+      expect(await driver.move('/one', '/two', { size: 3 })).toBe(true)
+      expect(Buffer.from(await driver.get('/two')).toString()).toBe('one')
+    })
+
+    it('of a file that somebody else has made longer since does nothing', async () => {
+      const { driver } = current()
+      const other = await current().another()
+      await writeFile(driver, '/from/file', [Buffer.from('mine')])
+      await writeFile(other, '/from/file', [Buffer.from(' and more')])
+      await expectStorageError(driver.move('/from/file', '/to', { size: 4 }), 'OFFSET_INVALID')
+      expect(await driver.move('/from/file', '/to', { size: 13 })).toBe(true)
+      expect(Buffer.from(await driver.get('/to')).toString()).toBe('mine and more')
     })
 
     it('a file that was moved can be appended to', async () => {
@@ -86,7 +116,7 @@ export function describeRemoving(current: () => DriverUnderTest): void {
         for (const path of [...below, '/a.', '/ab/file']) await driver.put(path, Buffer.from(path))
         await driver.delete('/a', { durable })
         for (const path of ['/a', ...below]) await expectStorageError(driver.stat(path), 'PATH_NOT_FOUND')
-        await expectSoon(driver, '/').toEqual(['a.', 'ab'])
+        expect(await filledNamesIn(driver, '/')).toEqual(['a.', 'ab'])
       },
     )
 
@@ -151,7 +181,7 @@ export function describeRemoving(current: () => DriverUnderTest): void {
         await Promise.all(puts)
       }
       await driver.delete('/a')
-      await expectSoon(driver, '/').toEqual([])
+      expect(await filledNamesIn(driver, '/')).toEqual([])
     })
   })
 }

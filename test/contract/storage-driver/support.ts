@@ -25,9 +25,14 @@ export async function namesIn(driver: StorageDriver, folder: string, after?: str
   return (await collectAll(driver.list(folder, { after }))).map(({ name }) => name)
 }
 
-/** What stands in a folder, once it is as expected: there are stores that show a folder a little longer than its files. */
-export function expectSoon(driver: StorageDriver, folder: string) {
-  return expect.poll(() => namesIn(driver, folder), { timeout: 10_000 })
+/** The files and the folders that hold a file: a folder without any may still be seen. */
+export async function filledNamesIn(driver: StorageDriver, folder: string): Promise<string[]> {
+  const names: string[] = []
+  for (const { name, kind } of await collectAll(driver.list(folder))) {
+    const below = `${folder === '/' ? '' : folder}/${name}`
+    if (kind === 'file' || (await filledNamesIn(driver, below)).length > 0) names.push(name)
+  }
+  return names
 }
 
 /** Appends the chunks to a file and makes them durable. */

@@ -13,9 +13,12 @@ import {
 import { seededRandom } from '../../support/random.ts'
 import type { RegistryClient } from '../../support/registry-client.ts'
 
-const repositoryCount = 20
-const tagsEach = 15
 const baseCount = 4
+
+interface PopulationSize {
+  readonly repositories: number
+  readonly tagsEach: number
+}
 
 export interface TaggedImage {
   readonly repository: string
@@ -29,8 +32,10 @@ export interface Population {
   readonly deleted: TaggedImage
 }
 
-export function population(): Population {
-  const images = Array.from({ length: repositoryCount }, (_, repository) =>
+export function population(
+  { repositories, tagsEach }: PopulationSize = { repositories: 20, tagsEach: 15 },
+): Population {
+  const images = Array.from({ length: repositories }, (_, repository) =>
     Array.from({ length: tagsEach }, (_, tag) => taggedImage(repository, tag)),
   ).flat()
   const variants = ['amd64', 'arm64'].map((architecture) => ({
