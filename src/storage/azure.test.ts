@@ -6,7 +6,7 @@ import {
   generateBlobSASQueryParameters,
   StorageSharedKeyCredential,
 } from '@azure/storage-blob'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   collectAll,
   distinctBytes,
@@ -26,6 +26,9 @@ import type { AzureSettings } from './azure/settings.ts'
 import { AzureDriver } from './azure.ts'
 
 const MIB = 1024 * 1024
+
+// An emulator has one thread, and these suites ask it for much.
+vi.setConfig({ testTimeout: 120_000 })
 
 let azurite: Azurite
 beforeAll(async () => {

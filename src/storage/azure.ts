@@ -18,7 +18,7 @@ import type {
 import { openAppendBlob } from './azure/append-blob.ts'
 import { type AzureConnection, connect, type TokenSource } from './azure/client.ts'
 import { Conversions } from './azure/conversion.ts'
-import { Copies, requireWhole } from './azure/copy.ts'
+import { Copies, requireWhole, wholeProperties } from './azure/copy.ts'
 import { azureError, isRefusal, reasonOf } from './azure/errors.ts'
 import { isAnyBelow, pagesBelow, pagesOf } from './azure/listing.ts'
 import { BlobNames } from './azure/names.ts'
@@ -147,16 +147,20 @@ export class AzureDriver implements StorageDriver {
   async move(
     from: string,
     to: string,
-    { replace = true, mayStay = false }: MoveOptions = {},
+    { replace = true, mayStay = false, size }: MoveOptions = {},
   ): Promise<boolean> {
-    const [source, target] = [from, to].map((path) => this.#container.getBlobClient(this.#names.of(path)))
+    const source = this.#container.getBlobClient(this.#names.of(from))
+    const target = this.#container.getBlobClient(this.#names.of(to))
     if (from === to) {
-      await this.#translated(from, source!.getProperties())
+      await this.#translated(from, wholeProperties({ from: source, size }))
       return replace
     }
-    this.#written.forget(target!.name)
-    const isMoved = await this.#translated(from, this.#copies.copy({ from: source!, to: target!, replace }))
-    if (isMoved && !mayStay) await this.#translated(from, this.#removeBlob(source!.name))
+    this.#written.forget(target.name)
+    const isMoved = await this.#translated(
+      from,
+      this.#copies.copy({ from: source, to: target, replace, size }),
+    )
+    if (isMoved && !mayStay) await this.#translated(from, this.#removeBlob(source.name))
     return isMoved
   }
 

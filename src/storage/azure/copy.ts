@@ -21,6 +21,8 @@ export interface CopyOptions {
   readonly to: BlobClient
   /** False where a blob that stands at the other place is to stay. */
   readonly replace: boolean
+  /** How long the blob must be; undefined for whatever it is. */
+  readonly size?: number | undefined
 }
 
 interface Copy extends CopyOptions {
@@ -52,19 +54,26 @@ export class Copies {
    *  mostly has when it answers; until then it reads as not there. What this process has written itself it does not look
    *  at first.
    *  @returns false when a blob stands there that was not to be replaced
-   *  @throws StorageError PATH_NOT_FOUND; whatever the SDK throws */
+   *  @throws StorageError PATH_NOT_FOUND, OFFSET_INVALID; whatever the SDK throws */
   async copy(options: CopyOptions): Promise<boolean> {
-    const { name } = options.from
-    const known = this.#parts.written.get(name)
-    if (known !== undefined) {
-      try {
-        return await this.#copyFrom({ ...options, source: known })
-      } catch (cause) {
-        if (!isConditionNotMet(cause)) throw cause
-        this.#parts.written.forget(name)
-      }
+    const { from, size } = options
+    const known = this.#parts.written.get(from.name)
+    if (known !== undefined && (size ?? known.contentLength) === known.contentLength) {
+      const copied = await this.#copyIfUnchanged({ ...options, source: known })
+      if (copied || (copied === false && size === undefined)) return copied
     }
-    return this.#copyFrom({ ...options, source: await wholeProperties(options.from) })
+    return this.#copyFrom({ ...options, source: await wholeProperties(options) })
+  }
+
+  /** Undefined when somebody else has written to it. */
+  async #copyIfUnchanged(copy: Copy): Promise<boolean | undefined> {
+    try {
+      return await this.#copyFrom(copy)
+    } catch (cause) {
+      if (!isConditionNotMet(cause)) throw cause
+      this.#parts.written.forget(copy.from.name)
+      return undefined
+    }
   }
 
   async #copyFrom(copy: Copy): Promise<boolean> {
@@ -80,7 +89,7 @@ export class Copies {
 
   /** Whatever its size, the copy is of the blob's own type: so it can take the place of an append blob in one step. */
   async copyKeepingType(options: CopyOptions): Promise<void> {
-    await this.#copyLarge({ ...options, source: await wholeProperties(options.from) })
+    await this.#copyLarge({ ...options, source: await wholeProperties(options) })
   }
 
   #copyBySize(copy: Copy): Promise<void> {
@@ -146,10 +155,17 @@ export function requireWhole({ copyStatus }: { copyStatus?: string | undefined }
   throw new StorageError('PATH_NOT_FOUND', { path, message: `copied in part only (${copyStatus}): ${path}` })
 }
 
-async function wholeProperties(blob: BlobClient): Promise<BlobGetPropertiesResponse> {
-  const properties = await blob.getProperties()
-  requireWhole(properties, blob.name)
-  return properties
+/** How a blob stands that is wholly there, and as long as it must be.
+ *  @throws StorageError PATH_NOT_FOUND, OFFSET_INVALID; whatever the SDK throws */
+export async function wholeProperties({
+  from,
+  size,
+}: Pick<CopyOptions, 'from' | 'size'>): Promise<BlobGetPropertiesResponse> {
+  const properties = await from.getProperties()
+  requireWhole(properties, from.name)
+  if (size === undefined || properties.contentLength === size) return properties
+  const message = `${from.name} has ${properties.contentLength} bytes, not ${size}`
+  throw new StorageError('OFFSET_INVALID', { path: from.name, message })
 }
 
 /** Whether the copy was refused because a blob stands in the other place, not because the source has changed. */
