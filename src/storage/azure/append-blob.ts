@@ -49,7 +49,8 @@ export class AppendBlob {
       options.written.set(client.name, state)
       return new AppendBlob(client, state, options)
     } catch (cause) {
-      if (isRefusal(cause, 'BlobAlreadyExists') || isConditionNotMet(cause)) return undefined
+      if (isRefusal(cause, 'BlobAlreadyExists', 'InvalidBlobType') || isConditionNotMet(cause))
+        return undefined
       throw cause
     }
   }

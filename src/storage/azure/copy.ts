@@ -11,7 +11,8 @@ import type { AzureSettings } from './settings.ts'
 import { isToken, type Signatures } from './signatures.ts'
 import type { BlobState, WrittenBlobs } from './written-blobs.ts'
 
-/** Up to here the service copies while the caller waits ("Copy Blob From URL"), and the copy appears at once. */
+/** Up to here the service copies block blobs, and only those, while the caller waits ("Copy Blob From URL"): the copy
+ *  appears at once. */
 const MAX_SYNCHRONOUS_BYTES = 256 * 1024 * 1024
 
 const STORAGE_SCOPE = 'https://storage.azure.com/.default'
@@ -50,9 +51,9 @@ export class Copies {
     this.#parts = parts
   }
 
-  /** A small blob appears whole and at once, a large one when the service has copied it, which within an account it
-   *  mostly has when it answers; until then it reads as not there. What this process has written itself it does not look
-   *  at first.
+  /** The copy of a small block blob appears whole and at once, any other when the service has copied it, which within an
+   *  account it mostly has when it answers; until then it reads as not there. What this process has written itself it
+   *  does not look at first.
    *  @returns false when a blob stands there that was not to be replaced
    *  @throws StorageError PATH_NOT_FOUND, OFFSET_INVALID; whatever the SDK throws */
   async copy(options: CopyOptions): Promise<boolean> {
@@ -78,34 +79,29 @@ export class Copies {
 
   async #copyFrom(copy: Copy): Promise<boolean> {
     try {
-      await this.#copyBySize(copy)
+      await this.#copyOnce(copy)
     } catch (cause) {
       if (!copy.replace && (await isThere(copy.to, cause))) return false
       if (!copy.replace || !isRefusal(cause, 'InvalidBlobType')) throw cause
-      await this.#copyOverOtherType(copy)
+      // No blob takes the place of one of another type.
+      await copy.to.deleteIfExists({ deleteSnapshots: 'include' })
+      await this.#copyOnce(copy)
     }
     return true
   }
 
+  #copyOnce(copy: Copy): Promise<void> {
+    const { blobType, contentLength = 0 } = copy.source
+    const isQuick = blobType === 'BlockBlob' && contentLength <= MAX_SYNCHRONOUS_BYTES
+    return isQuick ? this.#copyAtOnce(copy) : this.#copyInTime(copy)
+  }
+
   /** Whatever its size, the copy is of the blob's own type: so it can take the place of an append blob in one step. */
   async copyKeepingType(options: CopyOptions): Promise<void> {
-    await this.#copyLarge({ ...options, source: await wholeProperties(options) })
+    await this.#copyInTime({ ...options, source: await wholeProperties(options) })
   }
 
-  #copyBySize(copy: Copy): Promise<void> {
-    const size = copy.source.contentLength ?? 0
-    return size <= MAX_SYNCHRONOUS_BYTES ? this.#copySmall(copy) : this.#copyLarge(copy)
-  }
-
-  /** A small copy is a block blob, and no blob takes the place of one of another type: that is removed first. */
-  async #copyOverOtherType(copy: Copy): Promise<void> {
-    const { blobType } = await copy.to.getProperties()
-    if (blobType === copy.source.blobType) return this.#copyLarge(copy)
-    await copy.to.deleteIfExists({ deleteSnapshots: 'include' })
-    await this.#copyBySize(copy)
-  }
-
-  async #copySmall({ from, to, source, replace }: Copy): Promise<void> {
+  async #copyAtOnce({ from, to, source, replace }: Copy): Promise<void> {
     const { url, sourceAuthorization } = await this.#readable(from)
     await to.syncCopyFromURL(url, {
       ...conditionsOf(source, replace),
@@ -113,9 +109,9 @@ export class Copies {
     })
   }
 
-  async #copyLarge({ from, to, source, replace }: Copy): Promise<void> {
-    const { url } = await this.#readable(from)
-    const begun = await to.beginCopyFromURL(url, conditionsOf(source, replace))
+  async #copyInTime({ from, to, source, replace }: Copy): Promise<void> {
+    // Within an account the right to copy is that of the request ("Copy Blob", Authorization).
+    const begun = await to.beginCopyFromURL(from.url, conditionsOf(source, replace))
     const { copyId = '', isCompleted = false } = begun.getOperationState() as CopyState
     if (!isCompleted) await this.#untilCopied(to, copyId)
   }
@@ -168,9 +164,13 @@ export async function wholeProperties({
   throw new StorageError('OFFSET_INVALID', { path: from.name, message })
 }
 
-/** Whether the copy was refused because a blob stands in the other place, not because the source has changed. */
+/** Whether the copy was refused because a blob stands in the other place, of whatever type, not because the source has
+ *  changed. */
 async function isThere(to: BlobClient, cause: unknown): Promise<boolean> {
-  return isRefusal(cause, 'BlobAlreadyExists') || (isConditionNotMet(cause) && (await to.exists()))
+  return (
+    isRefusal(cause, 'BlobAlreadyExists', 'InvalidBlobType') ||
+    (isConditionNotMet(cause) && (await to.exists()))
+  )
 }
 
 /** The blob is copied as it was looked at. */
