@@ -37,7 +37,7 @@ export interface StorageDriver {
   list(folder: string, options?: ListOptions): AsyncIterable<Entry>
 
   /** Puts a file in another's place, durably: a reader of `to` sees what stood there before, or the new file whole.
-   *  @returns false when a file stands there that was not to be replaced: nothing was done
+   *  @returns false when a file stands there that need not be replaced: nothing was done
    *  @throws StorageError PATH_NOT_FOUND; OFFSET_INVALID when the file is not `size` bytes long */
   move(from: string, to: string, options?: MoveOptions): Promise<boolean>
 
@@ -98,8 +98,8 @@ export interface DeleteOptions {
 }
 
 export interface MoveOptions {
-  /** False where a file that stands at the other place is to stay. One that appears there at the same moment may be
-   *  replaced all the same. Default: true. */
+  /** False where a file that stands at the other place need not be replaced, because it has the same content if it is
+   *  intact: it stays, unless replacing it is quicker than looking. Default: true. */
   replace?: boolean
   /** True where the file may stay in its old place as well, because the caller removes that next: where moving is
    *  copying, it saves a trip. Default: false. */

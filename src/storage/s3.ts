@@ -164,22 +164,22 @@ export class S3Driver implements StorageDriver {
     }
   }
 
-  async move(
-    from: string,
-    to: string,
-    { replace = true, mayStay = false }: MoveOptions = {},
-  ): Promise<boolean> {
+  async move(from: string, to: string, options: MoveOptions = {}): Promise<boolean> {
+    const { replace = true, mayStay = false, size } = options
     const source = this.#key(from)
     const target = this.#key(to)
     return this.#translated(from, async () => {
-      const known = this.#objects.known(source)
-      const isDone = await this.#copy({ source, target, known, replace }).catch((error: unknown) => {
-        // Somebody else has changed what this process knew.
-        if (known === undefined || !(isMissing(error) || isConditionFailed(error))) throw error
-        this.#objects.forget(source)
-        return this.#copy({ source, target, replace })
-      })
-      if (isDone && !mayStay && source !== target) await this.#bucket.remove(source)
+      const copy = async (object: KnownObject) =>
+        source === target
+          ? replace
+          : copyObject(
+              this.#objects,
+              { from: source, ...object },
+              { to: target, replace, settings: this.#settings },
+            )
+      const isDone =
+        (await this.#asKnown(source, { size, work: copy })) ?? (await copy(await this.#settled(source, size)))
+      if (isDone && !mayStay && source !== target) await this.#removeAll([source])
       return isDone
     })
   }
@@ -246,13 +246,10 @@ export class S3Driver implements StorageDriver {
   async #beginning(key: string, offset: number | undefined): Promise<Beginning | undefined> {
     const known = this.#objects.known(key)
     if (known === undefined && offset === 0 && this.#objects.abilities.createOnly) return { kind: 'absent' }
-    if (known !== undefined && offset === known.size) {
-      try {
-        return await this.#beginningWith(key, known)
-      } catch (error) {
-        if (!isMissing(error) && !isConditionFailed(error)) throw error
-        this.#objects.forget(key)
-      }
+    if (offset !== undefined) {
+      const work = (object: KnownObject) => this.#beginningWith(key, object)
+      const beginning = await this.#asKnown(key, { size: offset, work })
+      if (beginning !== undefined) return beginning
     }
     const standing = await this.#objects.look(key)
     const size = standing.kind === 'absent' ? 0 : standing.size
@@ -268,24 +265,32 @@ export class S3Driver implements StorageDriver {
     return { kind: 'small', etag, content: await this.#bucket.content(key, { etag }) }
   }
 
-  async #copy(wanted: {
-    source: string
-    target: string
-    known?: KnownObject | undefined
-    replace: boolean
-  }): Promise<boolean> {
-    const { source, target, replace, known = await this.#settled(source) } = wanted
-    if (known === undefined) throw new StorageError('PATH_NOT_FOUND', { path: source })
-    if (source === target) return replace
-    const settings = this.#settings
-    return copyObject(this.#objects, { from: source, ...known }, { to: target, replace, settings })
+  /** Does what can be done to an object that this process has put itself, without looking for it. Undefined where there is no
+   *  such object, or where it turns out to have changed since: nothing was done then. */
+  async #asKnown<Result>(
+    key: string,
+    { size, work }: { size: number | undefined; work: (object: KnownObject) => Promise<Result> },
+  ): Promise<Result | undefined> {
+    const known = this.#objects.known(key)
+    if (known === undefined || (size !== undefined && size !== known.size)) return undefined
+    try {
+      return await work(known)
+    } catch (error) {
+      if (!isMissing(error) && !isConditionFailed(error)) throw error
+      this.#objects.forget(key)
+      return undefined
+    }
   }
 
-  /** The object under a key, once it is one. */
-  async #settled(key: string): Promise<KnownObject | undefined> {
+  /** The object under a key, once it is one.
+   *  @throws StorageError PATH_NOT_FOUND; OFFSET_INVALID when it has another size */
+  async #settled(key: string, size: number | undefined): Promise<KnownObject> {
     const standing = await this.#objects.look(key)
-    if (standing.kind === 'object') return standing
-    return standing.kind === 'assembly' ? this.#objects.seal(key) : undefined
+    if (standing.kind !== 'absent' && size !== undefined && standing.size !== size)
+      throw new StorageError('OFFSET_INVALID', { path: key })
+    const object = standing.kind === 'assembly' ? await this.#objects.seal(key) : standing
+    if (object === undefined || !('etag' in object)) throw new StorageError('PATH_NOT_FOUND', { path: key })
+    return object
   }
 
   async #deleteObject(key: string): Promise<void> {

@@ -18,8 +18,9 @@ export interface CopySource extends KnownObject {
 const MAX_COPY_BYTES = 5 * 1024 ** 3
 const MAX_PARTS = 10_000
 
-/** Copies an object within the store: in one request, or in parts side by side.
- *  @returns false when an object stands there that was not to be replaced */
+/** Copies an object within the store: in one request, or in parts side by side. Where the store does not keep an object from
+ *  being replaced, one of a single request is: looking first would cost as much.
+ *  @returns false when an object stands there that need not be replaced */
 export async function copyObject(
   objects: AppendedObjects,
   source: CopySource,
@@ -27,8 +28,8 @@ export async function copyObject(
 ): Promise<boolean> {
   const isLarge = source.size > Math.min(settings.multipartcopythresholdsize, MAX_COPY_BYTES)
   const { bucket, abilities } = objects
-  if (!replace && (isLarge || !abilities.copyCreateOnly) && (await isThere(bucket, to))) return false
   if (isLarge) {
+    if (!replace && (await isThere(bucket, to))) return false
     await copyInParts(objects, source, { to, settings })
     return true
   }
