@@ -16,6 +16,8 @@ export interface AzureConnection {
   readonly service: BlobServiceClient
   readonly container: ContainerClient
   readonly credential: AzureCredential
+  /** The service's address need not have it. */
+  readonly accountName: string
   close(): void
 }
 
@@ -37,6 +39,7 @@ export async function connect(
     service,
     container: service.getContainerClient(settings.container),
     credential,
+    accountName: settings.accountname || service.accountName,
     close: () => agent.destroy(),
   }
 }

@@ -61,7 +61,9 @@ export class Copies {
     const known = this.#parts.written.get(from.name)
     if (known !== undefined && (size ?? known.contentLength) === known.contentLength) {
       const copied = await this.#copyIfUnchanged({ ...options, source: known })
-      if (copied || (copied === false && size === undefined)) return copied
+      // Whatever stands there, the size counts.
+      if (copied === false && size !== undefined) await wholeProperties(options)
+      if (copied !== undefined) return copied
     }
     return this.#copyFrom({ ...options, source: await wholeProperties(options) })
   }
