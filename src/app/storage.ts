@@ -15,7 +15,7 @@ export async function openDriver(storage: Config['storage'], log: Log): Promise<
   }
   if (storage.azure !== undefined) {
     const { AzureDriver } = await import('../storage/azure.ts')
-    return AzureDriver.open(storage.azure, log)
+    return AzureDriver.open(storage.azure, { log })
   }
   if (storage.gcs !== undefined) {
     const { GcsDriver } = await import('../storage/gcs.ts')
