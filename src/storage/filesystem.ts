@@ -16,7 +16,7 @@ import type {
   ReadOptions,
   StorageDriver,
 } from '../core/storage-driver.ts'
-import { BufferPool } from './filesystem/buffer-pool.ts'
+import { BufferPool } from './buffer-pool.ts'
 import { close, fdatasync, fstat, open, readFile, writeFully } from './filesystem/descriptors.ts'
 import { isErrno, readError, writeError } from './filesystem/errno.ts'
 import { Folders, MAX_ATTEMPTS } from './filesystem/folders.ts'

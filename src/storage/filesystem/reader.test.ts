@@ -2,7 +2,7 @@ import { readdir, writeFile } from 'node:fs/promises'
 import { expect, it } from 'vitest'
 import { occupyThreads } from '../../../test/support/occupy-threads.ts'
 import { temporaryFolder } from '../../../test/support/temporary-folder.ts'
-import { BufferPool } from './buffer-pool.ts'
+import { BufferPool } from '../buffer-pool.ts'
 import { FileContent } from './reader.ts'
 
 const MIB = 1024 * 1024

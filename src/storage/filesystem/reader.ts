@@ -1,6 +1,6 @@
 import { StorageError } from '../../core/errors.ts'
 import type { ReadOptions } from '../../core/storage-driver.ts'
-import type { BufferPool } from './buffer-pool.ts'
+import type { BufferPool } from '../buffer-pool.ts'
 import { close, fstat, open, readFully } from './descriptors.ts'
 import { readError } from './errno.ts'
 

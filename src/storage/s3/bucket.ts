@@ -18,6 +18,7 @@ import {
   UploadPartCommand,
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3'
+import type { DirectOptions } from './direct-http/handler.ts'
 import type { S3Settings } from './settings.ts'
 
 /** An object as it stands at the moment. */
@@ -43,6 +44,15 @@ export interface OpenUpload {
   readonly startedAt: Date
 }
 
+export interface GetOptions {
+  /** As `bytes=0-9`. */
+  readonly range?: string | undefined
+  readonly etag?: string | undefined
+  readonly signal?: AbortSignal | undefined
+  /** True where a chunk of the body need be valid only until the next one is asked for. Default: false. */
+  readonly chunksAreLent?: boolean
+}
+
 /** The requests that the driver makes, over keys. They fail with what the SDK throws. */
 export class Bucket {
   readonly #client: S3Client
@@ -66,13 +76,11 @@ export class Bucket {
     }
   }
 
-  get(
-    key: string,
-    options: { range?: string | undefined; etag?: string | undefined; signal?: AbortSignal | undefined } = {},
-  ): Promise<GetObjectCommandOutput> {
-    const { range, etag, signal } = options
+  get(key: string, options: GetOptions = {}): Promise<GetObjectCommandOutput> {
+    const { range, etag, signal, chunksAreLent = false } = options
     const command = new GetObjectCommand({ Bucket: this.#name, Key: key, Range: range, IfMatch: etag })
-    return this.#client.send(command, { abortSignal: signal })
+    const sent: DirectOptions = { abortSignal: signal, chunksAreLent }
+    return this.#client.send(command, sent)
   }
 
   /** A small object, whole. */

@@ -1,8 +1,8 @@
 import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
-import { NodeHttpHandler } from '@smithy/node-http-handler'
 import type { Log } from '../../core/log.ts'
+import { DirectHttpHandler } from './direct-http/handler.ts'
 import type { S3Options, S3Settings } from './settings.ts'
 
 const DEFAULT_TIMEOUT_MS = 60_000
@@ -24,9 +24,10 @@ export function createClient(
     endpoint: settings.regionendpoint === '' ? undefined : withScheme(settings.regionendpoint, settings),
     maxAttempts: MAX_ATTEMPTS,
     logger: loggerFor(settings.loglevel, log),
-    requestHandler: new NodeHttpHandler({
-      connectionTimeout: CONNECTION_TIMEOUT_MS,
-      socketTimeout: timeoutMs,
+    requestHandler: new DirectHttpHandler({
+      connectionTimeoutMs: CONNECTION_TIMEOUT_MS,
+      timeoutMs,
+      maxConnections: MAX_CONNECTIONS,
       httpAgent: new HttpAgent(agentOptions),
       httpsAgent: new HttpsAgent({ ...agentOptions, rejectUnauthorized: !settings.skipverify }),
     }),

@@ -50,7 +50,7 @@ async function open(
   if (range !== undefined && !(range.start >= 0 && range.start <= range.end))
     throw new StorageError('OFFSET_INVALID', { path })
   const header = range && `bytes=${range.start}-${range.end}`
-  const answer = await bucket.get(key, { range: header, etag, signal })
+  const answer = await bucket.get(key, { range: header, etag, signal, chunksAreLent: true })
   const body = answer.Body as Readable
   if (range !== undefined && !(range.end < wholeSize(answer.ContentRange))) {
     body.destroy()

@@ -1,0 +1,57 @@
+/** What an answer begins with. */
+export interface AnswerHead {
+  readonly status: number
+  readonly reason: string
+  /** By name in lower case; what comes more than once is joined by commas. */
+  readonly headers: Record<string, string>
+  /** How many bytes follow. */
+  readonly contentLength: number
+  /** True when no further answer comes over the connection. */
+  readonly isLast: boolean
+}
+
+/** An answer that is not told from its head alone how long it is, or that is no HTTP/1.1. */
+export class UnusualAnswer extends Error {
+  /** Undefined where not even that can be read. */
+  readonly status: number | undefined
+
+  constructor(status?: number) {
+    super('an answer that is not framed by its Content-Length')
+    this.status = status
+  }
+}
+
+/** RFC 9112 sections 4 (status line), 5 (field lines), 6.3 (length of the body), 9.3 (persistence).
+ *  @param text without the empty line at its end
+ *  @returns undefined for an interim answer, behind which another one comes (RFC 9110 section 15.2)
+ *  @throws UnusualAnswer */
+export function parseAnswerHead(text: string): AnswerHead | undefined {
+  const [statusLine = '', ...fieldLines] = text.split('\r\n')
+  const [, digits, reason = ''] = /^HTTP\/1\.1 (\d{3})(?: (.*))?$/.exec(statusLine) ?? []
+  if (digits === undefined) throw new UnusualAnswer()
+  const status = Number(digits)
+  if (status < 200 && status !== SWITCHING_PROTOCOLS) return undefined
+  const headers = parseFields(fieldLines)
+  const contentLength = headers?.['content-length'] ?? ''
+  const isFramed = /^\d{1,15}$/.test(contentLength) && headers?.['transfer-encoding'] === undefined
+  if (headers === undefined || !isFramed || WITHOUT_BODY.has(status)) throw new UnusualAnswer(status)
+  const isLast = /(?:^|,)\s*close\s*(?:,|$)/i.test(headers.connection ?? '')
+  return { status, reason, headers, contentLength: Number(contentLength), isLast }
+}
+
+const SWITCHING_PROTOCOLS = 101
+
+/** Whatever their Content-Length says. RFC 9112 section 6.3. */
+const WITHOUT_BODY = new Set([SWITCHING_PROTOCOLS, 204, 304])
+
+/** Undefined when a line is no field: one that is folded too, which nobody may send any more (section 5.2). */
+function parseFields(lines: readonly string[]): Record<string, string> | undefined {
+  const headers: Record<string, string> = Object.create(null)
+  for (const line of lines) {
+    const [, name, value = ''] = /^([\w!#$%&'*+.^`|~-]+):[ \t]*(.*?)[ \t]*$/.exec(line) ?? []
+    if (name === undefined) return undefined
+    const key = name.toLowerCase()
+    headers[key] = key in headers ? `${headers[key]}, ${value}` : value
+  }
+  return headers
+}

@@ -1,0 +1,52 @@
+import { BufferPool } from '../../buffer-pool.ts'
+import { Connection } from './connection.ts'
+
+export interface PoolOptions {
+  readonly maxConnections: number
+  readonly connectionTimeoutMs: number
+  /** How long the store may say nothing, and a connection be idle. */
+  readonly timeoutMs: number
+}
+
+/** Connections that are kept for the next request. RFC 9112 section 9.3. */
+export class ConnectionPool {
+  readonly #options: PoolOptions
+  readonly #buffers = new BufferPool()
+  readonly #all = new Set<Connection>()
+  readonly #idle: Connection[] = []
+
+  constructor(options: PoolOptions) {
+    this.#options = options
+  }
+
+  /** The one that was used last: the store is the least likely to have closed it. */
+  takeIdle(host: string, port: number): Connection | undefined {
+    const place = this.#idle.findLastIndex((one) => one.host === host && one.port === port)
+    return place === -1 ? undefined : this.#idle.splice(place, 1)[0]
+  }
+
+  /** Undefined when there are too many. */
+  open(host: string, port: number): Connection | undefined {
+    if (this.#all.size >= this.#options.maxConnections) return undefined
+    const connection: Connection = new Connection({
+      ...this.#options,
+      host,
+      port,
+      buffers: this.#buffers,
+      onIdle: () => this.#idle.push(connection),
+      onClose: () => this.#forget(connection),
+    })
+    this.#all.add(connection)
+    return connection
+  }
+
+  destroy(): void {
+    for (const connection of this.#all) connection.destroy()
+  }
+
+  #forget(connection: Connection): void {
+    this.#all.delete(connection)
+    const place = this.#idle.indexOf(connection)
+    if (place !== -1) this.#idle.splice(place, 1)
+  }
+}

@@ -1,0 +1,169 @@
+import { connect, type Socket } from 'node:net'
+import type { BufferPool } from '../../buffer-pool.ts'
+import { AnswerBody } from './answer-body.ts'
+import { type AnswerHead, parseAnswerHead, UnusualAnswer } from './answer-head.ts'
+
+/** As much as Node takes. */
+const MAX_HEAD_BYTES = 16 * 1024
+
+const END_OF_HEAD = '\r\n\r\n'
+
+export interface Answer {
+  readonly head: AnswerHead
+  readonly body: AnswerBody
+}
+
+export interface ConnectionOptions {
+  readonly host: string
+  readonly port: number
+  readonly connectionTimeoutMs: number
+  /** How long the store may say nothing. */
+  readonly timeoutMs: number
+  readonly buffers: BufferPool
+  /** Called when the next request may be sent. */
+  readonly onIdle: () => void
+  readonly onClose: () => void
+}
+
+/** A connection to the store, for one request at a time. Node puts what comes right into our buffers: the connection's own
+ *  one for heads, the body's ring for the rest. That is what all this is for: by way of `node:http` every 64 KiB cost a new
+ *  buffer, and thrice the time of the processor. */
+export class Connection {
+  readonly host: string
+  readonly port: number
+  readonly #options: ConnectionOptions
+  readonly #socket: Socket
+  readonly #headBuffer = Buffer.allocUnsafeSlow(MAX_HEAD_BYTES)
+  #headLength = 0
+  #asked: PromiseWithResolvers<Answer> | undefined
+  #body: AnswerBody | undefined
+  #isLast = false
+  #error: Error | undefined
+
+  constructor(options: ConnectionOptions) {
+    const { host, port, connectionTimeoutMs, timeoutMs } = options
+    this.host = host
+    this.port = port
+    this.#options = options
+    this.#socket = connect({
+      host,
+      port,
+      noDelay: true,
+      keepAlive: true,
+      onread: {
+        buffer: () => this.#body?.space() ?? this.#headBuffer.subarray(this.#headLength),
+        callback: (count, bytes) => this.#take(bytes as Buffer, count),
+      },
+    })
+    this.#socket
+      .setTimeout(connectionTimeoutMs)
+      .once('connect', () => this.#socket.setTimeout(timeoutMs))
+      .on('timeout', () => this.#giveUp())
+      .on('error', (error) => {
+        this.#error = error
+      })
+      .once('close', () => this.#end())
+  }
+
+  /** True when nothing came of the answer that is waited for. */
+  get isSilent(): boolean {
+    return this.#headLength === 0
+  }
+
+  /** Sends a request that has no body. The answer's body must be read to its end, or destroyed.
+   *  @throws UnusualAnswer; errors with a `code`; one named TimeoutError */
+  ask(head: string): Promise<Answer> {
+    this.#asked = Promise.withResolvers()
+    this.#socket.ref()
+    this.#socket.write(head, 'latin1')
+    return this.#asked.promise
+  }
+
+  destroy(error?: Error): void {
+    this.#socket.destroy(error)
+  }
+
+  /** @returns whether more may come */
+  #take(bytes: Buffer, count: number): boolean {
+    if (this.#body !== undefined) this.#takeBody(this.#body, bytes.subarray(0, count))
+    else this.#takeOfHead(count)
+    return !this.#isFull()
+  }
+
+  /** True while nothing more can be received, because of the consumer. */
+  #isFull(): boolean {
+    return this.#body?.isFull === true
+  }
+
+  #takeOfHead(count: number): void {
+    this.#headLength += count
+    if (this.#asked === undefined) this.destroy()
+    else this.#takeHead(this.#asked)
+  }
+
+  #takeHead(asked: PromiseWithResolvers<Answer>): void {
+    const received = this.#headBuffer.subarray(0, this.#headLength)
+    const end = received.indexOf(END_OF_HEAD)
+    if (end === -1 && received.length < MAX_HEAD_BYTES) return
+    try {
+      if (end === -1) throw new UnusualAnswer()
+      const head = parseAnswerHead(received.toString('latin1', 0, end))
+      const rest = received.subarray(end + END_OF_HEAD.length)
+      if (head === undefined) this.#takeNextHead(asked, rest)
+      else this.#beginBody(asked, head, rest)
+    } catch (error) {
+      this.destroy(error as Error)
+    }
+  }
+
+  /** What came behind an interim answer. */
+  #takeNextHead(asked: PromiseWithResolvers<Answer>, rest: Buffer): void {
+    this.#headLength = rest.copy(this.#headBuffer)
+    this.#takeHead(asked)
+  }
+
+  #beginBody(asked: PromiseWithResolvers<Answer>, head: AnswerHead, rest: Buffer): void {
+    const source = { resume: () => this.#resume(), abandon: () => this.destroy() }
+    const body = new AnswerBody(head.contentLength, { source, buffers: this.#options.buffers })
+    this.#asked = undefined
+    this.#body = body
+    this.#headLength = 0
+    this.#isLast = head.isLast || rest.length > head.contentLength
+    const space = body.space()
+    this.#takeBody(body, space.subarray(0, rest.copy(space)))
+    asked.resolve({ head, body })
+  }
+
+  #takeBody(body: AnswerBody, bytes: Buffer): void {
+    const surplus = body.receive(bytes)
+    if (!body.isComplete) return
+    this.#body = undefined
+    if (this.#isLast || surplus > 0) this.destroy()
+    else this.#rest()
+  }
+
+  #rest(): void {
+    // What is idle keeps no process alive.
+    this.#socket.unref()
+    this.#options.onIdle()
+  }
+
+  #resume(): void {
+    this.#socket.setTimeout(this.#options.timeoutMs).resume()
+  }
+
+  #giveUp(): void {
+    // It is not the store that has stopped.
+    if (this.#isFull()) return
+    const message = this.#socket.connecting ? 'no connection to the store' : 'the store says nothing'
+    this.destroy(Object.assign(new Error(message), { name: 'TimeoutError' }))
+  }
+
+  #end(): void {
+    const error = this.#error ?? Object.assign(new Error('the store has hung up'), { code: 'ECONNRESET' })
+    this.#asked?.reject(error)
+    this.#body?.fail(error)
+    this.#asked = this.#body = undefined
+    this.#options.onClose()
+  }
+}
