@@ -29,11 +29,6 @@ export class BufferPool {
     else if (buffer.length === MEDIUM_BYTES) this.#keep(buffer, this.#medium)
   }
 
-  /** Takes note that a buffer does not come back, because somebody may still look at it. */
-  lose(buffer: Buffer): void {
-    if (buffer.length >= MEDIUM_BYTES) this.#lentBytes -= buffer.length
-  }
-
   #keep(buffer: Buffer, free: Buffer[]): void {
     this.#lentBytes -= buffer.length
     if (free.length * buffer.length < MAX_FREE_BYTES) free.push(buffer)

@@ -3,7 +3,7 @@ import type { BufferPool } from '../../buffer-pool.ts'
 
 /** What the body's bytes come from. */
 export interface BodySource {
-  /** Goes on after `receive` said false. */
+  /** Goes on although the body was full. */
   resume(): void
   /** Called when the body is no longer wanted and has not come to its end. */
   abandon(): void
@@ -13,8 +13,7 @@ export interface BodySource {
 const RING_SIZE = 2
 
 /** A body of known length, received into a ring of buffers that are used again: **a chunk is valid only until the next one is
- *  asked for.** It is a `Readable` because the SDK takes nothing else; it reads nothing ahead by itself, and is to be
- *  iterated. */
+ *  asked for.** It is a `Readable` because the SDK takes nothing else, and can only be iterated and destroyed. */
 export class AnswerBody extends Readable {
   readonly #source: BodySource
   readonly #buffers: BufferPool
@@ -27,16 +26,18 @@ export class AnswerBody extends Readable {
   /** How many chunks came so far, and how many of these the consumer is done with. */
   #received = 0
   #released = 0
-  /** True while the consumer has a chunk. */
-  #isLent = false
-  #isWanted = false
+  /** What the consumer looks at. */
+  #lent: Buffer | undefined
   #failure: Error | undefined
+  #wake = () => {}
 
   constructor(length: number, { source, buffers }: { source: BodySource; buffers: BufferPool }) {
-    super({ highWaterMark: 0 })
+    super()
     this.#missing = length
     this.#source = source
     this.#buffers = buffers
+    // Whoever iterates hears of it.
+    this.on('error', () => {})
   }
 
   get isComplete(): boolean {
@@ -48,7 +49,7 @@ export class AnswerBody extends Readable {
     return this.#received - this.#released === RING_SIZE
   }
 
-  /** Where the next bytes go. While the ring is full it is what will be free first. */
+  /** Where the next bytes go. While the body is full it is what will be free first. */
   space(): Buffer {
     const place = this.#received % RING_SIZE
     this.#ring[place] ??= this.#buffers.take(this.#missing)
@@ -63,7 +64,7 @@ export class AnswerBody extends Readable {
       this.#missing -= chunk.length
       this.#received++
       this.#waiting.push(chunk)
-      if (this.#isWanted) this.#lend()
+      this.#wake()
     }
     return bytes.length - chunk.length
   }
@@ -71,41 +72,52 @@ export class AnswerBody extends Readable {
   /** No more bytes come; those that came are still to be had. */
   fail(error: Error): void {
     this.#failure = error
-    if (this.#isWanted) this.#lend()
+    this.#wake()
   }
 
-  override _read(): void {
-    this.#release()
-    this.#isWanted = true
-    this.#lend()
+  override async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, undefined> {
+    try {
+      for (let chunk = await this.#next(); chunk !== undefined; chunk = await this.#next()) {
+        this.#lent = this.#ring[this.#released % RING_SIZE]
+        yield chunk
+        this.#release()
+      }
+    } finally {
+      this.destroy()
+      this.#release()
+    }
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     if (!this.isComplete) this.#source.abandon()
-    for (const [place, buffer] of this.#ring.entries()) {
-      // Whoever ended the body may not be the one who looks at the chunk.
-      if (this.#isLent && place === this.#released % RING_SIZE) this.#buffers.lose(buffer)
-      else this.#buffers.give(buffer)
-    }
-    this.#ring.length = 0
+    this.#failure ??= error ?? new Error('aborted')
+    this.#waiting.length = 0
+    // What is lent goes back later: whoever destroys a body need not be the one who iterates.
+    for (const buffer of this.#ring.splice(0)) if (buffer !== this.#lent) this.#buffers.give(buffer)
+    this.#wake()
     callback(error)
   }
 
-  #lend(): void {
-    const chunk = this.#waiting.shift()
-    if (chunk !== undefined) {
-      this.#isWanted = false
-      this.#isLent = true
-      this.push(chunk)
-    } else if (this.isComplete) this.push(null)
-    else if (this.#failure !== undefined) this.destroy(this.#failure)
+  /** Undefined at the end. */
+  async #next(): Promise<Buffer | undefined> {
+    for (;;) {
+      const chunk = this.#waiting.shift()
+      if (chunk !== undefined) return chunk
+      if (this.isComplete && !this.destroyed) return undefined
+      if (this.#failure !== undefined) throw this.#failure
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
   }
 
   #release(): void {
-    if (!this.#isLent) return
+    const lent = this.#lent
+    if (lent === undefined) return
     const wasFull = this.isFull
-    this.#isLent = false
+    this.#lent = undefined
     this.#released++
-    if (wasFull && !this.isComplete) this.#source.resume()
+    if (this.destroyed) this.#buffers.give(lent)
+    else if (wasFull && !this.isComplete) this.#source.resume()
   }
 }
