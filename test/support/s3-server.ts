@@ -12,9 +12,9 @@ export const s3Tools = { versitygw: 'versitygw', seaweedfs: 'weed' } as const
 
 export type S3Kind = keyof typeof s3Tools
 
-const ACCESS_KEY = 'the-test'
-const SECRET_KEY = 'the secret of the test'
-const REGION = 'us-east-1'
+const ACCESS_KEY: string = 'the-test'
+const SECRET_KEY: string = 'the secret of the test'
+const REGION: string = 'us-east-1'
 const PAUSE_MS = 20
 
 export class S3Server implements AsyncDisposable {
@@ -22,7 +22,7 @@ export class S3Server implements AsyncDisposable {
   /** Like `http://127.0.0.1:41231`; buckets are the first part of a path. */
   readonly endpoint: string
   /** Made already, and empty. */
-  readonly bucket = 'registry'
+  readonly bucket: string = 'registry'
   readonly accessKey = ACCESS_KEY
   readonly secretKey = SECRET_KEY
   readonly region = REGION

@@ -4,6 +4,8 @@ import { temporaryFolder } from './temporary-folder.ts'
 
 /** An S3 server that needs nothing but Node, with one bucket. Whoever shows no credentials may read. */
 export interface S3rver extends AsyncDisposable {
+  readonly bucket: string
+  readonly region: string
   /** Like `http://127.0.0.1:41231`, without a slash at the end. */
   readonly endpoint: string
   /** The credentials that it knows. */
@@ -25,6 +27,8 @@ export async function startS3rver(bucket: string): Promise<S3rver> {
   })
   const { port } = await server.run()
   return {
+    bucket,
+    region: 'us-east-1',
     endpoint: `http://127.0.0.1:${port}`,
     accessKey: 'S3RVER',
     secretKey: 'S3RVER',
