@@ -26,13 +26,21 @@ export class S3Server implements AsyncDisposable {
   readonly accessKey = ACCESS_KEY
   readonly secretKey = SECRET_KEY
   readonly region = REGION
+  /** Where it keeps its data. In that of versitygw every object is a file: `<bucket>/<key>`. */
+  readonly folder: string
   /** Past the registry. */
   readonly client: S3Client
   readonly #dispose: () => Promise<void>
 
-  private constructor(parts: { kind: S3Kind; endpoint: string; dispose: () => Promise<void> }) {
+  private constructor(parts: {
+    kind: S3Kind
+    endpoint: string
+    folder: string
+    dispose: () => Promise<void>
+  }) {
     this.kind = parts.kind
     this.endpoint = parts.endpoint
+    this.folder = parts.folder
     this.#dispose = parts.dispose
     this.client = new S3Client({
       endpoint: this.endpoint,
@@ -58,7 +66,7 @@ export class S3Server implements AsyncDisposable {
       await server.kill()
       await clean()
     }
-    const started = new S3Server({ kind, endpoint: server.url, dispose })
+    const started = new S3Server({ kind, endpoint: server.url, folder: folder.path, dispose })
     await started.#makeFirstBucket()
     return started
   }
