@@ -82,6 +82,7 @@ async function azureEnvironment(servers: AsyncDisposableStack) {
   return {
     REGISTRY_STORAGE_AZURE_SERVICEURL: azurite.serviceUrl,
     REGISTRY_STORAGE_AZURE_ACCOUNTNAME: AZURITE_ACCOUNT,
+    REGISTRY_STORAGE_AZURE_CREDENTIALS_TYPE: 'shared_key',
     REGISTRY_STORAGE_AZURE_ACCOUNTKEY: AZURITE_KEY,
     REGISTRY_STORAGE_AZURE_CONTAINER: containerName,
   }

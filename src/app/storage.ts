@@ -15,7 +15,7 @@ export async function openDriver(storage: Config['storage'], log: Log): Promise<
   }
   if (storage.azure !== undefined) {
     const { AzureDriver } = await import('../storage/azure.ts')
-    return AzureDriver.open(storage.azure, log)
+    return AzureDriver.open(storage.azure, { log })
   }
   if (storage.filesystem === undefined) throw new Error('the storage driver is not served')
   const { FilesystemDriver } = await import('../storage/filesystem.ts')

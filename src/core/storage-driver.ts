@@ -105,8 +105,9 @@ export interface MoveOptions {
    *  copying, it saves a trip. Default: false. */
   mayStay?: boolean
   /** How long the file must be, in bytes; where it is not, nothing is done, whatever stands at the other place. For a
-   *  caller who knows what was written and has not looked whether somebody else wrote since. A bucket asks for the
-   *  version it wrote itself, in the same trip. Absent: whatever it is. */
+   *  caller who knows what was written and has not looked whether somebody else wrote since. A driver that knows which
+   *  version of the file it wrote last asks for that, in the same trip; another version then counts as another size,
+   *  once. Absent: whatever it is. */
   size?: number
 }
 
@@ -124,7 +125,8 @@ export interface Leftover {
 }
 
 export interface AppendOptions {
-  /** How long the file must be. Absent: whatever it is. */
+  /** How long the file must be. A driver that finds another version than it wrote last takes that for another length,
+   *  once. Absent: whatever it is. */
   offset?: number
 }
 

@@ -13,10 +13,11 @@ import type {
   ResumeOptions,
   UploadOptions,
 } from '../core/registry.ts'
-import type { ByteRange, RedirectedClient, StorageDriver } from '../core/storage-driver.ts'
+import type { ByteRange, Entry, RedirectedClient, StorageDriver } from '../core/storage-driver.ts'
 import type { BlobPool } from './blob-pool.ts'
 import { StoredUpload, type UploadContext } from './blob-upload.ts'
 import type { LinkSet } from './links.ts'
+import { mapInOrder } from './map-in-order.ts'
 import type { RepositoryPaths } from './paths.ts'
 import { findUpload, type UploadFacts, writeStartedAt } from './upload-facts.ts'
 import { mayContinue, writeOwner } from './upload-owner.ts'
@@ -33,6 +34,9 @@ export interface BlobServiceParts {
   /** Finds a blob in another repository; in any that may be looked into where none is named. */
   readonly findElsewhere: (digest: Digest, from?: MountSource) => Promise<StoredContent | undefined>
 }
+
+/** How many uploads are looked up side by side while they are listed. */
+const LOOK_UP_CONCURRENCY = 16
 
 const UPLOAD_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
@@ -84,7 +88,10 @@ export class LinkedBlobs implements BlobService {
     const startedAt = await writeStartedAt(storage, paths)
     // Second, so that whatever a crash leaves is found and purged; nobody knows the id before the owner does.
     if (owner !== undefined) await writeOwner(storage, { paths, owner })
-    const facts = { startedAt, lastWrittenAt: startedAt, size: 0, owner: { name: owner }, isOwn: true }
+    const facts = {
+      ...{ startedAt, lastWrittenAt: startedAt, size: 0 },
+      ...{ owner: { name: owner }, isOwn: true, hasStart: true },
+    }
     sessions.begin(id, [algorithm])
     sessions.remember(paths, facts)
     return new StoredUpload({ id, facts, isRecalled: false }, context)
@@ -101,8 +108,12 @@ export class LinkedBlobs implements BlobService {
 
   /** Every upload that can be resumed. */
   async *uploads(): AsyncIterable<BlobUpload> {
-    for await (const { name: id } of this.#parts.storage.list(this.#parts.paths.uploads)) {
-      const facts = await this.#findUpload(id, { withOwner: false })
+    const folders = this.#parts.storage.list(this.#parts.paths.uploads)
+    const work = async ({ name: id }: Entry) => ({
+      id,
+      facts: await this.#findUpload(id, { withOwner: false }),
+    })
+    for await (const { id, facts } of mapInOrder(folders, { concurrency: LOOK_UP_CONCURRENCY, work })) {
       if (facts !== undefined)
         yield new StoredUpload({ id, facts, isRecalled: false }, this.#uploadContext(id))
     }

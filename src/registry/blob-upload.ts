@@ -1,18 +1,19 @@
 import type { Descriptor } from '../core/descriptor.ts'
 import { OCTET_STREAM } from '../core/descriptor.ts'
 import type { StoredContent } from '../core/descriptor-cache.ts'
-import { algorithmOf, CANONICAL, type Digest, type DigestAlgorithm } from '../core/digest.ts'
+import { algorithmOf, CANONICAL, type Digest } from '../core/digest.ts'
 import { isPathNotFound, RegistryError, StorageError } from '../core/errors.ts'
 import type { RepositoryName } from '../core/reference.ts'
 import type { BlobUpload, UploadAppendOptions } from '../core/registry.ts'
 import type { FileWriter, StorageDriver } from '../core/storage-driver.ts'
 import { allDone } from './all-done.ts'
 import type { BlobPool, PooledContent } from './blob-pool.ts'
-import { keepDigests, keptDigests } from './kept-digests.ts'
+import { keepDigests } from './kept-digests.ts'
 import type { LinkSet } from './links.ts'
 import { UPLOAD_FILES, type UploadPaths } from './paths.ts'
+import { requireAlgorithm, UploadDigests } from './upload-digests.ts'
 import { dataSoFar, findUpload, type UploadFacts } from './upload-facts.ts'
-import { type KnownDigests, RunningDigests, type UploadSessions } from './upload-sessions.ts'
+import type { KnownDigests, RunningDigests, UploadSessions } from './upload-sessions.ts'
 
 export interface UploadContext {
   readonly repository: RepositoryName
@@ -104,6 +105,8 @@ export class StoredUpload implements BlobUpload {
     const { storage, paths } = this.#context
     const found = await findUpload(storage, { paths, withOwner: false })
     if (found === undefined) throw this.#unknown()
+    // Somebody else was here: the hash may be that of other bytes.
+    this.#context.sessions.end(this.id)
     this.#facts = { ...found, owner: this.#facts.owner }
     this.#isRecalled = false
   }
@@ -111,7 +114,6 @@ export class StoredUpload implements BlobUpload {
   /** Somebody else wrote to the upload since it was looked up: the client is told how far it is by now. */
   async #explained(error: unknown): Promise<unknown> {
     if (!(error instanceof StorageError) || error.code !== 'OFFSET_INVALID') return error
-    this.#context.sessions.end(this.id)
     await this.#lookUp()
     return new RegistryError('RANGE_INVALID', { message: OUT_OF_STEP, cause: error })
   }
@@ -125,14 +127,14 @@ export class StoredUpload implements BlobUpload {
       storage.append(paths.data, { offset: this.#requireOffset(offset) }),
     )
     this.#isRecalled = false
-    const running = this.#runningFrom(writer.size)
+    const running = this.#digests.runningFrom(writer.size)
     try {
       await this.#fill(writer, { source, running, last })
     } catch (error) {
       throw await this.#explained(error) // where storage looks at the offset only when it writes
     }
     if (!last && running !== undefined) await keepDigests(storage, paths, running.snapshot())
-    sessions.remember(paths, this.#facts)
+    if (this.#facts.isOwn) sessions.remember(paths, this.#facts)
   }
 
   async #fill(
@@ -168,15 +170,14 @@ export class StoredUpload implements BlobUpload {
     })
   }
 
-  #runningFrom(size: number): RunningDigests | undefined {
-    const { sessions } = this.#context
-    return sessions.running(this.id, size) ?? (size === 0 ? sessions.begin(this.id, []) : undefined)
+  get #digests(): UploadDigests {
+    return new UploadDigests(this.id, { facts: this.#facts, ...this.#context })
   }
 
   async #finish(digest: Digest): Promise<Descriptor> {
     const { layers, learn } = this.#context
     if (this.size === 0) await this.#requireSize() // there is nothing to move, which would tell
-    const known = await this.#digests(algorithmOf(digest))
+    const known = await this.#digests.known(algorithmOf(digest))
     if (!known.digests.includes(digest)) return this.#refuse(digest, known)
     const canonical = requireAlgorithm(known, CANONICAL)
     const { descriptor } = await learn(digest, async () => {
@@ -234,34 +235,6 @@ export class StoredUpload implements BlobUpload {
     return size === undefined ? undefined : { mediaType: OCTET_STREAM, digest, size }
   }
 
-  /** From the live hash, from what was kept beside the bytes, or from the bytes, whichever is at hand. */
-  async #digests(algorithm: DigestAlgorithm): Promise<KnownDigests> {
-    const { sessions, storage, paths } = this.#context
-    const sufficient = (known: KnownDigests) =>
-      known.digests.some((digest) => algorithmOf(digest) === algorithm)
-    const running = sessions.running(this.id, this.size)?.snapshot()
-    if (running !== undefined && sufficient(running)) return running
-    const kept = await keptDigests(storage, paths)
-    if (kept !== undefined && sufficient(kept)) {
-      if (kept.size === this.size || (await this.#wasAdopted(kept))) return kept
-    }
-    return this.#readAgain(algorithm)
-  }
-
-  /** True when a finish was cut short after the bytes had become a blob: the repetition only has to link it. */
-  async #wasAdopted(kept: KnownDigests): Promise<boolean> {
-    if (this.size !== 0) return false
-    return (await this.#context.pool.size(requireAlgorithm(kept, CANONICAL))) === kept.size
-  }
-
-  async #readAgain(algorithm: DigestAlgorithm): Promise<KnownDigests> {
-    const running = new RunningDigests([algorithm])
-    if (this.size > 0) {
-      for await (const chunk of this.#context.storage.read(this.#context.paths.data)) running.update(chunk)
-    }
-    return running.snapshot()
-  }
-
   /** One that was finished by whoever began it need not be listed: nobody else has put anything there. */
   async #remove({ isFinished = false } = {}): Promise<void> {
     const { sessions, storage, paths } = this.#context
@@ -292,10 +265,4 @@ const OUT_OF_STEP = 'the upload has another size by now'
 function contradictsMemory(error: unknown): boolean {
   if (error instanceof StorageError) return ['OFFSET_INVALID', 'PATH_NOT_FOUND'].includes(error.code)
   return error instanceof RegistryError && ['RANGE_INVALID', 'DIGEST_INVALID'].includes(error.code)
-}
-
-function requireAlgorithm(known: KnownDigests, algorithm: DigestAlgorithm): Digest {
-  const digest = known.digests.find((candidate) => algorithmOf(candidate) === algorithm)
-  if (digest === undefined) throw new Error(`no ${algorithm} digest was computed`)
-  return digest
 }

@@ -2,9 +2,10 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { collectAll } from '../../test/contract/storage-driver/support.ts'
 import { FaultyDriver } from '../../test/support/faulty-driver.ts'
+import { RoundsDriver } from '../../test/support/rounds-driver.ts'
 import { StorageError } from '../core/errors.ts'
 import { isRepositoryName } from '../core/reference.ts'
-import type { Entry, ListOptions, StorageDriver } from '../core/storage-driver.ts'
+import type { StorageDriver } from '../core/storage-driver.ts'
 import { MemoryDriver } from '../storage/memory.ts'
 import { REPOSITORY_MARKS, repositoryNames } from './catalog.ts'
 import { REPOSITORIES } from './paths.ts'
@@ -23,24 +24,6 @@ async function firstOf(names: AsyncIterable<string>, count: number): Promise<str
   const first: string[] = []
   for await (const name of names) if (first.push(name) === count) break
   return first
-}
-
-/** A driver whose listings are answered together, all that were asked for at a time, and which counts how often. */
-class RoundsDriver extends FaultyDriver {
-  rounds = 0
-  #next: Promise<void> | undefined
-
-  override async *list(folder: string, options?: ListOptions): AsyncIterable<Entry> {
-    this.#next ??= new Promise((resolve) => {
-      setImmediate(() => {
-        this.rounds++
-        this.#next = undefined
-        resolve()
-      })
-    })
-    await this.#next
-    yield* super.list(folder, options)
-  }
 }
 
 /** Names of few characters, so that many begin with each other. */

@@ -3,7 +3,9 @@ import { isPathNotFound } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { Page } from '../core/registry.ts'
 import type { Precedence, StorageDriver } from '../core/storage-driver.ts'
+import { allDone } from './all-done.ts'
 import { JoinedReads } from './joined-reads.ts'
+import { mapInOrder } from './map-in-order.ts'
 import { digestFromFolder } from './paths.ts'
 
 /** Link files: small files that hold a digest. They are written exactly and read leniently: a link that a crash of
@@ -51,6 +53,9 @@ export class Links {
 
 const MAX_REPORTED = 10_000
 
+/** How many links of a set are read side by side. */
+const READ_CONCURRENCY = 16
+
 /** The links of one folder, `<folder>/<algorithm>/<hex>/link`: a repository's blobs, its manifests, a tag's history.
  *  A link by the canonical algorithm always stands; one by another is a further name for the same content. */
 export class LinkSet {
@@ -76,27 +81,42 @@ export class LinkSet {
 
   /** Adds content by its canonical digest and, where it was named by another, by that one too. */
   async add(canonical: Digest, name: Digest = canonical, precedence?: Precedence): Promise<void> {
-    await this.#links.write(this.path(canonical), canonical, precedence)
-    if (name !== canonical) await this.#links.write(this.path(name), canonical)
+    const added = this.#links.write(this.path(canonical), canonical, precedence)
+    if (name === canonical) return added
+    await allDone([added, this.#links.write(this.path(name), canonical, { after: added })])
   }
 
-  /** Removes every name of the content, and says which it had. */
+  /** Removes every name of the content, the canonical one last, and says which it had. */
   async remove(canonical: Digest): Promise<Digest[]> {
-    const names = [canonical]
-    for await (const name of this.#aliases()) if ((await this.get(name)) === canonical) names.unshift(name)
-    for (const name of names) await this.#storage.delete(this.#member(name))
-    return names
+    const aliases: Digest[] = []
+    for await (const { name, target } of this.#targets(this.#aliases()))
+      if (target === canonical) aliases.push(name)
+    await allDone(aliases.map((name) => this.#storage.delete(this.#member(name))))
+    await this.#storage.delete(this.#member(canonical))
+    return [...aliases, canonical]
   }
 
   /** Every name in the set, in byte order. */
-  async *all({ after }: Page = {}): AsyncIterable<Digest> {
+  async *all(page: Page = {}): AsyncIterable<Digest> {
+    for await (const { name, target } of this.#targets(this.#names(page)))
+      if (target !== undefined) yield name
+  }
+
+  /** What the links hold. */
+  #targets(names: AsyncIterable<Digest>): AsyncIterable<{ name: Digest; target: Digest | undefined }> {
+    const work = async (name: Digest) => ({ name, target: await this.get(name) })
+    return mapInOrder(names, { concurrency: READ_CONCURRENCY, work })
+  }
+
+  /** Of whatever stands there like a link. */
+  async *#names({ after }: Page): AsyncIterable<Digest> {
     for (const algorithm of ALGORITHMS) {
       const prefix = `${algorithm}:`
       if (after !== undefined && after > prefix && !after.startsWith(prefix)) continue
       const afterHex = after?.startsWith(prefix) ? after.slice(prefix.length) : undefined
       for await (const entry of this.#storage.list(`${this.folder}/${algorithm}`, { after: afterHex })) {
         const digest = digestFromFolder(algorithm, entry.name)
-        if (digest !== undefined && (await this.get(digest)) !== undefined) yield digest
+        if (digest !== undefined) yield digest
       }
     }
   }

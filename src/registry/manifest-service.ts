@@ -6,7 +6,7 @@ import type { Manifest, ManifestReference } from '../core/manifest/manifest.ts'
 import { mediaTypeOf } from '../core/manifest/parse.ts'
 import { checkSchema1, checkUrls, type ManifestPolicy, mustExist } from '../core/manifest/policy.ts'
 import { verifySignatures } from '../core/manifest/schema1/verify.ts'
-import type { RepositoryName } from '../core/reference.ts'
+import type { RepositoryName, Tag } from '../core/reference.ts'
 import type {
   BlobService,
   ManifestService,
@@ -37,6 +37,9 @@ export interface ManifestServiceParts {
 
 /** How many of a manifest's references are looked up side by side. */
 const VERIFY_CONCURRENCY = 32
+
+/** How many tags of a manifest are removed side by side. */
+const UNTAG_CONCURRENCY = 16
 
 /** The manifests of a repository: revision links to payloads in the blob pool. A payload is handed out only when its
  *  bytes have the digest they are stored under. */
@@ -104,7 +107,7 @@ export class LinkedManifests implements ManifestService {
       await this.#parts.cache.evict(this.#source, [digest])
       throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
     }
-    for await (const tag of this.#parts.tags.lookup(canonical)) await this.#parts.tags.untag(tag)
+    await this.#untagAll(canonical)
     const subject = (await readReferrer(this.#parts.pool, { canonical }))?.subject
     const names = await this.#parts.revisions.remove(canonical)
     await this.#parts.cache.evict(this.#source, names)
@@ -135,6 +138,18 @@ export class LinkedManifests implements ManifestService {
     const listed = referrers.add(referrer, { after: stored })
     await allDone([stored, listed, revisions.add(canonical, name, { after: listed })])
     await referrers.added(referrer, payload)
+  }
+
+  async #untagAll(canonical: Digest): Promise<void> {
+    const { tags } = this.#parts
+    let some: Tag[] = []
+    for await (const tag of tags.lookup(canonical)) {
+      some.push(tag)
+      if (some.length < UNTAG_CONCURRENCY) continue
+      await allDone(some.map((one) => tags.untag(one)))
+      some = []
+    }
+    await allDone(some.map((one) => tags.untag(one)))
   }
 
   async #requireReferences(manifest: Manifest): Promise<void> {

@@ -25,7 +25,7 @@ export async function openNameFolder(storage: StorageDriver, name: string): Prom
     if (child.startsWith('_')) kept.add(child)
     else if (children.length < MOST_HELD) children.push(child)
     else {
-      if (child < BEFORE_KEPT) await addKept(storage, name, kept)
+      if (child < BEFORE_KEPT) for await (const one of keptIn(storage, name)) kept.add(one)
       return { name, kept, children: undefined }
     }
   }
@@ -44,10 +44,12 @@ export async function* childrenOf(
   }
 }
 
-async function addKept(storage: StorageDriver, name: string, kept: Set<string>): Promise<void> {
-  for await (const { name: child, kind } of storage.list(locate(name), { after: BEFORE_KEPT })) {
+/** The folders that the registry keeps of a repository: all begin with `_`, and stand together. */
+export async function* keptIn(storage: StorageDriver, name: string): AsyncIterable<string> {
+  const options = { after: BEFORE_KEPT, atOnce: true }
+  for await (const { name: child, kind } of storage.list(locate(name), options)) {
     if (!child.startsWith('_')) return
-    if (kind === 'folder') kept.add(child)
+    if (kind === 'folder') yield child
   }
 }
 

@@ -1,7 +1,10 @@
-import { afterAll, beforeAll } from 'vitest'
+import { afterAll, beforeAll, vi } from 'vitest'
 import { describeRegistry } from '../../test/contract/registry.ts'
 import { openAzureDriver } from '../../test/support/azure-driver.ts'
 import { Azurite } from '../../test/support/azurite.ts'
+
+// An emulator has one thread, and these suites ask it for much.
+vi.setConfig({ testTimeout: 120_000 })
 
 let azurite: Azurite
 beforeAll(async () => {

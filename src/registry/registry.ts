@@ -11,6 +11,7 @@ import { allDone } from './all-done.ts'
 import { BlobPool } from './blob-pool.ts'
 import { REPOSITORY_MARKS, repositoryNames } from './catalog.ts'
 import { Links } from './links.ts'
+import { mapInOrder } from './map-in-order.ts'
 import { uploadAt } from './paths.ts'
 import { Backfills } from './referrers/backfill.ts'
 import { FallbackMemory } from './referrers/fallback-tag.ts'
@@ -38,6 +39,9 @@ export interface RegistryOptions {
 }
 
 const MAX_KEPT_REPOSITORIES = 1_000
+/** In how many repositories a blob is looked for side by side. */
+const SEARCH_CONCURRENCY = 16
+
 const MAX_TAG_NAMES = 10_000
 
 /** The registry over a storage driver, in Distribution's layout. */
@@ -114,8 +118,9 @@ export class StoredRegistry implements Registry {
     if (typeof from === 'string') return this.#repository(from).blobs.find(digest)
     if (algorithmOf(digest) === CANONICAL && (await this.#shared.pool.size(digest)) === undefined)
       return undefined
-    for await (const name of this.repositories()) {
-      const blob = from(name) ? await this.#repository(name).blobs.find(digest) : undefined
+    const work = async (name: RepositoryName) =>
+      from(name) ? this.#repository(name).blobs.find(digest) : undefined
+    for await (const blob of mapInOrder(this.repositories(), { concurrency: SEARCH_CONCURRENCY, work })) {
       if (blob !== undefined) return blob
     }
     return undefined

@@ -55,7 +55,7 @@ async function textIn(blobs: BlobService, text: string): Promise<string> {
   return (await collect((await blobs.open(digestOfText(text))).read())).toString()
 }
 
-describe('an upload that this process began or wrote to last', () => {
+describe('an upload that this process began', () => {
   it('is gone on with and finished without looking it up', async () => {
     const { driver, here } = twoReplicas()
     const { id } = await here.upload({ owner: 'user:alice' })
@@ -211,6 +211,55 @@ describe('an upload that another replica has gone on with', () => {
     expect(Object.keys(await filesIn(driver))).toHaveLength(2)
   })
 
+  it.each(['HELLO', 'hello'])(
+    'that was removed and begun anew is finished by the bytes it has (%j)',
+    async (anew) => {
+      const driver = new FaultyDriver(new MemoryDriver())
+      const [beginner, writer, canceller] = replicasOver(driver, 3) as [BlobService, BlobService, BlobService]
+      const { id } = await beginner.upload()
+      await patch(writer, id, 'hello')
+      await (await canceller.resume(id)).cancel()
+      await patch(beginner, id, anew)
+      const outcome = await finish(writer, id, 'hello').catch(codeOf)
+      if (anew === 'hello') expect(outcome).toMatchObject({ size: 5 })
+      else expect(outcome).toBe('DIGEST_INVALID')
+      expect(await writer.has(digestOfText('hello'))).toBe(anew === 'hello')
+    },
+  )
+
+  it('is finished by the bytes it has where a driver knows that they are not what was written', async () => {
+    const { driver, here } = twoReplicas()
+    const { id } = await here.upload()
+    await patch(here, id, 'hello')
+    const folder = `/docker/registry/v2/repositories/a/_uploads/${id}`
+    await driver.delete(folder)
+    await driver.put(`${folder}/data`, Buffer.from('HELLO'))
+    driver.forget()
+    driver.fault = ({ method, path }) =>
+      method === 'move' && driver.count('move') === 1
+        ? new StorageError('OFFSET_INVALID', { path })
+        : undefined
+    await expectRegistryError(finish(here, id, 'hello'), 'DIGEST_INVALID')
+    expect(await filesIn(driver)).toEqual({})
+  })
+
+  it('goes on with the bytes it has where a driver knows that they are not what was written', async () => {
+    const { driver, here } = twoReplicas()
+    const { id } = await here.upload()
+    await patch(here, id, 'hello')
+    const folder = `/docker/registry/v2/repositories/a/_uploads/${id}`
+    await driver.delete(folder)
+    await driver.put(`${folder}/data`, Buffer.from('HELLO'))
+    driver.forget()
+    driver.fault = ({ method, path }) =>
+      method === 'append' && driver.count('append') === 1
+        ? new StorageError('OFFSET_INVALID', { path })
+        : undefined
+    expect(await patch(here, id, ', world', 5)).toBe(12)
+    await finish(here, id, 'HELLO, world')
+    expect(await textIn(here, 'HELLO, world')).toBe('HELLO, world')
+  })
+
   it('that was finished there is finished here with the same answer', async () => {
     const { here, there } = twoReplicas()
     const { id } = await here.upload()
@@ -336,7 +385,7 @@ it.each([
         await client.begin()
         for (const request of sequence) await client.send(request)
       }),
-      { numRuns: 1_000 },
+      { numRuns: 2_000 },
     )
   },
 )

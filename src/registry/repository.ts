@@ -10,6 +10,7 @@ import { REPOSITORY_MARKS } from './catalog.ts'
 import { KnownSignatures } from './known-signatures.ts'
 import { LinkSet, type Links } from './links.ts'
 import { LinkedManifests } from './manifest-service.ts'
+import { keptIn } from './name-folder.ts'
 import { RepositoryPaths } from './paths.ts'
 import { type Backfills, ReferrerBackfill } from './referrers/backfill.ts'
 import { ReferrerDescriptors } from './referrers/descriptors.ts'
@@ -79,8 +80,8 @@ export class StoredRepository implements Repository {
   }
 
   async exists(): Promise<boolean> {
-    for await (const { name } of this.#shared.storage.list(this.#paths.root, { atOnce: true })) {
-      if (REPOSITORY_MARKS.some((mark) => mark === name)) return true
+    for await (const kept of keptIn(this.#shared.storage, this.name)) {
+      if (REPOSITORY_MARKS.some((mark) => mark === kept)) return true
     }
     return false
   }

@@ -59,7 +59,8 @@ export class LinkedTags implements TagService {
   }
 
   async untag(tag: Tag): Promise<void> {
-    await this.get(tag)
+    if ((await this.#current(tag)) === undefined)
+      throw new RegistryError('MANIFEST_UNKNOWN', { detail: { tag } })
     const paths = this.#parts.paths.tag(tag)
     await this.#parts.storage.delete(paths.current)
     await this.#parts.storage.delete(paths.folder, { durable: false })

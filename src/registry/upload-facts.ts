@@ -11,8 +11,12 @@ export interface UploadFacts {
   readonly size: number
   /** Undefined where it was not looked at. */
   readonly owner: KnownOwner | undefined
-  /** True where this process began it and never had to look it up: only the registry's own files are in its folder. */
+  /** True where this process began it and never had to look it up. Only the registry's own files are in its folder then,
+   *  and nobody but this process can have begun its bytes anew. */
   readonly isOwn: boolean
+  /** False where nothing says when it was started. It may have been removed, and got bytes again from a process that had
+   *  not heard of it: what is known of as many bytes as it has may be known of others. */
+  readonly hasStart: boolean
 }
 
 /** What storage says of an upload; undefined when there is none. */
@@ -33,6 +37,7 @@ export async function findUpload(
     size: data?.size ?? 0,
     owner,
     isOwn: false,
+    hasStart: startedAt !== undefined,
   }
 }
 

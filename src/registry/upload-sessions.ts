@@ -8,8 +8,8 @@ import type { UploadFacts } from './upload-facts.ts'
 /** What is known of uploads beyond what is on storage: who is writing, and, in this process alone, the live hash of the
  *  bytes so far. Losing a hash costs a re-read of the bytes at the end, nothing else.
  *
- *  And what this process last knew of them, which saves looking them up. Others may have gone on with an upload since:
- *  whoever goes by it writes and moves only what is as long as it says, and looks when it isn't. */
+ *  And what this process last knew of those that it began, which saves looking them up. Others may have gone on with an
+ *  upload since: whoever goes by it writes and moves only what is as long as it says, and looks when it isn't. */
 export class UploadSessions {
   readonly #locks: Locks
   readonly #running = new LRUCache<string, RunningDigests>({ max: MAX_UPLOADS })

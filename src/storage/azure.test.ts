@@ -6,7 +6,7 @@ import {
   generateBlobSASQueryParameters,
   StorageSharedKeyCredential,
 } from '@azure/storage-blob'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   collectAll,
   distinctBytes,
@@ -27,6 +27,9 @@ import { AzureDriver } from './azure.ts'
 
 const MIB = 1024 * 1024
 
+// An emulator has one thread, and these suites ask it for much.
+vi.setConfig({ testTimeout: 120_000 })
+
 let azurite: Azurite
 beforeAll(async () => {
   azurite = await Azurite.start()
@@ -44,7 +47,7 @@ describe('the azure driver', () => {
   async function open(changes: Partial<AzureSettings> = {}): Promise<StorageDriver> {
     const { containerName } = container
     const settings = azureSettings({ container: containerName, serviceurl: azurite.serviceUrl, ...changes })
-    const another = await AzureDriver.open(settings, quiet)
+    const another = await AzureDriver.open(settings, { log: quiet })
     opened.push(another)
     return another
   }
@@ -120,6 +123,49 @@ describe('the azure driver', () => {
       await writer.sync()
       await writer.close()
       expect(await blocks()).toBe(3)
+    })
+
+    it('a caller that waits has no more than two blocks in memory', async () => {
+      const writer = await driver.append('/file', { offset: 0 })
+      expect(writer.write(Buffer.alloc(4 * MIB - 1))).toBeUndefined()
+      expect(writer.write(Buffer.alloc(1)), 'the first block is sent').toBeUndefined()
+      const waiting = writer.write(Buffer.alloc(4 * MIB))
+      expect(waiting, 'the second waits for that').toBeInstanceOf(Promise)
+      await waiting
+      const { contentLength } = await container.getBlobClient('the/root/file').getProperties()
+      expect(contentLength).toBeGreaterThanOrEqual(4 * MIB)
+      await writer.close()
+    })
+
+    it('what another replica has appended since is neither written over nor left behind', async () => {
+      await writeFile(driver, '/file', [Buffer.from('ours, ')])
+      await writeFile(await open(), '/file', [Buffer.from('theirs')])
+      const writer = await driver.append('/file', { offset: 6 })
+      expect(await writeAll(writer, Buffer.from('lost'))).toMatchObject({ code: 'OFFSET_INVALID' })
+      await expectStorageError(driver.append('/file', { offset: 6 }), 'OFFSET_INVALID')
+      await driver.move('/file', '/elsewhere', { replace: false })
+      expect(Buffer.from(await driver.get('/elsewhere')).toString()).toBe('ours, theirs')
+    })
+
+    it('a file that is moved is the whole of it, also what another replica has appended', async () => {
+      await writeFile(driver, '/file', [Buffer.from('ours, ')])
+      await writeFile(await open(), '/file', [Buffer.from('theirs')])
+      expect(await driver.move('/file', '/elsewhere', { replace: false })).toBe(true)
+      expect(Buffer.from(await driver.get('/elsewhere')).toString()).toBe('ours, theirs')
+    })
+
+    it('what was put over an appended file of the same length can be appended to', async () => {
+      await writeFile(driver, '/file', [Buffer.from('one')])
+      await driver.put('/file', Buffer.from('two'))
+      const writer = await driver.append('/file', { offset: 3 })
+      expect(await writeAll(writer, Buffer.from(' more'))).toBeUndefined()
+      expect(Buffer.from(await driver.get('/file')).toString()).toBe('two more')
+    })
+
+    it('what was deleted is not appended to', async () => {
+      await writeFile(driver, '/file', [Buffer.from('one')])
+      await driver.delete('/file')
+      await expectStorageError(driver.append('/file', { offset: 3 }), 'OFFSET_INVALID')
     })
 
     it('of two writers at one place one goes on, and the other is told', async () => {

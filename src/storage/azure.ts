@@ -16,9 +16,9 @@ import type {
   StorageDriver,
 } from '../core/storage-driver.ts'
 import { openAppendBlob } from './azure/append-blob.ts'
-import { type AzureConnection, connect } from './azure/client.ts'
+import { type AzureConnection, connect, type TokenSource } from './azure/client.ts'
 import { Conversions } from './azure/conversion.ts'
-import { Copies, requireWhole } from './azure/copy.ts'
+import { Copies, requireWhole, wholeProperties } from './azure/copy.ts'
 import { azureError, isRefusal, reasonOf } from './azure/errors.ts'
 import { isAnyBelow, pagesBelow, pagesOf } from './azure/listing.ts'
 import { BlobNames } from './azure/names.ts'
@@ -26,10 +26,17 @@ import { readBlob } from './azure/reader.ts'
 import type { AzureSettings } from './azure/settings.ts'
 import { Signatures } from './azure/signatures.ts'
 import { BlobWriter } from './azure/writer.ts'
+import { WrittenBlobs } from './azure/written-blobs.ts'
 import { orderedEntries } from './object-store/children.ts'
 
 /** How many blobs of a folder are removed at the same time. */
 const MAX_REMOVALS = 32
+
+export interface AzureOptions {
+  readonly log: Log
+  /** By default Microsoft Entra ID. */
+  readonly tokens?: TokenSource
+}
 
 /** Blobs in a container of Azure Blob Storage, laid out as Distribution's driver has them: what is put is a block blob,
  *  what is appended to an append blob. The service keeps what it has acknowledged and shows it to everybody at once, so
@@ -41,6 +48,7 @@ export class AzureDriver implements StorageDriver {
   readonly #settings: AzureSettings
   readonly #names: BlobNames
   readonly #signatures: Signatures
+  readonly #written = new WrittenBlobs()
   readonly #copies: Copies
   readonly #conversions: Conversions
 
@@ -50,18 +58,20 @@ export class AzureDriver implements StorageDriver {
     this.#settings = settings
     this.#names = new BlobNames(settings)
     this.#signatures = new Signatures(connection, log)
-    this.#copies = new Copies(connection, this.#signatures, settings)
+    const written = this.#written
+    this.#copies = new Copies({ connection, signatures: this.#signatures, written, settings })
     this.#conversions = new Conversions({
       container: this.#container,
       copies: this.#copies,
       names: this.#names,
+      written,
     })
   }
 
   /** A driver whose container is there and can be read with these credentials.
    *  @throws StorageError which says what is wrong */
-  static async open(settings: AzureSettings, log: Log): Promise<AzureDriver> {
-    const connection = await connect(settings)
+  static async open(settings: AzureSettings, { log, tokens }: AzureOptions): Promise<AzureDriver> {
+    const connection = await connect(settings, tokens)
     const driver = new AzureDriver(connection, settings, log)
     try {
       await isAnyBelow(connection.container, driver.#names.below('/'))
@@ -104,6 +114,7 @@ export class AzureDriver implements StorageDriver {
     const name = this.#names.of(path)
     try {
       await after
+      this.#written.forget(name)
       await this.#container.getBlockBlobClient(name).upload(content, content.byteLength)
     } catch (cause) {
       if (!isRefusal(cause, 'InvalidBlobType')) throw azureError(cause, path)
@@ -116,6 +127,7 @@ export class AzureDriver implements StorageDriver {
       name: this.#names.of(path),
       path,
       offset,
+      written: this.#written,
       convert: (name, found) => this.#conversions.toAppendBlob(name, found),
     })
     return new BlobWriter(await this.#translated(path, opening), path)
@@ -135,15 +147,20 @@ export class AzureDriver implements StorageDriver {
   async move(
     from: string,
     to: string,
-    { replace = true, mayStay = false }: MoveOptions = {},
+    { replace = true, mayStay = false, size }: MoveOptions = {},
   ): Promise<boolean> {
-    const [source, target] = [from, to].map((path) => this.#container.getBlobClient(this.#names.of(path)))
+    const source = this.#container.getBlobClient(this.#names.of(from))
+    const target = this.#container.getBlobClient(this.#names.of(to))
     if (from === to) {
-      await this.#translated(from, source!.getProperties())
+      await this.#translated(from, wholeProperties({ from: source, size }))
       return replace
     }
-    const isMoved = await this.#translated(from, this.#copies.copy({ from: source!, to: target!, replace }))
-    if (isMoved && !mayStay) await this.#translated(from, removeBlob(this.#container, source!.name))
+    this.#written.forget(target.name)
+    const isMoved = await this.#translated(
+      from,
+      this.#copies.copy({ from: source, to: target, replace, size }),
+    )
+    if (isMoved && !mayStay) await this.#translated(from, this.#removeBlob(source.name))
     return isMoved
   }
 
@@ -175,7 +192,7 @@ export class AzureDriver implements StorageDriver {
   #leftover(name: string, modifiedAt: Date): Leftover {
     const path = `/${name.slice(this.#names.below('/').length)}`
     const remove = async () => {
-      await this.#translated(path, removeBlob(this.#container, name))
+      await this.#translated(path, this.#removeBlob(name))
     }
     return { path, modifiedAt, remove }
   }
@@ -187,15 +204,24 @@ export class AzureDriver implements StorageDriver {
   /** A file, or all that stands below a folder. */
   async #remove(name: string, holding: readonly string[] | undefined): Promise<void> {
     const limit = pLimit(MAX_REMOVALS)
-    const remove = (below: string) => limit(() => removeBlob(this.#container, below))
+    const remove = (below: string) => limit(() => this.#removeBlob(below))
     if (holding !== undefined) {
       await Promise.all(holding.map((child) => remove(`${name}/${child}`)))
       return
     }
-    if (await removeBlob(this.#container, name)) return
+    if (await this.#removeBlob(name)) return
     for await (const page of pagesBelow(this.#container, `${name}/`)) {
       await Promise.all(page.map((blob) => remove(blob.name)))
     }
+  }
+
+  /** @returns whether it was there */
+  async #removeBlob(name: string): Promise<boolean> {
+    this.#written.forget(name)
+    const { succeeded } = await this.#container
+      .getBlobClient(name)
+      .deleteIfExists({ deleteSnapshots: 'include' })
+    return succeeded
   }
 
   async #translated<T>(path: string, work: Promise<T>): Promise<T> {
@@ -205,10 +231,4 @@ export class AzureDriver implements StorageDriver {
       throw azureError(cause, path)
     }
   }
-}
-
-/** @returns whether it was there */
-async function removeBlob(container: ContainerClient, name: string): Promise<boolean> {
-  const { succeeded } = await container.getBlobClient(name).deleteIfExists({ deleteSnapshots: 'include' })
-  return succeeded
 }

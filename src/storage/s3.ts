@@ -266,7 +266,8 @@ export class S3Driver implements StorageDriver {
   }
 
   /** Does what can be done to an object that this process has put itself, without looking for it. Undefined where there is no
-   *  such object, or where it turns out to have changed since: nothing was done then. */
+   *  such object, or where it turns out to have changed since: nothing was done then.
+   *  @throws StorageError OFFSET_INVALID where it has changed and was to have a certain size */
   async #asKnown<Result>(
     key: string,
     { size, work }: { size: number | undefined; work: (object: KnownObject) => Promise<Result> },
@@ -278,6 +279,9 @@ export class S3Driver implements StorageDriver {
     } catch (error) {
       if (!isMissing(error) && !isConditionFailed(error)) throw error
       this.#objects.forget(key)
+      // Another object of the same size is not the one that was meant.
+      if (size !== undefined && isConditionFailed(error))
+        throw new StorageError('OFFSET_INVALID', { path: key, cause: error })
       return undefined
     }
   }

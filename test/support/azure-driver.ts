@@ -34,10 +34,10 @@ export async function openAzureDriver(
   const container = await azurite.container()
   const { containerName } = container
   const settings = azureSettings({ container: containerName, serviceurl: azurite.serviceUrl, ...changes })
-  const driver = await AzureDriver.open(settings, quiet)
+  const driver = await AzureDriver.open(settings, { log: quiet })
   const opened = [driver]
   const another = async () => {
-    const second = await AzureDriver.open(settings, quiet)
+    const second = await AzureDriver.open(settings, { log: quiet })
     opened.push(second)
     return second
   }

@@ -2,7 +2,7 @@
 import { rm } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
-import { freePort } from './redis-process.ts'
+import { freePort, freePorts } from './redis-process.ts'
 import { type ServerCommand, ServerProcess } from './server-process.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 import { requireTool } from './tools.ts'
@@ -30,18 +30,18 @@ export class S3Server implements AsyncDisposable {
   readonly folder: string
   /** Past the registry. */
   readonly client: S3Client
-  readonly #dispose: () => Promise<void>
+  readonly #server: ServerProcess
+  readonly #clean: () => Promise<void>
 
-  private constructor(parts: {
-    kind: S3Kind
-    endpoint: string
-    folder: string
-    dispose: () => Promise<void>
-  }) {
-    this.kind = parts.kind
-    this.endpoint = parts.endpoint
-    this.folder = parts.folder
-    this.#dispose = parts.dispose
+  private constructor(
+    kind: S3Kind,
+    { server, folder, clean }: { server: ServerProcess; folder: string; clean(): Promise<void> },
+  ) {
+    this.kind = kind
+    this.endpoint = server.url
+    this.folder = folder
+    this.#server = server
+    this.#clean = clean
     this.client = new S3Client({
       endpoint: this.endpoint,
       region: REGION,
@@ -52,22 +52,22 @@ export class S3Server implements AsyncDisposable {
 
   /** @throws Error when the kind's program is not installed */
   static async start(kind: S3Kind): Promise<S3Server> {
+    const file = requireTool(s3Tools[kind])
     const folder = await temporaryFolder()
     const { strays = [], ...command } = await commandOf[kind](folder.path)
     const clean = async () => {
       await Promise.all(strays.map((path) => rm(path, { force: true })))
       await folder.remove()
     }
-    const server = await ServerProcess.start(command).catch(async (error) => {
+    const server = await ServerProcess.start({ ...command, file }).catch(async (error) => {
       await clean()
       throw error
     })
-    const dispose = async () => {
-      await server.kill()
-      await clean()
-    }
-    const started = new S3Server({ kind, endpoint: server.url, folder: folder.path, dispose })
-    await started.#makeFirstBucket()
+    const started = new S3Server(kind, { server, folder: folder.path, clean })
+    await started.#makeFirstBucket().catch(async (error) => {
+      await started[Symbol.asyncDispose]()
+      throw error
+    })
     return started
   }
 
@@ -90,14 +90,16 @@ export class S3Server implements AsyncDisposable {
 
   /** It says that it is ready a moment before it listens. */
   async #makeFirstBucket(): Promise<void> {
+    let hasEnded = false
+    this.#server.exited.then(() => {
+      hasEnded = true
+    })
     for (;;) {
       try {
         return await this.makeBucket(this.bucket)
       } catch (error) {
-        if (!(error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED')) {
-          await this[Symbol.asyncDispose]()
-          throw error
-        }
+        if (hasEnded) throw new Error(`${this.kind} has ended:\n${this.#server.output}`)
+        if (!(error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED')) throw error
         await delay(PAUSE_MS)
       }
     }
@@ -105,11 +107,12 @@ export class S3Server implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.client.destroy()
-    await this.#dispose()
+    await this.#server.kill()
+    await this.#clean()
   }
 }
 
-interface S3Command extends ServerCommand {
+interface S3Command extends Omit<ServerCommand, 'file'> {
   /** What it makes outside its folder. */
   readonly strays?: readonly string[]
 }
@@ -122,7 +125,6 @@ const commandOf: Record<S3Kind, (folder: string) => Promise<S3Command>> = {
 async function versitygwCommand(folder: string): Promise<S3Command> {
   const port = await freePort()
   return {
-    file: requireTool(s3Tools.versitygw),
     arguments: ['--quiet', '--keep-alive', '--port', `127.0.0.1:${port}`, 'posix', folder],
     environment: { ROOT_ACCESS_KEY: ACCESS_KEY, ROOT_SECRET_KEY: SECRET_KEY, VGW_REGION: REGION },
     // When it is quiet, nothing tells its address.
@@ -134,11 +136,13 @@ async function versitygwCommand(folder: string): Promise<S3Command> {
 const SEAWEEDFS_PARTS = ['s3', 'master', 'filer', 'volume', 'admin'] as const
 
 async function seaweedfsCommand(folder: string): Promise<S3Command> {
-  const parts = await Promise.all(
-    SEAWEEDFS_PARTS.map(async (name) => ({ name, port: await freePort(), grpcPort: await freePort() })),
-  )
+  const ports = await freePorts(2 * SEAWEEDFS_PARTS.length)
+  const parts = SEAWEEDFS_PARTS.map((name, place) => ({
+    name,
+    port: ports[2 * place],
+    grpcPort: ports[2 * place + 1],
+  }))
   return {
-    file: requireTool(s3Tools.seaweedfs),
     arguments: [
       ...['-logtostderr', 'mini', '-dir', folder, '-ip', '127.0.0.1', '-ip.bind', '127.0.0.1'],
       ...['-webdav=false', '-admin.ui=false', '-s3.port.iceberg=0', '-s3.port.lance=0'],

@@ -1,11 +1,7 @@
-import type {
-  AppendBlobClient,
-  BlobGetPropertiesResponse,
-  BlobRequestConditions,
-  ContainerClient,
-} from '@azure/storage-blob'
+import type { AppendBlobClient, BlobGetPropertiesResponse, ContainerClient } from '@azure/storage-blob'
 import { StorageError } from '../../core/errors.ts'
 import { isConditionNotMet, isRefusal, isUncertain } from './errors.ts'
+import type { BlobState, WrittenBlobs } from './written-blobs.ts'
 
 /** "Append Block": how many blocks a blob can have. */
 const MAX_BLOCKS = 50_000
@@ -19,6 +15,12 @@ const BLOCK_SIZES = [
   { fromBlock: 35_000, bytes: 100 * MIB },
 ]
 
+export interface AppendBlobOptions {
+  /** What the driver's caller calls it. */
+  readonly path: string
+  readonly written: WrittenBlobs
+}
+
 /** A blob that grows at its end, as its one writer knows it.
  *
  *  Every block is sent on the condition that the blob is still as long as this writer left it, and still the same (its
@@ -29,35 +31,33 @@ const BLOCK_SIZES = [
  *  at the first difference one of them is refused. */
 export class AppendBlob {
   readonly #client: AppendBlobClient
-  readonly #path: string
-  #size: number
-  #etag: string | undefined
-  #blockCount: number
+  readonly #options: AppendBlobOptions
+  #state: BlobState
 
-  /** @param path what the driver's caller calls it */
-  constructor(client: AppendBlobClient, { path, state }: { path: string; state: AppendBlobState }) {
+  constructor(client: AppendBlobClient, state: BlobState, options: AppendBlobOptions) {
     this.#client = client
-    this.#path = path
-    this.#size = state.contentLength ?? 0
-    this.#etag = state.etag
-    this.#blockCount = state.blobCommittedBlockCount ?? 0
+    this.#state = state
+    this.#options = options
   }
 
   /** Makes an empty one; undefined where some blob stands already.
    *  @throws whatever the SDK throws */
-  static async create(client: AppendBlobClient, path: string): Promise<AppendBlob | undefined> {
+  static async create(client: AppendBlobClient, options: AppendBlobOptions): Promise<AppendBlob | undefined> {
     try {
       const { etag } = await client.create({ conditions: { ifNoneMatch: '*' } })
-      return new AppendBlob(client, { path, state: { etag } })
+      const state: BlobState = { blobType: 'AppendBlob', contentLength: 0, ...(etag && { etag }) }
+      options.written.set(client.name, state)
+      return new AppendBlob(client, state, options)
     } catch (cause) {
-      if (isRefusal(cause, 'BlobAlreadyExists') || isConditionNotMet(cause)) return undefined
+      if (isRefusal(cause, 'BlobAlreadyExists', 'InvalidBlobType') || isConditionNotMet(cause))
+        return undefined
       throw cause
     }
   }
 
   /** How many bytes it has, as far as it is known. */
   get size(): number {
-    return this.#size
+    return this.#state.contentLength ?? 0
   }
 
   /** How many bytes the next block is to have at most. */
@@ -68,8 +68,10 @@ export class AppendBlob {
   /** @throws StorageError OFFSET_INVALID when somebody else has written to it; whatever the SDK throws */
   async append(block: Buffer): Promise<void> {
     if (this.#blockCount >= MAX_BLOCKS) throw this.#full()
+    this.#options.written.forget(this.#client.name)
     try {
-      const conditions = { appendPosition: this.#size, ...this.#unchanged() }
+      const { etag } = this.#state
+      const conditions = { appendPosition: this.size, ...(etag && { ifMatch: etag }) }
       this.#advance(block, await this.#client.appendBlock(block, block.length, { conditions }))
     } catch (cause) {
       if (isRefusal(cause, 'BlockCountExceedsLimit')) throw this.#full()
@@ -78,14 +80,20 @@ export class AppendBlob {
     }
   }
 
+  get #blockCount(): number {
+    return this.#state.blobCommittedBlockCount ?? 0
+  }
+
   async #lookWhether(block: Buffer, cause: unknown): Promise<void> {
     const now = await this.#client.getProperties().catch(() => undefined)
     if (now === undefined) throw cause
-    if (now.contentLength === this.#size && now.etag === this.#etag && !isConditionNotMet(cause)) throw cause
+    if (now.contentLength === this.size && now.etag === this.#state.etag && !isConditionNotMet(cause))
+      throw cause
     if (!(await this.#endsIn(block, now))) {
+      const { path } = this.#options
       throw new StorageError('OFFSET_INVALID', {
-        path: this.#path,
-        message: `somebody else has written to ${this.#path}`,
+        path,
+        message: `somebody else has written to ${path}`,
         cause,
       })
     }
@@ -93,63 +101,65 @@ export class AppendBlob {
   }
 
   async #endsIn(block: Buffer, { contentLength, etag }: BlobGetPropertiesResponse): Promise<boolean> {
-    if (contentLength !== this.#size + block.length || etag === undefined) return false
-    const there = await this.#client.downloadToBuffer(this.#size, block.length, {
+    if (contentLength !== this.size + block.length || etag === undefined) return false
+    const there = await this.#client.downloadToBuffer(this.size, block.length, {
       conditions: { ifMatch: etag },
     })
     return block.equals(there)
   }
 
-  #advance(block: Buffer, { etag, blobCommittedBlockCount }: Omit<AppendBlobState, 'contentLength'>): void {
-    this.#size += block.length
-    this.#etag = etag
-    this.#blockCount = blobCommittedBlockCount ?? this.#blockCount + 1
-  }
-
-  #unchanged(): BlobRequestConditions {
-    return this.#etag === undefined ? {} : { ifMatch: this.#etag }
+  #advance(
+    block: Buffer,
+    { etag, blobCommittedBlockCount = this.#blockCount + 1 }: Omit<BlobState, 'contentLength'>,
+  ): void {
+    this.#state = {
+      blobType: 'AppendBlob',
+      contentLength: this.size + block.length,
+      blobCommittedBlockCount,
+      ...(etag && { etag }),
+    }
+    this.#options.written.set(this.#client.name, this.#state)
   }
 
   #full(): StorageError {
+    const { path } = this.#options
     return new StorageError('BACKEND_FAILED', {
-      path: this.#path,
-      message: `${this.#path} has ${MAX_BLOCKS} blocks, and Azure takes no more: upload it in fewer, larger pieces`,
+      path,
+      message: `${path} has ${MAX_BLOCKS} blocks, and Azure takes no more: upload it in fewer, larger pieces`,
     })
   }
 }
 
-type AppendBlobState = Pick<BlobGetPropertiesResponse, 'contentLength' | 'etag' | 'blobCommittedBlockCount'>
-
-export interface OpenOptions {
+export interface OpenOptions extends AppendBlobOptions {
   readonly name: string
-  readonly path: string
   /** How long it must be; undefined for whatever it is. */
   readonly offset: number | undefined
   /** Makes an append blob of one of another type. */
   readonly convert: (name: string, found: BlobGetPropertiesResponse) => Promise<void>
 }
 
-/** The blob to append to, made where there is none.
+/** The blob to append to, made where there is none. Where this process has written it to that length, nothing is asked:
+ *  that somebody else wrote since comes out with the first block.
  *  @throws StorageError OFFSET_INVALID; whatever the SDK throws */
-export async function openAppendBlob(
-  container: ContainerClient,
-  { name, path, offset, convert }: OpenOptions,
-): Promise<AppendBlob> {
+export async function openAppendBlob(container: ContainerClient, options: OpenOptions): Promise<AppendBlob> {
+  const { name, path, offset, convert, written } = options
   const client = container.getAppendBlobClient(name)
+  const known = written.get(name)
+  if (known !== undefined && known.contentLength === offset) return new AppendBlob(client, known, options)
   // What begins is mostly not there yet.
-  const begun = offset === 0 ? await AppendBlob.create(client, path) : undefined
+  const begun = offset === 0 ? await AppendBlob.create(client, options) : undefined
   if (begun !== undefined) return begun
   const found = await propertiesOf(client)
   if (found === undefined) {
-    const made = offset === undefined ? await AppendBlob.create(client, path) : undefined
+    const made = offset === undefined ? await AppendBlob.create(client, options) : undefined
     if (made !== undefined) return made
     throw new StorageError('OFFSET_INVALID', { path })
   }
   if (offset !== undefined && found.contentLength !== offset)
     throw new StorageError('OFFSET_INVALID', { path })
-  if (found.blobType === 'AppendBlob') return new AppendBlob(client, { path, state: found })
+  if (found.blobType === 'AppendBlob') return new AppendBlob(client, found, options)
   await convert(name, found)
-  return new AppendBlob(client, { path, state: await client.getProperties() })
+  return new AppendBlob(client, await client.getProperties(), options)
 }
 
 async function propertiesOf(client: AppendBlobClient): Promise<BlobGetPropertiesResponse | undefined> {

@@ -16,21 +16,30 @@ export interface AzureConnection {
   readonly service: BlobServiceClient
   readonly container: ContainerClient
   readonly credential: AzureCredential
+  /** The service's address need not have it. */
+  readonly accountName: string
   close(): void
 }
 
 /** Anonymous is who has a signature in the service's address (a connection string with one). */
 export type AzureCredential = StorageSharedKeyCredential | TokenCredential | AnonymousCredential
 
+/** Who gives out tokens, where the settings ask for them. */
+export type TokenSource = (settings: AzureSettings) => Promise<TokenCredential>
+
 /** Nothing is asked of the service yet. */
-export async function connect(settings: AzureSettings): Promise<AzureConnection> {
-  const { url, credential } = await endpointOf(settings)
+export async function connect(
+  settings: AzureSettings,
+  tokens: TokenSource = tokenCredential,
+): Promise<AzureConnection> {
+  const { url, credential } = await endpointOf(settings, tokens)
   const agent = agentFor(url, settings)
   const service = new BlobServiceClient(url, newPipeline(credential, pipelineOptions(settings, agent)))
   return {
     service,
     container: service.getContainerClient(settings.container),
     credential,
+    accountName: settings.accountname || service.accountName,
     close: () => agent.destroy(),
   }
 }
@@ -40,13 +49,11 @@ interface Endpoint {
   readonly credential: AzureCredential
 }
 
-async function endpointOf(settings: AzureSettings): Promise<Endpoint> {
+async function endpointOf(settings: AzureSettings, tokens: TokenSource): Promise<Endpoint> {
   const { connectionstring, accountname, accountkey, realm, serviceurl } = settings
   if (connectionstring !== '') return BlobServiceClient.fromConnectionString(connectionstring)
   const credential =
-    accountkey === ''
-      ? await tokenCredential(settings)
-      : new StorageSharedKeyCredential(accountname, accountkey)
+    accountkey === '' ? await tokens(settings) : new StorageSharedKeyCredential(accountname, accountkey)
   return { url: serviceurl || `https://${accountname}.blob.${realm}`, credential }
 }
 

@@ -5,11 +5,13 @@ import type { Copies } from './copy.ts'
 import type { BlobNames } from './names.ts'
 import { readBlob } from './reader.ts'
 import { BlobWriter } from './writer.ts'
+import type { WrittenBlobs } from './written-blobs.ts'
 
 export interface ConversionParts {
   readonly container: ContainerClient
   readonly copies: Copies
   readonly names: BlobNames
+  readonly written: WrittenBlobs
 }
 
 /** Blobs of either type in places where the service wants the other: what was put is a block blob, what is appended to
@@ -47,11 +49,11 @@ export class Conversions {
   }
 
   async #temporaryOf(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<AppendBlobClient> {
-    const { container, names } = this.#parts
+    const { container, names, written } = this.#parts
     const client = container.getAppendBlobClient(names.temporary + randomUUID())
-    const { etag } = await client.create()
-    const blob = new AppendBlob(client, { path: client.name, state: { etag } })
-    const writer = new BlobWriter(blob, client.name)
+    const path = client.name
+    const blob = (await AppendBlob.create(client, { path, written }))!
+    const writer = new BlobWriter(blob, path)
     for await (const chunk of chunks) await writer.write(chunk)
     await writer.close()
     return client

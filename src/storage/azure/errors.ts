@@ -31,6 +31,13 @@ const UNREACHABLE = [
   'REQUEST_SEND_ERROR',
 ]
 
+const TOKEN_ERRORS = [
+  'AggregateAuthenticationError',
+  'AuthenticationError',
+  'AuthenticationRequiredError',
+  'CredentialUnavailableError',
+]
+
 export function azureError(cause: unknown, path: string): StorageError {
   if (cause instanceof StorageError) return cause
   const code = codeOf(cause)
@@ -43,7 +50,9 @@ export function reasonOf(cause: unknown): string {
   const code = serviceCodeOf(cause)
   const said = REASONS[code]
   if (said !== undefined) return said
-  const [line = ''] = (cause instanceof Error ? cause.message : String(cause)).trim().split('\n')
+  const lines = (cause instanceof Error ? cause.message : String(cause)).trim().split('\n')
+  if (isAboutTokens(cause)) return `Microsoft Entra ID gives no token: ${lines.join('; ')}`
+  const [line = ''] = lines
   const status = cause instanceof RestError && cause.statusCode !== undefined ? cause.statusCode : undefined
   return [status, code, line].filter(Boolean).join(' ')
 }
@@ -81,8 +90,14 @@ function codeOf(cause: unknown): StorageErrorCode {
   const status = statusOf(cause)
   const known = BY_SERVICE_CODE[serviceCodeOf(cause)]
   if (known !== undefined) return known
+  if (isSourceMissing(cause)) return 'PATH_NOT_FOUND'
   if (status === undefined) return isUnreachable(cause) ? 'BUSY' : 'BACKEND_FAILED'
   return BUSY_STATUSES.includes(status) ? 'BUSY' : 'BACKEND_FAILED'
+}
+
+/** What was to be copied is gone. The container is there, or the service would have said that of the copy's place. */
+function isSourceMissing(cause: unknown): boolean {
+  return statusOf(cause) === 404 && serviceCodeOf(cause) === 'CannotVerifyCopySource'
 }
 
 /** The identity library has an error class of its own, with the same property. */
@@ -92,7 +107,13 @@ function statusOf(cause: unknown): number | undefined {
     : undefined
 }
 
+/** The identity library's errors; whoever has only a key never loads it. */
+function isAboutTokens(cause: unknown): boolean {
+  return cause instanceof Error && TOKEN_ERRORS.includes(cause.name)
+}
+
 function isUnreachable(cause: unknown): boolean {
+  if (isAboutTokens(cause)) return /\bnetwork_error\b/.test((cause as Error).message)
   return cause instanceof Error && 'code' in cause && UNREACHABLE.includes(String(cause.code))
 }
 

@@ -59,10 +59,10 @@ export class Signatures {
   }
 
   async #delegated(values: BlobSASSignatureValues) {
-    const { container, credential } = this.#connection
+    const { accountName, credential } = this.#connection
     if (!isToken(credential)) return undefined
     const key = await this.#delegationKey()
-    return key && generateBlobSASQueryParameters(values, key, container.accountName)
+    return key && generateBlobSASQueryParameters(values, key, accountName)
   }
 
   /** One for all who ask meanwhile. */

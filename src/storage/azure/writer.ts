@@ -12,7 +12,8 @@ export class BlobWriter implements FileWriter {
   readonly #blob: AppendBlob
   readonly #path: string
   #blocks: GatheredBlock[] = []
-  #waitingBytes = 0
+  /** How long the blob is with all that was written. */
+  #size: number
   #sending: Promise<void> | undefined
   /** How many want all of it sent, also a block that is not full. */
   #flushes = 0
@@ -24,10 +25,11 @@ export class BlobWriter implements FileWriter {
   constructor(blob: AppendBlob, path: string) {
     this.#blob = blob
     this.#path = path
+    this.#size = blob.size
   }
 
   get size(): number {
-    return this.#blob.size + this.#waitingBytes
+    return this.#size
   }
 
   write(chunk: Uint8Array): Promise<void> | undefined {
@@ -50,7 +52,7 @@ export class BlobWriter implements FileWriter {
   }
 
   #gather(chunk: Uint8Array): void {
-    this.#waitingBytes += chunk.byteLength
+    this.#size += chunk.byteLength
     for (let taken = 0; taken < chunk.byteLength; ) {
       const last = this.#blocks.at(-1)
       if (last === undefined || last.isFull) this.#blocks.push(new GatheredBlock(this.#blob.blockBytes))
@@ -84,12 +86,11 @@ export class BlobWriter implements FileWriter {
         const { bytes } = this.#blocks.shift()!
         this.#makeRoom()
         await this.#blob.append(bytes)
-        this.#waitingBytes -= bytes.length
       }
     } catch (cause) {
       this.#failure = azureError(cause, this.#path)
       this.#blocks = []
-      this.#waitingBytes = 0
+      this.#size = this.#blob.size
       this.#makeRoom()
     } finally {
       this.#sending = undefined

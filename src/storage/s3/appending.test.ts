@@ -104,6 +104,15 @@ describe.skipIf(whyNot('versitygw'))(`objects that grow${whyNot('versitygw') ?? 
     await expectStorageError(one.append('/up/data', { offset: 4 }), 'OFFSET_INVALID')
   })
 
+  test('another object of the same size is not moved in the place of the one that was written', async () => {
+    await using place = await replicas()
+    const [one, other] = [await place.open(), await place.open()]
+    await (await write(one, { path: '/up/data', chunks: [Buffer.from('mine')] })).close()
+    await other.put('/up/data', Buffer.from('evil'))
+    await expectStorageError(one.move('/up/data', '/blob', { size: 4, replace: false }), 'OFFSET_INVALID')
+    await expectStorageError(one.stat('/blob'), 'PATH_NOT_FOUND')
+  })
+
   test('a large object can be appended to: it is copied where it is', async () => {
     await using place = await replicas({ multipartcopychunksize: 6 * MIB })
     const driver = await place.open()

@@ -1,6 +1,10 @@
-/** How many parts of one upload are sent at the same time, where the process sends few; at least one always is. */
-const MAX_SENDING_PER_UPLOAD = 4
-const MAX_SENDING = 8
+import pLimit from 'p-limit'
+
+/** How many parts are sent at the same time, of all uploads together. */
+const MAX_SENDING = 4
+
+/** How many are kept that nobody needs at the moment. */
+const MAX_FREE = 4
 
 /** Up to here a buffer doubles; a larger one has the size of a part at once. */
 const MAX_DOUBLED_BYTES = 1024 * 1024
@@ -8,20 +12,25 @@ const FIRST_BYTES = 64 * 1024
 
 /** The memory in which parts of uploads are gathered, used again and again, and how many are being sent.
  *
- *  Memory: each upload gathers one part while others are sent, of all uploads together 8, or one each where there are more.
- *  So with a `chunksize` of 10 MiB, n uploads hold up to n × 10 MiB and 8 × 10 MiB more, or n × 20 MiB from 8 on. */
+ *  Memory: each upload gathers one part, or waits with it until it may be sent, and 4 parts are being sent, of all uploads
+ *  together. So n uploads hold up to (n + 4) × `chunksize`. */
 export class PartBuffers {
   readonly partBytes: number
   readonly #free: Buffer[] = []
-  #sending = 0
+  readonly #limit = pLimit(MAX_SENDING)
 
   constructor(partBytes: number) {
     this.partBytes = partBytes
   }
 
-  /** @param capacity in bytes; that of an ordinary part when absent */
-  open(capacity = this.partBytes): PartBuffer {
-    return new PartBuffer(capacity, this)
+  /** For an upload that may be small: it grows with what comes. */
+  open(): PartBuffer {
+    return new PartBuffer({ capacity: this.partBytes, maxDoubledBytes: MAX_DOUBLED_BYTES, buffers: this })
+  }
+
+  /** For a part that is not the first: it will be whole, though not before the ones before it have been sent. */
+  openNext(capacity: number): PartBuffer {
+    return new PartBuffer({ capacity, maxDoubledBytes: 0, buffers: this })
   }
 
   take(size: number): Buffer {
@@ -30,34 +39,28 @@ export class PartBuffers {
 
   /** Only what nothing reads any more. */
   giveBack(buffer: Buffer): void {
-    if (buffer.byteLength === this.partBytes && this.#free.length < MAX_SENDING) this.#free.push(buffer)
+    if (buffer.byteLength === this.partBytes && this.#free.length < MAX_FREE) this.#free.push(buffer)
   }
 
-  begin(): void {
-    this.#sending++
-  }
-
-  end(): void {
-    this.#sending--
-  }
-
-  /** False for an upload that should wait until one of its own parts is sent. */
-  mayGoOn(ownSending: number): boolean {
-    return ownSending === 0 || (this.#sending < MAX_SENDING && ownSending < MAX_SENDING_PER_UPLOAD)
+  /** Sends a part when it is its turn. */
+  inTurn<Result>(send: () => Promise<Result>): Promise<Result> {
+    return this.#limit(send)
   }
 }
 
 /** Bytes that come in small pieces and leave in one. */
 export class PartBuffer {
   readonly capacity: number
+  readonly #maxDoubledBytes: number
   readonly #buffers: PartBuffers
   #bytes: Buffer
   #length = 0
 
-  constructor(capacity: number, buffers: PartBuffers) {
-    this.capacity = capacity
-    this.#buffers = buffers
-    this.#bytes = Buffer.allocUnsafeSlow(Math.min(FIRST_BYTES, capacity))
+  constructor(parts: { capacity: number; maxDoubledBytes: number; buffers: PartBuffers }) {
+    this.capacity = parts.capacity
+    this.#maxDoubledBytes = parts.maxDoubledBytes
+    this.#buffers = parts.buffers
+    this.#bytes = Buffer.allocUnsafeSlow(Math.min(FIRST_BYTES, parts.capacity))
   }
 
   get length(): number {
@@ -89,7 +92,7 @@ export class PartBuffer {
 
   #grow(needed: number): void {
     let size = this.#bytes.byteLength
-    while (size < needed && size < MAX_DOUBLED_BYTES) size *= 2
+    while (size < needed && size < this.#maxDoubledBytes) size *= 2
     const grown = this.#buffers.take(size < needed ? this.capacity : Math.min(size, this.capacity))
     grown.set(this.content)
     this.#bytes = grown

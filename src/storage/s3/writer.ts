@@ -44,6 +44,8 @@ export class S3Writer implements FileWriter {
   readonly #sent: Part[] = []
   #partCount = 0
   readonly #sending = new Set<Promise<void>>()
+  /** The turns that parts wait for. */
+  readonly #waiting = new Set<Promise<void>>()
   /** Of the object or the record that is written over next. */
   #etag: string | undefined
   #hasRecord: boolean
@@ -75,7 +77,7 @@ export class S3Writer implements FileWriter {
       this.#sendBuffer()
       taken += this.#buffer.add(chunk.subarray(taken))
     }
-    return this.#mayGoOn() ? undefined : this.#untilRoom()
+    return this.#waiting.size === 0 ? undefined : this.#untilRoom()
   }
 
   sync({ name = true }: SyncOptions = {}): Promise<void> {
@@ -109,20 +111,22 @@ export class S3Writer implements FileWriter {
     }
   }
 
-  /** The part goes on its way, and an empty buffer takes its place. */
+  /** The part goes on its way when it is its turn, and an empty buffer takes its place. */
   #sendBuffer(): void {
     const { buffers } = this.#parts
     const full = this.#buffer
+    const { promise: turn, resolve: take } = Promise.withResolvers<void>()
     const sending = this.#begun()
-      .then((upload) => this.#sendPart(upload, full))
+      .then((upload) => this.#sendPart(upload, full, take))
       .catch((error) => this.#fail(error))
       .finally(() => {
+        take()
         this.#sending.delete(sending)
-        buffers.end()
       })
-    buffers.begin()
     this.#sending.add(sending)
-    this.#buffer = buffers.open(partBytes(this.#partCount, buffers.partBytes))
+    this.#waiting.add(turn)
+    void turn.then(() => this.#waiting.delete(turn))
+    this.#buffer = buffers.openNext(partBytes(this.#partCount, buffers.partBytes))
   }
 
   #begun(): Promise<OpenUpload> {
@@ -133,10 +137,14 @@ export class S3Writer implements FileWriter {
     return this.#upload
   }
 
-  async #sendPart(upload: OpenUpload, buffer: PartBuffer): Promise<void> {
+  async #sendPart(upload: OpenUpload, buffer: PartBuffer, take: () => void): Promise<void> {
+    const { objects, buffers } = this.#parts
     const index = this.#partCount++
     if (index >= MAX_PARTS) throw new Error(`more than ${MAX_PARTS} parts: chunksize is too small for it`)
-    this.#sent[index] = await this.#parts.objects.bucket.putPart(upload, index + 1, buffer.content)
+    this.#sent[index] = await buffers.inTurn(() => {
+      take()
+      return objects.bucket.putPart(upload, index + 1, buffer.content)
+    })
     buffer.release()
   }
 
@@ -168,7 +176,7 @@ export class S3Writer implements FileWriter {
     if (!this.#isDirty && !isNew) return
     try {
       const size = this.#size
-      const content = Buffer.from(this.#buffer.content)
+      const { content } = this.#buffer // which stays as it is when more is added
       this.#isDirty = false
       if (this.#upload === undefined) await this.#putObject(content)
       else if (name) await this.#putRecord(await this.#upload, content)
@@ -237,12 +245,9 @@ export class S3Writer implements FileWriter {
     return this.#failure ?? new StorageError('BACKEND_FAILED', { path, message: 'the writer is closed' })
   }
 
-  #mayGoOn(): boolean {
-    return this.#parts.buffers.mayGoOn(this.#sending.size)
-  }
-
+  /** Until no part waits for its turn. */
   async #untilRoom(): Promise<void> {
-    while (!this.#mayGoOn()) await Promise.race(this.#sending)
+    await Promise.all(this.#waiting)
     if (this.#failure !== undefined) throw this.#failure
   }
 

@@ -1,0 +1,71 @@
+/** What waits for what: how often in turn the storage is asked, where each answer takes a while. */
+import { beforeEach, expect, test } from 'vitest'
+import { pushBlob, pushManifest, revisionLink } from '../../test/contract/registry/support.ts'
+import { collectAll } from '../../test/contract/storage-driver/support.ts'
+import { quiet } from '../../test/support/http-registry.ts'
+import { RoundsDriver } from '../../test/support/rounds-driver.ts'
+import { DEFAULT_POLICY } from '../core/manifest/policy.ts'
+import { parseRepositoryName, parseTag } from '../core/reference.ts'
+import type { Repository } from '../core/registry.ts'
+import { MemoryDriver } from '../storage/memory.ts'
+import { StoredRegistry } from './registry.ts'
+
+let driver: RoundsDriver
+let registry: StoredRegistry
+let repository: Repository
+beforeEach(() => {
+  driver = new RoundsDriver(new MemoryDriver())
+  registry = new StoredRegistry({ driver, policy: DEFAULT_POLICY, log: quiet })
+  repository = registry.repository(parseRepositoryName('a'))
+})
+
+const numbers = Array.from({ length: 64 }, (_, number) => number)
+
+async function roundsOf(work: () => Promise<unknown>): Promise<number> {
+  const before = driver.rounds
+  await work()
+  return driver.rounds - before
+}
+
+test('a manifest is removed with 64 tags', async () => {
+  const tags = numbers.map((number) => `v${number}`)
+  const digest = await pushManifest(repository, 'image', { tags })
+  expect(await roundsOf(() => repository.manifests.delete(digest))).toBeLessThanOrEqual(32)
+  expect(await collectAll(repository.tags.all())).toEqual([])
+  await expect(driver.stat(revisionLink('a', digest))).rejects.toMatchObject({ code: 'PATH_NOT_FOUND' })
+})
+
+test('64 blobs are listed', async () => {
+  for (const number of numbers) await pushBlob(repository, `blob ${number}`)
+  expect(await roundsOf(() => collectAll(repository.blobs.all()))).toBeLessThanOrEqual(8)
+})
+
+test('64 uploads are listed', async () => {
+  for (const _ of numbers) await repository.blobs.upload()
+  expect(await roundsOf(() => collectAll(registry.uploads()))).toBeLessThanOrEqual(10)
+})
+
+test('a blob is found in one of 64 repositories', async () => {
+  for (const number of numbers) {
+    await pushBlob(registry.repository(parseRepositoryName(`other-${number}`)), 'other')
+  }
+  const digest = await pushBlob(registry.repository(parseRepositoryName('z')), 'content')
+  expect(await roundsOf(() => repository.blobs.mount(digest))).toBeLessThanOrEqual(20)
+  expect(await repository.blobs.has(digest)).toBe(true)
+})
+
+test('a tag is removed in three turns', async () => {
+  await pushManifest(repository, 'image', { tags: ['v1'] })
+  driver.forget()
+  expect(await roundsOf(() => repository.tags.untag(parseTag('v1')))).toBe(3)
+  expect(driver.calls.map(({ method }) => method)).toEqual(['get', 'delete', 'delete'])
+})
+
+test('a repository is there or not by one question', async () => {
+  await pushBlob(repository, 'content')
+  for (const name of ['a', 'b']) {
+    driver.forget()
+    expect(await registry.repository(parseRepositoryName(name)).exists()).toBe(name === 'a')
+    expect(driver.calls).toHaveLength(1)
+  }
+})
