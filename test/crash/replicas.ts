@@ -1,4 +1,5 @@
 /** Replicas of a registry that are killed and started again, and clients that know of all of them. */
+import { expect } from 'vitest'
 import {
   RegistryClient,
   type RequestOptions,
@@ -107,6 +108,7 @@ export class ClientOfReplicas extends RegistryClient {
         return await super.sendChunk(state, chunk.subarray(state.size - upload.size))
       } catch (error) {
         state = await this.#stateAfter(error, upload)
+        expect(state.size, `what was acknowledged of ${upload.location}`).toBeGreaterThanOrEqual(upload.size)
       }
     }
   }
