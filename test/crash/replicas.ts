@@ -13,22 +13,25 @@ import { isBrokenConnection } from './pusher.ts'
 export class Replica implements AsyncDisposable {
   readonly #start: () => Promise<ServerProcess>
   #server: ServerProcess | undefined
+  #hasEnded = false
 
   constructor(start: () => Promise<ServerProcess>) {
     this.#start = start
   }
 
-  /** Undefined while it is down. */
+  /** Undefined while it is down.
+   *  @throws Error when it ended without having been killed */
   get url(): string | undefined {
+    if (this.#hasEnded) throw new Error(`a replica ended by itself:\n${this.#server?.output}`)
     return this.#server?.url
   }
 
-  get output(): string {
-    return this.#server?.output ?? ''
-  }
-
   async start(): Promise<void> {
-    this.#server = await this.#start()
+    const server = await this.#start()
+    this.#server = server
+    server.exited.then(() => {
+      this.#hasEnded = this.#server === server
+    })
   }
 
   async kill(): Promise<void> {
