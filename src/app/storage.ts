@@ -17,6 +17,10 @@ export async function openDriver(storage: Config['storage'], log: Log): Promise<
     const { AzureDriver } = await import('../storage/azure.ts')
     return AzureDriver.open(storage.azure, { log })
   }
+  if (storage.gcs !== undefined) {
+    const { GcsDriver } = await import('../storage/gcs.ts')
+    return GcsDriver.open(storage.gcs)
+  }
   if (storage.filesystem === undefined) throw new Error('the storage driver is not served')
   const { FilesystemDriver } = await import('../storage/filesystem.ts')
   const options = { root: storage.filesystem.rootdirectory }

@@ -242,6 +242,16 @@ describe('a value', () => {
       'found filesystem and inmemory; accepted: exactly one of filesystem, inmemory, s3, s3aws, azure, gcs',
     ],
     [
+      'storage: {gcs: {bucket: a, keyfile: key.json, credentials: {type: service_account}}}',
+      'storage.gcs.keyfile',
+      'found "key.json"; accepted: nothing where storage.gcs.credentials holds a key already',
+    ],
+    [
+      'storage: {gcs: {bucket: a, chunksize: 1000}}',
+      'storage.gcs.chunksize',
+      'found 1000; accepted: a size in bytes or with a unit, such as 10MiB, at least 256KiB',
+    ],
+    [
       'validation: {manifests: {urls: {deny: ["("]}}}',
       'validation.manifests.urls.deny[0]',
       'found "("; accepted: a regular expression',
@@ -328,7 +338,6 @@ test('a secret is not quoted', () => {
 
 describe('what is not served yet', () => {
   test.each([
-    ['storage', { gcs: { bucket: 'a' } }, 'storage.gcs'],
     ['storage', { swift: { authurl: 'a' } }, 'storage.swift'],
     ['proxy', { remoteurl: 'https://registry-1.docker.io' }, 'proxy.remoteurl'],
     ['middleware', { repository: [{ name: 'own' }] }, 'middleware.repository'],

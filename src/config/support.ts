@@ -14,12 +14,8 @@ interface Row {
   when?: (value: TreeValue) => boolean
 }
 
-const ELSEWHERE =
-  'is not served yet: content would not go where it belongs; served are filesystem, inmemory, s3 and azure'
-
 const REFUSED: readonly Row[] = [
   { path: 'policy.repository.classes', why: 'is not served yet: every class of content would be taken' },
-  { path: 'storage.gcs', why: ELSEWHERE, when: isNamed },
   { path: 'storage.swift', why: 'was removed by Distribution 3 and is not served', when: isNamed },
   { path: 'storage.oss', why: 'was removed by Distribution 3 and is not served', when: isNamed },
   { path: 'proxy.remoteurl', why: 'is not served yet: nothing would be fetched, and pushes would be taken' },

@@ -15,6 +15,7 @@ go_tools=(
   github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv@v2.10.1
   github.com/opencontainers/distribution-spec/conformance@v0.0.0-20260831232431-97274622c111
   github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3
+  github.com/fsouza/fake-gcs-server@v1.56.1
   github.com/versity/versitygw/cmd/versitygw@v1.8.0
 )
 # Their go.mod replaces modules, which `go install` refuses: a module, and the package in it that is the program.

@@ -12,6 +12,7 @@ import {
   list,
   network,
   optionalSection,
+  optionalSectionOf,
   section,
   sectionOf,
   size,
@@ -21,6 +22,8 @@ import {
 
 const MIB = 1024 ** 2
 const MIN_S3_CHUNK_BYTES = 5 * MIB
+const KIB = 1024
+const MIN_GCS_CHUNK_BYTES = 256 * KIB
 
 const filesystem = optionalSection({
   rootdirectory: filledText('the path of a folder').or('/var/lib/registry'),
@@ -57,17 +60,24 @@ const s3 = () =>
     redirectendpoint: text().or(''),
   })
 
-const gcs = optionalSection({
-  bucket: filledText('the name of a bucket').required(),
-  keyfile: text().or(''),
-  /** A service account's key, in Google's own words. */
-  credentials: table(anything()),
-  rootdirectory: text().or(''),
-  /** Bytes. */
-  chunksize: size().or(16 * MIB),
-  maxconcurrency: integer({ min: 1 }).or(50),
-  useragent: text().or(''),
-})
+const gcs = optionalSectionOf(
+  z
+    .strictObject({
+      bucket: filledText('the name of a bucket').required(),
+      keyfile: text().or(''),
+      /** A service account's key, in Google's own words. */
+      credentials: table(anything()),
+      rootdirectory: text().or(''),
+      /** Bytes. */
+      chunksize: size({ min: MIN_GCS_CHUNK_BYTES, minText: ', at least 256KiB' }).or(16 * MIB),
+      maxconcurrency: integer({ min: 1 }).or(50),
+      useragent: text().or(''),
+    })
+    .refine(({ keyfile, credentials }) => keyfile === '' || Object.keys(credentials).length === 0, {
+      path: ['keyfile'],
+      error: 'nothing where storage.gcs.credentials holds a key already',
+    }),
+)
 
 const cacheKind = choice('inmemory', 'redis', 'none')
 

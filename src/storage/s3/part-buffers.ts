@@ -1,7 +1,7 @@
 import pLimit from 'p-limit'
 
 /** How many parts are sent at the same time, of all uploads together. */
-const MAX_SENDING = 4
+const MAX_SENDING = 3
 
 /** How many are kept that nobody needs at the moment. */
 const MAX_FREE = 4
@@ -12,8 +12,8 @@ const FIRST_BYTES = 64 * 1024
 
 /** The memory in which parts of uploads are gathered, used again and again, and how many are being sent.
  *
- *  Memory: each upload gathers one part, or waits with it until it may be sent, and 4 parts are being sent, of all uploads
- *  together. So n uploads hold up to (n + 4) × `chunksize`. */
+ *  Memory: each upload gathers one part, or waits with it until it may be sent, and 3 parts are being sent, of all uploads
+ *  together. So n uploads hold up to (n + 3) × `chunksize`. */
 export class PartBuffers {
   readonly partBytes: number
   readonly #free: Buffer[] = []
@@ -95,8 +95,15 @@ export class PartBuffer {
     while (size < needed && size < this.#maxDoubledBytes) size *= 2
     const grown = this.#buffers.take(size < needed ? this.capacity : Math.min(size, this.capacity))
     grown.set(this.content)
+    freeMemoryOf(this.#bytes)
     this.#bytes = grown
   }
 }
 
 const NOTHING = Buffer.alloc(0)
+
+/** Gives the memory of a chunk back that was copied and is nobody's any more. The garbage collector would let tens of
+ *  megabytes of them come together first. */
+export function freeMemoryOf({ buffer, byteLength }: Uint8Array): void {
+  if (byteLength > 0 && byteLength === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer(0)
+}

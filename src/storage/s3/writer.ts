@@ -4,7 +4,7 @@ import { type AppendedObjects, type Assembly, recordKey } from './appended-objec
 import type { OpenUpload, Part } from './bucket.ts'
 import { copyRanges } from './copy.ts'
 import { storageError } from './errors.ts'
-import type { PartBuffer, PartBuffers } from './part-buffers.ts'
+import { freeMemoryOf, type PartBuffer, type PartBuffers } from './part-buffers.ts'
 import type { S3Settings } from './settings.ts'
 
 export interface WriterParts {
@@ -77,6 +77,7 @@ export class S3Writer implements FileWriter {
       this.#sendBuffer()
       taken += this.#buffer.add(chunk.subarray(taken))
     }
+    freeMemoryOf(chunk)
     return this.#waiting.size === 0 ? undefined : this.#untilRoom()
   }
 

@@ -1,0 +1,257 @@
+import type { Storage } from '@google-cloud/storage'
+import { LRUCache } from 'lru-cache'
+import { StorageError } from '../core/errors.ts'
+import type {
+  AppendOptions,
+  DeleteOptions,
+  Entry,
+  FileInfo,
+  FileWriter,
+  Leftover,
+  ListOptions,
+  MoveOptions,
+  PutOptions,
+  ReadOptions,
+  StorageDriver,
+} from '../core/storage-driver.ts'
+import { Bucket, contentOf, isUploadSession, type ObjectInfo } from './gcs/bucket.ts'
+import { canSign, connect, type GcsConnectionOptions } from './gcs/connection.ts'
+import { Copier } from './gcs/copier.ts'
+import { toStorageError } from './gcs/errors.ts'
+import { JsonApi } from './gcs/json-api.ts'
+import { Pieces } from './gcs/pieces.ts'
+import { readObject } from './gcs/reader.ts'
+import { type Base, baseOf, ComposingWriter } from './gcs/writer.ts'
+import { type KeyPage, orderedEntries } from './object-store/children.ts'
+import { requireFolder, requirePath } from './path.ts'
+
+export interface GcsOptions extends GcsConnectionOptions {
+  readonly bucket: string
+  /** In front of every object's name; with or without slashes around it. */
+  readonly rootdirectory: string
+  /** How many bytes of what is appended are uploaded at a time. */
+  readonly chunksize: number
+  /** How many calls are under way at a time. */
+  readonly maxconcurrency: number
+  /** What the storage is told who asks. */
+  readonly useragent: string
+  /** How long nothing may happen on a connection. Default: a minute. */
+  readonly idleMs?: number
+}
+
+const IDLE_MS = 60_000
+const MAX_WRITTEN = 10_000
+const REDIRECT_MS = 20 * 60 * 1000
+/** @see https://cloud.google.com/storage/docs/objects#naming */
+const MAX_KEY_BYTES = 1024
+
+/** Objects in a bucket of Google Cloud Storage, named as Distribution names them: the root, then the path. What is being
+ *  appended to stands in pieces below `~pieces/` until it is composed. */
+export class GcsDriver implements StorageDriver {
+  readonly name = 'gcs'
+  readonly #options: GcsOptions
+  readonly #root: string
+  readonly #storage: Storage
+  readonly #api: JsonApi
+  readonly #bucket: Bucket
+  readonly #pieces: Pieces
+  readonly #copier: Copier
+  /** What this process has appended to last, so that it need not be looked for when it is gone on with or moved. */
+  readonly #written = new LRUCache<string, Base>({ max: MAX_WRITTEN })
+  #canSign = false
+
+  private constructor(storage: Storage, options: GcsOptions) {
+    const root = options.rootdirectory.replace(/^\/+|\/+$/g, '')
+    this.#options = options
+    this.#root = root === '' ? '' : `${root}/`
+    this.#storage = storage
+    this.#api = new JsonApi(storage, {
+      maxConcurrency: options.maxconcurrency,
+      userAgent: options.useragent || 'entrepot',
+      idleMs: options.idleMs ?? IDLE_MS,
+    })
+    this.#bucket = new Bucket(this.#api, options.bucket)
+    this.#pieces = new Pieces(this.#bucket, this.#root)
+    this.#copier = new Copier(this.#bucket, this.#written)
+  }
+
+  /** A driver whose bucket was looked at with the credentials it has.
+   *  @throws StorageError that says which key of the configuration is at fault */
+  static async open(options: GcsOptions): Promise<GcsDriver> {
+    const driver = new GcsDriver(await connect(options), options)
+    try {
+      await driver.#bucket.hasAny(driver.#root)
+      driver.#canSign = await canSign(driver.#storage, options)
+    } catch (cause) {
+      await driver.close()
+      const { code, message } = toStorageError(cause, '/')
+      const where = `storage.gcs.bucket: cannot list ${options.bucket} at ${driver.#storage.apiEndpoint}`
+      throw new StorageError(code, { path: '/', message: `${where}: ${message}`, cause })
+    }
+    return driver
+  }
+
+  async stat(path: string): Promise<FileInfo> {
+    const key = this.#keyToRead(path)
+    const found = await this.#calling(path, () => this.#bucket.find(key))
+    if (isFile(found)) {
+      return { kind: 'file', size: Number(found.size), modifiedAt: new Date(found.updated ?? '') }
+    }
+    if (await this.#calling(path, () => this.#bucket.hasAny(`${key}/`))) return { kind: 'folder' }
+    throw new StorageError('PATH_NOT_FOUND', { path })
+  }
+
+  async get(path: string): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = []
+    for await (const chunk of this.read(path)) chunks.push(chunk)
+    return Buffer.concat(chunks)
+  }
+
+  async *read(path: string, options?: ReadOptions): AsyncIterable<Uint8Array> {
+    yield* readObject({ bucket: this.#bucket, key: this.#keyToRead(path), path }, options)
+  }
+
+  async put(path: string, content: Uint8Array, { after }: PutOptions = {}): Promise<void> {
+    const key = this.#keyToWrite(path)
+    await after
+    await this.#calling(path, () => this.#bucket.insert(key, contentOf(content)))
+  }
+
+  /** A file that is said to be new, or that was last written here, is not looked for: where that is wrong, the first sync
+   *  comes upon it. */
+  async append(path: string, { offset }: AppendOptions = {}): Promise<FileWriter> {
+    const key = this.#keyToWrite(path)
+    const base =
+      this.#expectedAt(key, offset) ?? baseOf(await this.#calling(path, () => this.#bucket.find(key)))
+    if (offset !== undefined && offset !== (base.size ?? 0))
+      throw new StorageError('OFFSET_INVALID', { path })
+    return new ComposingWriter({
+      bucket: this.#bucket,
+      pieces: this.#pieces,
+      key,
+      path,
+      base,
+      became: (file) => (file === undefined ? this.#written.delete(key) : this.#written.set(key, file)),
+      chunkBytes: this.#options.chunksize,
+    })
+  }
+
+  async *list(folder: string, { after = '' }: ListOptions = {}): AsyncIterable<Entry> {
+    const path = requireFolder(folder)
+    const prefix = path === '' ? this.#root : `${this.#root}${path.slice(1)}/`
+    const isFolder = (name: string) => this.#bucket.hasAny(`${prefix}${name}/`)
+    try {
+      yield* orderedEntries(this.#childKeys(prefix, after), { after, isFolder })
+    } catch (cause) {
+      throw toStorageError(cause, folder)
+    }
+  }
+
+  async move(from: string, to: string, options: MoveOptions = {}): Promise<boolean> {
+    const { replace = true, mayStay = false, size } = options
+    const [source, target] = [this.#keyToWrite(from), this.#keyToWrite(to)]
+    if (source === target) {
+      await this.#requireFile(from, size)
+      return replace
+    }
+    const ifGeneration = replace ? undefined : '0'
+    return this.#calling(from, async () => {
+      const isMoved = await this.#copier.copy(from, { source, target, ifGeneration, size })
+      if (isMoved && !mayStay) await this.#bucket.remove(source)
+      return isMoved
+    })
+  }
+
+  async delete(path: string, { holding }: DeleteOptions = {}): Promise<void> {
+    const key = this.#keyToWrite(path)
+    await this.#calling(path, async () => {
+      if (holding !== undefined) await this.#removeAll(holding.map((name) => `${key}/${name}`))
+      else await Promise.all([this.#bucket.remove(key), this.#removeBelow(`${key}/`)])
+    })
+  }
+
+  async redirectUrl(path: string): Promise<URL | undefined> {
+    const key = this.#keyToRead(path)
+    if (!this.#canSign) return undefined
+    return this.#calling(path, async () => {
+      const file = this.#storage.bucket(this.#options.bucket).file(key)
+      const expires = Date.now() + REDIRECT_MS
+      const [url] = await file.getSignedUrl({ version: 'v4', action: 'read', expires })
+      return new URL(url)
+    })
+  }
+
+  async *leftovers(): AsyncIterable<Leftover> {
+    try {
+      for await (const { path, modifiedAt, remove } of this.#pieces.leftovers()) {
+        yield { path, modifiedAt, remove: () => this.#calling(path, remove) }
+      }
+    } catch (cause) {
+      throw toStorageError(cause, '/')
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pieces.settle()
+    this.#api.close()
+  }
+
+  async *#childKeys(prefix: string, after: string): AsyncIterable<KeyPage> {
+    const startOffset = after === '' ? undefined : prefix + after
+    const pages = this.#bucket.pages({ prefix, delimiter: '/', startOffset })
+    for await (const { items, prefixes } of pages) {
+      const files = items.filter(isFile).map(({ name = '' }) => name)
+      const keys = [...files, ...prefixes].sort().map((key) => key.slice(prefix.length))
+      yield { keys }
+    }
+  }
+
+  #expectedAt(key: string, offset: number | undefined): Base | undefined {
+    const written = this.#written.get(key)
+    if (written !== undefined && written.size === offset) return { ...written, isAssumed: true }
+    return offset === 0 ? { generation: '0', size: undefined, isAssumed: true } : undefined
+  }
+
+  async #requireFile(path: string, size: number | undefined): Promise<void> {
+    const info = await this.stat(path)
+    if (info.kind !== 'file') throw new StorageError('PATH_NOT_FOUND', { path })
+    if (size !== undefined && info.size !== size) throw new StorageError('OFFSET_INVALID', { path })
+  }
+
+  async #removeBelow(prefix: string): Promise<void> {
+    for await (const { items } of this.#bucket.pages({ prefix })) {
+      await this.#removeAll(items.map(({ name = '' }) => name))
+    }
+  }
+
+  async #removeAll(keys: readonly string[]): Promise<void> {
+    await Promise.all(keys.map((key) => this.#bucket.remove(key)))
+  }
+
+  async #calling<T>(path: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (cause) {
+      throw toStorageError(cause, path)
+    }
+  }
+
+  #keyToRead(path: string): string {
+    return this.#keyOf(path, 'PATH_NOT_FOUND')
+  }
+
+  #keyToWrite(path: string): string {
+    return this.#keyOf(path, 'PATH_INVALID')
+  }
+
+  #keyOf(path: string, ifTooLong: 'PATH_NOT_FOUND' | 'PATH_INVALID'): string {
+    const key = this.#root + requirePath(path).slice(1)
+    if (Buffer.byteLength(key) > MAX_KEY_BYTES) throw new StorageError(ifTooLong, { path })
+    return key
+  }
+}
+
+/** True for an object that is a file to readers: Distribution's sessions are not. */
+function isFile(found: ObjectInfo | undefined): found is ObjectInfo {
+  return found !== undefined && !isUploadSession(found.contentType)
+}

@@ -1,0 +1,286 @@
+import { createHash, randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import { StorageError } from '../../core/errors.ts'
+import type { ByteRange } from '../../core/storage-driver.ts'
+import { isNotFound, mayBeDone } from './errors.ts'
+import type { JsonApi } from './json-api.ts'
+
+/** An object as the API describes it; numbers come as text.
+ *  @see https://cloud.google.com/storage/docs/json_api/v1/objects#resource */
+export interface ObjectResource {
+  readonly name: string
+  readonly size: string
+  readonly generation: string
+  readonly contentType: string
+  readonly updated: string
+  readonly metadata: Readonly<Record<string, string>>
+}
+
+export type ObjectInfo = Partial<ObjectResource>
+
+/** What an object is to hold. */
+export interface Content {
+  readonly chunks: readonly Uint8Array[]
+  readonly size: number
+  /** In base64: the storage refuses what comes with another one. */
+  readonly md5: string
+}
+
+export interface WriteOptions {
+  /** The object's generation, or '0' where there must be none. Absent: whatever it is. */
+  readonly ifGeneration?: string | undefined
+  readonly metadata?: Readonly<Record<string, string>>
+}
+
+export interface CopyOptions extends Pick<WriteOptions, 'ifGeneration'> {
+  /** Of what is copied; another one is not there. */
+  readonly sourceGeneration?: string | undefined
+}
+
+export interface ListingPage {
+  readonly items: readonly ObjectInfo[]
+  /** Folders, each with a `/` at its end. */
+  readonly prefixes: readonly string[]
+}
+
+export interface ListingOptions {
+  readonly prefix: string
+  readonly delimiter?: string
+  /** Only names from this one on. */
+  readonly startOffset?: string | undefined
+  /** A page's length. */
+  readonly maxResults?: number
+}
+
+/** What Distribution gives blobs, and what everything gets here. */
+const CONTENT_TYPE = 'application/octet-stream'
+/** What Distribution keeps of an upload that is under way: nothing that was asked to be stored. */
+const SESSION_CONTENT_TYPE = 'application/x-docker-upload-session'
+
+const FIELDS = 'name,size,generation,contentType,updated,metadata'
+/** Under this name an object says which write it came from. */
+const WRITE_ID = 'entrepot-write'
+
+/** At most so many objects can be composed at a time. */
+export const MAX_SOURCES = 32
+
+export function contentOf(bytes: Uint8Array): Content {
+  return {
+    chunks: [bytes],
+    size: bytes.byteLength,
+    md5: createHash('md5').update(bytes).digest('base64'),
+  }
+}
+
+/** The objects of one bucket. Every method throws `CallFailed`, and `StorageError` where the bucket itself is missing; a
+ *  404 always is an object's. Writes can be repeated: whether one was done of which nobody heard is seen by the id that
+ *  every write leaves in the object's metadata. */
+export class Bucket {
+  readonly #api: JsonApi
+  readonly #name: string
+  readonly #objects: string
+
+  constructor(api: JsonApi, name: string) {
+    this.#api = api
+    this.#name = name
+    this.#objects = `/b/${encodeURIComponent(name)}/o`
+  }
+
+  /** How long a reader waits for what is to come. */
+  get idleMs(): number {
+    return this.#api.idleMs
+  }
+
+  /** Undefined where there is no such object. */
+  async find(key: string): Promise<ObjectInfo | undefined> {
+    try {
+      const call = { method: 'GET', path: this.#pathOf(key), query: { fields: FIELDS } } as const
+      return await this.#ofObject(this.#api.json<ObjectResource>(call))
+    } catch (cause) {
+      if (isNotFound(cause)) return undefined
+      throw cause
+    }
+  }
+
+  /** The bytes of an object, of its newest generation or of the given one. */
+  open(
+    key: string,
+    {
+      range,
+      generation,
+      signal,
+    }: { range?: Partial<ByteRange>; generation?: string; signal?: AbortSignal } = {},
+  ): Promise<IncomingMessage> {
+    const { start = 0, end = '' } = range ?? {}
+    return this.#ofObject(
+      this.#api.open({
+        method: 'GET',
+        path: this.#pathOf(key),
+        query: { alt: 'media', generation },
+        headers: range === undefined ? {} : { Range: `bytes=${start}-${end}` },
+        signal,
+      }),
+    )
+  }
+
+  /** Uploads a whole object in one call.
+   *  @see https://cloud.google.com/storage/docs/uploading-objects#uploading-an-object, "JSON API", multipart */
+  insert(key: string, content: Content, { ifGeneration, metadata }: WriteOptions = {}): Promise<ObjectInfo> {
+    return this.#once(key, (id) => {
+      const resource = {
+        name: key,
+        contentType: CONTENT_TYPE,
+        md5Hash: content.md5,
+        metadata: { ...metadata, [WRITE_ID]: id },
+      }
+      const boundary = id
+      const head =
+        `--${boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n${JSON.stringify(resource)}\r\n` +
+        `--${boundary}\r\nContent-Type: ${CONTENT_TYPE}\r\n\r\n`
+      return this.#api.json<ObjectResource>({
+        method: 'POST',
+        path: this.#objects,
+        isUpload: true,
+        query: { uploadType: 'multipart', name: key, ifGenerationMatch: ifGeneration, fields: FIELDS },
+        headers: { 'Content-Type': `multipart/related; boundary=${boundary}` },
+        body: [Buffer.from(head), ...content.chunks, Buffer.from(`\r\n--${boundary}--\r\n`)],
+      })
+    })
+  }
+
+  /** Makes one object of the bytes of others, at most 32, one behind the other.
+   *  @see https://cloud.google.com/storage/docs/composite-objects */
+  compose(
+    key: string,
+    sources: readonly { key: string; generation?: string | undefined }[],
+    { ifGeneration, metadata }: WriteOptions = {},
+  ): Promise<ObjectInfo> {
+    return this.#once(key, (id) =>
+      this.#post(
+        `${this.#pathOf(key)}/compose`,
+        { ifGenerationMatch: ifGeneration, fields: FIELDS },
+        {
+          sourceObjects: sources.map(({ key: name, generation }) => ({ name, generation })),
+          destination: { contentType: CONTENT_TYPE, metadata: { ...metadata, [WRITE_ID]: id } },
+        },
+      ),
+    )
+  }
+
+  /** Copies an object within the storage, in as many calls as it takes.
+   *  @see https://cloud.google.com/storage/docs/json_api/v1/objects/rewrite */
+  copy(from: string, to: string, { ifGeneration, sourceGeneration }: CopyOptions = {}): Promise<ObjectInfo> {
+    const path = `${this.#pathOf(from)}/rewriteTo${this.#pathOf(to)}`
+    return this.#once(to, async (id) => {
+      let rewriteToken: string | undefined
+      for (;;) {
+        const answer = await this.#post<RewriteAnswer>(
+          path,
+          { ifGenerationMatch: ifGeneration, sourceGeneration, rewriteToken },
+          { contentType: CONTENT_TYPE, metadata: { [WRITE_ID]: id } },
+        )
+        if (answer.done !== false) return answer.resource ?? {}
+        rewriteToken = answer.rewriteToken
+      }
+    })
+  }
+
+  /** Removing what is not there is no error. */
+  async remove(key: string): Promise<void> {
+    try {
+      await this.#ofObject(this.#api.json({ method: 'DELETE', path: this.#pathOf(key) }))
+    } catch (cause) {
+      if (!isNotFound(cause)) throw cause
+    }
+  }
+
+  /** The objects whose names begin with the prefix, in byte order, page by page. */
+  async *pages(options: ListingOptions): AsyncIterable<ListingPage> {
+    let pageToken: string | undefined
+    do {
+      const answer = await this.#list({ ...options, pageToken })
+      yield { items: answer.items ?? [], prefixes: answer.prefixes ?? [] }
+      pageToken = answer.nextPageToken
+    } while (pageToken !== undefined && pageToken !== '')
+  }
+
+  /** True where some object's name begins with the prefix. */
+  async hasAny(prefix: string): Promise<boolean> {
+    const { items = [] } = await this.#list({ prefix, maxResults: 1 })
+    return items.length > 0
+  }
+
+  async #list(query: ListingOptions & { pageToken?: string | undefined }): Promise<Partial<ListAnswer>> {
+    const fields = `items(${FIELDS}),prefixes,nextPageToken`
+    try {
+      return await this.#api.json<ListAnswer>({
+        method: 'GET',
+        path: this.#objects,
+        query: { ...query, fields },
+      })
+    } catch (cause) {
+      if (!isNotFound(cause)) throw cause
+      const message = `the bucket ${this.#name} does not exist`
+      throw new StorageError('BACKEND_FAILED', { path: '/', message, cause })
+    }
+  }
+
+  #post<T = ObjectResource>(
+    path: string,
+    query: Record<string, string | undefined>,
+    body: unknown,
+  ): Promise<Partial<T>> {
+    return this.#api.json<T>({
+      method: 'POST',
+      path,
+      query,
+      headers: { 'Content-Type': 'application/json' },
+      body: [Buffer.from(JSON.stringify(body))],
+    })
+  }
+
+  /** A write that is done once, however often it was tried. Where it may have been done though nobody has said so, the
+   *  object is looked at. */
+  async #once(key: string, write: (id: string) => Promise<ObjectInfo>): Promise<ObjectInfo> {
+    const id = randomUUID()
+    try {
+      return await this.#ofObject(write(id))
+    } catch (cause) {
+      if (!mayBeDone(cause)) throw cause
+      const found = await this.find(key).catch(() => undefined)
+      if (found?.metadata?.[WRITE_ID] !== id) throw cause
+      return found
+    }
+  }
+
+  /** Where the answer does not say whether the object or the bucket is missing, the bucket is looked at. */
+  async #ofObject<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work
+    } catch (cause) {
+      if (isNotFound(cause) && !cause.message.startsWith('No such object')) await this.hasAny('')
+      throw cause
+    }
+  }
+
+  #pathOf(key: string): string {
+    return `${this.#objects}/${encodeURIComponent(key)}`
+  }
+}
+
+interface RewriteAnswer {
+  readonly done: boolean
+  readonly rewriteToken: string
+  readonly resource: ObjectResource
+}
+
+interface ListAnswer {
+  readonly items: readonly ObjectResource[]
+  readonly prefixes: readonly string[]
+  readonly nextPageToken: string
+}
+
+/** True for what readers are not to see. */
+export function isUploadSession(contentType: string | undefined): boolean {
+  return contentType === SESSION_CONTENT_TYPE
+}

@@ -1,0 +1,56 @@
+import { createHash, type Hash } from 'node:crypto'
+import type { Content } from './bucket.ts'
+
+/** Chunks shorter than this are copied together, so that a piece written byte by byte is still a short list. */
+const BLOCK_BYTES = 64 * 1024
+
+/** Bytes that are gathered to be uploaded together. */
+export class Piece {
+  readonly #chunks: Uint8Array[] = []
+  readonly #md5: Hash = createHash('md5')
+  #size = 0
+  /** What is free at the end of the last chunk, where that is a block of our own. */
+  #room: Uint8Array = new Uint8Array()
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** Takes the chunk as its own. */
+  add(chunk: Uint8Array): void {
+    if (chunk.byteLength === 0) return
+    this.#md5.update(chunk)
+    this.#size += chunk.byteLength
+    if (chunk.byteLength >= BLOCK_BYTES) {
+      this.#endBlock()
+      this.#chunks.push(chunk)
+    } else {
+      this.#copy(chunk)
+    }
+  }
+
+  /** Nothing can be added afterwards. */
+  end(): Content {
+    this.#endBlock()
+    return { chunks: this.#chunks, size: this.#size, md5: this.#md5.digest('base64') }
+  }
+
+  #copy(chunk: Uint8Array): void {
+    if (chunk.byteLength > this.#room.byteLength) {
+      this.#endBlock()
+      this.#room = new Uint8Array(BLOCK_BYTES)
+      this.#chunks.push(this.#room)
+    }
+    this.#room.set(chunk)
+    this.#room = this.#room.subarray(chunk.byteLength)
+  }
+
+  /** The last block ends where it is filled. */
+  #endBlock(): void {
+    const free = this.#room.byteLength
+    if (free === 0) return
+    const block = this.#chunks.pop() as Uint8Array
+    this.#chunks.push(block.subarray(0, block.byteLength - free))
+    this.#room = new Uint8Array()
+  }
+}

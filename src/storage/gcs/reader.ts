@@ -1,0 +1,127 @@
+import type { IncomingMessage } from 'node:http'
+import { StorageError } from '../../core/errors.ts'
+import type { ByteRange, ReadOptions } from '../../core/storage-driver.ts'
+import { type Bucket, isUploadSession } from './bucket.ts'
+import { isNotFound, toStorageError } from './errors.ts'
+
+export interface ObjectToRead {
+  readonly bucket: Bucket
+  readonly key: string
+  /** What the driver's caller calls it. */
+  readonly path: string
+}
+
+/** How often the rest is asked for again with nothing having come in between. */
+const MAX_FRUITLESS = 3
+
+/** An object's bytes. Where a connection breaks in the midst of them, the rest is asked for, of the same generation: what
+ *  was written meanwhile never gets between. The time a consumer takes for a chunk is its own. */
+export async function* readObject(
+  object: ObjectToRead,
+  { range, signal }: ReadOptions = {},
+): AsyncGenerator<Uint8Array, void> {
+  try {
+    if (range !== undefined && !(range.start >= 0 && range.end >= range.start)) throw outside(object)
+    throwIfAborted(object, signal)
+    const rest = await openFirst(object, range, signal)
+    let fruitless = 0
+    while (rest.start <= rest.end) {
+      try {
+        for await (const chunk of rest.response as AsyncIterable<Buffer>) {
+          rest.start += chunk.byteLength
+          fruitless = 0
+          rest.response.socket?.setTimeout(0)
+          yield chunk
+          throwIfAborted(object, signal)
+          rest.response.socket?.setTimeout(object.bucket.idleMs)
+        }
+      } catch (cause) {
+        if (signal?.aborted === true || fruitless++ === MAX_FRUITLESS) throw cause
+      }
+      if (rest.start <= rest.end) rest.response = await reopen(object, rest, signal)
+    }
+    rest.response.resume()
+  } catch (cause) {
+    throwIfAborted(object, signal)
+    throw toStorageError(cause, object.path)
+  }
+}
+
+/** What is still to come. */
+interface Rest {
+  response: IncomingMessage
+  start: number
+  readonly end: number
+  readonly generation: string | undefined
+}
+
+async function openFirst(
+  object: ObjectToRead,
+  range: ByteRange | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Rest> {
+  const { bucket, key, path } = object
+  const response = await bucket.open(key, { range, signal }).catch((cause) => {
+    if (isNotFound(cause)) throw new StorageError('PATH_NOT_FOUND', { path, cause })
+    throw cause.status === 416 ? outside(object) : cause
+  })
+  try {
+    if (isUploadSession(response.headers['content-type'])) throw new StorageError('PATH_NOT_FOUND', { path })
+    const size = sizeOf(response, object)
+    if (range !== undefined && range.end >= size) throw outside(object)
+    const { start, end } = range ?? { start: 0, end: size - 1 }
+    requireStart(response, { start, object })
+    return { response, start, end, generation: response.headers['x-goog-generation'] as string | undefined }
+  } catch (cause) {
+    response.destroy()
+    throw cause
+  }
+}
+
+async function reopen(
+  object: ObjectToRead,
+  { start, end, generation }: Rest,
+  signal: AbortSignal | undefined,
+): Promise<IncomingMessage> {
+  const { bucket, key, path } = object
+  const gone = `the connection broke, and what was read is no longer there: ${path}`
+  if (generation === undefined) throw new StorageError('BACKEND_FAILED', { path, message: gone })
+  try {
+    const response = await bucket.open(key, { range: { start, end }, generation, signal })
+    requireStart(response, { start, object })
+    return response
+  } catch (cause) {
+    if (!isNotFound(cause)) throw cause
+    throw new StorageError('BACKEND_FAILED', { path, message: gone, cause })
+  }
+}
+
+/** Of the whole object, of which a part may be answered. */
+function sizeOf({ headers, statusCode }: IncomingMessage, { path }: ObjectToRead): number {
+  const whole = headers['content-length'] ?? headers['x-goog-stored-content-length']
+  const size = statusCode === 206 ? headers['content-range']?.split('/')[1] : whole
+  if (/^\d+$/.test(String(size))) return Number(size)
+  throw new StorageError('BACKEND_FAILED', {
+    path,
+    message: `the answer does not say how long it is: ${path}`,
+  })
+}
+
+/** The storage is free to answer with the whole where a part was asked for. */
+function requireStart(
+  { headers, statusCode }: IncomingMessage,
+  { start, object: { path } }: { start: number; object: ObjectToRead },
+): void {
+  const begun = statusCode === 206 ? /^bytes (\d+)-/.exec(headers['content-range'] ?? '')?.[1] : 0
+  if (Number(begun) === start) return
+  const message = `the answer begins at ${begun} instead of ${start}: ${path}`
+  throw new StorageError('BACKEND_FAILED', { path, message })
+}
+
+function outside({ path }: ObjectToRead): StorageError {
+  return new StorageError('OFFSET_INVALID', { path })
+}
+
+function throwIfAborted({ path }: ObjectToRead, signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw new StorageError('ABORTED', { path, cause: signal.reason })
+}
