@@ -26,14 +26,20 @@ export class S3Server implements AsyncDisposable {
   readonly accessKey = ACCESS_KEY
   readonly secretKey = SECRET_KEY
   readonly region = REGION
+  /** Where it keeps its data. In that of versitygw every object is a file: `<bucket>/<key>`. */
+  readonly folder: string
   /** Past the registry. */
   readonly client: S3Client
   readonly #server: ServerProcess
   readonly #clean: () => Promise<void>
 
-  private constructor(kind: S3Kind, { server, clean }: { server: ServerProcess; clean(): Promise<void> }) {
+  private constructor(
+    kind: S3Kind,
+    { server, folder, clean }: { server: ServerProcess; folder: string; clean(): Promise<void> },
+  ) {
     this.kind = kind
     this.endpoint = server.url
+    this.folder = folder
     this.#server = server
     this.#clean = clean
     this.client = new S3Client({
@@ -57,7 +63,7 @@ export class S3Server implements AsyncDisposable {
       await clean()
       throw error
     })
-    const started = new S3Server(kind, { server, clean })
+    const started = new S3Server(kind, { server, folder: folder.path, clean })
     await started.#makeFirstBucket().catch(async (error) => {
       await started[Symbol.asyncDispose]()
       throw error
