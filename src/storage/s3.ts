@@ -121,6 +121,7 @@ export class S3Driver implements StorageDriver {
   }
 
   async put(path: string, content: Uint8Array, { after }: PutOptions = {}): Promise<void> {
+    after?.catch(() => undefined) // the path may be refused before it is waited for
     const key = this.#key(path)
     await after
     await this.#translated(path, async () => {
