@@ -12,19 +12,20 @@ import { parse } from 'yaml'
 import { accessFiles, basic } from './support/access.ts'
 import { Authority } from './support/authority.ts'
 import { AZURITE_ACCOUNT, AZURITE_KEY, Azurite } from './support/azurite.ts'
-import { entrepotMain } from './support/command.ts'
+import { entrepotMain, runEntrepot } from './support/command.ts'
 import { describeWith } from './support/describe-with.ts'
 import { listeningUrl } from './support/entrepot-process.ts'
 import { FakeGcsServer } from './support/fake-gcs-server.ts'
 import { RedisProcess } from './support/redis-process.ts'
 import { RegistryClient } from './support/registry-client.ts'
+import { S3Server, s3Tools } from './support/s3-server.ts'
 import { ServerProcess } from './support/server-process.ts'
 import { temporaryFolder } from './support/temporary-folder.ts'
 
 const folder = fileURLToPath(new URL('../examples', import.meta.url))
-const examples = readdirSync(folder)
+const examples = readdirSync(folder).filter((name) => name.endsWith('.yml'))
 /** Those that need a server for what they store. */
-const inBuckets = ['gcs.yml']
+const inBuckets = ['gcs.yml', 's3.yml']
 
 interface Example {
   readonly storage: Readonly<Record<string, unknown>>
@@ -41,7 +42,18 @@ test('there are examples', () => {
   expect(examples.length).toBeGreaterThan(5)
 })
 
-test.each(examples.filter((name) => !inBuckets.includes(name)))('%s', async (name) => {
+test.each(examples)('%s has no mistakes', async (name) => {
+  const { code, stderr } = await runEntrepot(['config', 'check', join(folder, name)])
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+})
+
+test.each(examples.filter((name) => !inBuckets.includes(name)))('%s', startsAndAnswers)
+
+describeWith([s3Tools.versitygw], 's3.yml, over another store', () => {
+  test('s3.yml', () => startsAndAnswers('s3.yml'))
+})
+
+async function startsAndAnswers(name: string): Promise<void> {
   await using temporary = await temporaryFolder()
   await using servers = new AsyncDisposableStack()
   const { storage, http, auth = {} }: Example = parse(readFileSync(join(folder, name), 'utf8'))
@@ -53,6 +65,7 @@ test.each(examples.filter((name) => !inBuckets.includes(name)))('%s', async (nam
       ? { REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: join(temporary.path, 'data') }
       : {}),
     ...('azure' in storage ? await azureEnvironment(servers) : {}),
+    ...('s3' in storage ? await s3Environment(servers) : {}),
     ...tls?.environment,
     ...(await accessFiles(auth, temporary.path)),
     ...(http.debug && { REGISTRY_HTTP_DEBUG_ADDR: '127.0.0.1:0' }),
@@ -76,7 +89,19 @@ test.each(examples.filter((name) => !inBuckets.includes(name)))('%s', async (nam
   }
   expect(server.url.startsWith('https:')).toBe(http.tls !== undefined)
   expect(await server.stop()).toBe(0)
-})
+}
+
+/** A store in place of Amazon's. */
+async function s3Environment(servers: AsyncDisposableStack) {
+  const store = servers.use(await S3Server.start('versitygw'))
+  return {
+    REGISTRY_STORAGE_S3_REGIONENDPOINT: store.endpoint,
+    REGISTRY_STORAGE_S3_BUCKET: store.bucket,
+    REGISTRY_STORAGE_S3_REGION: store.region,
+    AWS_ACCESS_KEY_ID: store.accessKey,
+    AWS_SECRET_ACCESS_KEY: store.secretKey,
+  }
+}
 
 /** An emulator in place of the account that an example names. */
 async function azureEnvironment(servers: AsyncDisposableStack) {

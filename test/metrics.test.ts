@@ -137,6 +137,7 @@ describe('the metrics of a registry', () => {
       return samples.map(({ name, labels }) => JSON.stringify([name, labels])).sort()
     }
     const isOurs = (sample: string) => sample.startsWith('["registry_')
+    await ask('zeroth-c4nary') // what was pushed before is looked at with a `Stat`
     const first = (await ask('first-c4nary')).filter(isOurs)
     const second = (await ask('second-c4nary')).filter(isOurs)
     expect(second).toEqual(first)

@@ -21,7 +21,6 @@ export async function openDriver(storage: Config['storage'], log: Log): Promise<
     const { GcsDriver } = await import('../storage/gcs.ts')
     return GcsDriver.open(storage.gcs)
   }
-  if (storage.filesystem === undefined) throw new Error('the storage driver is not served')
   const { FilesystemDriver } = await import('../storage/filesystem.ts')
   const options = { root: storage.filesystem.rootdirectory }
   return readOnly ? new FilesystemDriver(options) : FilesystemDriver.open(options)

@@ -70,7 +70,7 @@ test('cloudfront has its options over a bucket, with or without a scheme, in the
     updatefrenquency: '1h',
     awsregion: 'us-east-1, EU-west-1',
   }
-  const text = `storage: {s3: {bucket: a}}\n${middlewares({ name: 'cloudfront', options })}`
+  const text = `storage: {s3: {region: a, bucket: a}}\n${middlewares({ name: 'cloudfront', options })}`
   expect(load(text).middleware.storage).toEqual([
     {
       name: 'cloudfront',

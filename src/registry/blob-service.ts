@@ -134,10 +134,11 @@ export class LinkedBlobs implements BlobService {
   }
 
   async delete(digest: Digest): Promise<void> {
-    const canonical = await this.#parts.layers.get(digest)
+    const { layers, cache } = this.#parts
+    const canonical = await layers.get(digest)
+    // A delete that was cut short may have removed it and told nobody.
+    await cache.evict(this.#source, canonical === undefined ? [digest] : await layers.remove(canonical))
     if (canonical === undefined) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
-    const names = await this.#parts.layers.remove(canonical)
-    await this.#parts.cache.evict(this.#source, names)
   }
 
   async #require(digest: Digest): Promise<StoredContent> {

@@ -102,7 +102,11 @@ export class LinkedManifests implements ManifestService {
 
   async delete(digest: Digest): Promise<void> {
     const canonical = await this.#parts.revisions.get(digest)
-    if (canonical === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
+    if (canonical === undefined) {
+      // A delete that was cut short may have removed it and told nobody.
+      await this.#parts.cache.evict(this.#source, [digest])
+      throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
+    }
     await this.#untagAll(canonical)
     const subject = (await readReferrer(this.#parts.pool, { canonical }))?.subject
     const names = await this.#parts.revisions.remove(canonical)

@@ -32,7 +32,7 @@ import {
 } from './s3/errors.ts'
 import { PartBuffers } from './s3/part-buffers.ts'
 import { readObject } from './s3/reader.ts'
-import { problemWith, type S3Options, type S3Settings } from './s3/settings.ts'
+import type { S3Options, S3Settings } from './s3/settings.ts'
 import { type Beginning, S3Writer } from './s3/writer.ts'
 
 /** How long a client may use the URL it is sent to. */
@@ -71,10 +71,8 @@ export class S3Driver implements StorageDriver {
 
   /** A driver whose bucket is known to be there and to take objects. Which conditions of a write the store honours is found
    *  out, and written to the log.
-   *  @throws Error when the settings contradict each other; StorageError when the bucket can't be used */
+   *  @throws StorageError when the bucket can't be used */
   static async open(settings: S3Settings, options: S3Options): Promise<S3Driver> {
-    const problem = problemWith(settings)
-    if (problem !== undefined) throw new Error(`storage.s3: ${problem}`)
     const client = createClient(settings, options)
     try {
       const abilities = await tryOut(new Bucket(client, settings), rootOf(settings), options)
@@ -123,6 +121,7 @@ export class S3Driver implements StorageDriver {
   }
 
   async put(path: string, content: Uint8Array, { after }: PutOptions = {}): Promise<void> {
+    after?.catch(() => undefined) // the path may be refused before it is waited for
     const key = this.#key(path)
     await after
     await this.#translated(path, async () => {

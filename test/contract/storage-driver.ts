@@ -17,20 +17,30 @@ export interface DriverUnderTest {
   close(): Promise<void>
 }
 
+/** What is different where it is only the server behind a driver that can't do better. */
+export interface StorageDriverSuite {
+  /** Of a component of a path. */
+  readonly maxNameBytes?: number
+  /** How many a large folder has: more than a page of a listing, less where each takes long. */
+  readonly manyChildren?: number
+  /** Why a test is skipped, by its name. */
+  readonly cannot?: Readonly<Record<string, string>>
+}
+
 /** What every StorageDriver promises, as tests. Call it at the top of a test file; every test gets a driver of its own.
  *
  *  Not asked for, because kinds of storage differ in it: whether a folder that lost its last file is still seen, and
- *  whether a file may stand where there is a folder too (see `describeFolders`).
- *  @param options.maxNameBytes of a component of a path, where what stands behind the driver takes less than 255
- *  @param options.manyChildren how many a large folder has: more than a page of a listing, less where each takes long */
+ *  whether a file may stand where there is a folder too (see `describeFolders`). */
 export function describeStorageDriver(
   name: string,
   open: () => Promise<DriverUnderTest>,
-  { maxNameBytes = 255, manyChildren = 10_000 }: { maxNameBytes?: number; manyChildren?: number } = {},
+  { maxNameBytes = 255, manyChildren = 10_000, cannot = {} }: StorageDriverSuite = {},
 ): void {
   describe(`the storage driver ${name}`, () => {
     let opened: DriverUnderTest
-    beforeEach(async () => {
+    beforeEach(async ({ task, skip }) => {
+      const reason = cannot[task.name]
+      if (reason !== undefined) skip(reason)
       opened = await open()
     })
     afterEach(() => opened.close())

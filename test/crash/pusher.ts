@@ -13,8 +13,7 @@ import { type Ledger, type OpenUpload, subject } from './ledger.ts'
 import { asWrites } from './register.ts'
 
 const smallBytes = 3_000
-const largeBytes = 5 << 20
-const chunkBytes = 1 << 20
+const smallChunks = { chunkBytes: 1 << 20, maxBytes: 6 << 20 }
 const tagNames = ['v0', 'v1', 'v2', 'latest']
 
 export interface PusherContext {
@@ -26,8 +25,18 @@ export interface PusherContext {
   readonly shared: Ledger
   /** Layers that all pushers push again and again. */
   readonly commonLayers: readonly Buffer[]
+  /** Of what is pushed in chunks, in bytes. */
+  readonly chunked?: { readonly chunkBytes: number; readonly maxBytes: number }
   /** Told after every acknowledgement. */
   acknowledged(): void
+  /** Waited for when an image has been acknowledged under the tag, before anything else is done. */
+  pushed?(push: AcknowledgedPush): Promise<void>
+}
+
+export interface AcknowledgedPush {
+  readonly ledger: Ledger
+  readonly tag: string
+  readonly image: Image
 }
 
 export class Pusher {
@@ -51,13 +60,16 @@ export class Pusher {
    *  @throws UnexpectedAnswer when it refuses what it must do */
   async pushUntilGone(): Promise<void> {
     try {
-      for (;;) {
-        await this.#step()
-        this.#context.acknowledged()
-      }
+      for (;;) await this.pushOnce()
     } catch (error) {
       if (!isBrokenConnection(error)) throw error
     }
+  }
+
+  /** Pushes, tags or deletes something. */
+  async pushOnce(): Promise<void> {
+    await this.#step()
+    this.#context.acknowledged()
   }
 
   #step(): Promise<void> {
@@ -109,12 +121,14 @@ export class Pusher {
     if (ledger === this.#context.own) this.#images.push(image)
   }
 
-  async #putManifest(ledger: Ledger, { manifest }: Image): Promise<void> {
-    const { random, client } = this.#context
+  async #putManifest(ledger: Ledger, image: Image): Promise<void> {
+    const { random, client, pushed } = this.#context
+    const { manifest } = image
     const { digest } = manifest.descriptor
     const reference = random.pick(tagNames)
     const writes = [ledger.manifest(digest).begin(true), ledger.tag(reference).begin(digest)]
     await asWrites(writes, () => client.pushManifest(ledger.repository, { reference, manifest }))
+    await pushed?.({ ledger, tag: reference, image })
   }
 
   async #moveTag(): Promise<void> {
@@ -151,8 +165,9 @@ export class Pusher {
   }
 
   async #pushInChunks(): Promise<void> {
-    const { random, own, client, acknowledged } = this.#context
-    const bytes = random.bytes(chunkBytes + random.below(largeBytes))
+    const { random, own, client, acknowledged, chunked = smallChunks } = this.#context
+    const { chunkBytes, maxBytes } = chunked
+    const bytes = random.bytes(chunkBytes + random.below(maxBytes - chunkBytes))
     let state = await client.beginUpload(own.repository)
     const upload: OpenUpload = {
       digest: sha256(bytes),
@@ -187,6 +202,6 @@ export class Pusher {
 }
 
 /** What fetch throws when there is nobody, or nobody any more (Fetch Standard, "network error"; undici names the cause). */
-function isBrokenConnection(error: unknown): boolean {
+export function isBrokenConnection(error: unknown): boolean {
   return error instanceof TypeError && error.cause instanceof Error && 'code' in error.cause
 }

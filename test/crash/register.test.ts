@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Register } from './register.ts'
+import { now, Register } from './register.ts'
 
 test('an acknowledged write is the only one that can be found', () => {
   const tag = new Register<string | undefined>(undefined)
@@ -21,6 +21,16 @@ test('of writes at the same time any may have been the last', () => {
   first.acknowledge()
   second.acknowledge()
   expect(tag.candidates()).toEqual(['a', 'b'])
+})
+
+test('a reader may find what was replaced while it looked, and nothing from before', () => {
+  const tag = new Register<string | undefined>(undefined)
+  tag.begin('a').acknowledge()
+  const since = now()
+  tag.begin('b').acknowledge()
+  tag.begin('c').acknowledge()
+  expect(tag.candidates(since)).toEqual(['a', 'b', 'c'])
+  expect(tag.candidates()).toEqual(['c'])
 })
 
 test('what was found stays until the next write', () => {

@@ -3,6 +3,11 @@
 
 let clock = 0
 
+/** A moment, to be compared with those of writes. */
+export function now(): number {
+  return ++clock
+}
+
 /** A write under way. */
 export interface Write {
   /** To be called when the registry has said yes. */
@@ -34,11 +39,10 @@ export class Register<Value> {
   }
 
   /** What a reader may find: every value but those that an acknowledged write has certainly replaced, because it began
-   *  when they had been acknowledged already. */
-  candidates(): Value[] {
-    const acknowledged = this.#writes.filter(
-      ({ acknowledgedAt }) => acknowledgedAt < Number.POSITIVE_INFINITY,
-    )
+   *  when they had been acknowledged already.
+   *  @param since when the reader began to look (`now()`), where others write meanwhile */
+  candidates(since = Number.POSITIVE_INFINITY): Value[] {
+    const acknowledged = this.#writes.filter(({ acknowledgedAt }) => acknowledgedAt < since)
     const lastBegin = Math.max(...acknowledged.map(({ startedAt }) => startedAt))
     return this.#writes.filter((write) => write.acknowledgedAt >= lastBegin).map(({ value }) => value)
   }

@@ -42,6 +42,19 @@ describe.skipIf(whyNot('versitygw'))(`requests to the store${whyNot('versitygw')
     expect(calls).toEqual(PUSH)
   })
 
+  test('a new blob of three parts in a POST and a PUT: 8, and 3 for the parts', async () => {
+    await using place = await start()
+    const content = random.bytes(25 * MIB)
+    const calls = await place.during(async () => {
+      const { location } = await begin(place.registry)
+      await finish(place.registry, { location, content, digest: sha256(content) })
+    })
+    expect(calls).toEqual([
+      ...['CompleteMultipartUpload', 'CopyObject', 'CreateMultipartUpload', 'DeleteObjects', 'HeadObject'],
+      ...['HeadObject', 'PutObject', 'PutObject', 'UploadPart', 'UploadPart', 'UploadPart'],
+    ])
+  })
+
   test('in a single POST: 5', async () => {
     await using place = await start()
     const content = random.bytes(10 * MIB)

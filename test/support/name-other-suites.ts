@@ -4,7 +4,7 @@ const suites = {
   'test:clients': ['skopeo', 'podman', 'buildah', 'crane', 'oras', 'regctl', 'pebble'],
   'test:conformance': ['conformance'],
   'test:distribution': ['docker-registry'],
-  'test:crash': [],
+  'test:crash': ['versitygw', 'redis-server'],
   'test:package': ['npm'],
 }
 

@@ -19,7 +19,7 @@ export class UnexpectedAnswer extends Error {
   }
 }
 
-interface RequestOptions {
+export interface RequestOptions {
   readonly method?: string
   readonly body?: Uint8Array
   readonly headers?: Readonly<Record<string, string>>
@@ -42,8 +42,13 @@ export class RegistryClient {
     this.#base = base
   }
 
+  /** Of the registry that the next request goes to. */
+  protected get base(): string {
+    return this.#base
+  }
+
   async request(path: string, { method = 'GET', body, headers, expect }: RequestOptions): Promise<Response> {
-    const url = new URL(path, this.#base)
+    const url = new URL(path, this.base)
     const answer = await fetch(url, {
       method,
       ...(body && { body: new Uint8Array(body) }),
@@ -88,11 +93,11 @@ export class RegistryClient {
     upload: UploadState,
     { digest, rest }: { digest: string; rest?: Uint8Array },
   ): Promise<void> {
-    const location = new URL(upload.location, this.#base)
+    const location = new URL(upload.location, 'http://registry')
     location.searchParams.set('digest', digest)
     const headers = { 'content-type': 'application/octet-stream' }
     const put = { method: 'PUT', headers, expect: [201], ...(rest && { body: rest }) }
-    await (await this.request(location.href, put)).arrayBuffer()
+    await (await this.request(`${location.pathname}${location.search}`, put)).arrayBuffer()
   }
 
   async pushBlob(repository: string, bytes: Uint8Array): Promise<string> {

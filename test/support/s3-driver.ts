@@ -10,8 +10,10 @@ import { findTool } from './tools.ts'
 
 export const MIB = 1024 ** 2
 
+export type S3Place = Pick<S3Server, 'endpoint' | 'bucket' | 'region' | 'accessKey' | 'secretKey'>
+
 /** What the configuration says where it says nothing but where the server is. */
-export function s3Settings(server: S3Server, settings: Partial<S3Settings> = {}): S3Settings {
+export function s3Settings(server: S3Place, settings: Partial<S3Settings> = {}): S3Settings {
   return {
     accesskey: server.accessKey,
     secretkey: server.secretKey,
@@ -88,7 +90,7 @@ export class S3Replicas implements AsyncDisposable {
   }
 }
 
-export async function s3DriverUnderTest(server: S3Server): Promise<DriverUnderTest> {
+export async function s3DriverUnderTest(server: S3Place): Promise<DriverUnderTest> {
   const replicas = await S3Replicas.start(s3Settings(server))
   return {
     driver: await replicas.open(),

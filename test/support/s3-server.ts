@@ -12,9 +12,9 @@ export const s3Tools = { versitygw: 'versitygw', seaweedfs: 'weed' } as const
 
 export type S3Kind = keyof typeof s3Tools
 
-const ACCESS_KEY = 'the-test'
-const SECRET_KEY = 'the secret of the test'
-const REGION = 'us-east-1'
+const ACCESS_KEY: string = 'the-test'
+const SECRET_KEY: string = 'the secret of the test'
+const REGION: string = 'us-east-1'
 const PAUSE_MS = 20
 
 export class S3Server implements AsyncDisposable {
@@ -22,18 +22,24 @@ export class S3Server implements AsyncDisposable {
   /** Like `http://127.0.0.1:41231`; buckets are the first part of a path. */
   readonly endpoint: string
   /** Made already, and empty. */
-  readonly bucket = 'registry'
+  readonly bucket: string = 'registry'
   readonly accessKey = ACCESS_KEY
   readonly secretKey = SECRET_KEY
   readonly region = REGION
+  /** Where it keeps its data. In that of versitygw every object is a file: `<bucket>/<key>`. */
+  readonly folder: string
   /** Past the registry. */
   readonly client: S3Client
   readonly #server: ServerProcess
   readonly #clean: () => Promise<void>
 
-  private constructor(kind: S3Kind, { server, clean }: { server: ServerProcess; clean(): Promise<void> }) {
+  private constructor(
+    kind: S3Kind,
+    { server, folder, clean }: { server: ServerProcess; folder: string; clean(): Promise<void> },
+  ) {
     this.kind = kind
     this.endpoint = server.url
+    this.folder = folder
     this.#server = server
     this.#clean = clean
     this.client = new S3Client({
@@ -57,7 +63,7 @@ export class S3Server implements AsyncDisposable {
       await clean()
       throw error
     })
-    const started = new S3Server(kind, { server, clean })
+    const started = new S3Server(kind, { server, folder: folder.path, clean })
     await started.#makeFirstBucket().catch(async (error) => {
       await started[Symbol.asyncDispose]()
       throw error

@@ -19,9 +19,9 @@ import {
   table,
   text,
 } from './key.ts'
+import { s3 } from './s3.ts'
 
 const MIB = 1024 ** 2
-const MIN_S3_CHUNK_BYTES = 5 * MIB
 const KIB = 1024
 const MIN_GCS_CHUNK_BYTES = 256 * KIB
 
@@ -30,35 +30,6 @@ const filesystem = optionalSection({
   /** A hint how many files may be worked on at once. */
   maxthreads: integer().or(100),
 })
-
-const s3 = () =>
-  optionalSection({
-    accesskey: text().or(''),
-    secretkey: text().or(''),
-    region: text().or(''),
-    regionendpoint: text().or(''),
-    bucket: filledText('the name of a bucket').required(),
-    encrypt: flag().or(false),
-    keyid: text().or(''),
-    secure: flag().or(true),
-    skipverify: flag().or(false),
-    v4auth: flag().or(true),
-    /** Bytes, as are the other sizes here. */
-    chunksize: size({ min: MIN_S3_CHUNK_BYTES, minText: ', at least 5MiB' }).or(10 * MIB),
-    multipartcopychunksize: size({ min: MIN_S3_CHUNK_BYTES, minText: ', at least 5MiB' }).or(32 * MIB),
-    multipartcopymaxconcurrency: integer({ min: 1 }).or(100),
-    multipartcopythresholdsize: size().or(32 * MIB),
-    rootdirectory: text().or(''),
-    storageclass: text().or('STANDARD'),
-    objectacl: text().or('private'),
-    useragent: text().or(''),
-    forcepathstyle: flag().optional(),
-    accelerate: flag().or(false),
-    usedualstack: flag().or(false),
-    usefipsendpoint: flag().or(false),
-    loglevel: text().or(''),
-    redirectendpoint: text().or(''),
-  })
 
 const gcs = optionalSectionOf(
   z

@@ -56,6 +56,13 @@ async function open(
     body.destroy()
     throw new StorageError('OFFSET_INVALID', { path })
   }
+  if (range !== undefined && answer.ContentLength !== range.end - range.start + 1) {
+    body.destroy()
+    throw new StorageError('BACKEND_FAILED', {
+      path,
+      message: `${path}: the store gave another range than it was asked for`,
+    })
+  }
   if (signal !== undefined) addAbortSignal(signal, body)
   return { etag: answer.ETag, end: range?.end ?? (answer.ContentLength ?? 0) - 1, body }
 }

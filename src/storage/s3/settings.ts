@@ -41,14 +41,3 @@ export interface S3Options {
   /** How long the store may say nothing, in milliseconds. Default: a minute. */
   readonly timeoutMs?: number
 }
-
-/** What is wrong with the settings as a whole; undefined when nothing is. */
-export function problemWith(settings: S3Settings): string | undefined {
-  const { accesskey, secretkey, region, regionendpoint, v4auth, encrypt, keyid } = settings
-  if ((accesskey === '') !== (secretkey === ''))
-    return 'accesskey and secretkey go together: one of them is empty'
-  if (region === '' && regionendpoint === '') return 'region is needed, such as us-east-1, or regionendpoint'
-  if (!v4auth) return 'v4auth must be true: signatures of version 2 are no longer made'
-  if (keyid !== '' && !encrypt) return 'keyid has no effect without encrypt: true'
-  return undefined
-}

@@ -173,7 +173,7 @@ export class S3Writer implements FileWriter {
     if (this.#beginning.kind === 'large' && this.#isDirty) this.#begun()
     await Promise.all(this.#sending)
     if (this.#failure !== undefined) throw this.#failure
-    const isNew = this.#beginning.kind === 'absent' && this.#etag === undefined
+    const isNew = this.#beginning.kind === 'absent' && this.#etag === undefined && !this.#isSealed
     if (!this.#isDirty && !isNew) return
     try {
       const size = this.#size

@@ -1,0 +1,32 @@
+import { afterAll, beforeAll } from 'vitest'
+import { describeStorageDriver } from '../../../test/contract/storage-driver.ts'
+import { s3DriverUnderTest } from '../../../test/support/s3-driver.ts'
+import { type S3rver, startS3rver } from '../../../test/support/s3rver.ts'
+
+/** The one S3 server that needs nothing but Node. It is no store to keep anything in. */
+const cannot = {
+  'readers of a file that many write see one content or another, never a mixture':
+    's3rver writes into the file that others read',
+  'a reader that began before the file was replaced gets the old bytes':
+    's3rver writes into the file that others read',
+  'bytes 0 to 0, both included': 's3rver answers with the whole file when the first byte alone is asked for',
+  'children are told apart as files and folders, and grandchildren are not listed':
+    's3rver does not list a folder in which there are only folders',
+  'of a file that somebody else has made longer since does nothing': 's3rver ignores conditions',
+  'a folder can be deleted while files are put into it': 's3rver fails where its folders are removed',
+  'a folder can be deleted though others never cease to put files into it':
+    's3rver fails where its folders are removed',
+}
+
+let server: S3rver
+beforeAll(async () => {
+  server = await startS3rver('registry')
+})
+afterAll(() => server[Symbol.asyncDispose]())
+
+// Of a listing it gives one page only.
+describeStorageDriver('s3 on s3rver', () => s3DriverUnderTest(server), {
+  maxNameBytes: 200,
+  manyChildren: 900,
+  cannot,
+})
