@@ -71,7 +71,7 @@ export class AnswerBody extends Readable {
 
   /** No more bytes come; those that came are still to be had. */
   fail(error: Error): void {
-    this.#failure = error
+    this.#failure ??= error
     this.#wake()
   }
 
