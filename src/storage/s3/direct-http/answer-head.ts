@@ -30,7 +30,7 @@ export function parseAnswerHead(text: string): AnswerHead | undefined {
   const [, digits, reason = ''] = /^HTTP\/1\.1 (\d{3})(?: (.*))?$/.exec(statusLine) ?? []
   if (digits === undefined) throw new UnusualAnswer()
   const status = Number(digits)
-  if (status < 200 && status !== SWITCHING_PROTOCOLS) return undefined
+  if (status < 200) return undefined
   const headers = parseFields(fieldLines)
   const contentLength = headers?.['content-length'] ?? ''
   const isFramed = /^\d{1,15}$/.test(contentLength) && headers?.['transfer-encoding'] === undefined
@@ -39,10 +39,8 @@ export function parseAnswerHead(text: string): AnswerHead | undefined {
   return { status, reason, headers, contentLength: Number(contentLength), isLast }
 }
 
-const SWITCHING_PROTOCOLS = 101
-
 /** Whatever their Content-Length says. RFC 9112 section 6.3. */
-const WITHOUT_BODY = new Set([SWITCHING_PROTOCOLS, 204, 304])
+const WITHOUT_BODY = new Set([204, 304])
 
 /** Undefined when a line is no field: one that is folded too, which nobody may send any more (section 5.2). */
 function parseFields(lines: readonly string[]): Record<string, string> | undefined {

@@ -65,11 +65,6 @@ export class Connection {
       .once('close', () => this.#end())
   }
 
-  /** True when nothing came of the answer that is waited for. */
-  get isSilent(): boolean {
-    return this.#headLength === 0
-  }
-
   /** Sends a request that has no body. The answer's body must be read to its end, or destroyed.
    *  @throws UnusualAnswer; errors with a `code`; one named TimeoutError */
   ask(head: string): Promise<Answer> {

@@ -10,6 +10,7 @@ import {
   expectSameBytes,
 } from '../../../../test/contract/storage-driver/support.ts'
 import { startAnswering } from '../../../../test/support/answering-server.ts'
+import { AnswerBody } from './answer-body.ts'
 import { DirectHttpHandler } from './handler.ts'
 import type { SignedRequest } from './request-head.ts'
 
@@ -43,6 +44,10 @@ class RawServer {
   async listen(host = '127.0.0.1'): Promise<number> {
     this.#server.listen(0, host)
     await once(this.#server, 'listening')
+    return this.port
+  }
+
+  get port(): number {
     return (this.#server.address() as { port: number }).port
   }
 
@@ -50,6 +55,13 @@ class RawServer {
     this.#server.close()
     for (const socket of this.sockets) socket.destroy()
   }
+}
+
+interface GetOptions {
+  readonly abortSignal?: AbortSignal
+  readonly chunksAreLent?: boolean
+  /** Of the request. */
+  readonly changed?: Partial<SignedRequest>
 }
 
 async function start(
@@ -63,7 +75,7 @@ async function start(
 function clientOf(port: number, { timeoutMs = 5_000, maxConnections = 8, hostname = '127.0.0.1' } = {}) {
   const handler = new DirectHttpHandler({ connectionTimeoutMs: 5_000, timeoutMs, maxConnections })
   handlers.push(handler)
-  const get = async (options: { abortSignal?: AbortSignal; chunksAreLent?: boolean } = {}) => {
+  const get = async ({ changed, ...options }: GetOptions = {}) => {
     const request: Omit<SignedRequest, 'clone'> = {
       protocol: 'http:',
       method: 'GET',
@@ -72,6 +84,7 @@ function clientOf(port: number, { timeoutMs = 5_000, maxConnections = 8, hostnam
       path: '/bucket/a%20b',
       query: { 'x-id': 'GetObject', 'a b': "it's" },
       headers: { host: 'store', authorization: 'signed' },
+      ...changed,
     }
     const asked = handler.handle(request as SignedRequest, {
       chunksAreLent: true,
@@ -84,9 +97,6 @@ function clientOf(port: number, { timeoutMs = 5_000, maxConnections = 8, hostnam
 
 const head = (length: number, ...fields: string[]) =>
   ['HTTP/1.1 200 OK', `Content-Length: ${length}`, ...fields, '', ''].join('\r\n')
-
-/** Chunks of a body that came by the ordinary way are never larger. */
-const isRing = (chunks: readonly Uint8Array[]) => chunks.some(({ byteLength }) => byteLength > 128 * 1024)
 
 describe('a request', () => {
   it('is sent as it was signed', async () => {
@@ -108,6 +118,19 @@ describe('a request', () => {
     const port = await server.listen()
     server.close()
     await expect(clientOf(port).get()).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+  })
+
+  it('with a header of two lines is not sent', async () => {
+    const { server, get } = await start((socket) => socket.write(head(0)))
+    const changed = { headers: { 'user-agent': 'a\r\nb: c' } }
+    await expect(get({ changed })).rejects.toMatchObject({ code: 'ERR_INVALID_CHAR' })
+    expect(server.requests).toEqual([])
+  })
+
+  it('that is to be encrypted goes the ordinary way', async () => {
+    const { server, get } = await start((socket) => socket.destroy())
+    await expect(get({ changed: { protocol: 'https:' } })).rejects.toThrow()
+    expect(server.requests[0]).not.toMatch(/^GET/)
   })
 
   it('that was aborted before is not sent', async () => {
@@ -175,13 +198,15 @@ describe('an answer', () => {
   })
 
   it('with an error has a body that keeps', async () => {
+    const content = distinctBytes(3 * MIB)
     const { server, get } = await start((socket) => {
-      socket.write('HTTP/1.1 404 Not Found\r\ncontent-length: 8\r\n\r\n<Error/>')
+      socket.write(`HTTP/1.1 404 Not Found\r\ncontent-length: ${content.length}\r\n\r\n`)
+      socket.write(content)
     })
     const answers = [await get(), await get()]
     for (const { statusCode, body } of answers) {
       expect(statusCode).toBe(404)
-      expect(String(Buffer.concat(await collectAll<Buffer>(body)))).toBe('<Error/>')
+      expectSameBytes(Buffer.concat(await collectAll<Buffer>(body)), content)
     }
     expect(server.sockets).toHaveLength(1)
   })
@@ -194,7 +219,6 @@ describe('an answer', () => {
     const { get } = clientOf(Number(new URL(server.url).port))
     const kept = await collectAll<Buffer>((await get({ chunksAreLent: false })).body)
     expectSameBytes(Buffer.concat(kept), content)
-    expect(isRing(kept)).toBe(false)
   })
 
   it.each([
@@ -208,6 +232,16 @@ describe('an answer', () => {
     expect(server.requests).toHaveLength(2)
   })
 
+  it('with an error of unusual form does not change how objects are asked for', async () => {
+    const { server, get } = await start((socket, { count }) => {
+      if (count < 3) socket.write('HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n')
+      else socket.write(`${head(2)}ok`)
+    })
+    expect((await get()).statusCode).toBe(404)
+    expect((await get()).body).toBeInstanceOf(AnswerBody)
+    expect(server.requests).toHaveLength(3)
+  })
+
   it('of unusual form is not asked for twice a second time', async () => {
     const { server, get } = await start((socket) =>
       socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'),
@@ -218,6 +252,11 @@ describe('an answer', () => {
 
   it.each([
     ['no HTTP', 'SSH-2.0-server\r\n\r\n'],
+    [
+      'of a length and in chunks',
+      'HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\nok',
+    ],
+    ['folded', 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx: 1\r\n 2\r\n\r\nok'],
     ['two lengths', 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nabc'],
     ['a negative length', 'HTTP/1.1 200 OK\r\ncontent-length: -2\r\n\r\n'],
     ['too long a head', `HTTP/1.1 200 OK\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`],
@@ -285,6 +324,55 @@ describe('a connection', () => {
     await closed(server.sockets[0])
   })
 
+  it('goes to one store only', async () => {
+    const [one, other] = await Promise.all(
+      ['one', 'two'].map((text) => start((socket) => socket.write(`${head(3)}${text}`))),
+    )
+    await collect((await one!.get()).body)
+    const port = other!.server.port
+    expect(String(await collect((await one!.get({ changed: { port } })).body))).toBe('two')
+  })
+
+  it('that is idle does not keep the process', async () => {
+    const { get } = await start((socket) => socket.write(head(2)))
+    const sockets = () => process.getActiveResourcesInfo().filter((one) => one === 'TCPSocketWrap').length
+    const { body } = await get()
+    const busy = sockets()
+    servers[0]?.sockets[0]?.write('ok')
+    await collect(body)
+    expect(sockets()).toBe(busy - 1)
+    await get()
+    expect(sockets()).toBe(busy)
+  })
+
+  it('is not ended by an abort that comes too late for its request', async () => {
+    const { server, get } = await start((socket) => socket.write(`${head(2)}ok`))
+    const controller = new AbortController()
+    await collect((await get({ abortSignal: controller.signal })).body)
+    controller.abort()
+    expect(String(await collect((await get()).body))).toBe('ok')
+    expect(server.sockets).toHaveLength(1)
+  })
+
+  it('makes room when it is closed', async () => {
+    const { server, get } = await start((socket) => socket.write(`${head(2)}ok`), { maxConnections: 1 })
+    await collect((await get()).body)
+    server.sockets[0]?.end()
+    await closed(server.sockets[0])
+    expect((await get()).body).toBeInstanceOf(AnswerBody)
+  })
+
+  it('that gave more than it told, some time after the head, is not used again', async () => {
+    const bytes = distinctBytes(100_000)
+    const { server, get } = await start(async (socket) => {
+      socket.write(head(bytes.length))
+      await setImmediate()
+      socket.write(Buffer.concat([bytes, Buffer.from('?')]))
+    })
+    for (let round = 0; round < 2; round++) expectSameBytes(await collect((await get()).body), bytes)
+    expect(server.sockets).toHaveLength(2)
+  })
+
   it.each([
     ['the store closes', `${head(2, 'Connection: foo, Close')}ok`],
     ['gave more than it told', `${head(2)}ok?`],
@@ -306,6 +394,7 @@ describe('a connection', () => {
     const { server, get } = await start((socket) => socket.write(`${head(4)}ok`), { maxConnections: 1 })
     const [first, second] = [await get(), await get()]
     expect(server.sockets).toHaveLength(2)
+    expect(second?.body).not.toBeInstanceOf(AnswerBody)
     for (const socket of server.sockets) socket.write('ay')
     for (const { body } of [first, second]) expect(String(await collect(body))).toBe('okay')
   })
@@ -313,8 +402,10 @@ describe('a connection', () => {
   it('ends with the handler', async () => {
     const { server, handler, get } = await start((socket) => socket.write(`${head(2)}ok`))
     await collect((await get()).body)
+    await collect((await get({ chunksAreLent: false })).body)
     handler.destroy()
-    await closed(server.sockets[0])
+    for (const socket of server.sockets) await closed(socket)
+    expect(server.sockets).toHaveLength(2)
   })
 })
 
@@ -340,7 +431,7 @@ describe('a body', () => {
     const chunks: Buffer[] = []
     for await (const chunk of (await get()).body as AsyncIterable<Buffer>) {
       const before = Buffer.from(chunk)
-      await settled(server.sockets[0]!)
+      await settled(server.sockets[0])
       expectSameBytes(chunk, before)
       chunks.push(before)
     }
@@ -411,28 +502,67 @@ describe('a body', () => {
   })
 
   it('that is destroyed by another leaves the chunk that is looked at alone', async () => {
-    const { get } = await start(send)
+    const { server, get } = await start(send)
+    let chunkCount = 0
     const controller = new AbortController()
     const { body } = await get()
     addAbortSignal(controller.signal, body)
     const reading = async () => {
       for await (const chunk of body as AsyncIterable<Buffer>) {
         const before = Buffer.from(chunk)
+        await settled(server.sockets[0])
         controller.abort()
         for (let round = 0; round < 2; round++) await collect((await get()).body)
         expectSameBytes(chunk, before)
+        chunkCount++
       }
     }
     await expect(reading()).rejects.toMatchObject({ name: 'AbortError' })
+    expect(chunkCount).toBe(1)
   })
 
   it('that is destroyed while its bytes are waited for fails', async () => {
     const { server, get } = await start((socket) => socket.write(head(10)))
     const { body } = await get()
     const reading = collect(body)
-    body.destroy()
-    await expect(reading).rejects.toThrow()
+    body.destroy(new Error('not wanted'))
+    await expect(reading).rejects.toThrow('not wanted')
     await closed(server.sockets[0])
+  })
+
+  it('that was destroyed is not taken for an empty one', async () => {
+    const { get } = await start((socket) => socket.write(`${head(2)}ok`))
+    const { body } = await get()
+    body.destroy()
+    await expect(collect(body)).rejects.toThrow()
+  })
+
+  it('that came whole is none of the connection’s business any more', async () => {
+    const { server, get } = await start(async (socket, { count }) => {
+      if (count > 1) return void send(socket)
+      socket.write(`${head(4)}ok`)
+      await setImmediate()
+      socket.write('ay')
+    })
+    const first = await get()
+    await settled(server.sockets[0])
+    const second: AsyncIterator<Buffer> = (await get()).body[Symbol.asyncIterator]()
+    const { value: chunk } = await second.next()
+    const before = Buffer.from(chunk)
+    await settled(server.sockets[0])
+    expect(String(await collect(first.body))).toBe('okay')
+    await settled(server.sockets[0])
+    expectSameBytes(chunk, before)
+    expect(server.sockets).toHaveLength(1)
+    await second.return?.()
+  })
+
+  it('that stops while the consumer is slow is given up once it is waited for', async () => {
+    const { server, get } = await start((socket) => socket.write(`${head(9)}ok`), { timeoutMs: 50 })
+    const { body } = await get()
+    server.sockets[0]?.write('ay')
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    await expect(collect(body)).rejects.toMatchObject({ name: 'TimeoutError' })
   })
 })
 
@@ -441,12 +571,13 @@ async function closed(socket: Socket | undefined): Promise<void> {
 }
 
 /** Fulfilled once nothing moves on the connection any more. */
-async function settled(socket: Socket): Promise<void> {
+async function settled(socket: Socket | undefined): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   let last = -1
   const timer = setInterval(() => {
-    if (last === socket.writableLength) resolve()
-    last = socket.writableLength
+    const pending = socket?.writableLength ?? 0
+    if (last === pending) resolve()
+    last = pending
   }, 10)
   await promise
   clearInterval(timer)

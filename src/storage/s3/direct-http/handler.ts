@@ -89,8 +89,7 @@ async function askUnlessStale(
   try {
     return await ask(connection, head, signal)
   } catch (error) {
-    if (connection.isSilent && ['ECONNRESET', 'EPIPE'].includes((error as NodeJS.ErrnoException).code ?? ''))
-      return undefined
+    if (['ECONNRESET', 'EPIPE'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
     throw error
   }
 }
