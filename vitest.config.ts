@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { configDefaults, defineConfig } from 'vitest/config'
 
 /** The suites that need nothing but Node. Those that need real clients have scripts of their own. */
@@ -7,6 +8,8 @@ export default defineConfig({
     exclude: [...configDefaults.exclude, 'test/{e2e,conformance,crash}/**', 'test/package.test.ts'],
     globalSetup: 'test/support/name-other-suites.ts',
     pool: 'forks',
+    // Much of the time is spent waiting for servers.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },
