@@ -27,7 +27,7 @@ export interface ConnectionOptions {
 
 /** A connection to the store, for one request at a time. Node puts what comes right into our buffers: the connection's own
  *  one for heads, the body's ring for the rest. That is what all this is for: by way of `node:http` every 64 KiB cost a new
- *  buffer, and thrice the time of the processor. */
+ *  buffer, and more than twice the time of the processor. */
 export class Connection {
   readonly host: string
   readonly port: number

@@ -16,8 +16,8 @@ export interface DirectOptions {
 type HandlerOptions = Omit<DirectOptions, 'abortSignal'> & Parameters<NodeHttpHandler['handle']>[1]
 type Response = Awaited<ReturnType<NodeHttpHandler['handle']>>
 
-/** Sends the SDK's requests as `NodeHttpHandler` does. What is large and not encrypted comes by a way of our own, which takes
- *  a third of the time; an answer that this way does not know is asked for again by the ordinary one. */
+/** Sends the SDK's requests as `NodeHttpHandler` does. What is large and not encrypted comes by a way of our own, which takes less
+ *  than half the time; an answer that this way does not know is asked for again by the ordinary one. */
 export class DirectHttpHandler extends NodeHttpHandler {
   readonly #connections: ConnectionPool
   /** False once objects came in a form that only the ordinary way knows. */
