@@ -10,7 +10,8 @@ export default defineConfig({
     pool: 'forks',
     // Much of the time is spent waiting for servers.
     maxWorkers: Math.max(2, availableParallelism() - 1),
-    testTimeout: 30_000,
+    // Disks of shared machines stand still for half a minute at times.
+    testTimeout: 90_000,
     hookTimeout: 60_000,
   },
 })
