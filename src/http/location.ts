@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
-import { isIPv6 } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import { isWithin } from '../core/networks.ts'
 import type { HttpSettings } from './settings.ts'
 
 /** The value of a `Location` header for a path below the prefix. Absolute only where it was asked for, and from the
@@ -53,5 +53,5 @@ function forwardedOrigin({ headers }: IncomingMessage): Origin {
 
 function isTrusted(request: IncomingMessage, { trustedProxies }: HttpSettings): boolean {
   const address = request.socket.remoteAddress
-  return address !== undefined && trustedProxies.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
+  return address !== undefined && isWithin(trustedProxies, address)
 }

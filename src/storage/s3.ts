@@ -17,7 +17,7 @@ import type {
 import { orderedEntries } from './object-store/children.ts'
 import { requireFolder, requirePath } from './path.ts'
 import { type Abilities, NO_ABILITIES, probeAbilities } from './s3/abilities.ts'
-import { AppendedObjects, isRecord, type KnownObject, objectKeyOf, recordKey } from './s3/appended-object.ts'
+import { AppendedObjects, type KnownObject } from './s3/appended-object.ts'
 import { Bucket } from './s3/bucket.ts'
 import { createClient, createSigner } from './s3/client.ts'
 import { copyObject } from './s3/copy.ts'
@@ -27,11 +27,11 @@ import {
   isCutShort,
   isFolderInTheWay,
   isMissing,
-  isNoSuchUpload,
   storageError,
 } from './s3/errors.ts'
 import { PartBuffers } from './s3/part-buffers.ts'
 import { readObject } from './s3/reader.ts'
+import { Removal } from './s3/removal.ts'
 import type { S3Options, S3Settings } from './s3/settings.ts'
 import { type Beginning, S3Writer } from './s3/writer.ts'
 
@@ -57,6 +57,7 @@ export class S3Driver implements StorageDriver {
   readonly #root: string
   readonly #bucket: Bucket
   readonly #objects: AppendedObjects
+  readonly #removal: Removal
   readonly #buffers: PartBuffers
   readonly #signer: S3Client
 
@@ -65,6 +66,7 @@ export class S3Driver implements StorageDriver {
     this.#root = rootOf(settings)
     this.#bucket = new Bucket(client, settings)
     this.#objects = new AppendedObjects(this.#bucket, abilities)
+    this.#removal = new Removal(this.#objects)
     this.#buffers = new PartBuffers(settings.chunksize)
     this.#signer = createSigner(settings)
   }
@@ -178,17 +180,17 @@ export class S3Driver implements StorageDriver {
             )
       const isDone =
         (await this.#asKnown(source, { size, work: copy })) ?? (await copy(await this.#settled(source, size)))
-      if (isDone && !mayStay && source !== target) await this.#removeAll([source])
+      if (isDone && !mayStay && source !== target) await this.#removal.finished([source])
       return isDone
     })
   }
 
   async delete(path: string, { holding }: DeleteOptions = {}): Promise<void> {
     const key = this.#key(path)
-    const work = (): Promise<unknown> =>
+    const work = () =>
       holding === undefined
-        ? Promise.all([this.#deleteObject(key), this.#deleteFolder(`${key}/`)])
-        : this.#removeAll(holding.map((name) => `${key}/${name}`).flatMap((one) => [one, recordKey(one)]))
+        ? this.#removal.all(key)
+        : this.#removal.finished(holding.map((name) => `${key}/${name}`))
     await this.#translated(path, work)
   }
 
@@ -294,39 +296,6 @@ export class S3Driver implements StorageDriver {
     const object = standing.kind === 'assembly' ? await this.#objects.seal(key) : standing
     if (object === undefined || !('etag' in object)) throw new StorageError('PATH_NOT_FOUND', { path: key })
     return object
-  }
-
-  async #deleteObject(key: string): Promise<void> {
-    const [uploadId] = await Promise.all([this.#objects.uploadIdOf(key), this.#bucket.remove(key)])
-    this.#objects.forget(key)
-    if (uploadId === undefined) return
-    await this.#abort(key, uploadId)
-    await this.#bucket.remove(recordKey(key))
-  }
-
-  async #deleteFolder(prefix: string): Promise<void> {
-    for await (const keys of this.#bucket.pages(prefix)) {
-      for (const record of keys.filter(isRecord)) {
-        const key = objectKeyOf(record)
-        const uploadId = await this.#objects.uploadIdOf(key)
-        if (uploadId !== undefined) await this.#abort(key, uploadId)
-      }
-      await this.#removeAll(keys)
-    }
-  }
-
-  /** One that is gone already does no harm. */
-  async #abort(key: string, uploadId: string): Promise<void> {
-    try {
-      await this.#bucket.abortUpload({ key, uploadId })
-    } catch (error) {
-      if (!isMissing(error) && !isNoSuchUpload(error)) throw error
-    }
-  }
-
-  async #removeAll(keys: readonly string[]): Promise<void> {
-    for (const key of keys) this.#objects.forget(key)
-    await this.#bucket.removeAll(keys)
   }
 
   async #translated<Result>(path: string, work: () => Promise<Result>): Promise<Result> {
