@@ -27,9 +27,10 @@ export interface StorageDriver {
    *  unless `durable` is false, the content survives a power cut once the promise is fulfilled. */
   put(path: string, content: Uint8Array, options?: PutOptions): Promise<void>
 
-  /** Opens a file to write at its end; an absent one is made. With `offset` the file must be exactly that long.
-   *  @throws StorageError OFFSET_INVALID; a driver that would have to ask the storage for it may say so only when the
-   *    writer is synced, before anything is written */
+  /** Opens a file to write at its end; an absent one is made. Of several writers that begin with the same bytes at most
+   *  one succeeds, whichever processes they are in; what a writer adds is never mixed with what another one adds.
+   *  @throws StorageError OFFSET_INVALID when the file has another length or version; a driver that would have to ask the
+   *    storage for it may say so only when the writer is synced */
   append(path: string, options?: AppendOptions): Promise<FileWriter>
 
   /** The children of a folder, in byte order of their names; an empty sequence where there is no such folder. However
@@ -38,12 +39,25 @@ export interface StorageDriver {
 
   /** Puts a file in another's place, durably: a reader of `to` sees what stood there before, or the new file whole.
    *  @returns false when a file stands there that need not be replaced: nothing was done
-   *  @throws StorageError PATH_NOT_FOUND; OFFSET_INVALID when the file is not `size` bytes long */
+   *  @throws StorageError PATH_NOT_FOUND; OFFSET_INVALID when the file is another version than `version` */
   move(from: string, to: string, options?: MoveOptions): Promise<boolean>
 
   /** Removes a file, or a folder with all that stands below it. Removing what is not there is no error. The removal
    *  survives a power cut unless `durable` is false. */
   delete(path: string, options?: DeleteOptions): Promise<void>
+
+  /** A state: a small file that is changed by `swapState` alone. Undefined when there is none yet.
+   *  The bytes are those that were last swapped in, by whichever process. */
+  getState(path: string): Promise<State | undefined>
+
+  /** Changes a state durably, if it is still the version that was read (`expected`; undefined: if there is none yet). Of
+   *  several processes that swap the same version one succeeds. `delete` removes a state.
+   *  @returns the new version; undefined when the state is another by now: nothing was done */
+  swapState(
+    path: string,
+    content: Uint8Array,
+    expected: FileVersion | undefined,
+  ): Promise<FileVersion | undefined>
 
   /** Where a client can GET the file by itself, or undefined when it must come through the registry. Costs no trip to the
    *  storage. */
@@ -54,6 +68,15 @@ export interface StorageDriver {
 
   /** Lets go of what the driver holds. Nothing may be asked of it afterwards. */
   close(): Promise<void>
+}
+
+/** Names the bytes of a file that was appended to, or of a state: other bytes have another version, whoever wrote them and
+ *  however many they are. Only the driver that gave it can read it, in this process or another. */
+export type FileVersion = string
+
+export interface State {
+  readonly content: Uint8Array
+  readonly version: FileVersion
 }
 
 export type FileInfo =
@@ -74,6 +97,8 @@ export interface ByteRange {
 
 export interface ReadOptions {
   range?: ByteRange
+  /** Only these bytes; OFFSET_INVALID or PATH_NOT_FOUND when the file is another by now. Absent: whatever it is. */
+  version?: FileVersion | undefined
   signal?: AbortSignal
 }
 
@@ -104,11 +129,10 @@ export interface MoveOptions {
   /** True where the file may stay in its old place as well, because the caller removes that next: where moving is
    *  copying, it saves a trip. Default: false. */
   mayStay?: boolean
-  /** How long the file must be, in bytes; where it is not, nothing is done, whatever stands at the other place. For a
-   *  caller who knows what was written and has not looked whether somebody else wrote since. A driver that knows which
-   *  version of the file it wrote last asks for that, in the same trip; another version then counts as another size,
-   *  once. Absent: whatever it is. */
-  size?: number
+  /** Which version the file must be; if it is another, nothing is done, whatever stands at the other place. What is moved
+   *  is then exactly what the writer that gave the version has written, and no writer can change it any more. Absent:
+   *  whatever it is. */
+  version?: FileVersion | undefined
 }
 
 /** Who is to be sent elsewhere. */
@@ -125,9 +149,11 @@ export interface Leftover {
 }
 
 export interface AppendOptions {
-  /** How long the file must be. A driver that finds another version than it wrote last takes that for another length,
-   *  once. Absent: whatever it is. */
+  /** How long the file must be, in bytes. Absent: whatever it is. */
   offset?: number
+  /** Which version it must be, as the writer before said. Without it nobody vouches for the bytes that are there: another
+   *  process may be writing to the file. Then they are taken over, and that writer fails. */
+  version?: FileVersion | undefined
 }
 
 export interface ListOptions {
@@ -146,6 +172,9 @@ export interface SyncOptions {
 export interface FileWriter {
   /** The file's length in bytes, with what was written so far. */
   readonly size: number
+
+  /** The file as this writer has left it. Known once it was closed without an error. */
+  readonly version: FileVersion | undefined
 
   /** Takes a chunk, which belongs to the writer from then on. Returns a promise when the caller should wait before it
    *  writes more, undefined when it may go on at once. */

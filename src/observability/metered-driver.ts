@@ -3,6 +3,7 @@ import type {
   DeleteOptions,
   Entry,
   FileInfo,
+  FileVersion,
   FileWriter,
   Leftover,
   ListOptions,
@@ -10,6 +11,7 @@ import type {
   PutOptions,
   ReadOptions,
   RedirectedClient,
+  State,
   StorageDriver,
   SyncOptions,
 } from '../core/storage-driver.ts'
@@ -65,6 +67,18 @@ export class MeteredDriver implements StorageDriver {
 
   delete(path: string, options?: DeleteOptions): Promise<void> {
     return this.#timed('Delete', this.#driver.delete(path, options))
+  }
+
+  getState(path: string): Promise<State | undefined> {
+    return this.#timed('GetContent', this.#driver.getState(path))
+  }
+
+  swapState(
+    path: string,
+    content: Uint8Array,
+    expected: FileVersion | undefined,
+  ): Promise<FileVersion | undefined> {
+    return this.#timed('PutContent', this.#driver.swapState(path, content, expected))
   }
 
   redirectUrl(path: string, client?: RedirectedClient): Promise<URL | undefined> {
@@ -133,6 +147,10 @@ class MeteredWriter implements FileWriter {
 
   get size(): number {
     return this.#writer.size
+  }
+
+  get version(): FileVersion | undefined {
+    return this.#writer.version
   }
 
   write(chunk: Uint8Array): Promise<void> | undefined {

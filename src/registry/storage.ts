@@ -4,6 +4,7 @@ import type {
   DeleteOptions,
   Entry,
   FileInfo,
+  FileVersion,
   FileWriter,
   Leftover,
   ListOptions,
@@ -11,6 +12,7 @@ import type {
   PutOptions,
   ReadOptions,
   RedirectedClient,
+  State,
   StorageDriver,
   SyncOptions,
 } from '../core/storage-driver.ts'
@@ -73,6 +75,18 @@ export class Storage implements StorageDriver {
     return this.#driver.delete(path, options).catch(rethrow)
   }
 
+  getState(path: string): Promise<State | undefined> {
+    return this.#driver.getState(path).catch(rethrow)
+  }
+
+  swapState(
+    path: string,
+    content: Uint8Array,
+    expected: FileVersion | undefined,
+  ): Promise<FileVersion | undefined> {
+    return this.#driver.swapState(path, content, expected).catch(rethrow)
+  }
+
   redirectUrl(path: string, client?: RedirectedClient): Promise<URL | undefined> {
     return this.#driver.redirectUrl(path, client).catch(rethrow)
   }
@@ -99,6 +113,10 @@ class StorageWriter implements FileWriter {
 
   get size(): number {
     return this.#writer.size
+  }
+
+  get version(): FileVersion | undefined {
+    return this.#writer.version
   }
 
   write(chunk: Uint8Array): Promise<void> | undefined {

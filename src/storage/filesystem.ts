@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import * as fs from 'node:fs'
+import type * as fs from 'node:fs'
 import { readdir, rename, rmdir, stat, unlink } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { isPathNotFound, StorageError } from '../core/errors.ts'
@@ -8,31 +8,38 @@ import type {
   DeleteOptions,
   Entry,
   FileInfo,
+  FileVersion,
   FileWriter,
   Leftover,
   ListOptions,
   MoveOptions,
   PutOptions,
   ReadOptions,
+  State,
   StorageDriver,
 } from '../core/storage-driver.ts'
 import { BufferPool } from './buffer-pool.ts'
-import { close, fdatasync, fstat, open, readFile, writeFully } from './filesystem/descriptors.ts'
+import { AppendedFiles, partsOf, type StandingFile } from './filesystem/appended-files.ts'
+import { close, fdatasync, open, readFile, writeFully } from './filesystem/descriptors.ts'
 import { isErrno, readError, writeError } from './filesystem/errno.ts'
 import { Folders, MAX_ATTEMPTS } from './filesystem/folders.ts'
 import { childrenAtOnce, orderedChildren } from './filesystem/ordered-children.ts'
+import { partOf, plainName, stateFolderOf } from './filesystem/part-name.ts'
 import { FileContent } from './filesystem/reader.ts'
+import { States } from './filesystem/states.ts'
 import { isTemporary, temporaryFor } from './filesystem/temporary-name.ts'
 import { AppendingWriter } from './filesystem/writer.ts'
 import { isName, requireFolder, requirePath } from './path.ts'
 
 /** Files in a folder of the machine. A file appears by being renamed into place, content first and name second, so
  *  that no reader and no power cut ever sees a part of one; what is appended to is the exception, and its writer says
- *  up to where it is safe. */
+ *  up to where it is safe. Any number of processes may share the folder: see `AppendedFiles` and `States`. */
 export class FilesystemDriver implements StorageDriver {
   readonly name = 'filesystem'
   readonly #root: string
   readonly #folders = new Folders()
+  readonly #appended = new AppendedFiles(this.#folders)
+  readonly #states = new States(this.#folders, writeNew)
   readonly #buffers = new BufferPool()
 
   /** @param options.root made, with the folders above it, when it is first written to */
@@ -56,7 +63,8 @@ export class FilesystemDriver implements StorageDriver {
       if (stats.isFile()) return { kind: 'file', size: stats.size, modifiedAt: stats.mtime }
       if (stats.isDirectory()) return { kind: 'folder' }
     } catch (cause) {
-      throw readError(cause, path)
+      const { size, modifiedAt } = await this.#partOf(file, path, cause)
+      return { kind: 'file', size, modifiedAt }
     }
     throw new StorageError('PATH_NOT_FOUND', { path, message: `neither a file nor a folder: ${path}` })
   }
@@ -68,13 +76,23 @@ export class FilesystemDriver implements StorageDriver {
       // What is no file reads as an empty one, if it can be read at all.
       if (content.length > 0 || (await stat(file)).isFile()) return content
     } catch (cause) {
-      throw readError(cause, path)
+      const { location } = await this.#partOf(file, path, cause)
+      return readFile(location).catch((error) => {
+        throw readError(error, path)
+      })
     }
     throw new StorageError('PATH_NOT_FOUND', { path, message: `not a file: ${path}` })
   }
 
   read(path: string, options: ReadOptions = {}): AsyncIterable<Uint8Array> {
-    return new FileContent({ path, locate: () => this.#locate(path), buffers: this.#buffers }, options)
+    const { version } = options
+    const openPlain = (file: string) =>
+      open(file, 'r').catch(async (cause) => open((await this.#partOf(file, path, cause)).location, 'r'))
+    const openFile = () => {
+      const file = this.#locate(path)
+      return version === undefined ? openPlain(file) : open(partOf(file, version), 'r')
+    }
+    return new FileContent({ path, open: openFile, buffers: this.#buffers }, options)
   }
 
   async put(path: string, content: Uint8Array, { durable = true, after }: PutOptions = {}): Promise<void> {
@@ -87,32 +105,25 @@ export class FilesystemDriver implements StorageDriver {
     }
   }
 
-  async append(path: string, { offset }: AppendOptions = {}): Promise<FileWriter> {
+  async append(path: string, options: AppendOptions = {}): Promise<FileWriter> {
     const file = this.#locate(path)
-    const folder = dirname(file)
     try {
-      const opened =
-        offset === undefined || offset === 0
-          ? await this.#folders.within(folder, () => openSized(file, WRITE_OR_MAKE))
-          : await openSized(file, fs.constants.O_WRONLY)
-      if (offset === undefined || offset === opened.size) {
-        return new AppendingWriter({ ...opened, path, folder }, this.#folders)
-      }
-      await close(opened.fd)
+      return new AppendingWriter(await this.#appended.open(file, path, options), this.#folders)
     } catch (cause) {
-      if (offset === undefined || offset === 0 || !isErrno(cause, 'ENOENT')) throw writeError(cause, path)
+      throw writeError(cause, path)
     }
-    throw new StorageError('OFFSET_INVALID', { path })
   }
 
   async *list(folder: string, { after = '', atOnce = false }: ListOptions = {}): AsyncIterable<Entry> {
     const location = this.#root + requireFolder(folder) || '/'
     const read = atOnce ? childrenAtOnce : orderedChildren
     try {
-      for await (const entry of read(location, { after, isWanted: isName })) {
-        const kind = entry.isSymbolicLink() ? await kindBehind(entry) : kindOf(entry)
-        if (kind === undefined || (kind === 'file' && isTemporary(entry.name))) continue
-        yield { name: entry.name, kind }
+      let last: string | undefined
+      for await (const { name, entry } of read(location, { after, isWanted, nameOf: plainName })) {
+        const kind = await kindOfChild(name, entry)
+        if (kind === undefined || name === last) continue
+        last = name
+        yield { name, kind }
       }
     } catch (cause) {
       const error = cause instanceof StorageError ? cause : readError(cause, folder)
@@ -122,17 +133,17 @@ export class FilesystemDriver implements StorageDriver {
 
   /** Only the folder it comes to is synced. File systems record both halves of a rename as one; and where one does
    *  not, what a power cut can bring back is a second name for the same bytes. */
-  async move(from: string, to: string, { replace = true, size }: MoveOptions = {}): Promise<boolean> {
-    const source = this.#locate(from)
+  async move(from: string, to: string, { replace = true, version }: MoveOptions = {}): Promise<boolean> {
+    const file = this.#locate(from)
     const target = this.#locate(to)
     const folder = dirname(target)
     try {
-      const [isTaken] = await Promise.all([
-        !replace && isFile(target),
-        size !== undefined && this.#requireSize(from, size),
-      ])
-      if (isTaken) return false
-      await this.#folders.within(folder, () => this.#rename(source, { target, from }))
+      if (!replace && (await isFile(target))) {
+        if (version !== undefined) await this.#requireVersion(file, from, version)
+        return false
+      }
+      const source = version === undefined ? file : partOf(file, version)
+      await this.#folders.within(folder, () => this.#rename(source, { target, file, from, version }))
       await Promise.all([this.#folders.sync(folder), this.#folders.settle(folder)])
       return true
     } catch (cause) {
@@ -143,8 +154,30 @@ export class FilesystemDriver implements StorageDriver {
   async delete(path: string, { durable = true }: DeleteOptions = {}): Promise<void> {
     const file = this.#locate(path)
     try {
-      await this.#remove(file)
+      if (!(await this.#remove(file))) await this.#removeKept(file)
       if (durable) await this.#folders.sync(dirname(file))
+    } catch (cause) {
+      throw writeError(cause, path)
+    }
+  }
+
+  async getState(path: string): Promise<State | undefined> {
+    const file = this.#locate(path)
+    try {
+      return await this.#states.get(file)
+    } catch (cause) {
+      throw readError(cause, path)
+    }
+  }
+
+  async swapState(
+    path: string,
+    content: Uint8Array,
+    expected: FileVersion | undefined,
+  ): Promise<FileVersion | undefined> {
+    const file = this.#locate(path)
+    try {
+      return await this.#states.swap(file, content, expected)
     } catch (cause) {
       throw writeError(cause, path)
     }
@@ -188,16 +221,32 @@ export class FilesystemDriver implements StorageDriver {
     if (durable) await Promise.all([settled, this.#folders.sync(folder)])
   }
 
-  /** Node's own `rm` makes twice as many trips to the thread pool, and every upload ends with a folder to remove. */
-  async #remove(path: string): Promise<void> {
+  /** Where the bytes stand of a file that is not there by its plain name.
+   *  @throws StorageError what `cause` says, when it is not there at all */
+  async #partOf(file: string, path: string, cause: unknown): Promise<StandingFile> {
+    const found = isErrno(cause, 'ENOENT') ? await this.#appended.find(file) : undefined
+    if (found === undefined) throw readError(cause, path)
+    return found
+  }
+
+  /** Node's own `rm` makes twice as many trips to the thread pool, and every upload ends with a folder to remove.
+   *  @returns false when there was nothing to remove */
+  async #remove(path: string): Promise<boolean> {
     try {
       await unlink(path)
     } catch (cause) {
-      if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return
+      if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return false
       // Linux says EISDIR of a folder, POSIX and others EPERM.
       if (!isErrno(cause, 'EISDIR', 'EPERM')) throw cause
       await this.#removeFolder(path, cause)
     }
+    return true
+  }
+
+  /** What is kept of a file under other names than its own: a state, or parts. */
+  async #removeKept(file: string): Promise<void> {
+    await this.#remove(stateFolderOf(file))
+    for (const location of await partsOf(file)) await this.#remove(location)
   }
 
   /** Where files are put into the folder while it is emptied, emptying it again could go on for ever: it is first moved
@@ -229,20 +278,28 @@ export class FilesystemDriver implements StorageDriver {
     return aside
   }
 
-  async #requireSize(path: string, size: number): Promise<void> {
-    const info = await this.stat(path)
-    if (info.kind !== 'file') throw new StorageError('PATH_NOT_FOUND', { path })
-    if (info.size !== size) throw new StorageError('OFFSET_INVALID', { path })
+  async #requireVersion(file: string, path: string, version: FileVersion): Promise<void> {
+    if (!(await isFile(partOf(file, version)))) throw await this.#otherVersion(file, path)
   }
 
   /** A rename says ENOENT for either path; which one is missing decides whether to make a folder. */
-  async #rename(source: string, { target, from }: { target: string; from: string }): Promise<void> {
+  async #rename(
+    source: string,
+    { target, file, from, version }: { target: string; file: string; from: string; version?: FileVersion },
+  ): Promise<void> {
     try {
       await rename(source, target)
     } catch (cause) {
-      if (isErrno(cause, 'ENOENT', 'ENOTDIR')) await this.stat(from)
-      throw cause
+      if (!isErrno(cause, 'ENOENT', 'ENOTDIR') || (await isFile(source))) throw cause
+      if (version !== undefined) throw await this.#otherVersion(file, from)
+      const { location } = await this.#partOf(file, from, cause)
+      await this.#rename(location, { target, file, from })
     }
+  }
+
+  async #otherVersion(file: string, path: string): Promise<StorageError> {
+    const code = (await this.#appended.find(file)) === undefined ? 'PATH_NOT_FOUND' : 'OFFSET_INVALID'
+    return new StorageError(code, { path })
   }
 
   async #requireWritable(): Promise<void> {
@@ -264,19 +321,6 @@ export class FilesystemDriver implements StorageDriver {
   }
 }
 
-const WRITE_OR_MAKE = fs.constants.O_WRONLY | fs.constants.O_CREAT
-
-async function openSized(file: string, flags: number): Promise<{ fd: number; size: number }> {
-  const fd = await open(file, flags)
-  try {
-    const { size } = await fstat(fd)
-    return { fd, size }
-  } catch (cause) {
-    await close(fd)
-    throw cause
-  }
-}
-
 async function isFile(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isFile()
@@ -284,6 +328,11 @@ async function isFile(path: string): Promise<boolean> {
     if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return false
     throw cause
   }
+}
+
+/** Makes a file that is durable but for its name. */
+async function writeNew(file: string, content: Uint8Array): Promise<void> {
+  await fillAndClose(await open(file, 'wx'), { content, durable: true })
 }
 
 async function fillAndClose(
@@ -296,6 +345,16 @@ async function fillAndClose(
   } finally {
     await close(fd)
   }
+}
+
+function isWanted(entryName: string): boolean {
+  return isName(entryName) && !isTemporary(entryName)
+}
+
+/** A state is a file to the driver's caller. */
+async function kindOfChild(name: string, entry: fs.Dirent): Promise<Entry['kind'] | undefined> {
+  if (entry.name === stateFolderOf(name)) return 'file'
+  return entry.isSymbolicLink() ? kindBehind(entry) : kindOf(entry)
 }
 
 /** Undefined for what is neither, such as a socket. */

@@ -3,12 +3,14 @@ import type {
   AppendOptions,
   Entry,
   FileInfo,
+  FileVersion,
   FileWriter,
   Leftover,
   ListOptions,
   MoveOptions,
   PutOptions,
   ReadOptions,
+  State,
   StorageDriver,
 } from '../core/storage-driver.ts'
 import { MemoryFile } from './memory/file.ts'
@@ -20,6 +22,7 @@ import { requireFolder, requirePath } from './path.ts'
 export class MemoryDriver implements StorageDriver {
   readonly name = 'inmemory'
   readonly #tree = new MemoryTree()
+  #versions = 0
 
   async stat(path: string): Promise<FileInfo> {
     const node = this.#tree.find(requirePath(path))
@@ -29,12 +32,11 @@ export class MemoryDriver implements StorageDriver {
   }
 
   async get(path: string): Promise<Uint8Array> {
-    const file = this.#require(path)
-    return Buffer.concat([...file.chunks({ start: 0, end: file.size - 1 })])
+    return contentOf(this.#require(path))
   }
 
-  async *read(path: string, { range, signal }: ReadOptions = {}): AsyncIterable<Uint8Array> {
-    const file = this.#require(path)
+  async *read(path: string, { range, signal, version }: ReadOptions = {}): AsyncIterable<Uint8Array> {
+    const file = this.#require(path, version)
     const { start, end } = range ?? { start: 0, end: file.size - 1 }
     if (range !== undefined && !(start >= 0 && start <= end && end < file.size)) {
       throw new StorageError('OFFSET_INVALID', { path })
@@ -48,19 +50,19 @@ export class MemoryDriver implements StorageDriver {
 
   async put(path: string, content: Uint8Array, { after }: PutOptions = {}): Promise<void> {
     await after
-    const file = new MemoryFile()
-    file.append(Buffer.from(content))
-    this.#tree.put(requirePath(path), file)
+    this.#tree.put(requirePath(path), fileOf(content))
   }
 
-  async append(path: string, { offset }: AppendOptions = {}): Promise<FileWriter> {
-    const existing = this.#tree.find(requirePath(path))
-    const size = existing instanceof MemoryFile ? existing.size : 0
-    if (offset !== undefined && offset !== size) throw new StorageError('OFFSET_INVALID', { path })
-    if (existing instanceof MemoryFile) return new MemoryWriter(path, existing)
-    const file = new MemoryFile()
-    this.#tree.put(path, file)
-    return new MemoryWriter(path, file)
+  async append(path: string, { offset, version }: AppendOptions = {}): Promise<FileWriter> {
+    const found = this.#tree.find(requirePath(path))
+    const existing = found instanceof MemoryFile ? found : undefined
+    const isOther = version !== undefined && existing?.version !== version
+    if (isOther || (offset ?? existing?.size ?? 0) !== (existing?.size ?? 0)) {
+      throw new StorageError('OFFSET_INVALID', { path })
+    }
+    const file = existing ?? new MemoryFile()
+    if (existing === undefined) this.#tree.put(path, file)
+    return new MemoryWriter(path, { file, version: this.#newVersion() })
   }
 
   async *list(folder: string, { after = '' }: ListOptions = {}): AsyncIterable<Entry> {
@@ -69,17 +71,37 @@ export class MemoryDriver implements StorageDriver {
     }
   }
 
-  async move(from: string, to: string, { replace = true, size }: MoveOptions = {}): Promise<boolean> {
-    const file = this.#require(from)
-    if (size !== undefined && file.size !== size) throw new StorageError('OFFSET_INVALID', { path: from })
+  async move(from: string, to: string, { replace = true, version }: MoveOptions = {}): Promise<boolean> {
+    const file = this.#require(from, version)
     if (!replace && this.#tree.find(requirePath(to)) instanceof MemoryFile) return false
     this.#tree.put(requirePath(to), file)
+    file.writer = undefined
     if (from !== to) this.#tree.remove(from)
     return true
   }
 
   async delete(path: string): Promise<void> {
     this.#tree.remove(requirePath(path))
+  }
+
+  async getState(path: string): Promise<State | undefined> {
+    const file = this.#tree.find(requirePath(path))
+    return file instanceof MemoryFile
+      ? { content: contentOf(file), version: file.version as FileVersion }
+      : undefined
+  }
+
+  async swapState(
+    path: string,
+    content: Uint8Array,
+    expected: FileVersion | undefined,
+  ): Promise<FileVersion | undefined> {
+    const standing = await this.getState(path)
+    if (standing?.version !== expected) return undefined
+    const file = fileOf(content)
+    file.version = this.#newVersion()
+    this.#tree.put(path, file)
+    return file.version
   }
 
   async redirectUrl(path: string): Promise<undefined> {
@@ -90,46 +112,80 @@ export class MemoryDriver implements StorageDriver {
 
   async close(): Promise<void> {}
 
-  #require(path: string): MemoryFile {
+  #require(path: string, version?: FileVersion): MemoryFile {
     const node = this.#tree.find(requirePath(path))
-    if (node instanceof MemoryFile) return node
-    throw new StorageError('PATH_NOT_FOUND', { path })
+    if (!(node instanceof MemoryFile)) throw new StorageError('PATH_NOT_FOUND', { path })
+    if (version !== undefined && node.version !== version) throw new StorageError('OFFSET_INVALID', { path })
+    return node
   }
+
+  #newVersion(): FileVersion {
+    return String(++this.#versions)
+  }
+}
+
+function fileOf(content: Uint8Array): MemoryFile {
+  const file = new MemoryFile()
+  file.append(Buffer.from(content))
+  return file
+}
+
+function contentOf(file: MemoryFile): Uint8Array {
+  return Buffer.concat([...file.chunks({ start: 0, end: file.size - 1 })])
 }
 
 class MemoryWriter implements FileWriter {
   readonly #path: string
   readonly #file: MemoryFile
+  readonly #version: FileVersion
   #size: number
   #isClosed = false
 
-  constructor(path: string, file: MemoryFile) {
+  constructor(path: string, { file, version }: { file: MemoryFile; version: FileVersion }) {
     this.#path = path
     this.#file = file
+    this.#version = version
     this.#size = file.size
+    file.version = undefined
+    file.writer = this
   }
 
   get size(): number {
     return this.#size
   }
 
+  get version(): FileVersion | undefined {
+    return this.#isClosed && this.#file.version === this.#version ? this.#version : undefined
+  }
+
   write(chunk: Uint8Array): Promise<void> | undefined {
-    if (this.#isClosed) return Promise.reject(this.#closed())
+    if (!this.#mayWrite()) return Promise.reject(this.#refusal())
     this.#file.append(chunk)
     this.#size += chunk.byteLength
     return undefined
   }
 
   async sync(): Promise<void> {
-    if (this.#isClosed) throw this.#closed()
+    if (!this.#mayWrite()) throw this.#refusal()
   }
 
   async close(): Promise<void> {
+    if (this.#isClosed) return
+    const isLost = !this.#mayWrite()
     this.#isClosed = true
+    if (isLost) throw new StorageError('OFFSET_INVALID', { path: this.#path })
+    this.#file.version = this.#version
+    this.#file.writer = undefined
   }
 
-  #closed(): StorageError {
-    return new StorageError('BACKEND_FAILED', { path: this.#path, message: 'the writer is closed' })
+  #mayWrite(): boolean {
+    return !this.#isClosed && this.#file.writer === this
+  }
+
+  #refusal(): StorageError {
+    const path = this.#path
+    if (!this.#isClosed) return new StorageError('OFFSET_INVALID', { path })
+    return new StorageError('BACKEND_FAILED', { path, message: 'the writer is closed' })
   }
 }
 

@@ -6,6 +6,7 @@ import { describePaths } from './storage-driver/paths.ts'
 import { describePutting } from './storage-driver/putting.ts'
 import { describeReading } from './storage-driver/reading.ts'
 import { describeRemoving } from './storage-driver/removing.ts'
+import { describeVersions } from './storage-driver/versions.ts'
 
 /** A driver over an empty place of its own. */
 export interface DriverUnderTest {
@@ -51,5 +52,6 @@ export function describeStorageDriver(
     describeAppending(current)
     describeListing(current, manyChildren)
     describeRemoving(current)
+    describeVersions(current)
   })
 }

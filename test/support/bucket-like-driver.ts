@@ -1,6 +1,7 @@
 import type {
   AppendOptions,
   DeleteOptions,
+  FileVersion,
   FileWriter,
   MoveOptions,
   StorageDriver,
@@ -43,6 +44,7 @@ class LateWriter implements FileWriter {
   readonly #waiting: Uint8Array[] = []
   #size = 0
   #opened: Promise<FileWriter> | undefined
+  #writer: FileWriter | undefined
 
   constructor(open: () => Promise<FileWriter>) {
     this.#open = open
@@ -50,6 +52,10 @@ class LateWriter implements FileWriter {
 
   get size(): number {
     return this.#size
+  }
+
+  get version(): FileVersion | undefined {
+    return this.#writer?.version
   }
 
   write(chunk: Uint8Array): undefined {
@@ -68,6 +74,7 @@ class LateWriter implements FileWriter {
   async #flushed(): Promise<FileWriter> {
     this.#opened ??= this.#open()
     const writer = await this.#opened
+    this.#writer = writer
     for (const chunk of this.#waiting.splice(0)) await writer.write(chunk)
     return writer
   }

@@ -4,6 +4,7 @@ import type {
   DeleteOptions,
   Entry,
   FileInfo,
+  FileVersion,
   FileWriter,
   Leftover,
   ListOptions,
@@ -11,6 +12,7 @@ import type {
   PutOptions,
   ReadOptions,
   RedirectedClient,
+  State,
   StorageDriver,
   SyncOptions,
 } from '../../src/core/storage-driver.ts'
@@ -100,6 +102,20 @@ export class FaultyDriver implements StorageDriver {
     return this.#driver.delete(path, options)
   }
 
+  async getState(path: string): Promise<State | undefined> {
+    this.#enter({ method: 'getState', path })
+    return this.#driver.getState(path)
+  }
+
+  async swapState(
+    path: string,
+    content: Uint8Array,
+    expected: FileVersion | undefined,
+  ): Promise<FileVersion | undefined> {
+    this.#enter({ method: 'swapState', path })
+    return this.#driver.swapState(path, content, expected)
+  }
+
   async redirectUrl(path: string, client?: RedirectedClient): Promise<URL | undefined> {
     this.#enter({ method: 'redirectUrl', path })
     return this.#driver.redirectUrl(path, client)
@@ -135,6 +151,10 @@ class FaultyWriter implements FileWriter {
 
   get size(): number {
     return this.#writer.size
+  }
+
+  get version(): FileVersion | undefined {
+    return this.#writer.version
   }
 
   write(chunk: Uint8Array): Promise<void> | undefined {

@@ -4,7 +4,15 @@ import { opendir, readdir } from 'node:fs/promises'
 export interface ChildrenOptions {
   /** Only names that come behind this one in byte order. */
   readonly after: string
-  readonly isWanted: (name: string) => boolean
+  /** Whether an entry is a child at all. */
+  readonly isWanted: (entryName: string) => boolean
+  /** The name that an entry is to have; several may have the same one. Default: its own. */
+  readonly nameOf?: (entryName: string) => string
+}
+
+export interface Child {
+  readonly name: string
+  readonly entry: Dirent
 }
 
 export interface OrderedChildrenOptions extends ChildrenOptions {
@@ -23,37 +31,41 @@ const READ_AHEAD = 1024
  *  @throws Error of the system, `ENOENT` and `ENOTDIR` where no folder stands */
 export async function* orderedChildren(
   folder: string,
-  { after, isWanted, most = MOST }: OrderedChildrenOptions,
-): AsyncIterable<Dirent> {
+  { after, isWanted, nameOf = itself, most = MOST }: OrderedChildrenOptions,
+): AsyncIterable<Child> {
   let behind = after
   for (;;) {
-    const children = await firstChildren(folder, { after: behind, isWanted, most })
+    const children = await firstChildren(folder, { after: behind, isWanted, nameOf, most })
     // Not `yield*`, which makes three promises of each.
     for (const child of children) yield child
     if (children.length < most) return
-    behind = (children.at(-1) as Dirent).name
+    behind = (children.at(-1) as Child).name
   }
 }
 
 /** The same in one trip to the thread pool instead of four, for whoever can hold them all. */
 export async function* childrenAtOnce(
   folder: string,
-  { after, isWanted }: ChildrenOptions,
-): AsyncIterable<Dirent> {
-  const children = await readdir(folder, { withFileTypes: true })
-  for (const child of inOrder(children.filter(({ name }) => name > after && isWanted(name)))) yield child
+  { after, isWanted, nameOf = itself }: ChildrenOptions,
+): AsyncIterable<Child> {
+  const children: Child[] = []
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const name = nameOf(entry.name)
+    if (name > after && isWanted(entry.name)) children.push({ name, entry })
+  }
+  yield* inOrder(children)
 }
 
 async function firstChildren(
   folder: string,
-  { after, isWanted, most }: Required<OrderedChildrenOptions>,
-): Promise<Dirent[]> {
-  const found: Dirent[] = []
+  { after, isWanted, nameOf, most }: Required<OrderedChildrenOptions>,
+): Promise<Child[]> {
+  const found: Child[] = []
   let last: string | undefined
-  await forEachChild(folder, (child) => {
-    const { name } = child
-    if (name <= after || (last !== undefined && name >= last) || !isWanted(name)) return
-    found.push(child)
+  await forEachChild(folder, (entry) => {
+    const name = nameOf(entry.name)
+    if (name <= after || (last !== undefined && name >= last) || !isWanted(entry.name)) return
+    found.push({ name, entry })
     if (found.length === 2 * most) last = keepFirst(found, most)
   })
   keepFirst(found, most)
@@ -78,11 +90,15 @@ async function forEachChild(folder: string, visit: (child: Dirent) => void): Pro
 }
 
 /** Sorts them and drops what is too many. Returns the last name that is left. */
-function keepFirst(children: Dirent[], most: number): string | undefined {
+function keepFirst(children: Child[], most: number): string | undefined {
   inOrder(children).length = Math.min(children.length, most)
   return children.at(-1)?.name
 }
 
-function inOrder(children: Dirent[]): Dirent[] {
+function inOrder(children: Child[]): Child[] {
   return children.sort((one, other) => (one.name < other.name ? -1 : 1))
+}
+
+function itself(name: string): string {
+  return name
 }

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest'
 import { occupyThreads } from '../../../test/support/occupy-threads.ts'
 import { temporaryFolder } from '../../../test/support/temporary-folder.ts'
 import { BufferPool } from '../buffer-pool.ts'
+import { open } from './descriptors.ts'
 import { FileContent } from './reader.ts'
 
 const MIB = 1024 * 1024
@@ -22,7 +23,7 @@ it('a buffer is given back only when the read into it has ended', async () => {
   const file = `${folder.path}/file`
   await writeFile(file, Buffer.alloc(4 * MIB))
   const buffers = new MarkingPool()
-  const chunks = new FileContent({ path: '/file', locate: () => file, buffers }, {})
+  const chunks = new FileContent({ path: '/file', open: () => open(file, 'r'), buffers }, {})
   const reader = chunks[Symbol.asyncIterator]()
   await reader.next()
   const otherWork = occupyThreads()

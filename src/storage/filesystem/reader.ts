@@ -1,12 +1,12 @@
 import { StorageError } from '../../core/errors.ts'
 import type { ReadOptions } from '../../core/storage-driver.ts'
 import type { BufferPool } from '../buffer-pool.ts'
-import { close, fstat, open, readFully } from './descriptors.ts'
+import { close, fstat, readFully } from './descriptors.ts'
 import { readError } from './errno.ts'
 
 export interface FileToRead {
-  /** Where the operating system finds it; refuses an invalid path. */
-  readonly locate: () => string
+  /** Opens it for reading; refuses an invalid path. */
+  readonly open: () => Promise<number>
   /** What the driver's caller calls it. */
   readonly path: string
   readonly buffers: BufferPool
@@ -93,7 +93,7 @@ class FileIterator implements AsyncIterator<Uint8Array, undefined> {
   async #open(): Promise<void> {
     const { range } = this.#options
     if (range !== undefined && !(range.start >= 0 && range.end >= range.start)) throw this.#outside()
-    this.#fd = await open(this.#source.locate(), 'r')
+    this.#fd = await this.#source.open()
     if (range === undefined) {
       this.#end = await sizeOf(this.#fd, this.#source.path)
     } else {

@@ -1,17 +1,9 @@
 import { StorageError } from '../../core/errors.ts'
-import type { FileWriter, SyncOptions } from '../../core/storage-driver.ts'
-import { close, fdatasync, ftruncate, writeFully } from './descriptors.ts'
+import type { FileVersion, FileWriter, SyncOptions } from '../../core/storage-driver.ts'
+import type { FileToAppend } from './appended-files.ts'
+import { close, fdatasync, fstat, ftruncate, writeFully } from './descriptors.ts'
 import { writeError } from './errno.ts'
 import type { Folders } from './folders.ts'
-
-export interface FileToAppend {
-  readonly fd: number
-  /** What the driver's caller calls it. */
-  readonly path: string
-  /** Where its folder stands in the operating system. */
-  readonly folder: string
-  readonly size: number
-}
 
 const MIB = 1024 * 1024
 /** Chunks that wait are written together, up to this much with one call. */
@@ -43,6 +35,8 @@ export class AppendingWriter implements FileWriter {
   #naming: Promise<void> | undefined
   #discarding: Promise<void> | undefined
   #closing: Promise<void> | undefined
+  #isClosed = false
+  #isAlone = false
   #room: { promise: Promise<void>; settle: () => void } | undefined
   #failure: StorageError | undefined
 
@@ -56,6 +50,10 @@ export class AppendingWriter implements FileWriter {
 
   get size(): number {
     return this.#position + this.#queuedBytes
+  }
+
+  get version(): FileVersion | undefined {
+    return this.#isClosed ? this.#file.version : undefined
   }
 
   write(chunk: Uint8Array): Promise<void> | undefined {
@@ -129,7 +127,11 @@ export class AppendingWriter implements FileWriter {
   async #sync(name: boolean): Promise<void> {
     await this.#backgroundWork()
     this.#throwIfFailed()
-    const outcomes = await Promise.allSettled([fdatasync(this.#file.fd), name ? this.#syncName() : undefined])
+    const outcomes = await Promise.allSettled([
+      fdatasync(this.#file.fd),
+      name ? this.#syncName() : undefined,
+      this.#requireOwn(),
+    ])
     for (const outcome of outcomes) {
       if (outcome.status === 'rejected') this.#fail(outcome.reason)
     }
@@ -147,15 +149,29 @@ export class AppendingWriter implements FileWriter {
     return this.#naming
   }
 
+  /** That the file is still there by its name: nobody has taken it over, and no other stood there before. */
+  async #requireOwn(): Promise<void> {
+    const { fd, path } = this.#file
+    await this.#requireAlone()
+    if ((await fstat(fd)).nlink === 0) throw new StorageError('OFFSET_INVALID', { path })
+  }
+
+  async #requireAlone(): Promise<void> {
+    if (!this.#isAlone) await this.#file.requireAlone?.()
+    this.#isAlone = true
+  }
+
   async #close(): Promise<void> {
     await this.#syncing?.catch(() => undefined)
     await this.#backgroundWork()
     try {
       await close(this.#file.fd)
+      if (this.#failure === undefined) await this.#requireAlone()
     } catch (cause) {
       this.#fail(cause)
     }
     this.#throwIfFailed()
+    this.#isClosed = true
   }
 
   #fail(cause: unknown): void {

@@ -18,6 +18,10 @@ interface Block {
  *  disturbed. */
 export class MemoryFile {
   modifiedAt = new Date()
+  /** Undefined while it is written to. */
+  version: string | undefined
+  /** Who may append to it: the last that began to. */
+  writer: unknown
   readonly #blocks: Block[] = []
   #size = 0
 

@@ -3,6 +3,7 @@ import type {
   DeleteOptions,
   Entry,
   FileInfo,
+  FileVersion,
   FileWriter,
   Leftover,
   ListOptions,
@@ -10,6 +11,7 @@ import type {
   PutOptions,
   ReadOptions,
   RedirectedClient,
+  State,
   StorageDriver,
 } from '../../core/storage-driver.ts'
 
@@ -53,6 +55,18 @@ export class ForwardingDriver implements StorageDriver {
 
   delete(path: string, options?: DeleteOptions): Promise<void> {
     return this.#driver.delete(path, options)
+  }
+
+  getState(path: string): Promise<State | undefined> {
+    return this.#driver.getState(path)
+  }
+
+  swapState(
+    path: string,
+    content: Uint8Array,
+    expected: FileVersion | undefined,
+  ): Promise<FileVersion | undefined> {
+    return this.#driver.swapState(path, content, expected)
   }
 
   redirectUrl(path: string, client?: RedirectedClient): Promise<URL | undefined> {

@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import { StorageError, type StorageErrorCode } from '../../../src/core/errors.ts'
-import type { StorageDriver } from '../../../src/core/storage-driver.ts'
+import type { FileVersion, StorageDriver } from '../../../src/core/storage-driver.ts'
 import { seededRandom } from '../../support/random.ts'
 
 /** Bytes that repeat nowhere, so that a swap or a gap shows, whatever the size of a driver's buffers. */
@@ -35,12 +35,18 @@ export async function filledNamesIn(driver: StorageDriver, folder: string): Prom
   return names
 }
 
-/** Appends the chunks to a file and makes them durable. */
-export async function writeFile(driver: StorageDriver, path: string, chunks: Uint8Array[]): Promise<void> {
+/** Appends the chunks to a file and makes them durable.
+ *  @returns the version of the file then */
+export async function writeFile(
+  driver: StorageDriver,
+  path: string,
+  chunks: Uint8Array[],
+): Promise<FileVersion> {
   const writer = await driver.append(path)
   for (const chunk of chunks) await writer.write(chunk)
   await writer.sync()
   await writer.close()
+  return writer.version as FileVersion
 }
 
 /** True without the tens of megabytes of a printed difference where it is not. */

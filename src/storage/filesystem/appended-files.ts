@@ -1,0 +1,191 @@
+import { constants } from 'node:fs'
+import { readdir, rename, unlink } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
+import { StorageError } from '../../core/errors.ts'
+import type { AppendOptions, FileVersion } from '../../core/storage-driver.ts'
+import { close, fdatasync, fstat, open, readFully, writeFully } from './descriptors.ts'
+import { isErrno } from './errno.ts'
+import type { Folders } from './folders.ts'
+import { newVersion, parsePart, partOf } from './part-name.ts'
+
+/** An open file that its writer alone appends to. */
+export interface FileToAppend {
+  readonly fd: number
+  /** What the driver's caller calls it. */
+  readonly path: string
+  /** Where its folder stands in the operating system. */
+  readonly folder: string
+  readonly size: number
+  readonly version: FileVersion
+  /** Absent where it is known that no other file stands under the plain name. Otherwise this is asked before anything is
+   *  promised.
+   *  @throws StorageError OFFSET_INVALID when one does: then this one is gone */
+  readonly requireAlone?: () => Promise<void>
+}
+
+/** Where the bytes of a file stand: under its plain name, or in a part. */
+export interface StandingFile {
+  readonly location: string
+  readonly size: number
+  readonly modifiedAt: Date
+}
+
+const COPY_BYTES = 1024 * 1024
+
+/** Files that grow, so that any number of processes can share the folder without a lock: a writer owns its file.
+ *
+ *  A writer makes a file of its own, or takes the one that the writer before has left, by renaming it: a rename succeeds for
+ *  one process only, and whoever knows the old version no longer finds it. So no process ever holds a file open for writing
+ *  under a name that another process uses. A file without such a writer, after a crash or from another registry, is copied:
+ *  somebody may still have it open. */
+export class AppendedFiles {
+  readonly #folders: Folders
+
+  constructor(folders: Folders) {
+    this.#folders = folders
+  }
+
+  /** @param file where the operating system would find it by its plain name
+   *  @throws StorageError OFFSET_INVALID; errors of the system */
+  async open(file: string, path: string, { offset, version }: AppendOptions): Promise<FileToAppend> {
+    if (version !== undefined) return this.#goOn(file, path, { offset, version })
+    // A file that begins is mostly not there: that is looked at while it is written.
+    if (offset === 0) return this.#begin(file, path)
+    const standing = await this.find(file)
+    if ((offset ?? standing?.size ?? 0) !== (standing?.size ?? 0)) throw otherFile(path)
+    return standing === undefined ? this.#begin(file, path) : this.#takeOver(file, path, standing)
+  }
+
+  /** The file under its plain name, or else its longest part. */
+  async find(file: string): Promise<StandingFile | undefined> {
+    let longest: StandingFile | undefined
+    for (const location of [file, ...(await partsOf(file))]) {
+      const standing = await fileAt(location)
+      if (standing !== undefined && location === file) return standing
+      if (standing !== undefined && standing.size >= (longest?.size ?? 0)) longest = standing
+    }
+    return longest
+  }
+
+  async #begin(file: string, path: string): Promise<FileToAppend> {
+    const folder = dirname(file)
+    const version = newVersion()
+    const location = partOf(file, version)
+    const fd = await this.#folders.within(folder, () => open(location, MAKE))
+    const refuse = async (cause: unknown) => {
+      if (cause !== OTHER) throw cause
+      await unlink(location)
+      throw otherFile(path)
+    }
+    const requireAlone = () => removeEmpty(file, location).catch(refuse)
+    return { fd, path, folder, size: 0, version, requireAlone }
+  }
+
+  async #goOn(
+    file: string,
+    path: string,
+    { offset, version }: { offset: number | undefined; version: FileVersion },
+  ): Promise<FileToAppend> {
+    const next = newVersion()
+    const location = partOf(file, next)
+    try {
+      await rename(partOf(file, version), location)
+    } catch (cause) {
+      throw isErrno(cause, 'ENOENT', 'ENOTDIR') ? otherFile(path) : cause
+    }
+    const fd = await open(location, constants.O_WRONLY)
+    const { size } = await fstat(fd)
+    if (offset === undefined || offset === size)
+      return { fd, path, folder: dirname(file), size, version: next }
+    await close(fd)
+    throw otherFile(path)
+  }
+
+  /** The copy is durable before what it was made of is removed. That is the moment that decides: a writer that still has it
+   *  open finds its name gone, and whoever finds it gone here has come second. */
+  async #takeOver(file: string, path: string, standing: StandingFile): Promise<FileToAppend> {
+    const folder = dirname(file)
+    const version = newVersion()
+    const location = partOf(file, version)
+    const fd = await open(location, MAKE)
+    try {
+      await copyBytes(standing, fd)
+      await fdatasync(fd)
+      await Promise.all([this.#folders.sync(folder), this.#folders.settle(folder)])
+      await unlink(standing.location)
+    } catch (cause) {
+      await close(fd)
+      await unlink(location).catch(() => undefined)
+      throw isErrno(cause, 'ENOENT') || cause === OTHER ? otherFile(path) : cause
+    }
+    return { fd, path, folder, size: standing.size, version }
+  }
+}
+
+const MAKE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL
+
+/** Thrown inside, where the path is not known. */
+const OTHER = new Error('another file stands there')
+
+function otherFile(path: string): StorageError {
+  return new StorageError('OFFSET_INVALID', { path })
+}
+
+/** Where the parts of a file stand. */
+export async function partsOf(file: string): Promise<string[]> {
+  const [folder, plain] = [dirname(file), basename(file)]
+  try {
+    const names = await readdir(folder)
+    return names.filter((name) => parsePart(name)?.name === plain).map((name) => `${folder}/${name}`)
+  } catch (cause) {
+    if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return []
+    throw cause
+  }
+}
+
+/** Removes what stands there beside the writer's own file, where it is empty: nothing was promised of it.
+ *  @throws OTHER where it is not */
+async function removeEmpty(file: string, own: string): Promise<void> {
+  for (const location of [file, ...(await partsOf(file))]) {
+    const standing = location === own ? undefined : await fileAt(location)
+    if (standing === undefined) continue
+    if (standing.size > 0) throw OTHER
+    await unlink(location).catch(unlessGone)
+  }
+}
+
+function unlessGone(cause: unknown): void {
+  if (!isErrno(cause, 'ENOENT')) throw cause
+}
+
+async function fileAt(location: string): Promise<StandingFile | undefined> {
+  let fd: number
+  try {
+    fd = await open(location, constants.O_RDONLY)
+  } catch (cause) {
+    if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return undefined
+    throw cause
+  }
+  try {
+    const stats = await fstat(fd)
+    return stats.isFile() ? { location, size: stats.size, modifiedAt: stats.mtime } : undefined
+  } finally {
+    await close(fd)
+  }
+}
+
+/** As many bytes as the file had when it was looked at. */
+async function copyBytes({ location, size }: StandingFile, target: number): Promise<void> {
+  const source = await open(location, constants.O_RDONLY)
+  try {
+    const buffer = Buffer.allocUnsafe(Math.min(COPY_BYTES, size))
+    for (let position = 0; position < size; ) {
+      const length = Math.min(buffer.length, size - position)
+      if ((await readFully(source, { buffer, length, position })) < length) throw OTHER
+      await writeFully(target, [buffer.subarray(0, length)], position)
+      position += length
+    }
+  } finally {
+    await close(source)
+  }
+}

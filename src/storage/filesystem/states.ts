@@ -1,0 +1,113 @@
+import { link, readdir, readFile, stat, unlink } from 'node:fs/promises'
+import type { FileVersion, State } from '../../core/storage-driver.ts'
+import { isErrno } from './errno.ts'
+import type { Folders } from './folders.ts'
+import { stateFolderOf } from './part-name.ts'
+import { temporaryFor } from './temporary-name.ts'
+
+/** How long a version that has followers is kept. A process that stood still for longer between reading a state and swapping
+ *  it is told that it came too late. */
+const KEEP_MS = 10 * 60_000
+
+/** Compare-and-swap without a lock, so that no process that ends leaves anything behind that others wait for: a state is a
+ *  folder of numbered files, the highest number counts, and a name can be linked only once.
+ *
+ *  Old numbers are removed in ascending order, and the first never: so a number that follows a standing one was not there
+ *  before. */
+export class States {
+  readonly #folders: Folders
+  readonly #write: (file: string, content: Uint8Array) => Promise<void>
+
+  /** @param write makes a new file durable, whole */
+  constructor(folders: Folders, write: (file: string, content: Uint8Array) => Promise<void>) {
+    this.#folders = folders
+    this.#write = write
+  }
+
+  async get(file: string): Promise<State | undefined> {
+    const folder = stateFolderOf(file)
+    for (;;) {
+      const newest = (await numbersIn(folder)).at(-1)
+      if (newest === undefined) return undefined
+      try {
+        return { content: await readFile(`${folder}/${newest}`), version: String(newest) }
+      } catch (cause) {
+        if (!isErrno(cause, 'ENOENT')) throw cause // otherwise it was removed for a newer one
+      }
+    }
+  }
+
+  async swap(
+    file: string,
+    content: Uint8Array,
+    expected: FileVersion | undefined,
+  ): Promise<FileVersion | undefined> {
+    const folder = stateFolderOf(file)
+    const next = Number(expected ?? 0) + 1
+    const target = `${folder}/${next}`
+    const isLinked = await this.#folders.within(folder, () => this.#link(target, content))
+    if (!isLinked) return undefined
+    if (expected !== undefined && !(await isThere(`${folder}/${expected}`))) {
+      await unlink(target)
+      return undefined
+    }
+    await Promise.all([this.#folders.sync(folder), this.#folders.settle(folder)])
+    await removeOld(folder, next)
+    return String(next)
+  }
+
+  async #link(target: string, content: Uint8Array): Promise<boolean> {
+    const temporary = temporaryFor(target)
+    try {
+      await this.#write(temporary, content)
+      await link(temporary, target)
+      return true
+    } catch (cause) {
+      if (isErrno(cause, 'EEXIST')) return false
+      throw cause
+    } finally {
+      await unlink(temporary).catch(() => undefined)
+    }
+  }
+}
+
+/** In ascending order. */
+async function numbersIn(folder: string): Promise<number[]> {
+  try {
+    const names = await readdir(folder)
+    return names
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number)
+      .sort((one, other) => one - other)
+  } catch (cause) {
+    if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return []
+    throw cause
+  }
+}
+
+async function removeOld(folder: string, newest: number): Promise<void> {
+  for (const number of await numbersIn(folder)) {
+    if (number === 1) continue
+    if (number >= newest - 1 || !(await isOld(`${folder}/${number}`))) return
+    await unlink(`${folder}/${number}`).catch(() => undefined)
+  }
+}
+
+async function isOld(file: string): Promise<boolean> {
+  try {
+    return Date.now() - (await stat(file)).mtimeMs > KEEP_MS
+  } catch (cause) {
+    if (isErrno(cause, 'ENOENT')) return true
+    throw cause
+  }
+}
+
+async function isThere(file: string): Promise<boolean> {
+  try {
+    await stat(file)
+    return true
+  } catch (cause) {
+    if (isErrno(cause, 'ENOENT')) return false
+    throw cause
+  }
+}
