@@ -24,7 +24,7 @@ import { close, fdatasync, open, readFile, writeFully } from './filesystem/descr
 import { isErrno, readError, writeError } from './filesystem/errno.ts'
 import { Folders, MAX_ATTEMPTS } from './filesystem/folders.ts'
 import { childrenAtOnce, orderedChildren } from './filesystem/ordered-children.ts'
-import { partOf, plainName, stateFolderOf } from './filesystem/part-name.ts'
+import { isStateFolder, partOf, plainName, stateFolderOf } from './filesystem/part-name.ts'
 import { FileContent } from './filesystem/reader.ts'
 import { States } from './filesystem/states.ts'
 import { isTemporary, temporaryFor } from './filesystem/temporary-name.ts'
@@ -119,8 +119,8 @@ export class FilesystemDriver implements StorageDriver {
     const read = atOnce ? childrenAtOnce : orderedChildren
     try {
       let last: string | undefined
-      for await (const { name, entry } of read(location, { after, isWanted, nameOf: plainName })) {
-        const kind = await kindOfChild(name, entry)
+      for await (const { name, entry } of read(location, { after, isWanted: isName, nameOf: plainName })) {
+        const kind = await kindOfChild(entry)
         if (kind === undefined || name === last) continue
         last = name
         yield { name, kind }
@@ -347,14 +347,11 @@ async function fillAndClose(
   }
 }
 
-function isWanted(entryName: string): boolean {
-  return isName(entryName) && !isTemporary(entryName)
-}
-
-/** A state is a file to the driver's caller. */
-async function kindOfChild(name: string, entry: fs.Dirent): Promise<Entry['kind'] | undefined> {
-  if (entry.name === stateFolderOf(name)) return 'file'
-  return entry.isSymbolicLink() ? kindBehind(entry) : kindOf(entry)
+/** What an entry is to the driver's caller; undefined where that is nothing. A state is a file. */
+async function kindOfChild(entry: fs.Dirent): Promise<Entry['kind'] | undefined> {
+  if (isStateFolder(entry)) return 'file'
+  const kind = entry.isSymbolicLink() ? await kindBehind(entry) : kindOf(entry)
+  return kind === 'file' && isTemporary(entry.name) ? undefined : kind
 }
 
 /** Undefined for what is neither, such as a socket. */

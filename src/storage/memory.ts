@@ -86,9 +86,8 @@ export class MemoryDriver implements StorageDriver {
 
   async getState(path: string): Promise<State | undefined> {
     const file = this.#tree.find(requirePath(path))
-    return file instanceof MemoryFile
-      ? { content: contentOf(file), version: file.version as FileVersion }
-      : undefined
+    if (!(file instanceof MemoryFile)) return undefined
+    return { content: contentOf(file), version: file.version as FileVersion }
   }
 
   async swapState(
@@ -96,8 +95,8 @@ export class MemoryDriver implements StorageDriver {
     content: Uint8Array,
     expected: FileVersion | undefined,
   ): Promise<FileVersion | undefined> {
-    const standing = await this.getState(path)
-    if (standing?.version !== expected) return undefined
+    const standing = this.#tree.find(requirePath(path))
+    if ((standing instanceof MemoryFile ? standing.version : undefined) !== expected) return undefined
     const file = fileOf(content)
     file.version = this.#newVersion()
     this.#tree.put(path, file)

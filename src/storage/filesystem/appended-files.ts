@@ -73,9 +73,9 @@ export class AppendedFiles {
     const location = partOf(file, version)
     const fd = await this.#folders.within(folder, () => open(location, MAKE))
     const refuse = async (cause: unknown) => {
-      if (cause !== OTHER) throw cause
+      if (cause !== OTHER && !(cause instanceof StorageError)) throw cause
       await unlink(location)
-      throw otherFile(path)
+      throw cause === OTHER ? otherFile(path) : cause
     }
     const requireAlone = () => removeEmpty(file, location).catch(refuse)
     return { fd, path, folder, size: 0, version, requireAlone }
@@ -168,6 +168,7 @@ async function fileAt(location: string): Promise<StandingFile | undefined> {
   }
   try {
     const stats = await fstat(fd)
+    if (stats.isDirectory()) throw new StorageError('PATH_INVALID', { path: location })
     return stats.isFile() ? { location, size: stats.size, modifiedAt: stats.mtime } : undefined
   } finally {
     await close(fd)

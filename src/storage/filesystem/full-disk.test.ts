@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { readdir, stat, writeFile } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { collect, expectStorageError } from '../../../test/contract/storage-driver/support.ts'
 import { type TemporaryFolder, temporaryFolder } from '../../../test/support/temporary-folder.ts'
@@ -91,7 +91,7 @@ describe.skipIf(!mounts)(`on a full disk${reason}`, () => {
     void writer.write(Buffer.alloc(DISK_BYTES + 5))?.catch(() => undefined)
     await expectStorageError(writer.sync(), 'NO_SPACE')
     await expectStorageError(writer.close(), 'NO_SPACE')
-    expect((await stat(`${folder.path}/file`)).size).toBe(0)
+    expect(await driver.stat('/file')).toMatchObject({ size: 0 })
   })
 
   it('a writer that failed and is closed leaves the file to others', async () => {
@@ -115,13 +115,14 @@ describe.skipIf(!mounts)(`on a full disk${reason}`, () => {
     await using larger = await temporaryFolder()
     mountDisk(larger.path, 24 * DISK_BYTES)
     try {
-      const writer = await new FilesystemDriver({ root: larger.path }).append('/file')
+      const onLarger = new FilesystemDriver({ root: larger.path })
+      const writer = await onLarger.append('/file')
       await expectStorageError(
         writeUntilRefused(() => writer.write(Buffer.alloc(DISK_BYTES))),
         'NO_SPACE',
       )
       await expectStorageError(writer.close(), 'NO_SPACE')
-      expect((await stat(`${larger.path}/file`)).size).toBe(0)
+      expect(await onLarger.stat('/file')).toMatchObject({ size: 0 })
     } finally {
       unmountDisk(larger.path)
     }

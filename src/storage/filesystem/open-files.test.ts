@@ -1,9 +1,11 @@
 import { readdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
+import { namesIn } from '../../../test/contract/storage-driver/support.ts'
 import { describeWith } from '../../../test/support/describe-with.ts'
 import { temporaryFolder } from '../../../test/support/temporary-folder.ts'
 import { run } from '../../../test/support/tools.ts'
+import { FilesystemDriver } from '../filesystem.ts'
 
 const program = fileURLToPath(new URL('../../../test/support/open-until-refused.program.ts', import.meta.url))
 
@@ -17,6 +19,7 @@ describeWith(['sh'], 'a process that may open no more files', () => {
       whileFull: { stat: 'done', get: refused, read: refused, put: refused, append: refused, list: refused },
       afterwards: { stat: 'done', get: 'done', read: 'done', put: 'done', append: 'done', list: 'done' },
     })
-    expect(await readdir(`${folder.path}/new`)).toEqual(['append', 'put'])
+    expect(await namesIn(new FilesystemDriver({ root: folder.path }), '/new')).toEqual(['append', 'put'])
+    expect(await readdir(`${folder.path}/new`)).toHaveLength(2)
   })
 })

@@ -4,10 +4,9 @@ import { opendir, readdir } from 'node:fs/promises'
 export interface ChildrenOptions {
   /** Only names that come behind this one in byte order. */
   readonly after: string
-  /** Whether an entry is a child at all. */
-  readonly isWanted: (entryName: string) => boolean
+  readonly isWanted: (name: string) => boolean
   /** The name that an entry is to have; several may have the same one. Default: its own. */
-  readonly nameOf?: (entryName: string) => string
+  readonly nameOf?: (entry: Dirent) => string
 }
 
 export interface Child {
@@ -50,8 +49,8 @@ export async function* childrenAtOnce(
 ): AsyncIterable<Child> {
   const children: Child[] = []
   for (const entry of await readdir(folder, { withFileTypes: true })) {
-    const name = nameOf(entry.name)
-    if (name > after && isWanted(entry.name)) children.push({ name, entry })
+    const name = nameOf(entry)
+    if (name > after && isWanted(name)) children.push({ name, entry })
   }
   yield* inOrder(children)
 }
@@ -63,8 +62,8 @@ async function firstChildren(
   const found: Child[] = []
   let last: string | undefined
   await forEachChild(folder, (entry) => {
-    const name = nameOf(entry.name)
-    if (name <= after || (last !== undefined && name >= last) || !isWanted(entry.name)) return
+    const name = nameOf(entry)
+    if (name <= after || (last !== undefined && name >= last) || !isWanted(name)) return
     found.push({ name, entry })
     if (found.length === 2 * most) last = keepFirst(found, most)
   })
@@ -99,6 +98,6 @@ function inOrder(children: Child[]): Child[] {
   return children.sort((one, other) => (one.name < other.name ? -1 : 1))
 }
 
-function itself(name: string): string {
+function itself({ name }: Dirent): string {
   return name
 }
