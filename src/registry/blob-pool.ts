@@ -1,7 +1,14 @@
-import { type Digest, digestOf } from '../core/digest.ts'
+import { LRUCache } from 'lru-cache'
+import { CANONICAL, type Digest, Digester, digestOf } from '../core/digest.ts'
 import { isPathNotFound, RegistryError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
-import type { ByteRange, ReadOptions, RedirectedClient, StorageDriver } from '../core/storage-driver.ts'
+import type {
+  ByteRange,
+  FileVersion,
+  ReadOptions,
+  RedirectedClient,
+  StorageDriver,
+} from '../core/storage-driver.ts'
 import { blobPath } from './paths.ts'
 import type { SmallContent } from './small-content.ts'
 
@@ -17,6 +24,13 @@ export interface PooledContent {
   readonly size: number
 }
 
+/** A file of an upload whose bytes were hashed. */
+export interface CheckedFile extends PooledContent {
+  readonly version: FileVersion | undefined
+}
+
+const MAX_VERIFIED = 10_000
+
 /** The bytes of every blob and manifest, stored once under their canonical digest and shared by all repositories.
  *  Small content is checked against its digest when it is read, and then kept in memory: it can never be another.
  *  The pool knows nothing of who may see what: that is the links' business. */
@@ -24,6 +38,8 @@ export class BlobPool {
   readonly #storage: StorageDriver
   readonly #small: SmallContent
   readonly #log: Log
+  /** The sizes of blobs whose bytes this process has hashed and put there durably. */
+  readonly #verified = new LRUCache<Digest, number>({ max: MAX_VERIFIED })
 
   constructor({ storage, small, log }: BlobPoolParts) {
     this.#storage = storage
@@ -71,15 +87,29 @@ export class BlobPool {
     this.#small.keep(canonical, content)
   }
 
-  /** Takes a file of checked content over as a blob. An intact one that stands already is left alone, any other is
-   *  replaced: pushing again heals. Of a large one only the size is looked at.
-   *  @throws StorageError OFFSET_INVALID when the file has grown since it was checked; PATH_NOT_FOUND */
-  async adopt(path: string, { canonical, size }: PooledContent): Promise<void> {
+  /** Takes a file of checked content over as a blob. A blob that stands already stays if this process knows its bytes; any
+   *  other is replaced: its size says little, and pushing again heals.
+   *  @param version of the file, whose bytes have the digest
+   *  @throws StorageError OFFSET_INVALID when the file is another by now; PATH_NOT_FOUND */
+  async adopt(path: string, { canonical, size, version }: CheckedFile): Promise<void> {
     if (size === 0) return this.put(canonical, new Uint8Array())
     const place = blobPath(canonical)
-    if (await this.#storage.move(path, place, { size, replace: false, mayStay: true })) return
-    if ((await this.size(canonical)) === size && (await this.#isIntact(canonical, size))) return
-    await this.#storage.move(path, place, { size, mayStay: true })
+    const replace = !this.#verified.has(canonical)
+    const isMoved = await this.#storage.move(path, place, { version, replace, mayStay: true })
+    if (!isMoved && !(await this.#isIntact({ canonical, size })))
+      await this.#storage.move(path, place, { version, mayStay: true })
+    this.#verified.set(canonical, size)
+  }
+
+  /** True when a blob of these bytes stands there. Where this process does not know them, they are read. */
+  async holds({ canonical, size }: PooledContent): Promise<boolean> {
+    if ((await this.size(canonical)) !== size) return false
+    if (this.#verified.get(canonical) === size) return true
+    const digester = new Digester(CANONICAL)
+    for await (const chunk of this.#storage.read(blobPath(canonical))) digester.update(chunk)
+    if (digester.digest() !== canonical) return false
+    this.#verified.set(canonical, size)
+    return true
   }
 
   async #load(canonical: Digest): Promise<Uint8Array | undefined> {
@@ -96,7 +126,8 @@ export class BlobPool {
   }
 
   /** By what stands on storage, whatever is in memory. */
-  async #isIntact(canonical: Digest, size: number): Promise<boolean> {
+  async #isIntact({ canonical, size }: PooledContent): Promise<boolean> {
+    if ((await this.size(canonical)) !== size) return false
     return !this.#small.admits(size) || (await this.#load(canonical)) !== undefined
   }
 

@@ -89,21 +89,22 @@ export class LinkedBlobs implements BlobService {
     // Second, so that whatever a crash leaves is found and purged; nobody knows the id before the owner does.
     if (owner !== undefined) await writeOwner(storage, { paths, owner })
     const facts = {
-      ...{ startedAt, lastWrittenAt: startedAt, size: 0 },
-      ...{ owner: { name: owner }, isOwn: true, hasStart: true },
+      ...{ startedAt, lastWrittenAt: startedAt, size: 0, version: undefined, kept: undefined },
+      ...{ owner: { name: owner }, isOwn: true },
     }
     sessions.begin(id, [algorithm])
     sessions.remember(paths, facts)
-    return new StoredUpload({ id, facts, isRecalled: false }, context)
+    return new StoredUpload({ id, facts, source: 'storage' }, context)
   }
 
   async resume(id: string, { owner, recall = false }: ResumeOptions = {}): Promise<BlobUpload> {
     const remembered = recall ? this.#parts.sessions.recall(this.#parts.paths.upload(id)) : undefined
-    const isRecalled = remembered !== undefined && mayContinue(remembered.owner, owner)
-    const facts = isRecalled ? remembered : await this.#findUpload(id, { withOwner: owner !== undefined })
+    const isRemembered = remembered !== undefined && mayContinue(remembered.owner, owner)
+    const facts = isRemembered ? remembered : await this.#findUpload(id, { withOwner: owner !== undefined })
     if (facts === undefined || !mayContinue(facts.owner, owner))
       throw new RegistryError('BLOB_UPLOAD_UNKNOWN', { detail: { upload: id.slice(0, 64) } })
-    return new StoredUpload({ id, facts, isRecalled }, this.#uploadContext(id))
+    const source = isRemembered ? 'memory' : 'storage'
+    return new StoredUpload({ id, facts, source }, this.#uploadContext(id))
   }
 
   /** Every upload that can be resumed. */
@@ -115,7 +116,7 @@ export class LinkedBlobs implements BlobService {
     })
     for await (const { id, facts } of mapInOrder(folders, { concurrency: LOOK_UP_CONCURRENCY, work })) {
       if (facts !== undefined)
-        yield new StoredUpload({ id, facts, isRecalled: false }, this.#uploadContext(id))
+        yield new StoredUpload({ id, facts, source: 'storage' }, this.#uploadContext(id))
     }
   }
 

@@ -1,7 +1,7 @@
 import type { Descriptor } from '../core/descriptor.ts'
 import { OCTET_STREAM } from '../core/descriptor.ts'
 import type { StoredContent } from '../core/descriptor-cache.ts'
-import { algorithmOf, CANONICAL, type Digest } from '../core/digest.ts'
+import { algorithmOf, CANONICAL, type Digest, type DigestAlgorithm } from '../core/digest.ts'
 import { isPathNotFound, RegistryError, StorageError } from '../core/errors.ts'
 import type { RepositoryName } from '../core/reference.ts'
 import type { BlobUpload, UploadAppendOptions } from '../core/registry.ts'
@@ -26,30 +26,34 @@ export interface UploadContext {
   readonly learn: (digest: Digest, work: () => Promise<StoredContent>) => Promise<StoredContent>
 }
 
+/** How far what is known of an upload can be trusted: this process remembers it; storage said so, and what is kept beside the
+ *  bytes; or the bytes were looked at. */
+export type FactsSource = 'memory' | 'storage' | 'bytes'
+
 export interface UploadState {
   readonly id: string
   readonly facts: UploadFacts
-  /** True where this process remembers the facts: they may not be so any more. */
-  readonly isRecalled: boolean
+  readonly source: FactsSource
 }
 
 /** An upload whose truth is on storage: any process can continue it. The digests of the bytes so far are kept beside
  *  them after every chunk, so that whoever finishes it need not read them again.
  *
- *  What is written to or moved must be as long as is known; where it isn't, nothing was done, and what to do about it is
- *  decided by storage. Nothing is refused or removed on the word of memory. */
+ *  What is written to or moved is always a certain version of the bytes: the one whose digests are known. Where storage has
+ *  another, nothing was done, and it is looked at again, at last at the bytes themselves. Nothing is refused or removed
+ *  on the word of memory. */
 export class StoredUpload implements BlobUpload {
   readonly id: string
   readonly repository: RepositoryName
   #facts: UploadFacts
-  #isRecalled: boolean
+  #source: FactsSource
   readonly #context: UploadContext
 
-  constructor({ id, facts, isRecalled }: UploadState, context: UploadContext) {
+  constructor({ id, facts, source }: UploadState, context: UploadContext) {
     this.id = id
     this.repository = context.repository
     this.#facts = facts
-    this.#isRecalled = isRecalled
+    this.#source = source
     this.#context = context
   }
 
@@ -88,16 +92,31 @@ export class StoredUpload implements BlobUpload {
     })
   }
 
-  /** Does what goes by the facts. Where those were recalled and prove wrong, it is done once more by what storage says:
-   *  so the work must not have changed anything when it says so. */
+  /** Does what goes by the facts. Where these prove wrong, it is done again by what is seen when looking closer: so the work
+   *  must not have changed anything when it says so. */
   async #asKnown<Result>(work: () => Promise<Result>): Promise<Result> {
     try {
       return await work()
     } catch (error) {
-      if (!this.#isRecalled || !contradictsMemory(error)) throw await this.#explained(error)
-      await this.#lookUp()
+      if (!contradicts(error, this.#source)) throw await this.#explained(error)
+      await this.#lookCloser(error)
     }
     return this.#asKnown(work)
+  }
+
+  /** @throws RegistryError BLOB_UPLOAD_UNKNOWN, RANGE_INVALID; the error that was the reason, when the bytes are gone */
+  async #lookCloser(reason: unknown): Promise<void> {
+    const { size } = this.#facts
+    await this.#lookUp()
+    if (this.#source === 'memory') {
+      this.#source = 'storage'
+      return
+    }
+    if (this.size === 0 && isPathNotFound(reason)) throw reason
+    if (this.size !== size) throw outOfStep(reason)
+    // As long as before, and yet not what was kept beside it.
+    this.#facts = { ...this.#facts, version: undefined, kept: undefined }
+    this.#source = 'bytes'
   }
 
   /** @throws RegistryError BLOB_UPLOAD_UNKNOWN */
@@ -108,14 +127,18 @@ export class StoredUpload implements BlobUpload {
     // Somebody else was here: the hash may be that of other bytes.
     this.#context.sessions.end(this.id)
     this.#facts = { ...found, owner: this.#facts.owner }
-    this.#isRecalled = false
   }
 
-  /** Somebody else wrote to the upload since it was looked up: the client is told how far it is by now. */
+  /** Somebody else wrote to the upload since it was looked up: the client is told how far it is by now. What is kept beside
+   *  the bytes is not believed again. */
   async #explained(error: unknown): Promise<unknown> {
     if (!(error instanceof StorageError) || error.code !== 'OFFSET_INVALID') return error
+    const { storage, paths } = this.#context
+    const doubtful = this.#facts.kept?.version
     await this.#lookUp()
-    return new RegistryError('RANGE_INVALID', { message: OUT_OF_STEP, cause: error })
+    if (doubtful !== undefined && this.#facts.kept?.version === doubtful)
+      await storage.delete(paths.digests, { durable: false })
+    return outOfStep(error)
   }
 
   async #append(
@@ -124,16 +147,17 @@ export class StoredUpload implements BlobUpload {
   ): Promise<void> {
     const { storage, paths, sessions } = this.#context
     const writer = await this.#asKnown(() =>
-      storage.append(paths.data, { offset: this.#requireOffset(offset) }),
+      storage.append(paths.data, { offset: this.#requireOffset(offset), version: this.#facts.version }),
     )
-    this.#isRecalled = false
-    const running = this.#digests.runningFrom(writer.size)
+    const running = this.#digests.running()
     try {
       await this.#fill(writer, { source, running, last })
     } catch (error) {
-      throw await this.#explained(error) // where storage looks at the offset only when it writes
+      await this.#keep(running).catch(() => undefined) // the first error is the one to hear of
+      throw await this.#explained(error) // where storage looks at the file only when it writes
     }
-    if (!last && running !== undefined) await keepDigests(storage, paths, running.snapshot())
+    if (!last) await this.#keep(running)
+    this.#source = 'storage'
     if (this.#facts.isOwn) sessions.remember(paths, this.#facts)
   }
 
@@ -145,20 +169,31 @@ export class StoredUpload implements BlobUpload {
       last,
     }: { source: AsyncIterable<Uint8Array>; running: RunningDigests | undefined; last: boolean },
   ): Promise<void> {
-    let isWhole = false
     try {
       await copy(source, { writer, running })
       await writer.sync({ name: !last })
     } finally {
       try {
         await writer.close()
-        isWhole = true
       } finally {
-        this.#facts = { ...this.#facts, size: writer.size, lastWrittenAt: new Date() }
+        const { size, version } = writer
+        this.#facts = { ...this.#facts, size, version, kept: undefined, lastWrittenAt: new Date() }
         // Of bytes that could not be kept the hash knows all the same: it must not stand for others in their place.
-        if (!isWhole || running?.size !== writer.size) this.#context.sessions.end(this.id)
+        if (running?.size === size && version !== undefined) running.version = version
+        else this.#context.sessions.end(this.id)
       }
     }
+  }
+
+  /** Lets whoever goes on with the upload know which bytes they are, and by which digests as far as these are known. */
+  async #keep(running: RunningDigests | undefined): Promise<void> {
+    const { storage, paths } = this.#context
+    const { size, version } = this.#facts
+    if (version === undefined) return
+    const digests = running?.version === version ? running.snapshot().digests : []
+    const kept = { version, size, digests }
+    await keepDigests(storage, paths, kept)
+    this.#facts = { ...this.#facts, kept }
   }
 
   /** The offset the file must have: its size as far as is known. */
@@ -176,8 +211,9 @@ export class StoredUpload implements BlobUpload {
 
   async #finish(digest: Digest): Promise<Descriptor> {
     const { layers, learn } = this.#context
-    if (this.size === 0) await this.#requireSize() // there is nothing to move, which would tell
-    const known = await this.#digests.known(algorithmOf(digest))
+    if (this.size === 0) await this.#requireNoBytes() // there is nothing to move, which would tell
+    const algorithm = algorithmOf(digest)
+    const known = (await this.#digests.known(algorithm)) ?? (await this.#read(algorithm))
     if (!known.digests.includes(digest)) return this.#refuse(digest, known)
     const canonical = requireAlgorithm(known, CANONICAL)
     const { descriptor } = await learn(digest, async () => {
@@ -189,10 +225,27 @@ export class StoredUpload implements BlobUpload {
     return descriptor
   }
 
+  /** The digests of the bytes themselves. */
+  async #read(algorithm: DigestAlgorithm): Promise<KnownDigests> {
+    if (this.size > 0 && this.#facts.version === undefined) await this.#goOnWithBytes()
+    return this.#digests.read(algorithm, this.#facts.version)
+  }
+
+  /** Makes sure that the bytes are what is known, or takes over those that nobody vouches for: as for more of them.
+   *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND */
+  async #goOnWithBytes(): Promise<void> {
+    const { storage, paths } = this.#context
+    const { size, version } = this.#facts
+    const writer = await storage.append(paths.data, { offset: size, version })
+    await writer.close()
+    this.#facts = { ...this.#facts, version: writer.version, kept: undefined }
+  }
+
   async #adopt(content: PooledContent): Promise<void> {
     const { pool, paths } = this.#context
-    const wasAdopted = this.size === 0 && content.size > 0
-    if (!wasAdopted) await pool.adopt(paths.data, content)
+    const { size, version } = this.#facts
+    const wasAdopted = size === 0 && content.size > 0
+    if (!wasAdopted) await pool.adopt(paths.data, { ...content, version })
   }
 
   /** The bytes have another digest than the client says. */
@@ -201,8 +254,8 @@ export class StoredUpload implements BlobUpload {
       message: 'the uploaded bytes have another digest',
       detail: { digest, computed: known.digests, size: known.size },
     })
-    if (this.#isRecalled) throw error // which is not the last word
-    await this.#requireSize()
+    if (this.#source === 'memory') throw error // which is not the last word
+    if (this.size > 0) await this.#goOnWithBytes()
     const finished = known.size === 0 ? await this.#inRepository(digest) : undefined
     await this.#remove()
     // Cut short while it removed the upload, a finish has left a part of it without the bytes.
@@ -210,12 +263,10 @@ export class StoredUpload implements BlobUpload {
     throw error
   }
 
-  /** What was concluded from the bytes holds only while there are no others. */
-  async #requireSize(): Promise<void> {
+  async #requireNoBytes(): Promise<void> {
     const { storage, paths } = this.#context
-    const size = (await dataSoFar(storage, paths))?.size
-    if (size === undefined && this.size > 0) throw new StorageError('PATH_NOT_FOUND', { path: paths.data })
-    if ((size ?? 0) !== this.size) throw new StorageError('OFFSET_INVALID', { path: paths.data })
+    const size = (await dataSoFar(storage, paths))?.size ?? 0
+    if (size > 0) throw new StorageError('OFFSET_INVALID', { path: paths.data })
   }
 
   /** A finish that is repeated, or comes second, finds the bytes gone from the upload and the blob in the repository. */
@@ -259,10 +310,14 @@ async function copy(
   }
 }
 
-const OUT_OF_STEP = 'the upload has another size by now'
+function outOfStep(cause: unknown): RegistryError {
+  return new RegistryError('RANGE_INVALID', { message: 'the upload has other bytes by now', cause })
+}
 
 /** True for what may come of facts that are not so any more. */
-function contradictsMemory(error: unknown): boolean {
+function contradicts(error: unknown, source: FactsSource): boolean {
+  if (source === 'bytes') return false
   if (error instanceof StorageError) return ['OFFSET_INVALID', 'PATH_NOT_FOUND'].includes(error.code)
+  if (source === 'storage') return false
   return error instanceof RegistryError && ['RANGE_INVALID', 'DIGEST_INVALID'].includes(error.code)
 }

@@ -1,22 +1,28 @@
-/** The digests of an upload's bytes so far, in a file beside them, so that whoever finishes it need not read them again.
- *  It is only a shortcut: one that lags behind or makes no sense counts as absent. */
+/** What is kept beside an upload's bytes, so that whoever goes on with it or finishes it, in whatever process, need not read
+ *  them again: their digests, and the version of the file that these are of. It is only a shortcut: where it makes no
+ *  sense, or the storage does not know the version any more, it counts as absent. */
 
 import { algorithmOf, CANONICAL, isDigest } from '../core/digest.ts'
 import { isPathNotFound } from '../core/errors.ts'
-import type { StorageDriver } from '../core/storage-driver.ts'
+import type { FileVersion, StorageDriver } from '../core/storage-driver.ts'
 import type { UploadPaths } from './paths.ts'
 import type { KnownDigests } from './upload-sessions.ts'
 
-export function keepDigests(storage: StorageDriver, paths: UploadPaths, known: KnownDigests): Promise<void> {
-  return storage.put(paths.digests, Buffer.from(JSON.stringify(known)), { durable: false })
+/** No digests at all where nobody has computed them. */
+export interface KeptDigests extends KnownDigests {
+  readonly version: FileVersion
+}
+
+export function keepDigests(storage: StorageDriver, paths: UploadPaths, kept: KeptDigests): Promise<void> {
+  return storage.put(paths.digests, Buffer.from(JSON.stringify(kept)), { durable: false })
 }
 
 export async function keptDigests(
   storage: StorageDriver,
   paths: UploadPaths,
-): Promise<KnownDigests | undefined> {
+): Promise<KeptDigests | undefined> {
   try {
-    return parseKnownDigests(Buffer.from(await storage.get(paths.digests)).toString())
+    return parseKeptDigests(Buffer.from(await storage.get(paths.digests)).toString())
   } catch (error) {
     if (isPathNotFound(error)) return undefined
     throw error
@@ -24,7 +30,7 @@ export async function keptDigests(
 }
 
 /** Undefined for anything that is not what `keepDigests` wrote. */
-function parseKnownDigests(text: string): KnownDigests | undefined {
+function parseKeptDigests(text: string): KeptDigests | undefined {
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -32,9 +38,9 @@ function parseKnownDigests(text: string): KnownDigests | undefined {
     if (error instanceof SyntaxError) return undefined
     throw error
   }
-  const { size, digests } = (value ?? {}) as Partial<KnownDigests>
-  if (!Number.isSafeInteger(size) || !Array.isArray(digests) || !digests.every(isDigest)) return undefined
-  return digests.some((digest) => algorithmOf(digest) === CANONICAL)
-    ? { size: size as number, digests }
-    : undefined
+  const { size, digests, version } = (value ?? {}) as Partial<KeptDigests>
+  if (!Number.isSafeInteger(size) || typeof version !== 'string') return undefined
+  if (!Array.isArray(digests) || !digests.every(isDigest)) return undefined
+  const isKnown = digests.length === 0 || digests.some((digest) => algorithmOf(digest) === CANONICAL)
+  return isKnown ? { size: size as number, digests, version } : undefined
 }

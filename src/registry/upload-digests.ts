@@ -1,7 +1,6 @@
 import { algorithmOf, CANONICAL, type Digest, type DigestAlgorithm } from '../core/digest.ts'
-import type { StorageDriver } from '../core/storage-driver.ts'
+import type { FileVersion, StorageDriver } from '../core/storage-driver.ts'
 import type { BlobPool } from './blob-pool.ts'
-import { keptDigests } from './kept-digests.ts'
 import type { UploadPaths } from './paths.ts'
 import type { UploadFacts } from './upload-facts.ts'
 import { type KnownDigests, RunningDigests, type UploadSessions } from './upload-sessions.ts'
@@ -15,7 +14,7 @@ export interface UploadDigestsParts {
 }
 
 /** The digests of an upload's bytes so far: from the live hash, from what was kept beside the bytes, or from the bytes,
- *  whichever is at hand. */
+ *  whichever is at hand. They are always those of one version of the file. */
 export class UploadDigests {
   readonly #id: string
   readonly #parts: UploadDigestsParts
@@ -25,44 +24,43 @@ export class UploadDigests {
     this.#parts = parts
   }
 
-  /** The live hash that what is written behind `size` bytes goes into; undefined where those are not known. */
-  runningFrom(size: number): RunningDigests | undefined {
-    return this.#live(size) ?? (size === 0 ? this.#parts.sessions.begin(this.#id, []) : undefined)
+  /** The live hash that what is written behind the bytes so far goes into; undefined where theirs is not known. */
+  running(): RunningDigests | undefined {
+    const { facts, sessions } = this.#parts
+    if (facts.size === 0) return sessions.unwritten(this.#id)
+    return facts.version === undefined ? undefined : sessions.running(this.#id, facts.version)
   }
 
-  /** At least the canonical one, and that by the algorithm. They may be those of a blob that the bytes have become. */
-  async known(algorithm: DigestAlgorithm): Promise<KnownDigests> {
-    const { facts, storage, paths } = this.#parts
-    const sufficient = (known: KnownDigests) =>
-      known.digests.some((digest) => algorithmOf(digest) === algorithm)
-    const running = this.#live(facts.size)?.snapshot()
-    if (running !== undefined && sufficient(running)) return running
-    if (!facts.hasStart) return this.#readAgain(algorithm)
-    const kept = await keptDigests(storage, paths)
-    if (kept !== undefined && sufficient(kept)) {
-      if (kept.size === facts.size || (await this.#wasAdopted(kept))) return kept
+  /** At least the canonical one, and that by the algorithm, where they need not be read for it. They may be those of a blob
+   *  that the bytes have become. */
+  async known(algorithm: DigestAlgorithm): Promise<KnownDigests | undefined> {
+    const { kept, size, version } = this.#parts.facts
+    const isKept = kept !== undefined && has(kept, algorithm)
+    if (isKept && size === 0 && (await this.#wasAdopted(kept))) return kept
+    const running = this.running()?.snapshot()
+    if (running?.size === size && has(running, algorithm)) return running
+    return isKept && version !== undefined && kept.version === version ? kept : undefined
+  }
+
+  /** Of the bytes of a version, or of none. */
+  async read(algorithm: DigestAlgorithm, version: FileVersion | undefined): Promise<KnownDigests> {
+    const { storage, paths } = this.#parts
+    const running = new RunningDigests([algorithm])
+    if (version !== undefined) {
+      for await (const chunk of storage.read(paths.data, { version })) running.update(chunk)
     }
-    return this.#readAgain(algorithm)
-  }
-
-  #live(size: number): RunningDigests | undefined {
-    return this.#parts.facts.hasStart ? this.#parts.sessions.running(this.#id, size) : undefined
+    return running.snapshot()
   }
 
   /** True when a finish was cut short after the bytes had become a blob: the repetition only has to link it. */
   async #wasAdopted(kept: KnownDigests): Promise<boolean> {
-    if (this.#parts.facts.size !== 0) return false
-    return (await this.#parts.pool.size(requireAlgorithm(kept, CANONICAL))) === kept.size
+    if (kept.size === 0) return false
+    return this.#parts.pool.holds({ canonical: requireAlgorithm(kept, CANONICAL), size: kept.size })
   }
+}
 
-  async #readAgain(algorithm: DigestAlgorithm): Promise<KnownDigests> {
-    const { facts, storage, paths } = this.#parts
-    const running = new RunningDigests([algorithm])
-    if (facts.size > 0) {
-      for await (const chunk of storage.read(paths.data)) running.update(chunk)
-    }
-    return running.snapshot()
-  }
+function has({ digests }: KnownDigests, algorithm: DigestAlgorithm): boolean {
+  return digests.some((digest) => algorithmOf(digest) === algorithm)
 }
 
 export function requireAlgorithm(known: KnownDigests, algorithm: DigestAlgorithm): Digest {

@@ -1,5 +1,6 @@
 import { isPathNotFound } from '../core/errors.ts'
-import type { StorageDriver } from '../core/storage-driver.ts'
+import type { FileVersion, StorageDriver } from '../core/storage-driver.ts'
+import { type KeptDigests, keptDigests } from './kept-digests.ts'
 import type { UploadPaths } from './paths.ts'
 import { type KnownOwner, readOwner } from './upload-owner.ts'
 
@@ -9,14 +10,15 @@ export interface UploadFacts {
   readonly lastWrittenAt: Date
   /** Of its bytes so far. */
   readonly size: number
+  /** Of the file of its bytes. Undefined where there are none, or nobody vouches for them: a process that ended may have
+   *  left them, or one may be writing. */
+  readonly version: FileVersion | undefined
+  /** What is kept beside the bytes, whether or not they are there. */
+  readonly kept: KeptDigests | undefined
   /** Undefined where it was not looked at. */
   readonly owner: KnownOwner | undefined
-  /** True where this process began it and never had to look it up. Only the registry's own files are in its folder then,
-   *  and nobody but this process can have begun its bytes anew. */
+  /** True where this process began it and never had to look it up: only the registry's own files are in its folder then. */
   readonly isOwn: boolean
-  /** False where nothing says when it was started. It may have been removed, and got bytes again from a process that had
-   *  not heard of it: what is known of as many bytes as it has may be known of others. */
-  readonly hasStart: boolean
 }
 
 /** What storage says of an upload; undefined when there is none. */
@@ -24,20 +26,23 @@ export async function findUpload(
   storage: StorageDriver,
   { paths, withOwner }: { paths: UploadPaths; withOwner: boolean },
 ): Promise<UploadFacts | undefined> {
-  const [startedAt, data, owner] = await Promise.all([
+  const [startedAt, data, kept, owner] = await Promise.all([
     readStartedAt(storage, paths),
     dataSoFar(storage, paths),
+    keptDigests(storage, paths),
     withOwner ? readOwner(storage, paths) : undefined,
   ])
   const first = startedAt ?? data?.modifiedAt
   if (first === undefined) return undefined
+  const size = data?.size ?? 0
   return {
     startedAt: first,
     lastWrittenAt: data?.modifiedAt ?? first,
-    size: data?.size ?? 0,
+    size,
+    version: data !== undefined && kept?.size === size ? kept.version : undefined,
+    kept,
     owner,
     isOwn: false,
-    hasStart: startedAt !== undefined,
   }
 }
 

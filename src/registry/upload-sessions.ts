@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { CANONICAL, type Digest, type DigestAlgorithm, Digester } from '../core/digest.ts'
 import { RegistryError } from '../core/errors.ts'
 import type { Locks } from '../core/locks.ts'
+import type { FileVersion } from '../core/storage-driver.ts'
 import type { UploadPaths } from './paths.ts'
 import type { UploadFacts } from './upload-facts.ts'
 
@@ -9,7 +10,7 @@ import type { UploadFacts } from './upload-facts.ts'
  *  bytes so far. Losing a hash costs a re-read of the bytes at the end, nothing else.
  *
  *  And what this process last knew of those that it began, which saves looking them up. Others may have gone on with an
- *  upload since: whoever goes by it writes and moves only what is as long as it says, and looks when it isn't. */
+ *  upload since: whoever goes by it writes and moves only the version of the bytes that it knows. */
 export class UploadSessions {
   readonly #locks: Locks
   readonly #running = new LRUCache<string, RunningDigests>({ max: MAX_UPLOADS })
@@ -32,16 +33,22 @@ export class UploadSessions {
     }
   }
 
+  /** The hash of an upload that has no bytes yet. */
   begin(uploadId: string, algorithms: readonly DigestAlgorithm[]): RunningDigests {
     const running = new RunningDigests(algorithms)
     this.#running.set(uploadId, running)
     return running
   }
 
-  /** The live digests, when they cover exactly the first `size` bytes. */
-  running(uploadId: string, size: number): RunningDigests | undefined {
+  unwritten(uploadId: string): RunningDigests {
     const running = this.#running.get(uploadId)
-    return running?.size === size ? running : undefined
+    return running?.size === 0 ? running : this.begin(uploadId, [])
+  }
+
+  /** The live digests, when they are of exactly this version of the bytes. */
+  running(uploadId: string, version: FileVersion): RunningDigests | undefined {
+    const running = this.#running.get(uploadId)
+    return running?.version === version ? running : undefined
   }
 
   end(uploadId: string): void {
@@ -67,6 +74,8 @@ const MAX_UPLOADS = 10_000
 /** The digests of the first `size` bytes of an upload: always the canonical one, others where they were asked for. */
 export class RunningDigests {
   size = 0
+  /** Of the file that holds these bytes; undefined while they are being written. */
+  version: FileVersion | undefined
   readonly #digesters: Digester[]
 
   constructor(algorithms: readonly DigestAlgorithm[]) {

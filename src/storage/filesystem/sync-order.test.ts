@@ -101,7 +101,8 @@ describeWith(['strace'], 'before a write is promised to survive a power cut', ()
   /** To a file whose name begins so: what is appended to has its version in its name. */
   function lastWrite(file: string, before: number): SystemCall {
     return lastCall(
-      ({ name, paths, endedAt }) => /write/.test(name) && paths[0]?.startsWith(file) && endedAt < before,
+      ({ name, paths, endedAt }) =>
+        /write/.test(name) && paths[0]?.startsWith(file) === true && endedAt < before,
     )
   }
 
