@@ -46,6 +46,10 @@ export interface StorageDriver {
    *  survives a power cut unless `durable` is false. */
   delete(path: string, options?: DeleteOptions): Promise<void>
 
+  /** Makes a file that was put or moved to its place survive a power cut, whichever process did so: it may not have come to
+   *  that yet, or have ended before. */
+  settle(path: string): Promise<void>
+
   /** A state: a small file that is changed by `swapState` alone. Undefined when there is none yet.
    *  The bytes are those that were last swapped in, by whichever process. */
   getState(path: string): Promise<State | undefined>

@@ -69,6 +69,10 @@ export class MeteredDriver implements StorageDriver {
     return this.#timed('Delete', this.#driver.delete(path, options))
   }
 
+  settle(path: string): Promise<void> {
+    return this.#driver.settle(path)
+  }
+
   getState(path: string): Promise<State | undefined> {
     return this.#timed('GetContent', this.#driver.getState(path))
   }

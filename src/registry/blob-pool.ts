@@ -101,10 +101,12 @@ export class BlobPool {
     this.#verified.set(canonical, size)
   }
 
-  /** True when a blob of these bytes stands there. Where this process does not know them, they are read. */
+  /** True when a blob of these bytes stands there, durably. Where this process does not know them, they are read: another
+   *  one may have put them there just now. */
   async holds({ canonical, size }: PooledContent): Promise<boolean> {
     if ((await this.size(canonical)) !== size) return false
     if (this.#verified.get(canonical) === size) return true
+    await this.#storage.settle(blobPath(canonical))
     const digester = new Digester(CANONICAL)
     for await (const chunk of this.#storage.read(blobPath(canonical))) digester.update(chunk)
     if (digester.digest() !== canonical) return false

@@ -283,6 +283,7 @@ export class StoredUpload implements BlobUpload {
     const { pool, layers } = this.#context
     const canonical = await layers.get(digest)
     const size = canonical && (await pool.size(canonical))
+    if (size !== undefined) await layers.settle(digest)
     return size === undefined ? undefined : { mediaType: OCTET_STREAM, digest, size }
   }
 

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import { ALGORITHMS, algorithmOf, CANONICAL, type Digest, hexOf, isDigest } from '../core/digest.ts'
 import { isPathNotFound } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
@@ -8,15 +9,21 @@ import { JoinedReads } from './joined-reads.ts'
 import { mapInOrder } from './map-in-order.ts'
 import { digestFromFolder } from './paths.ts'
 
+export type LinkStorage = Pick<StorageDriver, 'get' | 'put' | 'settle'>
+
+const MAX_DURABLE = 10_000
+
 /** Link files: small files that hold a digest. They are written exactly and read leniently: a link that a crash of
  *  some other registry left empty or broken counts as absent, and is logged once. */
 export class Links {
-  readonly #storage: Pick<StorageDriver, 'get' | 'put'>
+  readonly #storage: LinkStorage
   readonly #log: Log
   readonly #reported = new Set<string>()
   readonly #joined = new JoinedReads((path) => this.#read(path))
+  /** Links that this process has made durable, or has seen to be. */
+  readonly #durable = new LRUCache<string, true>({ max: MAX_DURABLE })
 
-  constructor(storage: Pick<StorageDriver, 'get' | 'put'>, log: Log) {
+  constructor(storage: LinkStorage, log: Log) {
     this.#storage = storage
     this.#log = log
   }
@@ -26,8 +33,21 @@ export class Links {
     return this.#joined.read(path)
   }
 
-  write(path: string, target: Digest, precedence?: Precedence): Promise<void> {
-    return this.#storage.put(path, Buffer.from(target, 'latin1'), precedence)
+  async write(path: string, target: Digest, precedence?: Precedence): Promise<void> {
+    await this.#storage.put(path, Buffer.from(target, 'latin1'), precedence)
+    this.#durable.set(path, true)
+  }
+
+  /** Makes a link durable that was read: whoever has written it may not have come to that yet. */
+  async settle(path: string): Promise<void> {
+    if (this.#durable.has(path)) return
+    await this.#storage.settle(path)
+    this.#durable.set(path, true)
+  }
+
+  /** To be told of a link that is removed. */
+  forget(path: string): void {
+    this.#durable.delete(path)
   }
 
   async #read(path: string): Promise<Digest | undefined> {
@@ -86,13 +106,18 @@ export class LinkSet {
     await allDone([added, this.#links.write(this.path(name), canonical, { after: added })])
   }
 
+  /** Makes the link durable by which the set has this name, if it has it. */
+  settle(name: Digest): Promise<void> {
+    return this.#links.settle(this.path(name))
+  }
+
   /** Removes every name of the content, the canonical one last, and says which it had. */
   async remove(canonical: Digest): Promise<Digest[]> {
     const aliases: Digest[] = []
     for await (const { name, target } of this.#targets(this.#aliases()))
       if (target === canonical) aliases.push(name)
-    await allDone(aliases.map((name) => this.#storage.delete(this.#member(name))))
-    await this.#storage.delete(this.#member(canonical))
+    await allDone(aliases.map((name) => this.#removeOne(name)))
+    await this.#removeOne(canonical)
     return [...aliases, canonical]
   }
 
@@ -129,6 +154,12 @@ export class LinkSet {
         if (digest !== undefined) yield digest
       }
     }
+  }
+
+  async #removeOne(name: Digest): Promise<void> {
+    this.#links.forget(this.path(name))
+    await this.#storage.delete(this.#member(name))
+    this.#links.forget(this.path(name))
   }
 
   #member(digest: Digest): string {

@@ -27,6 +27,7 @@ export interface ManifestServiceParts {
   readonly repository: RepositoryName
   readonly pool: BlobPool
   readonly blobs: BlobService
+  readonly layers: LinkSet
   readonly revisions: LinkSet
   readonly tags: TagService
   readonly referrers: () => Referrers
@@ -169,10 +170,22 @@ export class LinkedManifests implements ManifestService {
 
   /** Other content of an index, such as the layers of a build cache, may be there as a blob or as a manifest. */
   async #has({ kind, descriptor: { digest } }: ManifestReference): Promise<boolean> {
-    const { blobs } = this.#parts
-    if (kind === 'blob') return blobs.has(digest)
-    if (kind === 'manifest') return this.exists(digest)
-    return (await blobs.has(digest)) || (await this.exists(digest))
+    if (kind === 'blob') return this.#hasBlob(digest)
+    if (kind === 'manifest') return this.#hasManifest(digest)
+    return (await this.#hasBlob(digest)) || (await this.#hasManifest(digest))
+  }
+
+  /** Whoever pushed it may not have been answered yet: then its link need not be durable. */
+  async #hasBlob(digest: Digest): Promise<boolean> {
+    if (!(await this.#parts.blobs.has(digest))) return false
+    await this.#parts.layers.settle(digest)
+    return true
+  }
+
+  async #hasManifest(digest: Digest): Promise<boolean> {
+    if (!(await this.exists(digest))) return false
+    await this.#parts.revisions.settle(digest)
+    return true
   }
 }
 

@@ -69,6 +69,7 @@ export class StoredRepository implements Repository {
       ...shared,
       repository: name,
       blobs: this.blobs,
+      layers,
       revisions,
       tags: this.tags,
       referrers: () => this.#listOfReferrers(),

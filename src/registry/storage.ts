@@ -75,6 +75,10 @@ export class Storage implements StorageDriver {
     return this.#driver.delete(path, options).catch(rethrow)
   }
 
+  settle(path: string): Promise<void> {
+    return this.#driver.settle(path).catch(rethrow)
+  }
+
   getState(path: string): Promise<State | undefined> {
     return this.#driver.getState(path).catch(rethrow)
   }

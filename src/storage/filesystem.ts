@@ -144,7 +144,7 @@ export class FilesystemDriver implements StorageDriver {
       }
       const source = version === undefined ? file : partOf(file, version)
       await this.#folders.within(folder, () => this.#rename(source, { target, file, from, version }))
-      await Promise.all([this.#folders.sync(folder), this.#folders.settle(folder)])
+      await this.#folders.secure(folder)
       return true
     } catch (cause) {
       throw writeError(cause, to)
@@ -156,6 +156,15 @@ export class FilesystemDriver implements StorageDriver {
     try {
       if (!(await this.#remove(file))) await this.#removeKept(file)
       if (durable) await this.#folders.sync(dirname(file))
+    } catch (cause) {
+      throw writeError(cause, path)
+    }
+  }
+
+  async settle(path: string): Promise<void> {
+    const file = this.#locate(path)
+    try {
+      await this.#folders.secure(dirname(file))
     } catch (cause) {
       throw writeError(cause, path)
     }
@@ -208,8 +217,7 @@ export class FilesystemDriver implements StorageDriver {
     const temporary = temporaryFor(file)
     after?.catch(() => undefined) // it may fail before it is waited for
     const fd = await open(temporary, 'wx')
-    const settled = durable ? this.#folders.settle(folder) : undefined
-    settled?.catch(() => undefined)
+    const aboveNew = durable ? this.#folders.syncAboveNew(folder) : undefined
     try {
       await fillAndClose(fd, { content, durable })
       await after
@@ -218,7 +226,7 @@ export class FilesystemDriver implements StorageDriver {
       await unlink(temporary).catch(() => undefined)
       throw cause
     }
-    if (durable) await Promise.all([settled, this.#folders.sync(folder)])
+    if (durable) await this.#folders.secure(folder, aboveNew)
   }
 
   /** Where the bytes stand of a file that is not there by its plain name.
@@ -308,7 +316,7 @@ export class FilesystemDriver implements StorageDriver {
     try {
       await close(await this.#folders.within(root, () => open(probe, 'wx')))
       await unlink(probe)
-      await Promise.all([this.#folders.sync(root), this.#folders.settle(root)])
+      await this.#folders.secure(root)
     } catch (cause) {
       const { code } = writeError(cause, '/')
       const reason = cause instanceof Error ? cause.message : String(cause)

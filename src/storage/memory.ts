@@ -84,6 +84,10 @@ export class MemoryDriver implements StorageDriver {
     this.#tree.remove(requirePath(path))
   }
 
+  async settle(path: string): Promise<void> {
+    requirePath(path)
+  }
+
   async getState(path: string): Promise<State | undefined> {
     const file = this.#tree.find(requirePath(path))
     if (!(file instanceof MemoryFile)) return undefined

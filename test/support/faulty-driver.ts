@@ -102,6 +102,11 @@ export class FaultyDriver implements StorageDriver {
     return this.#driver.delete(path, options)
   }
 
+  async settle(path: string): Promise<void> {
+    this.#enter({ method: 'settle', path })
+    return this.#driver.settle(path)
+  }
+
   async getState(path: string): Promise<State | undefined> {
     this.#enter({ method: 'getState', path })
     return this.#driver.getState(path)

@@ -1,7 +1,7 @@
 import type { Entry, ListOptions, PutOptions, StorageDriver } from '../../core/storage-driver.ts'
 
 /** Small files and the folders they stand in. */
-export type SmallFiles = Pick<StorageDriver, 'get' | 'put' | 'list'>
+export type SmallFiles = Pick<StorageDriver, 'get' | 'put' | 'list' | 'settle'>
 
 /** Storage that may not be written to, with files over it that are kept in memory for as long as the process runs. */
 export class Overlay implements SmallFiles {
@@ -22,6 +22,9 @@ export class Overlay implements SmallFiles {
     this.#files.set(path, content)
     this.#enter(path)
   }
+
+  /** What is in memory goes with the process, and the rest was not put by it. */
+  async settle(): Promise<void> {}
 
   async *list(folder: string, options: ListOptions = {}): AsyncIterable<Entry> {
     const over = this.#childrenOf(folder, options)

@@ -74,7 +74,7 @@ export class AppendedFiles {
     const fd = await this.#folders.within(folder, () => open(location, MAKE))
     const refuse = async (cause: unknown) => {
       if (cause !== OTHER && !(cause instanceof StorageError)) throw cause
-      await unlink(location)
+      await unlink(location).catch(unlessGone) // the other may have removed it, while it was empty
       throw cause === OTHER ? otherFile(path) : cause
     }
     const requireAlone = () => removeEmpty(file, location).catch(refuse)
@@ -111,7 +111,7 @@ export class AppendedFiles {
     try {
       await copyBytes(standing, fd)
       await fdatasync(fd)
-      await Promise.all([this.#folders.sync(folder), this.#folders.settle(folder)])
+      await this.#folders.secure(folder)
       await unlink(standing.location)
     } catch (cause) {
       await close(fd)

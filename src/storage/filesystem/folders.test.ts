@@ -1,5 +1,5 @@
-import { readdir, rm, writeFile } from 'node:fs/promises'
-import { describe, expect, it } from 'vitest'
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { describe, expect, it, vi } from 'vitest'
 import { occupyThreads } from '../../../test/support/occupy-threads.ts'
 import { temporaryFolder } from '../../../test/support/temporary-folder.ts'
 import { Folders } from './folders.ts'
@@ -34,10 +34,10 @@ describe('folders', () => {
     await using folder = await temporaryFolder()
     const folders = new Folders()
     await folders.make(`${folder.path}/made`)
-    await folders.settle(`${folder.path}/made`)
-    const settled = folders.settle(`${folder.path}/made`)
-    expect(await isSyncing(folders, folder.path)).toBe(false)
-    await settled
+    await folders.secure(`${folder.path}/made`)
+    const syncs = vi.spyOn(folders, 'sync')
+    await folders.secure(`${folder.path}/made`)
+    expect(syncs.mock.calls).toEqual([[`${folder.path}/made`]])
   })
 
   it('a folder that is made while the one above it is synced waits for the next sync', async () => {
@@ -48,7 +48,7 @@ describe('folders', () => {
     const otherWork = occupyThreads()
     await made
     let isNextOver = false
-    const settled = folders.settle(`${folder.path}/made`)
+    const settled = folders.secure(`${folder.path}/made`)
     const next = folders.sync(folder.path).then(() => {
       isNextOver = true
     })
@@ -63,7 +63,7 @@ describe('folders', () => {
     const running = folders.sync(folder.path)
     const made = folders.make(`${folder.path}/made`)
     await Promise.all([occupyThreads(), made, running])
-    const settled = folders.settle(`${folder.path}/made`)
+    const settled = folders.secure(`${folder.path}/made`)
     expect(await isSyncing(folders, folder.path)).toBe(true)
     await settled
   })
@@ -75,9 +75,43 @@ describe('folders', () => {
     // Nothing to sync yet, so this is over while the folder is being made.
     await folders.sync(`${folder.path}/above`)
     await made
-    const settled = folders.settle(`${folder.path}/above/made`)
+    const settled = folders.secure(`${folder.path}/above/made`)
     expect(await isSyncing(folders, `${folder.path}/above`)).toBe(true)
     await settled
+  })
+
+  it('a folder that somebody else has made is durable only when the one above it was synced here', async () => {
+    await using folder = await temporaryFolder()
+    const folders = new Folders()
+    await folders.secure(folder.path)
+    await mkdir(`${folder.path}/made`)
+    const syncs = vi.spyOn(folders, 'sync')
+    await folders.secure(`${folder.path}/made`)
+    expect(syncs.mock.calls).toEqual([[`${folder.path}/made`], [folder.path]])
+  })
+
+  it('another folder in the place of a durable one is not durable', async () => {
+    await using folder = await temporaryFolder()
+    const folders = new Folders()
+    await folders.make(`${folder.path}/made`)
+    await folders.secure(`${folder.path}/made`)
+    await rm(`${folder.path}/made`, { recursive: true })
+    await mkdir(`${folder.path}/made`)
+    const syncs = vi.spyOn(folders, 'sync')
+    await folders.secure(`${folder.path}/made`)
+    expect(syncs.mock.calls).toEqual([[`${folder.path}/made`], [folder.path]])
+  })
+
+  it('a folder whose sync above it failed is synced again', async () => {
+    await using folder = await temporaryFolder()
+    const folders = new Folders()
+    await folders.make(`${folder.path}/made`)
+    const failing = vi.spyOn(folders, 'sync').mockRejectedValue(new Error('EIO'))
+    await expect(folders.secure(`${folder.path}/made`)).rejects.toThrow('EIO')
+    failing.mockRestore()
+    const syncs = vi.spyOn(folders, 'sync')
+    await folders.secure(`${folder.path}/made`)
+    expect(syncs.mock.calls).toContainEqual([folder.path])
   })
 
   it('a folder that is gone needs no sync', async () => {
@@ -89,7 +123,7 @@ describe('folders', () => {
     await using folder = await temporaryFolder()
     const folders = new Folders()
     await Promise.all(Array.from({ length: 20 }, (_, index) => folders.make(`${folder.path}/a/b/c/${index}`)))
-    await folders.settle(`${folder.path}/a/b/c/0`)
+    await folders.secure(`${folder.path}/a/b/c/0`)
     expect(await readdir(`${folder.path}/a/b/c`)).toHaveLength(20)
   })
 

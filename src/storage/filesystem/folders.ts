@@ -1,43 +1,54 @@
 import * as fs from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { LRUCache } from 'lru-cache'
 import { close, fsync, open } from './descriptors.ts'
 import { isErrno } from './errno.ts'
 
 /** How often a step is begun again when another request removes the folder under it. */
 export const MAX_ATTEMPTS = 16
 
-interface Change {
-  /** When the last folder in it was made, by the clock that this advances. */
-  at: number
-  /** How many folders are being made at this moment. */
-  underWay: number
-}
+/** How many folders are known to have a durable name. One that is forgotten costs a sync more. */
+const MAX_DURABLE = 20_000
+/** How many folders are known that were made here and have no durable name yet. */
+const MAX_MADE = 20_000
+
+/** Which folder stands under a name: another one that is made there later has another identity. */
+type Identity = string
 
 interface RunningSync {
-  /** What the clock showed when it began: it covers all changes up to then. */
+  /** What the clock showed when it began: it covers all folders that were made up to then. */
   readonly begunAt: number
-  done: Promise<void>
-  next: Promise<void> | undefined
+  done: Promise<Identity | undefined>
+  next: Promise<Identity | undefined> | undefined
 }
 
-/** Makes folders and syncs them. Nothing is remembered of which folders exist; what is remembered is which ones got a
- *  new folder that no sync has covered yet, so that whoever finds that folder standing does not take it for durable.
+/** Makes folders and syncs them.
+ *
+ *  A folder that stands need not be durable: another request or another process may have made it and not synced it yet,
+ *  or ended before it could. So its name counts as durable only when this process has synced the folder above it since it
+ *  saw it standing; that is remembered for this very folder, and not for another one that is made in its place.
  *
  *  A sync serves all who ask while the one before it runs (group commit). */
 export class Folders {
   #clock = 0
-  readonly #changes = new Map<string, Change>()
+  readonly #durable = new LRUCache<string, Identity>({ max: MAX_DURABLE })
+  /** When those were made that are not known to be durable. */
+  readonly #made = new LRUCache<string, number>({ max: MAX_MADE })
   readonly #running = new Map<string, RunningSync>()
 
-  /** Makes a folder and those above it, where they are missing. Not durable until `settle`. */
+  /** Makes a folder and those above it, where they are missing. Not durable until `secure`. */
   async make(folder: string): Promise<void> {
-    const change = this.#beginChange(dirname(folder))
-    try {
-      await this.#makeOne(folder)
-    } finally {
-      change.underWay--
-      change.at = ++this.#clock
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await mkdir(folder)
+        this.#made.set(folder, ++this.#clock)
+        return
+      } catch (cause) {
+        if (isErrno(cause, 'EEXIST')) return
+        if (!isErrno(cause, 'ENOENT') || attempt === MAX_ATTEMPTS) throw cause
+      }
+      await this.make(dirname(folder))
     }
   }
 
@@ -53,8 +64,9 @@ export class Folders {
     }
   }
 
-  /** Makes what happened in the folder until now survive a power cut. */
-  sync(folder: string): Promise<void> {
+  /** Makes what happened in the folder until now survive a power cut, but not the folder's own name.
+   *  @returns which folder it was; undefined when it is gone */
+  sync(folder: string): Promise<Identity | undefined> {
     const running = this.#running.get(folder)
     if (running === undefined) return this.#begin(folder)
     const begin = () => this.#begin(folder)
@@ -62,77 +74,75 @@ export class Folders {
     return running.next
   }
 
-  /** Makes the folder's own name, and those of the folders above it, survive a power cut. */
-  async settle(folder: string): Promise<void> {
-    const syncs: Promise<void>[] = []
-    for (let name = folder; this.#changes.size > 0; ) {
+  /** Makes what happened in the folder until now survive a power cut, with its own name and those of the folders above.
+   *  @param aboveNew what `syncAboveNew` has begun */
+  async secure(folder: string, aboveNew = this.syncAboveNew(folder)): Promise<void> {
+    await this.#secure(folder, aboveNew)
+    await Promise.all(aboveNew.values())
+  }
+
+  /** Begins to sync the folders above those that were made here, side by side and before anything is put into them. */
+  syncAboveNew(folder: string): ReadonlyMap<string, Promise<Identity | undefined>> {
+    const syncs = new Map<string, Promise<Identity | undefined>>()
+    for (let name = folder; this.#made.size > 0; ) {
       const parent = dirname(name)
-      const change = this.#changes.get(parent)
-      if (change !== undefined) syncs.push(this.#syncSince(parent, change))
+      const madeAt = this.#made.get(name)
+      if (madeAt !== undefined) syncs.set(parent, this.#syncSince(parent, madeAt))
       if (parent === name) break
       name = parent
     }
-    await Promise.all(syncs)
+    for (const done of syncs.values()) done.catch(() => undefined) // it is waited for later
+    return syncs
   }
 
-  /** Noted before the folder is made: another request may find it standing before this one hears that it is made. */
-  #beginChange(parent: string): Change {
-    const change = this.#changes.get(parent) ?? { at: 0, underWay: 0 }
-    change.underWay++
-    this.#changes.set(parent, change)
-    return change
+  async #secure(folder: string, aboveNew: ReadonlyMap<string, Promise<Identity | undefined>>): Promise<void> {
+    const madeAt = this.#made.get(folder)
+    const identity = await (aboveNew.get(folder) ?? this.sync(folder))
+    const parent = dirname(folder)
+    if (identity === undefined || parent === folder || this.#durable.get(folder) === identity) return
+    await this.#secure(parent, aboveNew)
+    this.#durable.set(folder, identity)
+    if (this.#made.get(folder) === madeAt) this.#made.delete(folder)
   }
 
-  async #makeOne(folder: string): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await mkdir(folder)
-      } catch (cause) {
-        if (isErrno(cause, 'EEXIST')) return
-        if (!isErrno(cause, 'ENOENT') || attempt === MAX_ATTEMPTS) throw cause
-      }
-      await this.make(dirname(folder))
-    }
-  }
-
-  #syncSince(folder: string, change: Change): Promise<void> {
+  #syncSince(folder: string, madeAt: number): Promise<Identity | undefined> {
     const running = this.#running.get(folder)
-    const covered = running !== undefined && change.underWay === 0 && running.begunAt >= change.at
-    return covered ? running.done : this.sync(folder)
+    return running !== undefined && running.begunAt >= madeAt ? running.done : this.sync(folder)
   }
 
-  #begin(folder: string): Promise<void> {
-    const done = this.#syncNow(folder).finally(() => {
+  #begin(folder: string): Promise<Identity | undefined> {
+    const done = syncFolder(folder).finally(() => {
       if (running.next === undefined) this.#running.delete(folder)
     })
     const running: RunningSync = { begunAt: this.#clock, done, next: undefined }
     this.#running.set(folder, running)
     return done
   }
-
-  async #syncNow(folder: string): Promise<void> {
-    const begunAt = this.#clock
-    await syncFolder(folder)
-    const change = this.#changes.get(folder)
-    if (change?.underWay === 0 && change.at <= begunAt) this.#changes.delete(folder)
-  }
 }
 
 /** A folder that is gone needs no sync: what stood in it was removed later than it was written. File systems that
  *  cannot sync a folder say EINVAL or ENOTSUP, and there is nothing better to be had from them. */
-async function syncFolder(folder: string): Promise<void> {
+async function syncFolder(folder: string): Promise<Identity | undefined> {
   let fd: number
   try {
     fd = await open(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY)
   } catch (cause) {
-    if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return
+    if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return undefined
     throw cause
   }
   try {
     await fsync(fd)
+    return identityOf(fd)
   } catch (cause) {
     if (!isErrno(cause, 'EINVAL', 'ENOTSUP')) throw cause
+    return identityOf(fd)
   } finally {
     await close(fd)
   }
+}
+
+/** Of an open folder, which costs no trip to the disk. A number of an inode alone is given to another folder later. */
+function identityOf(fd: number): Identity {
+  const { ino, birthtimeNs } = fs.fstatSync(fd, { bigint: true })
+  return `${ino}.${birthtimeNs}`
 }

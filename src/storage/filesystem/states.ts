@@ -51,7 +51,7 @@ export class States {
       await unlink(target)
       return undefined
     }
-    await Promise.all([this.#folders.sync(folder), this.#folders.settle(folder)])
+    await this.#folders.secure(folder)
     await removeOld(folder, next)
     return String(next)
   }

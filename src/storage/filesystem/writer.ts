@@ -142,10 +142,7 @@ export class AppendingWriter implements FileWriter {
 
   /** Once is enough: nothing this writer does changes the name again. */
   #syncName(): Promise<void> {
-    const { folder } = this.#file
-    this.#naming ??= Promise.all([this.#folders.sync(folder), this.#folders.settle(folder)]).then(
-      () => undefined,
-    )
+    this.#naming ??= this.#folders.secure(this.#file.folder)
     return this.#naming
   }
 

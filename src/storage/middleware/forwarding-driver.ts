@@ -57,6 +57,10 @@ export class ForwardingDriver implements StorageDriver {
     return this.#driver.delete(path, options)
   }
 
+  settle(path: string): Promise<void> {
+    return this.#driver.settle(path)
+  }
+
   getState(path: string): Promise<State | undefined> {
     return this.#driver.getState(path)
   }

@@ -36,6 +36,7 @@ export function describePaths(current: () => DriverUnderTest, maxNameBytes: numb
       await expectStorageError(driver.put(path, Buffer.from('x')), 'PATH_INVALID')
       await expectStorageError(driver.append(path), 'PATH_INVALID')
       await expectStorageError(driver.delete(path), 'PATH_INVALID')
+      await expectStorageError(driver.settle(path), 'PATH_INVALID')
       await expectStorageError(driver.getState(path), 'PATH_INVALID')
       await expectStorageError(driver.swapState(path, Buffer.from('x'), undefined), 'PATH_INVALID')
       await expectStorageError(driver.redirectUrl(path), 'PATH_INVALID')
