@@ -14,14 +14,15 @@ import type {
   ReferrerQuery,
   SignatureService,
   StoredManifest,
-  TagService,
 } from '../core/registry.ts'
 import { allDone } from './all-done.ts'
 import type { BlobPool } from './blob-pool.ts'
+import type { Deletions, RequireHeld } from './deletions.ts'
 import type { LinkSet } from './links.ts'
 import { mapInOrder } from './map-in-order.ts'
 import { readReferrer } from './referrers/read-referrer.ts'
 import type { Referrers } from './referrers.ts'
+import type { LinkedTags } from './tag-service.ts'
 
 export interface ManifestServiceParts {
   readonly repository: RepositoryName
@@ -29,7 +30,8 @@ export interface ManifestServiceParts {
   readonly blobs: BlobService
   readonly layers: LinkSet
   readonly revisions: LinkSet
-  readonly tags: TagService
+  readonly tags: LinkedTags
+  readonly deletions: Deletions
   readonly referrers: () => Referrers
   readonly signatures: Pick<SignatureService, 'get' | 'put'>
   readonly cache: DescriptorCache
@@ -108,8 +110,13 @@ export class LinkedManifests implements ManifestService {
       await this.#parts.cache.evict(this.#source, [digest])
       throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
     }
-    await this.#untagAll(canonical)
+    await this.#parts.deletions.during((requireHeld) => this.#delete(canonical, requireHeld))
+  }
+
+  async #delete(canonical: Digest, requireHeld: RequireHeld): Promise<void> {
+    await this.#untagAll(canonical, requireHeld)
     const subject = (await readReferrer(this.#parts.pool, { canonical }))?.subject
+    requireHeld()
     const names = await this.#parts.revisions.remove(canonical)
     await this.#parts.cache.evict(this.#source, names)
     if (subject === undefined) return
@@ -141,16 +148,20 @@ export class LinkedManifests implements ManifestService {
     await referrers.added(referrer, payload)
   }
 
-  async #untagAll(canonical: Digest): Promise<void> {
+  async #untagAll(canonical: Digest, requireHeld: RequireHeld): Promise<void> {
     const { tags } = this.#parts
+    const untag = (some: readonly Tag[]) => {
+      requireHeld()
+      return allDone(some.map((tag) => tags.untagFrom(tag, canonical)))
+    }
     let some: Tag[] = []
     for await (const tag of tags.lookup(canonical)) {
       some.push(tag)
       if (some.length < UNTAG_CONCURRENCY) continue
-      await allDone(some.map((one) => tags.untag(one)))
+      await untag(some)
       some = []
     }
-    await allDone(some.map((one) => tags.untag(one)))
+    await untag(some)
   }
 
   async #requireReferences(manifest: Manifest): Promise<void> {

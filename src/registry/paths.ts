@@ -16,6 +16,7 @@ import { isRepositoryName, type RepositoryName, type Tag } from '../core/referen
  *     │   │   ├── current/link                        what the tag names
  *     │   │   ├── current/name                        Entrepot's own: its digest by another algorithm
  *     │   │   └── index/<alg>/<hex>/link              everything it ever named
+ *     │   ├── deletions                               Entrepot's own: a state; whether manifests are being deleted
  *     │   └── referrers                               Entrepot's own
  *     │       ├── backfill                            how far the manifests from before were looked at
  *     │       └── <alg>/<hex of a subject>
@@ -24,8 +25,8 @@ import { isRepositoryName, type RepositoryName, type Tag } from '../core/referen
  *     └── _uploads/<uuid>
  *         ├── data                                    the bytes so far
  *         ├── startedat                               RFC 3339, UTC, whole seconds
- *         ├── owner                                   Entrepot's own: whoever may go on with it
- *         └── digests                                 Entrepot's own: the digests of the bytes so far
+ *         ├── owner                                   Entrepot's own: who may go on with it
+ *         └── digests                                 Entrepot's own: which bytes those are, and their digests
  * ```
  *
  * A link's content is the canonical digest of the blob it stands for, without a newline.
@@ -64,6 +65,7 @@ export class RepositoryPaths {
   readonly uploads: string
   readonly referrers: string
   readonly backfill: string
+  readonly deletions: string
 
   constructor(name: RepositoryName) {
     this.root = `${REPOSITORIES}/${name}`
@@ -74,6 +76,7 @@ export class RepositoryPaths {
     this.uploads = `${this.root}/_uploads`
     this.referrers = `${this.manifests}/referrers`
     this.backfill = `${this.referrers}/backfill`
+    this.deletions = `${this.manifests}/deletions`
   }
 
   subject(digest: Digest): SubjectPaths {

@@ -7,6 +7,7 @@ import type { StorageDriver } from '../core/storage-driver.ts'
 import type { BlobPool } from './blob-pool.ts'
 import { type BlobServiceParts, LinkedBlobs } from './blob-service.ts'
 import { REPOSITORY_MARKS } from './catalog.ts'
+import { Deletions } from './deletions.ts'
 import { KnownSignatures } from './known-signatures.ts'
 import { LinkSet, type Links } from './links.ts'
 import { LinkedManifests } from './manifest-service.ts'
@@ -62,7 +63,9 @@ export class StoredRepository implements Repository {
     const layers = new LinkSet(paths.layers, shared)
     const revisions = new LinkSet(paths.revisions, shared)
     this.name = name
-    this.tags = new LinkedTags({ ...shared, repository: name, paths, revisions, names: shared.tagNames })
+    const deletions = new Deletions({ storage: shared.storage, path: paths.deletions })
+    const names = shared.tagNames
+    this.tags = new LinkedTags({ ...shared, repository: name, paths, revisions, names, deletions })
     this.#linkedSignatures = new LinkedSignatures({ ...shared, paths, revisions })
     this.blobs = new LinkedBlobs({ ...shared, repository: name, paths, layers })
     this.manifests = new LinkedManifests({
@@ -72,6 +75,7 @@ export class StoredRepository implements Repository {
       layers,
       revisions,
       tags: this.tags,
+      deletions,
       referrers: () => this.#listOfReferrers(),
       signatures: this.#linkedSignatures,
     })

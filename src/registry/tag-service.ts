@@ -5,6 +5,7 @@ import { isTag, type RepositoryName, type Tag } from '../core/reference.ts'
 import type { Page, TagService } from '../core/registry.ts'
 import type { StorageDriver } from '../core/storage-driver.ts'
 import { allDone } from './all-done.ts'
+import type { Deletions } from './deletions.ts'
 import { LinkSet, type Links } from './links.ts'
 import { mapInOrder } from './map-in-order.ts'
 import type { RepositoryPaths } from './paths.ts'
@@ -17,6 +18,7 @@ export interface TagServiceParts {
   readonly links: Links
   readonly revisions: LinkSet
   readonly names: TagNames
+  readonly deletions: Deletions
 }
 
 /** How many tags are looked at side by side while they are listed. */
@@ -43,27 +45,33 @@ export class LinkedTags implements TagService {
     return name
   }
 
+  /** The tag is acknowledged once no deletion has been under way while it was written, or has left it alone. */
   async tag(tag: Tag, { digest }: Descriptor): Promise<void> {
-    const paths = this.#parts.paths.tag(tag)
-    const canonical = algorithmOf(digest) === CANONICAL ? digest : await this.#parts.revisions.get(digest)
+    const { revisions, deletions, names } = this.#parts
+    const canonical = algorithmOf(digest) === CANONICAL ? digest : await revisions.get(digest)
     if (canonical === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
-    const indexed = this.#index(tag).add(canonical)
-    if (digest !== canonical) {
-      await allDone([
-        indexed,
-        this.#parts.storage.put(paths.currentName, Buffer.from(digest), { after: indexed }),
-      ])
+    for (let isThere = false; !isThere; ) {
+      const { mark } = deletions
+      await this.#write(tag, { canonical, name: digest })
+      if (!(await deletions.hasDeletedSince(mark))) break
+      if ((await revisions.get(canonical)) === undefined) {
+        await deletions.during(() => this.#takeBack(tag, canonical))
+        throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
+      }
+      isThere = (await this.#current(tag)) !== undefined
     }
-    await allDone([indexed, this.#parts.links.write(paths.current, canonical, { after: indexed })])
-    this.#parts.names.forget(this.#content(tag, canonical))
+    names.forget(this.#content(tag, canonical))
   }
 
   async untag(tag: Tag): Promise<void> {
     if ((await this.#current(tag)) === undefined)
       throw new RegistryError('MANIFEST_UNKNOWN', { detail: { tag } })
-    const paths = this.#parts.paths.tag(tag)
-    await this.#parts.storage.delete(paths.current)
-    await this.#parts.storage.delete(paths.folder, { durable: false })
+    await this.#remove(tag)
+  }
+
+  /** Removes a tag if it still names the manifest. */
+  async untagFrom(tag: Tag, canonical: Digest): Promise<void> {
+    if ((await this.#current(tag)) === canonical) await this.#remove(tag)
   }
 
   async *all(page: Page = {}): AsyncIterable<Tag> {
@@ -76,6 +84,29 @@ export class LinkedTags implements TagService {
 
   history(tag: Tag): AsyncIterable<Digest> {
     return this.#index(tag).all()
+  }
+
+  async #write(tag: Tag, { canonical, name }: { canonical: Digest; name: Digest }): Promise<void> {
+    const paths = this.#parts.paths.tag(tag)
+    const indexed = this.#index(tag).add(canonical)
+    if (name !== canonical) {
+      await allDone([
+        indexed,
+        this.#parts.storage.put(paths.currentName, Buffer.from(name), { after: indexed }),
+      ])
+    }
+    await allDone([indexed, this.#parts.links.write(paths.current, canonical, { after: indexed })])
+  }
+
+  async #remove(tag: Tag): Promise<void> {
+    const paths = this.#parts.paths.tag(tag)
+    await this.#parts.storage.delete(paths.current)
+    await this.#parts.storage.delete(paths.folder, { durable: false })
+  }
+
+  /** Another process may have pushed the manifest again since. */
+  async #takeBack(tag: Tag, canonical: Digest): Promise<void> {
+    if ((await this.#parts.revisions.get(canonical)) === undefined) await this.untagFrom(tag, canonical)
   }
 
   #entries(page: Page): AsyncIterable<{ tag: Tag; digest: Digest | undefined }> {

@@ -1,4 +1,5 @@
 import { algorithmOf, CANONICAL, type Digest, type DigestAlgorithm } from '../core/digest.ts'
+import { StorageError } from '../core/errors.ts'
 import type { FileVersion, StorageDriver } from '../core/storage-driver.ts'
 import type { BlobPool } from './blob-pool.ts'
 import type { UploadPaths } from './paths.ts'
@@ -42,13 +43,15 @@ export class UploadDigests {
     return isKept && version !== undefined && kept.version === version ? kept : undefined
   }
 
-  /** Of the bytes of a version, or of none. */
+  /** Of the bytes of a version, or of none.
+   *  @throws StorageError OFFSET_INVALID when there are not as many as are known of */
   async read(algorithm: DigestAlgorithm, version: FileVersion | undefined): Promise<KnownDigests> {
-    const { storage, paths } = this.#parts
+    const { storage, paths, facts } = this.#parts
     const running = new RunningDigests([algorithm])
     if (version !== undefined) {
       for await (const chunk of storage.read(paths.data, { version })) running.update(chunk)
     }
+    if (running.size !== facts.size) throw new StorageError('OFFSET_INVALID', { path: paths.data })
     return running.snapshot()
   }
 

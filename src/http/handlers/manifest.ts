@@ -1,9 +1,11 @@
+import type { Descriptor } from '../../core/descriptor.ts'
 import { type Digest, digestOf } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
+import type { Manifest } from '../../core/manifest/manifest.ts'
 import { MAX_MANIFEST_BYTES, parseManifest } from '../../core/manifest/parse.ts'
 import { MediaType } from '../../core/media-type.ts'
 import { parseReference, parseTag, type Tag } from '../../core/reference.ts'
-import type { StoredManifest } from '../../core/registry.ts'
+import type { Repository, StoredManifest } from '../../core/registry.ts'
 import { accepts } from '../accept.ts'
 import { readBody } from '../body.ts'
 import type { Exchange } from '../exchange.ts'
@@ -81,8 +83,7 @@ export async function putManifest(exchange: Exchange): Promise<Reply> {
   const manifest = parseManifest(payload, exchange.request.headers['content-type'] ?? '')
   if (!exchange.may('push')) await requireThere(exchange, digest ?? digestOf(manifest.payload))
   requireAgreement(manifest, { name: repository.name, tags })
-  const stored = await repository.manifests.put(manifest, digest)
-  for (const tag of tags) await repository.tags.tag(tag, stored)
+  const stored = await store(repository, manifest, { digest, tags })
   return emptyReply(201, {
     location: exchange.location(`/v2/${repository.name}/manifests/${stored.digest}`),
     'docker-content-digest': stored.digest,
@@ -90,6 +91,27 @@ export async function putManifest(exchange: Exchange): Promise<Reply> {
     ...(manifest.subject && { 'oci-subject': manifest.subject.digest }),
   })
 }
+
+/** Where the manifest is deleted before all its tags stand, it is pushed once more: as if the deletion had come first. */
+async function store(
+  { manifests, tags: service }: Repository,
+  manifest: Manifest,
+  { digest, tags }: { digest: Digest | undefined; tags: readonly Tag[] },
+): Promise<Descriptor> {
+  for (let attempt = 1; ; attempt++) {
+    const stored = await manifests.put(manifest, digest)
+    try {
+      for (const tag of tags) await service.tag(tag, stored)
+      return stored
+    } catch (error) {
+      const isDeleted = error instanceof RegistryError && error.code === 'MANIFEST_UNKNOWN'
+      if (!isDeleted) throw error
+      if (attempt === MAX_ATTEMPTS) throw new RegistryError('UNAVAILABLE', { cause: error })
+    }
+  }
+}
+
+const MAX_ATTEMPTS = 5
 
 /** Whoever may only set tags may set them to what is there. */
 async function requireThere({ repository }: Exchange, digest: Digest): Promise<void> {

@@ -133,13 +133,13 @@ export async function tagsOf(repository: Repository, after?: string): Promise<Ta
   return collectAll(repository.tags.all({ after }))
 }
 
-/** Every file below a folder of the driver: its path and its text. */
+/** Every file below a folder of the driver: its path and its text; but for what is kept of deletions. */
 export async function filesIn(driver: StorageDriver, folder = ROOT): Promise<Record<string, string>> {
   const files: Record<string, string> = {}
   for (const { name, kind } of await collectAll(driver.list(folder))) {
     const path = `${folder}/${name}`
     if (kind === 'folder') Object.assign(files, await filesIn(driver, path))
-    else files[path] = Buffer.from(await driver.get(path)).toString()
+    else if (name !== 'deletions') files[path] = Buffer.from(await driver.get(path)).toString()
   }
   return files
 }
