@@ -7,6 +7,7 @@ import { describeLayout } from './registry/layout.ts'
 import { describeLeftovers } from './registry/leftovers.ts'
 import { describeManifests } from './registry/manifests.ts'
 import { describeOwnership } from './registry/ownership.ts'
+import { describeRaces } from './registry/races.ts'
 import { describeReferrerSummaries } from './registry/referrer-summaries.ts'
 import { describeReferrers } from './registry/referrers.ts'
 import { describeReferrersFromBefore } from './registry/referrers-from-before.ts'
@@ -44,5 +45,6 @@ export function describeRegistry(name: string, open: () => Promise<DriverUnderTe
     describeReferrerSummaries(current)
     describeLeftovers(current)
     describeLayout(current)
+    describeRaces(current)
   })
 }
