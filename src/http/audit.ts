@@ -13,7 +13,7 @@ export interface Auditing {
 export function auditWhenDone(context: Context, { audit, settings }: Auditing): void {
   // Asked now: a connection that is gone has no address.
   const address = clientAddress(context.request, settings.trustedProxies)
-  context.response.once('close', () => {
+  context.whenClosed(() => {
     if (context.wanted !== undefined) audit.record(entryOf(context, { wanted: context.wanted, address }))
   })
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { Identity } from '../core/access-controller.ts'
+import type { Log } from '../core/log.ts'
 import type { Exchange } from './exchange.ts'
 import type { ObservedRequest } from './observed-request.ts'
 import type { Operation, Route } from './routes.ts'
@@ -23,11 +24,35 @@ export class Context {
   observed: ObservedRequest | undefined = undefined
   /** The headers of the answer. */
   answered: OutgoingHttpHeaders = NO_HEADERS
+  readonly #log: Log
+  #closing: (() => void)[] | undefined
 
-  constructor(request: IncomingMessage, response: ServerResponse) {
+  constructor(request: IncomingMessage, response: ServerResponse, log: Log) {
     this.request = request
     this.response = response
     this.id = requestId(request)
+    this.#log = log
+  }
+
+  /** Calls when the answer has gone out, or its connection. What fails then ends nothing else. */
+  whenClosed(task: () => void): void {
+    if (this.#closing !== undefined) {
+      this.#closing.push(task)
+      return
+    }
+    const tasks = [task]
+    this.#closing = tasks
+    this.response.once('close', () => this.#close(tasks))
+  }
+
+  #close(tasks: readonly (() => void)[]): void {
+    for (const task of tasks) {
+      try {
+        task()
+      } catch (error) {
+        this.#log.error({ requestId: this.id, err: error }, 'a request could not be accounted for')
+      }
+    }
   }
 }
 

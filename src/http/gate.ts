@@ -91,6 +91,7 @@ export interface Challenged {
 function isAdmitted(identity: Identity, { access, repository }: Wanted, canLogIn: () => boolean): boolean {
   switch (access) {
     case 'open':
+    case 'probe':
       return true
     case 'login':
       // Clients learn here that they have to log in; those that get a 200 never send what they have.

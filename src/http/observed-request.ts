@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { RequestObserver } from '../core/request-observer.ts'
+import type { Context } from './context.ts'
 import type { WholeReply } from './reply.ts'
 
 /** What is told to an observer of a request, gathered on its way. Made when the request begins; the end of the answer
@@ -12,14 +13,15 @@ export class ObservedRequest {
   #responseBytes = 0
 
   constructor(
-    { request, response }: { request: IncomingMessage; response: ServerResponse },
+    context: Pick<Context, 'request' | 'response' | 'whenClosed'>,
     { observer, resource }: { observer: RequestObserver; resource: string },
   ) {
+    const { request, response } = context
     this.#request = request
     this.#response = response
     this.#bytesReadBefore = isChunked(request) ? request.socket.bytesRead : 0
     observer.begun(resource)
-    response.once('close', () => this.#end(observer, resource))
+    context.whenClosed(() => this.#end(observer, resource))
   }
 
   /** The answer is at hand and goes out at once. */
