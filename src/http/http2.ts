@@ -15,6 +15,8 @@ import type { HttpLimits } from './settings.ts'
 export class Http2Request extends Http2ServerRequest {
   /** When something of the exchange has last gone in or out, by `performance.now()`. */
   movedAt = performance.now()
+  /** How many bytes of its body were read. */
+  bodyBytes = 0
 
   constructor(...[stream, headers, ...rest]: ConstructorParameters<typeof Http2ServerRequest>) {
     headers.host ??= headers[':authority']
@@ -30,6 +32,7 @@ export class Http2Request extends Http2ServerRequest {
   override async *iterator(options?: { destroyOnReturn?: boolean }): AsyncGenerator<Buffer> {
     for await (const chunk of super.iterator(options) as AsyncIterable<Buffer>) {
       this.movedAt = performance.now()
+      this.bodyBytes += chunk.length
       yield chunk
     }
     if (this.aborted || this.stream.destroyed) throw new Error('the stream was closed before its end')

@@ -9,9 +9,10 @@ import type { Log } from '../core/log.ts'
 import type { Registry } from '../core/registry.ts'
 import type { RequestObserver } from '../core/request-observer.ts'
 import type { TokenIssuer } from '../core/token-issuer.ts'
-import { auditWhenDone } from './audit.ts'
+import { AccessLog } from './access-log.ts'
+import { Audit } from './audit.ts'
 import { awaitsContinue, discardBody, hasBody } from './body.ts'
-import { Context, pathWithoutQuery, type WantedOperation } from './context.ts'
+import { Context, type ContextFollower, pathWithoutQuery, type WantedOperation } from './context.ts'
 import { errorReply, unforeseen } from './errors.ts'
 import { Exchange, type ExchangeParts } from './exchange.ts'
 import { Gate } from './gate.ts'
@@ -50,9 +51,12 @@ export class HttpServer {
   readonly #floor: ProgressFloor
   readonly #parts: ExchangeParts
   readonly #gate: Gate
-  readonly #audit: AuditLog | undefined
+  readonly #accessLog: AccessLog | undefined
+  readonly #audit: Audit | undefined
+  /** What is told of each request that has ended. */
+  readonly #watchers: ((context: Context) => void)[] = []
   readonly #commonHeaders: OutgoingHttpHeaders
-  readonly #running = new Set<Promise<void>>()
+  readonly #running = new Map<Context, Promise<void>>()
   #draining = false
 
   constructor(options: HttpServerOptions) {
@@ -67,7 +71,11 @@ export class HttpServer {
     })
     this.#parts = { registry, settings, floor: this.#floor, issuer }
     this.#gate = new Gate(access, settings)
-    this.#audit = audit
+    this.#accessLog = settings.accessLog ? new AccessLog(log) : undefined
+    this.#audit = audit && new Audit(audit, settings)
+    if (this.#accessLog !== undefined) this.#watchers.push(this.#accessLog.end)
+    if (this.#audit !== undefined) this.#watchers.push(this.#audit.end)
+    if (observer !== undefined) this.#watchers.push((context) => context.observed?.end(context))
     this.#commonHeaders = {
       ...settings.extraHeaders,
       'docker-distribution-api-version': 'registry/2.0',
@@ -101,6 +109,8 @@ export class HttpServer {
     await closed
     clearTimeout(cutOff)
     await this.#settle()
+    // Of what has not come to its end, this is all that will ever be known.
+    for (const context of this.#running.keys()) context.workEnds()
     this.#floor.close()
   }
 
@@ -108,7 +118,7 @@ export class HttpServer {
   async #settle(): Promise<void> {
     const patience = new AbortController()
     const limit = delay(SETTLE_MS, undefined, { signal: patience.signal }).catch(() => {})
-    await Promise.race([Promise.all(this.#running), limit])
+    await Promise.race([Promise.all(this.#running.values()), limit])
     patience.abort()
   }
 
@@ -122,9 +132,9 @@ export class HttpServer {
   /** What goes wrong on the way from a request to its answer ends here, in `#serve` or with the listener: as an answer, or
    *  as the end of this exchange alone. */
   #begin(request: IncomingMessage, response: ServerResponse): void {
-    const context = new Context(request, response, this.#log)
+    const context = new Context(request, response)
     try {
-      this.#account(context)
+      this.#watch(context)
       // At once where it can be: most answers are gone before the next request is looked at and cost no promise.
       const reply = this.#dispatch(context)
       if (isAtHand(reply)) this.#send(reply, context)
@@ -134,22 +144,45 @@ export class HttpServer {
     }
   }
 
-  #account(context: Context): void {
-    if (this.#settings.accessLog) this.#logWhenDone(context)
-    if (this.#audit !== undefined) auditWhenDone(context, { audit: this.#audit, settings: this.#settings })
+  #watch(context: Context): void {
+    if (this.#watchers.length === 0) return
+    context.follow(this.#follower)
+    this.#accessLog?.begin(context)
+    this.#audit?.begin(context)
+  }
+
+  /** The one place from which those who watch are told of a request, once its work and its answer have ended. */
+  readonly #follower: ContextFollower = {
+    closed: () => {
+      // Its head may have gone out before the draining began, with a promise that the connection goes on.
+      if (this.#draining) this.#listener.closeIdleConnections()
+    },
+    ended: (context) => {
+      for (const tell of this.#watchers) this.#tell(tell, context)
+    },
+  }
+
+  /** What fails here ends nothing else. */
+  #tell(tell: (context: Context) => void, context: Context): void {
+    try {
+      tell(context)
+    } catch (error) {
+      this.#log.error({ requestId: context.id, err: error }, 'a request could not be accounted for')
+    }
   }
 
   #sendLater(reply: Reply | Promise<Reply>, context: Context): void {
-    const work = this.#serve(reply, context).finally(() => this.#running.delete(work))
-    this.#running.add(work)
+    context.workBegins()
+    const work = this.#serve(reply, context).finally(() => {
+      this.#running.delete(context)
+      context.workEnds()
+    })
+    this.#running.set(context, work)
+    context.follow(this.#follower)
     const { socket } = context.request
     // Of the response, not of the server: between requests keepAliveTimeout must be able to end the connection.
     const stallMs = this.#settings.limits.stallSeconds * 1000
     context.response.setTimeout(stallMs, () => this.#floor.endIfWaiting(socket))
-    // Its head may have gone out before the draining began, with a promise that the connection goes on.
-    context.whenClosed(() => {
-      if (this.#draining) this.#listener.closeIdleConnections()
-    })
   }
 
   /** Never rejected. */
@@ -171,7 +204,7 @@ export class HttpServer {
       throw new RegistryError('PATH_UNKNOWN')
     }
     if (this.#observer !== undefined && route.resource !== 'root') {
-      context.observed = new ObservedRequest(context, { observer: this.#observer, resource: route.resource })
+      context.observed = new ObservedRequest(request, { observer: this.#observer, resource: route.resource })
     }
     if (request.headers.expect !== undefined) awaitsContinue(request)
     if (request.method === 'OPTIONS') return preflightReply(route.resource, this.#settings)
@@ -193,7 +226,8 @@ export class HttpServer {
 
   #admit(identity: Identity, wanted: WantedOperation, context: Context): Reply | Promise<Reply> {
     context.identity = identity
-    this.#gate.admit(identity, { access: wanted.operation.access, repository: wanted.route.repository })
+    const { route, operation } = wanted
+    this.#gate.admit(identity, { access: operation.access, repository: route.repository }, context.request)
     return this.#handle(identity, wanted, context)
   }
 
@@ -220,7 +254,7 @@ export class HttpServer {
       this.#log.error({ requestId: id, err: failure }, 'an answer could not be sent')
     }
     // The client must notice, so the connection ends before the promised length.
-    response.destroy()
+    context.breakOff()
   }
 
   #errorReply(error: unknown, context: Context): WholeReply {
@@ -256,30 +290,12 @@ export class HttpServer {
   /** The reply's own and those that every answer carries. */
   #headers(reply: Reply, context: Context): OutgoingHttpHeaders {
     const { request, id } = context
-    context.answered = reply.headers
+    // A whole answer is what came of the work, even if it can't be sent; one that is read on its way can still fail.
+    if (context.answer === undefined || !isWhole(context.answer)) context.answer = reply
     const headers: OutgoingHttpHeaders = { ...this.#commonHeaders, ...reply.headers, 'x-request-id': id }
     if (!request.complete && hasBody(request)) discardRest(request, headers)
     if (this.#draining) headers.connection = 'close'
     return headers
-  }
-
-  #logWhenDone(context: Context): void {
-    const { request, response, id } = context
-    const startedAt = performance.now()
-    const { remoteAddress } = request.socket
-    context.whenClosed(() => {
-      const fields = {
-        requestId: id,
-        remoteAddress,
-        method: request.method,
-        path: pathWithoutQuery(request),
-        status: response.statusCode,
-        bytes: context.answered['content-length'],
-        milliseconds: Math.round((performance.now() - startedAt) * 10) / 10,
-        userAgent: request.headers['user-agent'],
-      }
-      this.#log.info(fields, response.writableFinished ? 'response completed' : 'response broken off')
-    })
   }
 }
 

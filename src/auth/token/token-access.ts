@@ -6,10 +6,10 @@ import type {
   Credentials,
   Identity,
 } from '../../core/access-controller.ts'
+import { splitAuthorization } from '../../core/authorization-header.ts'
 import type { Log } from '../../core/log.ts'
 import { TOKEN_PATH } from '../../core/token-issuer.ts'
 import { WatchedFile } from '../../lib/watched-file.ts'
-import { splitAuthorization } from '../basic.ts'
 import { bearerChallenge } from '../challenge.ts'
 import { type Proven, RememberedCredentials } from '../remembered.ts'
 import { ALL_RIGHTS, ListedRights, NO_RIGHTS } from '../rights.ts'
