@@ -1,5 +1,5 @@
+import type { Login } from '../core/authorization-header.ts'
 import { RegistryError } from '../core/errors.ts'
-import type { Login } from './basic.ts'
 import type { FailedLogins } from './failed-logins.ts'
 import type { Htpasswd } from './passwords/htpasswd.ts'
 import { type Rights, RobotRights, type RuleBook, RuleRights } from './rights.ts'

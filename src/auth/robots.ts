@@ -1,6 +1,6 @@
 import type { Log } from '../core/log.ts'
+import { WatchedFile } from '../lib/watched-file.ts'
 import { hasExpired, isSecretOf, parseRobots, ROBOT_PREFIX, type Robot } from './robots-file.ts'
-import { WatchedFile } from './watched-file.ts'
 
 export interface RobotsOptions {
   readonly path: string

@@ -8,11 +8,11 @@ import {
   repositoryMatcher,
   type Subject,
 } from '../auth/rules.ts'
-import { textOf } from '../auth/write-file.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { ACTIONS, type Action } from '../core/access-controller.ts'
 import { parseRepositoryName } from '../core/reference.ts'
+import { textOf } from '../lib/atomic-write.ts'
 import { parseCommand } from './parse-command.ts'
 import { UsageError } from './usage-error.ts'
 

@@ -1,7 +1,7 @@
 import { hashPassword, MAX_PASSWORD_BYTES } from '../auth/passwords/bcrypt.ts'
 import { parsePasswordFile, STANDARD_COST, withPassword } from '../auth/passwords/htpasswd-file.ts'
 import { ROBOT_PREFIX } from '../auth/robots-file.ts'
-import { replaceFile, textOf } from '../auth/write-file.ts'
+import { updateFile } from '../lib/atomic-write.ts'
 import { parseCommand } from './parse-command.ts'
 import { readPassword } from './password.ts'
 import { UsageError } from './usage-error.ts'
@@ -23,8 +23,8 @@ export async function htpasswd(args: readonly string[]): Promise<void> {
   checkUser(user)
   const password = await readPassword()
   checkPassword(password)
-  const text = withPassword(await textOf(path), { user, hash: await hashPassword(password, STANDARD_COST) })
-  await replaceFile(path, text)
+  const hash = await hashPassword(password, STANDARD_COST)
+  const text = await updateFile(path, (before) => withPassword(before, { user, hash }))
   for (const { line, message } of parsePasswordFile(text).problems) {
     process.stderr.write(`warning: ${path}, line ${line}: ${message}\n`)
   }

@@ -8,10 +8,10 @@ import {
   ROBOT_PREFIX,
   type Robot,
 } from '../auth/robots-file.ts'
-import { replaceFile, textOf } from '../auth/write-file.ts'
 import { loadConfig } from '../config/load.ts'
 import { parseDuration } from '../config/units.ts'
 import { ACTIONS, type Action } from '../core/access-controller.ts'
+import { textOf, updateFile } from '../lib/atomic-write.ts'
 import { parseCommand } from './parse-command.ts'
 import { UsageError } from './usage-error.ts'
 
@@ -87,9 +87,6 @@ async function create(
   }
   const actions = action.flatMap((words) => words.split(',')).map(parseAction)
   const expiresAt = parseExpiry(expires, new Date())
-  const robots = parseRobots(await textOf(path))
-  if (robots.some((one) => one.name === name))
-    throw new Error(`there is a robot ${name} already; revoke it first`)
   const secret = newSecret()
   const made: Robot = {
     name,
@@ -99,7 +96,12 @@ async function create(
     createdAt: new Date().toISOString(),
     ...(expiresAt === undefined ? {} : { expiresAt: expiresAt.toISOString() }),
   }
-  await replaceFile(path, formatRobots([...robots, made]))
+  await updateFile(path, (text) => {
+    const robots = parseRobots(text)
+    if (robots.some((one) => one.name === name))
+      throw new Error(`there is a robot ${name} already; revoke it first`)
+    return formatRobots([...robots, made])
+  })
   process.stderr.write('The secret is shown this once:\n')
   process.stdout.write(
     `name    ${ROBOT_PREFIX}${name}\nsecret  ${secret}\nexpires ${made.expiresAt ?? 'never'}\n`,
@@ -107,10 +109,12 @@ async function create(
 }
 
 async function revoke({ name, path }: Named): Promise<void> {
-  const robots = parseRobots(await textOf(path))
-  const kept = robots.filter((one) => one.name !== name)
-  if (kept.length === robots.length) throw new Error(`there is no robot ${name}`)
-  await replaceFile(path, formatRobots(kept))
+  await updateFile(path, (text) => {
+    const robots = parseRobots(text)
+    const kept = robots.filter((one) => one.name !== name)
+    if (kept.length === robots.length) throw new Error(`there is no robot ${name}`)
+    return formatRobots(kept)
+  })
   process.stderr.write(`${ROBOT_PREFIX}${name} is revoked\n`)
 }
 

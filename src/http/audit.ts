@@ -1,48 +1,76 @@
-import type { AuditEntry, AuditLog } from '../core/audit-log.ts'
+import type { AuditEntry, AuditLog, AuditOutcome } from '../core/audit-log.ts'
+import { claimedUser } from '../core/authorization-header.ts'
 import { isDigest } from '../core/digest.ts'
+import { printable } from '../lib/printable.ts'
 import { clientAddress } from './client-address.ts'
 import type { Context, WantedOperation } from './context.ts'
 import type { HttpSettings } from './settings.ts'
 
-export interface Auditing {
-  readonly audit: AuditLog
-  readonly settings: HttpSettings
-}
+/** Writes down what came of each request that has ended; one that no operation is for has no place in the log. */
+export class Audit {
+  readonly #log: AuditLog
+  readonly #settings: HttpSettings
 
-/** Writes down what came of a request once it is answered; one that no operation is for has no place in the log. */
-export function auditWhenDone(context: Context, { audit, settings }: Auditing): void {
-  // Asked now: a connection that is gone has no address.
-  const address = clientAddress(context.request, settings.trustedProxies)
-  context.response.once('close', () => {
-    if (context.wanted !== undefined) audit.record(entryOf(context, { wanted: context.wanted, address }))
-  })
+  constructor(log: AuditLog, settings: HttpSettings) {
+    this.#log = log
+    this.#settings = settings
+  }
+
+  /** Asks what can't be asked at the end: a connection that is gone has no address. */
+  begin(context: Context): void {
+    context.clientAddress = clientAddress(context.request, this.#settings.trustedProxies)
+  }
+
+  readonly end = (context: Context): void => {
+    if (context.wanted !== undefined) this.#log.record(entryOf(context, context.wanted))
+  }
 }
 
 /** Of what its client sent only names, tags and digests. */
-function entryOf(
-  context: Context,
-  { wanted: { route, operation }, address }: { wanted: WantedOperation; address: string },
-): AuditEntry {
-  const { request, response, id, exchange, answered } = context
+function entryOf(context: Context, { route, operation }: WantedOperation): AuditEntry {
+  const { request, id, exchange, answer } = context
   const who = exchange?.actor ?? context.identity
   const tags = tagsOf(context)
-  const digest = answered['docker-content-digest'] ?? route.reference
+  const digest = answer?.headers['docker-content-digest'] ?? route.reference
+  const allowed = isAllowed(context)
   return {
     requestId: id,
-    address,
+    address: context.clientAddress,
     user: who?.name ?? '',
     kind: who?.kind ?? 'anonymous',
+    claimedUser: who === undefined ? claimedBy(context) : undefined,
     action: operation.access === 'open' ? route.resource : operation.access,
     repository: route.repository,
     tags: tags.length > 0 ? tags : undefined,
     digest: typeof digest === 'string' && isDigest(digest) ? digest : undefined,
     method: request.method ?? '',
-    status: response.statusCode,
-    allowed: !REFUSED.includes(response.statusCode),
+    status: context.status,
+    allowed,
+    outcome: allowed ? outcomeOf(context) : 'not done',
   }
 }
 
 const REFUSED = [401, 403, 429]
+
+/** No handler runs before its sender was let in; one that looks at credentials itself can refuse them. */
+function isAllowed({ exchange, answer }: Context): boolean {
+  return exchange !== undefined && !(answer !== undefined && REFUSED.includes(answer.status))
+}
+
+/** Of what was allowed. To read is to get all of it; anything else is done whether or not its client learns of it. */
+function outcomeOf({ request, answer, brokeOff, isTaken }: Context): AuditOutcome {
+  if (answer === undefined) return 'unknown'
+  if (answer.status >= 400 || brokeOff) return 'failed'
+  const isRead = request.method === 'GET' || request.method === 'HEAD'
+  return isRead && !isTaken ? 'failed' : 'done'
+}
+
+const MAX_CLAIMED_LENGTH = 128
+
+function claimedBy({ request, exchange }: Context): string | undefined {
+  const name = exchange?.claimedUser ?? claimedUser(request.headers.authorization)
+  return name ? printable(name.slice(0, MAX_CLAIMED_LENGTH)) : undefined
+}
 
 function tagsOf({ request, exchange, wanted }: Context): string[] {
   if (wanted?.route.resource !== 'manifest') return []

@@ -14,7 +14,7 @@ export async function* requestBody(
   response: ServerResponse,
   floor: ProgressFloor,
 ): AsyncIterable<Uint8Array> {
-  if (request.headers.expect?.toLowerCase() === '100-continue') response.writeContinue()
+  if (request.headers.expect !== undefined && awaitsContinue(request)) response.writeContinue()
   const wait = floor.watch(request.socket)
   // Left open on an early end: the answer still has to go out over this connection.
   const chunks = request.iterator({ destroyOnReturn: false })
@@ -32,6 +32,15 @@ export async function* requestBody(
     wait.end()
     await chunks.return?.()
   }
+}
+
+/** Whether the client waits for leave to send its body. RFC 9110 section 10.1.1: in HTTP/1.0 nothing is expected, and
+ *  nobody knows another expectation.
+ *  @throws RegistryError EXPECTATION_FAILED */
+export function awaitsContinue({ headers, httpVersion }: IncomingMessage): boolean {
+  if (headers.expect === undefined || httpVersion === '1.0') return false
+  if (headers.expect.toLowerCase() === '100-continue') return true
+  throw new RegistryError('EXPECTATION_FAILED')
 }
 
 /** RFC 9112 section 6.3. */

@@ -1,14 +1,24 @@
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Identity } from '../core/access-controller.ts'
 import type { Exchange } from './exchange.ts'
 import type { ObservedRequest } from './observed-request.ts'
+import type { Reply } from './reply.ts'
 import type { Operation, Route } from './routes.ts'
 
 /** An operation of the table, on what the path names. */
 export interface WantedOperation {
   readonly route: Route
   readonly operation: Operation
+}
+
+/** Who is told of the end of requests, and throws nothing. */
+export interface ContextFollower {
+  /** The answer has gone out, or its connection. */
+  closed(): void
+  /** And the work has ended as well; told once. A handler goes on when its client has left, and only its end tells who asked
+   *  and what came of it. */
+  ended(context: Context): void
 }
 
 /** What becomes known of a request on its way. */
@@ -18,20 +28,81 @@ export class Context {
   readonly id: string
   wanted: WantedOperation | undefined = undefined
   identity: Identity | undefined = undefined
+  /** Made when the operation begins: whoever asks was allowed to. */
   exchange: Exchange | undefined = undefined
+  /** When it began, by `performance.now()`, and the other end of its connection: kept where the access log wants them. */
+  startedAt = 0
+  remoteAddress: string | undefined = undefined
+  /** Where it comes from, as far as that can be trusted: kept where the audit log wants it. */
+  clientAddress = ''
   /** Where somebody is told of it, once its resource is known. */
   observed: ObservedRequest | undefined = undefined
-  /** The headers of the answer. */
-  answered: OutgoingHttpHeaders = NO_HEADERS
+  /** What the registry answered, even if the client has left. */
+  answer: Reply | undefined = undefined
+  #isWorking = false
+  #isClosed = false
+  #hasEnded = false
+  #brokeOff = false
+  #follower: ContextFollower | undefined = undefined
 
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.request = request
     this.response = response
     this.id = requestId(request)
   }
+
+  /** From now on this one is told. */
+  follow(follower: ContextFollower): void {
+    if (this.#follower !== undefined) return
+    this.#follower = follower
+    this.response.once('close', () => {
+      this.#isClosed = true
+      follower.closed()
+      if (!this.#isWorking) this.#end()
+    })
+  }
+
+  /** The answer is not known at once. */
+  workBegins(): void {
+    this.#isWorking = true
+  }
+
+  workEnds(): void {
+    this.#isWorking = false
+    if (this.#isClosed) this.#end()
+  }
+
+  /** The registry can't go on with an answer that has begun. */
+  breakOff(): void {
+    this.#brokeOff = !this.#isClosed
+    this.response.destroy()
+  }
+
+  /** The registry has broken off its answer while the client was there to take it. */
+  get brokeOff(): boolean {
+    return this.#brokeOff
+  }
+
+  /** The client took the whole answer, as far as can be known. */
+  get isTaken(): boolean {
+    return this.response.writableFinished
+  }
+
+  /** What the client was answered: 499 when it did not get the whole answer, as nginx and Distribution have it, and 500
+   *  when that was the registry's fault. */
+  get status(): number {
+    if (this.isTaken) return this.response.statusCode
+    return this.#brokeOff ? 500 : CLIENT_LEFT
+  }
+
+  #end(): void {
+    if (this.#hasEnded) return
+    this.#hasEnded = true
+    this.#follower?.ended(this)
+  }
 }
 
-const NO_HEADERS: OutgoingHttpHeaders = {}
+const CLIENT_LEFT = 499
 
 const REQUEST_ID = /^[A-Za-z0-9._:/+=@-]{1,128}$/
 

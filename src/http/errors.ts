@@ -16,6 +16,11 @@ const answers = {
   BLOB_TOO_LARGE: { status: 413, code: 'SIZE_INVALID', message: 'blob is too large' },
   DENIED: { status: 403, message: 'requested access to the resource is denied' },
   DIGEST_INVALID: { status: 400, message: 'provided digest did not match uploaded content' },
+  EXPECTATION_FAILED: {
+    status: 417,
+    code: 'UNSUPPORTED',
+    message: 'nothing but 100-continue can be expected',
+  },
   INSUFFICIENT_STORAGE: { status: 507, message: 'the storage is full' },
   MANIFEST_BLOB_UNKNOWN: {
     status: 400,

@@ -27,6 +27,8 @@ export class Exchange {
   readonly identity: Identity
   /** Who turned out to have sent it, where the operation finds that out itself. */
   actor: Pick<Identity, 'name' | 'kind'> | undefined
+  /** The name in a login that stands in the body: it proves nothing. */
+  claimedUser: string | undefined
   readonly #response: ServerResponse
   readonly #route: Route
   readonly #parts: ExchangeParts

@@ -1,4 +1,6 @@
 import type { Server, Socket } from 'node:net'
+import type { Log } from '../core/log.ts'
+import { errorBoundary } from './error-boundary.ts'
 
 export interface FirstBytesOptions {
   /** How long a client may be silent. */
@@ -65,7 +67,11 @@ export class FirstBytes {
 }
 
 /** What a server does with its connections by itself. */
-export function handlerOf(server: Server): ConnectionHandler {
+export function handlerOf(server: Server, log: Log): ConnectionHandler {
   const [handle] = server.listeners('connection')
-  return (socket) => handle?.call(server, socket)
+  const bounded = errorBoundary(log)<Socket, void, void, void>(
+    (socket) => handle?.call(server, socket),
+    (socket) => socket.destroy(),
+  )
+  return (socket) => bounded(socket)
 }

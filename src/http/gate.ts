@@ -28,12 +28,12 @@ export class Gate {
     if (settings.requestsPerSecond > 0) this.#rate = new RequestRate(settings.requestsPerSecond)
   }
 
-  /** Who sends the request; at once for nearly everybody.
+  /** Who sends the request; at once for nearly everybody. Those who fail are counted by their address.
    *  @throws RegistryError UNAUTHORIZED, TOOMANYREQUESTS, UNAVAILABLE */
   identify(request: IncomingMessage): Identity | Promise<Identity> {
     const credentials = new RequestCredentials(request, this.#settings.trustedProxies)
     if (this.#rate === undefined) return this.#controller.identify(credentials)
-    return this.#identifyCounted(credentials, this.#rate)
+    return this.#countFailure(credentials, this.#rate)
   }
 
   /** For what looks at the credentials itself: counts the request as one of its address.
@@ -42,8 +42,11 @@ export class Gate {
     this.#rate?.take(clientAddress(request, this.#settings.trustedProxies))
   }
 
-  /** @throws RegistryError UNAUTHORIZED or DENIED */
-  admit(identity: Identity, wanted: Wanted): void {
+  /** Counts the request as one of its sender.
+   *  @throws RegistryError UNAUTHORIZED, DENIED or TOOMANYREQUESTS */
+  admit(identity: Identity, wanted: Wanted, request: IncomingMessage): void {
+    if (identity.name === '') this.count(request)
+    else this.#rate?.take(`${identity.kind}:${identity.name}`)
     if (!isAdmitted(identity, wanted, () => this.#challenges)) throw this.#refusal(identity, wanted)
   }
 
@@ -72,13 +75,13 @@ export class Gate {
     return this.#controller.challenge({ scopes: [], origin: () => undefined, prefix: '' }) !== undefined
   }
 
-  async #identifyCounted(credentials: RequestCredentials, rate: RequestRate): Promise<Identity> {
-    const identity = await Promise.resolve(this.#controller.identify(credentials)).catch((error) => {
+  async #countFailure(credentials: RequestCredentials, rate: RequestRate): Promise<Identity> {
+    try {
+      return await this.#controller.identify(credentials)
+    } catch (error) {
       rate.take(credentials.address)
       throw error
-    })
-    rate.take(identity.name === '' ? credentials.address : `${identity.kind}:${identity.name}`)
-    return identity
+    }
   }
 }
 
@@ -91,6 +94,7 @@ export interface Challenged {
 function isAdmitted(identity: Identity, { access, repository }: Wanted, canLogIn: () => boolean): boolean {
   switch (access) {
     case 'open':
+    case 'probe':
       return true
     case 'login':
       // Clients learn here that they have to log in; those that get a 200 never send what they have.

@@ -15,6 +15,8 @@ import type { HttpLimits } from './settings.ts'
 export class Http2Request extends Http2ServerRequest {
   /** When something of the exchange has last gone in or out, by `performance.now()`. */
   movedAt = performance.now()
+  /** How many bytes of its body were read. */
+  bodyBytes = 0
 
   constructor(...[stream, headers, ...rest]: ConstructorParameters<typeof Http2ServerRequest>) {
     headers.host ??= headers[':authority']
@@ -23,11 +25,14 @@ export class Http2Request extends Http2ServerRequest {
       headers['transfer-encoding'] = 'chunked'
     }
     super(stream, headers, ...rest)
+    // Whoever reads the body is told by the iterator.
+    this.on('error', () => {})
   }
 
   override async *iterator(options?: { destroyOnReturn?: boolean }): AsyncGenerator<Buffer> {
     for await (const chunk of super.iterator(options) as AsyncIterable<Buffer>) {
       this.movedAt = performance.now()
+      this.bodyBytes += chunk.length
       yield chunk
     }
     if (this.aborted || this.stream.destroyed) throw new Error('the stream was closed before its end')
@@ -38,9 +43,12 @@ export class Http2Request extends Http2ServerRequest {
 interface CompatibilityResponse {
   readonly stream: ServerHttp2Stream & { readonly headRequest: boolean }
   readonly req: Http2Request
+  readonly headersSent: boolean
+  readonly writableEnded: boolean
   readonly writableFinished: boolean
   readonly writableLength: number
-  writeHead(status: number, headers: OutgoingHttpHeaders): this
+  writeContinue(): void
+  writeHead(status: number, headers?: OutgoingHttpHeaders): this
   write(chunk: Uint8Array, onTaken?: OnTaken): boolean
   end(): this
   destroy(): void
@@ -61,16 +69,23 @@ const UNWANTED_MS = 1_000
 export class Http2Response extends NodeResponse {
   #unwritten = 0
 
-  /** Node ends a stream that was broken off. */
+  /** Node ends a stream that was broken off, and one that asks for no body before it is answered. */
   override get writableFinished(): boolean {
-    return super.writableFinished && !this.stream.aborted
+    return super.writableFinished && this.headersSent && !this.stream.aborted
   }
 
   override get writableLength(): number {
     return super.writableLength + this.#unwritten
   }
 
-  override writeHead(status: number, headers: OutgoingHttpHeaders): this {
+  /** A client that has left is not told to go on; Node would throw. */
+  override writeContinue(): void {
+    if (!this.stream.closed) super.writeContinue()
+  }
+
+  /** Node calls it by itself, without headers, for an answer that is ended before it was begun: of a stream that was closed
+   *  meanwhile. */
+  override writeHead(status: number, headers: OutgoingHttpHeaders = {}): this {
     return super.writeHead(status, fitForHttp2(headers))
   }
 
@@ -111,6 +126,8 @@ export class Http2Response extends NodeResponse {
   /** For an answer that broke off: the client must not take it for whole. */
   override destroy(): void {
     this.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+    // An answer to HEAD is over for Node only when it was ended.
+    if (!this.writableEnded) super.end()
   }
 
   #writeRest(rest: Uint8Array, onTaken?: OnTaken): void {

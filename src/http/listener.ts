@@ -1,10 +1,18 @@
 import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { createServer as createHttp2Server, type ServerHttp2Session } from 'node:http2'
+import {
+  constants,
+  createServer as createHttp2Server,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2'
 import type { AddressInfo, ListenOptions, Server, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { SecureContextOptions, Server as TlsServer } from 'node:tls'
 import type { Log } from '../core/log.ts'
+import { errorBoundary } from './error-boundary.ts'
 import { FirstBytes, handlerOf } from './first-bytes.ts'
 import { ClearHttp2Response, http2Options, limitSession } from './http2.ts'
+import { refuseMalformed, refuseTunnel } from './raw-refusal.ts'
 import type { HttpLimits } from './settings.ts'
 import { chooseTls, createTlsServer } from './tls.ts'
 import type { TlsSettings } from './tls-settings.ts'
@@ -17,12 +25,11 @@ export interface ListenerOptions {
   readonly log: Log
   /** Requests of HTTP/2 behave like those of HTTP/1.1. */
   readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void
-  /** What came is no HTTP/1.1. */
-  readonly onMalformed: (error: NodeJS.ErrnoException, socket: Socket) => void
 }
 
 /** Where connections come in, in the clear or encrypted, and become requests. */
 export class Listener {
+  readonly #log: Log
   readonly #server: Server
   readonly #firstBytes: FirstBytes | undefined
   /** Serves connections that another server has accepted. */
@@ -30,12 +37,13 @@ export class Listener {
   readonly #cutOff: () => void
 
   constructor(options: ListenerOptions) {
-    const { limits, tls, h2c } = options
+    const { limits, tls, h2c, log } = options
+    this.#log = log
     const timeoutMs = limits.headerTimeoutSeconds * 1000
     if (tls !== undefined) {
       const server = createTlsServer(tls, { ...options, http1: http1Options(limits) })
       this.#server = attach(server, options)
-      const firstBytes = new FirstBytes(server, { timeoutMs, choose: chooseTls(server) })
+      const firstBytes = new FirstBytes(server, { timeoutMs, choose: chooseTls(server, log) })
       this.#firstBytes = firstBytes
       this.#cutOff = () => firstBytes.endAll()
       return
@@ -49,7 +57,7 @@ export class Listener {
       Http2ServerResponse: ClearHttp2Response as never,
     })
     this.#clearHttp2 = attach(http2, options)
-    const firstBytes = new FirstBytes(server, { timeoutMs, choose: chooseClear(server, http2) })
+    const firstBytes = new FirstBytes(server, { timeoutMs, choose: chooseClear(server, http2, log) })
     this.#firstBytes = firstBytes
     this.#cutOff = () => firstBytes.endAll()
   }
@@ -60,6 +68,8 @@ export class Listener {
       this.#server.once('error', reject)
       this.#server.listen(options, () => {
         this.#server.removeListener('error', reject)
+        // A connection could not be accepted; those that are there go on.
+        this.#server.on('error', (error) => this.#log.error({ err: error }, 'a connection was not accepted'))
         resolve()
       })
     })
@@ -102,20 +112,58 @@ function http1Options(limits: HttpLimits) {
   }
 }
 
-function attach<S extends Server>(server: S, { onRequest, onMalformed, limits }: ListenerOptions): S {
-  server.on('request', onRequest)
-  server.on('checkContinue', onRequest)
-  server.on('clientError', onMalformed)
-  server.on('session', (session: ServerHttp2Session) => limitSession(session, limits))
+/** Everything that happens to a server while it serves. Node answers by itself, or ends the process, where an event has no
+ *  listener; and what a listener throws is nobody's. */
+function attach<S extends Server>(server: S, { onRequest, limits, log }: ListenerOptions): S {
+  const bounded = errorBoundary(log)
+  const serve = bounded(onRequest, (_request, response) => response.destroy())
+  // RFC 9110 section 10.1.1: what a client expects is looked at where all requests are.
+  for (const event of ['request', 'checkContinue', 'checkExpectation']) server.on(event, serve)
+  server.on(
+    'connect',
+    bounded(connectListener(onRequest), (request) => request.socket.destroy()),
+  )
+  server.on(
+    'clientError',
+    bounded(refuseMalformed, (_error, socket) => socket.destroy()),
+  )
+  server.on(
+    'session',
+    bounded(
+      (session: ServerHttp2Session) => limitSession(session, limits),
+      (session) => session.destroy(),
+    ),
+  )
+  boundStreams(server, bounded)
   return server
+}
+
+/** Over HTTP/2 it is a request like any other, over HTTP/1.1 one that has a connection in place of a response. */
+function connectListener(onRequest: ListenerOptions['onRequest']) {
+  return (request: IncomingMessage, responseOrTunnel: ServerResponse | Duplex) => {
+    if (request.httpVersionMajor === 1) refuseTunnel(request, responseOrTunnel as Duplex)
+    else onRequest(request, responseOrTunnel as ServerResponse)
+  }
+}
+
+/** Node's own listener makes a request of a stream. */
+function boundStreams(server: Server, bounded: ReturnType<typeof errorBoundary>): void {
+  const listeners = server.listeners('stream') as ((stream: ServerHttp2Stream) => void)[]
+  server.removeAllListeners('stream')
+  for (const listener of listeners) {
+    server.on(
+      'stream',
+      bounded(listener, (stream) => stream.close(constants.NGHTTP2_INTERNAL_ERROR)),
+    )
+  }
 }
 
 const HTTP2_PREFACE = 'PRI'
 
 /** RFC 9113 section 3.4. No method of HTTP/1.1 that is served begins like the preface of HTTP/2. */
-function chooseClear(http1: HttpServer, http2: Server) {
-  const serveHttp1 = handlerOf(http1)
-  const serve = handlerOf(http2)
+function chooseClear(http1: HttpServer, http2: Server, log: Log) {
+  const serveHttp1 = handlerOf(http1, log)
+  const serve = handlerOf(http2, log)
   const serveHttp2 = (socket: Socket) => {
     // Servers of HTTP/1.1 leave a connection half open, for clients that have said all.
     socket.allowHalfOpen = false

@@ -22,6 +22,12 @@ export function refuseMethod(resource: Resource, settings: HttpSettings): WholeR
   return { ...refused, headers: { ...refused.headers, allow: enabledMethods(resource, settings).join(', ') } }
 }
 
+/** The answer to `CONNECT`, which names no resource: nobody is tunneled anywhere. RFC 9110 section 9.3.6. */
+export function refuseConnect(): WholeReply {
+  const refused = errorReply(new RegistryError('UNSUPPORTED', { message: 'this is no proxy' }))
+  return { ...refused, headers: { ...refused.headers, allow: '' } }
+}
+
 /** The answer to `OPTIONS`, which browsers send without credentials before they send the request of another site's page.
  *  What such pages may do stands in `http.headers`, which every answer carries. RFC 9110 section 9.3.7;
  *  https://fetch.spec.whatwg.org/#cors-preflight-fetch */

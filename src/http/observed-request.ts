@@ -1,61 +1,65 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { RequestObserver } from '../core/request-observer.ts'
+import { Http2Request } from './http2.ts'
 import type { WholeReply } from './reply.ts'
 
-/** What is told to an observer of a request, gathered on its way. Made when the request begins; the end of the answer
- *  is its own end, whichever way it comes. */
+/** What is told to an observer of a request, gathered on its way. Made when the request begins. */
 export class ObservedRequest {
   readonly #startedAt = performance.now()
   readonly #request: IncomingMessage
-  readonly #response: ServerResponse
+  readonly #observer: RequestObserver
+  readonly #resource: string
   readonly #bytesReadBefore: number
-  #responseBytes = 0
+  #wholeBytes = 0
+  #streamedBytes = 0
 
   constructor(
-    { request, response }: { request: IncomingMessage; response: ServerResponse },
+    request: IncomingMessage,
     { observer, resource }: { observer: RequestObserver; resource: string },
   ) {
     this.#request = request
-    this.#response = response
+    this.#observer = observer
+    this.#resource = resource
     this.#bytesReadBefore = isChunked(request) ? request.socket.bytesRead : 0
     observer.begun(resource)
-    response.once('close', () => this.#end(observer, resource))
   }
 
   /** The answer is at hand and goes out at once. */
   sendsWhole({ headers }: WholeReply): void {
-    this.#responseBytes = Number(headers['content-length'] ?? 0)
+    this.#wholeBytes = Number(headers['content-length'] ?? 0)
   }
 
   /** The body as it is; its bytes count as the client takes them. */
   async *counted(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
     for await (const chunk of body) {
       yield chunk
-      this.#responseBytes += chunk.length
+      this.#streamedBytes += chunk.length
     }
   }
 
-  #end(observer: RequestObserver, resource: string): void {
+  /** @param ended.status what the client was answered
+   *  @param ended.isTaken whether it took the whole answer */
+  end({ status, isTaken }: { status: number; isTaken: boolean }): void {
     const { method = '' } = this.#request
-    observer.ended(resource, {
+    const responseBytes = this.#streamedBytes + (isTaken ? this.#wholeBytes : 0)
+    this.#observer.ended(this.#resource, {
       method,
-      status: this.#response.headersSent ? this.#response.statusCode : CLIENT_LEFT,
+      status,
       seconds: (performance.now() - this.#startedAt) / 1000,
       requestBytes: headerBytes(this.#request) + this.#bodyBytes(),
-      responseBytes: method === 'HEAD' ? 0 : this.#responseBytes,
+      responseBytes: method === 'HEAD' ? 0 : responseBytes,
     })
   }
 
-  /** Of a body without a length, what came over the connection while the request ran. */
+  /** Of a body without a length, what came over the connection while the request ran; of one that shares its connection,
+   *  what was read of it. */
   #bodyBytes(): number {
-    const { headers, socket } = this.#request
-    if (isChunked(this.#request)) return socket.bytesRead - this.#bytesReadBefore
-    return Number(headers['content-length'] ?? 0)
+    const request = this.#request
+    if (!isChunked(request)) return Number(request.headers['content-length'] ?? 0)
+    if (request instanceof Http2Request) return request.bodyBytes
+    return request.socket.bytesRead - this.#bytesReadBefore
   }
 }
-
-/** What nginx and Distribution say where nobody was left to take an answer. */
-const CLIENT_LEFT = 499
 
 function isChunked({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined

@@ -3,7 +3,7 @@ import { RegistryError } from '../core/errors.ts'
 import { parseRepositoryName, type RepositoryName } from '../core/reference.ts'
 import { KEY_SET_PATH, TOKEN_PATH } from '../core/token-issuer.ts'
 import type { Exchange } from './exchange.ts'
-import { getApiVersion, redirectToApi } from './handlers/base.ts'
+import { getApiVersion, getRoot, redirectToApi } from './handlers/base.ts'
 import { deleteBlob, getBlob } from './handlers/blob.ts'
 import { listRepositories } from './handlers/catalog.ts'
 import { deleteManifest, getManifest, putManifest } from './handlers/manifest.ts'
@@ -19,6 +19,7 @@ export type Handler = (exchange: Exchange) => Reply | Promise<Reply>
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 export type Resource =
+  | 'root'
   | 'api'
   | 'apiWithoutSlash'
   | 'catalog'
@@ -43,8 +44,8 @@ export interface Route {
 
 /** What an operation needs, and what switches are about: an action on the repository; `tag`, which whoever may push may
  *  do too; `catalog`, which shows everybody what they may pull; `login`, which shows that one is known. What is `open`
- *  looks at the credentials itself. */
-export type Access = Action | 'catalog' | 'login' | 'open'
+ *  looks at the credentials itself; for a `probe` there are none, and nobody is told of it. */
+export type Access = Action | 'catalog' | 'login' | 'open' | 'probe'
 
 export interface Operation {
   readonly access: Access
@@ -60,9 +61,11 @@ const remove = needs('delete')
 const login = needs('login')
 const catalog = needs('catalog')
 const open = needs('open')
+const probe = needs('probe')
 
 /** The one table of what there is and what it needs: every method of every resource. What is not here is refused. */
 export const operations: Record<Resource, Partial<Record<Method, Operation>>> = {
+  root: { GET: probe(getRoot), HEAD: probe(getRoot) },
   api: { GET: login(getApiVersion), HEAD: login(getApiVersion) },
   apiWithoutSlash: { GET: open(redirectToApi), HEAD: open(redirectToApi) },
   catalog: { GET: catalog(listRepositories), HEAD: catalog(listRepositories) },
@@ -88,11 +91,18 @@ export const operations: Record<Resource, Partial<Record<Method, Operation>>> = 
   keySet: { GET: open(getKeySet), HEAD: open(getKeySet) },
 }
 
+/** Undefined for what is not in the table: a method may be any text, also one that names a property of every object. */
+export function operationOf(resource: Resource, method: string | undefined): Operation | undefined {
+  const methods = operations[resource]
+  return Object.hasOwn(methods, method ?? '') ? methods[method as Method] : undefined
+}
+
 /** Parses a path behind the prefix, without its query. Repository names have slashes and references have none, so it
  *  is read from its end.
  *  @throws RegistryError NAME_INVALID */
 export function parseRoute(path: string): Route | undefined {
   if (path === '/v2/') return { resource: 'api', reference: '' }
+  if (path === '/') return { resource: 'root', reference: '' }
   if (path === '/v2') return { resource: 'apiWithoutSlash', reference: '' }
   if (path === TOKEN_PATH) return { resource: 'token', reference: '' }
   if (path === KEY_SET_PATH) return { resource: 'keySet', reference: '' }

@@ -9,19 +9,19 @@ import type { Log } from '../core/log.ts'
 import type { Registry } from '../core/registry.ts'
 import type { RequestObserver } from '../core/request-observer.ts'
 import type { TokenIssuer } from '../core/token-issuer.ts'
-import { auditWhenDone } from './audit.ts'
-import { discardBody, hasBody } from './body.ts'
-import { Context, pathWithoutQuery, type WantedOperation } from './context.ts'
+import { AccessLog } from './access-log.ts'
+import { Audit } from './audit.ts'
+import { awaitsContinue, discardBody, hasBody } from './body.ts'
+import { Context, type ContextFollower, pathWithoutQuery, type WantedOperation } from './context.ts'
 import { errorReply, unforeseen } from './errors.ts'
 import { Exchange, type ExchangeParts } from './exchange.ts'
 import { Gate } from './gate.ts'
 import { Listener } from './listener.ts'
-import { refuseMalformed } from './malformed.ts'
-import { isEnabled, preflightReply, refuseMethod } from './methods.ts'
+import { isEnabled, preflightReply, refuseConnect, refuseMethod } from './methods.ts'
 import { ObservedRequest } from './observed-request.ts'
 import { ProgressFloor } from './progress-floor.ts'
 import { isWhole, type Reply, type StreamedReply, type WholeReply } from './reply.ts'
-import { type Method, operations, parseRoute } from './routes.ts'
+import { operationOf, parseRoute } from './routes.ts'
 import { sendStream, sendWhole } from './send.ts'
 import type { HttpSettings } from './settings.ts'
 import type { TlsSettings } from './tls-settings.ts'
@@ -51,9 +51,12 @@ export class HttpServer {
   readonly #floor: ProgressFloor
   readonly #parts: ExchangeParts
   readonly #gate: Gate
-  readonly #audit: AuditLog | undefined
+  readonly #accessLog: AccessLog | undefined
+  readonly #audit: Audit | undefined
+  /** What is told of each request that has ended. */
+  readonly #watchers: ((context: Context) => void)[] = []
   readonly #commonHeaders: OutgoingHttpHeaders
-  readonly #running = new Set<Promise<void>>()
+  readonly #running = new Map<Context, Promise<void>>()
   #draining = false
 
   constructor(options: HttpServerOptions) {
@@ -68,7 +71,11 @@ export class HttpServer {
     })
     this.#parts = { registry, settings, floor: this.#floor, issuer }
     this.#gate = new Gate(access, settings)
-    this.#audit = audit
+    this.#accessLog = settings.accessLog ? new AccessLog(log) : undefined
+    this.#audit = audit && new Audit(audit, settings)
+    if (this.#accessLog !== undefined) this.#watchers.push(this.#accessLog.end)
+    if (this.#audit !== undefined) this.#watchers.push(this.#audit.end)
+    if (observer !== undefined) this.#watchers.push((context) => context.observed?.end(context))
     this.#commonHeaders = {
       ...settings.extraHeaders,
       'docker-distribution-api-version': 'registry/2.0',
@@ -80,7 +87,6 @@ export class HttpServer {
       h2c: settings.h2c,
       log,
       onRequest: (request, response) => this.#accept(request, response),
-      onMalformed: refuseMalformed,
     })
   }
 
@@ -103,6 +109,8 @@ export class HttpServer {
     await closed
     clearTimeout(cutOff)
     await this.#settle()
+    // Of what has not come to its end, this is all that will ever be known.
+    for (const context of this.#running.keys()) context.workEnds()
     this.#floor.close()
   }
 
@@ -110,7 +118,7 @@ export class HttpServer {
   async #settle(): Promise<void> {
     const patience = new AbortController()
     const limit = delay(SETTLE_MS, undefined, { signal: patience.signal }).catch(() => {})
-    await Promise.race([Promise.all(this.#running), limit])
+    await Promise.race([Promise.all(this.#running.values()), limit])
     patience.abort()
   }
 
@@ -121,63 +129,90 @@ export class HttpServer {
     else response.once('socket', () => this.#begin(request, response))
   }
 
+  /** What goes wrong on the way from a request to its answer ends here, in `#serve` or with the listener: as an answer, or
+   *  as the end of this exchange alone. */
   #begin(request: IncomingMessage, response: ServerResponse): void {
     const context = new Context(request, response)
-    if (this.#settings.accessLog) this.#logWhenDone(context)
-    if (this.#audit !== undefined) auditWhenDone(context, { audit: this.#audit, settings: this.#settings })
-    const reply = this.#reply(context)
-    if (isAtHand(reply)) this.#send(reply, context)
-    else this.#sendLater(reply, context)
+    try {
+      this.#watch(context)
+      // At once where it can be: most answers are gone before the next request is looked at and cost no promise.
+      const reply = this.#dispatch(context)
+      if (isAtHand(reply)) this.#send(reply, context)
+      else this.#sendLater(reply, context)
+    } catch (error) {
+      this.#fail(error, context)
+    }
   }
 
-  /** What the operation answers: at once where it knows, so that most answers are gone before the next request is looked
-   *  at and cost no promise. */
-  #reply(context: Context): Reply | Promise<Reply> {
+  #watch(context: Context): void {
+    if (this.#watchers.length === 0) return
+    context.follow(this.#follower)
+    this.#accessLog?.begin(context)
+    this.#audit?.begin(context)
+  }
+
+  /** The one place from which those who watch are told of a request, once its work and its answer have ended. */
+  readonly #follower: ContextFollower = {
+    closed: () => {
+      // Its head may have gone out before the draining began, with a promise that the connection goes on.
+      if (this.#draining) this.#listener.closeIdleConnections()
+    },
+    ended: (context) => {
+      for (const tell of this.#watchers) this.#tell(tell, context)
+    },
+  }
+
+  /** What fails here ends nothing else. */
+  #tell(tell: (context: Context) => void, context: Context): void {
     try {
-      return this.#dispatch(context)
+      tell(context)
     } catch (error) {
-      return this.#errorReply(error, context)
+      this.#log.error({ requestId: context.id, err: error }, 'a request could not be accounted for')
     }
   }
 
   #sendLater(reply: Reply | Promise<Reply>, context: Context): void {
+    context.workBegins()
+    const work = this.#serve(reply, context).finally(() => {
+      this.#running.delete(context)
+      context.workEnds()
+    })
+    this.#running.set(context, work)
+    context.follow(this.#follower)
     const { socket } = context.request
     // Of the response, not of the server: between requests keepAliveTimeout must be able to end the connection.
     const stallMs = this.#settings.limits.stallSeconds * 1000
     context.response.setTimeout(stallMs, () => this.#floor.endIfWaiting(socket))
-    // Its head may have gone out before the draining began, with a promise that the connection goes on.
-    context.response.once('close', () => {
-      if (this.#draining) this.#listener.closeIdleConnections()
-    })
-    const work = this.#serve(reply, context).finally(() => this.#running.delete(work))
-    this.#running.add(work)
   }
 
-  /** Every error becomes a reply here or in `#reply`, and only there, unless a part of another reply has gone out. */
+  /** Never rejected. */
   async #serve(reply: Reply | Promise<Reply>, context: Context): Promise<void> {
-    const { response } = context
     try {
       const ready = await reply
       if (isWhole(ready)) this.#send(ready, context)
       else await this.#stream(ready, context)
     } catch (error) {
-      if (response.headersSent) this.#abandon(error, context)
-      else this.#send(this.#errorReply(error, context), context)
+      this.#fail(error, context)
     }
   }
 
   #dispatch(context: Context): Reply | Promise<Reply> {
     const { request } = context
     const route = parseRoute(pathOf(request, this.#settings.prefix))
-    if (route === undefined) throw new RegistryError('PATH_UNKNOWN')
-    if (this.#observer !== undefined) {
-      context.observed = new ObservedRequest(context, { observer: this.#observer, resource: route.resource })
+    if (route === undefined) {
+      if (request.method === 'CONNECT') return refuseConnect()
+      throw new RegistryError('PATH_UNKNOWN')
     }
+    if (this.#observer !== undefined && route.resource !== 'root') {
+      context.observed = new ObservedRequest(request, { observer: this.#observer, resource: route.resource })
+    }
+    if (request.headers.expect !== undefined) awaitsContinue(request)
     if (request.method === 'OPTIONS') return preflightReply(route.resource, this.#settings)
-    const operation = operations[route.resource][request.method as Method]
+    const operation = operationOf(route.resource, request.method)
     if (operation === undefined || !isEnabled(operation.access, this.#settings)) {
       return refuseMethod(route.resource, this.#settings)
     }
+    if (operation.access === 'probe') return this.#handle(EVERYBODY, { route, operation }, context)
     context.wanted = { route, operation }
     if (operation.access === 'open') {
       this.#gate.count(request)
@@ -191,7 +226,8 @@ export class HttpServer {
 
   #admit(identity: Identity, wanted: WantedOperation, context: Context): Reply | Promise<Reply> {
     context.identity = identity
-    this.#gate.admit(identity, { access: wanted.operation.access, repository: wanted.route.repository })
+    const { route, operation } = wanted
+    this.#gate.admit(identity, { access: operation.access, repository: route.repository }, context.request)
     return this.#handle(identity, wanted, context)
   }
 
@@ -203,6 +239,22 @@ export class HttpServer {
     const { request, response } = context
     context.exchange = new Exchange(request, response, { route, parts: this.#parts, identity })
     return operation.handle(context.exchange)
+  }
+
+  /** Every error becomes a reply here, and only here, unless a part of another has gone out. Throws nothing. */
+  #fail(error: unknown, context: Context): void {
+    const { response, id } = context
+    try {
+      if (!response.headersSent) {
+        this.#send(this.#errorReply(error, context), context)
+        return
+      }
+      this.#log.error({ requestId: id, err: error }, 'an answer broke off')
+    } catch (failure) {
+      this.#log.error({ requestId: id, err: failure }, 'an answer could not be sent')
+    }
+    // The client must notice, so the connection ends before the promised length.
+    context.breakOff()
   }
 
   #errorReply(error: unknown, context: Context): WholeReply {
@@ -238,36 +290,12 @@ export class HttpServer {
   /** The reply's own and those that every answer carries. */
   #headers(reply: Reply, context: Context): OutgoingHttpHeaders {
     const { request, id } = context
-    context.answered = reply.headers
+    // A whole answer is what came of the work, even if it can't be sent; one that is read on its way can still fail.
+    if (context.answer === undefined || !isWhole(context.answer)) context.answer = reply
     const headers: OutgoingHttpHeaders = { ...this.#commonHeaders, ...reply.headers, 'x-request-id': id }
     if (!request.complete && hasBody(request)) discardRest(request, headers)
     if (this.#draining) headers.connection = 'close'
     return headers
-  }
-
-  /** An answer that failed on its way: the client must notice, so the connection ends before the promised length. */
-  #abandon(error: unknown, { response, id }: Context): void {
-    this.#log.error({ requestId: id, err: error }, 'an answer broke off')
-    response.destroy()
-  }
-
-  #logWhenDone(context: Context): void {
-    const { request, response, id } = context
-    const startedAt = performance.now()
-    const { remoteAddress } = request.socket
-    response.once('close', () => {
-      const fields = {
-        requestId: id,
-        remoteAddress,
-        method: request.method,
-        path: pathWithoutQuery(request),
-        status: response.statusCode,
-        bytes: context.answered['content-length'],
-        milliseconds: Math.round((performance.now() - startedAt) * 10) / 10,
-        userAgent: request.headers['user-agent'],
-      }
-      this.#log.info(fields, response.writableFinished ? 'response completed' : 'response broken off')
-    })
   }
 }
 
@@ -278,10 +306,11 @@ function isAtHand(reply: Reply | Promise<Reply>): reply is WholeReply {
 /** How long requests whose connections are gone may take to settle. */
 const SETTLE_MS = 2_000
 
-/** The path behind the prefix; of a path that is not below the prefix something that no route has. */
+/** The path behind the prefix; of a path that is not below the prefix something that no route has. Who asks whether the
+ *  registry is there knows no prefix. */
 function pathOf(request: IncomingMessage, prefix: string): string {
   const path = pathWithoutQuery(request)
-  if (prefix === '') return path
+  if (prefix === '' || path === '/') return path
   return path.startsWith(`${prefix}/`) ? path.slice(prefix.length) : ''
 }
 

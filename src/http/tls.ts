@@ -1,10 +1,11 @@
 import { createSecureServer } from 'node:http2'
 import { createServer } from 'node:https'
-import type { Socket } from 'node:net'
 import type { SecureContext, Server, TLSSocket, TlsOptions } from 'node:tls'
 import type { Log } from '../core/log.ts'
+import { errorBoundary } from './error-boundary.ts'
 import { type ConnectionHandler, handlerOf } from './first-bytes.ts'
 import { http2Options } from './http2.ts'
+import { refusePlainHttp } from './raw-refusal.ts'
 import type { HttpLimits } from './settings.ts'
 import type { ClientCertificates, TlsSettings } from './tls-settings.ts'
 
@@ -67,7 +68,7 @@ function protocolOptions({ http2, contextOf, challengeOf }: TlsSettings): TlsOpt
 function admit(server: Server, { clientCertificates, log }: TlsSettings & { log: Log }): void {
   const serve = server.listeners('secureConnection')[0] as (socket: TLSSocket) => void
   server.removeAllListeners('secureConnection')
-  server.on('secureConnection', (socket) => {
+  const admitOne = (socket: TLSSocket) => {
     if (socket.alpnProtocol === ACME_PROTOCOL) return socket.end()
     const objection = objectionTo(socket, clientCertificates)
     if (objection === undefined) return serve.call(server, socket)
@@ -76,7 +77,11 @@ function admit(server: Server, { clientCertificates, log }: TlsSettings & { log:
       'a client was refused by its certificate',
     )
     socket.destroy()
-  })
+  }
+  server.on(
+    'secureConnection',
+    errorBoundary(log)(admitOne, (socket) => socket.destroy()),
+  )
 }
 
 function objectionTo(socket: TLSSocket, { isRequested, isRequired, isVerified }: ClientCertificates) {
@@ -89,26 +94,11 @@ function objectionTo(socket: TLSSocket, { isRequested, isRequired, isVerified }:
 const TLS_HANDSHAKE = 22
 
 /** Who has been told `http://` in place of `https://` is told so. */
-export function chooseTls(server: Server): (bytes: Buffer) => ConnectionHandler {
-  const serve = handlerOf(server)
+export function chooseTls(server: Server, log: Log): (bytes: Buffer) => ConnectionHandler {
+  const serve = handlerOf(server, log)
   return ([first = 0]) => (first === TLS_HANDSHAKE || !isLetter(first) ? serve : refusePlainHttp)
 }
 
-/** How long a client that was refused may keep its connection. */
-const LAST_WORD_MS = 2_000
-
 function isLetter(byte: number): boolean {
   return /[A-Za-z]/.test(String.fromCharCode(byte))
-}
-
-function refusePlainHttp(socket: Socket): void {
-  const message = 'the client sent an HTTP request to an HTTPS server'
-  const body = JSON.stringify({ errors: [{ code: 'UNSUPPORTED', message }] })
-  socket.on('error', () => socket.destroy())
-  socket.setTimeout(LAST_WORD_MS, () => socket.destroy())
-  // What has come is not wanted, but as long as nobody takes it the connection does not end.
-  socket.resume()
-  socket.end(
-    `HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
-  )
 }

@@ -1,9 +1,9 @@
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls'
 import type { Log } from '../core/log.ts'
+import { Polling } from '../lib/polling.ts'
 import { CertificateFolder, type KeyedCertificate, newKey, pkcs8Of } from './certificate-folder.ts'
 import { type Certificates, type CertificatesOptions, DEFAULT_POLL_MS } from './certificates.ts'
 import { readAuthorities } from './files.ts'
-import { Polling } from './polling.ts'
 
 interface Served extends KeyedCertificate {
   readonly context: SecureContext

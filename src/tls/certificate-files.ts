@@ -1,9 +1,9 @@
 import type { X509Certificate } from 'node:crypto'
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import type { Log } from '../core/log.ts'
+import { Polling } from '../lib/polling.ts'
 import { type Certificates, type CertificatesOptions, DEFAULT_POLL_MS } from './certificates.ts'
 import { parseCertificate, parseKey, readAuthorities, readKeyed } from './files.ts'
-import { Polling } from './polling.ts'
 
 interface Files {
   readonly cert: Buffer

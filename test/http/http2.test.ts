@@ -84,6 +84,7 @@ describe.each(['https', 'http'])('over %s', (scheme) => {
     expect(await client.send(`HEAD ${path}`)).toMatchObject({ status: 404, body: Buffer.alloc(0) })
     expect(await client.send('PUT /v2/')).toMatchObject({ status: 405, headers: { allow: 'GET, HEAD' } })
     expect(await client.send('GET /v2/')).toMatchObject({ status: 200 })
+    expect(await client.send('GET /')).toMatchObject({ status: 200, body: Buffer.alloc(0) })
   })
 
   test('a location names the host that was asked for', async () => {

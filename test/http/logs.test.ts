@@ -26,6 +26,33 @@ test('a request is one line, with its id', async () => {
   expect(recorded.lines).toHaveLength(1)
 })
 
+test('a client cannot control the terminal in which the log is read', async () => {
+  const recorded = await RecordedLog.start()
+  await using registry = await HttpRegistry.start({ log: recorded.log })
+  using connection = await registry.connect()
+  connection.write(Buffer.from('GET /v2/ HTTP/1.1\r\nHost: a\r\nUser-Agent: b\x9b31m\r\n\r\n', 'latin1'))
+  const line = await recorded.until('response completed')
+  expect(JSON.parse(line)).toMatchObject({ userAgent: 'b?31m', status: 200 })
+})
+
+test('a request whose client has left says so, and not what it would have got', async () => {
+  const recorded = await RecordedLog.start()
+  await using registry = await HttpRegistry.start({ log: recorded.log })
+  using connection = await registry.connect()
+  connection.writeHead(
+    'PUT /v2/a/manifests/v1 HTTP/1.1',
+    'Host: a',
+    'Content-Length: 10',
+    'Expect: 100-continue',
+  )
+  await connection.until(/100 Continue/)
+  connection.socket.destroy()
+  expect(JSON.parse(await recorded.until('response broken off'))).toMatchObject({
+    status: 499,
+    method: 'PUT',
+  })
+})
+
 test('the log of requests can be switched off', async () => {
   const recorded = await RecordedLog.start()
   await using registry = await HttpRegistry.start({ log: recorded.log, settings: { accessLog: false } })

@@ -7,6 +7,7 @@ import { NO_CACHE } from '../../src/core/descriptor-cache.ts'
 import { digestOf } from '../../src/core/digest.ts'
 import type { RequestObserver, ServedRequest } from '../../src/core/request-observer.ts'
 import { HttpRegistry } from '../support/http-registry.ts'
+import { answerOf, Http2Client } from '../support/http2-client.ts'
 
 /** What was told, in order. */
 class Told implements RequestObserver {
@@ -90,6 +91,19 @@ test('the bytes of a body, in whichever way they come', async () => {
   expect(without!.requestBytes).toBeLessThan(5300)
 })
 
+test('the bytes of a body that shares its connection with others', async () => {
+  const told = new Told()
+  await using registry = await HttpRegistry.start({ observer: told, settings: { h2c: true } })
+  using client = await Http2Client.connect(registry.url)
+  const streams = Array.from({ length: 3 }, () => client.open(`POST /v2/a/blobs/uploads/?digest=${digest}`))
+  for (const stream of streams) stream.end(bytes)
+  expect((await Promise.all(streams.map(answerOf))).map(({ status }) => status)).toEqual([201, 201, 201])
+  for (const { requestBytes } of await told.ends(3)) {
+    expect(requestBytes).toBeGreaterThan(bytes.length)
+    expect(requestBytes).toBeLessThan(bytes.length + 1000)
+  }
+})
+
 test('the bytes of an answer, without its header', async () => {
   const told = new Told()
   await using registry = await HttpRegistry.start({ observer: told })
@@ -122,7 +136,7 @@ test('the bytes that a client took before it left', async () => {
   await connection.until(/\r\n\r\nb/)
   connection.socket.destroy()
   const ending = (await told.ends(before + 1))[before]!
-  expect([ending.resource, ending.status]).toEqual(['blob', 200])
+  expect([ending.resource, ending.status]).toEqual(['blob', 499])
   expect(ending.responseBytes).toBeGreaterThan(0)
   expect(ending.responseBytes).toBeLessThan(large.length)
 })

@@ -10,8 +10,8 @@ import { type TemporaryFolder, temporaryFolder } from './temporary-folder.ts'
 /** The cheapest there is: what it costs is not what these tests are about. */
 const COST = 4
 
-export function htpasswdOf(users: readonly string[]): string {
-  return users.map((user) => `${user}:${hashSync(user, COST)}\n`).join('')
+export function htpasswdOf(users: readonly string[], cost = COST): string {
+  return users.map((user) => `${user}:${hashSync(user, cost)}\n`).join('')
 }
 
 export function basic(user: string, password = user): { authorization: string } {
@@ -42,6 +42,8 @@ export async function accessFiles(auth: object, folder: string): Promise<Record<
 
 export interface GuardedOptions extends Omit<HttpRegistryOptions, 'auth'> {
   readonly users?: readonly string[]
+  /** Of their passwords; default: the cheapest there is. */
+  readonly cost?: number
   readonly auth?: Partial<AuthSettings>
 }
 
@@ -60,10 +62,10 @@ export class GuardedRegistry implements AsyncDisposable {
     this.usersPath = usersPath
   }
 
-  static async start({ users = [], auth, ...options }: GuardedOptions = {}): Promise<GuardedRegistry> {
+  static async start({ users = [], cost, auth, ...options }: GuardedOptions = {}): Promise<GuardedRegistry> {
     const folder = await temporaryFolder()
     const usersPath = join(folder.path, 'users')
-    await writeFile(usersPath, htpasswdOf(users))
+    await writeFile(usersPath, htpasswdOf(users, cost))
     const settings = { htpasswd: { realm: 'the test', path: usersPath }, oidc: [], groups: {}, ...auth }
     try {
       return new GuardedRegistry(await HttpRegistry.start({ ...options, auth: settings }), {

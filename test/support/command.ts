@@ -18,20 +18,20 @@ export interface CommandOptions {
   readonly environment?: Readonly<Record<string, string>>
   /** What it finds on standard input; nothing, when it is absent. */
   readonly input?: string
+  /** When one that does not end by itself is killed. Default: after 25 s. */
+  readonly timeoutMs?: number
 }
 
-const timeoutMilliseconds = 25_000
-
-/** Runs `entrepot` from the source to its end; one that does not end by itself is killed after 25 s. */
+/** Runs `entrepot` from the source to its end. */
 export async function runEntrepot(
   args: readonly string[],
-  { workingFolder, environment, input }: CommandOptions = {},
+  { workingFolder, environment, input, timeoutMs = 25_000 }: CommandOptions = {},
 ): Promise<CommandResult> {
   const child = spawn(process.execPath, [entrepotMain, ...args], {
     cwd: workingFolder,
     env: { ...process.env, ...environment },
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
-    timeout: timeoutMilliseconds,
+    timeout: timeoutMs,
     killSignal: 'SIGKILL',
   })
   child.stdin?.end(input)

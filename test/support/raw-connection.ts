@@ -9,7 +9,7 @@ export class RawConnection implements Disposable {
   #received = ''
   #onChange = () => {}
 
-  private constructor(socket: Socket) {
+  constructor(socket: Socket) {
     this.socket = socket
     socket.setEncoding('latin1')
     socket.on('data', (text) => {

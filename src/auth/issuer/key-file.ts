@@ -6,11 +6,10 @@ import {
   type KeyObject,
   type webcrypto,
 } from 'node:crypto'
-import { mkdir, rm, rmdir, stat } from 'node:fs/promises'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Log } from '../../core/log.ts'
-import { WatchedFile } from '../watched-file.ts'
-import { replaceFile, textOf } from '../write-file.ts'
+import { replaceFile, textOf } from '../../lib/atomic-write.ts'
+import { withFileLock } from '../../lib/file-lock.ts'
+import { WatchedFile } from '../../lib/watched-file.ts'
 
 export const SIGNING_ALGORITHM = 'ES256'
 
@@ -81,13 +80,13 @@ export class KeyFile {
   /** Adds a key when the newest is older than it should be, and drops those that nothing can be signed with any more. */
   async rotateIfDue(now = new Date()): Promise<void> {
     if (!this.#isDue(now)) return
-    await exclusively(`${this.#options.path}.lock`, async () => {
+    await withFileLock(this.#options.path, async (lock) => {
       await this.#file.refresh()
       if (!this.#isDue(now)) return
       const { path, rotationMs, keepMs } = this.#options
       const oldest = now.getTime() - rotationMs - keepMs
       const kept = parseKeys(await textOf(path)).filter(({ createdAt }) => createdAt.getTime() > oldest)
-      await replaceFile(path, formatKeys([newKey(now), ...kept]))
+      await replaceFile(path, formatKeys([newKey(now), ...kept]), () => lock.confirm())
       await this.#file.refresh()
     })
   }
@@ -149,33 +148,5 @@ export function publicKeySet(keys: readonly SigningKey[]): Readonly<Record<strin
       alg: SIGNING_ALGORITHM,
       use: 'sig',
     })),
-  }
-}
-
-const LOCK_RETRY_MS = 50
-/** A lock that is older was left by a process that is no more. */
-const LOCK_STALE_MS = 10_000
-
-/** Keeps other processes out while the work runs: a folder can be made once only. */
-async function exclusively(lock: string, work: () => Promise<void>): Promise<void> {
-  for (;;) {
-    try {
-      await mkdir(lock)
-      break
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    }
-    const madeAt = await stat(lock).then(
-      ({ mtimeMs }) => mtimeMs,
-      () => undefined,
-    )
-    if (madeAt !== undefined && Date.now() - madeAt > LOCK_STALE_MS) await rmdir(lock).catch(() => {})
-    else await delay(LOCK_RETRY_MS)
-  }
-  try {
-    await work()
-  } finally {
-    // Somebody may have taken it for left behind.
-    await rm(lock, { recursive: true, force: true })
   }
 }

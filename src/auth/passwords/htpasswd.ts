@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import type { Log } from '../../core/log.ts'
-import { WatchedFile } from '../watched-file.ts'
+import { WatchedFile } from '../../lib/watched-file.ts'
 import type { Bcrypt } from './bcrypt.ts'
 import { type PasswordFile, parsePasswordFile } from './htpasswd-file.ts'
 

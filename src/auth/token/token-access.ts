@@ -6,14 +6,14 @@ import type {
   Credentials,
   Identity,
 } from '../../core/access-controller.ts'
+import { splitAuthorization } from '../../core/authorization-header.ts'
 import type { Log } from '../../core/log.ts'
 import { TOKEN_PATH } from '../../core/token-issuer.ts'
-import { splitAuthorization } from '../basic.ts'
+import { WatchedFile } from '../../lib/watched-file.ts'
 import { bearerChallenge } from '../challenge.ts'
 import { type Proven, RememberedCredentials } from '../remembered.ts'
 import { ALL_RIGHTS, ListedRights, NO_RIGHTS } from '../rights.ts'
 import { Somebody } from '../somebody.ts'
-import { WatchedFile } from '../watched-file.ts'
 import { isTrusted, parseCertificates, parseChain } from './certificate-chain.ts'
 import { algorithmsOf, idsOf, parseKeySet, type TrustedKey } from './public-keys.ts'
 import { accessOf, CLOCK_SKEW_SECONDS, type KeyChoice, verifyToken } from './verify.ts'

@@ -35,8 +35,10 @@ export async function getToken(exchange: Exchange): Promise<Reply> {
  *  RFC 7523 section 2.1, RFC 8693. https://distribution.github.io/distribution/spec/auth/oauth/ */
 export async function postToken(exchange: Exchange): Promise<Reply> {
   const form = await readForm(exchange)
+  const grant = grantOf(form)
+  if (grant.kind === 'password') exchange.claimedUser = grant.username
   const issued = await issue(exchange, form, {
-    grant: grantOf(form),
+    grant,
     offline: form.get('access_type') === 'offline',
   })
   if (!('token' in issued)) return issued

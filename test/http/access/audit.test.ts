@@ -59,6 +59,7 @@ test('every request has its line, with whom, what and whether', async () => {
   await guarded.registry.stop(1000)
 
   const alice = { user: 'alice', kind: 'user', address: '127.0.0.1', audit: true }
+  const refused = { allowed: false, outcome: 'not done' }
   const lines = await linesOf()
   expect(lines.slice(0, 3)).toMatchObject(
     ['config', 'layer one', 'layer two'].map((blob) => ({
@@ -73,15 +74,18 @@ test('every request has its line, with whom, what and whether', async () => {
   )
   expect(lines.slice(3)).toMatchObject([
     { ...alice, action: 'tag', repository: 'a', tags: ['v1'], digest, allowed: true, requestId: 'my-push' },
-    { ...alice, action: 'tag', tags: ['v2', 'v3'], digest, allowed: true },
-    { ...alice, action: 'pull', tags: ['v1'], digest, status: 200 },
-    { user: 'bob', action: 'pull', repository: 'a', tags: ['v1'], status: 403, allowed: false },
-    { user: '', kind: 'anonymous', action: 'pull', repository: 'a', status: 401, allowed: false },
-    { ...alice, action: 'delete', digest, status: 202, allowed: true },
-    { user: '', kind: 'anonymous', action: 'pull', repository: 'public', status: 404, allowed: true },
+    { ...alice, action: 'tag', tags: ['v2', 'v3'], digest, allowed: true, outcome: 'done' },
+    { ...alice, action: 'pull', tags: ['v1'], digest, status: 200, outcome: 'done' },
+    { user: 'bob', action: 'pull', repository: 'a', tags: ['v1'], status: 403, ...refused },
+    { user: '', kind: 'anonymous', action: 'pull', repository: 'a', status: 401, ...refused },
+    { ...alice, action: 'delete', digest, status: 202, allowed: true, outcome: 'done' },
+    {
+      ...{ user: '', kind: 'anonymous', action: 'pull', repository: 'public', status: 404 },
+      ...{ allowed: true, outcome: 'failed' },
+    },
     { ...alice, action: 'catalog', status: 200 },
     { ...alice, action: 'token', status: 200 },
-    { user: '', action: 'login', status: 401, allowed: false },
+    { user: '', claimedUser: 'alice', action: 'login', status: 401, ...refused },
   ])
   expect(Date.parse(String(lines[0]?.time))).toBeGreaterThan(Date.now() - 60_000)
 })
@@ -92,7 +96,7 @@ test('no secret is in it', async () => {
   for (const authorization of [
     `Bearer ${canary}`,
     basic('alice', canary).authorization,
-    basic(canary).authorization,
+    basic('nobody', canary).authorization,
   ]) {
     await guarded.registry.send(`GET /v2/a/manifests/v1?token=${canary}`, { headers: { authorization } })
   }
@@ -104,6 +108,24 @@ test('no secret is in it', async () => {
   expect(text.trimEnd().split('\n')).toHaveLength(4)
   expect(text).not.toContain(canary)
   expect(text).not.toContain(Buffer.from(`alice:${canary}`).toString('base64'))
+})
+
+test('a name that was not authenticated stands apart, wherever it came from, and controls no terminal', async () => {
+  await using guarded = await GuardedRegistry.start({
+    ...{ users: ['alice'], audit },
+    auth: { rules, issuer: issuerSettings(folder) },
+  })
+  const ask = (request: string, user: string) =>
+    guarded.registry.send(request, { headers: basic(user, 'wrong') })
+  await ask('GET /auth/token', 'alice')
+  await ask('GET /v2/a/tags/list', 'm\x1b[31mallory\u009b\n')
+  await ask('GET /v2/a/tags/list', 'x'.repeat(10_000))
+  const form = 'grant_type=password&username=alice&password=wrong'
+  expect((await guarded.registry.send('POST /auth/token', { body: form })).status).toBe(401)
+  await guarded.registry.stop(1000)
+  const nobody = { user: '', kind: 'anonymous', status: 401, allowed: false, outcome: 'not done' }
+  const names = ['alice', 'm?[31mallory??', 'x'.repeat(128), 'alice']
+  expect(await linesOf()).toMatchObject(names.map((claimedUser) => ({ ...nobody, claimedUser })))
 })
 
 test('a file that is moved away is begun anew', async () => {

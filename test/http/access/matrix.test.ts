@@ -18,6 +18,7 @@ const rules = [
 
 const digest = `sha256:${'0'.repeat(64)}`
 const paths: Record<Resource, string> = {
+  root: '/',
   api: '/v2/',
   apiWithoutSlash: '/v2',
   catalog: '/v2/_catalog',
@@ -39,6 +40,7 @@ const pushOrTag: readonly Person[] = ['pusher', 'tagger', 'everything']
 const remove: readonly Person[] = ['deleter', 'everything']
 
 const letIn: Record<Resource, Partial<Record<Method, readonly Person[]>>> = {
+  root: { GET: people, HEAD: people },
   api: { GET: known, HEAD: known },
   apiWithoutSlash: { GET: people, HEAD: people },
   catalog: { GET: known, HEAD: known },
@@ -85,7 +87,7 @@ test('every operation is in the matrix, and nothing else', () => {
 
 describe.each(cells)('$method $resource', ({ resource, method }) => {
   const allowed = letIn[resource][method]
-  const isOpen = ['token', 'keySet', 'apiWithoutSlash'].includes(resource)
+  const isOpen = ['root', 'token', 'keySet', 'apiWithoutSlash'].includes(resource)
 
   test.each(people)('by %s, with a password', async (person) => {
     const headers = person === 'anonymous' ? {} : basic(person)

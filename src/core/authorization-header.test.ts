@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseBasic, splitAuthorization } from './basic.ts'
+import { parseBasic, splitAuthorization } from './authorization-header.ts'
 
 const encoded = (text: string) => Buffer.from(text).toString('base64')
 

@@ -26,3 +26,10 @@ export function splitAuthorization(header: string): { scheme: string; credential
   if (space === -1) return { scheme: header.toLowerCase(), credentials: '' }
   return { scheme: header.slice(0, space).toLowerCase(), credentials: header.slice(space + 1).trim() }
 }
+
+/** The name in a login of the scheme Basic, which proves nothing; undefined where there is none. */
+export function claimedUser(header: string | undefined): string | undefined {
+  if (isNoLogin(header)) return undefined
+  const { scheme, credentials } = splitAuthorization(header)
+  return scheme === 'basic' ? parseBasic(credentials)?.username : undefined
+}

@@ -1,0 +1,140 @@
+import { chmod, chown, open, readFile, readlink, realpath, rename, rm, stat } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+import { type FileLockOptions, temporaryName, withFileLock } from './file-lock.ts'
+
+/** A file's text; empty if there is none. */
+export async function textOf(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return ''
+    throw error
+  }
+}
+
+/** Changes the text of a file that other processes may change at the same moment: one after the other, each from what
+ *  the one before has left. The text of a missing file is empty. A symbolic link stays, and what it leads to is changed.
+ *  @returns the new text
+ *  @throws Error if it cannot be done, with nothing changed; whatever `change` throws */
+export async function updateFile(
+  path: string,
+  change: (text: string) => string,
+  options?: FileLockOptions,
+): Promise<string> {
+  const target = await targetOf(path)
+  return withFileLock(
+    target,
+    async (lock) => {
+      const text = change(await textOf(target))
+      await replaceFile(target, text, () => lock.confirm())
+      return text
+    },
+    options,
+  )
+}
+
+/** Puts a text in a file's place so that a reader, and a power cut, find the old one or the new. A file that was there
+ *  keeps its owner and mode; a new one can be read by its owner only, and root makes it the folder's owner's.
+ *  @param isReady called when all but the last step is done; if it throws, nothing has changed */
+export async function replaceFile(
+  path: string,
+  text: string,
+  isReady: () => Promise<void> = async () => {},
+): Promise<void> {
+  const temporary = temporaryName(path)
+  try {
+    const file = await open(temporary, 'wx', 0o600)
+    try {
+      await file.writeFile(text)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await takeOver(path, temporary)
+    await isReady()
+    await moveInto(path, temporary)
+    await syncFolder(dirname(path))
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
+}
+
+async function moveInto(path: string, temporary: string): Promise<void> {
+  try {
+    await rename(temporary, path)
+  } catch (cause) {
+    if (codeOf(cause) !== 'EBUSY') throw cause
+    throw new Error(
+      `${path} is a mount of its own, so nothing can take its place: mount its folder instead`,
+      {
+        cause,
+      },
+    )
+  }
+}
+
+/** Gives the new file the owner and the mode of the old one. */
+async function takeOver(path: string, temporary: string): Promise<void> {
+  const old = await statIfThere(path)
+  if (old !== undefined) {
+    await giveTo(old, { path, temporary })
+    await chmod(temporary, old.mode & 0o7777)
+  } else if (process.getuid?.() === 0) {
+    await giveTo(await stat(dirname(path)), { path, temporary })
+  }
+}
+
+async function giveTo(
+  { uid, gid }: { uid: number; gid: number },
+  { path, temporary }: { path: string; temporary: string },
+): Promise<void> {
+  const made = await stat(temporary)
+  if (made.uid === uid && made.gid === gid) return
+  try {
+    await chown(temporary, uid, gid)
+  } catch (cause) {
+    if (codeOf(cause) !== 'EPERM') throw cause
+    throw new Error(`${path} belongs to another user, or another group: only they, or root, can change it`, {
+      cause,
+    })
+  }
+}
+
+async function statIfThere(path: string) {
+  try {
+    return await stat(path)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** The file that a path leads to through symbolic links, whether it is there or not. */
+async function targetOf(path: string): Promise<string> {
+  try {
+    return await realpath(path)
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error
+  }
+  const folder = await realpath(dirname(path))
+  try {
+    return await targetOf(resolve(folder, await readlink(path)))
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error
+    return join(folder, basename(path))
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path)
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code
+}
