@@ -1,27 +1,33 @@
 import type { Storage } from '@google-cloud/storage'
-import { LRUCache } from 'lru-cache'
 import { StorageError } from '../core/errors.ts'
 import type {
   AppendOptions,
   DeleteOptions,
   Entry,
   FileInfo,
+  FileVersion,
   FileWriter,
   Leftover,
   ListOptions,
   MoveOptions,
   PutOptions,
   ReadOptions,
+  State,
   StorageDriver,
 } from '../core/storage-driver.ts'
-import { Bucket, contentOf, isUploadSession, type ObjectInfo } from './gcs/bucket.ts'
+import { type Base, baseOf, NOTHING, toldBase } from './gcs/base.ts'
+import { Bucket } from './gcs/bucket.ts'
 import { canSign, connect, type GcsConnectionOptions } from './gcs/connection.ts'
+import { contentOf } from './gcs/content.ts'
 import { Copier } from './gcs/copier.ts'
 import { toStorageError } from './gcs/errors.ts'
 import { JsonApi } from './gcs/json-api.ts'
+import { isFile } from './gcs/object-info.ts'
 import { Pieces } from './gcs/pieces.ts'
 import { readObject } from './gcs/reader.ts'
-import { type Base, baseOf, ComposingWriter } from './gcs/writer.ts'
+import { States } from './gcs/states.ts'
+import { type ObjectVersion, parseVersion } from './gcs/version.ts'
+import { ComposingWriter } from './gcs/writer.ts'
 import { type KeyPage, orderedEntries } from './object-store/children.ts'
 import { requireFolder, requirePath } from './path.ts'
 
@@ -40,13 +46,12 @@ export interface GcsOptions extends GcsConnectionOptions {
 }
 
 const IDLE_MS = 60_000
-const MAX_WRITTEN = 10_000
 const REDIRECT_MS = 20 * 60 * 1000
 /** @see https://cloud.google.com/storage/docs/objects#naming */
 const MAX_KEY_BYTES = 1024
 
 /** Objects in a bucket of Google Cloud Storage, named as Distribution names them: the root, then the path. What is being
- *  appended to stands in pieces below `~pieces/` until it is composed. */
+ *  appended to stands in pieces below `~pieces/` until it is composed. A file's version is its object's generation. */
 export class GcsDriver implements StorageDriver {
   readonly name = 'gcs'
   readonly #options: GcsOptions
@@ -56,8 +61,7 @@ export class GcsDriver implements StorageDriver {
   readonly #bucket: Bucket
   readonly #pieces: Pieces
   readonly #copier: Copier
-  /** What this process has appended to last, so that it need not be looked for when it is gone on with or moved. */
-  readonly #written = new LRUCache<string, Base>({ max: MAX_WRITTEN })
+  readonly #states: States
   #canSign = false
 
   private constructor(storage: Storage, options: GcsOptions) {
@@ -72,7 +76,8 @@ export class GcsDriver implements StorageDriver {
     })
     this.#bucket = new Bucket(this.#api, options.bucket)
     this.#pieces = new Pieces(this.#bucket, this.#root)
-    this.#copier = new Copier(this.#bucket, this.#written)
+    this.#copier = new Copier(this.#bucket)
+    this.#states = new States(this.#bucket)
   }
 
   /** A driver whose bucket was looked at with the credentials it has.
@@ -107,8 +112,10 @@ export class GcsDriver implements StorageDriver {
     return Buffer.concat(chunks)
   }
 
-  async *read(path: string, options?: ReadOptions): AsyncIterable<Uint8Array> {
-    yield* readObject({ bucket: this.#bucket, key: this.#keyToRead(path), path }, options)
+  async *read(path: string, { version, ...options }: ReadOptions = {}): AsyncIterable<Uint8Array> {
+    const key = this.#keyToRead(path)
+    const generation = parseIfGiven(version, path)?.generation
+    yield* readObject({ bucket: this.#bucket, key, path, generation }, options)
   }
 
   async put(path: string, content: Uint8Array, { after }: PutOptions = {}): Promise<void> {
@@ -117,23 +124,14 @@ export class GcsDriver implements StorageDriver {
     await this.#calling(path, () => this.#bucket.insert(key, contentOf(content)))
   }
 
-  /** A file that is said to be new, or that was last written here, is not looked for: where that is wrong, the first sync
-   *  comes upon it. */
-  async append(path: string, { offset }: AppendOptions = {}): Promise<FileWriter> {
+  /** A file of a version, or one that is said to be new, is not looked for: where that is wrong, the first sync comes upon
+   *  it. */
+  async append(path: string, options: AppendOptions = {}): Promise<FileWriter> {
     const key = this.#keyToWrite(path)
-    const base =
-      this.#expectedAt(key, offset) ?? baseOf(await this.#calling(path, () => this.#bucket.find(key)))
-    if (offset !== undefined && offset !== (base.size ?? 0))
-      throw new StorageError('OFFSET_INVALID', { path })
-    return new ComposingWriter({
-      bucket: this.#bucket,
-      pieces: this.#pieces,
-      key,
-      path,
-      base,
-      became: (file) => (file === undefined ? this.#written.delete(key) : this.#written.set(key, file)),
-      chunkBytes: this.#options.chunksize,
-    })
+    const base = await this.#baseFor(options, { key, path })
+    if ((options.offset ?? base.size ?? 0) !== (base.size ?? 0)) throw otherFile(path)
+    const [bucket, pieces, chunkBytes] = [this.#bucket, this.#pieces, this.#options.chunksize]
+    return new ComposingWriter({ bucket, pieces, key, path, base, chunkBytes })
   }
 
   async *list(folder: string, { after = '' }: ListOptions = {}): AsyncIterable<Entry> {
@@ -148,17 +146,17 @@ export class GcsDriver implements StorageDriver {
   }
 
   async move(from: string, to: string, options: MoveOptions = {}): Promise<boolean> {
-    const { replace = true, mayStay = false, size } = options
-    const [source, target] = [this.#keyToWrite(from), this.#keyToWrite(to)]
-    if (source === target) {
-      await this.#requireFile(from, size)
-      return replace
-    }
-    const ifGeneration = replace ? undefined : '0'
+    const { replace = true, mayStay = false } = options
+    const [key, target] = [this.#keyToWrite(from), this.#keyToWrite(to)]
+    const source = { key, path: from, version: parseIfGiven(options.version, from) }
     return this.#calling(from, async () => {
-      const isMoved = await this.#copier.copy(from, { source, target, ifGeneration, size })
-      if (isMoved && !mayStay) await this.#bucket.remove(source)
-      return isMoved
+      if (key === target) {
+        await this.#copier.find(source)
+        return replace
+      }
+      const moved = await this.#copier.copy({ ...source, target, replace })
+      if (moved !== undefined && !mayStay) await this.#bucket.remove(key, { ifGeneration: moved.generation })
+      return moved !== undefined
     })
   }
 
@@ -168,6 +166,25 @@ export class GcsDriver implements StorageDriver {
       if (holding !== undefined) await this.#removeAll(holding.map((name) => `${key}/${name}`))
       else await Promise.all([this.#bucket.remove(key), this.#removeBelow(`${key}/`)])
     })
+  }
+
+  /** Whatever the storage has taken is durable. */
+  async settle(path: string): Promise<void> {
+    this.#keyToRead(path)
+  }
+
+  async getState(path: string): Promise<State | undefined> {
+    const key = this.#keyToWrite(path)
+    return this.#calling(path, () => this.#states.get(key))
+  }
+
+  async swapState(
+    path: string,
+    content: Uint8Array,
+    expected: FileVersion | undefined,
+  ): Promise<FileVersion | undefined> {
+    const key = this.#keyToWrite(path)
+    return this.#calling(path, () => this.#states.swap({ key, path }, content, expected))
   }
 
   async redirectUrl(path: string): Promise<URL | undefined> {
@@ -206,16 +223,13 @@ export class GcsDriver implements StorageDriver {
     }
   }
 
-  #expectedAt(key: string, offset: number | undefined): Base | undefined {
-    const written = this.#written.get(key)
-    if (written !== undefined && written.size === offset) return { ...written, isAssumed: true }
-    return offset === 0 ? { generation: '0', size: undefined, isAssumed: true } : undefined
-  }
-
-  async #requireFile(path: string, size: number | undefined): Promise<void> {
-    const info = await this.stat(path)
-    if (info.kind !== 'file') throw new StorageError('PATH_NOT_FOUND', { path })
-    if (size !== undefined && info.size !== size) throw new StorageError('OFFSET_INVALID', { path })
+  async #baseFor(
+    { offset, version }: AppendOptions,
+    { key, path }: { key: string; path: string },
+  ): Promise<Base> {
+    const told = parseIfGiven(version, path)
+    if (told !== undefined) return toldBase(told)
+    return offset === 0 ? NOTHING : baseOf(await this.#calling(path, () => this.#bucket.find(key)))
   }
 
   async #removeBelow(prefix: string): Promise<void> {
@@ -251,7 +265,14 @@ export class GcsDriver implements StorageDriver {
   }
 }
 
-/** True for an object that is a file to readers: Distribution's sessions are not. */
-function isFile(found: ObjectInfo | undefined): found is ObjectInfo {
-  return found !== undefined && !isUploadSession(found.contentType)
+/** @throws StorageError OFFSET_INVALID for a version that is not of this driver: no file here is of it */
+function parseIfGiven(version: FileVersion | undefined, path: string): ObjectVersion | undefined {
+  if (version === undefined) return undefined
+  const parsed = parseVersion(version)
+  if (parsed === undefined) throw otherFile(path)
+  return parsed
+}
+
+function otherFile(path: string): StorageError {
+  return new StorageError('OFFSET_INVALID', { path })
 }

@@ -32,9 +32,13 @@ export class FakeGcsServer implements AsyncDisposable {
     return this.front.url
   }
 
-  /** @returns its name */
-  async createBucket(name = `bucket-${randomUUID()}`): Promise<string> {
-    await this.#call('POST', '/b', { name })
+  /** @param options.keepsReplaced whether objects that were replaced or removed can still be read by their generation
+   *  @returns its name */
+  async createBucket(
+    name = `bucket-${randomUUID()}`,
+    { keepsReplaced = false }: { keepsReplaced?: boolean } = {},
+  ): Promise<string> {
+    await this.#call('POST', '/b', { name, versioning: { enabled: keepsReplaced } })
     return name
   }
 

@@ -16,6 +16,20 @@ export type Fault =
 
 const API = '/storage/v1'
 
+interface ForwardOptions {
+  readonly response: http.ServerResponse
+  /** Where it goes. Default: what was asked for. */
+  readonly url?: URL
+  /** How many bytes of the answer are let through. */
+  readonly breakAfter?: number
+}
+
+interface Source {
+  /** As `/b/bucket/o/name`. */
+  readonly key: string
+  readonly generation: string | undefined
+}
+
 interface Listing {
   readonly items?: readonly { readonly name: string }[]
   readonly prefixes?: readonly string[]
@@ -24,7 +38,8 @@ interface Listing {
 /** Between the SDK and fake-gcs-server, whose shortcomings it makes up for:
  *
  *  - The base of the API is the server itself, as clients have it that are told of it by `STORAGE_EMULATOR_HOST`.
- *  - `ifGenerationMatch` holds for compositions and copies as well, and a composition is a new generation.
+ *  - `ifGenerationMatch` holds for compositions, copies and removals as well, `ifSourceGenerationMatch` for copies, and
+ *    the generations of what is composed; a composition is a new generation.
  *  - A composition of what is not there is a 404, not a 500.
  *  - Folders count as objects do in a listing's pages, which have a length of 1000 where nobody asks for another.
  *
@@ -121,13 +136,23 @@ export class GcsFront {
     request: http.IncomingMessage,
     { response, url, key }: { response: http.ServerResponse; url: URL; key: string },
   ): Promise<void> {
-    const expected = url.searchParams.get('ifGenerationMatch')
-    if (expected !== null && (await this.#generationOf(key)) !== expected) {
+    const status = await this.#refusal(url, key)
+    if (status !== undefined) {
       await buffer(request)
-      return sendJson(response, { status: 412, body: errorOf(412, 'conditionNotMet') })
+      return sendJson(response, { status, body: errorOf(status, 'conditionNotMet') })
     }
     if (url.pathname.endsWith('/compose')) return this.#compose(request, { response, key })
-    await this.#forward(request, { response })
+    await this.#forward(request, { response, url: onItsSource(url) })
+  }
+
+  async #refusal({ pathname, searchParams }: URL, key: string): Promise<404 | 412 | undefined> {
+    const expected = searchParams.get('ifGenerationMatch')
+    if (expected !== null && (await this.#generationOf(key)) !== expected) return 412
+    const expectedSource = searchParams.get('ifSourceGenerationMatch')
+    if (expectedSource === null) return undefined
+    const source = await this.#generationOf(sourceKey(pathname))
+    if (source === '0') return 404
+    return source === expectedSource ? undefined : 412
   }
 
   /** '0' where there is none. */
@@ -144,14 +169,22 @@ export class GcsFront {
   ): Promise<void> {
     const aside = key.replace(/[^/]+$/, randomUUID())
     const body = await buffer(request)
-    const composed = await fetch(`${this.#upstream}${API}${aside}/compose`, { method: 'POST', body })
-    if (composed.status === 500) {
+    if (!(await this.#areThere(sourcesOf(key, body)))) {
       return sendJson(response, { status: 404, body: errorOf(404, 'a source is not there') })
     }
+    const composed = await fetch(`${this.#upstream}${API}${aside}/compose`, { method: 'POST', body })
     const copied = await fetch(`${this.#upstream}${API}${aside}/rewriteTo${key}`, { method: 'POST' })
     await fetch(`${this.#upstream}${API}${aside}`, { method: 'DELETE' })
     const { resource } = (await copied.json()) as { resource: unknown }
     sendJson(response, { status: composed.ok ? 200 : composed.status, body: resource })
+  }
+
+  async #areThere(sources: readonly Source[]): Promise<boolean> {
+    const areThere = sources.map(async ({ key, generation }) => {
+      const found = await this.#generationOf(key)
+      return found !== '0' && found === (generation ?? found)
+    })
+    return (await Promise.all(areThere)).every(Boolean)
   }
 
   /** The program's own pages are right where no folders are asked for. */
@@ -174,12 +207,12 @@ export class GcsFront {
 
   #forward(
     request: http.IncomingMessage,
-    { response, breakAfter = Infinity }: { response: http.ServerResponse; breakAfter?: number },
+    { response, url = this.#urlOf(request), breakAfter = Infinity }: ForwardOptions,
   ): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const { host: _host, ...headers } = request.headers
     const options = { method: request.method, headers, agent: this.#agent }
-    const outgoing = http.request(this.#urlOf(request), options, (incoming) => {
+    const outgoing = http.request(url, options, (incoming) => {
       response.writeHead(incoming.statusCode ?? 500, incoming.headers)
       let sent = 0
       incoming.on('data', (chunk: Buffer) => {
@@ -226,6 +259,28 @@ function writtenKey({ method }: http.IncomingMessage, { pathname, searchParams }
   }
   const key = /(\/b\/[^/]+\/o\/[^/]+)(\/compose)?$/.exec(pathname)
   return key?.[1]
+}
+
+/** Of a copy that was found to be of the right source: the same for the program, which could come upon another by then. */
+function onItsSource(url: URL): URL {
+  const expected = url.searchParams.get('ifSourceGenerationMatch')
+  if (expected !== null) url.searchParams.set('sourceGeneration', expected)
+  return url
+}
+
+/** Of a copy. */
+function sourceKey(pathname: string): string {
+  const key = /(\/b\/[^/]+\/o\/[^/]+)\/rewriteTo/.exec(pathname)
+  return key?.[1] as string
+}
+
+/** Of a composition, which names them within the bucket. */
+function sourcesOf(key: string, body: Buffer): Source[] {
+  const { sourceObjects } = JSON.parse(body.toString()) as { sourceObjects: (Source & { name: string })[] }
+  return sourceObjects.map(({ name, generation }) => ({
+    key: key.replace(/[^/]+$/, encodeURIComponent(name)),
+    generation,
+  }))
 }
 
 function firstPage({ items = [], prefixes = [], ...rest }: Listing, most: number) {

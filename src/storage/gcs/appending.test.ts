@@ -26,25 +26,37 @@ describeOnGcs('appending to objects of gcs', (current) => {
     await writer.write(distinctBytes(CHUNK))
     await writer.sync()
     await writer.close()
-    expect(await driver.move('/file', '/to', { size: CHUNK, replace: false, mayStay: true })).toBe(true)
+    const { version } = writer
+    expect(await driver.move('/file', '/to', { version, replace: false, mayStay: true })).toBe(true)
     expect(current().server.front.requests).toEqual([
       expect.stringMatching(/^POST \/upload/),
       expect.stringMatching(/^POST .*rewriteTo/),
     ])
   })
 
-  it('what was last written here is gone on with without a look', async () => {
-    await writeFile(driver, '/file', [Buffer.from('one ')])
-    current().server.front.forget()
-    const writer = await driver.append('/file', { offset: 4 })
+  it('a file of a version is gone on with, finished without a byte and moved without a look', async () => {
+    const first = await writeFile(driver, '/file', [Buffer.from('one ')])
+    const { front } = current().server
+    front.forget()
+    const writer = await (await opened().another()).append('/file', { offset: 4, version: first })
     await writer.write(Buffer.from('two'))
     await writer.sync()
-    expect(current().server.front.requestsLike(/^GET/)).toEqual([])
     await writer.close()
-    expect(Buffer.from(await driver.get('/file')).toString()).toBe('one two')
+    const { version } = writer
+    const last = await driver.append('/file', { offset: 7, version })
+    await last.sync({ name: false })
+    await last.close()
+    expect(last.version).toBe(version)
+    expect(await driver.move('/file', '/to', { version, replace: false, mayStay: true })).toBe(true)
+    expect(front.requestsLike(/^(GET|POST) .*\/o\/|upload/)).toEqual([
+      expect.stringMatching(/^POST \/upload/),
+      expect.stringMatching(/^POST .*compose/),
+      expect.stringMatching(/^POST .*rewriteTo/),
+    ])
+    expect(Buffer.from(await driver.get('/to')).toString()).toBe('one two')
   })
 
-  it('what stands there by now, of the same length, is gone on with as well', async () => {
+  it('without a version what stands there is gone on with', async () => {
     await writeFile(driver, '/file', [Buffer.from('one ')])
     await driver.put('/file', Buffer.from('uno '))
     for (const [offset, text] of [
@@ -56,35 +68,20 @@ describeOnGcs('appending to objects of gcs', (current) => {
       await writer.close()
     }
     expect(Buffer.from(await driver.get('/file')).toString()).toBe('uno two three')
-    expect(await driver.move('/file', '/to', { size: 13 })).toBe(true)
-    await driver.put('/empty', Buffer.alloc(0))
-    const writer = await driver.append('/empty', { offset: 0 })
-    await writer.write(Buffer.from('filled'))
-    await writer.close()
-    expect(Buffer.from(await driver.get('/empty')).toString()).toBe('filled')
+    expect(await driver.move('/file', '/to')).toBe(true)
   })
 
-  it('what another driver made longer or removed is neither gone on with nor moved', async () => {
-    const other = await opened().another()
-    for (const change of [
-      () => writeFile(other, '/file', [Buffer.from(' and more')]),
-      () => other.delete('/file'),
-    ]) {
-      await driver.delete('/file')
-      await writeFile(driver, '/file', [Buffer.from('mine')])
-      await change()
-      const writer = await driver.append('/file', { offset: 4 })
-      await writer.write(Buffer.from('late'))
-      await expectStorageError(writer.sync(), 'OFFSET_INVALID')
-    }
-    await writeFile(driver, '/file', [Buffer.from('mine')])
-    await driver.put('/to', Buffer.from('old'))
-    await writeFile(other, '/file', [Buffer.from(' and more')])
-    const gentle = { size: 4, replace: false }
-    await expectStorageError(driver.move('/file', '/to', gentle), 'OFFSET_INVALID')
-    await other.delete('/file')
-    await expectStorageError(driver.move('/file', '/to', { size: 13 }), 'PATH_NOT_FOUND')
-    expect(Buffer.from(await driver.get('/to')).toString()).toBe('old')
+  it('what begins takes an empty file for its own, and no other', async () => {
+    await driver.put('/file', Buffer.alloc(0))
+    const writer = await driver.append('/file', { offset: 0 })
+    await writer.write(Buffer.from('filled'))
+    await writer.close()
+    expect(Buffer.from(await driver.get('/file')).toString()).toBe('filled')
+    const late = await driver.append('/file', { offset: 0 })
+    await late.write(Buffer.from('filler'))
+    await expectStorageError(late.close(), 'OFFSET_INVALID')
+    expect(late.version).toBeUndefined()
+    expect(Buffer.from(await driver.get('/file')).toString()).toBe('filled')
   })
 
   it('a chunk more is two pieces and a composition', async () => {

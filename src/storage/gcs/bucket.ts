@@ -1,30 +1,12 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { StorageError } from '../../core/errors.ts'
 import type { ByteRange } from '../../core/storage-driver.ts'
-import { isNotFound, mayBeDone } from './errors.ts'
-import type { JsonApi } from './json-api.ts'
-
-/** An object as the API describes it; numbers come as text.
- *  @see https://cloud.google.com/storage/docs/json_api/v1/objects#resource */
-export interface ObjectResource {
-  readonly name: string
-  readonly size: string
-  readonly generation: string
-  readonly contentType: string
-  readonly updated: string
-  readonly metadata: Readonly<Record<string, string>>
-}
-
-export type ObjectInfo = Partial<ObjectResource>
-
-/** What an object is to hold. */
-export interface Content {
-  readonly chunks: readonly Uint8Array[]
-  readonly size: number
-  /** In base64: the storage refuses what comes with another one. */
-  readonly md5: string
-}
+import type { Content } from './content.ts'
+import { CallFailed, isConditionFailed, isNotFound, mayBeDone } from './errors.ts'
+import type { Call, JsonApi } from './json-api.ts'
+import type { ObjectInfo, ObjectResource } from './object-info.ts'
+import { type ObjectVersion, versionOf } from './version.ts'
 
 export interface WriteOptions {
   /** The object's generation, or '0' where there must be none. Absent: whatever it is. */
@@ -33,8 +15,14 @@ export interface WriteOptions {
 }
 
 export interface CopyOptions extends Pick<WriteOptions, 'ifGeneration'> {
-  /** Of what is copied; another one is not there. */
-  readonly sourceGeneration?: string | undefined
+  /** The source's: of another one nothing is copied. */
+  readonly ifSourceGeneration: string
+}
+
+/** A source of a composition: of another generation it is not there. */
+export interface ObjectToCompose {
+  readonly key: string
+  readonly generation: string
 }
 
 export interface ListingPage {
@@ -54,8 +42,6 @@ export interface ListingOptions {
 
 /** What Distribution gives blobs, and what everything gets here. */
 const CONTENT_TYPE = 'application/octet-stream'
-/** What Distribution keeps of an upload that is under way: nothing that was asked to be stored. */
-const SESSION_CONTENT_TYPE = 'application/x-docker-upload-session'
 
 const FIELDS = 'name,size,generation,contentType,updated,metadata'
 /** Under this name an object says which write it came from. */
@@ -63,14 +49,6 @@ const WRITE_ID = 'entrepot-write'
 
 /** At most so many objects can be composed at a time. */
 export const MAX_SOURCES = 32
-
-export function contentOf(bytes: Uint8Array): Content {
-  return {
-    chunks: [bytes],
-    size: bytes.byteLength,
-    md5: createHash('md5').update(bytes).digest('base64'),
-  }
-}
 
 /** The objects of one bucket. Every method throws `CallFailed`, and `StorageError` where the bucket itself is missing; a
  *  404 always is an object's. Writes can be repeated: whether one was done of which nobody heard is seen by the id that
@@ -123,9 +101,24 @@ export class Bucket {
     )
   }
 
+  /** A small object, whole, and which one it is. */
+  get(key: string): Promise<{ content: Uint8Array; version: ObjectVersion }> {
+    const call: Call = { method: 'GET', path: this.#pathOf(key), query: { alt: 'media' } }
+    return this.#ofObject(
+      this.#api.whole(call, ({ headers }, content) => {
+        const generation = String(headers['x-goog-generation'])
+        return { content, version: requireVersion({ generation, size: String(content.byteLength) }) }
+      }),
+    )
+  }
+
   /** Uploads a whole object in one call.
    *  @see https://cloud.google.com/storage/docs/uploading-objects#uploading-an-object, "JSON API", multipart */
-  insert(key: string, content: Content, { ifGeneration, metadata }: WriteOptions = {}): Promise<ObjectInfo> {
+  insert(
+    key: string,
+    content: Content,
+    { ifGeneration, metadata }: WriteOptions = {},
+  ): Promise<ObjectVersion> {
     return this.#once(key, (id) => {
       const resource = {
         name: key,
@@ -152,9 +145,9 @@ export class Bucket {
    *  @see https://cloud.google.com/storage/docs/composite-objects */
   compose(
     key: string,
-    sources: readonly { key: string; generation?: string | undefined }[],
+    sources: readonly ObjectToCompose[],
     { ifGeneration, metadata }: WriteOptions = {},
-  ): Promise<ObjectInfo> {
+  ): Promise<ObjectVersion> {
     return this.#once(key, (id) =>
       this.#post(
         `${this.#pathOf(key)}/compose`,
@@ -167,16 +160,18 @@ export class Bucket {
     )
   }
 
-  /** Copies an object within the storage, in as many calls as it takes.
+  /** Copies an object within the storage, in as many calls as it takes, each on the same conditions. One that was replaced is
+   *  not copied, also where the bucket keeps such: so its generation is a condition, not what is asked for.
    *  @see https://cloud.google.com/storage/docs/json_api/v1/objects/rewrite */
-  copy(from: string, to: string, { ifGeneration, sourceGeneration }: CopyOptions = {}): Promise<ObjectInfo> {
+  copy(from: string, to: string, { ifGeneration, ifSourceGeneration }: CopyOptions): Promise<ObjectVersion> {
     const path = `${this.#pathOf(from)}/rewriteTo${this.#pathOf(to)}`
+    const conditions = { ifGenerationMatch: ifGeneration, ifSourceGenerationMatch: ifSourceGeneration }
     return this.#once(to, async (id) => {
       let rewriteToken: string | undefined
       for (;;) {
         const answer = await this.#post<RewriteAnswer>(
           path,
-          { ifGenerationMatch: ifGeneration, sourceGeneration, rewriteToken },
+          { ...conditions, rewriteToken },
           { contentType: CONTENT_TYPE, metadata: { [WRITE_ID]: id } },
         )
         if (answer.done !== false) return answer.resource ?? {}
@@ -185,12 +180,13 @@ export class Bucket {
     })
   }
 
-  /** Removing what is not there is no error. */
-  async remove(key: string): Promise<void> {
+  /** Removing what is not there is no error, nor is it one to come upon another generation, which stays. */
+  async remove(key: string, { ifGeneration }: Pick<WriteOptions, 'ifGeneration'> = {}): Promise<void> {
+    const query = { ifGenerationMatch: ifGeneration }
     try {
-      await this.#ofObject(this.#api.json({ method: 'DELETE', path: this.#pathOf(key) }))
+      await this.#ofObject(this.#api.json({ method: 'DELETE', path: this.#pathOf(key), query }))
     } catch (cause) {
-      if (!isNotFound(cause)) throw cause
+      if (!isNotFound(cause) && !isConditionFailed(cause)) throw cause
     }
   }
 
@@ -240,16 +236,16 @@ export class Bucket {
   }
 
   /** A write that is done once, however often it was tried. Where it may have been done though nobody has said so, the
-   *  object is looked at. */
-  async #once(key: string, write: (id: string) => Promise<ObjectInfo>): Promise<ObjectInfo> {
+   *  object is looked at: only the id tells. */
+  async #once(key: string, write: (id: string) => Promise<ObjectInfo>): Promise<ObjectVersion> {
     const id = randomUUID()
     try {
-      return await this.#ofObject(write(id))
+      return requireVersion(await this.#ofObject(write(id)))
     } catch (cause) {
       if (!mayBeDone(cause)) throw cause
-      const found = await this.find(key).catch(() => undefined)
+      const found = await this.find(key)
       if (found?.metadata?.[WRITE_ID] !== id) throw cause
-      return found
+      return requireVersion(found)
     }
   }
 
@@ -280,7 +276,9 @@ interface ListAnswer {
   readonly nextPageToken: string
 }
 
-/** True for what readers are not to see. */
-export function isUploadSession(contentType: string | undefined): boolean {
-  return contentType === SESSION_CONTENT_TYPE
+/** @throws CallFailed when the storage does not say */
+function requireVersion(info: ObjectInfo): ObjectVersion {
+  const version = versionOf(info)
+  if (version === undefined) throw new CallFailed('the answer does not say which object it is about')
+  return version
 }

@@ -1,60 +1,61 @@
-import { isPathNotFound, StorageError } from '../../core/errors.ts'
-import type { Bucket, CopyOptions } from './bucket.ts'
+import { StorageError } from '../../core/errors.ts'
+import type { Bucket } from './bucket.ts'
 import { isConditionFailed, isNotFound } from './errors.ts'
-import { type Base, baseOf } from './writer.ts'
+import { isFile } from './object-info.ts'
+import { NO_GENERATION, type ObjectVersion, versionOf } from './version.ts'
 
-export interface Copy extends CopyOptions {
-  readonly source: string
+export interface Copy extends Source {
+  /** The key to copy to. */
   readonly target: string
-  /** How long the source must be. Absent: whatever it is. */
-  readonly size?: number | undefined
+  /** False where what stands at the target stays. */
+  readonly replace: boolean
 }
 
-/** Copies files within the bucket. */
+export interface Source {
+  readonly key: string
+  /** What the driver's caller calls it. */
+  readonly path: string
+  /** Which version it must be. Absent: whatever it is. */
+  readonly version: ObjectVersion | undefined
+}
+
+/** Copies files within the bucket, each as of one generation that is known before. */
 export class Copier {
   readonly #bucket: Bucket
-  readonly #written: Pick<Map<string, Base>, 'get'>
 
-  /** @param written what this process has appended to last, by key */
-  constructor(bucket: Bucket, written: Pick<Map<string, Base>, 'get'>) {
+  constructor(bucket: Bucket) {
     this.#bucket = bucket
-    this.#written = written
   }
 
-  /** @param path what the driver's caller calls the source
-   *  @returns false when something stands at the target that was not to be replaced
-   *  @throws CallFailed; StorageError PATH_NOT_FOUND, or OFFSET_INVALID when the source is not `size` bytes long */
-  copy(path: string, { size, ...copy }: Copy): Promise<boolean> {
-    return size === undefined ? this.#copy(path, copy) : this.#copySized(path, { ...copy, size })
-  }
-
-  async #copy(path: string, { source, target, ...conditions }: Copy): Promise<boolean> {
+  /** @returns what was copied; undefined when something stands at the target that was not to be replaced
+   *  @throws CallFailed; StorageError PATH_NOT_FOUND, or OFFSET_INVALID when the source is another version */
+  async copy(copy: Copy): Promise<ObjectVersion | undefined> {
+    const { target, replace, ...source } = copy
+    const version = source.version ?? (await this.find(source))
     try {
-      await this.#bucket.copy(source, target, conditions)
-      return true
+      const ifGeneration = replace ? undefined : NO_GENERATION
+      await this.#bucket.copy(source.key, target, { ifGeneration, ifSourceGeneration: version.generation })
+      return version
     } catch (cause) {
-      if (isConditionFailed(cause)) return false
-      throw isNotFound(cause) ? new StorageError('PATH_NOT_FOUND', { path, cause }) : cause
+      if (!isConditionFailed(cause) && !isNotFound(cause)) throw cause
+      // It does not say whether the source or the target is at fault.
+      const standing = await this.find(source)
+      // Only where any version will do: somebody has written meanwhile.
+      if (standing.generation !== version.generation) return this.copy(copy)
+      if (isConditionFailed(cause) && !replace) return undefined
+      throw cause
     }
   }
 
-  /** The source is looked at where it was not last written here, or the copy was refused: it may be another by now. */
-  async #copySized(path: string, { size, ...copy }: Copy & { size: number }): Promise<boolean> {
-    const written = this.#written.get(copy.source)
-    let isRefused = false
-    if (written?.size === size) {
-      const { generation } = written
-      const isCopied = await this.#copy(path, { ...copy, sourceGeneration: generation }).catch(unlessMissing)
-      if (isCopied === true) return true
-      isRefused = isCopied === false
+  /** The source as it is.
+   *  @throws CallFailed; StorageError PATH_NOT_FOUND, or OFFSET_INVALID when it is another version */
+  async find({ key, path, version }: Source): Promise<ObjectVersion> {
+    const found = await this.#bucket.find(key)
+    const standing = isFile(found) ? versionOf(found) : undefined
+    if (standing === undefined) throw new StorageError('PATH_NOT_FOUND', { path })
+    if (version !== undefined && version.generation !== standing.generation) {
+      throw new StorageError('OFFSET_INVALID', { path })
     }
-    const found = baseOf(await this.#bucket.find(copy.source))
-    if (found.size === undefined) throw new StorageError('PATH_NOT_FOUND', { path })
-    if (found.size !== size) throw new StorageError('OFFSET_INVALID', { path })
-    return isRefused ? false : this.#copy(path, { ...copy, sourceGeneration: found.generation })
+    return standing
   }
-}
-
-function unlessMissing(error: unknown): undefined {
-  if (!isPathNotFound(error)) throw error
 }

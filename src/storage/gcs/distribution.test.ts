@@ -51,6 +51,7 @@ describeOnGcs('what Distribution shares with the driver gcs', (current) => {
       await expectStorageError(collect(driver.read('/uploads/data')), 'PATH_NOT_FOUND')
       const range = { start: 0, end: 2 }
       await expectStorageError(collect(driver.read('/uploads/data', { range })), 'PATH_NOT_FOUND')
+      await expectStorageError(driver.move('/uploads/data', '/blob'), 'PATH_NOT_FOUND')
       expect(await namesIn(driver, '/uploads')).toEqual(['startedat'])
     })
 

@@ -70,11 +70,12 @@ export function isConditionFailed(error: unknown): error is CallFailed {
 }
 
 /** True where a call failed and may have been done all the same: its answer was lost, or it was refused because an
- *  earlier attempt had been done. */
+ *  earlier attempt had been done, after which what it needed may be gone. */
 export function mayBeDone(error: unknown): boolean {
   if (!(error instanceof CallFailed)) return false
   const { status, attempts } = error
-  return status === undefined || [500, 502, 504].includes(status) || (status === 412 && attempts > 1)
+  if (status === undefined || [500, 502, 504].includes(status)) return true
+  return attempts > 1 && [404, 412].includes(status)
 }
 
 export function isNotFound(error: unknown): error is CallFailed {

@@ -1,6 +1,6 @@
 import * as http from 'node:http'
 import * as https from 'node:https'
-import { text } from 'node:stream/consumers'
+import { buffer, text } from 'node:stream/consumers'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { ApiError, Storage } from '@google-cloud/storage'
 import pLimit, { type LimitFunction } from 'p-limit'
@@ -53,6 +53,15 @@ export class JsonApi {
     return this.#repeatedly(call, async () => {
       const body = await text(await this.#attempt(call))
       return body === '' ? {} : JSON.parse(body)
+    })
+  }
+
+  /** Takes an answer that has come whole.
+   *  @throws CallFailed */
+  whole<T>(call: Call, take: (response: http.IncomingMessage, content: Uint8Array) => T): Promise<T> {
+    return this.#repeatedly(call, async () => {
+      const response = await this.#attempt(call)
+      return take(response, await buffer(response))
     })
   }
 

@@ -1,7 +1,8 @@
-import { beforeEach, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { expectStorageError, namesIn, writeFile } from '../../../test/contract/storage-driver/support.ts'
+import type { Fault } from '../../../test/support/gcs-front.ts'
 import { describeOnGcs, openForEach } from '../../../test/support/gcs-under-test.ts'
-import type { StorageDriver } from '../../core/storage-driver.ts'
+import type { FileVersion, StorageDriver } from '../../core/storage-driver.ts'
 
 describeOnGcs('an answer of gcs that is lost', (current) => {
   const opened = openForEach(current)
@@ -60,4 +61,89 @@ describeOnGcs('an answer of gcs that is lost', (current) => {
     expect(await driver.move('/from', '/to', { replace: false })).toBe(true)
     expect(await namesIn(driver, '/')).toEqual(['to'])
   })
+
+  it('of a move whose source somebody has removed since: it was moved', async () => {
+    const version = await writeFile(driver, '/from', [Buffer.from('content')])
+    const [repeated, goOn] = loseThenHold(/rewriteTo/)
+    const moving = driver.move('/from', '/to', { version })
+    await repeated
+    await (await opened().another()).delete('/from')
+    goOn()
+    expect(await moving).toBe(true)
+    expect(Buffer.from(await driver.get('/to')).toString()).toBe('content')
+  })
+
+  it('of a new file that others have removed and begun again, as long as it was: the writer fails', async () => {
+    const writer = await driver.append('/file', { offset: 0 })
+    await writer.write(Buffer.from('mine'))
+    const [repeated, goOn] = loseThenHold(/^POST \/upload/)
+    const closing = writer.close()
+    await repeated
+    current().server.front.fault = () => undefined
+    const other = await opened().another()
+    await other.delete('/file')
+    await writeFile(other, '/file', [Buffer.from('evil')])
+    goOn()
+    await expectStorageError(closing, 'OFFSET_INVALID')
+    expect(writer.version).toBeUndefined()
+    expect(Buffer.from(await driver.get('/file')).toString()).toBe('evil')
+  })
+
+  describe('of a state', () => {
+    const swap = (text: string, expected?: FileVersion) =>
+      driver.swapState('/state', Buffer.from(text), expected)
+
+    it('that was swapped: it was', async () => {
+      current().server.front.failFirst(/^POST \/upload/, { loseAnswer: true })
+      const first = await swap('one')
+      expect(await driver.getState('/state')).toEqual({ content: Buffer.from('one'), version: first })
+      expect(await swap('two', first)).toBeDefined()
+    })
+
+    it('that somebody else has swapped before: it was not', async () => {
+      const first = await swap('one')
+      const [repeated, goOn] = loseThenHold(/^POST \/upload/, { status: 503 })
+      const swapping = swap('two', first)
+      await repeated
+      current().server.front.fault = () => undefined
+      await (await opened().another()).swapState('/state', Buffer.from('uno'), first)
+      goOn()
+      expect(await swapping).toBeUndefined()
+    })
+
+    it('that was followed by others: nobody can say', async () => {
+      const first = await swap('one')
+      const [repeated, goOn] = loseThenHold(/^POST \/upload/)
+      const swapping = swap('two', first)
+      await repeated
+      current().server.front.fault = () => undefined
+      const other = await opened().another()
+      const second = await other.getState('/state')
+      await other.swapState('/state', Buffer.from('three'), second?.version)
+      goOn()
+      await expectStorageError(swapping, 'BUSY')
+      expect(Buffer.from(await driver.get('/state')).toString()).toBe('three')
+    })
+
+    it('that breaks in the midst of its bytes: it is read again, whichever it is by then', async () => {
+      await swap('one')
+      current().server.front.failFirst(/alt=media/, { breakAfter: 1 })
+      expect(Buffer.from((await driver.getState('/state'))!.content).toString()).toBe('one')
+    })
+  })
+
+  /** Lets the first request that fits go wrong, and the next one wait until it is told to go on.
+   *  @returns fulfilled when that one has come, and what tells it */
+  function loseThenHold(pattern: RegExp, first: Fault = { loseAnswer: true }): [Promise<void>, () => void] {
+    const gate = Promise.withResolvers<void>()
+    const repeated = Promise.withResolvers<void>()
+    let count = 0
+    current().server.front.fault = ({ method, url }) => {
+      if (!pattern.test(`${method} ${url}`)) return undefined
+      if (count++ === 0) return first
+      repeated.resolve()
+      return { waitFor: gate.promise }
+    }
+    return [repeated.promise, gate.resolve]
+  }
 })

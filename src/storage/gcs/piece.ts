@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto'
-import type { Content } from './bucket.ts'
+import type { Content } from './content.ts'
 
 /** Chunks shorter than this are copied together, so that a piece written byte by byte is still a short list. */
 const BLOCK_BYTES = 64 * 1024

@@ -1,13 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import type { Leftover } from '../../core/storage-driver.ts'
-import { type Bucket, type Content, MAX_SOURCES } from './bucket.ts'
+import { type Bucket, MAX_SOURCES, type ObjectToCompose } from './bucket.ts'
+import type { Content } from './content.ts'
+import { NO_GENERATION } from './version.ts'
 
 /** Where pieces stand, below the driver's root. No path can name it, and no listing of a folder comes here. */
 const FOLDER = '~pieces/'
 /** Under this name a piece says which file it is a part of. */
 const PATH = 'entrepot-path'
 
-/** Parts of files that are being appended to: objects of their own until they are composed. */
+/** Parts of files that are being appended to: objects of their own until they are composed. Each is made once, under a name
+ *  that nobody else comes upon, and used by its generation. */
 export class Pieces {
   readonly #bucket: Bucket
   readonly #folder: string
@@ -19,30 +22,28 @@ export class Pieces {
     this.#folder = root + FOLDER
   }
 
-  /** @returns its key */
-  async upload(content: Content, path: string): Promise<string> {
+  async upload(content: Content, path: string): Promise<ObjectToCompose> {
     const key = this.#newKey()
-    await this.#bucket.insert(key, content, { metadata: { [PATH]: path } })
-    return key
+    const { generation } = await this.#bucket.insert(key, content, newPieceOf(path))
+    return { key, generation }
   }
 
   /** Makes so few of the pieces, in their order, that all fit into one composition.
-   *  @param made told of every piece that is made on the way */
+   *  @param made told the key of every piece that is made on the way */
   async gather(
-    keys: readonly string[],
+    pieces: readonly ObjectToCompose[],
     { most, path, made }: { most: number; path: string; made: (key: string) => void },
-  ): Promise<readonly string[]> {
-    if (keys.length <= most) return keys
-    const groups = Array.from({ length: Math.ceil(keys.length / MAX_SOURCES) }, (_, index) =>
-      keys.slice(index * MAX_SOURCES, (index + 1) * MAX_SOURCES),
+  ): Promise<readonly ObjectToCompose[]> {
+    if (pieces.length <= most) return pieces
+    const groups = Array.from({ length: Math.ceil(pieces.length / MAX_SOURCES) }, (_, index) =>
+      pieces.slice(index * MAX_SOURCES, (index + 1) * MAX_SOURCES),
     )
     const larger = await Promise.all(
       groups.map(async (group) => {
         const key = this.#newKey()
         made(key)
-        const sources = group.map((piece) => ({ key: piece }))
-        await this.#bucket.compose(key, sources, { metadata: { [PATH]: path } })
-        return key
+        const { generation } = await this.#bucket.compose(key, group, newPieceOf(path))
+        return { key, generation }
       }),
     )
     return this.gather(larger, { most, path, made })
@@ -78,4 +79,8 @@ export class Pieces {
   #newKey(): string {
     return this.#folder + randomUUID()
   }
+}
+
+function newPieceOf(path: string) {
+  return { ifGeneration: NO_GENERATION, metadata: { [PATH]: path } }
 }

@@ -1,14 +1,17 @@
 import type { IncomingMessage } from 'node:http'
 import { StorageError } from '../../core/errors.ts'
 import type { ByteRange, ReadOptions } from '../../core/storage-driver.ts'
-import { type Bucket, isUploadSession } from './bucket.ts'
+import type { Bucket } from './bucket.ts'
 import { isNotFound, toStorageError } from './errors.ts'
+import { isUploadSession } from './object-info.ts'
 
 export interface ObjectToRead {
   readonly bucket: Bucket
   readonly key: string
   /** What the driver's caller calls it. */
   readonly path: string
+  /** Only this one; OFFSET_INVALID where it is another. Absent: whatever it is. */
+  readonly generation?: string | undefined
 }
 
 /** How often the rest is asked for again with nothing having come in between. */
@@ -18,7 +21,7 @@ const MAX_FRUITLESS = 3
  *  was written meanwhile never gets between. The time a consumer takes for a chunk is its own. */
 export async function* readObject(
   object: ObjectToRead,
-  { range, signal }: ReadOptions = {},
+  { range, signal }: Pick<ReadOptions, 'range' | 'signal'> = {},
 ): AsyncGenerator<Uint8Array, void> {
   try {
     if (range !== undefined && !(range.start >= 0 && range.end >= range.start)) throw outside(object)
@@ -67,11 +70,14 @@ async function openFirst(
   })
   try {
     if (isUploadSession(response.headers['content-type'])) throw new StorageError('PATH_NOT_FOUND', { path })
+    const generation = response.headers['x-goog-generation'] as string | undefined
+    // Asked for by its generation, one that was replaced would be read where the bucket keeps such.
+    if (object.generation !== undefined && generation !== object.generation) throw outside(object)
     const size = sizeOf(response, object)
     if (range !== undefined && range.end >= size) throw outside(object)
     const { start, end } = range ?? { start: 0, end: size - 1 }
     requireStart(response, { start, object })
-    return { response, start, end, generation: response.headers['x-goog-generation'] as string | undefined }
+    return { response, start, end, generation }
   } catch (cause) {
     response.destroy()
     throw cause

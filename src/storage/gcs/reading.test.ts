@@ -66,10 +66,10 @@ describeOnGcs('reading objects of gcs', (current) => {
   })
 
   it('waits for a slow consumer', async () => {
-    const { driver, close } = await current().open({ idleMs: 50, bucket: opened().bucket })
+    const { driver, close } = await current().open({ idleMs: 500, bucket: opened().bucket })
     const chunks: Buffer[] = []
     for await (const chunk of driver.read('/file')) {
-      if (chunks.length === 0) await new Promise((resolve) => setTimeout(resolve, 200))
+      if (chunks.length === 0) await new Promise((resolve) => setTimeout(resolve, 1_500))
       chunks.push(Buffer.from(chunk))
     }
     expectSameBytes(Buffer.concat(chunks), content)

@@ -24,6 +24,8 @@ describeOnGcs('what gcs refuses', (current) => {
     ['append', (driver) => writeFile(driver, '/file', [Buffer.from('x')])],
     ['list', (driver) => collectAll(driver.list('/folder'))],
     ['move', (driver) => driver.move('/file', '/other')],
+    ['getState', (driver) => driver.getState('/file')],
+    ['swapState', (driver) => driver.swapState('/state', Buffer.from('x'), undefined)],
     ['delete', (driver) => driver.delete('/file')],
     ['leftovers', (driver) => collectAll(driver.leftovers())],
   ]

@@ -1,20 +1,13 @@
 import pLimit from 'p-limit'
 import { StorageError } from '../../core/errors.ts'
-import type { FileWriter } from '../../core/storage-driver.ts'
-import { type Bucket, type Content, isUploadSession, MAX_SOURCES, type ObjectInfo } from './bucket.ts'
+import type { FileVersion, FileWriter, SyncOptions } from '../../core/storage-driver.ts'
+import { type Base, baseOf } from './base.ts'
+import { type Bucket, MAX_SOURCES, type ObjectToCompose } from './bucket.ts'
+import type { Content } from './content.ts'
 import { isConditionFailed, isNotFound, toStorageError } from './errors.ts'
 import { Piece } from './piece.ts'
 import type { Pieces } from './pieces.ts'
-
-/** What a file is before something is written behind it. */
-export interface Base {
-  /** '0' where there is no object. */
-  readonly generation: string
-  /** Undefined where the file is not there, though an object may be that is to be replaced. */
-  readonly size: number | undefined
-  /** True where nobody has looked: another of the same size would do as well. */
-  readonly isAssumed?: boolean
-}
+import { formatVersion, type ObjectVersion } from './version.ts'
 
 export interface ObjectToAppend {
   readonly bucket: Bucket
@@ -23,8 +16,6 @@ export interface ObjectToAppend {
   /** What the driver's caller calls it. */
   readonly path: string
   readonly base: Base
-  /** Told of what the file has become, or that nothing is known of it any more. */
-  readonly became: (file: Base | undefined) => void
   /** How many bytes are gathered before they are uploaded. */
   readonly chunkBytes: number
 }
@@ -45,13 +36,16 @@ export class ComposingWriter implements FileWriter {
   #newBytes = 0
   #piece = new Piece()
   /** Of the pieces that the next composition takes, in order. */
-  #uploads: Promise<string>[] = []
+  #uploads: Promise<ObjectToCompose>[] = []
   /** Those that are not done yet; they never reject. */
   readonly #underWay = new Set<Promise<void>>()
   /** What this writer has put beside the file. */
   readonly #keys = new Set<string>()
   #syncing: Promise<void> | undefined
   #closing: Promise<void> | undefined
+  #version: FileVersion | undefined
+  /** True where the move that comes next finds out whether the file is still what it was. */
+  #isMovedNext = false
   #failure: StorageError | undefined
 
   constructor(object: ObjectToAppend) {
@@ -61,6 +55,10 @@ export class ComposingWriter implements FileWriter {
 
   get size(): number {
     return (this.#base.size ?? 0) + this.#newBytes
+  }
+
+  get version(): FileVersion | undefined {
+    return this.#version
   }
 
   write(chunk: Uint8Array): Promise<void> | undefined {
@@ -75,16 +73,23 @@ export class ComposingWriter implements FileWriter {
     return this.#isFull() ? this.#untilRoom() : undefined
   }
 
-  sync(): Promise<void> {
+  sync({ name = true }: SyncOptions = {}): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(this.#refusal())
+    this.#isMovedNext = !name
     // One after the other, so that whoever waits for the last has waited for all.
     this.#syncing = Promise.allSettled([this.#syncing]).then(() => this.#sync())
     return this.#syncing
   }
 
   close(): Promise<void> {
-    this.#closing ??= Promise.allSettled([this.#syncing]).then(() => this.#sync())
+    this.#closing ??= Promise.allSettled([this.#syncing]).then(() => this.#close())
     return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    await this.#sync()
+    const { generation, size = 0 } = this.#base
+    this.#version = formatVersion({ generation, size })
   }
 
   async #sync(): Promise<void> {
@@ -98,46 +103,52 @@ export class ComposingWriter implements FileWriter {
   }
 
   async #compose(): Promise<void> {
-    const { path, became } = this.#object
-    if (this.#newBytes === 0 && this.#base.size !== undefined) return
+    const { path } = this.#object
+    if (this.#newBytes === 0 && this.#isSettled()) return
     const added = this.#newBytes
     const isWhole = this.#uploads.length === 0 && (this.#base.size ?? 0) === 0
     const composed = await this.#onBase(isWhole ? this.#insertion() : await this.#composition())
     const size = (this.#base.size ?? 0) + added
-    if (composed.generation === undefined || Number(composed.size) !== size) {
+    if (composed.size !== size) {
       const message = `the storage has ${composed.size} bytes instead of ${size}: ${path}`
       throw new StorageError('BACKEND_FAILED', { path, message })
     }
-    this.#base = { generation: composed.generation, size }
+    this.#base = { generation: composed.generation, size, known: 'written' }
     this.#newBytes -= added
-    became(this.#base)
   }
 
-  /** Where nobody has looked at the file before, that is done when it turns out to be another. */
-  async #onBase(write: (base: Base) => Promise<ObjectInfo>): Promise<ObjectInfo> {
+  /** True where nothing need be done when there are no new bytes. Otherwise the file is composed of itself: so it is known to
+   *  be what it was, and whoever else was about to write to it fails. */
+  #isSettled(): boolean {
+    const { known } = this.#base
+    return known === 'written' || (known === 'told' && this.#isMovedNext)
+  }
+
+  /** Where a file was said to begin that is there already, it may be an empty one, or one that is no file to readers. */
+  async #onBase(write: (base: Base) => Promise<ObjectVersion>): Promise<ObjectVersion> {
     try {
       return await write(this.#base)
     } catch (cause) {
-      if (this.#base.isAssumed !== true || !isConditionFailed(cause)) throw cause
+      if (this.#base.known !== 'assumed' || !isConditionFailed(cause)) throw cause
       const { bucket, key } = this.#object
       const found = baseOf(await bucket.find(key))
-      if ((found.size ?? 0) !== (this.#base.size ?? 0)) throw cause
+      if ((found.size ?? 0) > 0) throw cause
       this.#base = found
       return await write(found)
     }
   }
 
-  #insertion(): (base: Base) => Promise<ObjectInfo> {
+  #insertion(): (base: Base) => Promise<ObjectVersion> {
     const { bucket, key } = this.#object
     const content = this.#takePiece()
     return ({ generation }) => bucket.insert(key, content, { ifGeneration: generation })
   }
 
-  async #composition(): Promise<(base: Base) => Promise<ObjectInfo>> {
+  async #composition(): Promise<(base: Base) => Promise<ObjectVersion>> {
     const { bucket, pieces, key, path } = this.#object
     if (this.#piece.size > 0) this.#uploadPiece()
     const uploaded = await Promise.all(this.#uploads.splice(0))
-    const used = [...uploaded]
+    const used = uploaded.map((piece) => piece.key)
     const made = (piece: string) => {
       used.push(piece)
       this.#keys.add(piece)
@@ -145,8 +156,7 @@ export class ComposingWriter implements FileWriter {
     const added = await pieces.gather(uploaded, { most: MAX_SOURCES - 1, path, made })
     return async ({ generation, size = 0 }) => {
       const file = size === 0 ? [] : [{ key, generation }]
-      const sources = [...file, ...added.map((piece) => ({ key: piece }))]
-      const composed = await bucket.compose(key, sources, { ifGeneration: generation })
+      const composed = await bucket.compose(key, [...file, ...added], { ifGeneration: generation })
       this.#discard(used)
       return composed
     }
@@ -157,9 +167,9 @@ export class ComposingWriter implements FileWriter {
     const content = this.#takePiece()
     const upload = this.#limit(async () => {
       this.#throwIfFailed()
-      const key = await pieces.upload(content, path)
-      this.#keys.add(key)
-      return key
+      const piece = await pieces.upload(content, path)
+      this.#keys.add(piece.key)
+      return piece
     })
     this.#uploads.push(upload)
     const done = upload
@@ -181,7 +191,6 @@ export class ComposingWriter implements FileWriter {
   #fail(cause: unknown): void {
     if (this.#failure !== undefined) return
     this.#failure = this.#toStorageError(cause)
-    this.#object.became(undefined)
     this.#piece = new Piece()
     this.#newBytes = 0
     this.#uploads = []
@@ -224,10 +233,4 @@ export class ComposingWriter implements FileWriter {
     while (this.#isFull()) await Promise.race(this.#underWay)
     this.#throwIfFailed()
   }
-}
-
-/** Of an object that was looked for. What Distribution keeps of an upload is no file, and can be replaced. */
-export function baseOf(found: ObjectInfo | undefined): Base {
-  const isFile = found !== undefined && !isUploadSession(found.contentType)
-  return { generation: found?.generation ?? '0', size: isFile ? Number(found.size) : undefined }
 }
