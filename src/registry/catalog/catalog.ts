@@ -1,7 +1,7 @@
-import { isRepositoryName, type RepositoryName } from '../core/reference.ts'
-import type { Page } from '../core/registry.ts'
-import type { StorageDriver } from '../core/storage-driver.ts'
-import { childrenOf, type NameFolder, openNameFolder } from './name-folder.ts'
+import { isRepositoryName, type RepositoryName } from '../../core/reference.ts'
+import type { Page } from '../../core/registry.ts'
+import type { StorageDriver } from '../../core/storage-driver.ts'
+import { childrenOf, openRepositoryDirectory, type RepositoryDirectory } from './repository-directory.ts'
 
 export interface CatalogOptions extends Page {
   /** Which of `_manifests`, `_layers` and `_uploads` make a folder count; one is enough. */
@@ -56,7 +56,7 @@ class Walk {
   }
 
   /** Undefined behind the last. */
-  async next(): Promise<NameFolder | undefined> {
+  async next(): Promise<RepositoryDirectory | undefined> {
     for (;;) {
       await this.#lookAhead()
       const place = this.#ahead.shift() as Place | undefined
@@ -97,15 +97,15 @@ class Walk {
     }
   }
 
-  #open(folder: FoundFolder): Promise<NameFolder> {
+  #open(folder: FoundFolder): Promise<RepositoryDirectory> {
     folder.opening ??= this.#opened(folder)
     return folder.opening
   }
 
-  async #opened(folder: FoundFolder): Promise<NameFolder> {
+  async #opened(folder: FoundFolder): Promise<RepositoryDirectory> {
     this.#opening++
     try {
-      folder.opened = await openNameFolder(this.#storage, folder.name)
+      folder.opened = await openRepositoryDirectory(this.#storage, folder.name)
       return folder.opened
     } finally {
       this.#opening--
@@ -128,8 +128,8 @@ const NAME_CHARACTERS = /^[a-z0-9._-]*/
 /** A folder that is opened once, for both of its places. */
 class FoundFolder {
   readonly name: string
-  opening: Promise<NameFolder> | undefined
-  opened: NameFolder | undefined
+  opening: Promise<RepositoryDirectory> | undefined
+  opened: RepositoryDirectory | undefined
 
   constructor(name: string) {
     this.name = name

@@ -1,10 +1,11 @@
 import { LRUCache } from 'lru-cache'
-import { CANONICAL, type Digest, type DigestAlgorithm, Digester } from '../core/digest.ts'
-import { RegistryError } from '../core/errors.ts'
-import type { Locks } from '../core/locks.ts'
-import type { FileVersion } from '../core/storage-driver.ts'
-import type { UploadPaths } from './paths.ts'
-import type { UploadFacts } from './upload-facts.ts'
+import type { DigestAlgorithm } from '../../core/digest.ts'
+import { RegistryError } from '../../core/errors.ts'
+import type { Locks } from '../../core/locks.ts'
+import type { FileVersion } from '../../core/storage-driver.ts'
+import type { UploadPaths } from '../paths.ts'
+import { RunningDigests } from './running-digests.ts'
+import type { UploadStatus } from './upload-status.ts'
 
 /** What is known of uploads beyond what is on storage: who is writing, and, in this process alone, the live hash of the
  *  bytes so far. Losing a hash costs a re-read of the bytes at the end, nothing else.
@@ -14,7 +15,7 @@ import type { UploadFacts } from './upload-facts.ts'
 export class UploadSessions {
   readonly #locks: Locks
   readonly #running = new LRUCache<string, RunningDigests>({ max: MAX_UPLOADS })
-  readonly #facts = new LRUCache<string, UploadFacts>({ max: MAX_UPLOADS })
+  readonly #status = new LRUCache<string, UploadStatus>({ max: MAX_UPLOADS })
 
   constructor(locks: Locks) {
     this.#locks = locks
@@ -55,45 +56,18 @@ export class UploadSessions {
     this.#running.delete(uploadId)
   }
 
-  remember({ folder }: UploadPaths, facts: UploadFacts): void {
-    this.#facts.set(folder, facts)
+  remember({ folder }: UploadPaths, status: UploadStatus): void {
+    this.#status.set(folder, status)
   }
 
-  recall({ folder }: UploadPaths): UploadFacts | undefined {
-    return this.#facts.get(folder)
+  recall({ folder }: UploadPaths): UploadStatus | undefined {
+    return this.#status.get(folder)
   }
 
   forget({ folder }: UploadPaths): void {
-    this.#facts.delete(folder)
+    this.#status.delete(folder)
   }
 }
 
 /** A hash state is some hundred bytes, and so are the facts; this many uploads at once are not expected of one process. */
 const MAX_UPLOADS = 10_000
-
-/** The digests of the first `size` bytes of an upload: always the canonical one, others where they were asked for. */
-export class RunningDigests {
-  size = 0
-  /** Of the file that holds these bytes; undefined while they are being written. */
-  version: FileVersion | undefined
-  readonly #digesters: Digester[]
-
-  constructor(algorithms: readonly DigestAlgorithm[]) {
-    this.#digesters = [...new Set([CANONICAL, ...algorithms])].map((algorithm) => new Digester(algorithm))
-  }
-
-  update(chunk: Uint8Array): void {
-    for (const digester of this.#digesters) digester.update(chunk)
-    this.size += chunk.length
-  }
-
-  snapshot(): KnownDigests {
-    return { size: this.size, digests: this.#digesters.map((digester) => digester.digest()) }
-  }
-}
-
-/** The digests of the first `size` bytes of an upload. */
-export interface KnownDigests {
-  readonly size: number
-  readonly digests: readonly Digest[]
-}

@@ -1,14 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { collectAll } from '../../test/contract/storage-driver/support.ts'
-import { FaultyDriver } from '../../test/support/faulty-driver.ts'
-import { RoundsDriver } from '../../test/support/rounds-driver.ts'
-import { StorageError } from '../core/errors.ts'
-import { isRepositoryName } from '../core/reference.ts'
-import type { StorageDriver } from '../core/storage-driver.ts'
-import { MemoryDriver } from '../storage/memory.ts'
+import { collectAll } from '../../../test/contract/storage-driver/support.ts'
+import { FaultyDriver } from '../../../test/support/faulty-driver.ts'
+import { RoundsDriver } from '../../../test/support/rounds-driver.ts'
+import { StorageError } from '../../core/errors.ts'
+import { isRepositoryName } from '../../core/reference.ts'
+import type { StorageDriver } from '../../core/storage-driver.ts'
+import { MemoryDriver } from '../../storage/memory.ts'
+import { REPOSITORIES } from '../paths.ts'
 import { REPOSITORY_MARKS, repositoryNames } from './catalog.ts'
-import { REPOSITORIES } from './paths.ts'
 
 async function driverWith(names: Iterable<string>, mark = '_layers'): Promise<MemoryDriver> {
   const driver = new MemoryDriver()

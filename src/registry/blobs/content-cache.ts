@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
-import type { Digest } from '../core/digest.ts'
+import type { Digest } from '../../core/digest.ts'
 
-export interface SmallContentOptions {
+export interface ContentCacheOptions {
   /** How many bytes are kept together; 0 for none. */
   readonly maxBytes: number
 }
@@ -11,10 +11,10 @@ export const MAX_SMALL_BYTES = 128 * 1024
 
 /** Manifests and small blobs by their canonical digests, those used last. What is here was checked against its digest,
  *  so it is right for ever; whether a repository shows it is decided elsewhere. */
-export class SmallContent {
+export class ContentCache {
   readonly #entries: LRUCache<Digest, Uint8Array> | undefined
 
-  constructor({ maxBytes }: SmallContentOptions) {
+  constructor({ maxBytes }: ContentCacheOptions) {
     this.#entries =
       maxBytes > 0
         ? new LRUCache({ maxSize: maxBytes, sizeCalculation: ({ length }) => length || 1 })

@@ -1,13 +1,13 @@
-import { algorithmOf, CANONICAL, type Digest, digestOf } from '../core/digest.ts'
-import { RegistryError } from '../core/errors.ts'
-import { MAX_SIGNATURES } from '../core/manifest/manifest.ts'
-import type { SignatureService } from '../core/registry.ts'
-import type { StorageDriver } from '../core/storage-driver.ts'
-import { allDone } from './all-done.ts'
-import type { BlobPool } from './blob-pool.ts'
-import { LinkSet, type Links } from './links.ts'
-import { mapInOrder } from './map-in-order.ts'
-import type { RepositoryPaths } from './paths.ts'
+import { algorithmOf, CANONICAL, type Digest, digestOf } from '../../core/digest.ts'
+import { RegistryError } from '../../core/errors.ts'
+import { MAX_SIGNATURES } from '../../core/manifest/manifest.ts'
+import type { SignatureService } from '../../core/registry.ts'
+import type { StorageDriver } from '../../core/storage-driver.ts'
+import { mapInOrder } from '../../lib/map-in-order.ts'
+import { settleAll } from '../../lib/settle-all.ts'
+import type { BlobPool } from '../blobs/blob-pool.ts'
+import { LinkSet, type Links } from '../links/links.ts'
+import type { RepositoryPaths } from '../paths.ts'
 
 export interface SignatureServiceParts {
   readonly paths: RepositoryPaths
@@ -22,7 +22,7 @@ const READ_CONCURRENCY = 16
 
 /** The signatures of a repository's manifests where Distribution kept them in 2015: each is a blob of its own, and the
  *  folder of the manifest's revision has a link to it. A signature whose bytes are gone or damaged counts as absent. */
-export class LinkedSignatures implements Pick<SignatureService, 'get' | 'put'> {
+export class JwsSignatures implements Pick<SignatureService, 'get' | 'put'> {
   readonly #parts: SignatureServiceParts
 
   constructor(parts: SignatureServiceParts) {
@@ -46,11 +46,11 @@ export class LinkedSignatures implements Pick<SignatureService, 'get' | 'put'> {
     const canonical = await this.#canonical(digest)
     if (canonical === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
     const links = this.#links(canonical)
-    await allDone(
+    await settleAll(
       signatures.map(async (signature) => {
         const name = digestOf(signature)
         const stored = this.#parts.pool.put(name, signature)
-        await allDone([stored, links.add(name, name, { after: stored })])
+        await settleAll([stored, links.add(name, name, { after: stored })])
       }),
     )
   }

@@ -1,20 +1,20 @@
 import { LRUCache } from 'lru-cache'
-import { CANONICAL, type Digest, Digester, digestOf } from '../core/digest.ts'
-import { isPathNotFound, RegistryError } from '../core/errors.ts'
-import type { Log } from '../core/log.ts'
+import { CANONICAL, type Digest, Digester, digestOf } from '../../core/digest.ts'
+import { isPathNotFound, RegistryError } from '../../core/errors.ts'
+import type { Log } from '../../core/log.ts'
 import type {
   ByteRange,
   FileVersion,
   ReadOptions,
   RedirectedClient,
   StorageDriver,
-} from '../core/storage-driver.ts'
-import { blobPath } from './paths.ts'
-import type { SmallContent } from './small-content.ts'
+} from '../../core/storage-driver.ts'
+import { blobPath } from '../paths.ts'
+import type { ContentCache } from './content-cache.ts'
 
 export interface BlobPoolParts {
   readonly storage: StorageDriver
-  readonly small: SmallContent
+  readonly small: ContentCache
   readonly log: Log
 }
 
@@ -36,7 +36,7 @@ const MAX_VERIFIED = 10_000
  *  The pool knows nothing of who may see what: that is the links' business. */
 export class BlobPool {
   readonly #storage: StorageDriver
-  readonly #small: SmallContent
+  readonly #small: ContentCache
   readonly #log: Log
   /** The sizes of blobs whose bytes this process has hashed and put there durably. */
   readonly #verified = new LRUCache<Digest, number>({ max: MAX_VERIFIED })

@@ -1,12 +1,17 @@
-import type { Descriptor, ReferrerDescriptor } from '../core/descriptor.ts'
-import type { ContentInfo, ContentSource, DescriptorCache, StoredContent } from '../core/descriptor-cache.ts'
-import { algorithmOf, type Digest, digestOf } from '../core/digest.ts'
-import { RegistryError } from '../core/errors.ts'
-import type { Manifest, ManifestReference } from '../core/manifest/manifest.ts'
-import { mediaTypeOf } from '../core/manifest/parse.ts'
-import { checkSchema1, checkUrls, type ManifestPolicy, mustExist } from '../core/manifest/policy.ts'
-import { verifySignatures } from '../core/manifest/schema1/verify.ts'
-import type { RepositoryName, Tag } from '../core/reference.ts'
+import type { Descriptor, ReferrerDescriptor } from '../../core/descriptor.ts'
+import type {
+  ContentInfo,
+  ContentSource,
+  DescriptorCache,
+  StoredContent,
+} from '../../core/descriptor-cache.ts'
+import { algorithmOf, type Digest, digestOf } from '../../core/digest.ts'
+import { RegistryError } from '../../core/errors.ts'
+import type { Manifest, ManifestReference } from '../../core/manifest/manifest.ts'
+import { mediaTypeOf } from '../../core/manifest/parse.ts'
+import { checkSchema1, checkUrls, type ManifestPolicy, mustExist } from '../../core/manifest/policy.ts'
+import { verifySignatures } from '../../core/manifest/schema1/verify.ts'
+import type { RepositoryName, Tag } from '../../core/reference.ts'
 import type {
   BlobService,
   ManifestService,
@@ -14,15 +19,15 @@ import type {
   ReferrerQuery,
   SignatureService,
   StoredManifest,
-} from '../core/registry.ts'
-import { allDone } from './all-done.ts'
-import type { BlobPool } from './blob-pool.ts'
+} from '../../core/registry.ts'
+import { mapInOrder } from '../../lib/map-in-order.ts'
+import { settleAll } from '../../lib/settle-all.ts'
+import type { BlobPool } from '../blobs/blob-pool.ts'
+import type { LinkSet } from '../links/links.ts'
+import { readReferrer } from '../referrers/read-referrer.ts'
+import type { Referrers } from '../referrers/referrers.ts'
+import type { LinkedTags } from '../tags/tag-service.ts'
 import type { Deletions, RequireHeld } from './deletions.ts'
-import type { LinkSet } from './links.ts'
-import { mapInOrder } from './map-in-order.ts'
-import { readReferrer } from './referrers/read-referrer.ts'
-import type { Referrers } from './referrers.ts'
-import type { LinkedTags } from './tag-service.ts'
 
 export interface ManifestServiceParts {
   readonly repository: RepositoryName
@@ -93,7 +98,7 @@ export class LinkedManifests implements ManifestService {
     await verifySignatures(manifest)
     await this.#requireReferences(manifest)
     const { descriptor } = await this.#parts.cache.learn(this.#source, digest, async () => {
-      const stored = allDone([
+      const stored = settleAll([
         this.#parts.pool.put(canonical, payload),
         this.#parts.signatures.put(canonical, ...manifest.signatures),
       ])
@@ -138,13 +143,13 @@ export class LinkedManifests implements ManifestService {
   ): Promise<void> {
     const { revisions } = this.#parts
     if (subject === undefined) {
-      await allDone([stored, revisions.add(canonical, name, { after: stored })])
+      await settleAll([stored, revisions.add(canonical, name, { after: stored })])
       return
     }
     const referrers = this.#parts.referrers()
     const referrer = { subject: subject.digest, name, canonical }
     const listed = referrers.add(referrer, { after: stored })
-    await allDone([stored, listed, revisions.add(canonical, name, { after: listed })])
+    await settleAll([stored, listed, revisions.add(canonical, name, { after: listed })])
     await referrers.added(referrer, payload)
   }
 
@@ -152,7 +157,7 @@ export class LinkedManifests implements ManifestService {
     const { tags } = this.#parts
     const untag = (some: readonly Tag[]) => {
       requireHeld()
-      return allDone(some.map((tag) => tags.untagFrom(tag, canonical)))
+      return settleAll(some.map((tag) => tags.untagFrom(tag, canonical)))
     }
     let some: Tag[] = []
     for await (const tag of tags.lookup(canonical)) {

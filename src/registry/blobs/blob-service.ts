@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { type Descriptor, OCTET_STREAM } from '../core/descriptor.ts'
-import type { ContentSource, DescriptorCache, StoredContent } from '../core/descriptor-cache.ts'
-import { CANONICAL, type Digest } from '../core/digest.ts'
-import { RegistryError } from '../core/errors.ts'
-import type { RepositoryName } from '../core/reference.ts'
+import { type Descriptor, OCTET_STREAM } from '../../core/descriptor.ts'
+import type { ContentSource, DescriptorCache, StoredContent } from '../../core/descriptor-cache.ts'
+import { CANONICAL, type Digest } from '../../core/digest.ts'
+import { RegistryError } from '../../core/errors.ts'
+import type { RepositoryName } from '../../core/reference.ts'
 import type {
   Blob,
   BlobService,
@@ -12,16 +12,16 @@ import type {
   Page,
   ResumeOptions,
   UploadOptions,
-} from '../core/registry.ts'
-import type { ByteRange, Entry, RedirectedClient, StorageDriver } from '../core/storage-driver.ts'
+} from '../../core/registry.ts'
+import type { ByteRange, Entry, RedirectedClient, StorageDriver } from '../../core/storage-driver.ts'
+import { mapInOrder } from '../../lib/map-in-order.ts'
+import type { LinkSet } from '../links/links.ts'
+import type { RepositoryPaths } from '../paths.ts'
+import { StoredUpload, type UploadParts } from '../uploads/blob-upload.ts'
+import { mayContinue, writeOwner, writeStartedAt } from '../uploads/upload-files.ts'
+import type { UploadSessions } from '../uploads/upload-sessions.ts'
+import { findUpload, type UploadStatus } from '../uploads/upload-status.ts'
 import type { BlobPool } from './blob-pool.ts'
-import { StoredUpload, type UploadContext } from './blob-upload.ts'
-import type { LinkSet } from './links.ts'
-import { mapInOrder } from './map-in-order.ts'
-import type { RepositoryPaths } from './paths.ts'
-import { findUpload, type UploadFacts, writeStartedAt } from './upload-facts.ts'
-import { mayContinue, writeOwner } from './upload-owner.ts'
-import type { UploadSessions } from './upload-sessions.ts'
 
 export interface BlobServiceParts {
   readonly repository: RepositoryName
@@ -88,23 +88,23 @@ export class LinkedBlobs implements BlobService {
     const startedAt = await writeStartedAt(storage, paths)
     // Second, so that whatever a crash leaves is found and purged; nobody knows the id before the owner does.
     if (owner !== undefined) await writeOwner(storage, { paths, owner })
-    const facts = {
-      ...{ startedAt, lastWrittenAt: startedAt, size: 0, version: undefined, kept: undefined },
+    const status = {
+      ...{ startedAt, lastWrittenAt: startedAt, size: 0, version: undefined, record: undefined },
       ...{ owner: { name: owner }, isOwn: true },
     }
     sessions.begin(id, [algorithm])
-    sessions.remember(paths, facts)
-    return new StoredUpload({ id, facts, source: 'storage' }, context)
+    sessions.remember(paths, status)
+    return new StoredUpload({ id, status, source: 'storage' }, context)
   }
 
   async resume(id: string, { owner, recall = false }: ResumeOptions = {}): Promise<BlobUpload> {
     const remembered = recall ? this.#parts.sessions.recall(this.#parts.paths.upload(id)) : undefined
     const isRemembered = remembered !== undefined && mayContinue(remembered.owner, owner)
-    const facts = isRemembered ? remembered : await this.#findUpload(id, { withOwner: owner !== undefined })
-    if (facts === undefined || !mayContinue(facts.owner, owner))
+    const status = isRemembered ? remembered : await this.#findUpload(id, { withOwner: owner !== undefined })
+    if (status === undefined || !mayContinue(status.owner, owner))
       throw new RegistryError('BLOB_UPLOAD_UNKNOWN', { detail: { upload: id.slice(0, 64) } })
     const source = isRemembered ? 'memory' : 'storage'
-    return new StoredUpload({ id, facts, source }, this.#uploadContext(id))
+    return new StoredUpload({ id, status, source }, this.#uploadContext(id))
   }
 
   /** Every upload that can be resumed. */
@@ -112,11 +112,11 @@ export class LinkedBlobs implements BlobService {
     const folders = this.#parts.storage.list(this.#parts.paths.uploads)
     const work = async ({ name: id }: Entry) => ({
       id,
-      facts: await this.#findUpload(id, { withOwner: false }),
+      status: await this.#findUpload(id, { withOwner: false }),
     })
-    for await (const { id, facts } of mapInOrder(folders, { concurrency: LOOK_UP_CONCURRENCY, work })) {
-      if (facts !== undefined)
-        yield new StoredUpload({ id, facts, source: 'storage' }, this.#uploadContext(id))
+    for await (const { id, status } of mapInOrder(folders, { concurrency: LOOK_UP_CONCURRENCY, work })) {
+      if (status !== undefined)
+        yield new StoredUpload({ id, status, source: 'storage' }, this.#uploadContext(id))
     }
   }
 
@@ -148,12 +148,12 @@ export class LinkedBlobs implements BlobService {
     return blob
   }
 
-  async #findUpload(id: string, options: { withOwner: boolean }): Promise<UploadFacts | undefined> {
+  async #findUpload(id: string, options: { withOwner: boolean }): Promise<UploadStatus | undefined> {
     if (!UPLOAD_ID.test(id)) return undefined
     return findUpload(this.#parts.storage, { paths: this.#parts.paths.upload(id), ...options })
   }
 
-  #uploadContext(id: string): UploadContext {
+  #uploadContext(id: string): UploadParts {
     return {
       ...this.#parts,
       paths: this.#parts.paths.upload(id),

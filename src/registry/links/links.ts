@@ -1,13 +1,13 @@
 import { LRUCache } from 'lru-cache'
-import { ALGORITHMS, algorithmOf, CANONICAL, type Digest, hexOf, isDigest } from '../core/digest.ts'
-import { isPathNotFound } from '../core/errors.ts'
-import type { Log } from '../core/log.ts'
-import type { Page } from '../core/registry.ts'
-import type { Precedence, StorageDriver } from '../core/storage-driver.ts'
-import { allDone } from './all-done.ts'
-import { JoinedReads } from './joined-reads.ts'
-import { mapInOrder } from './map-in-order.ts'
-import { digestFromFolder } from './paths.ts'
+import { ALGORITHMS, algorithmOf, CANONICAL, type Digest, hexOf, isDigest } from '../../core/digest.ts'
+import { isPathNotFound } from '../../core/errors.ts'
+import type { Log } from '../../core/log.ts'
+import type { Page } from '../../core/registry.ts'
+import type { Precedence, StorageDriver } from '../../core/storage-driver.ts'
+import { mapInOrder } from '../../lib/map-in-order.ts'
+import { CoalescedReads } from '../../lib/request-coalescing.ts'
+import { settleAll } from '../../lib/settle-all.ts'
+import { digestFromFolder } from '../paths.ts'
 
 export type LinkStorage = Pick<StorageDriver, 'get' | 'put' | 'settle'>
 
@@ -19,7 +19,7 @@ export class Links {
   readonly #storage: LinkStorage
   readonly #log: Log
   readonly #reported = new Set<string>()
-  readonly #joined = new JoinedReads((path) => this.#read(path))
+  readonly #joined = new CoalescedReads((path) => this.#read(path))
   /** Links that this process has made durable, or has seen to be. */
   readonly #durable = new LRUCache<string, true>({ max: MAX_DURABLE })
 
@@ -103,7 +103,7 @@ export class LinkSet {
   async add(canonical: Digest, name: Digest = canonical, precedence?: Precedence): Promise<void> {
     const added = this.#links.write(this.path(canonical), canonical, precedence)
     if (name === canonical) return added
-    await allDone([added, this.#links.write(this.path(name), canonical, { after: added })])
+    await settleAll([added, this.#links.write(this.path(name), canonical, { after: added })])
   }
 
   /** Makes the link durable by which the set has this name, if it has it. */
@@ -116,7 +116,7 @@ export class LinkSet {
     const aliases: Digest[] = []
     for await (const { name, target } of this.#targets(this.#aliases()))
       if (target === canonical) aliases.push(name)
-    await allDone(aliases.map((name) => this.#removeOne(name)))
+    await settleAll(aliases.map((name) => this.#removeOne(name)))
     await this.#removeOne(canonical)
     return [...aliases, canonical]
   }

@@ -1,6 +1,6 @@
 /** Reads of one thing that many ask for at the same time. Each is answered by a read that began after it asked, so that
  *  nobody sees what stood there before a change they know of; those who ask while one runs share the next. */
-export class JoinedReads<Result> {
+export class CoalescedReads<Result> {
   readonly #running = new Map<string, Running<Result>>()
   readonly #read: (key: string) => Promise<Result>
 

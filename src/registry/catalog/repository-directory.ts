@@ -1,8 +1,8 @@
-import type { StorageDriver } from '../core/storage-driver.ts'
-import { REPOSITORIES } from './paths.ts'
+import type { StorageDriver } from '../../core/storage-driver.ts'
+import { REPOSITORIES } from '../paths.ts'
 
 /** A folder below `repositories/`: part of a repository's name, a repository, or both. */
-export interface NameFolder {
+export interface RepositoryDirectory {
   readonly name: string
   /** The folders whose names begin with `_`: what the registry keeps of a repository. */
   readonly kept: ReadonlySet<string>
@@ -17,7 +17,10 @@ const MOST_HELD = 100
 const BEFORE_KEPT = '^'
 
 /** Nothing is in a folder that is not there. */
-export async function openNameFolder(storage: StorageDriver, name: string): Promise<NameFolder> {
+export async function openRepositoryDirectory(
+  storage: StorageDriver,
+  name: string,
+): Promise<RepositoryDirectory> {
   const kept = new Set<string>()
   const children: string[] = []
   for await (const { name: child, kind } of storage.list(locate(name), { atOnce: true })) {
@@ -25,7 +28,7 @@ export async function openNameFolder(storage: StorageDriver, name: string): Prom
     if (child.startsWith('_')) kept.add(child)
     else if (children.length < MOST_HELD) children.push(child)
     else {
-      if (child < BEFORE_KEPT) for await (const one of keptIn(storage, name)) kept.add(one)
+      if (child < BEFORE_KEPT) for await (const one of metadataDirectories(storage, name)) kept.add(one)
       return { name, kept, children: undefined }
     }
   }
@@ -45,7 +48,7 @@ export async function* childrenOf(
 }
 
 /** The folders that the registry keeps of a repository: all begin with `_`, and stand together. */
-export async function* keptIn(storage: StorageDriver, name: string): AsyncIterable<string> {
+export async function* metadataDirectories(storage: StorageDriver, name: string): AsyncIterable<string> {
   const options = { after: BEFORE_KEPT, atOnce: true }
   for await (const { name: child, kind } of storage.list(locate(name), options)) {
     if (!child.startsWith('_')) return

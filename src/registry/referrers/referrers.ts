@@ -1,12 +1,12 @@
-import type { ReferrerDescriptor } from '../core/descriptor.ts'
-import type { Digest } from '../core/digest.ts'
-import { parseReferrer } from '../core/manifest/referrer.ts'
-import type { ReferrerQuery } from '../core/registry.ts'
-import type { ReferrerBackfill } from './referrers/backfill.ts'
-import type { ReferrerDescriptors } from './referrers/descriptors.ts'
-import type { FallbackTags } from './referrers/fallback-tag.ts'
-import type { LinkedReferrer, ReferrerLinks } from './referrers/links.ts'
-import type { RememberedReferrer } from './referrers/memory.ts'
+import type { ReferrerDescriptor } from '../../core/descriptor.ts'
+import type { Digest } from '../../core/digest.ts'
+import { parseReferrer } from '../../core/manifest/referrer.ts'
+import type { ReferrerQuery } from '../../core/registry.ts'
+import type { ReferrerBackfill } from './backfill.ts'
+import type { ReferrerDescriptors } from './descriptors.ts'
+import type { FallbackTags } from './fallback-tag.ts'
+import type { LinkedReferrer, ReferrerLinks } from './links.ts'
+import type { RememberedReferrer } from './memory.ts'
 
 export interface ReferrersParts {
   readonly links: ReferrerLinks

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { JoinedReads } from './joined-reads.ts'
+import { CoalescedReads } from './request-coalescing.ts'
 
 /** A place whose reads end when the test says so. */
 class SlowPlace {
   value = 'first'
   readonly reads: PromiseWithResolvers<void>[] = []
-  readonly joined = new JoinedReads((_key) => this.#read())
+  readonly joined = new CoalescedReads((_key) => this.#read())
 
   async #read(): Promise<string> {
     const seen = this.value

@@ -17,10 +17,10 @@ import type {
   SyncOptions,
 } from '../core/storage-driver.ts'
 
-/** The storage driver as the registry sees it. What its caller must hear of (a full disk, no file handle left) arrives
- *  as a RegistryError; what the registry handles itself (nothing at the path, another length) stays a StorageError, and
- *  so does what nobody can handle. Attached once, around the whole registry. */
-export class Storage implements StorageDriver {
+/** The storage driver as the registry sees it. Errors that a client must hear of (a full disk, no file handle left) become a
+ *  RegistryError. Errors that the registry handles itself (nothing at the path, another length) stay a StorageError, and so
+ *  do those that cannot be handled. Attached once, around the whole registry. */
+export class ErrorMappingDriver implements StorageDriver {
   readonly name: string
   readonly #driver: StorageDriver
 
@@ -56,7 +56,7 @@ export class Storage implements StorageDriver {
   }
 
   async append(path: string, options?: AppendOptions): Promise<FileWriter> {
-    return new StorageWriter(await this.#driver.append(path, options).catch(rethrow))
+    return new ErrorMappingWriter(await this.#driver.append(path, options).catch(rethrow))
   }
 
   async *list(folder: string, options?: ListOptions): AsyncIterable<Entry> {
@@ -108,7 +108,7 @@ export class Storage implements StorageDriver {
   }
 }
 
-class StorageWriter implements FileWriter {
+class ErrorMappingWriter implements FileWriter {
   readonly #writer: FileWriter
 
   constructor(writer: FileWriter) {

@@ -1,15 +1,15 @@
-import type { Descriptor } from '../core/descriptor.ts'
-import { algorithmOf, CANONICAL, type Digest, isDigest } from '../core/digest.ts'
-import { isPathNotFound, RegistryError } from '../core/errors.ts'
-import { isTag, type RepositoryName, type Tag } from '../core/reference.ts'
-import type { Page, TagService } from '../core/registry.ts'
-import type { StorageDriver } from '../core/storage-driver.ts'
-import { allDone } from './all-done.ts'
-import type { Deletions } from './deletions.ts'
-import { LinkSet, type Links } from './links.ts'
-import { mapInOrder } from './map-in-order.ts'
-import type { RepositoryPaths } from './paths.ts'
-import type { TaggedContent, TagNames } from './tag-names.ts'
+import type { Descriptor } from '../../core/descriptor.ts'
+import { algorithmOf, CANONICAL, type Digest, isDigest } from '../../core/digest.ts'
+import { isPathNotFound, RegistryError } from '../../core/errors.ts'
+import { isTag, type RepositoryName, type Tag } from '../../core/reference.ts'
+import type { Page, TagService } from '../../core/registry.ts'
+import type { StorageDriver } from '../../core/storage-driver.ts'
+import { mapInOrder } from '../../lib/map-in-order.ts'
+import { settleAll } from '../../lib/settle-all.ts'
+import { LinkSet, type Links } from '../links/links.ts'
+import type { Deletions } from '../manifests/deletions.ts'
+import type { RepositoryPaths } from '../paths.ts'
+import type { TagDigestCache, TaggedManifest } from './tag-digest-cache.ts'
 
 export interface TagServiceParts {
   readonly repository: RepositoryName
@@ -17,7 +17,7 @@ export interface TagServiceParts {
   readonly storage: StorageDriver
   readonly links: Links
   readonly revisions: LinkSet
-  readonly names: TagNames
+  readonly names: TagDigestCache
   readonly deletions: Deletions
 }
 
@@ -90,12 +90,12 @@ export class LinkedTags implements TagService {
     const paths = this.#parts.paths.tag(tag)
     const indexed = this.#index(tag).add(canonical)
     if (name !== canonical) {
-      await allDone([
+      await settleAll([
         indexed,
         this.#parts.storage.put(paths.currentName, Buffer.from(name), { after: indexed }),
       ])
     }
-    await allDone([indexed, this.#parts.links.write(paths.current, canonical, { after: indexed })])
+    await settleAll([indexed, this.#parts.links.write(paths.current, canonical, { after: indexed })])
   }
 
   async #remove(tag: Tag): Promise<void> {
@@ -137,7 +137,7 @@ export class LinkedTags implements TagService {
     }
   }
 
-  #content(tag: Tag, canonical: Digest): TaggedContent {
+  #content(tag: Tag, canonical: Digest): TaggedManifest {
     return { repository: this.#parts.repository, tag, canonical }
   }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { RegistryError } from '../core/errors.ts'
-import type { FileVersion, StorageDriver } from '../core/storage-driver.ts'
+import { RegistryError } from '../../core/errors.ts'
+import type { FileVersion, StorageDriver } from '../../core/storage-driver.ts'
 
 /** What storage says of the deletions of a repository. */
 interface DeletionState {

@@ -1,6 +1,6 @@
-import type { Digest } from '../core/digest.ts'
-import { isPathNotFound, RegistryError } from '../core/errors.ts'
-import { cosignTag, parseSignatures, signatureKindOf } from '../core/manifest/signatures.ts'
+import type { Digest } from '../../core/digest.ts'
+import { isPathNotFound, RegistryError } from '../../core/errors.ts'
+import { cosignTag, parseSignatures, signatureKindOf } from '../../core/manifest/signatures.ts'
 import type {
   ManifestService,
   SignatureInfo,
@@ -8,17 +8,17 @@ import type {
   SignatureService,
   StoredManifest,
   TagService,
-} from '../core/registry.ts'
-import type { StorageDriver } from '../core/storage-driver.ts'
-import type { BlobPool } from './blob-pool.ts'
-import type { LinkSet } from './links.ts'
-import { mapInOrder } from './map-in-order.ts'
-import type { LinkedSignatures } from './signature-service.ts'
+} from '../../core/registry.ts'
+import type { StorageDriver } from '../../core/storage-driver.ts'
+import { mapInOrder } from '../../lib/map-in-order.ts'
+import type { BlobPool } from '../blobs/blob-pool.ts'
+import type { LinkSet } from '../links/links.ts'
+import type { JwsSignatures } from './jws-signatures.ts'
 
 export interface KnownSignaturesParts {
   readonly storage: StorageDriver
   readonly pool: BlobPool
-  readonly linked: LinkedSignatures
+  readonly linked: JwsSignatures
   readonly revisions: LinkSet
   readonly manifests: ManifestService
   readonly tags: TagService
@@ -37,7 +37,7 @@ const JWS_TYPE = 'application/jose+json'
 
 /** A repository's signatures of every kind: the JWS ones, which have links of their own, and those that clients push as
  *  manifests, under a tag or as referrers. */
-export class KnownSignatures implements SignatureService {
+export class SignatureIndex implements SignatureService {
   readonly #parts: KnownSignaturesParts
 
   constructor(parts: KnownSignaturesParts) {

@@ -1,21 +1,22 @@
-import type { Descriptor } from '../core/descriptor.ts'
-import { OCTET_STREAM } from '../core/descriptor.ts'
-import type { StoredContent } from '../core/descriptor-cache.ts'
-import { algorithmOf, CANONICAL, type Digest, type DigestAlgorithm } from '../core/digest.ts'
-import { isPathNotFound, RegistryError, StorageError } from '../core/errors.ts'
-import type { RepositoryName } from '../core/reference.ts'
-import type { BlobUpload, UploadAppendOptions } from '../core/registry.ts'
-import type { FileWriter, StorageDriver } from '../core/storage-driver.ts'
-import { allDone } from './all-done.ts'
-import type { BlobPool, PooledContent } from './blob-pool.ts'
-import { keepDigests } from './kept-digests.ts'
-import type { LinkSet } from './links.ts'
-import { UPLOAD_FILES, type UploadPaths } from './paths.ts'
+import type { Descriptor } from '../../core/descriptor.ts'
+import { OCTET_STREAM } from '../../core/descriptor.ts'
+import type { StoredContent } from '../../core/descriptor-cache.ts'
+import { algorithmOf, CANONICAL, type Digest, type DigestAlgorithm } from '../../core/digest.ts'
+import { isPathNotFound, RegistryError, StorageError } from '../../core/errors.ts'
+import type { RepositoryName } from '../../core/reference.ts'
+import type { BlobUpload, UploadAppendOptions } from '../../core/registry.ts'
+import type { FileWriter, StorageDriver } from '../../core/storage-driver.ts'
+import { settleAll } from '../../lib/settle-all.ts'
+import type { BlobPool, PooledContent } from '../blobs/blob-pool.ts'
+import type { LinkSet } from '../links/links.ts'
+import { UPLOAD_FILES, type UploadPaths } from '../paths.ts'
+import type { KnownDigests, RunningDigests } from './running-digests.ts'
 import { requireAlgorithm, UploadDigests } from './upload-digests.ts'
-import { dataSoFar, findUpload, type UploadFacts } from './upload-facts.ts'
-import type { KnownDigests, RunningDigests, UploadSessions } from './upload-sessions.ts'
+import { writeRecord } from './upload-files.ts'
+import type { UploadSessions } from './upload-sessions.ts'
+import { dataSoFar, findUpload, type UploadStatus } from './upload-status.ts'
 
-export interface UploadContext {
+export interface UploadParts {
   readonly repository: RepositoryName
   readonly paths: UploadPaths
   readonly storage: StorageDriver
@@ -28,12 +29,12 @@ export interface UploadContext {
 
 /** How far what is known of an upload can be trusted: this process remembers it; storage said so, and what is kept beside the
  *  bytes; or the bytes were looked at. */
-export type FactsSource = 'memory' | 'storage' | 'bytes'
+export type StatusSource = 'memory' | 'storage' | 'bytes'
 
 export interface UploadState {
   readonly id: string
-  readonly facts: UploadFacts
-  readonly source: FactsSource
+  readonly status: UploadStatus
+  readonly source: StatusSource
 }
 
 /** An upload whose truth is on storage: any process can continue it. The digests of the bytes so far are kept beside
@@ -45,28 +46,28 @@ export interface UploadState {
 export class StoredUpload implements BlobUpload {
   readonly id: string
   readonly repository: RepositoryName
-  #facts: UploadFacts
-  #source: FactsSource
-  readonly #context: UploadContext
+  #status: UploadStatus
+  #source: StatusSource
+  readonly #context: UploadParts
 
-  constructor({ id, facts, source }: UploadState, context: UploadContext) {
+  constructor({ id, status, source }: UploadState, context: UploadParts) {
     this.id = id
     this.repository = context.repository
-    this.#facts = facts
+    this.#status = status
     this.#source = source
     this.#context = context
   }
 
   get startedAt(): Date {
-    return this.#facts.startedAt
+    return this.#status.startedAt
   }
 
   get lastWrittenAt(): Date {
-    return this.#facts.lastWrittenAt
+    return this.#status.lastWrittenAt
   }
 
   get size(): number {
-    return this.#facts.size
+    return this.#status.size
   }
 
   append(source: AsyncIterable<Uint8Array>, options: UploadAppendOptions = {}): Promise<void> {
@@ -106,7 +107,7 @@ export class StoredUpload implements BlobUpload {
 
   /** @throws RegistryError BLOB_UPLOAD_UNKNOWN, RANGE_INVALID; the error that was the reason, when the bytes are gone */
   async #lookCloser(reason: unknown): Promise<void> {
-    const { size } = this.#facts
+    const { size } = this.#status
     await this.#lookUp()
     if (this.#source === 'memory') {
       this.#source = 'storage'
@@ -115,7 +116,7 @@ export class StoredUpload implements BlobUpload {
     if (this.size === 0 && isPathNotFound(reason)) throw reason
     if (this.size !== size) throw outOfStep(reason)
     // As long as before, and yet not what was kept beside it.
-    this.#facts = { ...this.#facts, version: undefined, kept: undefined }
+    this.#status = { ...this.#status, version: undefined, record: undefined }
     this.#source = 'bytes'
   }
 
@@ -126,7 +127,7 @@ export class StoredUpload implements BlobUpload {
     if (found === undefined) throw this.#unknown()
     // Somebody else was here: the hash may be that of other bytes.
     this.#context.sessions.end(this.id)
-    this.#facts = { ...found, owner: this.#facts.owner }
+    this.#status = { ...found, owner: this.#status.owner }
   }
 
   /** Somebody else wrote to the upload since it was looked up: the client is told how far it is by now. What is kept beside
@@ -134,9 +135,9 @@ export class StoredUpload implements BlobUpload {
   async #explained(error: unknown): Promise<unknown> {
     if (!(error instanceof StorageError) || error.code !== 'OFFSET_INVALID') return error
     const { storage, paths } = this.#context
-    const doubtful = this.#facts.kept?.version
+    const doubtful = this.#status.record?.version
     await this.#lookUp()
-    if (doubtful !== undefined && this.#facts.kept?.version === doubtful)
+    if (doubtful !== undefined && this.#status.record?.version === doubtful)
       await storage.delete(paths.digests, { durable: false })
     return outOfStep(error)
   }
@@ -147,7 +148,7 @@ export class StoredUpload implements BlobUpload {
   ): Promise<void> {
     const { storage, paths, sessions } = this.#context
     const writer = await this.#asKnown(() =>
-      storage.append(paths.data, { offset: this.#requireOffset(offset), version: this.#facts.version }),
+      storage.append(paths.data, { offset: this.#requireOffset(offset), version: this.#status.version }),
     )
     const running = this.#digests.running()
     try {
@@ -158,7 +159,7 @@ export class StoredUpload implements BlobUpload {
     }
     if (!last) await this.#keep(running)
     this.#source = 'storage'
-    if (this.#facts.isOwn) sessions.remember(paths, this.#facts)
+    if (this.#status.isOwn) sessions.remember(paths, this.#status)
   }
 
   async #fill(
@@ -177,7 +178,7 @@ export class StoredUpload implements BlobUpload {
         await writer.close()
       } finally {
         const { size, version } = writer
-        this.#facts = { ...this.#facts, size, version, kept: undefined, lastWrittenAt: new Date() }
+        this.#status = { ...this.#status, size, version, record: undefined, lastWrittenAt: new Date() }
         // Of bytes that could not be kept the hash knows all the same: it must not stand for others in their place.
         if (running?.size === size && version !== undefined) running.version = version
         else this.#context.sessions.end(this.id)
@@ -188,12 +189,12 @@ export class StoredUpload implements BlobUpload {
   /** Lets whoever goes on with the upload know which bytes they are, and by which digests as far as these are known. */
   async #keep(running: RunningDigests | undefined): Promise<void> {
     const { storage, paths } = this.#context
-    const { size, version } = this.#facts
+    const { size, version } = this.#status
     if (version === undefined) return
     const digests = running?.version === version ? running.snapshot().digests : []
-    const kept = { version, size, digests }
-    await keepDigests(storage, paths, kept)
-    this.#facts = { ...this.#facts, kept }
+    const record = { version, size, digests }
+    await writeRecord(storage, paths, record)
+    this.#status = { ...this.#status, record }
   }
 
   /** The offset the file must have: its size as far as is known. */
@@ -206,7 +207,7 @@ export class StoredUpload implements BlobUpload {
   }
 
   get #digests(): UploadDigests {
-    return new UploadDigests(this.id, { facts: this.#facts, ...this.#context })
+    return new UploadDigests(this.id, { status: this.#status, ...this.#context })
   }
 
   async #finish(digest: Digest): Promise<Descriptor> {
@@ -218,7 +219,7 @@ export class StoredUpload implements BlobUpload {
     const canonical = requireAlgorithm(known, CANONICAL)
     const { descriptor } = await learn(digest, async () => {
       const adopted = this.#adopt({ canonical, size: known.size })
-      await allDone([adopted, layers.add(canonical, digest, { after: adopted })])
+      await settleAll([adopted, layers.add(canonical, digest, { after: adopted })])
       return { descriptor: { mediaType: OCTET_STREAM, digest, size: known.size }, canonical }
     })
     await this.#remove({ isFinished: true })
@@ -227,23 +228,23 @@ export class StoredUpload implements BlobUpload {
 
   /** The digests of the bytes themselves. */
   async #read(algorithm: DigestAlgorithm): Promise<KnownDigests> {
-    if (this.size > 0 && this.#facts.version === undefined) await this.#goOnWithBytes()
-    return this.#digests.read(algorithm, this.#facts.version)
+    if (this.size > 0 && this.#status.version === undefined) await this.#goOnWithBytes()
+    return this.#digests.read(algorithm, this.#status.version)
   }
 
   /** Makes sure that the bytes are what is known, or takes over those that nobody vouches for: as for more of them.
    *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND */
   async #goOnWithBytes(): Promise<void> {
     const { storage, paths } = this.#context
-    const { size, version } = this.#facts
+    const { size, version } = this.#status
     const writer = await storage.append(paths.data, { offset: size, version })
     await writer.close()
-    this.#facts = { ...this.#facts, version: writer.version, kept: undefined }
+    this.#status = { ...this.#status, version: writer.version, record: undefined }
   }
 
   async #adopt(content: PooledContent): Promise<void> {
     const { pool, paths } = this.#context
-    const { size, version } = this.#facts
+    const { size, version } = this.#status
     const wasAdopted = size === 0 && content.size > 0
     if (!wasAdopted) await pool.adopt(paths.data, { ...content, version })
   }
@@ -291,7 +292,7 @@ export class StoredUpload implements BlobUpload {
   async #remove({ isFinished = false } = {}): Promise<void> {
     const { sessions, storage, paths } = this.#context
     sessions.end(this.id)
-    const holding = isFinished && this.#facts.isOwn ? { holding: UPLOAD_FILES } : {}
+    const holding = isFinished && this.#status.isOwn ? { holding: UPLOAD_FILES } : {}
     await storage.delete(paths.folder, { durable: false, ...holding })
   }
 
@@ -316,7 +317,7 @@ function outOfStep(cause: unknown): RegistryError {
 }
 
 /** True for what may come of facts that are not so any more. */
-function contradicts(error: unknown, source: FactsSource): boolean {
+function contradicts(error: unknown, source: StatusSource): boolean {
   if (source === 'bytes') return false
   if (error instanceof StorageError) return ['OFFSET_INVALID', 'PATH_NOT_FOUND'].includes(error.code)
   if (source === 'storage') return false
