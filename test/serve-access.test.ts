@@ -3,53 +3,7 @@ import { appendFile, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { basic, htpasswdOf } from './support/access.ts'
-import { entrepotMain } from './support/command.ts'
-import { listeningUrl } from './support/entrepot-process.ts'
-import { ServerProcess } from './support/server-process.ts'
-import { temporaryFolder } from './support/temporary-folder.ts'
-
-interface Started extends AsyncDisposable {
-  readonly server: ServerProcess
-  readonly folder: string
-  readonly configPath: string
-  statusFor(user: string | undefined, repository: string): Promise<number>
-}
-
-interface StartOptions {
-  /** Another file than `configOf` makes. */
-  readonly text?: (folder: string) => string
-}
-
-async function start(auth: (folder: string) => string, { text }: StartOptions = {}): Promise<Started> {
-  const folder = await temporaryFolder()
-  const configPath = join(folder.path, 'config.yml')
-  await writeFile(join(folder.path, 'users'), htpasswdOf(['alice', 'bob']))
-  await writeFile(configPath, text?.(folder.path) ?? configOf(auth(folder.path)))
-  const server = await ServerProcess.start({
-    file: process.execPath,
-    arguments: [entrepotMain, 'serve', configPath],
-    readyUrl: listeningUrl,
-  })
-  return {
-    ...{ server, folder: folder.path, configPath },
-    async statusFor(user, repository) {
-      const headers = user === undefined ? {} : basic(user)
-      return (await fetch(`${server.url}/v2/${repository}/tags/list`, { headers })).status
-    },
-    async [Symbol.asyncDispose]() {
-      await server.kill()
-      await folder.remove()
-    },
-  }
-}
-
-function configOf(auth: string): string {
-  const http = auth.includes('http:') ? '' : "http: {addr: '127.0.0.1:0'}\n"
-  return `version: 0.1\nlog: {formatter: json}\nstorage: inmemory\n${http}auth:\n${auth}\n`
-}
-
-const ruled = (rules: string) => (folder: string) =>
-  `  htpasswd: {realm: here, path: ${folder}/users}\n  rules: ${rules}`
+import { configOf, ruled, startGuarded as start } from './support/guarded-process.ts'
 
 test('rules are read again when the file changes, and when the process is told to', async () => {
   await using started = await start(ruled(`[{repositories: [a], who: [alice], actions: [pull]}]`))

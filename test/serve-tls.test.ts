@@ -84,7 +84,7 @@ test('takes another certificate on SIGHUP, while a download goes on', async () =
   await once(incoming, 'readable')
   await writeFiles('second')
   process.kill(server.pid, 'SIGHUP')
-  await expect.poll(() => subjectOf(server)).toBe('second')
+  await expect.poll(() => subjectOf(server), { timeout: 10_000 }).toBe('second')
   let size = 0
   for await (const chunk of incoming) size += chunk.length
   expect(size).toBe(bytes.length)
@@ -96,7 +96,9 @@ test('keeps its certificate when the new one is none, and says so', async () => 
   await using server = await startEntrepot(options())
   await writeFile(at('tls.crt'), 'nonsense')
   process.kill(server.pid, 'SIGHUP')
-  await expect.poll(() => server.output).toContain('http.tls.certificate is no certificate in PEM')
+  await expect
+    .poll(() => server.output, { timeout: 10_000 })
+    .toContain('http.tls.certificate is no certificate in PEM')
   expect(await subjectOf(server)).toBe('first')
 })
 

@@ -9,20 +9,28 @@ export interface RobotsOptions {
   readonly onChange: () => void
 }
 
+type RobotMap = ReadonlyMap<string, Robot>
+
 /** The robot accounts of a file. */
 export class Robots {
-  readonly #file: WatchedFile<ReadonlyMap<string, Robot>>
+  readonly #file: WatchedFile<RobotMap>
 
-  private constructor(file: WatchedFile<ReadonlyMap<string, Robot>>) {
+  private constructor(file: WatchedFile<RobotMap>) {
     this.#file = file
   }
 
   /** Without the file there are no robots, until `entrepot robot create` makes it.
    *  @throws Error when it can't be read */
   static async open({ path, log, onChange }: RobotsOptions): Promise<Robots> {
-    const parse = (text: string) => new Map(parseRobots(text).map((robot) => [robot.name, robot]))
-    const absent: ReadonlyMap<string, Robot> = new Map()
-    return new Robots(await WatchedFile.open({ path, key: 'auth.robots.path', parse, absent, log, onChange }))
+    const parse = (text: string, previous: RobotMap | undefined): RobotMap => {
+      // All are revoked by a list of none; a file that was emptied says nothing.
+      if (previous !== undefined && text.trim() === '') throw new Error('it is empty')
+      return new Map(parseRobots(text).map((robot) => [robot.name, robot]))
+    }
+    const absent: RobotMap = new Map()
+    const describe = ({ size }: RobotMap) => ({ robots: size })
+    const key = 'auth.robots.path'
+    return new Robots(await WatchedFile.open({ path, key, parse, absent, describe, log, onChange }))
   }
 
   /** The robot whose name, with its prefix, and secret these are; undefined also once it has expired. */

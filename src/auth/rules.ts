@@ -127,7 +127,11 @@ function compile({ repositories, who, actions }: Rule): CompiledRule {
 function membership(groups: RuleSet['groups']): Map<string, string[]> {
   const groupsOf = new Map<string, string[]>()
   for (const [group, users] of Object.entries(groups)) {
-    for (const user of users) groupsOf.set(user, [...(groupsOf.get(user) ?? []), group])
+    for (const user of users) {
+      const others = groupsOf.get(user)
+      if (others === undefined) groupsOf.set(user, [group])
+      else others.push(group)
+    }
   }
   return groupsOf
 }

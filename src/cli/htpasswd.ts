@@ -9,7 +9,7 @@ import { UsageError } from './usage-error.ts'
 const HELP = `entrepot htpasswd <file> <user>
 
 Adds a user to a file of passwords, or changes the user's password, which is asked for in the terminal or read from
-standard input. The file is made when it is missing. A running registry takes it at once.
+standard input. The file is made when it is missing. A running registry takes it within two seconds.
 `
 
 /** @throws UsageError; Error when the password can't be taken */

@@ -1,8 +1,11 @@
-import { unwatchFile, watchFile } from 'node:fs'
+import { statSync } from 'node:fs'
 import { isGuarded } from '../auth/is-guarded.ts'
+import { Rules } from '../auth/rules.ts'
+import { MAX_CONFIG_BYTES } from '../config/file.ts'
 import { ConfigError, type LoadedConfig, loadConfig } from '../config/load.ts'
-import { copyTree, isTree, type Tree } from '../config/tree.ts'
+import { RestartNeededError, renewed } from '../config/renewal.ts'
 import type { Log } from '../core/log.ts'
+import { type FileContent, FileWatch } from '../lib/file-watch.ts'
 
 /** What serves, in this process or in others, and what of it can be made anew. */
 export interface Reloadable {
@@ -13,61 +16,113 @@ export interface Reloadable {
 }
 
 export interface Reloading {
-  readonly configPath: string | undefined
   readonly reloadable: Reloadable
   readonly log: Log
 }
 
-/** How often it is looked whether the file has changed. */
-const POLL_MS = 1000
-
-/** Puts the rules in force that the configuration has now, whenever its file changes or the process gets SIGHUP, which
- *  also begins the audit log anew. A configuration that can't be used changes nothing. Returns how to stop it. */
-export function reloadOnChange(
-  started: LoadedConfig,
-  { configPath, reloadable, log }: Reloading,
-): () => void {
-  const { source } = started
-  const reload = () => {
-    try {
-      const { config, tree } = loadConfig({ path: configPath, env: process.env })
-      if (isGuarded(config.auth) !== isGuarded(started.config.auth)) {
-        log.error(
-          { config: source },
-          'auth was added or taken away: that needs a restart; nothing has changed',
-        )
-        return
-      }
-      reloadable.renewRules({ config, tree: withRulesOf(started.tree, tree) })
-      log.info({ config: source, rules: config.auth.rules?.length }, 'the rules were read again')
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error
-      const problems = error.problems.map(({ path, message }) => `${path}: ${message}`)
-      log.error({ config: source, problems }, 'the configuration cannot be used; the rules stay as they were')
-    }
-  }
+/** Puts the rules in force that the configuration has now, whenever its files have changed and stand still, or the process
+ *  gets SIGHUP, which also begins the audit log anew. A configuration that can't be used changes nothing, and neither does
+ *  one that keeps fewer people out: that takes a restart. Returns how to stop it. */
+export function reloadOnChange(started: LoadedConfig, { reloadable, log }: Reloading): () => void {
+  const reload = new Reload(started, { reloadable, log })
+  // What is read once only, such as a pipe, never changes.
+  const paths = [...started.files.keys()].filter((path) =>
+    statSync(path, { throwIfNoEntry: false })?.isFile(),
+  )
+  const watch = new FileWatch({
+    paths,
+    known: paths.map((path) => Buffer.from(started.files.get(path)!)),
+    onChange: (contents) => reload.take(new Map(paths.map((path, index) => [path, contents[index]!]))),
+    log,
+    maxBytes: MAX_CONFIG_BYTES,
+  })
   const onHangUp = () => {
     reloadable.reopenLogs()
-    reload()
+    void watch.reread()
   }
   process.on('SIGHUP', onHangUp)
-  if (source !== undefined) watchFile(source, { interval: POLL_MS, persistent: false }, reload)
   return () => {
     process.off('SIGHUP', onHangUp)
-    if (source !== undefined) unwatchFile(source, reload)
+    watch.close()
   }
 }
 
-const RENEWED = ['rules', 'groups']
+/** A configuration in force, and those that may follow it. */
+class Reload {
+  readonly #started: LoadedConfig
+  readonly #reloading: Reloading
+  #inForce: LoadedConfig
 
-/** All as it was when it was read first, but the rules: a process that starts later has the same as the others. */
-function withRulesOf(first: Tree, next: Tree): Tree {
-  const merged = copyTree(first)
-  const [to, from] = [merged.auth, next.auth]
-  if (!isTree(to) || !isTree(from)) return merged
-  for (const key of RENEWED) {
-    if (from[key] === undefined) delete to[key]
-    else to[key] = from[key]
+  constructor(started: LoadedConfig, reloading: Reloading) {
+    this.#started = started
+    this.#reloading = reloading
+    this.#inForce = started
   }
-  return merged
+
+  /** Whatever is wrong with the files is said in the log, and changes nothing.
+   *  @param contents what the files have now */
+  take(contents: ReadonlyMap<string, FileContent>): void {
+    const { log } = this.#reloading
+    const config = this.#started.source
+    try {
+      const before = this.#inForce.config.auth.rules?.length
+      this.#use(this.#read(contents))
+      const rules = this.#inForce.config.auth.rules?.length
+      log.info({ config, rules, before }, 'the rules were read again')
+    } catch (error) {
+      if (error instanceof RestartNeededError) {
+        log.error(
+          { config, reason: error.message },
+          'access control is neither taken away nor added while the registry runs: that needs a restart; nothing has changed',
+        )
+      } else {
+        log.error(
+          { config, problems: problemsOf(error) },
+          'the configuration cannot be used; the rules stay as they were',
+        )
+      }
+    }
+  }
+
+  #read(contents: ReadonlyMap<string, FileContent>): LoadedConfig {
+    const { source: path, files } = this.#started
+    const readFile = (named: string): string => {
+      const content = contents.get(named) ?? files.get(named) ?? missing(named)
+      if (content instanceof Error) throw content
+      return String(content)
+    }
+    return loadConfig({ path, env: process.env, readFile })
+  }
+
+  /** @throws ConfigError, RestartNeededError, or whatever a configuration leads to that nobody thought of */
+  #use(next: LoadedConfig): void {
+    requireEnd(next, this.#inForce)
+    if (!isGuarded(this.#started.config.auth) && isGuarded(next.config.auth))
+      throw new RestartNeededError('access control was added')
+    const { tree, config, later } = renewed(this.#inForce.tree, next.tree)
+    if (later.length > 0) this.#reloading.log.warn({ keys: later }, 'new keys that count after a restart')
+    // The workers are not to find out that they can't.
+    new Rules(config.auth)
+    this.#reloading.reloadable.renewRules({ tree, config })
+    this.#inForce = { ...next, tree, config }
+  }
+}
+
+/** The last key, or list entry, of a file that is cut off is another one than was meant.
+ *  @throws ConfigError when a line end is missing that was there before */
+function requireEnd({ source, files }: LoadedConfig, before: LoadedConfig): void {
+  if (source === undefined || files.get(source)?.endsWith('\n') || !before.files.get(source)?.endsWith('\n'))
+    return
+  throw new ConfigError([
+    { path: source, message: 'does not end with a line end, as it did: it may be cut off' },
+  ])
+}
+
+function problemsOf(error: unknown): string[] {
+  if (error instanceof ConfigError) return error.problems.map(({ path, message }) => `${path}: ${message}`)
+  return [error instanceof Error ? error.message : String(error)]
+}
+
+function missing(path: string): Error {
+  return Object.assign(new Error(`no such file: ${path}`), { code: 'ENOENT' })
 }

@@ -26,7 +26,7 @@ printed once, and may do what is said here, whatever auth.rules say:
   --action, -a       pull, push, delete, tag or *; several times for several
   --expires, -e      when it ends: 90d, 12h, a date such as 2030-01-31, or never. Default: 90d
 
-A running registry takes it at once.
+A running registry takes it within two seconds.
 `
 
 const OPTIONS = {

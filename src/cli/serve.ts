@@ -18,7 +18,7 @@ export async function serve(configPath: string | undefined): Promise<void> {
   for (const { path, message } of warnings) log.warn({ key: path }, message)
   if (config.http.net === 'unix') await removeStaleSocket(config.http.addr)
   const { address, workers, close, kill, reloadable } = await start(loaded, log)
-  const stopReloading = reloadOnChange(loaded, { configPath, reloadable, log })
+  const stopReloading = reloadOnChange(loaded, { reloadable, log })
   stopOnSignal({
     async gently(signal) {
       log.info({ signal, drainMs: config.http.draintimeout }, 'draining')

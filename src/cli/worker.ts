@@ -20,13 +20,22 @@ export async function work(): Promise<boolean> {
   if (serving === undefined) process.exit(0)
   const { metrics } = serving.running
   if (metrics !== undefined) membership.whenMeasured(() => metrics.snapshot())
-  membership.whenRenewed((tree) => serving.running.replaceRules(configOf(tree)))
+  membership.whenRenewed((tree) => renew(serving, tree))
   membership.whenToReopenLogs(() => serving.running.reopenLogs())
   // The supervisor's business, though a terminal sends it to all.
   process.on('SIGHUP', () => {})
   membership.listening(serving.running.address)
   endWhenDue(membership, serving)
   return true
+}
+
+/** The supervisor has tried out what it sends; if a worker cannot take it all the same, it goes on as it was. */
+function renew({ running, log }: Serving, tree: unknown): void {
+  try {
+    running.replaceRules(configOf(tree))
+  } catch (err) {
+    log.error({ err }, 'the rules cannot be used; those before them stay in force')
+  }
 }
 
 async function begin(membership: Membership): Promise<Serving> {

@@ -68,6 +68,11 @@ test.each([
 })
 
 test.each([
+  [
+    `\n  rules: [{repositories: [${'x'.repeat(4097)}], who: [alice]}]`,
+    'auth.rules[0].repositories[0]',
+    /of up to 4096 characters/,
+  ],
   [htpasswd + token, 'auth', /^found htpasswd and token; accepted: one of/],
   [token + rules, 'auth.rules', /would not heed it/],
   [`${token}\n  rules: []`, 'auth.rules', /would not heed it/],

@@ -60,6 +60,57 @@ describe('an error', () => {
       )
     expect(parseYaml(rows.join('\n'), 'x.yml').problems).toHaveLength(1)
   })
+
+  const wide = `a: &a [${Array(2000).fill('x').join(',')}]`
+  const many = (count: number, line: (index: number) => string) =>
+    Array.from({ length: count }, (_, i) => line(i))
+
+  test.each([
+    ['an alias in its own list', 'a: &a [*a]', 'an alias stands in itself'],
+    ['an alias in its own map', 'a: &a {b: *a}', 'an alias stands in itself'],
+    ['one that doubles', 'a: &a [*a, *a]', 'an alias stands in itself'],
+    ['nothing to merge', 'a:\n  <<:', 'x.yml:2:3: not valid YAML: a merge key (<<) takes'],
+    ['a number to merge', 'a: {<<: 5}', 'x.yml:1:5: not valid YAML: a merge key (<<) takes'],
+    ['a list of numbers to merge', 'a: {<<: [5]}', 'a merge key (<<) takes'],
+    ['a list to merge by its alias', 'b: &b [1]\na: {<<: [*b]}', 'a merge key (<<) takes'],
+    ['a merge of itself', 'a: &a\n  <<: *a', 'not valid YAML'],
+    ['a merge within itself', 'a: &a {b: {<<: *a}}', 'not valid YAML'],
+    ['brackets without end', '['.repeat(5000), 'not valid YAML'],
+    ['deep lists', `a: ${'['.repeat(100)}${']'.repeat(100)}`, 'more than 64 deep'],
+    ['deep maps', many(100, (i) => `${' '.repeat(i)}a:`).join('\n'), 'more than 64 deep'],
+    ['deeper lists', `a: ${'['.repeat(5000)}${']'.repeat(5000)}`, 'not valid YAML'],
+    ['dashes', '- '.repeat(5000), 'not valid YAML'],
+    ['questions', '? '.repeat(5000), 'not valid YAML'],
+    ['many aliases of much', `${wide}\nb: [${Array(99).fill('*a').join(',')}]`, 'more than 100000 values'],
+    ['very many aliases', many(1200, (i) => `- &a${i} 1\n- *a${i}`).join('\n'), 'more than 1000 aliases'],
+    ['a set', 'a: !!set {b}', 'a has a tag'],
+    ['an ordered map', 'a: !!omap [b: 1]', 'a has a tag'],
+    ['bytes', 'a: !!binary "AAAA"', 'a has a tag'],
+    ['too much of anything', '#'.repeat(256 * 1024 + 1), 'x.yml: found more than 256 KiB'],
+  ])('is said of %s', (_what, text, said) => {
+    const { value, problems } = parseYaml(text, 'x.yml')
+    expect(value).toBeNull()
+    expect(problems.map(({ path, message }) => `${path}: ${message}`).join('\n')).toContain(said)
+  })
+
+  test('is one of a hundred at most', () => {
+    expect(parseYaml('}\n'.repeat(2000), 'x.yml').problems).toHaveLength(100)
+  })
+
+  test('is said of a key that stands twice, as it is written or as it is meant, without comparing all with all', () => {
+    for (const text of ['1: a\n"1": b', '? \n: 1\n? \n: 2', '{a: 1, a: 2}'])
+      expect(parseYaml(text, 'x.yml').problems).toMatchObject([
+        { message: 'not valid YAML: Map keys must be unique' },
+      ])
+    const msFor = (count: number) => {
+      const keys = many(count, (index) => `key${index}: 1`).join('\n')
+      const startedAt = performance.now()
+      expect(parseYaml(keys, 'x.yml').problems).toEqual([])
+      return performance.now() - startedAt
+    }
+    // Eight times as many take some eight times as long; compared with each other they would take 64 times.
+    expect(msFor(16_000) / Math.max(msFor(2000), msFor(2000))).toBeLessThan(30)
+  })
 })
 
 test('no key reaches a prototype', () => {

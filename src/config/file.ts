@@ -1,45 +1,156 @@
 /** YAML text to a tree. A plain scalar becomes a number or a boolean only where its text can be told from it
  *  (`5`, `true`); `0012`, `1e3` and `Yes` stay text, which the schema reads where it wants a number or a flag, so that
- *  a password or a name of digits arrives as it was written. */
+ *  a password or a name of digits arrives as it was written.
+ *
+ *  No text ends the process: size, depth, and what aliases come to are bounded, and whatever the YAML library throws is
+ *  a problem of the text. */
 
-import { LineCounter, parseDocument, visit } from 'yaml'
-import type { ConfigProblem } from './problem.ts'
-import { formatPath, isTree, type Tree, type TreeValue, toTree } from './tree.ts'
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  visit,
+  type YAMLMap,
+} from 'yaml'
+import { type ConfigProblem, firstOf } from './problem.ts'
+import { formatPath, isTree, type Tree, type TreePath, type TreeValue, toTree } from './tree.ts'
+
+/** The library needs a second for the worst text of this size. Real ones have some kilobytes; a thousand rules have 100. */
+export const MAX_CONFIG_BYTES = 256 * 1024
+/** Each alias is looked up from the beginning of the text. */
+const MAX_ALIASES = 1000
+const MAX_DEPTH = 64
+/** Aliases can make a short text into a large tree. */
+const MAX_VALUES = 100_000
+
+interface Parsed {
+  readonly value: TreeValue
+  readonly problems: ConfigProblem[]
+}
 
 /** Reads YAML 1.2 with merge keys. `origin` names the text in problems: a file or a variable. */
-export function parseYaml(text: string, origin: string): { value: TreeValue; problems: ConfigProblem[] } {
+export function parseYaml(text: string, origin: string): Parsed {
+  try {
+    return text.length > MAX_CONFIG_BYTES ? tooLarge(origin) : parse(text, origin)
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    return { value: null, problems: [{ path: origin, message: `not valid YAML: ${message}` }] }
+  }
+}
+
+function tooLarge(origin: string): Parsed {
+  const message = `found more than ${MAX_CONFIG_BYTES / 1024} KiB; accepted: less`
+  return { value: null, problems: [{ path: origin, message }] }
+}
+
+function parse(text: string, origin: string): Parsed {
   const lines = new LineCounter()
   const document = parseDocument(text, {
     merge: true,
+    // Looked for below, in a time that does not grow with the square of their number.
+    uniqueKeys: false,
     lineCounter: lines,
     prettyErrors: false,
     logLevel: 'silent',
   })
-  const problems = document.errors.map((error): ConfigProblem => {
-    const { line, col } = lines.linePos(error.pos[0])
-    return { path: `${origin}:${line}:${col}`, message: `not valid YAML: ${error.message}` }
+  const found = document.errors.length > 0 ? syntaxErrors(document) : objections(document)
+  const problems = firstOf(found).map(({ at, message }): ConfigProblem => {
+    const { line, col } = lines.linePos(at)
+    return { path: `${origin}:${line}:${col}`, message: `not valid YAML: ${message}` }
   })
-  if (problems.length > 0) return { value: null, problems }
-  visit(document, {
-    Scalar(_key, node) {
-      if (node.type === 'PLAIN' && node.source !== undefined && node.value !== null)
-        if (String(node.value) !== node.source) node.value = node.source
-    },
-  })
-  return toTreeOf(document, origin)
+  return problems.length > 0 ? { value: null, problems } : copyOf(document)
 }
 
-function toTreeOf(document: { toJS(): unknown }, origin: string) {
-  const problems: ConfigProblem[] = []
-  try {
-    const value = toTree(document.toJS(), (path) =>
-      problems.push({ path: formatPath(path), message: 'unknown key' }),
-    )
-    return { value, problems }
-  } catch (cause) {
-    if (!(cause instanceof ReferenceError)) throw cause
-    return { value: null, problems: [{ path: origin, message: `not valid YAML: ${cause.message}` }] }
+/** `at`: an offset into the text. */
+interface Objection {
+  readonly at: number
+  readonly message: string
+}
+
+function syntaxErrors({ errors }: Document): Objection[] {
+  return errors.map(({ pos, message }) => ({ at: pos[0], message }))
+}
+
+/** What is wrong with the nodes of a text whose syntax is right. Plain scalars get the text that they were written as. */
+function objections(document: Document): Objection[] {
+  const found: Objection[] = []
+  const anchors = new Map<string, Node>()
+  let aliases = 0
+  const object = (node: unknown, message: string) => {
+    found.push({ at: (node as Node).range?.[0] ?? 0, message })
   }
+  visit(document, {
+    Value(_key, node) {
+      if (node.anchor !== undefined) anchors.set(node.anchor, node)
+      if (isMap(node)) for (const key of repeatedKeys(node)) object(key, 'Map keys must be unique')
+      if (!isScalar(node) || node.type !== 'PLAIN' || node.source === undefined || node.value === null) return
+      if (String(node.value) !== node.source) node.value = node.source
+    },
+    Alias(_key, node) {
+      aliases += 1
+      if (aliases <= MAX_ALIASES) return undefined
+      object(node, `more than ${MAX_ALIASES} aliases`)
+      return visit.BREAK
+    },
+    Pair(_key, pair) {
+      const resolved = (node: unknown) => (isAlias(node) ? anchors.get(node.source) : node)
+      if (!isMergeKey(pair)) return
+      const value = resolved(pair.value)
+      const sources = isSeq(value) ? value.items.map(resolved) : [value]
+      // https://yaml.org/type/merge.html
+      if (!sources.every((source) => isMap(source)))
+        object(pair.key, 'a merge key (<<) takes a map, or a list of maps')
+    },
+  })
+  return found
+}
+
+function repeatedKeys({ items }: YAMLMap): unknown[] {
+  const seen = new Set<string>()
+  return items.flatMap(({ key }) => {
+    if (!isScalar(key)) return []
+    const text = String(key.value ?? '')
+    if (seen.has(text)) return [key]
+    seen.add(text)
+    return []
+  })
+}
+
+function isMergeKey({ key }: Pair): boolean {
+  return isScalar(key) && key.type === 'PLAIN' && key.source === '<<'
+}
+
+/** @throws RangeError when it comes to more than it may */
+function copyOf(document: Document): Parsed {
+  const problems: ConfigProblem[] = []
+  let values = 0
+  const value = toTree(document.toJS(), {
+    onForbidden: (path) => problems.push({ path: formatPath(path), message: 'unknown key' }),
+    onValue(found, path) {
+      values += 1
+      if (values > MAX_VALUES) throw new RangeError(`more than ${MAX_VALUES} values`)
+      if (path.length > MAX_DEPTH) throw new RangeError(tooDeep(path))
+      if (!isPlain(found)) throw new TypeError(`${formatPath(path)} has a tag; accepted: maps, lists, text`)
+    },
+  })
+  return { value, problems }
+}
+
+/** An alias within what it stands for has no end. */
+function tooDeep(path: TreePath): string {
+  return `${formatPath(path.slice(0, 3))} is nested more than ${MAX_DEPTH} deep, or an alias stands in itself`
+}
+
+/** False for what tags make: sets, dates, bytes. */
+function isPlain(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return typeof value !== 'symbol'
+  return Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype
 }
 
 /** Reads a configuration file's text; no tree if it is not YAML, or no map. */

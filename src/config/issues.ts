@@ -2,19 +2,30 @@
 
 import type { z } from 'zod'
 import { type KeyNode, suggestKey } from './keys.ts'
-import { type ConfigProblem, mismatch } from './problem.ts'
+import { type ConfigProblem, firstOf, mismatch } from './problem.ts'
 import { formatPath, type Tree, type TreePath, type TreeValue, valueAt } from './tree.ts'
 
 const EXPECTED: Record<string, string> = { object: 'a map of keys', record: 'a map of keys', array: 'a list' }
 
-/** The problems of a tree. `keys` are the schema's, for hints. */
+/** The first problems of a tree. `keys` are the schema's, for hints. */
 export function problemsOf(issues: readonly z.core.$ZodIssue[], tree: Tree, keys: KeyNode): ConfigProblem[] {
-  return issues.flatMap((issue): ConfigProblem[] => {
-    if (issue.code === 'unrecognized_keys')
-      return issue.keys.map((key) => unknownKey([...issue.path, key], keys))
-    const found = valueAt(tree, issue.path as TreePath)
-    return [{ path: formatPath(issue.path), message: messageOf(issue, found) }]
-  })
+  return firstOf(allProblems(issues, tree, keys))
+}
+
+/** One after the other, since a hint takes its time. */
+function* allProblems(
+  issues: readonly z.core.$ZodIssue[],
+  tree: Tree,
+  keys: KeyNode,
+): Generator<ConfigProblem> {
+  for (const issue of issues) {
+    if (issue.code === 'unrecognized_keys') {
+      for (const key of issue.keys) yield unknownKey([...issue.path, key], keys)
+    } else {
+      const found = valueAt(tree, issue.path as TreePath)
+      yield { path: formatPath(issue.path), message: messageOf(issue, found) }
+    }
+  }
 }
 
 /** A key says what it accepts; a check of several keys says all of it. */

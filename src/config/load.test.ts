@@ -1,8 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { keysOf, pathsOf } from './keys.ts'
 import { configOf, type LoadedConfig, loadConfig, SEARCHED_PATHS } from './load.ts'
 import { ConfigError, type ConfigProblem } from './problem.ts'
+import { configSchema } from './schema.ts'
+import { assign, emptyTree, type TreeValue } from './tree.ts'
 
 const repository = resolve(import.meta.dirname, '../..')
 
@@ -416,6 +419,36 @@ describe('files as they are met', () => {
       expect(warnings.map(({ path }) => path)).toEqual(warned[name] ?? [])
     },
   )
+})
+
+test.each<TreeValue>([{}, { a: { b: 1 } }, [[[]]], '(', 'x'.repeat(5000), -1])(
+  'no key throws anything but what is wrong with it, whatever it has: %j',
+  (value) => {
+    for (const path of pathsOf(keysOf(configSchema))) {
+      const tree = emptyTree()
+      const steps = path.map((step) => (step === '0' ? 0 : step === '*' ? 'some' : step))
+      expect(assign(tree, steps, value)).toBe(true)
+      const text = JSON.stringify({ version: '0.1', storage: { inmemory: {} }, ...tree })
+      problemsOf(() => load({ path: '/c.yml', files: { '/c.yml': text } }))
+    }
+  },
+)
+
+test('a file that is too large is none, also where it has no end', () => {
+  expect(problemsOf(() => loadConfig({ path: '/dev/zero', env: {} }))).toEqual([
+    { path: '/dev/zero', message: 'cannot be read: /dev/zero has more than 256 KiB' },
+  ])
+})
+
+test('of very many unknown keys the first are said', () => {
+  const keys = Array.from({ length: 10_000 }, (_, index) => `key${index}: 1`)
+  expect(problemsOf(() => loadText(keys.join('\n')))).toHaveLength(100)
+})
+
+test('it says which files it was read from, and what they said', () => {
+  const files = { '/c.yml': minimal, '/secret': 'x\n' }
+  const loaded = load({ path: '/c.yml', files, env: { REGISTRY_HTTP_SECRET_FILE: '/secret' } })
+  expect([...loaded.files]).toEqual(Object.entries(files))
 })
 
 test('another process makes the same configuration from the tree', () => {

@@ -1,9 +1,9 @@
 /** From a file and the environment to a configuration, or to everything that is wrong with it at once. */
 
-import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { readTextSync } from '../lib/bounded-read.ts'
 import { applyEnvironment } from './environment.ts'
-import { parseConfigFile } from './file.ts'
+import { MAX_CONFIG_BYTES, parseConfigFile } from './file.ts'
 import { problemsOf } from './issues.ts'
 import { keysOf } from './keys.ts'
 import { ConfigError, type ConfigProblem, type ConfigWarning } from './problem.ts'
@@ -34,12 +34,20 @@ export interface LoadedConfig {
   tree: Tree
   /** The file it was read from; undefined for the built-in defaults. */
   source: string | undefined
+  /** What each file that it was read from said, by its path: that of the configuration, and those that variables name. */
+  files: ReadonlyMap<string, string>
   warnings: ConfigWarning[]
 }
 
 /** Finds, reads and checks the configuration.
  *  @throws ConfigError with every problem that was found */
-export function loadConfig({ path, env, readFile = readText }: LoadOptions): LoadedConfig {
+export function loadConfig({ path, env, readFile: read = readText }: LoadOptions): LoadedConfig {
+  const files = new Map<string, string>()
+  const readFile = (named: string): string => {
+    const text = read(named)
+    files.set(named, text)
+    return text
+  }
   const { tree: written, source, problems } = findTree(path || env.REGISTRY_CONFIGURATION_PATH, readFile)
   const keys = keysOf(configSchema)
   const { tree, origins, ...overlaid } = applyEnvironment(written, keys, { variables: env, readFile })
@@ -50,7 +58,7 @@ export function loadConfig({ path, env, readFile = readText }: LoadOptions): Loa
   if (!checked.success) problems.push(...withOrigins(problemsOf(checked.error.issues, tree, keys), origins))
   problems.push(...withOrigins(support.problems, origins))
   if (!checked.success || problems.length > 0) throw new ConfigError(problems, source)
-  return { config: checked.data, tree, source, warnings: [...overlaid.warnings, ...support.warnings] }
+  return { config: checked.data, tree, source, files, warnings: [...overlaid.warnings, ...support.warnings] }
 }
 
 /** The configuration from a tree that was loaded and found good, here or in another process. */
@@ -70,7 +78,7 @@ function withOrigins(
 }
 
 function readText(path: string): string {
-  return readFileSync(path, 'utf8')
+  return readTextSync(path, MAX_CONFIG_BYTES)
 }
 
 interface FoundTree {

@@ -28,6 +28,18 @@ export class ConfigError extends Error {
   }
 }
 
+const MAX_PROBLEMS = 100
+
+/** As many as somebody reads: what is no configuration at all has a problem in every line. */
+export function firstOf<Problem>(problems: Iterable<Problem>): Problem[] {
+  const first: Problem[] = []
+  for (const problem of problems) {
+    if (first.length === MAX_PROBLEMS) break
+    first.push(problem)
+  }
+  return first
+}
+
 const MAX_QUOTED_LENGTH = 60
 
 /** A value of the tree as a message shows it. */

@@ -25,20 +25,28 @@ export function emptyTree(entries: Record<string, TreeValue> = {}): Tree {
   return Object.assign(Object.create(null) as Tree, entries)
 }
 
-/** Copies plain data into a tree. Forbidden keys are left out and their paths reported to `onForbidden`. */
-export function toTree(value: unknown, onForbidden: (path: TreePath) => void, at: TreePath = []): TreeValue {
-  if (Array.isArray(value)) return value.map((item, index) => toTree(item, onForbidden, [...at, index]))
+export interface CopyOptions {
+  /** Hears of a forbidden key, which is left out. */
+  readonly onForbidden?: (path: TreePath) => void
+  /** Hears of each value before it is copied, and may throw. */
+  readonly onValue?: (value: unknown, path: TreePath) => void
+}
+
+/** Copies plain data into a tree. */
+export function toTree(value: unknown, options: CopyOptions = {}, at: TreePath = []): TreeValue {
+  options.onValue?.(value, at)
+  if (Array.isArray(value)) return value.map((item, index) => toTree(item, options, [...at, index]))
   if (typeof value !== 'object' || value === null) return (value ?? null) as TreeValue
   const tree = emptyTree()
   for (const [key, child] of Object.entries(value)) {
-    if (isForbiddenKey(key)) onForbidden([...at, key])
-    else tree[key] = toTree(child, onForbidden, [...at, key])
+    if (isForbiddenKey(key)) options.onForbidden?.([...at, key])
+    else tree[key] = toTree(child, options, [...at, key])
   }
   return tree
 }
 
 export function copyTree(tree: Tree): Tree {
-  return toTree(tree, () => {}) as Tree
+  return toTree(tree) as Tree
 }
 
 /** The value at a path, or undefined where nothing stands. */

@@ -1,44 +1,49 @@
-import { unwatchFile, watchFile } from 'node:fs'
-import { readFile, stat } from 'node:fs/promises'
 import type { Log } from '../core/log.ts'
+import { type FileContent, FileWatch, readFiles } from './file-watch.ts'
 
 export interface WatchedFileOptions<Content> {
   readonly path: string
   /** Which key of the configuration names it. */
   readonly key: string
-  /** Throws, with a message for its owner, when the text is none. */
-  readonly parse: (text: string) => Content
-  /** What counts while there is no file; without it a missing file is an error. */
+  /** Throws, with a message for its owner, if the text is none, or may not take the place of what it said before.
+   *  @param previous what is in force; undefined when it is read first */
+  readonly parse: (text: string, previous: Content | undefined) => Content
+  /** What counts if there is no file when it is read first; without it a missing file is an error. */
   readonly absent?: Content
+  /** What the log says of a content that counts now. */
+  readonly describe?: (content: Content) => object
   readonly log: Log
   readonly onChange?: () => void
 }
 
-/** How long a change may go unnoticed by those who don't ask. */
-const POLL_MS = 1000
-
-/** A file that counts as it stands now: it is read again when it has changed. While it can't be read, or makes no sense,
- *  what it said before stays in force and the log says so. */
+/** A file that counts as it stands now: it is read again when it has changed and stood still (`FileWatch`). While it is
+ *  missing, can't be read, or makes no sense, what it said before stays in force and the log says so. */
 export class WatchedFile<Content> {
   readonly #options: WatchedFileOptions<Content>
-  readonly #poll = () => void this.refresh()
+  readonly #watch: FileWatch
   #content: Content
-  #version: string
-  #refreshing: Promise<void> | undefined
 
-  private constructor(options: WatchedFileOptions<Content>, { content, version }: Reading<Content>) {
+  private constructor(options: WatchedFileOptions<Content>, read: { bytes: FileContent; content: Content }) {
     this.#options = options
-    this.#content = content
-    this.#version = version
-    watchFile(options.path, { interval: POLL_MS, persistent: false }, this.#poll)
+    this.#content = read.content
+    this.#watch = new FileWatch({
+      paths: [options.path],
+      known: [read.bytes],
+      onChange: ([bytes]) => this.#renew(bytes as FileContent),
+      log: options.log,
+    })
   }
 
   /** @throws Error when it can't be read, or makes no sense */
   static async open<Content>(options: WatchedFileOptions<Content>): Promise<WatchedFile<Content>> {
+    const { path, key, parse, absent } = options
+    const [bytes] = (await readFiles([path])) as [FileContent]
     try {
-      return new WatchedFile(options, await read(options))
+      if (absent !== undefined && (bytes as NodeJS.ErrnoException).code === 'ENOENT')
+        return new WatchedFile(options, { bytes, content: absent })
+      return new WatchedFile(options, { bytes, content: parse(textIn(bytes), undefined) })
     } catch (cause) {
-      throw new Error(`${options.key}: ${options.path}: ${messageOf(cause)}`, { cause })
+      throw new Error(`${key}: ${path}: ${messageOf(cause)}`, { cause })
     }
   }
 
@@ -46,59 +51,42 @@ export class WatchedFile<Content> {
     return this.#content
   }
 
-  /** Looks whether it has changed; to be called before its content keeps somebody out. */
+  /** Looks whether it has changed, and waits until it stands still, for 2 s at most; to be called before its content
+   *  keeps somebody out. */
   refresh(): Promise<void> {
-    this.#refreshing ??= this.#refresh().finally(() => {
-      this.#refreshing = undefined
-    })
-    return this.#refreshing
+    return this.#watch.refresh()
+  }
+
+  /** Reads it at once: for those who know that nobody is writing it, because they hold the lock that writers take. */
+  readNow(): Promise<void> {
+    return this.#watch.readNow()
   }
 
   close(): void {
-    unwatchFile(this.#options.path, this.#poll)
+    this.#watch.close()
   }
 
-  async #refresh(): Promise<void> {
-    const { path, key, log, onChange } = this.#options
-    const version = await versionOf(path)
-    if (version === this.#version) return
-    this.#version = version
+  #renew(bytes: FileContent): void {
+    const { path, key, parse, describe = () => ({}), log, onChange } = this.#options
     try {
-      this.#content = (await read(this.#options)).content
-      log.info({ key, path }, 'read again, because it has changed')
-      onChange?.()
+      const before = this.#content
+      this.#content = parse(textIn(bytes), before)
+      log.info(
+        { key, path, ...describe(this.#content), before: describe(before) },
+        'read again, because it has changed',
+      )
     } catch (error) {
       log.error({ key, path, reason: messageOf(error) }, 'cannot be used; what it said before stays in force')
+      return
     }
+    onChange?.()
   }
 }
 
-interface Reading<Content> {
-  readonly content: Content
-  readonly version: string
-}
-
-async function read<Content>(options: WatchedFileOptions<Content>): Promise<Reading<Content>> {
-  const { path, parse, absent } = options
-  // Before the content: a change in between is then seen as one.
-  const version = await versionOf(path)
-  try {
-    return { content: parse(await readFile(path, 'utf8')), version }
-  } catch (error) {
-    if (absent !== undefined && (error as NodeJS.ErrnoException).code === 'ENOENT')
-      return { content: absent, version }
-    throw error
-  }
-}
-
-/** Different whenever the file is, also when another was put in its place within a tick of the clock. */
-async function versionOf(path: string): Promise<string> {
-  try {
-    const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true })
-    return `${ino} ${size} ${mtimeNs} ${ctimeNs}`
-  } catch (error) {
-    return messageOf(error)
-  }
+/** @throws NodeJS.ErrnoException if it could not be read */
+function textIn(bytes: FileContent): string {
+  if (bytes instanceof Error) throw bytes
+  return bytes.toString()
 }
 
 function messageOf(error: unknown): string {

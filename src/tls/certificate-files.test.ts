@@ -1,5 +1,6 @@
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Authority } from '../../test/support/authority.ts'
 import { RecordedLog } from '../../test/support/recorded-log.ts'
@@ -108,9 +109,39 @@ test('the authorities of clients are read again too', async () => {
   expect(String(files.secureContext.ca)).toBe(other.cert)
 })
 
+test('what is cut off is not taken, be it the chain or the authorities of clients', async () => {
+  const first = await write('first')
+  const other = await Authority.create('another')
+  await writeFile(at('ca.pem'), `${authority.cert}\n${other.cert}`)
+  const files = await open({ clientcas: [at('ca.pem')] })
+  files.watch(() => {})
+  await writeFile(at('ca.pem'), `${authority.cert}\n${other.cert.slice(0, 100)}`)
+  await recorded.until('ca.pem is cut off')
+  await writeFile(at('tls.crt'), `${first.cert}\n-----BEGIN CERTIF`)
+  await writeFile(at('ca.pem'), authority.cert)
+  await recorded.until('http.tls.certificate is cut off')
+  expect(certOf(files)).toBe(first.cert)
+  expect(String(files.secureContext.ca)).toContain(other.cert)
+})
+
+test('a certificate and its key are taken together, though a moment lies between them', async () => {
+  await write('first')
+  const files = await open({ pollMs: 1000 })
+  const changed = changeOf(files)
+  const { cert, key } = await authority.issue('second')
+  await writeFile(at('tls.crt'), cert)
+  const seen = files.reload()
+  await delay(200)
+  await writeFile(at('tls.key'), key)
+  await Promise.all([seen, changed])
+  expect(certOf(files)).toBe(cert)
+  expect(recorded.lines.join()).not.toContain('cannot be used')
+})
+
 test('it can be told to look at once', async () => {
   await write('first')
   const files = await open({ pollMs: 1_000_000 })
+  files.watch(() => {})
   const second = await write('second')
   await files.reload()
   expect(certOf(files)).toBe(second.cert)

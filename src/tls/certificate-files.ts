@@ -1,9 +1,9 @@
 import type { X509Certificate } from 'node:crypto'
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import type { Log } from '../core/log.ts'
-import { Polling } from '../lib/polling.ts'
+import { type FileContent, FileWatch, readFiles } from '../lib/file-watch.ts'
 import { type Certificates, type CertificatesOptions, DEFAULT_POLL_MS } from './certificates.ts'
-import { parseCertificate, parseKey, readAuthorities, readKeyed } from './files.ts'
+import { parseCertificate, parseKey, unreadable } from './files.ts'
 
 interface Files {
   readonly cert: Buffer
@@ -11,30 +11,31 @@ interface Files {
   readonly ca: readonly Buffer[]
 }
 
-/** The certificate that stands in a file. By what is in the files it is seen that they were replaced: their folder may be
- *  a symbolic link which is turned to another one, and not every file system says what happens in it. */
+/** How long the files must stand still before they count, unless they are looked at more often. */
+const STILL_MS = 1000
+
+/** The certificate that stands in a file, with its key, and the authorities of clients. All of them are replaced
+ *  together, when they have changed and stand still. */
 export class CertificateFiles implements Certificates {
   readonly #options: CertificatesOptions
   readonly #log: Log
-  readonly #polling: Polling
+  readonly #known: readonly FileContent[]
   #files: Files
-  /** What was looked at last, whether it could be used or not: of the same problem one line is enough. */
-  #lastSeen: Files | string
-  #onChange = () => {}
+  #watch: FileWatch | undefined
 
-  private constructor(options: CertificatesOptions, files: Files) {
+  private constructor(options: CertificatesOptions, { known, files }: ReadFiles) {
     this.#options = options
     this.#log = options.log
+    this.#known = known
     this.#files = files
-    this.#lastSeen = files
-    this.#polling = new Polling(() => this.#look(), options.pollMs ?? DEFAULT_POLL_MS)
   }
 
   /** @throws Error that names the key whose file cannot be used */
   static async open(options: CertificatesOptions): Promise<CertificateFiles> {
-    const files = await read(options)
-    const certificate = check(files, options.policy)
-    const opened = new CertificateFiles(options, files)
+    const known = await readFiles(pathsOf(options))
+    const files = filesOf(known, options)
+    const certificate = check(files, options)
+    const opened = new CertificateFiles(options, { known, files })
     opened.#warnOfDates(certificate)
     return opened
   }
@@ -44,46 +45,40 @@ export class CertificateFiles implements Certificates {
   }
 
   watch(onChange: () => void): void {
-    this.#onChange = onChange
-    this.#polling.start()
+    const { pollMs = DEFAULT_POLL_MS, log } = this.#options
+    this.#watch = new FileWatch({
+      paths: pathsOf(this.#options),
+      known: this.#known,
+      onChange: (contents) => this.#renew(contents, onChange),
+      log,
+      pollMs,
+      stillMs: Math.min(pollMs, STILL_MS),
+    })
   }
 
-  reload(): Promise<void> {
-    return this.#polling.now()
+  async reload(): Promise<void> {
+    await this.#watch?.refresh()
   }
 
   close(): void {
-    this.#polling.stop()
+    this.#watch?.close()
   }
 
-  async #look(): Promise<void> {
-    let seen: Files | string
+  #renew(contents: readonly FileContent[], onChange: () => void): void {
+    let certificate: X509Certificate
     try {
-      seen = await read(this.#options)
+      const files = filesOf(contents, this.#options)
+      certificate = check(files, this.#options)
+      this.#files = files
     } catch (error) {
-      seen = (error as Error).message
+      const reason = (error as Error).message
+      this.#log.error({ reason }, 'the new certificate cannot be used; the one before it stays')
+      return
     }
-    if (isSame(seen, this.#lastSeen)) return
-    this.#lastSeen = seen
-    if (typeof seen === 'string') return this.#keepOld(seen)
-    if (isSame(seen, this.#files)) return
-    try {
-      this.#use(seen, check(seen, this.#options.policy))
-    } catch (error) {
-      this.#keepOld((error as Error).message)
-    }
-  }
-
-  #use(files: Files, certificate: X509Certificate): void {
-    this.#files = files
-    this.#onChange()
+    onChange()
     const { subject, validTo } = certificate
     this.#log.info({ key: 'http.tls.certificate', subject, validTo }, 'the certificate was read again')
     this.#warnOfDates(certificate)
-  }
-
-  #keepOld(reason: string): void {
-    this.#log.error({ reason }, 'the new certificate cannot be used; the one before it stays')
   }
 
   #warnOfDates({ validFrom, validTo, validFromDate, validToDate }: X509Certificate): void {
@@ -96,17 +91,30 @@ export class CertificateFiles implements Certificates {
   }
 }
 
-async function read({ certificate, key, clientcas }: CertificatesOptions): Promise<Files> {
-  const [cert, privateKey, ca] = await Promise.all([
-    readKeyed(certificate, 'certificate'),
-    readKeyed(key, 'key'),
-    readAuthorities(clientcas),
-  ])
-  return { cert, key: privateKey, ca }
+interface ReadFiles {
+  readonly known: readonly FileContent[]
+  readonly files: Files
+}
+
+function pathsOf({ certificate, key, clientcas }: CertificatesOptions): string[] {
+  return [certificate, key, ...clientcas]
+}
+
+/** @param contents in the order of `pathsOf`
+ *  @throws Error that names the key whose file cannot be read */
+function filesOf(contents: readonly FileContent[], { clientcas }: CertificatesOptions): Files {
+  const keys = ['certificate', 'key', ...clientcas.map(() => 'clientcas')]
+  const [cert, key, ...ca] = keys.map((name, index) => {
+    const content = contents[index]!
+    if (content instanceof Error) throw unreadable(name, content)
+    return content
+  })
+  return { cert: cert!, key: key!, ca }
 }
 
 /** @throws Error that names the key whose file is not what it should be */
-function check(files: Files, policy: SecureContextOptions): X509Certificate {
+function check(files: Files, { clientcas, policy }: CertificatesOptions): X509Certificate {
+  for (const [index, path] of clientcas.entries()) parseCertificate(files.ca[index]!, `clientcas: ${path}`)
   const certificate = parseCertificate(files.cert, 'certificate')
   if (!certificate.checkPrivateKey(parseKey(files.key, 'key'))) {
     throw new Error('http.tls.key is not the key of http.tls.certificate')
@@ -122,10 +130,4 @@ function check(files: Files, policy: SecureContextOptions): X509Certificate {
 /** Without `ca` whoever has a certificate for the web would count as authorized. */
 function contextOptions({ cert, key, ca }: Files, policy: SecureContextOptions): SecureContextOptions {
   return { ...policy, cert, key, ca: [...ca] }
-}
-
-function isSame(one: Files | string, other: Files | string): boolean {
-  if (typeof one === 'string' || typeof other === 'string') return one === other
-  const [left, right] = [one, other].map(({ cert, key, ca }) => [cert, key, ...ca]) as [Buffer[], Buffer[]]
-  return left.length === right.length && left.every((file, index) => file.equals(right[index] as Buffer))
 }

@@ -11,7 +11,8 @@ export interface Certificates {
   readonly challengeOf?: (serverName: string) => SecureContext | undefined
   /** Looks for others from now on, and says when `secureContext` has changed. */
   watch(onChange: () => void): void
-  /** Looks now. Fulfilled when it has; what cannot be used is logged and changes nothing. */
+  /** Looks now, if it watches. Fulfilled when what has changed stands still; what cannot be used is logged and changes
+   *  nothing. */
   reload(): Promise<void>
   /** Looks no more. */
   close(): void

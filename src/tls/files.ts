@@ -1,31 +1,28 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-
-/** A file that a key of `http.tls` names.
- *  @throws Error that names the key */
-export async function readKeyed(path: string, key: string): Promise<Buffer> {
-  try {
-    return await readFile(path)
-  } catch (cause) {
-    throw new Error(`http.tls.${key} cannot be read: ${(cause as Error).message}`, { cause })
-  }
-}
+import { isCutOffPem } from '../lib/pem.ts'
 
 /** The authorities that may vouch for clients.
  *  @throws Error that names the file which is none */
 export async function readAuthorities(paths: readonly string[]): Promise<Buffer[]> {
   return Promise.all(
     paths.map(async (path) => {
-      const file = await readKeyed(path, 'clientcas')
+      const file = await readFile(path).catch((cause) => Promise.reject(unreadable('clientcas', cause)))
       parseCertificate(file, `clientcas: ${path}`)
       return file
     }),
   )
 }
 
-/** The first certificate of a PEM file.
+/** Says which key of `http.tls` names a file that cannot be read. */
+export function unreadable(key: string, cause: Error): Error {
+  return new Error(`http.tls.${key} cannot be read: ${cause.message}`, { cause })
+}
+
+/** The first certificate of a PEM file, all of which must be there.
  *  @throws Error that names the key */
 export function parseCertificate(pem: Buffer, key: string): X509Certificate {
+  if (isCutOffPem(pem.toString('latin1'))) throw new Error(`http.tls.${key} is cut off`)
   try {
     return new X509Certificate(pem)
   } catch (cause) {

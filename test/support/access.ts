@@ -44,6 +44,8 @@ export interface GuardedOptions extends Omit<HttpRegistryOptions, 'auth'> {
   readonly users?: readonly string[]
   /** Of their passwords; default: the cheapest there is. */
   readonly cost?: number
+  /** The text of the file of users, in place of `users`. */
+  readonly htpasswd?: string
   readonly auth?: Partial<AuthSettings>
 }
 
@@ -62,10 +64,16 @@ export class GuardedRegistry implements AsyncDisposable {
     this.usersPath = usersPath
   }
 
-  static async start({ users = [], cost, auth, ...options }: GuardedOptions = {}): Promise<GuardedRegistry> {
+  static async start({
+    users = [],
+    cost,
+    htpasswd = htpasswdOf(users, cost),
+    auth,
+    ...options
+  }: GuardedOptions = {}): Promise<GuardedRegistry> {
     const folder = await temporaryFolder()
     const usersPath = join(folder.path, 'users')
-    await writeFile(usersPath, htpasswdOf(users, cost))
+    await writeFile(usersPath, htpasswd)
     const settings = { htpasswd: { realm: 'the test', path: usersPath }, oidc: [], groups: {}, ...auth }
     try {
       return new GuardedRegistry(await HttpRegistry.start({ ...options, auth: settings }), {

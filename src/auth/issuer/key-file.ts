@@ -81,13 +81,13 @@ export class KeyFile {
   async rotateIfDue(now = new Date()): Promise<void> {
     if (!this.#isDue(now)) return
     await withFileLock(this.#options.path, async (lock) => {
-      await this.#file.refresh()
+      await this.#file.readNow()
       if (!this.#isDue(now)) return
       const { path, rotationMs, keepMs } = this.#options
       const oldest = now.getTime() - rotationMs - keepMs
       const kept = parseKeys(await textOf(path)).filter(({ createdAt }) => createdAt.getTime() > oldest)
       await replaceFile(path, formatKeys([newKey(now), ...kept]), () => lock.confirm())
-      await this.#file.refresh()
+      await this.#file.readNow()
     })
   }
 

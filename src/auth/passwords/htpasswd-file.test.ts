@@ -38,7 +38,31 @@ test('of several lines of a user the last counts, and it is said', () => {
 })
 
 test('a file of nobody', () => {
-  expect(parsePasswordFile('')).toEqual({ hashes: new Map(), highestCost: STANDARD_COST, problems: [] })
+  expect(parsePasswordFile('')).toEqual({
+    hashes: new Map(),
+    highestCost: STANDARD_COST,
+    problems: [],
+    locked: new Set(),
+    isCutOff: false,
+  })
+})
+
+test('a user is locked out by a mark in place of the hash, or before it, as the last line has it', () => {
+  const text = `a:!\nb:*\nc:!${bcrypt('05')}\nd:!\nd:${bcrypt('05')}\ne:${bcrypt('05')}\ne:!\n`
+  const { hashes, locked, problems } = parsePasswordFile(text)
+  expect([...locked]).toEqual(['a', 'b', 'c', 'e'])
+  expect([...hashes.keys()]).toEqual(['d'])
+  expect(problems.map(({ line }) => line)).toEqual([5, 7])
+})
+
+test('wherever its last line is cut off, it is seen; a line without an end may be whole', () => {
+  const text = `# people\nalice:${bcrypt('05')}\nbob:${bcrypt('05')}`
+  const bob = text.indexOf('bob')
+  for (let length = bob + 1; length < text.length; length++)
+    expect([length, parsePasswordFile(text.slice(0, length)).isCutOff]).toEqual([length, true])
+  for (const whole of [text, `${text}\n`, text.slice(0, bob), '# people', `${text}\n# the end`])
+    expect(parsePasswordFile(whole).isCutOff).toBe(false)
+  expect(parsePasswordFile(`bad\n${text}`).isCutOff).toBe(false)
 })
 
 test.each([

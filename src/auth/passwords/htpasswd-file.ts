@@ -13,6 +13,10 @@ export interface PasswordFile {
   /** What the most expensive of them costs. */
   readonly highestCost: number
   readonly problems: readonly LineProblem[]
+  /** Those who are said to have no password that lets them in. */
+  readonly locked: ReadonlySet<string>
+  /** True if the last line lets nobody in and does not end: the rest of the file may be missing. */
+  readonly isCutOff: boolean
 }
 
 const BCRYPT = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/
@@ -22,28 +26,35 @@ export const STANDARD_COST = 10
 /** Beyond this a single login would take seconds. */
 const MAX_COST = 16
 
+/** In place of a hash: the user is locked out, as in shadow(5). */
+const LOCKED = /^[!*]/
+
 /** Reads it as Distribution does: empty lines and those that begin with `#` say nothing, and of a user's lines the last
  *  counts. A line that can't be used is a problem, and the others count. */
 export function parsePasswordFile(text: string): PasswordFile {
   const hashes = new Map<string, string>()
+  const locked = new Set<string>()
   const problems: LineProblem[] = []
-  for (const [index, written] of text.split('\n').entries()) {
+  const lines = text.split('\n')
+  for (const [index, written] of lines.entries()) {
+    const object = (message: string) => problems.push({ line: index + 1, message })
     const line = written.trim()
     if (line === '' || line.startsWith('#')) continue
     const entry = parseLine(line)
-    if (typeof entry === 'string') problems.push({ line: index + 1, message: entry })
-    else {
-      if (hashes.has(entry.user)) {
-        problems.push({
-          line: index + 1,
-          message: `${entry.user} stands in an earlier line too; this one counts`,
-        })
-      }
-      hashes.set(entry.user, entry.hash)
+    if (typeof entry === 'string') {
+      object(entry)
+      continue
     }
+    const { user, hash } = entry
+    if (hashes.delete(user) || locked.delete(user))
+      object(`${user} stands in an earlier line too; this one counts`)
+    if (LOCKED.test(hash)) locked.add(user)
+    else hashes.set(user, hash)
   }
   const highestCost = Math.max(...[...hashes.values()].map(costOf), hashes.size === 0 ? STANDARD_COST : 0)
-  return { hashes, highestCost, problems }
+  const last = lines.at(-1)!.trim()
+  const isCutOff = last !== '' && !last.startsWith('#') && typeof parseLine(last) === 'string'
+  return { hashes, highestCost, problems, locked, isCutOff }
 }
 
 /** What is wrong with the line, never the line itself. */
@@ -52,6 +63,7 @@ function parseLine(line: string): { user: string; hash: string } | string {
   if (colon <= 0) return 'no user, a colon and a hash'
   const user = line.slice(0, colon)
   const hash = line.slice(colon + 1)
+  if (LOCKED.test(hash)) return { user, hash }
   if (!BCRYPT.test(hash)) return `the password of ${user} is not hashed with bcrypt but ${kindOf(hash)}`
   const cost = costOf(hash)
   if (cost < 4 || cost > MAX_COST)

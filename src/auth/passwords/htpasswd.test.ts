@@ -1,5 +1,6 @@
 import { appendFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { hashSync } from '@node-rs/bcrypt'
 import { expect, test } from 'vitest'
 import { RecordedLog } from '../../../test/support/recorded-log.ts'
@@ -67,6 +68,49 @@ test('a file that is gone keeps its users, and the log says so', async () => {
   await rm(opened.path)
   expect(await opened.users.verify('alice', 'wonder')).toBe(true)
   expect(await recorded.until('cannot be used')).toContain('ENOENT')
+})
+
+test.each([
+  ['is emptied', () => '', 'it has no user'],
+  ['has comments only', () => '# people\n', 'it has no user'],
+  ['is cut off in its first line', (text: string) => text.slice(0, 20), 'its last line is cut off'],
+  ['is cut off in its last line', (text: string) => text.slice(0, -10), 'its last line is cut off'],
+])('a file that %s keeps its users, and the log says so', async (_what, changed, reason) => {
+  const recorded = await RecordedLog.start()
+  const text = line('alice', 'wonder') + line('bob', 'builder')
+  await using opened = await usersOf(text, { log: recorded.log })
+  await writeFile(opened.path, changed(text))
+  expect(await opened.users.verify('bob', 'builder')).toBe(true)
+  expect(await recorded.until('what it said before stays in force')).toContain(reason)
+  await writeFile(opened.path, line('alice', 'wonder'))
+  expect(await opened.users.verify('bob', 'builder')).toBe(false)
+  expect(await recorded.until('read again')).toContain('"users":1,"before":{"users":2}')
+})
+
+test('everybody is locked out by a line that says so, and by a start without users', async () => {
+  const recorded = await RecordedLog.start()
+  await using opened = await usersOf(line('alice', 'wonder'), { log: recorded.log })
+  await writeFile(opened.path, 'nobody:!\n')
+  expect(await opened.users.verify('alice', 'wonder')).toBe(false)
+  await recorded.until('no user can log in')
+  const another = await RecordedLog.start()
+  await using empty = await usersOf('', { log: another.log })
+  await another.until('no user can log in')
+  await writeFile(empty.path, line('alice', 'wonder'))
+  expect(await empty.users.verify('alice', 'wonder')).toBe(true)
+})
+
+test('users who are added slowly count when all are there', async () => {
+  const log: object[] = []
+  const info = (fields: object) => void log.push(fields)
+  await using opened = await usersOf(line('alice', 'wonder'), { log: { ...quiet, info } })
+  await writeFile(opened.path, '')
+  for (const user of ['alice', 'bob', 'carol']) {
+    await appendFile(opened.path, line(user, user))
+    await delay(200)
+  }
+  expect(await opened.users.verify('carol', 'carol')).toBe(true)
+  expect(log).toMatchObject([{ users: 3, before: { users: 1 } }])
 })
 
 test('a line that lets nobody in is in the log with its number, without its hash', async () => {

@@ -24,14 +24,17 @@ export class Htpasswd {
 
   /** @throws Error when there is no such file: nobody is made up */
   static async open({ path, bcrypt, log, onChange }: HtpasswdOptions): Promise<Htpasswd> {
-    const parse = (text: string) => {
+    const parse = (text: string, previous: PasswordFile | undefined) => {
       const parsed = parsePasswordFile(text)
+      if (previous !== undefined) requireSuccessor(parsed, previous)
       for (const { line, message } of parsed.problems)
         log.warn({ path, line }, `htpasswd, line ${line}: ${message}`)
+      if (parsed.hashes.size === 0) log.warn({ path }, 'htpasswd: no user can log in')
       return parsed
     }
-    const file = await WatchedFile.open({ path, key: 'auth.htpasswd.path', parse, log, onChange })
-    return new Htpasswd(file, bcrypt)
+    const describe = ({ hashes }: PasswordFile) => ({ users: hashes.size })
+    const key = 'auth.htpasswd.path'
+    return new Htpasswd(await WatchedFile.open({ path, key, parse, describe, log, onChange }), bcrypt)
   }
 
   /** True for the user's password. Who does not exist costs as much time as the most expensive of those who do.
@@ -52,6 +55,15 @@ export class Htpasswd {
 
   close(): void {
     this.#file.close()
+  }
+}
+
+/** Half a file, or none, does not take the place of one that is in force: it would lock people out whom nobody wanted to.
+ *  @throws Error that says why it doesn't */
+function requireSuccessor(next: PasswordFile, previous: PasswordFile): void {
+  if (next.isCutOff) throw new Error('its last line is cut off')
+  if (next.hashes.size === 0 && next.locked.size === 0 && previous.hashes.size > 0) {
+    throw new Error('it has no user; to let nobody in, leave a line such as nobody:! or restart')
   }
 }
 

@@ -1,8 +1,10 @@
 import { X509Certificate } from 'node:crypto'
+import { isCutOffPem } from '../../lib/pem.ts'
 
 /** The certificates of a PEM text, in its order.
- *  @throws Error when one of them is none */
+ *  @throws Error when one of them is none, or the text is cut off */
 export function parseCertificates(pem: string): X509Certificate[] {
+  if (isCutOffPem(pem)) throw new Error('it is cut off')
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? []
   return blocks.map((block) => new X509Certificate(block))
 }

@@ -36,7 +36,7 @@ export interface TokenAccessSettings {
 export class TokenAccess implements AccessController {
   readonly #settings: TokenAccessSettings
   readonly #remembered = new RememberedCredentials()
-  readonly #certificates: WatchedFile<X509Certificate[]> | undefined
+  readonly #certificates: WatchedFile<TrustedCertificates> | undefined
   readonly #keySet: WatchedFile<Map<string, TrustedKey>> | undefined
   readonly #nobody = new Somebody({
     kind: 'anonymous',
@@ -93,14 +93,11 @@ export class TokenAccess implements AccessController {
   }
 
   #trust(): void {
-    const ofCertificates = this.#roots.flatMap(({ publicKey: key }) =>
-      idsOf(key).map((id): [string, TrustedKey] => [id, { key, algorithm: undefined }]),
-    )
-    this.#byId = new Map([...ofCertificates, ...(this.#keySet?.content ?? [])])
+    this.#byId = new Map([...(this.#certificates?.content.byId ?? []), ...(this.#keySet?.content ?? [])])
   }
 
   get #roots(): readonly X509Certificate[] {
-    return this.#certificates?.content ?? []
+    return this.#certificates?.content.roots ?? []
   }
 
   async #prove(token: string): Promise<Proven> {
@@ -135,8 +132,23 @@ export class TokenAccess implements AccessController {
   }
 }
 
+interface TrustedCertificates {
+  readonly roots: readonly X509Certificate[]
+  readonly byId: readonly (readonly [string, TrustedKey])[]
+}
+
+/** @throws Error when it is no bundle, or has nothing any more */
+function parseBundle(pem: string, previous: TrustedCertificates | undefined): TrustedCertificates {
+  const roots = parseCertificates(pem)
+  if (roots.length === 0 && (previous?.roots.length ?? 0) > 0) throw new Error('it has no certificate')
+  const byId = roots.flatMap(({ publicKey: key }) =>
+    idsOf(key).map((id) => [id, { key, algorithm: undefined }] as const),
+  )
+  return { roots, byId }
+}
+
 interface TokenFiles {
-  readonly certificates: WatchedFile<X509Certificate[]> | undefined
+  readonly certificates: WatchedFile<TrustedCertificates> | undefined
   readonly keySet: WatchedFile<Map<string, TrustedKey>> | undefined
 }
 
@@ -149,12 +161,19 @@ async function openFiles(
         ...watching,
         path: rootcertbundle,
         key: 'auth.token.rootcertbundle',
-        parse: parseCertificates,
+        parse: parseBundle,
+        describe: ({ roots }) => ({ certificates: roots.length }),
       })
     : undefined
   try {
     const keySet = jwks
-      ? await WatchedFile.open({ ...watching, path: jwks, key: 'auth.token.jwks', parse: parseKeySet })
+      ? await WatchedFile.open({
+          ...watching,
+          path: jwks,
+          key: 'auth.token.jwks',
+          parse: parseKeySet,
+          describe: ({ size }) => ({ keys: size }),
+        })
       : undefined
     return { certificates, keySet }
   } catch (error) {

@@ -118,13 +118,20 @@ const oidc = list(
 )
 
 const repositories = 'a name, or a glob such as team/**'
+const MAX_GLOB_LENGTH = 4096
+
+const glob = scalar(`${repositories}, of up to ${MAX_GLOB_LENGTH} characters`, (found) => {
+  const text = String(found)
+  return text.length <= MAX_GLOB_LENGTH && text !== '' ? text : undefined
+})
+
 const who = 'a user, group:<name>, authenticated or anonymous'
 
 /** One that names nobody, or nothing, would never count. */
 const rule = sectionOf(
   z
     .strictObject({
-      repositories: list(filledText(repositories).required()),
+      repositories: list(glob.required()),
       who: list(filledText(who).required()),
       /** Empty: nothing at all. */
       actions: list(choice('pull', 'push', 'delete', 'tag', '*').required()),

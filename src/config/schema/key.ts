@@ -53,7 +53,11 @@ const FLAGS = new Map([
 
 /** A boolean as YAML 1.1 writes it, which Go's parser reads; undefined when it is none. */
 export function readFlag(found: unknown): boolean | undefined {
-  return typeof found === 'boolean' ? found : FLAGS.get(String(found).toLowerCase())
+  return typeof found === 'string'
+    ? FLAGS.get(found.toLowerCase())
+    : typeof found === 'boolean'
+      ? found
+      : undefined
 }
 
 export function flag(): Scalar<boolean> {

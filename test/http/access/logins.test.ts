@@ -8,10 +8,8 @@ import { refusal } from '../../support/http-registry.ts'
 import { RecordedLog } from '../../support/recorded-log.ts'
 
 /** A password whose every check takes long enough to be noticed. */
-async function withSlowPassword(): Promise<GuardedRegistry> {
-  const guarded = await GuardedRegistry.start()
-  await writeFile(guarded.usersPath, `alice:${hashSync('alice', 12)}\n`)
-  return guarded
+function withSlowPassword(): Promise<GuardedRegistry> {
+  return GuardedRegistry.start({ htpasswd: `alice:${hashSync('alice', 12)}\n` })
 }
 
 test('a password that was right is not checked again for every request', async () => {
@@ -84,9 +82,8 @@ test('too many guesses at once are told to come again', async () => {
 })
 
 test('an unknown user takes as long to refuse as a wrong password of the most expensive one', async () => {
-  await using guarded = await GuardedRegistry.start({ failedLogins: { free: 1_000_000 } })
-  const expensive = `alice:${hashSync('alice', 9)}\n`
-  await writeFile(guarded.usersPath, `${htpasswdOf(['cheap'])}${expensive}`)
+  const htpasswd = `${htpasswdOf(['cheap'])}alice:${hashSync('alice', 9)}\n`
+  await using guarded = await GuardedRegistry.start({ htpasswd, failedLogins: { free: 1_000_000 } })
   const login = (user: string) => async () => {
     const answer = await guarded.registry.send('GET /v2/', { headers: basic(user, 'wrong') })
     expect(answer.status).toBe(401)

@@ -8,6 +8,7 @@ import type { TokenAccessSettings } from '../../../src/auth/token/token-access.t
 import { bearer } from '../../support/access.ts'
 import { type Certificate, makeCertificate } from '../../support/certificates.ts'
 import { HttpRegistry, refusal } from '../../support/http-registry.ts'
+import { RecordedLog } from '../../support/recorded-log.ts'
 import { type TemporaryFolder, temporaryFolder } from '../../support/temporary-folder.ts'
 
 const pull = [{ type: 'repository', name: 'a', actions: ['pull'] }]
@@ -349,6 +350,35 @@ test('keys that are changed count, and the tokens of those that are gone do not'
   await writeFile(jwks, JSON.stringify({ keys: [{ ...(await exportJWK(next.publicKey)), kid: 'next' }] }))
   await expect.poll(() => statusOf(after), { timeout: 10_000, interval: 100 }).toBe(200)
   expect(await statusOf(before)).toBe(401)
+})
+
+test('a bundle that is cut off, or has nothing any more, keeps the certificates that it had', async () => {
+  const rootcertbundle = join(folder.path, 'changing.pem')
+  const other = await makeCertificate({ name: 'CN=other', ca: true })
+  const text = `${root.pem.trimEnd()}\n${other.pem}`
+  await writeFile(rootcertbundle, text)
+  const recorded = await RecordedLog.start()
+  const token = { ...settings, jwks: '', rootcertbundle }
+  await using own = await HttpRegistry.start({ auth: { token, oidc: [], groups: {} }, log: recorded.log })
+  const statuses = async () => {
+    const sent = [root, other].map(async ({ base64, privateKey: key }) => {
+      const headers = bearer(await sign({ header: { kid: undefined, x5c: [base64] }, key }))
+      return (await own.send('GET /v2/', { headers })).status
+    })
+    return Promise.all(sent)
+  }
+  expect(await statuses()).toEqual([200, 200])
+  for (const [broken, reason] of [
+    [text.slice(0, -40), 'it is cut off'],
+    ['# nothing\n', 'it has no certificate'],
+  ] as const) {
+    await writeFile(rootcertbundle, broken)
+    expect(await recorded.until(reason)).toContain('what it said before stays in force')
+    expect(await statuses()).toEqual([200, 200])
+  }
+  await writeFile(rootcertbundle, root.pem)
+  await recorded.until('read again')
+  expect(await statuses()).toEqual([200, 401])
 })
 
 test.each([
