@@ -7,26 +7,36 @@ import type {
   DeleteOptions,
   Entry,
   FileInfo,
+  FileVersion,
   FileWriter,
   Leftover,
   ListOptions,
   MoveOptions,
   PutOptions,
   ReadOptions,
+  State,
   StorageDriver,
 } from '../core/storage-driver.ts'
 import { openAppendBlob } from './azure/append-blob.ts'
+import {
+  type BlobState,
+  removeUnchanged,
+  requireWhole,
+  stateOfVersion,
+  wholeState,
+} from './azure/blob-state.ts'
 import { type AzureConnection, connect, type TokenSource } from './azure/client.ts'
 import { Conversions } from './azure/conversion.ts'
-import { Copies, requireWhole, wholeProperties } from './azure/copy.ts'
+import { BlobCopier } from './azure/copier.ts'
+import { Copies } from './azure/copy.ts'
 import { azureError, isRefusal, reasonOf } from './azure/errors.ts'
 import { isAnyBelow, pagesBelow, pagesOf } from './azure/listing.ts'
 import { BlobNames } from './azure/names.ts'
-import { readBlob } from './azure/reader.ts'
+import { BlobRead, type BlobReadOptions } from './azure/reader.ts'
 import type { AzureSettings } from './azure/settings.ts'
 import { Signatures } from './azure/signatures.ts'
+import { States } from './azure/states.ts'
 import { BlobWriter } from './azure/writer.ts'
-import { WrittenBlobs } from './azure/written-blobs.ts'
 import { orderedEntries } from './object-store/children.ts'
 
 /** How many blobs of a folder are removed at the same time. */
@@ -48,9 +58,9 @@ export class AzureDriver implements StorageDriver {
   readonly #settings: AzureSettings
   readonly #names: BlobNames
   readonly #signatures: Signatures
-  readonly #written = new WrittenBlobs()
   readonly #copies: Copies
   readonly #conversions: Conversions
+  readonly #states: States
 
   private constructor(connection: AzureConnection, settings: AzureSettings, log: Log) {
     this.#connection = connection
@@ -58,14 +68,10 @@ export class AzureDriver implements StorageDriver {
     this.#settings = settings
     this.#names = new BlobNames(settings)
     this.#signatures = new Signatures(connection, log)
-    const written = this.#written
-    this.#copies = new Copies({ connection, signatures: this.#signatures, written, settings })
-    this.#conversions = new Conversions({
-      container: this.#container,
-      copies: this.#copies,
-      names: this.#names,
-      written,
-    })
+    const copier = new BlobCopier({ connection, signatures: this.#signatures, settings })
+    this.#copies = new Copies({ connection, copier, settings })
+    this.#conversions = new Conversions({ connection, copier, names: this.#names })
+    this.#states = new States(connection)
   }
 
   /** A driver whose container is there and can be read with these credentials.
@@ -103,10 +109,10 @@ export class AzureDriver implements StorageDriver {
     return Buffer.concat(chunks)
   }
 
-  async *read(path: string, options: ReadOptions = {}): AsyncIterable<Uint8Array> {
-    const { max_retries: mostRetries, retry_delay: retryDelay } = this.#settings
+  async *read(path: string, { version, ...options }: ReadOptions = {}): AsyncIterable<Uint8Array> {
     const blob = this.#container.getBlobClient(this.#names.of(path))
-    yield* readBlob(blob, { ...options, path, mostRetries, retryDelay })
+    const etag = version === undefined ? undefined : stateOfVersion(version, path).etag
+    yield* new BlobRead(blob, { ...this.#readOptions(path), ...options, etag }).chunks()
   }
 
   async put(path: string, content: Uint8Array, { after }: PutOptions = {}): Promise<void> {
@@ -114,7 +120,6 @@ export class AzureDriver implements StorageDriver {
     const name = this.#names.of(path)
     try {
       await after
-      this.#written.forget(name)
       await this.#container.getBlockBlobClient(name).upload(content, content.byteLength)
     } catch (cause) {
       if (!isRefusal(cause, 'InvalidBlobType')) throw azureError(cause, path)
@@ -122,15 +127,12 @@ export class AzureDriver implements StorageDriver {
     }
   }
 
-  async append(path: string, { offset }: AppendOptions = {}): Promise<FileWriter> {
-    const opening = openAppendBlob(this.#container, {
-      name: this.#names.of(path),
-      path,
-      offset,
-      written: this.#written,
-      convert: (name, found) => this.#conversions.toAppendBlob(name, found),
-    })
-    return new BlobWriter(await this.#translated(path, opening), path)
+  async append(path: string, options: AppendOptions = {}): Promise<FileWriter> {
+    const name = this.#names.of(path)
+    const parts = { connection: this.#connection, name, path }
+    const convert = (found: BlobState) => this.#conversions.toAppendBlob(name, found)
+    const blob = await this.#translated(path, openAppendBlob(parts, { ...options, convert }))
+    return new BlobWriter(blob, path)
   }
 
   async *list(folder: string, { after = '' }: ListOptions = {}): AsyncIterable<Entry> {
@@ -143,30 +145,36 @@ export class AzureDriver implements StorageDriver {
     }
   }
 
-  /** A copy and a removal. */
-  async move(
-    from: string,
-    to: string,
-    { replace = true, mayStay = false, size }: MoveOptions = {},
-  ): Promise<boolean> {
-    const source = this.#container.getBlobClient(this.#names.of(from))
-    const target = this.#container.getBlobClient(this.#names.of(to))
-    if (from === to) {
-      await this.#translated(from, wholeProperties({ from: source, size }))
-      return replace
-    }
-    this.#written.forget(target.name)
-    const isMoved = await this.#translated(
-      from,
-      this.#copies.copy({ from: source, to: target, replace, size }),
-    )
-    if (isMoved && !mayStay) await this.#translated(from, this.#removeBlob(source.name))
-    return isMoved
+  async move(from: string, to: string, options: MoveOptions = {}): Promise<boolean> {
+    const names = { from: this.#names.of(from), to: this.#names.of(to) }
+    return this.#translated(from, this.#move(names, options))
   }
 
   async delete(path: string, { holding }: DeleteOptions = {}): Promise<void> {
     const name = this.#names.of(path)
     await this.#translated(path, this.#remove(name, holding))
+  }
+
+  /** Whatever the service has taken is durable. */
+  async settle(path: string): Promise<void> {
+    this.#names.of(path)
+  }
+
+  async getState(path: string): Promise<State | undefined> {
+    try {
+      return await this.#states.get(this.#names.of(path), this.#readOptions(path))
+    } catch (cause) {
+      if (isPathNotFound(cause)) return undefined
+      throw azureError(cause, path)
+    }
+  }
+
+  async swapState(
+    path: string,
+    content: Uint8Array,
+    expected: FileVersion | undefined,
+  ): Promise<FileVersion | undefined> {
+    return this.#translated(path, this.#states.swap(this.#names.of(path), content, expected))
   }
 
   async redirectUrl(path: string): Promise<URL | undefined> {
@@ -187,6 +195,27 @@ export class AzureDriver implements StorageDriver {
 
   async close(): Promise<void> {
     this.#connection.close()
+  }
+
+  #readOptions(path: string): BlobReadOptions {
+    const { max_retries: mostRetries, retry_delay: retryDelay } = this.#settings
+    return { path, mostRetries, retryDelay }
+  }
+
+  /** A copy and a removal of what was copied. */
+  async #move(
+    { from, to }: { from: string; to: string },
+    { replace = true, mayStay = false, version }: MoveOptions,
+  ): Promise<boolean> {
+    const blob = this.#container.getBlobClient(from)
+    const source = version === undefined ? await wholeState(blob) : stateOfVersion(version, from)
+    if (from === to) {
+      await this.#copies.requireSource({ from, to, source })
+      return replace
+    }
+    const isMoved = await this.#copies.copy({ from, to, source, replace })
+    if (isMoved && !mayStay) await removeUnchanged(blob, source.etag)
+    return isMoved
   }
 
   #leftover(name: string, modifiedAt: Date): Leftover {
@@ -217,7 +246,6 @@ export class AzureDriver implements StorageDriver {
 
   /** @returns whether it was there */
   async #removeBlob(name: string): Promise<boolean> {
-    this.#written.forget(name)
     const { succeeded } = await this.#container
       .getBlobClient(name)
       .deleteIfExists({ deleteSnapshots: 'include' })

@@ -35,6 +35,8 @@ export type Fault =
   | { kind: 'stall' }
   /** The answer's head comes as it is, and so many bytes of its body; then the connection ends. */
   | { kind: 'truncate'; bytes: number }
+  /** The request is passed on once that has come about. */
+  | { kind: 'hold'; until: Promise<unknown> }
 
 /** What is to go wrong: undefined lets the request through. */
 export type ChooseFault = (asked: StoreRequest) => Fault | undefined
@@ -93,7 +95,17 @@ export class FaultyProxy implements AsyncDisposable {
     if (fault !== undefined) asked.fault = fault.kind
     if (fault?.kind === 'reset') incoming.socket.resetAndDestroy()
     else if (fault?.kind === 'answer') answer.writeHead(fault.status, fault.headers).end(fault.body)
+    else if (fault?.kind === 'hold') void this.#passLater(fault.until, { incoming, answer, asked, fault })
     else if (fault?.kind !== 'stall') this.#pass({ incoming, answer, asked, fault })
+  }
+
+  async #passLater(until: Promise<unknown>, passing: Passing): Promise<void> {
+    try {
+      await until
+      this.#pass(passing)
+    } catch {
+      passing.incoming.socket.resetAndDestroy() // the test says why
+    }
   }
 
   #pass({ incoming, answer, asked, fault }: Passing): void {

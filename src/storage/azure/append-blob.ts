@@ -1,7 +1,10 @@
-import type { AppendBlobClient, BlobGetPropertiesResponse, ContainerClient } from '@azure/storage-blob'
+import type { AppendBlobClient, BlobGetPropertiesResponse } from '@azure/storage-blob'
 import { StorageError } from '../../core/errors.ts'
-import { isConditionNotMet, isRefusal, isUncertain } from './errors.ts'
-import type { BlobState, WrittenBlobs } from './written-blobs.ts'
+import type { AppendOptions } from '../../core/storage-driver.ts'
+import { type BlobState, isWhole, propertiesOf, requireEtag, stateOf, stateOfVersion } from './blob-state.ts'
+import type { AzureConnection } from './client.ts'
+import { isConditionNotMet, isRefusal } from './errors.ts'
+import { renew } from './renewal.ts'
 
 /** "Append Block": how many blocks a blob can have. */
 const MAX_BLOCKS = 50_000
@@ -15,114 +18,116 @@ const BLOCK_SIZES = [
   { fromBlock: 35_000, bytes: 100 * MIB },
 ]
 
-export interface AppendBlobOptions {
+export interface AppendBlobParts {
+  readonly connection: AzureConnection
+  readonly name: string
   /** What the driver's caller calls it. */
   readonly path: string
-  readonly written: WrittenBlobs
 }
 
 /** A blob that grows at its end, as its one writer knows it.
  *
  *  Every block is sent on the condition that the blob is still as long as this writer left it, and still the same (its
- *  ETag): a block of another writer, or one that arrives late, is refused. When it is not known whether a block has
- *  arrived, the blob is looked at: it counts as arrived when the blob ends in exactly these bytes at exactly this place,
- *  as not arrived when the blob is unchanged; anything else is another writer's doing, and ends this one. What it cannot
- *  tell is another writer of the very same bytes at the same place: then either's bytes are what both wanted there, and
- *  at the first difference one of them is refused. */
+ *  ETag): a block of another writer, or one that arrives late, is refused. When the answer was lost, the blob is looked
+ *  at: the block has arrived when the blob ends in exactly these bytes at exactly this place, and has not when the blob
+ *  is unchanged; anything else is another writer's doing, and ends this one. */
 export class AppendBlob {
+  readonly #parts: AppendBlobParts
+  /** Sends requests once. */
   readonly #client: AppendBlobClient
-  readonly #options: AppendBlobOptions
   #state: BlobState
+  /** False while only the caller has said that the blob stands so. */
+  #isConfirmed: boolean
 
-  constructor(client: AppendBlobClient, state: BlobState, options: AppendBlobOptions) {
-    this.#client = client
+  constructor(state: BlobState, { isConfirmed, ...parts }: AppendBlobParts & { isConfirmed: boolean }) {
+    this.#parts = parts
+    this.#client = parts.connection.once.getAppendBlobClient(parts.name)
     this.#state = state
-    this.#options = options
+    this.#isConfirmed = isConfirmed
   }
 
-  /** Makes an empty one; undefined where some blob stands already.
-   *  @throws whatever the SDK throws */
-  static async create(client: AppendBlobClient, options: AppendBlobOptions): Promise<AppendBlob | undefined> {
-    try {
-      const { etag } = await client.create({ conditions: { ifNoneMatch: '*' } })
-      const state: BlobState = { blobType: 'AppendBlob', contentLength: 0, ...(etag && { etag }) }
-      options.written.set(client.name, state)
-      return new AppendBlob(client, state, options)
-    } catch (cause) {
-      if (isRefusal(cause, 'BlobAlreadyExists', 'InvalidBlobType') || isConditionNotMet(cause))
-        return undefined
-      throw cause
-    }
+  get state(): BlobState {
+    return this.#state
   }
 
   /** How many bytes it has, as far as it is known. */
   get size(): number {
-    return this.#state.contentLength ?? 0
+    return this.#state.size
   }
 
   /** How many bytes the next block is to have at most. */
   get blockBytes(): number {
-    return BLOCK_SIZES.findLast(({ fromBlock }) => this.#blockCount >= fromBlock)!.bytes
+    return BLOCK_SIZES.findLast(({ fromBlock }) => this.#state.blockCount >= fromBlock)!.bytes
   }
 
   /** @throws StorageError OFFSET_INVALID when somebody else has written to it; whatever the SDK throws */
   async append(block: Buffer): Promise<void> {
-    if (this.#blockCount >= MAX_BLOCKS) throw this.#full()
-    this.#options.written.forget(this.#client.name)
+    if (this.#state.blockCount >= MAX_BLOCKS) throw this.#full()
     try {
-      const { etag } = this.#state
-      const conditions = { appendPosition: this.size, ...(etag && { ifMatch: etag }) }
-      this.#advance(block, await this.#client.appendBlock(block, block.length, { conditions }))
+      const { attempts } = this.#parts.connection
+      this.#state = await attempts.settle(
+        () => this.#send(block),
+        () => this.#find(block),
+      )
+      this.#isConfirmed = true
     } catch (cause) {
       if (isRefusal(cause, 'BlockCountExceedsLimit')) throw this.#full()
-      if (!isUncertain(cause)) throw cause
-      await this.#lookWhether(block, cause)
-    }
-  }
-
-  get #blockCount(): number {
-    return this.#state.blobCommittedBlockCount ?? 0
-  }
-
-  async #lookWhether(block: Buffer, cause: unknown): Promise<void> {
-    const now = await this.#client.getProperties().catch(() => undefined)
-    if (now === undefined) throw cause
-    if (now.contentLength === this.size && now.etag === this.#state.etag && !isConditionNotMet(cause))
+      // It was put to since.
+      if (isConditionNotMet(cause) || isRefusal(cause, 'InvalidBlobType')) throw this.#taken(cause)
       throw cause
-    if (!(await this.#endsIn(block, now))) {
-      const { path } = this.#options
-      throw new StorageError('OFFSET_INVALID', {
-        path,
-        message: `somebody else has written to ${path}`,
-        cause,
-      })
     }
-    this.#advance(block, now)
   }
 
-  async #endsIn(block: Buffer, { contentLength, etag }: BlobGetPropertiesResponse): Promise<boolean> {
-    if (contentLength !== this.size + block.length || etag === undefined) return false
-    const there = await this.#client.downloadToBuffer(this.size, block.length, {
-      conditions: { ifMatch: etag },
-    })
-    return block.equals(there)
+  /** Asks the service where it has not yet said so by taking a block.
+   *  @throws StorageError OFFSET_INVALID; whatever the SDK throws */
+  async requireUnchanged(): Promise<void> {
+    if (this.#isConfirmed) return
+    const { container } = this.#parts.connection
+    const { etag } = await container.getBlobClient(this.#parts.name).getProperties()
+    if (etag !== this.#state.etag) throw this.#taken()
+    this.#isConfirmed = true
   }
 
-  #advance(
+  async #send(block: Buffer): Promise<BlobState> {
+    const { size, etag } = this.#state
+    const conditions = { appendPosition: size, ifMatch: etag }
+    return this.#after(block, await this.#client.appendBlock(block, block.length, { conditions }))
+  }
+
+  async #find(block: Buffer): Promise<BlobState | undefined> {
+    const now = await this.#client.getProperties()
+    if (now.etag === this.#state.etag) return undefined
+    if (!(await this.#endsIn(block, now))) throw this.#taken()
+    return this.#after(block, now)
+  }
+
+  async #endsIn(block: Buffer, now: BlobGetPropertiesResponse): Promise<boolean> {
+    if (now.contentLength !== this.size + block.length) return false
+    const conditions = { ifMatch: requireEtag(now) }
+    return block.equals(await this.#client.downloadToBuffer(this.size, block.length, { conditions }))
+  }
+
+  #after(
     block: Buffer,
-    { etag, blobCommittedBlockCount = this.#blockCount + 1 }: Omit<BlobState, 'contentLength'>,
-  ): void {
-    this.#state = {
-      blobType: 'AppendBlob',
-      contentLength: this.size + block.length,
-      blobCommittedBlockCount,
-      ...(etag && { etag }),
-    }
-    this.#options.written.set(this.#client.name, this.#state)
+    answer: Pick<BlobGetPropertiesResponse, 'etag' | 'blobCommittedBlockCount'>,
+  ): BlobState {
+    const { type, size, blockCount } = this.#state
+    const etag = requireEtag(answer)
+    const { blobCommittedBlockCount = blockCount + 1 } = answer
+    return { type, etag, size: size + block.length, blockCount: blobCommittedBlockCount }
+  }
+
+  #taken(cause?: unknown): StorageError {
+    const { path } = this.#parts
+    return new StorageError('OFFSET_INVALID', {
+      path,
+      message: `somebody else has written to ${path}`,
+      cause,
+    })
   }
 
   #full(): StorageError {
-    const { path } = this.#options
+    const { path } = this.#parts
     return new StorageError('BACKEND_FAILED', {
       path,
       message: `${path} has ${MAX_BLOCKS} blocks, and Azure takes no more: upload it in fewer, larger pieces`,
@@ -130,43 +135,52 @@ export class AppendBlob {
   }
 }
 
-export interface OpenOptions extends AppendBlobOptions {
-  readonly name: string
-  /** How long it must be; undefined for whatever it is. */
-  readonly offset: number | undefined
+export interface OpenOptions extends AppendOptions {
   /** Makes an append blob of one of another type. */
-  readonly convert: (name: string, found: BlobGetPropertiesResponse) => Promise<void>
+  readonly convert: (found: BlobState) => Promise<BlobState>
 }
 
-/** The blob to append to, made where there is none. Where this process has written it to that length, nothing is asked:
- *  that somebody else wrote since comes out with the first block.
- *  @throws StorageError OFFSET_INVALID; whatever the SDK throws */
-export async function openAppendBlob(container: ContainerClient, options: OpenOptions): Promise<AppendBlob> {
-  const { name, path, offset, convert, written } = options
-  const client = container.getAppendBlobClient(name)
-  const known = written.get(name)
-  if (known !== undefined && known.contentLength === offset) return new AppendBlob(client, known, options)
+/** The blob to append to, made where there is none. Where its version is given nothing is asked: that somebody else has
+ *  written since comes out with the first block.
+ *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND; whatever the SDK throws */
+export async function openAppendBlob(
+  parts: AppendBlobParts,
+  { offset, version, convert }: OpenOptions,
+): Promise<AppendBlob> {
+  const { path } = parts
+  if (version !== undefined) {
+    const state = stateOfVersion(version, path)
+    if ((offset ?? state.size) !== state.size) throw new StorageError('OFFSET_INVALID', { path })
+    return new AppendBlob(state, { ...parts, isConfirmed: false })
+  }
+  const state = await takenOrMade(parts, { offset, convert })
+  return new AppendBlob(state, { ...parts, isConfirmed: true })
+}
+
+async function takenOrMade(parts: AppendBlobParts, { offset, convert }: OpenOptions): Promise<BlobState> {
+  const { connection, name, path } = parts
+  const client = connection.container.getAppendBlobClient(name)
   // What begins is mostly not there yet.
-  const begun = offset === 0 ? await AppendBlob.create(client, options) : undefined
-  if (begun !== undefined) return begun
-  const found = await propertiesOf(client)
-  if (found === undefined) {
-    const made = offset === undefined ? await AppendBlob.create(client, options) : undefined
+  let found = offset === 0 ? undefined : await propertiesOf(client)
+  if (found === undefined && (offset ?? 0) === 0) {
+    const made = await create(client)
     if (made !== undefined) return made
+    found = await propertiesOf(client)
+  }
+  if (found === undefined || !isWhole(found) || (offset ?? found.contentLength) !== found.contentLength) {
     throw new StorageError('OFFSET_INVALID', { path })
   }
-  if (offset !== undefined && found.contentLength !== offset)
-    throw new StorageError('OFFSET_INVALID', { path })
-  if (found.blobType === 'AppendBlob') return new AppendBlob(client, found, options)
-  await convert(name, found)
-  return new AppendBlob(client, await client.getProperties(), options)
+  // Whoever may be writing to it is refused from now on.
+  return found.blobType === 'AppendBlob' ? renew(connection, name, found) : convert(stateOf(found))
 }
 
-async function propertiesOf(client: AppendBlobClient): Promise<BlobGetPropertiesResponse | undefined> {
+/** An empty one; undefined where some blob stands already, be it one of an attempt whose answer was lost. */
+async function create(client: AppendBlobClient): Promise<BlobState | undefined> {
   try {
-    return await client.getProperties()
+    const { etag } = await client.create({ conditions: { ifNoneMatch: '*' } })
+    return stateOf({ blobType: 'AppendBlob', etag })
   } catch (cause) {
-    if (isRefusal(cause, 'BlobNotFound')) return undefined
+    if (isRefusal(cause, 'BlobAlreadyExists', 'InvalidBlobType') || isConditionNotMet(cause)) return undefined
     throw cause
   }
 }

@@ -8,6 +8,7 @@ import {
   StorageSharedKeyCredential,
 } from '@azure/storage-blob'
 import { agentFor } from './agent.ts'
+import { Attempts } from './attempts.ts'
 import { tokenCredential } from './credentials.ts'
 import type { AzureSettings } from './settings.ts'
 
@@ -15,6 +16,9 @@ import type { AzureSettings } from './settings.ts'
 export interface AzureConnection {
   readonly service: BlobServiceClient
   readonly container: ContainerClient
+  /** The same, but that no request is sent again by itself: for what is sent on a condition, by `attempts`. */
+  readonly once: ContainerClient
+  readonly attempts: Attempts
   readonly credential: AzureCredential
   /** The service's address need not have it. */
   readonly accountName: string
@@ -34,10 +38,14 @@ export async function connect(
 ): Promise<AzureConnection> {
   const { url, credential } = await endpointOf(settings, tokens)
   const agent = agentFor(url, settings)
-  const service = new BlobServiceClient(url, newPipeline(credential, pipelineOptions(settings, agent)))
+  const serviceThat = (maxTries: number) =>
+    new BlobServiceClient(url, newPipeline(credential, pipelineOptions(settings, { agent, maxTries })))
+  const service = serviceThat(settings.max_retries + 1)
   return {
     service,
     container: service.getContainerClient(settings.container),
+    once: serviceThat(1).getContainerClient(settings.container),
+    attempts: new Attempts(settings),
     credential,
     accountName: settings.accountname || service.accountName,
     close: () => agent.destroy(),
@@ -59,12 +67,12 @@ async function endpointOf(settings: AzureSettings, tokens: TokenSource): Promise
 
 /** The agent is an option of the SDK's core that its type here does not show. */
 function pipelineOptions(
-  { max_retries, retry_delay }: AzureSettings,
-  agent: ReturnType<typeof agentFor>,
+  { retry_delay }: AzureSettings,
+  { agent, maxTries }: { agent: ReturnType<typeof agentFor>; maxTries: number },
 ): StoragePipelineOptions {
   const options: StoragePipelineOptions & { agent: typeof agent } = {
     agent,
-    retryOptions: { maxTries: max_retries + 1, retryDelayInMs: retry_delay },
+    retryOptions: { maxTries, retryDelayInMs: retry_delay },
     userAgentOptions: { userAgentPrefix: 'entrepot' },
   }
   return options

@@ -1,17 +1,23 @@
 import { randomUUID } from 'node:crypto'
-import type { AppendBlobClient, BlobGetPropertiesResponse, ContainerClient } from '@azure/storage-blob'
-import { AppendBlob } from './append-blob.ts'
-import type { Copies } from './copy.ts'
+import { StorageError } from '../../core/errors.ts'
+import { openAppendBlob } from './append-blob.ts'
+import { type BlobState, propertiesOf } from './blob-state.ts'
+import type { AzureConnection } from './client.ts'
+import type { BlobCopier } from './copier.ts'
+import { isConditionNotMet, isRefusal } from './errors.ts'
 import type { BlobNames } from './names.ts'
-import { readBlob } from './reader.ts'
+import { BlobRead } from './reader.ts'
 import { BlobWriter } from './writer.ts'
-import type { WrittenBlobs } from './written-blobs.ts'
 
 export interface ConversionParts {
-  readonly container: ContainerClient
-  readonly copies: Copies
+  readonly connection: AzureConnection
+  readonly copier: BlobCopier
   readonly names: BlobNames
-  readonly written: WrittenBlobs
+}
+
+interface TemporaryBlob {
+  readonly name: string
+  readonly state: BlobState
 }
 
 /** Blobs of either type in places where the service wants the other: what was put is a block blob, what is appended to
@@ -24,38 +30,63 @@ export class Conversions {
   }
 
   /** Makes an append blob of a blob that was put, so that it can be appended to. For a moment it is not there; its
-   *  content then stands among what is not finished. */
-  async toAppendBlob(name: string, found: BlobGetPropertiesResponse): Promise<void> {
-    const { container, copies } = this.#parts
-    const to = container.getAppendBlobClient(name)
-    const unchanged = { conditions: found.etag === undefined ? {} : { ifMatch: found.etag } }
-    if (found.contentLength === 0) {
-      await to.delete(unchanged)
-      await to.create({ conditions: { ifNoneMatch: '*' } })
-      return
-    }
-    const from = await this.#temporaryOf(readBlob(to, { path: name }))
-    await to.delete(unchanged)
-    await copies.copyKeepingType({ from, to, replace: false })
-    await from.delete()
+   *  content then stands among what is not finished. Of several that do so at once one succeeds.
+   *  @throws StorageError OFFSET_INVALID when somebody else has done something to the blob */
+  async toAppendBlob(name: string, found: BlobState): Promise<BlobState> {
+    const { connection, copier } = this.#parts
+    const blob = connection.container.getBlobClient(name)
+    const read = new BlobRead(blob, { path: name, etag: found.etag })
+    const temporary = await this.#temporaryOf(read.chunks())
+    const isRemoved = await this.#removeForGood(name, found.etag)
+    const copy = { from: temporary.name, to: name, source: temporary.state }
+    const made = isRemoved ? await copier.copyOnto(copy, { ifNoneMatch: '*' }) : undefined
+    await this.#remove(temporary)
+    if (made === undefined) throw new StorageError('OFFSET_INVALID', { path: name })
+    return made
   }
 
   /** Puts content in the place of an append blob, in one step for readers. */
   async putOverAppendBlob(name: string, content: Uint8Array): Promise<void> {
-    const { container, copies } = this.#parts
-    const from = await this.#temporaryOf([content])
-    await copies.copyKeepingType({ from, to: container.getAppendBlobClient(name), replace: true })
-    await from.delete()
+    const temporary = await this.#temporaryOf([content])
+    const copy = { from: temporary.name, to: name, source: temporary.state }
+    const made = await this.#parts.copier.copyOnto(copy, {})
+    await this.#remove(temporary)
+    if (made !== undefined) return
+    throw new StorageError('BUSY', { path: name, message: `others write to ${name} at the same time` })
   }
 
-  async #temporaryOf(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<AppendBlobClient> {
-    const { container, names, written } = this.#parts
-    const client = container.getAppendBlobClient(names.temporary + randomUUID())
-    const path = client.name
-    const blob = (await AppendBlob.create(client, { path, written }))!
-    const writer = new BlobWriter(blob, path)
+  async #temporaryOf(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<TemporaryBlob> {
+    const { connection, names } = this.#parts
+    const name = names.temporary + randomUUID()
+    const convert = () => Promise.reject(new Error(`${name} is an append blob`))
+    const blob = await openAppendBlob({ connection, name, path: name }, { offset: 0, convert })
+    const writer = new BlobWriter(blob, name)
     for await (const chunk of chunks) await writer.write(chunk)
     await writer.close()
-    return client
+    return { name, state: blob.state }
+  }
+
+  /** @returns false when it is another by now, or somebody else has removed it */
+  async #removeForGood(name: string, etag: string): Promise<boolean> {
+    const { once, attempts } = this.#parts.connection
+    const blob = once.getBlobClient(name)
+    const conditions = { ifMatch: etag }
+    try {
+      return await attempts.settle(
+        async () => {
+          await blob.delete({ conditions, deleteSnapshots: 'include' })
+          return true
+        },
+        // Gone by a request whose answer was lost: whoever copies to that place next does so only if nothing stands there.
+        async () => ((await propertiesOf(blob)) === undefined ? true : undefined),
+      )
+    } catch (cause) {
+      if (isConditionNotMet(cause) || isRefusal(cause, 'BlobNotFound')) return false
+      throw cause
+    }
+  }
+
+  async #remove({ name }: TemporaryBlob): Promise<void> {
+    await this.#parts.connection.container.getBlobClient(name).deleteIfExists()
   }
 }

@@ -74,16 +74,16 @@ export function isRefusal(error: unknown, ...codes: string[]): boolean {
   return codes.includes(serviceCodeOf(error))
 }
 
-/** True when there was something, but not what was expected: the request was not carried out, or not by this attempt. */
+/** True when there was something, but not what was expected, or nothing: the request was not carried out, or not by this
+ *  attempt. */
 export function isConditionNotMet(error: unknown): boolean {
   return error instanceof RestError && error.statusCode === 412
 }
 
-/** True when nobody knows whether the request was carried out. The SDK sends a request again by itself, so a condition
- *  may have been broken by an earlier attempt. */
+/** True when nobody knows whether the request was carried out, or it can be sent again. */
 export function isUncertain(error: unknown): boolean {
   if (!(error instanceof RestError)) return false
-  return error.statusCode === undefined || error.statusCode >= 500 || [408, 412].includes(error.statusCode)
+  return error.statusCode === undefined || error.statusCode >= 500 || [408, 429].includes(error.statusCode)
 }
 
 function codeOf(cause: unknown): StorageErrorCode {
@@ -91,6 +91,7 @@ function codeOf(cause: unknown): StorageErrorCode {
   const known = BY_SERVICE_CODE[serviceCodeOf(cause)]
   if (known !== undefined) return known
   if (isSourceMissing(cause)) return 'PATH_NOT_FOUND'
+  if (isConditionNotMet(cause)) return 'OFFSET_INVALID'
   if (status === undefined) return isUnreachable(cause) ? 'BUSY' : 'BACKEND_FAILED'
   return BUSY_STATUSES.includes(status) ? 'BUSY' : 'BACKEND_FAILED'
 }

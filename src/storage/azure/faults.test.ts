@@ -9,18 +9,25 @@ import {
   expectStorageError,
   writeFile,
 } from '../../../test/contract/storage-driver/support.ts'
-import { azureSettings } from '../../../test/support/azure-driver.ts'
-import { AZURITE_ACCOUNT, Azurite } from '../../../test/support/azurite.ts'
 import {
-  type ChooseFault,
-  type Fault,
-  FaultyProxy,
-  firstOf,
-  type StoreRequest,
-} from '../../../test/support/faulty-proxy.ts'
-import { quiet } from '../../../test/support/http-registry.ts'
+  askedOf,
+  copyStatus,
+  isAppend,
+  isCopy,
+  isCopyAtOnce,
+  isDelete,
+  isDownload,
+  isLookAt,
+  isPut,
+  openBehind,
+  refusal,
+  when,
+} from '../../../test/support/azure-faults.ts'
+import { Azurite } from '../../../test/support/azurite.ts'
+import { type ChooseFault, type Fault, FaultyProxy, firstOf } from '../../../test/support/faulty-proxy.ts'
 import type { StorageErrorCode } from '../../core/errors.ts'
-import { AzureDriver } from '../azure.ts'
+import type { FileVersion } from '../../core/storage-driver.ts'
+import type { AzureDriver } from '../azure.ts'
 
 const MIB = 1024 * 1024
 
@@ -40,14 +47,7 @@ let container: ContainerClient
 let driver: AzureDriver
 beforeEach(async () => {
   container = await azurite.container()
-  driver = await AzureDriver.open(
-    azureSettings({
-      container: container.containerName,
-      serviceurl: `${proxy.endpoint}/${AZURITE_ACCOUNT}`,
-      rootdirectory: '',
-    }),
-    { log: quiet },
-  )
+  driver = await openBehind(proxy, container)
   proxy.forget()
 })
 afterEach(async () => {
@@ -55,27 +55,6 @@ afterEach(async () => {
   await driver.close()
   await container.delete()
 })
-
-const isAppend = ({ query }: StoreRequest) => query.get('comp') === 'appendblock'
-const isDownload = ({ method, query }: StoreRequest) => method === 'GET' && !query.has('comp')
-const isPut = ({ method, headers }: StoreRequest) =>
-  method === 'PUT' && headers['x-ms-blob-type'] === 'BlockBlob'
-const isCopy = ({ headers }: StoreRequest) => headers['x-ms-copy-source'] !== undefined
-/** The service makes it while the caller waits, and of block blobs alone. */
-const isCopyAtOnce = (asked: StoreRequest) => isCopy(asked) && asked.headers['x-ms-requires-sync'] === 'true'
-
-function refusal(status: number, code: string): Fault {
-  return {
-    kind: 'answer',
-    status,
-    headers: { 'x-ms-error-code': code, 'content-type': 'application/xml' },
-    body: `<?xml version="1.0" encoding="utf-8"?><Error><Code>${code}</Code><Message>no</Message></Error>`,
-  }
-}
-
-function when(of: (asked: StoreRequest) => boolean, fault: Fault): ChooseFault {
-  return (asked) => (of(asked) ? fault : undefined)
-}
 
 const putText = (path: string, text: string) => driver.put(path, Buffer.from(text))
 const writeText = (path: string, text: string) => writeFile(driver, path, [Buffer.from(text)])
@@ -87,7 +66,7 @@ describe('an appended block', () => {
     proxy.fault = firstOf(1, { of: isAppend, fault: { kind: 'lose-answer' } })
     await writeFile(driver, '/file', [Buffer.from(content)])
     expectSameBytes(await driver.get('/file'), content)
-    expect(proxy.requests.filter(isAppend).map(({ status }) => status)).toEqual([201, 412, 201, 201])
+    expect(proxy.requests.filter(isAppend).map(({ status }) => status)).toEqual([201, 201, 201])
   })
 
   it('of which every answer is lost is found all the same', async () => {
@@ -164,7 +143,7 @@ describe('a place of another type', () => {
     await driver.put('/file', Buffer.from('put'))
     expect(await textOf('/file')).toBe('put')
     expect((await container.getBlobClient('file').getProperties()).blobType).toBe('AppendBlob')
-    expect(proxy.requests.filter(({ method }) => method === 'DELETE').map(({ path }) => path)).toEqual([
+    expect(proxy.requests.filter(isDelete).map(({ path }) => path)).toEqual([
       expect.stringContaining('/~temporary/'),
     ])
     expect(await collectAll(driver.leftovers())).toEqual([])
@@ -192,55 +171,78 @@ describe('a place of another type', () => {
 })
 
 describe('a copy that takes long', () => {
-  const pending = (progress: string): Fault => ({
-    kind: 'answer',
-    status: 200,
-    headers: {
-      'x-ms-copy-id': 'copy',
-      'x-ms-copy-status': 'pending',
-      'x-ms-copy-progress': progress,
-      'content-length': '0',
-      etag: '"1"',
-    },
-  })
   const begun: Fault = {
     kind: 'answer',
     status: 202,
-    headers: { 'x-ms-copy-id': 'copy', 'x-ms-copy-status': 'pending', etag: '"1"' },
+    headers: { 'x-ms-copy-id': 'copy', 'x-ms-copy-status': 'pending', etag: '"0x1"' },
   }
-  const isLook = ({ method, path }: StoreRequest) => method === 'HEAD' && path.endsWith('/to')
 
   function slowCopy(look: () => Fault | undefined): ChooseFault {
     return (asked) => {
       if (isCopy(asked)) return begun
-      return isLook(asked) ? look() : undefined
+      return isLookAt('to')(asked) ? look() : undefined
     }
   }
 
   it('is waited for as long as it moves', async () => {
-    await writeFile(driver, '/from', [Buffer.from('content')])
-    await writeFile(driver, '/to', [Buffer.from('what the copy makes')])
+    await writeText('/from', 'content')
     let looks = 0
     // More often than without progress.
-    proxy.fault = slowCopy(() => (++looks < 12 ? pending(`${looks}/100`) : undefined))
+    proxy.fault = slowCopy(() =>
+      copyStatus(++looks < 12 ? 'pending' : 'success', { progress: `${looks}/100` }),
+    )
     expect(await driver.move('/from', '/to', { mayStay: true })).toBe(true)
     expect(looks).toBe(12)
   })
 
   it('is given up when it does not', async () => {
-    await writeFile(driver, '/from', [Buffer.from('content')])
-    await writeFile(driver, '/to', [Buffer.from('old')])
-    proxy.fault = slowCopy(() => pending('1/100'))
+    await writeText('/from', 'content')
+    proxy.fault = slowCopy(() => copyStatus('pending', { progress: '1/100' }))
     await expectStorageError(driver.move('/from', '/to'), 'BUSY')
     expect(proxy.requests.filter(({ query }) => query.get('comp') === 'copy')).not.toEqual([])
     expect(await textOf('/from')).toBe('content')
   })
 
+  it('is known by its mark where the answer is lost', async () => {
+    await writeText('/from', 'content')
+    const looks: Fault[] = []
+    proxy.fault = (asked) => {
+      if (isCopy(asked)) {
+        const headers = { 'x-ms-meta-entrepot': String(asked.headers['x-ms-meta-entrepot']) }
+        looks.push(copyStatus('pending', { headers }), copyStatus('success', { headers }))
+        return { kind: 'reset' }
+      }
+      return isLookAt('to')(asked) ? looks.shift() : undefined
+    }
+    expect(await driver.move('/from', '/to', { mayStay: true })).toBe(true)
+    expect(proxy.requests.filter(isCopy)).toHaveLength(1)
+    expect(looks).toEqual([])
+  })
+
+  it('that failed is none', async () => {
+    await writeText('/from', 'content')
+    proxy.fault = slowCopy(() => copyStatus('failed'))
+    await expectStorageError(driver.move('/from', '/to'), 'BACKEND_FAILED')
+    expect(await textOf('/from')).toBe('content')
+  })
+
+  it('is not the one that somebody else has made in its place', async () => {
+    await writeText('/from', 'content')
+    let looks = 0
+    proxy.fault = (asked) => {
+      if (isCopy(asked) && looks === 0) return begun
+      if (isLookAt('to')(asked) && ++looks === 1) return copyStatus('success', { id: 'theirs' })
+      return undefined
+    }
+    expect(await driver.move('/from', '/to', { mayStay: true })).toBe(true)
+    expect(await textOf('/to')).toBe('content')
+  })
+
   it('shows no file', async () => {
     await driver.put('/to', Buffer.from('content'))
-    proxy.fault = when(({ method }) => ['GET', 'HEAD'].includes(method), pending('0/7'))
+    proxy.fault = when(({ method }) => ['GET', 'HEAD'].includes(method), copyStatus('pending'))
     await expectStorageError(driver.get('/to'), 'PATH_NOT_FOUND')
-    proxy.fault = when(isLook, pending('0/7'))
+    proxy.fault = when(isLookAt('to'), copyStatus('pending'))
     await expectStorageError(driver.stat('/to'), 'PATH_NOT_FOUND')
     await expectStorageError(driver.move('/to', '/other'), 'PATH_NOT_FOUND')
   })
@@ -287,6 +289,8 @@ describe('a service that answers with', () => {
       () => collectAll(driver.list('/')),
       () => driver.move('/file', '/other'),
       () => driver.delete('/file'),
+      () => driver.getState('/file'),
+      () => driver.swapState('/new', Buffer.from('content'), undefined),
     ]
     for (const one of work) await expectStorageError(one(), code)
     proxy.fault = () => undefined
@@ -295,32 +299,48 @@ describe('a service that answers with', () => {
 })
 
 describe('the requests', () => {
-  const asked = () =>
-    proxy.requests.map(({ method, query }) => [method, query.get('comp')].filter(Boolean).join(' '))
-
-  it('of an upload are few', async () => {
-    const writer = await driver.append('/upload/data', { offset: 0 })
-    await writer.write(Buffer.from('content'))
-    await writer.sync()
+  async function upload(content: string, options: { offset: number; version?: FileVersion }) {
+    const writer = await driver.append('/upload/data', options)
+    if (content !== '') await writer.write(Buffer.from(content))
+    await writer.sync({ name: content !== '' })
     await writer.close()
-    expect(asked()).toEqual(['PUT', 'PUT appendblock'])
+    return writer.version as FileVersion
+  }
+
+  it.each([true, false])('of an upload are few (replace: %s)', async (replace) => {
+    const first = await upload('content', { offset: 0 })
+    expect(askedOf(proxy)).toEqual(['PUT', 'PUT appendblock'])
     proxy.forget()
-    await driver.move('/upload/data', '/blob/data', { replace: false, mayStay: true })
-    expect(asked()).toEqual(['PUT'])
+    const second = await upload('more', { offset: 7, version: first })
+    expect(askedOf(proxy)).toEqual(['PUT appendblock'])
+    proxy.forget()
+    // The last request of a client need not bring anything.
+    const version = await upload('', { offset: 11, version: second })
+    expect(askedOf(proxy)).toEqual([])
+    expect(await driver.move('/upload/data', '/blob/data', { version, replace, mayStay: true })).toBe(true)
+    expect(askedOf(proxy)).toEqual(['PUT'])
     // The service copies no append blob at once; the emulator would.
     expect(proxy.requests.filter(isCopyAtOnce)).toEqual([])
     proxy.forget()
     await driver.delete('/upload', { holding: ['data', 'startedat'] })
-    expect(asked()).toEqual(['DELETE', 'DELETE'])
+    expect(askedOf(proxy)).toEqual(['DELETE', 'DELETE'])
     proxy.forget()
     expect(await driver.redirectUrl('/blob/data')).toBeInstanceOf(URL)
-    expect(asked()).toEqual([])
+    expect(askedOf(proxy)).toEqual([])
+  })
+
+  it('of a state are one', async () => {
+    const version = await driver.swapState('/state', Buffer.from('one'), undefined)
+    expect(await driver.swapState('/state', Buffer.from('two'), version)).toBeDefined()
+    expect(await driver.swapState('/state', Buffer.from('three'), version)).toBeUndefined()
+    expect(await driver.getState('/state')).toMatchObject({ content: Buffer.from('two') })
+    expect(askedOf(proxy)).toEqual(['PUT', 'PUT', 'PUT', 'GET'])
   })
 
   it('of a folder are two', async () => {
     await driver.put('/a/b/file', Buffer.from('content'))
     proxy.forget()
     expect(await driver.stat('/a')).toEqual({ kind: 'folder' })
-    expect(asked()).toEqual(['HEAD', 'GET list'])
+    expect(askedOf(proxy)).toEqual(['HEAD', 'GET list'])
   })
 })

@@ -2,36 +2,22 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { BlobClient } from '@azure/storage-blob'
 import { StorageError } from '../../core/errors.ts'
 import type { ByteRange, ReadOptions } from '../../core/storage-driver.ts'
-import { requireWhole } from './copy.ts'
+import { requireEtag, requireWhole } from './blob-state.ts'
 import { azureError, isConditionNotMet } from './errors.ts'
 
-export interface BlobReadOptions extends ReadOptions {
+export interface BlobReadOptions extends Omit<ReadOptions, 'version'> {
   /** What the driver's caller calls it. */
   readonly path: string
+  /** Which one the blob must have; absent: whichever it has. */
+  readonly etag?: string | undefined
   /** How often in a row an answer that is cut short is asked for again, and how long to wait before the first time. */
   readonly mostRetries?: number
   readonly retryDelay?: number
 }
 
 /** The bytes of a blob as it was when the first of them came: when the answer ends early, the rest is asked for on the
- *  condition that the blob is still the same.
- *  @throws StorageError PATH_NOT_FOUND, OFFSET_INVALID, ABORTED, BUSY; BACKEND_FAILED, also when the blob was replaced or
- *  removed and the rest is gone */
-export async function* readBlob(blob: BlobClient, options: BlobReadOptions): AsyncGenerator<Uint8Array> {
-  const { path, range, signal } = options
-  if (range !== undefined && !(range.start >= 0 && range.end >= range.start)) {
-    throw new StorageError('OFFSET_INVALID', { path })
-  }
-  try {
-    signal?.throwIfAborted()
-    yield* new BlobRead(blob, options).chunks()
-  } catch (cause) {
-    if (signal?.aborted === true) throw new StorageError('ABORTED', { path, cause: signal.reason })
-    throw azureError(cause, path)
-  }
-}
-
-class BlobRead {
+ *  condition that the blob is still the same. */
+export class BlobRead {
   readonly #blob: BlobClient
   readonly #options: BlobReadOptions
   #etag: string | undefined
@@ -42,11 +28,33 @@ class BlobRead {
   constructor(blob: BlobClient, options: BlobReadOptions) {
     this.#blob = blob
     this.#options = options
+    this.#etag = options.etag
     this.#next = options.range?.start ?? 0
     this.#end = options.range && options.range.end + 1
   }
 
+  /** Of the blob that is read; known once the first bytes have come. */
+  get etag(): string {
+    return requireEtag({ etag: this.#etag })
+  }
+
+  /** @throws StorageError PATH_NOT_FOUND; OFFSET_INVALID, also when the blob is not the one that is asked for; ABORTED, BUSY;
+   *    BACKEND_FAILED, also when the blob was replaced or removed and the rest is gone */
   async *chunks(): AsyncGenerator<Uint8Array> {
+    const { path, range, signal } = this.#options
+    if (range !== undefined && !(range.start >= 0 && range.end >= range.start)) {
+      throw new StorageError('OFFSET_INVALID', { path })
+    }
+    try {
+      signal?.throwIfAborted()
+      yield* this.#chunks()
+    } catch (cause) {
+      if (signal?.aborted === true) throw new StorageError('ABORTED', { path, cause: signal.reason })
+      throw azureError(cause, path)
+    }
+  }
+
+  async *#chunks(): AsyncGenerator<Uint8Array> {
     let body = await this.#open()
     for (;;) {
       try {

@@ -1,13 +1,17 @@
 import { StorageError } from '../../core/errors.ts'
-import type { FileWriter } from '../../core/storage-driver.ts'
+import type { FileVersion, FileWriter, SyncOptions } from '../../core/storage-driver.ts'
 import type { AppendBlob } from './append-blob.ts'
+import { versionOf } from './blob-state.ts'
 import { azureError } from './errors.ts'
 import { GatheredBlock } from './gathered-block.ts'
 
 /** Sends what is written in blocks, one at a time, as the service wants it, while the next one is gathered. A caller that
  *  waits when it is asked to holds no more than two blocks in memory (8 MiB, see `AppendBlob.blockBytes`) and the
  *  chunk it writes. The first failure is final. What had been sent by then stays, also what no sync has covered: an append
- *  blob cannot be cut. */
+ *  blob cannot be cut.
+ *
+ *  Where nothing is written, the blob is looked at, so that nobody is told of bytes that are others by now; but for a file
+ *  that is moved next, for that tells. */
 export class BlobWriter implements FileWriter {
   readonly #blob: AppendBlob
   readonly #path: string
@@ -19,6 +23,9 @@ export class BlobWriter implements FileWriter {
   #flushes = 0
   #syncing: Promise<void> | undefined
   #closing: Promise<void> | undefined
+  #isClosed = false
+  /** True once the caller has said that it moves the file next. */
+  #isMovedNext = false
   #room: PromiseWithResolvers<void> | undefined
   #failure: StorageError | undefined
 
@@ -32,6 +39,10 @@ export class BlobWriter implements FileWriter {
     return this.#size
   }
 
+  get version(): FileVersion | undefined {
+    return this.#isClosed ? versionOf(this.#blob.state) : undefined
+  }
+
   write(chunk: Uint8Array): Promise<void> | undefined {
     if (this.#failure !== undefined || this.#closing !== undefined) return Promise.reject(this.#refusal())
     this.#gather(chunk)
@@ -39,16 +50,23 @@ export class BlobWriter implements FileWriter {
     return this.#blocks.some((block) => block.isFull) ? this.#untilRoom() : undefined
   }
 
-  sync(): Promise<void> {
+  sync({ name = true }: SyncOptions = {}): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(this.#refusal())
+    this.#isMovedNext = !name
     // One after the other, so that whoever waits for the last has waited for all.
     this.#syncing = Promise.allSettled([this.#syncing]).then(() => this.#flush())
     return this.#syncing
   }
 
   close(): Promise<void> {
-    this.#closing ??= Promise.allSettled([this.#syncing]).then(() => this.#flush())
+    this.#closing ??= this.#close()
     return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    await Promise.allSettled([this.#syncing])
+    await this.#flush()
+    this.#isClosed = true
   }
 
   #gather(chunk: Uint8Array): void {
@@ -68,10 +86,20 @@ export class BlobWriter implements FileWriter {
         this.#sending ??= this.#send()
         await this.#sending
       }
+      if (this.#failure === undefined && !this.#isMovedNext) await this.#look()
     } finally {
       this.#flushes--
     }
     if (this.#failure !== undefined) throw this.#failure
+  }
+
+  /** Never rejects, as `#send`. */
+  async #look(): Promise<void> {
+    try {
+      await this.#blob.requireUnchanged()
+    } catch (cause) {
+      this.#failure = azureError(cause, this.#path)
+    }
   }
 
   #isDue(): boolean {

@@ -1,0 +1,52 @@
+import { StorageError } from '../../core/errors.ts'
+import type { FileVersion, State } from '../../core/storage-driver.ts'
+import { bears, newMark, propertiesOf, requireEtag } from './blob-state.ts'
+import type { AzureConnection } from './client.ts'
+import { isConditionNotMet, isRefusal } from './errors.ts'
+import { BlobRead, type BlobReadOptions } from './reader.ts'
+
+/** Small block blobs that are written on the condition of their ETag, which is their version. */
+export class States {
+  readonly #connection: AzureConnection
+
+  constructor(connection: AzureConnection) {
+    this.#connection = connection
+  }
+
+  /** @throws StorageError PATH_NOT_FOUND and others */
+  async get(name: string, options: BlobReadOptions): Promise<State> {
+    const read = new BlobRead(this.#connection.container.getBlobClient(name), options)
+    const chunks: Uint8Array[] = []
+    for await (const chunk of read.chunks()) chunks.push(chunk)
+    return { content: Buffer.concat(chunks), version: read.etag }
+  }
+
+  /** @returns the new version; undefined when the state is another
+   *  @throws whatever the SDK throws; StorageError BUSY when it cannot be known which of the two it is */
+  async swap(
+    name: string,
+    content: Uint8Array,
+    expected: FileVersion | undefined,
+  ): Promise<FileVersion | undefined> {
+    const { once, attempts } = this.#connection
+    const blob = once.getBlockBlobClient(name)
+    const metadata = newMark()
+    const conditions = expected === undefined ? { ifNoneMatch: '*' } : { ifMatch: expected }
+    const send = async () =>
+      requireEtag(await blob.upload(content, content.byteLength, { conditions, metadata }))
+    const look = async () => {
+      const now = await propertiesOf(blob)
+      if (now !== undefined && bears(now, metadata)) return requireEtag(now)
+      if (now?.etag === expected) return undefined
+      // It may have been swapped in here first, and then for another.
+      const message = `somebody else has changed ${name} while an answer was lost`
+      throw new StorageError('BUSY', { path: name, message })
+    }
+    try {
+      return await attempts.settle(send, look)
+    } catch (cause) {
+      if (isConditionNotMet(cause) || isRefusal(cause, 'BlobAlreadyExists', 'BlobNotFound')) return undefined
+      throw cause
+    }
+  }
+}
