@@ -168,7 +168,7 @@ function shareCache(cache: DescriptorCache, company: Company | undefined): Descr
 export async function openCertificates({ tls }: Config['http'], log: Log): Promise<Certificates | undefined> {
   if (tls === undefined || (tls.certificate === '' && tls.letsencrypt.cachefile === '')) return undefined
   const [{ openCertificates }, { tlsPolicy }] = await Promise.all([
-    import('../tls/certificates.ts'),
+    import('../tls/open-certificates.ts'),
     import('../tls/policy.ts'),
   ])
   return openCertificates({ ...tls, policy: tlsPolicy(tls), log })

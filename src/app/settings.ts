@@ -2,9 +2,9 @@
 import type { Config } from '../config/schema.ts'
 import { type ManifestPolicy, NO_VALIDATION } from '../core/manifest/policy.ts'
 import { networkList } from '../core/networks.ts'
-import { Redirects } from '../http/redirects.ts'
+import type { TlsSettings } from '../http/connection/tls-settings.ts'
+import { Redirects } from '../http/reply/redirects.ts'
 import { defaultLimits, type HttpSettings } from '../http/settings.ts'
-import type { TlsSettings } from '../http/tls-settings.ts'
 import type { Certificates } from '../tls/certificates.ts'
 
 export function manifestPolicy({

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { UsageError } from './usage-error.ts'
+import { WORKER_COMMAND } from './worker-command.ts'
 
 const HELP = `Entrepot, a container registry
 
@@ -19,9 +20,6 @@ REGISTRY_HTTP_ADDR=0.0.0.0:5000 is http.addr.
 `
 
 export { UsageError } from './usage-error.ts'
-
-/** The word that makes a process a worker. */
-export const WORKER_COMMAND = 'worker'
 
 /** From the words of the command line to a command.
  *  @throws UsageError; ConfigError; whatever keeps the registry from starting */

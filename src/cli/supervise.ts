@@ -2,7 +2,7 @@ import { startCommonWork } from '../app.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import type { Log } from '../core/log.ts'
 import { Supervisor } from '../workers/supervisor.ts'
-import { WORKER_COMMAND } from './run.ts'
+import { WORKER_COMMAND } from './worker-command.ts'
 
 /** How much longer than its requests a worker may take to end. */
 const ENDING_MS = 5_000

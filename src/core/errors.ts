@@ -1,8 +1,8 @@
 /** What can go wrong, in two vocabularies: `StorageError` is what a StorageDriver throws, `RegistryError` what the
- *  registry throws. `registry/` translates the first into the second, `http/errors.ts` the second into an answer. */
+ *  registry throws. `registry/` translates the first into the second, `http/reply/errors.ts` the second into an answer. */
 
 /** The registry's errors. Most are the wire's own codes (OCI Distribution Specification 1.1, "Error Codes");
- *  the table in `http/errors.ts` gives each its status and, where it differs, the code sent. */
+ *  the table in `http/reply/errors.ts` gives each its status and, where it differs, the code sent. */
 export type ErrorCode =
   | 'BLOB_UNKNOWN'
   | 'BLOB_UPLOAD_INVALID'

@@ -3,8 +3,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Identity } from '../core/access-controller.ts'
 import type { Exchange } from './exchange.ts'
 import type { ObservedRequest } from './observed-request.ts'
-import type { Reply } from './reply.ts'
-import type { Operation, Route } from './routes.ts'
+import type { Reply } from './reply/reply.ts'
+import type { Route } from './request/route.ts'
+import type { Operation } from './routes.ts'
 
 /** An operation of the table, on what the path names. */
 export interface WantedOperation {

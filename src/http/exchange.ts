@@ -3,18 +3,18 @@ import type { Action, Identity } from '../core/access-controller.ts'
 import type { RepositoryName } from '../core/reference.ts'
 import type { Registry, Repository } from '../core/registry.ts'
 import type { TokenIssuer } from '../core/token-issuer.ts'
-import { requestBody } from './body.ts'
-import { clientAddress } from './client-address.ts'
-import { locationOf } from './location.ts'
-import type { ProgressFloor } from './progress-floor.ts'
-import type { Route } from './routes.ts'
+import type { StallDetector } from './connection/stall-detector.ts'
+import { locationOf } from './reply/location.ts'
+import { requestBody } from './request/body.ts'
+import { clientAddress } from './request/client-address.ts'
+import type { Route } from './request/route.ts'
 import type { HttpSettings } from './settings.ts'
 
 /** What all exchanges of a server share. */
 export interface ExchangeParts {
   readonly registry: Registry
   readonly settings: HttpSettings
-  readonly floor: ProgressFloor
+  readonly floor: StallDetector
   /** Absent where the registry gives out no tokens. */
   readonly issuer: TokenIssuer | undefined
 }

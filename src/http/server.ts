@@ -11,20 +11,21 @@ import type { RequestObserver } from '../core/request-observer.ts'
 import type { TokenIssuer } from '../core/token-issuer.ts'
 import { AccessLog } from './access-log.ts'
 import { Audit } from './audit.ts'
-import { awaitsContinue, discardBody, hasBody } from './body.ts'
+import { Listener } from './connection/listener.ts'
+import { StallDetector } from './connection/stall-detector.ts'
+import type { TlsSettings } from './connection/tls-settings.ts'
 import { Context, type ContextFollower, pathWithoutQuery, type WantedOperation } from './context.ts'
-import { errorReply, unforeseen } from './errors.ts'
 import { Exchange, type ExchangeParts } from './exchange.ts'
 import { Gate } from './gate.ts'
-import { Listener } from './listener.ts'
-import { isEnabled, preflightReply, refuseConnect, refuseMethod } from './methods.ts'
 import { ObservedRequest } from './observed-request.ts'
-import { ProgressFloor } from './progress-floor.ts'
-import { isWhole, type Reply, type StreamedReply, type WholeReply } from './reply.ts'
-import { operationOf, parseRoute } from './routes.ts'
-import { sendStream, sendWhole } from './send.ts'
+import { errorReply, unforeseen } from './reply/errors.ts'
+import { isWhole, type Reply, type StreamedReply, type WholeReply } from './reply/reply.ts'
+import { sendStream, sendWhole } from './reply/send.ts'
+import { awaitsContinue, discardBody, hasBody } from './request/body.ts'
+import { isEnabled, preflightReply, refuseConnect, refuseMethod } from './request/method-not-allowed.ts'
+import { parseRoute } from './request/route.ts'
+import { operationOf } from './routes.ts'
 import type { HttpSettings } from './settings.ts'
-import type { TlsSettings } from './tls-settings.ts'
 
 export interface HttpServerOptions {
   registry: Registry
@@ -48,7 +49,7 @@ export class HttpServer {
   readonly #settings: HttpSettings
   readonly #log: Log
   readonly #observer: RequestObserver | undefined
-  readonly #floor: ProgressFloor
+  readonly #floor: StallDetector
   readonly #parts: ExchangeParts
   readonly #gate: Gate
   readonly #accessLog: AccessLog | undefined
@@ -65,7 +66,7 @@ export class HttpServer {
     this.#settings = settings
     this.#log = log
     this.#observer = observer
-    this.#floor = new ProgressFloor({
+    this.#floor = new StallDetector({
       bytesPerSecond: limits.minBytesPerSecond,
       graceSeconds: limits.stallSeconds,
     })

@@ -1,5 +1,5 @@
 import type { BlockList } from 'node:net'
-import type { Redirects } from './redirects.ts'
+import type { Redirects } from './reply/redirects.ts'
 
 /** What the wire needs to know of the configuration. */
 export interface HttpSettings {

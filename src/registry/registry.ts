@@ -7,21 +7,21 @@ import type { ManifestPolicy } from '../core/manifest/policy.ts'
 import type { RepositoryName } from '../core/reference.ts'
 import type { BlobUpload, MountSource, Page, Registry, Repository, UploadLeftover } from '../core/registry.ts'
 import type { StorageDriver } from '../core/storage-driver.ts'
-import { allDone } from './all-done.ts'
-import { BlobPool } from './blob-pool.ts'
-import { REPOSITORY_MARKS, repositoryNames } from './catalog.ts'
-import { Links } from './links.ts'
-import { mapInOrder } from './map-in-order.ts'
+import { mapInOrder } from '../lib/map-in-order.ts'
+import { settleAll } from '../lib/settle-all.ts'
+import { BlobPool } from './blobs/blob-pool.ts'
+import { ContentCache } from './blobs/content-cache.ts'
+import { REPOSITORY_MARKS, repositoryNames } from './catalog/catalog.ts'
+import { ErrorMappingDriver } from './error-mapping-driver.ts'
+import { Links } from './links/links.ts'
 import { uploadAt } from './paths.ts'
 import { Backfills } from './referrers/backfill.ts'
 import { FallbackMemory } from './referrers/fallback-tag.ts'
 import { ReferrerMemory } from './referrers/memory.ts'
 import { Overlay } from './referrers/overlay.ts'
 import { type SharedParts, StoredRepository } from './repository.ts'
-import { SmallContent } from './small-content.ts'
-import { Storage } from './storage.ts'
-import { TagNames } from './tag-names.ts'
-import { UploadSessions } from './upload-sessions.ts'
+import { TagDigestCache } from './tags/tag-digest-cache.ts'
+import { UploadSessions } from './uploads/upload-sessions.ts'
 
 export interface RegistryOptions {
   /** Closed together with the registry. */
@@ -59,17 +59,17 @@ export class StoredRegistry implements Registry {
     locks = new ProcessLocks(),
     log,
   }: RegistryOptions) {
-    const storage = new Storage(driver)
+    const storage = new ErrorMappingDriver(driver)
     const own = readOnly ? new Overlay(storage) : storage
     this.#shared = {
       storage,
-      pool: new BlobPool({ storage, small: new SmallContent({ maxBytes: smallContentBytes }), log }),
+      pool: new BlobPool({ storage, small: new ContentCache({ maxBytes: smallContentBytes }), log }),
       links: new Links(storage, log),
       own,
       ownLinks: new Links(own, log),
       sessions: new UploadSessions(locks),
       cache,
-      tagNames: new TagNames({ maxEntries: cache === NO_CACHE ? 0 : MAX_TAG_NAMES }),
+      tagNames: new TagDigestCache({ maxEntries: cache === NO_CACHE ? 0 : MAX_TAG_NAMES }),
       policy,
       backfills: new Backfills(),
       fallbackMemory: new FallbackMemory(),
@@ -103,7 +103,7 @@ export class StoredRegistry implements Registry {
 
   async close(): Promise<void> {
     await this.#shared.backfills.close()
-    await allDone([this.#shared.cache.close(), this.#shared.storage.close()])
+    await settleAll([this.#shared.cache.close(), this.#shared.storage.close()])
   }
 
   #repository(name: RepositoryName): StoredRepository {

@@ -4,14 +4,15 @@ import type { ManifestPolicy } from '../core/manifest/policy.ts'
 import type { RepositoryName } from '../core/reference.ts'
 import type { Repository } from '../core/registry.ts'
 import type { StorageDriver } from '../core/storage-driver.ts'
-import type { BlobPool } from './blob-pool.ts'
-import { type BlobServiceParts, LinkedBlobs } from './blob-service.ts'
-import { REPOSITORY_MARKS } from './catalog.ts'
-import { Deletions } from './deletions.ts'
-import { KnownSignatures } from './known-signatures.ts'
-import { LinkSet, type Links } from './links.ts'
-import { LinkedManifests } from './manifest-service.ts'
-import { keptIn } from './name-folder.ts'
+import type { BlobPool } from './blobs/blob-pool.ts'
+import { type BlobServiceParts, LinkedBlobs } from './blobs/blob-service.ts'
+import { REPOSITORY_MARKS } from './catalog/catalog.ts'
+import { metadataDirectories } from './catalog/repository-directory.ts'
+import { LinkSet, type Links } from './links/links.ts'
+import { Deletions } from './manifests/deletions.ts'
+import { JwsSignatures } from './manifests/jws-signatures.ts'
+import { LinkedManifests } from './manifests/manifest-service.ts'
+import { SignatureIndex } from './manifests/signature-index.ts'
 import { RepositoryPaths } from './paths.ts'
 import { type Backfills, ReferrerBackfill } from './referrers/backfill.ts'
 import { ReferrerDescriptors } from './referrers/descriptors.ts'
@@ -19,11 +20,10 @@ import { type FallbackMemory, FallbackTags } from './referrers/fallback-tag.ts'
 import { ReferrerLinks } from './referrers/links.ts'
 import type { ReferrerMemory } from './referrers/memory.ts'
 import type { SmallFiles } from './referrers/overlay.ts'
-import { Referrers } from './referrers.ts'
-import { LinkedSignatures } from './signature-service.ts'
-import type { TagNames } from './tag-names.ts'
-import { LinkedTags } from './tag-service.ts'
-import type { UploadSessions } from './upload-sessions.ts'
+import { Referrers } from './referrers/referrers.ts'
+import type { TagDigestCache } from './tags/tag-digest-cache.ts'
+import { LinkedTags } from './tags/tag-service.ts'
+import type { UploadSessions } from './uploads/upload-sessions.ts'
 
 /** What all repositories of a registry share. */
 export interface SharedParts {
@@ -35,7 +35,7 @@ export interface SharedParts {
   readonly ownLinks: Links
   readonly sessions: UploadSessions
   readonly cache: DescriptorCache
-  readonly tagNames: TagNames
+  readonly tagNames: TagDigestCache
   readonly policy: ManifestPolicy
   readonly backfills: Backfills
   readonly fallbackMemory: FallbackMemory
@@ -54,9 +54,9 @@ export class StoredRepository implements Repository {
   readonly #shared: SharedParts
   readonly #paths: RepositoryPaths
   readonly #revisions: LinkSet
-  readonly #linkedSignatures: LinkedSignatures
+  readonly #linkedSignatures: JwsSignatures
   #referrers: Referrers | undefined
-  #signatures: KnownSignatures | undefined
+  #signatures: SignatureIndex | undefined
 
   constructor(name: RepositoryName, shared: SharedParts) {
     const paths = new RepositoryPaths(name)
@@ -66,7 +66,7 @@ export class StoredRepository implements Repository {
     const deletions = new Deletions({ storage: shared.storage, path: paths.deletions })
     const names = shared.tagNames
     this.tags = new LinkedTags({ ...shared, repository: name, paths, revisions, names, deletions })
-    this.#linkedSignatures = new LinkedSignatures({ ...shared, paths, revisions })
+    this.#linkedSignatures = new JwsSignatures({ ...shared, paths, revisions })
     this.blobs = new LinkedBlobs({ ...shared, repository: name, paths, layers })
     this.manifests = new LinkedManifests({
       ...shared,
@@ -85,15 +85,15 @@ export class StoredRepository implements Repository {
   }
 
   async exists(): Promise<boolean> {
-    for await (const kept of keptIn(this.#shared.storage, this.name)) {
+    for await (const kept of metadataDirectories(this.#shared.storage, this.name)) {
       if (REPOSITORY_MARKS.some((mark) => mark === kept)) return true
     }
     return false
   }
 
   /** Made when it is asked for: few requests do. */
-  get signatures(): KnownSignatures {
-    this.#signatures ??= new KnownSignatures({
+  get signatures(): SignatureIndex {
+    this.#signatures ??= new SignatureIndex({
       ...this.#shared,
       revisions: this.#revisions,
       linked: this.#linkedSignatures,

@@ -17,7 +17,9 @@ import type {
   State,
   StorageDriver,
 } from '../core/storage-driver.ts'
-import { openAppendBlob } from './azure/append-blob.ts'
+import { openAppendBlob } from './azure/appending/append-blob.ts'
+import { Conversions } from './azure/appending/conversion.ts'
+import { BlobWriter } from './azure/appending/writer.ts'
 import {
   type BlobState,
   removeUnchanged,
@@ -26,9 +28,8 @@ import {
   wholeState,
 } from './azure/blob-state.ts'
 import { type AzureConnection, connect, type TokenSource } from './azure/client.ts'
-import { Conversions } from './azure/conversion.ts'
-import { BlobCopier } from './azure/copier.ts'
-import { Copies } from './azure/copy.ts'
+import { BlobCopier } from './azure/copying/copier.ts'
+import { Copies } from './azure/copying/copy.ts'
 import { azureError, isRefusal, reasonOf } from './azure/errors.ts'
 import { isAnyBelow, pagesBelow, pagesOf } from './azure/listing.ts'
 import { BlobNames } from './azure/names.ts'
@@ -36,7 +37,6 @@ import { BlobRead, type BlobReadOptions } from './azure/reader.ts'
 import type { AzureSettings } from './azure/settings.ts'
 import { Signatures } from './azure/signatures.ts'
 import { States } from './azure/states.ts'
-import { BlobWriter } from './azure/writer.ts'
 import { orderedEntries } from './object-store/children.ts'
 
 /** How many blobs of a folder are removed at the same time. */

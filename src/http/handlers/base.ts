@@ -1,5 +1,5 @@
 import type { Exchange } from '../exchange.ts'
-import { emptyReply, jsonReply, type Reply } from '../reply.ts'
+import { emptyReply, jsonReply, type Reply } from '../reply/reply.ts'
 
 /** Says that the registry is there: load balancers ask for this path, and take nothing but a 200 for a yes. */
 export function getRoot(): Reply {

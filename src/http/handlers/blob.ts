@@ -1,8 +1,8 @@
 import { type Digest, parseDigest } from '../../core/digest.ts'
 import type { Blob } from '../../core/registry.ts'
 import type { Exchange } from '../exchange.ts'
-import { emptyReply, type Reply } from '../reply.ts'
-import { blobReply } from '../send-blob.ts'
+import { blobReply } from '../reply/blob-reply.ts'
+import { emptyReply, type Reply } from '../reply/reply.ts'
 
 /** OCI Distribution Specification 1.1, "Pulling blobs" and "Checking if content exists in the registry". A blob that is
  *  known is answered for at once. */

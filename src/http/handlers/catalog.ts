@@ -1,8 +1,8 @@
 import type { RepositoryName } from '../../core/reference.ts'
 import type { Page } from '../../core/registry.ts'
 import type { Exchange } from '../exchange.ts'
-import { linkToNext, pageRequest, takePage } from '../pagination.ts'
-import { jsonReply, type Reply } from '../reply.ts'
+import { jsonReply, type Reply } from '../reply/reply.ts'
+import { linkToNext, pageRequest, takePage } from '../request/pagination.ts'
 
 /** How many repositories a client gets that doesn't say. */
 const STANDARD_ENTRIES = 100

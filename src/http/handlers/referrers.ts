@@ -2,9 +2,9 @@ import { parseDigest } from '../../core/digest.ts'
 import { MAX_MANIFEST_BYTES } from '../../core/manifest/parse.ts'
 import { MediaType } from '../../core/media-type.ts'
 import type { Exchange } from '../exchange.ts'
-import { linkToNext, pageRequest } from '../pagination.ts'
-import { takeIndexPage } from '../referrers-page.ts'
-import type { Reply } from '../reply.ts'
+import { takeIndexPage } from '../reply/referrers-page.ts'
+import type { Reply } from '../reply/reply.ts'
+import { linkToNext, pageRequest } from '../request/pagination.ts'
 
 /** OCI Distribution Specification 1.1, "Listing Referrers". A digest that nothing refers to has an empty list, whether
  *  or not there is such a manifest or such a repository. A page ends where clients stop to read: some never ask for a

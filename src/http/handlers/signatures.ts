@@ -2,7 +2,7 @@ import { parseDigest } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
 import type { SignatureInfo } from '../../core/registry.ts'
 import type { Exchange } from '../exchange.ts'
-import type { Reply } from '../reply.ts'
+import type { Reply } from '../reply/reply.ts'
 
 /** Every signature known of a manifest, as JSON: docs/signatures.md has its form. It is sent as it is found, however many
  *  there are. */

@@ -1,7 +1,7 @@
 import { RegistryError } from '../../core/errors.ts'
 import type { Exchange } from '../exchange.ts'
-import { linkToNext, pageRequest, takePage } from '../pagination.ts'
-import { jsonReply, type Reply } from '../reply.ts'
+import { jsonReply, type Reply } from '../reply/reply.ts'
+import { linkToNext, pageRequest, takePage } from '../request/pagination.ts'
 
 /** OCI Distribution Specification 1.1, "Listing Tags". */
 export async function listTags(exchange: Exchange): Promise<Reply> {

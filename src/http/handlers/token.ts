@@ -1,9 +1,9 @@
 import { RegistryError } from '../../core/errors.ts'
 import type { IssuedToken, TokenGrant, TokenIssuer, TokenRequest } from '../../core/token-issuer.ts'
-import { readBody } from '../body.ts'
-import { errorReply } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
-import { jsonReply, type Reply } from '../reply.ts'
+import { errorReply } from '../reply/errors.ts'
+import { jsonReply, type Reply } from '../reply/reply.ts'
+import { readBody } from '../request/body.ts'
 
 /** No form of ours is longer, even with a token in it. */
 const MAX_FORM_BYTES = 64 * 1024

@@ -2,11 +2,11 @@ import { type Digest, parseDigest, parseDigestAlgorithm } from '../../core/diges
 import { RegistryError } from '../../core/errors.ts'
 import { parseRepositoryName, type RepositoryName } from '../../core/reference.ts'
 import type { BlobUpload } from '../../core/registry.ts'
-import { hasBody } from '../body.ts'
-import { errorReply } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
-import { parseContentRange } from '../ranges.ts'
-import { emptyReply, type Reply } from '../reply.ts'
+import { errorReply } from '../reply/errors.ts'
+import { emptyReply, type Reply } from '../reply/reply.ts'
+import { hasBody } from '../request/body.ts'
+import { parseContentRange } from '../request/ranges.ts'
 
 /** Begins an upload, makes a whole one at once (`?digest=`), or mounts a blob of another repository (`?mount=`).
  *  OCI Distribution Specification 1.1, "Pushing blobs". */

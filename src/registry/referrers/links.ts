@@ -8,7 +8,7 @@ import {
 } from '../../core/digest.ts'
 import type { Page } from '../../core/registry.ts'
 import type { Precedence, StorageDriver } from '../../core/storage-driver.ts'
-import type { LinkSet, Links } from '../links.ts'
+import type { LinkSet, Links } from '../links/links.ts'
 import { digestFromFolder, type RepositoryPaths } from '../paths.ts'
 import type { SmallFiles } from './overlay.ts'
 

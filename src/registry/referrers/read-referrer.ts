@@ -1,7 +1,7 @@
 import type { Digest } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
 import { parseReferrer, type Referrer } from '../../core/manifest/referrer.ts'
-import type { BlobPool } from '../blob-pool.ts'
+import type { BlobPool } from '../blobs/blob-pool.ts'
 
 /** What a stored manifest says of itself as a referrer; undefined when it is missing, damaged or none.
  *  @param names.name what it is to be listed by; the canonical digest where it is absent */

@@ -8,7 +8,7 @@ import {
   StorageSharedKeyCredential,
 } from '@azure/storage-blob'
 import { agentFor } from './agent.ts'
-import { Attempts } from './attempts.ts'
+import { Attempts } from './appending/attempts.ts'
 import { tokenCredential } from './credentials.ts'
 import type { AzureSettings } from './settings.ts'
 

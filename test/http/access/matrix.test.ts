@@ -1,6 +1,7 @@
 /** Every method of every resource, asked by everybody: who is let in stands here a second time, by hand. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Method, operations, type Resource } from '../../../src/http/routes.ts'
+import type { Method, Resource } from '../../../src/http/request/route.ts'
+import { operations } from '../../../src/http/routes.ts'
 import { basic, bearer, GuardedRegistry, issuerSettings, rule } from '../../support/access.ts'
 import { type Answer, refusal } from '../../support/http-registry.ts'
 import { type TemporaryFolder, temporaryFolder } from '../../support/temporary-folder.ts'

@@ -1,0 +1,177 @@
+import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import {
+  constants,
+  createServer as createHttp2Server,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2'
+import type { AddressInfo, ListenOptions, Server, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { SecureContextOptions, Server as TlsServer } from 'node:tls'
+import type { Log } from '../../core/log.ts'
+import { errorBoundary } from '../error-boundary.ts'
+import type { HttpLimits } from '../settings.ts'
+import { ClearHttp2Response, http2Options, limitSession } from './http2.ts'
+import { handlerOf, ProtocolSniffer } from './protocol-sniffer.ts'
+import { refuseMalformed, refuseTunnel } from './raw-refusal.ts'
+import { chooseTls, createTlsServer } from './tls.ts'
+import type { TlsSettings } from './tls-settings.ts'
+
+export interface ListenerOptions {
+  readonly limits: HttpLimits
+  readonly tls: TlsSettings | undefined
+  /** HTTP/2 in the clear, for clients that know beforehand. RFC 9113 section 3.3. */
+  readonly h2c: boolean
+  readonly log: Log
+  /** Requests of HTTP/2 behave like those of HTTP/1.1. */
+  readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void
+}
+
+/** Where connections come in, in the clear or encrypted, and become requests. */
+export class Listener {
+  readonly #log: Log
+  readonly #server: Server
+  readonly #firstBytes: ProtocolSniffer | undefined
+  /** Serves connections that another server has accepted. */
+  readonly #clearHttp2: Server | undefined
+  readonly #cutOff: () => void
+
+  constructor(options: ListenerOptions) {
+    const { limits, tls, h2c, log } = options
+    this.#log = log
+    const timeoutMs = limits.headerTimeoutSeconds * 1000
+    if (tls !== undefined) {
+      const server = createTlsServer(tls, { ...options, http1: http1Options(limits) })
+      this.#server = attach(server, options)
+      const firstBytes = new ProtocolSniffer(server, { timeoutMs, choose: chooseTls(server, log) })
+      this.#firstBytes = firstBytes
+      this.#cutOff = () => firstBytes.endAll()
+      return
+    }
+    const server = createServer(http1Options(limits))
+    this.#server = attach(server, options)
+    this.#cutOff = () => server.closeAllConnections()
+    if (!h2c) return
+    const http2 = createHttp2Server({
+      ...http2Options(limits),
+      Http2ServerResponse: ClearHttp2Response as never,
+    })
+    this.#clearHttp2 = attach(http2, options)
+    const firstBytes = new ProtocolSniffer(server, { timeoutMs, choose: chooseClear(server, http2, log) })
+    this.#firstBytes = firstBytes
+    this.#cutOff = () => firstBytes.endAll()
+  }
+
+  /** Begins to accept connections; fulfilled with where. */
+  async listen(options: ListenOptions): Promise<AddressInfo | string> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen(options, () => {
+        this.#server.removeListener('error', reject)
+        // A connection could not be accepted; those that are there go on.
+        this.#server.on('error', (error) => this.#log.error({ err: error }, 'a connection was not accepted'))
+        resolve()
+      })
+    })
+    return this.#server.address() as AddressInfo | string
+  }
+
+  /** For the connections to come. */
+  setSecureContext(context: SecureContextOptions): void {
+    const server = this.#server as Partial<TlsServer>
+    server.setSecureContext?.(context)
+  }
+
+  /** Accepts no more; fulfilled when the last connection has gone. */
+  close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    this.#firstBytes?.endSilent()
+    this.#clearHttp2?.close()
+    return closed
+  }
+
+  /** Ends connections of HTTP/1.1 on which nothing is asked; those of HTTP/2 are told that the listener closes. */
+  closeIdleConnections(): void {
+    const server = this.#server as Partial<HttpServer>
+    server.closeIdleConnections?.()
+  }
+
+  /** Ends what is still there. */
+  cutOff(): void {
+    this.#cutOff()
+  }
+}
+
+function http1Options(limits: HttpLimits) {
+  return {
+    headersTimeout: limits.headerTimeoutSeconds * 1000,
+    requestTimeout: 0,
+    keepAliveTimeout: limits.keepAliveSeconds * 1000,
+    maxHeaderSize: limits.maxHeaderBytes,
+    connectionsCheckingInterval: Math.min(1000, (limits.headerTimeoutSeconds * 1000) / 4),
+  }
+}
+
+/** Everything that happens to a server while it serves. Node answers by itself, or ends the process, where an event has no
+ *  listener; and what a listener throws is nobody's. */
+function attach<S extends Server>(server: S, { onRequest, limits, log }: ListenerOptions): S {
+  const bounded = errorBoundary(log)
+  const serve = bounded(onRequest, (_request, response) => response.destroy())
+  // RFC 9110 section 10.1.1: what a client expects is looked at where all requests are.
+  for (const event of ['request', 'checkContinue', 'checkExpectation']) server.on(event, serve)
+  server.on(
+    'connect',
+    bounded(connectListener(onRequest), (request) => request.socket.destroy()),
+  )
+  server.on(
+    'clientError',
+    bounded(refuseMalformed, (_error, socket) => socket.destroy()),
+  )
+  server.on(
+    'session',
+    bounded(
+      (session: ServerHttp2Session) => limitSession(session, limits),
+      (session) => session.destroy(),
+    ),
+  )
+  boundStreams(server, bounded)
+  return server
+}
+
+/** Over HTTP/2 it is a request like any other, over HTTP/1.1 one that has a connection in place of a response. */
+function connectListener(onRequest: ListenerOptions['onRequest']) {
+  return (request: IncomingMessage, responseOrTunnel: ServerResponse | Duplex) => {
+    if (request.httpVersionMajor === 1) refuseTunnel(request, responseOrTunnel as Duplex)
+    else onRequest(request, responseOrTunnel as ServerResponse)
+  }
+}
+
+/** Node's own listener makes a request of a stream. */
+function boundStreams(server: Server, bounded: ReturnType<typeof errorBoundary>): void {
+  const listeners = server.listeners('stream') as ((stream: ServerHttp2Stream) => void)[]
+  server.removeAllListeners('stream')
+  for (const listener of listeners) {
+    server.on(
+      'stream',
+      bounded(listener, (stream) => stream.close(constants.NGHTTP2_INTERNAL_ERROR)),
+    )
+  }
+}
+
+const HTTP2_PREFACE = 'PRI'
+
+/** RFC 9113 section 3.4. No method of HTTP/1.1 that is served begins like the preface of HTTP/2. */
+function chooseClear(http1: HttpServer, http2: Server, log: Log) {
+  const serveHttp1 = handlerOf(http1, log)
+  const serve = handlerOf(http2, log)
+  const serveHttp2 = (socket: Socket) => {
+    // Servers of HTTP/1.1 leave a connection half open, for clients that have said all.
+    socket.allowHalfOpen = false
+    serve(socket)
+  }
+  return (bytes: Buffer) => {
+    const begin = bytes.toString('latin1', 0, HTTP2_PREFACE.length)
+    if (begin === HTTP2_PREFACE) return serveHttp2
+    return HTTP2_PREFACE.startsWith(begin) ? undefined : serveHttp1
+  }
+}

@@ -1,0 +1,77 @@
+import type { Server, Socket } from 'node:net'
+import type { Log } from '../../core/log.ts'
+import { errorBoundary } from '../error-boundary.ts'
+
+export interface FirstBytesOptions {
+  /** How long a client may be silent. */
+  readonly timeoutMs: number
+  /** What is to become of a connection that begins so; undefined as long as that cannot be told. */
+  readonly choose: (bytes: Buffer) => ConnectionHandler | undefined
+}
+
+export type ConnectionHandler = (socket: Socket) => void
+
+/** Stands between a server and its connections: by the first bytes of each it is decided who serves it. Nothing is taken
+ *  from it by that. */
+export class ProtocolSniffer {
+  readonly #options: FirstBytesOptions
+  readonly #silent = new Set<Socket>()
+  readonly #all = new Set<Socket>()
+
+  constructor(server: Server, options: FirstBytesOptions) {
+    this.#options = options
+    server.removeAllListeners('connection')
+    server.on('connection', (socket: Socket) => this.#look(socket))
+  }
+
+  /** Ends the connections on which nothing has come yet. */
+  endSilent(): void {
+    for (const socket of this.#silent) socket.destroy()
+  }
+
+  /** Ends all connections, whoever serves them. */
+  endAll(): void {
+    for (const socket of this.#all) socket.destroy()
+  }
+
+  #look(socket: Socket): void {
+    const timer = setTimeout(() => socket.destroy(), this.#options.timeoutMs)
+    const done = () => {
+      clearTimeout(timer)
+      this.#silent.delete(socket)
+      socket.removeListener('readable', onReadable)
+      socket.removeListener('error', onError)
+    }
+    const onError = () => socket.destroy()
+    let held: Buffer = Buffer.alloc(0)
+    const onReadable = () => {
+      const bytes: Buffer | null = socket.read()
+      if (bytes === null) return
+      held = held.length === 0 ? bytes : Buffer.concat([held, bytes])
+      const handle = this.#options.choose(held)
+      if (handle === undefined) return
+      done()
+      // Given back no earlier: it would be read again at once.
+      socket.unshift(held)
+      handle(socket)
+    }
+    this.#silent.add(socket)
+    this.#all.add(socket)
+    socket.once('close', () => {
+      done()
+      this.#all.delete(socket)
+    })
+    socket.on('error', onError)
+    socket.on('readable', onReadable)
+  }
+}
+
+/** What a server does with its connections by itself. */
+export function handlerOf(server: Server, log: Log): ConnectionHandler {
+  const [handle] = server.listeners('connection')
+  const bounded = errorBoundary(log)<Socket, void, void, void>(
+    (socket) => handle?.call(server, socket),
+    (socket) => socket.destroy(),
+  )
+  return (socket) => bounded(socket)
+}

@@ -1,0 +1,104 @@
+import { createSecureServer } from 'node:http2'
+import { createServer } from 'node:https'
+import type { SecureContext, Server, TLSSocket, TlsOptions } from 'node:tls'
+import type { Log } from '../../core/log.ts'
+import { errorBoundary } from '../error-boundary.ts'
+import type { HttpLimits } from '../settings.ts'
+import { http2Options } from './http2.ts'
+import { type ConnectionHandler, handlerOf } from './protocol-sniffer.ts'
+import { refusePlainHttp } from './raw-refusal.ts'
+import type { ClientCertificates, TlsSettings } from './tls-settings.ts'
+
+/** The protocol by which an authority looks whether a name is ours. RFC 8737. */
+const ACME_PROTOCOL = 'acme-tls/1'
+
+/** A server of HTTPS. Handshakes that fail end their connection and nothing else. */
+export function createTlsServer(
+  tls: TlsSettings,
+  { limits, http1, log }: { limits: HttpLimits; http1: object; log: Log },
+): Server {
+  const options = { ...tlsOptions(tls, limits), ...http1 }
+  const server = tls.http2
+    ? createSecureServer({ ...http2Options(limits), ...options, allowHTTP1: true })
+    : createServer(options)
+  server.removeAllListeners('tlsClientError')
+  server.on('tlsClientError', (error: Error, socket: TLSSocket) => {
+    log.debug({ remoteAddress: socket.remoteAddress, reason: error.message }, 'a TLS handshake failed')
+    socket.destroy()
+  })
+  admit(server, { ...tls, log })
+  return server
+}
+
+function tlsOptions(tls: TlsSettings, limits: HttpLimits): TlsOptions {
+  return {
+    ...tls.secureContext,
+    requestCert: tls.clientCertificates.isRequested,
+    // Who is to be refused is decided in `admit`, which knows a missing certificate from a bad one.
+    rejectUnauthorized: false,
+    handshakeTimeout: limits.headerTimeoutSeconds * 1000,
+    ...protocolOptions(tls),
+  }
+}
+
+/** Which certificate and which protocol: RFC 6066 section 3, RFC 7301, and RFC 8737 for whoever looks whether a name is
+ *  ours. Node calls both functions as methods of the connection, the one for its certificate last. */
+function protocolOptions({ http2, contextOf, challengeOf }: TlsSettings): TlsOptions {
+  const challenged = new WeakSet<TLSSocket>()
+  const served = http2 ? ['h2', 'http/1.1'] : ['http/1.1']
+  function chooseContext(this: unknown, name: string, done: (error: null, context?: SecureContext) => void) {
+    done(null, challenged.has(this as TLSSocket) ? undefined : contextOf?.(name))
+  }
+  function chooseProtocol(this: unknown, offer: { servername: string; protocols: string[] }) {
+    const { servername, protocols } = offer
+    if (!protocols.includes(ACME_PROTOCOL)) return served.find((protocol) => protocols.includes(protocol))
+    const challenge = challengeOf?.(servername)
+    if (challenge === undefined) return undefined
+    challenged.add(this as TLSSocket)
+    ;(this as TLSSocket).setKeyCert(challenge)
+    return ACME_PROTOCOL
+  }
+  return {
+    ...(contextOf && { SNICallback: chooseContext }),
+    ...(challengeOf && { ALPNCallback: chooseProtocol }),
+  }
+}
+
+/** Lets those in whose certificate, or lack of one, is allowed. */
+function admit(server: Server, { clientCertificates, log }: TlsSettings & { log: Log }): void {
+  const serve = server.listeners('secureConnection')[0] as (socket: TLSSocket) => void
+  server.removeAllListeners('secureConnection')
+  const admitOne = (socket: TLSSocket) => {
+    if (socket.alpnProtocol === ACME_PROTOCOL) return socket.end()
+    const objection = objectionTo(socket, clientCertificates)
+    if (objection === undefined) return serve.call(server, socket)
+    log.info(
+      { remoteAddress: socket.remoteAddress, reason: objection },
+      'a client was refused by its certificate',
+    )
+    socket.destroy()
+  }
+  server.on(
+    'secureConnection',
+    errorBoundary(log)(admitOne, (socket) => socket.destroy()),
+  )
+}
+
+function objectionTo(socket: TLSSocket, { isRequested, isRequired, isVerified }: ClientCertificates) {
+  if (!isRequested || socket.authorized) return undefined
+  const isGiven = socket.getPeerX509Certificate() !== undefined
+  if (!isGiven) return isRequired ? 'it sent none' : undefined
+  return isVerified ? String(socket.authorizationError) : undefined
+}
+
+const TLS_HANDSHAKE = 22
+
+/** Who has been told `http://` in place of `https://` is told so. */
+export function chooseTls(server: Server, log: Log): (bytes: Buffer) => ConnectionHandler {
+  const serve = handlerOf(server, log)
+  return ([first = 0]) => (first === TLS_HANDSHAKE || !isLetter(first) ? serve : refusePlainHttp)
+}
+
+function isLetter(byte: number): boolean {
+  return /[A-Za-z]/.test(String.fromCharCode(byte))
+}

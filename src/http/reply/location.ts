@@ -1,0 +1,57 @@
+import type { IncomingMessage } from 'node:http'
+import type { TLSSocket } from 'node:tls'
+import { isWithin } from '../../core/networks.ts'
+import type { HttpSettings } from '../settings.ts'
+
+/** The value of a `Location` header for a path below the prefix. Absolute only where it was asked for, and from the
+ *  client's own words only so far as a trusted proxy vouches for them. */
+export function locationOf(path: string, request: IncomingMessage, settings: HttpSettings): string {
+  const prefixed = settings.prefix + path
+  if (settings.publicUrl !== undefined) return new URL(prefixed, settings.publicUrl).href
+  if (settings.relativeUrls) return prefixed
+  const origin = originOf(request, settings)
+  return origin === undefined ? prefixed : new URL(prefixed, origin).href
+}
+
+/** The registry as the client sees it; undefined where the client names no host that could be one.
+ *  @param plain the scheme of a connection without TLS of which no trusted proxy says more */
+export function originOf(
+  request: IncomingMessage,
+  settings: HttpSettings,
+  plain: 'http' | 'https' = 'http',
+): string | undefined {
+  if (settings.publicUrl !== undefined) return settings.publicUrl.origin
+  const forwarded = isTrusted(request, settings) ? forwardedOrigin(request) : {}
+  const scheme = forwarded.scheme ?? ((request.socket as Partial<TLSSocket>).encrypted ? 'https' : plain)
+  const host = forwarded.host ?? request.headers.host
+  return host !== undefined && HOST.test(host) && /^https?$/.test(scheme) ? `${scheme}://${host}` : undefined
+}
+
+/** RFC 3986 section 3.2.2, without user information. */
+const HOST = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/
+
+interface Origin {
+  scheme?: string
+  host?: string
+}
+
+/** RFC 7239, or the headers that were there before it. With several proxies the first value is the client's view. */
+function forwardedOrigin({ headers }: IncomingMessage): Origin {
+  const first = (value: string | string[] | undefined) =>
+    String(value ?? '')
+      .split(',', 1)[0]
+      ?.trim() || undefined
+  const forwarded = first(headers.forwarded)
+  if (forwarded !== undefined) {
+    const pairs = forwarded.split(';').map((pair) => pair.trim().split('=', 2) as [string, string?])
+    const parameter = (name: string) =>
+      pairs.find(([key]) => key.toLowerCase() === name)?.[1]?.replace(/^"(.*)"$/, '$1')
+    return { scheme: parameter('proto'), host: parameter('host') }
+  }
+  return { scheme: first(headers['x-forwarded-proto']), host: first(headers['x-forwarded-host']) }
+}
+
+function isTrusted(request: IncomingMessage, { trustedProxies }: HttpSettings): boolean {
+  const address = request.socket.remoteAddress
+  return address !== undefined && isWithin(trustedProxies, address)
+}

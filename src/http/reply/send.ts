@@ -1,0 +1,44 @@
+import type { ServerResponse } from 'node:http'
+import type { StallDetector } from '../connection/stall-detector.ts'
+import type { StreamedReply, WholeReply } from './reply.ts'
+
+export function sendWhole(
+  response: ServerResponse,
+  { status, headers, body }: WholeReply,
+  floor: StallDetector,
+): void {
+  response.writeHead(status, headers)
+  response.end(body)
+  const pendingBytes = response.writableLength
+  if (pendingBytes === 0) return
+  const wait = floor.watch(response.req.socket)
+  wait.begin(pendingBytes)
+  response.once('close', () => wait.end())
+}
+
+/** Fulfilled when the last byte was handed to the system, or the client has left. The head waits for the first chunk,
+ *  because a file that cannot be opened says so there.
+ *  @throws whatever the body's source throws; nothing was sent yet when `headersSent` is false */
+export async function sendStream(
+  response: ServerResponse,
+  { status, headers, body }: StreamedReply,
+  floor: StallDetector,
+): Promise<void> {
+  const wait = floor.watch(response.req.socket)
+  for await (const chunk of body) {
+    if (!response.headersSent) response.writeHead(status, headers)
+    wait.begin(chunk.length)
+    const taken = await write(response, chunk)
+    wait.end()
+    if (!taken) return
+  }
+  if (!response.headersSent) response.writeHead(status, headers)
+  response.end()
+}
+
+/** The chunk's memory is used again as soon as this is fulfilled. False when the connection is gone. */
+function write(response: ServerResponse, chunk: Uint8Array): Promise<boolean> {
+  return new Promise((resolve) => {
+    response.write(chunk, (error) => resolve(error === undefined || error === null))
+  })
+}

@@ -1,0 +1,41 @@
+import type { X509Certificate } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import type { BlockList, Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import type { Credentials } from '../../core/access-controller.ts'
+import { clientAddress } from './client-address.ts'
+
+/** What a request says of who sends it. Most are known by their first part, so the others are looked up when asked for. */
+export class RequestCredentials implements Credentials {
+  readonly #request: IncomingMessage
+  readonly #trustedProxies: BlockList
+
+  constructor(request: IncomingMessage, trustedProxies: BlockList) {
+    this.#request = request
+    this.#trustedProxies = trustedProxies
+  }
+
+  get authorization(): string | undefined {
+    return this.#request.headers.authorization
+  }
+
+  get address(): string {
+    return clientAddress(this.#request, this.#trustedProxies)
+  }
+
+  get certificate(): X509Certificate | undefined {
+    const socket = this.#request.socket as Socket & Partial<TLSSocket>
+    return socket.authorized ? certificateOf(socket as TLSSocket) : undefined
+  }
+}
+
+/** The same object for all requests of a connection. */
+const certificates = new WeakMap<Socket, X509Certificate>()
+
+function certificateOf(socket: TLSSocket): X509Certificate | undefined {
+  const known = certificates.get(socket)
+  if (known !== undefined) return known
+  const certificate = socket.getPeerX509Certificate()
+  if (certificate !== undefined) certificates.set(socket, certificate)
+  return certificate
+}

@@ -1,0 +1,61 @@
+import { RegistryError } from '../../core/errors.ts'
+import type { Exchange } from '../exchange.ts'
+
+export interface PageRequest {
+  /** How many names are asked for, at most as many as are allowed. */
+  readonly count: number
+  readonly after: string | undefined
+}
+
+/** The `n` and `last` of a list. OCI Distribution Specification 1.1, "Listing Tags".
+ *  @throws RegistryError PAGINATION_NUMBER_INVALID */
+export function pageRequest(query: URLSearchParams, limits: { standard: number; max: number }): PageRequest {
+  const asked = query.get('n')
+  if (asked !== null && !/^\d{1,15}$/.test(asked)) {
+    throw new RegistryError('PAGINATION_NUMBER_INVALID', {
+      message: 'n is a whole number, 0 or more',
+      detail: { n: asked.slice(0, 100) },
+    })
+  }
+  const count = asked === null ? limits.standard : Number(asked)
+  return { count: Math.min(count, limits.max), after: query.get('last') ?? undefined }
+}
+
+export interface PageOfNames {
+  readonly names: string[]
+  /** Where the next page begins; undefined when this is the last. */
+  readonly next: string | undefined
+}
+
+/** Takes one page from a list, and looks one name further to know whether there is more. */
+export async function takePage(names: AsyncIterable<string>, count: number): Promise<PageOfNames> {
+  if (count === 0) return { names: [], next: undefined }
+  const taken: string[] = []
+  for await (const name of names) {
+    if (taken.length === count) return { names: taken, next: taken.at(-1) }
+    taken.push(name)
+  }
+  return { names: taken, next: undefined }
+}
+
+export interface NextPage {
+  readonly path: string
+  /** Where it begins; undefined when there is none. */
+  readonly next: string | undefined
+  /** How many were asked for; infinite where the client did not say. */
+  readonly count: number
+  /** What the list is filtered by. */
+  readonly artifactType?: string
+}
+
+/** RFC 8288: where the next page is. */
+export function linkToNext(
+  exchange: Exchange,
+  { path, next, count, artifactType }: NextPage,
+): { link?: string } {
+  if (next === undefined) return {}
+  const query = new URLSearchParams({ last: next })
+  if (Number.isFinite(count)) query.set('n', String(count))
+  if (artifactType !== undefined) query.set('artifactType', artifactType)
+  return { link: `<${exchange.location(`${path}?${query}`)}>; rel="next"` }
+}

@@ -1,0 +1,32 @@
+/** Reads of one thing that many ask for at the same time. Each is answered by a read that began after it asked, so that
+ *  nobody sees what stood there before a change they know of; those who ask while one runs share the next. */
+export class CoalescedReads<Result> {
+  readonly #running = new Map<string, Running<Result>>()
+  readonly #read: (key: string) => Promise<Result>
+
+  constructor(read: (key: string) => Promise<Result>) {
+    this.#read = read
+  }
+
+  read(key: string): Promise<Result> {
+    const running = this.#running.get(key)
+    if (running === undefined) return this.#begin(key)
+    const begin = () => this.#begin(key)
+    running.next ??= running.done.then(begin, begin)
+    return running.next
+  }
+
+  #begin(key: string): Promise<Result> {
+    const done = this.#read(key).finally(() => {
+      if (running.next === undefined) this.#running.delete(key)
+    })
+    const running: Running<Result> = { done, next: undefined }
+    this.#running.set(key, running)
+    return done
+  }
+}
+
+interface Running<Result> {
+  readonly done: Promise<Result>
+  next: Promise<Result> | undefined
+}

@@ -1,0 +1,191 @@
+import { randomUUID } from 'node:crypto'
+import { type Descriptor, OCTET_STREAM } from '../../core/descriptor.ts'
+import type { ContentSource, DescriptorCache, StoredContent } from '../../core/descriptor-cache.ts'
+import { CANONICAL, type Digest } from '../../core/digest.ts'
+import { RegistryError } from '../../core/errors.ts'
+import type { RepositoryName } from '../../core/reference.ts'
+import type {
+  Blob,
+  BlobService,
+  BlobUpload,
+  MountSource,
+  Page,
+  ResumeOptions,
+  UploadOptions,
+} from '../../core/registry.ts'
+import type { ByteRange, Entry, RedirectedClient, StorageDriver } from '../../core/storage-driver.ts'
+import { mapInOrder } from '../../lib/map-in-order.ts'
+import type { LinkSet } from '../links/links.ts'
+import type { RepositoryPaths } from '../paths.ts'
+import { StoredUpload, type UploadParts } from '../uploads/blob-upload.ts'
+import { mayContinue, writeOwner, writeStartedAt } from '../uploads/upload-files.ts'
+import type { UploadSessions } from '../uploads/upload-sessions.ts'
+import { findUpload, type UploadStatus } from '../uploads/upload-status.ts'
+import type { BlobPool } from './blob-pool.ts'
+
+export interface BlobServiceParts {
+  readonly repository: RepositoryName
+  readonly paths: RepositoryPaths
+  readonly storage: StorageDriver
+  readonly pool: BlobPool
+  readonly layers: LinkSet
+  readonly sessions: UploadSessions
+  readonly cache: DescriptorCache
+  /** Finds a blob in another repository; in any that may be looked into where none is named. */
+  readonly findElsewhere: (digest: Digest, from?: MountSource) => Promise<StoredContent | undefined>
+}
+
+/** How many uploads are looked up side by side while they are listed. */
+const LOOK_UP_CONCURRENCY = 16
+
+const UPLOAD_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+export class LinkedBlobs implements BlobService {
+  readonly #parts: BlobServiceParts
+  readonly #source: ContentSource
+
+  constructor(parts: BlobServiceParts) {
+    const { repository, layers, pool } = parts
+    this.#parts = parts
+    this.#source = {
+      repository,
+      kind: 'blob',
+      resolve: (digest) => layers.get(digest),
+      async describe(canonical) {
+        const size = await pool.size(canonical)
+        return size === undefined ? undefined : { mediaType: OCTET_STREAM, size }
+      },
+    }
+  }
+
+  /** Undefined unless this repository has a link to it and its bytes are there. */
+  find(digest: Digest): Promise<StoredContent | undefined> {
+    return this.#parts.cache.find(this.#source, digest)
+  }
+
+  peek(digest: Digest): Blob | undefined {
+    const found = this.#parts.cache.peek(this.#source, digest)
+    return found && new PooledBlob(found, this.#parts.pool)
+  }
+
+  async stat(digest: Digest): Promise<Descriptor> {
+    return (await this.#require(digest)).descriptor
+  }
+
+  async has(digest: Digest): Promise<boolean> {
+    return (await this.find(digest)) !== undefined
+  }
+
+  async open(digest: Digest): Promise<Blob> {
+    return new PooledBlob(await this.#require(digest), this.#parts.pool)
+  }
+
+  async upload({ algorithm = CANONICAL, owner }: UploadOptions = {}): Promise<BlobUpload> {
+    const { storage, sessions } = this.#parts
+    const id = randomUUID()
+    const context = this.#uploadContext(id)
+    const { paths } = context
+    const startedAt = await writeStartedAt(storage, paths)
+    // Second, so that whatever a crash leaves is found and purged; nobody knows the id before the owner does.
+    if (owner !== undefined) await writeOwner(storage, { paths, owner })
+    const status = {
+      ...{ startedAt, lastWrittenAt: startedAt, size: 0, version: undefined, record: undefined },
+      ...{ owner: { name: owner }, isOwn: true },
+    }
+    sessions.begin(id, [algorithm])
+    sessions.remember(paths, status)
+    return new StoredUpload({ id, status, source: 'storage' }, context)
+  }
+
+  async resume(id: string, { owner, recall = false }: ResumeOptions = {}): Promise<BlobUpload> {
+    const remembered = recall ? this.#parts.sessions.recall(this.#parts.paths.upload(id)) : undefined
+    const isRemembered = remembered !== undefined && mayContinue(remembered.owner, owner)
+    const status = isRemembered ? remembered : await this.#findUpload(id, { withOwner: owner !== undefined })
+    if (status === undefined || !mayContinue(status.owner, owner))
+      throw new RegistryError('BLOB_UPLOAD_UNKNOWN', { detail: { upload: id.slice(0, 64) } })
+    const source = isRemembered ? 'memory' : 'storage'
+    return new StoredUpload({ id, status, source }, this.#uploadContext(id))
+  }
+
+  /** Every upload that can be resumed. */
+  async *uploads(): AsyncIterable<BlobUpload> {
+    const folders = this.#parts.storage.list(this.#parts.paths.uploads)
+    const work = async ({ name: id }: Entry) => ({
+      id,
+      status: await this.#findUpload(id, { withOwner: false }),
+    })
+    for await (const { id, status } of mapInOrder(folders, { concurrency: LOOK_UP_CONCURRENCY, work })) {
+      if (status !== undefined)
+        yield new StoredUpload({ id, status, source: 'storage' }, this.#uploadContext(id))
+    }
+  }
+
+  async mount(digest: Digest, from?: MountSource): Promise<Descriptor> {
+    const blob = await this.#parts.findElsewhere(digest, from)
+    if (blob === undefined) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
+    await this.#parts.cache.learn(this.#source, digest, async () => {
+      await this.#parts.layers.add(blob.canonical, digest)
+      return blob
+    })
+    return blob.descriptor
+  }
+
+  all(page?: Page): AsyncIterable<Digest> {
+    return this.#parts.layers.all(page)
+  }
+
+  async delete(digest: Digest): Promise<void> {
+    const { layers, cache } = this.#parts
+    const canonical = await layers.get(digest)
+    // A delete that was cut short may have removed it and told nobody.
+    await cache.evict(this.#source, canonical === undefined ? [digest] : await layers.remove(canonical))
+    if (canonical === undefined) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
+  }
+
+  async #require(digest: Digest): Promise<StoredContent> {
+    const blob = await this.find(digest)
+    if (blob === undefined) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
+    return blob
+  }
+
+  async #findUpload(id: string, options: { withOwner: boolean }): Promise<UploadStatus | undefined> {
+    if (!UPLOAD_ID.test(id)) return undefined
+    return findUpload(this.#parts.storage, { paths: this.#parts.paths.upload(id), ...options })
+  }
+
+  #uploadContext(id: string): UploadParts {
+    return {
+      ...this.#parts,
+      paths: this.#parts.paths.upload(id),
+      learn: (digest, work) => this.#parts.cache.learn(this.#source, digest, work),
+    }
+  }
+}
+
+class PooledBlob implements Blob {
+  readonly descriptor: Descriptor
+  readonly #canonical: Digest
+  readonly #pool: BlobPool
+
+  constructor({ descriptor, canonical }: StoredContent, pool: BlobPool) {
+    this.descriptor = descriptor
+    this.#canonical = canonical
+    this.#pool = pool
+  }
+
+  get content(): Uint8Array | undefined {
+    return this.#pool.peek(this.#canonical)
+  }
+
+  read(options: { range?: ByteRange; signal?: AbortSignal } = {}): AsyncIterable<Uint8Array> {
+    const { size } = this.descriptor
+    if (size === 0) return nothing()
+    return this.#pool.read({ canonical: this.#canonical, size }, options)
+  }
+
+  redirectUrl(client: RedirectedClient): Promise<URL | undefined> {
+    return this.#pool.redirectUrl(this.#canonical, client)
+  }
+}
+
+async function* nothing(): AsyncIterable<Uint8Array> {}

@@ -1,0 +1,168 @@
+import { LRUCache } from 'lru-cache'
+import { ALGORITHMS, algorithmOf, CANONICAL, type Digest, hexOf, isDigest } from '../../core/digest.ts'
+import { isPathNotFound } from '../../core/errors.ts'
+import type { Log } from '../../core/log.ts'
+import type { Page } from '../../core/registry.ts'
+import type { Precedence, StorageDriver } from '../../core/storage-driver.ts'
+import { mapInOrder } from '../../lib/map-in-order.ts'
+import { CoalescedReads } from '../../lib/request-coalescing.ts'
+import { settleAll } from '../../lib/settle-all.ts'
+import { digestFromFolder } from '../paths.ts'
+
+export type LinkStorage = Pick<StorageDriver, 'get' | 'put' | 'settle'>
+
+const MAX_DURABLE = 10_000
+
+/** Link files: small files that hold a digest. They are written exactly and read leniently: a link that a crash of
+ *  some other registry left empty or broken counts as absent, and is logged once. */
+export class Links {
+  readonly #storage: LinkStorage
+  readonly #log: Log
+  readonly #reported = new Set<string>()
+  readonly #joined = new CoalescedReads((path) => this.#read(path))
+  /** Links that this process has made durable, or has seen to be. */
+  readonly #durable = new LRUCache<string, true>({ max: MAX_DURABLE })
+
+  constructor(storage: LinkStorage, log: Log) {
+    this.#storage = storage
+    this.#log = log
+  }
+
+  /** The canonical digest in the link, or undefined. */
+  read(path: string): Promise<Digest | undefined> {
+    return this.#joined.read(path)
+  }
+
+  async write(path: string, target: Digest, precedence?: Precedence): Promise<void> {
+    await this.#storage.put(path, Buffer.from(target, 'latin1'), precedence)
+    this.#durable.set(path, true)
+  }
+
+  /** Makes a link durable that was read: whoever has written it may not have come to that yet. */
+  async settle(path: string): Promise<void> {
+    if (this.#durable.has(path)) return
+    await this.#storage.settle(path)
+    this.#durable.set(path, true)
+  }
+
+  /** To be told of a link that is removed. */
+  forget(path: string): void {
+    this.#durable.delete(path)
+  }
+
+  async #read(path: string): Promise<Digest | undefined> {
+    let content: Uint8Array
+    try {
+      content = await this.#storage.get(path)
+    } catch (error) {
+      if (isPathNotFound(error)) return undefined
+      throw error
+    }
+    const text = Buffer.from(content.buffer, content.byteOffset, content.byteLength).toString('latin1').trim()
+    if (isDigest(text) && algorithmOf(text) === CANONICAL) return text
+    this.#reportBroken(path)
+    return undefined
+  }
+
+  #reportBroken(path: string): void {
+    if (this.#reported.has(path) || this.#reported.size >= MAX_REPORTED) return
+    this.#reported.add(path)
+    this.#log.warn({ path }, 'a link holds no digest and is taken as absent')
+  }
+}
+
+const MAX_REPORTED = 10_000
+
+/** How many links of a set are read side by side. */
+const READ_CONCURRENCY = 16
+
+/** The links of one folder, `<folder>/<algorithm>/<hex>/link`: a repository's blobs, its manifests, a tag's history.
+ *  A link by the canonical algorithm always stands; one by another is a further name for the same content. */
+export class LinkSet {
+  readonly folder: string
+  readonly #storage: StorageDriver
+  readonly #links: Links
+
+  constructor(folder: string, { storage, links }: { storage: StorageDriver; links: Links }) {
+    this.folder = folder
+    this.#storage = storage
+    this.#links = links
+  }
+
+  /** The canonical digest of the content that the set has under this name. */
+  get(digest: Digest): Promise<Digest | undefined> {
+    return this.#links.read(this.path(digest))
+  }
+
+  /** Where the link stands, if it does. */
+  path(name: Digest): string {
+    return `${this.#member(name)}/link`
+  }
+
+  /** Adds content by its canonical digest and, where it was named by another, by that one too. */
+  async add(canonical: Digest, name: Digest = canonical, precedence?: Precedence): Promise<void> {
+    const added = this.#links.write(this.path(canonical), canonical, precedence)
+    if (name === canonical) return added
+    await settleAll([added, this.#links.write(this.path(name), canonical, { after: added })])
+  }
+
+  /** Makes the link durable by which the set has this name, if it has it. */
+  settle(name: Digest): Promise<void> {
+    return this.#links.settle(this.path(name))
+  }
+
+  /** Removes every name of the content, the canonical one last, and says which it had. */
+  async remove(canonical: Digest): Promise<Digest[]> {
+    const aliases: Digest[] = []
+    for await (const { name, target } of this.#targets(this.#aliases()))
+      if (target === canonical) aliases.push(name)
+    await settleAll(aliases.map((name) => this.#removeOne(name)))
+    await this.#removeOne(canonical)
+    return [...aliases, canonical]
+  }
+
+  /** Every name in the set, in byte order. */
+  async *all(page: Page = {}): AsyncIterable<Digest> {
+    for await (const { name, target } of this.#targets(this.#names(page)))
+      if (target !== undefined) yield name
+  }
+
+  /** What the links hold. */
+  #targets(names: AsyncIterable<Digest>): AsyncIterable<{ name: Digest; target: Digest | undefined }> {
+    const work = async (name: Digest) => ({ name, target: await this.get(name) })
+    return mapInOrder(names, { concurrency: READ_CONCURRENCY, work })
+  }
+
+  /** Of whatever stands there like a link. */
+  async *#names({ after }: Page): AsyncIterable<Digest> {
+    for (const algorithm of ALGORITHMS) {
+      const prefix = `${algorithm}:`
+      if (after !== undefined && after > prefix && !after.startsWith(prefix)) continue
+      const afterHex = after?.startsWith(prefix) ? after.slice(prefix.length) : undefined
+      for await (const entry of this.#storage.list(`${this.folder}/${algorithm}`, { after: afterHex })) {
+        const digest = digestFromFolder(algorithm, entry.name)
+        if (digest !== undefined) yield digest
+      }
+    }
+  }
+
+  async *#aliases(): AsyncIterable<Digest> {
+    for (const algorithm of ALGORITHMS) {
+      if (algorithm === CANONICAL) continue
+      for await (const entry of this.#storage.list(`${this.folder}/${algorithm}`)) {
+        const digest = digestFromFolder(algorithm, entry.name)
+        if (digest !== undefined) yield digest
+      }
+    }
+  }
+
+  async #removeOne(name: Digest): Promise<void> {
+    this.#links.forget(this.path(name))
+    await this.#storage.delete(this.#member(name))
+    this.#links.forget(this.path(name))
+  }
+
+  #member(digest: Digest): string {
+    return `${this.folder}/${algorithmOf(digest)}/${hexOf(digest)}`
+  }
+}

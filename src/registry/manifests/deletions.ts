@@ -1,0 +1,226 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import { RegistryError } from '../../core/errors.ts'
+import type { FileVersion, StorageDriver } from '../../core/storage-driver.ts'
+
+/** What storage says of the deletions of a repository. */
+interface DeletionState {
+  /** How many have come to an end, successful or not. */
+  readonly count: number
+  /** Who is deleting at the moment, by a name that nobody else has. */
+  readonly holder?: string | undefined
+  /** Grows while the holder is alive. */
+  readonly beat?: number | undefined
+}
+
+export interface DeletionsParts {
+  readonly storage: StorageDriver
+  /** Of the state. */
+  readonly path: string
+  readonly timing?: DeletionsTiming
+}
+
+export interface DeletionsTiming {
+  /** How long a holder may be silent before another process takes its place. */
+  readonly leaseMs: number
+  /** How often a holder says that it is alive. */
+  readonly beatMs: number
+  /** How long somebody waits for others. */
+  readonly patienceMs: number
+}
+
+const TIMING: DeletionsTiming = { leaseMs: 20_000, beatMs: 3_000, patienceMs: 5_000 }
+
+const FIRST_WAIT_MS = 5
+const LONGEST_WAIT_MS = 200
+
+/** What a deletion asks before each thing that it removes.
+ *  @throws RegistryError UNAVAILABLE when another process may have taken its place */
+export type RequireHeld = () => void
+
+/** Keeps deleting manifests and tagging them apart, in all processes that share the storage. Who tags looks afterwards
+ *  whether a deletion was under way meanwhile, which costs one small read; who deletes says so before and after.
+ *
+ *  Clocks of different machines are never compared: a holder counts as gone when its beat has not grown for as long as a
+ *  lease on the clock of whoever waits. */
+export class Deletions {
+  readonly #storage: StorageDriver
+  readonly #path: string
+  readonly #timing: DeletionsTiming
+  /** The last count this process saw while nobody was deleting. */
+  #count: number | undefined
+  /** The holder that this process waits for, since when. */
+  #watched: { version: FileVersion; since: number } | undefined
+  #lease: Lease | undefined
+
+  constructor({ storage, path, timing = TIMING }: DeletionsParts) {
+    this.#storage = storage
+    this.#path = path
+    this.#timing = timing
+  }
+
+  /** What to compare with `hasDeletedSince`. */
+  get mark(): number | undefined {
+    return this.#count
+  }
+
+  /** Waits until nobody is deleting.
+   *  @returns true when somebody has, or may have, since the mark was taken
+   *  @throws RegistryError UNAVAILABLE when somebody still is after a while */
+  async hasDeletedSince(mark: number | undefined): Promise<boolean> {
+    const { state } = await this.#whenFree()
+    this.#count = state.count
+    return state.count !== 0 && state.count !== mark
+  }
+
+  /** Does what removes manifests, while no other process does so in this repository.
+   *  @throws RegistryError UNAVAILABLE when it can't begin, or was taken for dead meanwhile */
+  async during<Result>(work: (requireHeld: RequireHeld) => Promise<Result>): Promise<Result> {
+    const lease = await this.#join()
+    try {
+      const result = await work(() => lease.requireHeld())
+      await this.#leave(lease)
+      return result
+    } catch (error) {
+      // What others then wait for is the end of the lease; the first error is the one to hear of.
+      await this.#leave(lease).catch(() => undefined)
+      throw error
+    }
+  }
+
+  /** Those of one process share a lease: they don't get in each other's way. */
+  async #join(): Promise<Lease> {
+    const lease = this.#lease ?? new Lease(this.#timing, (previous) => this.#swapIn(previous))
+    this.#lease = lease
+    lease.users++
+    try {
+      await lease.begun
+      return lease
+    } catch (error) {
+      lease.users--
+      if (this.#lease === lease) this.#lease = undefined
+      throw error
+    }
+  }
+
+  async #leave(lease: Lease): Promise<void> {
+    lease.users--
+    if (lease.users !== 0) return // others use it, or it is ended already
+    if (this.#lease === lease) this.#lease = undefined
+    const held = await lease.end()
+    // Where another process has taken its place, that has counted it.
+    await this.#swap({ count: held.state.count + 1 }, held.version)
+  }
+
+  async #swapIn(previous: Held | undefined): Promise<Held> {
+    if (previous !== undefined) return this.#beat(previous)
+    for (;;) {
+      const { state, version } = await this.#whenFree()
+      const held = { count: state.count, holder: randomUUID(), beat: 0 }
+      const swapped = await this.#swap(held, version)
+      if (swapped !== undefined) return { state: held, version: swapped }
+    }
+  }
+
+  async #beat({ state, version }: Held): Promise<Held> {
+    const next = { ...state, beat: (state.beat ?? 0) + 1 }
+    const swapped = await this.#swap(next, version)
+    if (swapped === undefined) throw busy()
+    return { state: next, version: swapped }
+  }
+
+  /** The state once it has no holder, or the holder was silent for too long. */
+  async #whenFree(): Promise<{ state: DeletionState; version: FileVersion | undefined }> {
+    const deadline = performance.now() + this.#timing.patienceMs
+    for (let wait = FIRST_WAIT_MS; ; wait = Math.min(2 * wait, LONGEST_WAIT_MS)) {
+      const stored = await this.#storage.getState(this.#path)
+      const state = stored === undefined ? NONE : parse(stored.content)
+      if (stored === undefined || state.holder === undefined) return { state, version: stored?.version }
+      if (this.#isSilent(stored.version)) {
+        await this.#swap({ count: state.count + 1 }, stored.version)
+        continue
+      }
+      if (performance.now() > deadline) throw busy()
+      await delay(wait)
+    }
+  }
+
+  #isSilent(version: FileVersion): boolean {
+    const now = performance.now()
+    if (this.#watched?.version !== version) this.#watched = { version, since: now }
+    return now - this.#watched.since > this.#timing.leaseMs
+  }
+
+  /** A nonce makes each state another one, also where versions come from the bytes. */
+  #swap(state: DeletionState, expected: FileVersion | undefined): Promise<FileVersion | undefined> {
+    const content = Buffer.from(JSON.stringify({ ...state, nonce: randomUUID() }))
+    return this.#storage.swapState(this.#path, content, expected)
+  }
+}
+
+const NONE: DeletionState = { count: 0 }
+
+interface Held {
+  readonly state: DeletionState
+  readonly version: FileVersion
+}
+
+/** The right to delete, which is kept up until it is ended. */
+class Lease {
+  users = 0
+  readonly begun: Promise<void>
+  readonly #timing: DeletionsTiming
+  readonly #renew: (previous: Held | undefined) => Promise<Held>
+  #held: Promise<Held>
+  #keptUpAt = 0
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(timing: DeletionsTiming, renew: (previous: Held | undefined) => Promise<Held>) {
+    this.#timing = timing
+    this.#renew = renew
+    this.#held = this.#timed(() => renew(undefined))
+    this.begun = this.#held.then(() => {
+      this.#timer = setInterval(() => this.#beat(), timing.beatMs).unref()
+    })
+  }
+
+  /** Half of the lease is left for what is being asked of storage at this moment. */
+  requireHeld(): void {
+    if (performance.now() - this.#keptUpAt > this.#timing.leaseMs / 2) throw busy()
+  }
+
+  async end(): Promise<Held> {
+    clearInterval(this.#timer)
+    return this.#held
+  }
+
+  #beat(): void {
+    const before = this.#held
+    this.#held = before.then((held) => this.#timed(() => this.#renew(held)))
+    // Then it is not kept up any more, which is asked for.
+    this.#held = this.#held.catch(() => before)
+  }
+
+  /** What counts is when it was asked for, not when the answer came. */
+  async #timed(renew: () => Promise<Held>): Promise<Held> {
+    const askedAt = performance.now()
+    const held = await renew()
+    this.#keptUpAt = askedAt
+    return held
+  }
+}
+
+/** Something else than a state has no holder, and a count that nobody has seen before. */
+function parse(content: Uint8Array): DeletionState {
+  try {
+    const { count, holder, beat } = JSON.parse(Buffer.from(content).toString()) as DeletionState
+    if (Number.isSafeInteger(count)) return { count, holder, beat }
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+  }
+  return { count: Date.now() }
+}
+
+function busy(): RegistryError {
+  return new RegistryError('UNAVAILABLE', { message: 'manifests of this repository are being deleted' })
+}

@@ -1,0 +1,220 @@
+import type { Descriptor, ReferrerDescriptor } from '../../core/descriptor.ts'
+import type {
+  ContentInfo,
+  ContentSource,
+  DescriptorCache,
+  StoredContent,
+} from '../../core/descriptor-cache.ts'
+import { algorithmOf, type Digest, digestOf } from '../../core/digest.ts'
+import { RegistryError } from '../../core/errors.ts'
+import type { Manifest, ManifestReference } from '../../core/manifest/manifest.ts'
+import { mediaTypeOf } from '../../core/manifest/parse.ts'
+import { checkSchema1, checkUrls, type ManifestPolicy, mustExist } from '../../core/manifest/policy.ts'
+import { verifySignatures } from '../../core/manifest/schema1/verify.ts'
+import type { RepositoryName, Tag } from '../../core/reference.ts'
+import type {
+  BlobService,
+  ManifestService,
+  Page,
+  ReferrerQuery,
+  SignatureService,
+  StoredManifest,
+} from '../../core/registry.ts'
+import { mapInOrder } from '../../lib/map-in-order.ts'
+import { settleAll } from '../../lib/settle-all.ts'
+import type { BlobPool } from '../blobs/blob-pool.ts'
+import type { LinkSet } from '../links/links.ts'
+import { readReferrer } from '../referrers/read-referrer.ts'
+import type { Referrers } from '../referrers/referrers.ts'
+import type { LinkedTags } from '../tags/tag-service.ts'
+import type { Deletions, RequireHeld } from './deletions.ts'
+
+export interface ManifestServiceParts {
+  readonly repository: RepositoryName
+  readonly pool: BlobPool
+  readonly blobs: BlobService
+  readonly layers: LinkSet
+  readonly revisions: LinkSet
+  readonly tags: LinkedTags
+  readonly deletions: Deletions
+  readonly referrers: () => Referrers
+  readonly signatures: Pick<SignatureService, 'get' | 'put'>
+  readonly cache: DescriptorCache
+  readonly policy: ManifestPolicy
+}
+
+/** How many of a manifest's references are looked up side by side. */
+const VERIFY_CONCURRENCY = 32
+
+/** How many tags of a manifest are removed side by side. */
+const UNTAG_CONCURRENCY = 16
+
+/** The manifests of a repository: revision links to payloads in the blob pool. A payload is handed out only when its
+ *  bytes have the digest they are stored under. */
+export class LinkedManifests implements ManifestService {
+  readonly #parts: ManifestServiceParts
+  readonly #source: ContentSource
+
+  constructor(parts: ManifestServiceParts) {
+    const { repository, revisions, pool } = parts
+    this.#parts = parts
+    this.#source = {
+      repository,
+      kind: 'manifest',
+      resolve: (digest) => revisions.get(digest),
+      describe: async (canonical) => infoOf(await pool.get(canonical)),
+    }
+  }
+
+  async exists(digest: Digest): Promise<boolean> {
+    return (await this.#parts.cache.find(this.#source, digest)) !== undefined
+  }
+
+  peek(digest: Digest): StoredManifest | undefined {
+    const found = this.#parts.cache.peek(this.#source, digest)
+    const payload = found && this.#parts.pool.peek(found.canonical)
+    return payload && { descriptor: (found as StoredContent).descriptor, payload }
+  }
+
+  async get(digest: Digest): Promise<StoredManifest> {
+    let payload: Uint8Array | undefined
+    const describe = async (canonical: Digest) => {
+      payload = await this.#parts.pool.get(canonical)
+      return infoOf(payload)
+    }
+    const found = await this.#parts.cache.find({ ...this.#source, describe }, digest)
+    payload ??= found && (await this.#parts.pool.get(found.canonical))
+    if (payload === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
+    return { descriptor: (found as StoredContent).descriptor, payload }
+  }
+
+  async put(manifest: Manifest, name?: Digest): Promise<Descriptor> {
+    const { payload, mediaType } = manifest
+    const canonical = digestOf(payload)
+    const digest = name ?? canonical
+    requireDigest(payload, digest)
+    checkSchema1(manifest, this.#parts.policy)
+    checkUrls(manifest, this.#parts.policy)
+    await verifySignatures(manifest)
+    await this.#requireReferences(manifest)
+    const { descriptor } = await this.#parts.cache.learn(this.#source, digest, async () => {
+      const stored = settleAll([
+        this.#parts.pool.put(canonical, payload),
+        this.#parts.signatures.put(canonical, ...manifest.signatures),
+      ])
+      await this.#link(manifest, { canonical, name: digest, stored })
+      return { descriptor: { mediaType, digest, size: payload.length }, canonical }
+    })
+    return descriptor
+  }
+
+  async delete(digest: Digest): Promise<void> {
+    const canonical = await this.#parts.revisions.get(digest)
+    if (canonical === undefined) {
+      // A delete that was cut short may have removed it and told nobody.
+      await this.#parts.cache.evict(this.#source, [digest])
+      throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
+    }
+    await this.#parts.deletions.during((requireHeld) => this.#delete(canonical, requireHeld))
+  }
+
+  async #delete(canonical: Digest, requireHeld: RequireHeld): Promise<void> {
+    await this.#untagAll(canonical, requireHeld)
+    const subject = (await readReferrer(this.#parts.pool, { canonical }))?.subject
+    requireHeld()
+    const names = await this.#parts.revisions.remove(canonical)
+    await this.#parts.cache.evict(this.#source, names)
+    if (subject === undefined) return
+    for (const name of names) await this.#parts.referrers().removed({ subject, name, canonical })
+  }
+
+  all(page?: Page): AsyncIterable<Digest> {
+    return this.#parts.revisions.all(page)
+  }
+
+  referrers(subject: Digest, query?: ReferrerQuery): AsyncIterable<ReferrerDescriptor> {
+    return this.#parts.referrers().list(subject, query)
+  }
+
+  /** The list of the subject's referrers has the manifest before the repository has it: see `ReferrerLinks`. */
+  async #link(
+    { subject, payload }: Manifest,
+    { canonical, name, stored }: { canonical: Digest; name: Digest; stored: Promise<void> },
+  ): Promise<void> {
+    const { revisions } = this.#parts
+    if (subject === undefined) {
+      await settleAll([stored, revisions.add(canonical, name, { after: stored })])
+      return
+    }
+    const referrers = this.#parts.referrers()
+    const referrer = { subject: subject.digest, name, canonical }
+    const listed = referrers.add(referrer, { after: stored })
+    await settleAll([stored, listed, revisions.add(canonical, name, { after: listed })])
+    await referrers.added(referrer, payload)
+  }
+
+  async #untagAll(canonical: Digest, requireHeld: RequireHeld): Promise<void> {
+    const { tags } = this.#parts
+    const untag = (some: readonly Tag[]) => {
+      requireHeld()
+      return settleAll(some.map((tag) => tags.untagFrom(tag, canonical)))
+    }
+    let some: Tag[] = []
+    for await (const tag of tags.lookup(canonical)) {
+      some.push(tag)
+      if (some.length < UNTAG_CONCURRENCY) continue
+      await untag(some)
+      some = []
+    }
+    await untag(some)
+  }
+
+  async #requireReferences(manifest: Manifest): Promise<void> {
+    const required = manifest.references().filter((reference) => mustExist(reference, this.#parts.policy))
+    const work = async (reference: ManifestReference) => ({ reference, found: await this.#has(reference) })
+    const missing: RegistryError[] = []
+    for await (const { reference, found } of mapInOrder(required, {
+      concurrency: VERIFY_CONCURRENCY,
+      work,
+    })) {
+      const { digest } = reference.descriptor
+      if (!found) missing.push(new RegistryError('MANIFEST_BLOB_UNKNOWN', { detail: { digest } }))
+    }
+    const [first, ...others] = missing
+    if (first !== undefined) throw new RegistryError(first.code, { detail: first.detail, others })
+  }
+
+  /** Other content of an index, such as the layers of a build cache, may be there as a blob or as a manifest. */
+  async #has({ kind, descriptor: { digest } }: ManifestReference): Promise<boolean> {
+    if (kind === 'blob') return this.#hasBlob(digest)
+    if (kind === 'manifest') return this.#hasManifest(digest)
+    return (await this.#hasBlob(digest)) || (await this.#hasManifest(digest))
+  }
+
+  /** Whoever pushed it may not have been answered yet: then its link need not be durable. */
+  async #hasBlob(digest: Digest): Promise<boolean> {
+    if (!(await this.#parts.blobs.has(digest))) return false
+    await this.#parts.layers.settle(digest)
+    return true
+  }
+
+  async #hasManifest(digest: Digest): Promise<boolean> {
+    if (!(await this.exists(digest))) return false
+    await this.#parts.revisions.settle(digest)
+    return true
+  }
+}
+
+function infoOf(payload: Uint8Array | undefined): ContentInfo | undefined {
+  return payload && { mediaType: mediaTypeOf(payload), size: payload.length }
+}
+
+function requireDigest(payload: Uint8Array, digest: Digest): void {
+  const algorithm = algorithmOf(digest)
+  const computed = digestOf(payload, algorithm)
+  if (computed === digest) return
+  throw new RegistryError('DIGEST_INVALID', {
+    message: 'the manifest has another digest',
+    detail: { digest, computed },
+  })
+}

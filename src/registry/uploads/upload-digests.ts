@@ -1,0 +1,74 @@
+import { algorithmOf, CANONICAL, type Digest, type DigestAlgorithm } from '../../core/digest.ts'
+import { StorageError } from '../../core/errors.ts'
+import type { FileVersion, StorageDriver } from '../../core/storage-driver.ts'
+import type { BlobPool } from '../blobs/blob-pool.ts'
+import type { UploadPaths } from '../paths.ts'
+import { type KnownDigests, RunningDigests } from './running-digests.ts'
+import type { UploadSessions } from './upload-sessions.ts'
+import type { UploadStatus } from './upload-status.ts'
+
+export interface UploadDigestsParts {
+  readonly status: UploadStatus
+  readonly paths: UploadPaths
+  readonly storage: StorageDriver
+  readonly pool: BlobPool
+  readonly sessions: UploadSessions
+}
+
+/** The digests of an upload's bytes so far: from the live hash, from what was kept beside the bytes, or from the bytes,
+ *  whichever is at hand. They are always those of one version of the file. */
+export class UploadDigests {
+  readonly #id: string
+  readonly #parts: UploadDigestsParts
+
+  constructor(id: string, parts: UploadDigestsParts) {
+    this.#id = id
+    this.#parts = parts
+  }
+
+  /** The live hash that what is written behind the bytes so far goes into; undefined where theirs is not known. */
+  running(): RunningDigests | undefined {
+    const { status, sessions } = this.#parts
+    if (status.size === 0) return sessions.unwritten(this.#id)
+    return status.version === undefined ? undefined : sessions.running(this.#id, status.version)
+  }
+
+  /** At least the canonical one, and that by the algorithm, where they need not be read for it. They may be those of a blob
+   *  that the bytes have become. */
+  async known(algorithm: DigestAlgorithm): Promise<KnownDigests | undefined> {
+    const { record, size, version } = this.#parts.status
+    const isRecorded = record !== undefined && has(record, algorithm)
+    if (isRecorded && size === 0 && (await this.#wasAdopted(record))) return record
+    const running = this.running()?.snapshot()
+    if (running?.size === size && has(running, algorithm)) return running
+    return isRecorded && version !== undefined && record.version === version ? record : undefined
+  }
+
+  /** Of the bytes of a version, or of none.
+   *  @throws StorageError OFFSET_INVALID when there are not as many as are known of */
+  async read(algorithm: DigestAlgorithm, version: FileVersion | undefined): Promise<KnownDigests> {
+    const { storage, paths, status } = this.#parts
+    const running = new RunningDigests([algorithm])
+    if (version !== undefined) {
+      for await (const chunk of storage.read(paths.data, { version })) running.update(chunk)
+    }
+    if (running.size !== status.size) throw new StorageError('OFFSET_INVALID', { path: paths.data })
+    return running.snapshot()
+  }
+
+  /** True when a finish was cut short after the bytes had become a blob: the repetition only has to link it. */
+  async #wasAdopted(record: KnownDigests): Promise<boolean> {
+    if (record.size === 0) return false
+    return this.#parts.pool.holds({ canonical: requireAlgorithm(record, CANONICAL), size: record.size })
+  }
+}
+
+function has({ digests }: KnownDigests, algorithm: DigestAlgorithm): boolean {
+  return digests.some((digest) => algorithmOf(digest) === algorithm)
+}
+
+export function requireAlgorithm(known: KnownDigests, algorithm: DigestAlgorithm): Digest {
+  const digest = known.digests.find((candidate) => algorithmOf(candidate) === algorithm)
+  if (digest === undefined) throw new Error(`no ${algorithm} digest was computed`)
+  return digest
+}
