@@ -33,6 +33,7 @@ async function expectCoherent(settings: Partial<RedisSettings>): Promise<void> {
   const known = (digest: Digest) => other.cache.peek(empty, digest) !== undefined
   await expect.poll(() => digests.filter(known)).toEqual([])
   for (const digest of digests) expect(await other.cache.find(empty, digest)).toBeUndefined()
+  for (const { logged } of [one, other]) expect(logged.lines).toEqual([])
 }
 
 describeWith(['redis-server'], 'Redis', () => {
@@ -65,20 +66,70 @@ describeWith(['redis-server'], 'Redis', () => {
 
   test('watched over by sentinels', async () => {
     await using redis = await RedisProcess.start()
-    await using folder = await temporaryFolder()
-    const port = await freePort()
-    const lines = [`sentinel monitor main 127.0.0.1 ${redis.port} 1`, `port ${port}`, 'bind 127.0.0.1']
-    const config = join(folder.path, 'sentinel.conf')
-    await writeFile(config, lines.join('\n'))
-    await using _ = await ServerProcess.start({
-      file: requireTool('redis-server'),
-      arguments: [config, '--sentinel'],
-      workingFolder: folder.path,
-      readyUrl: (line) => (/\+monitor master main/.test(line) ? `redis://127.0.0.1:${port}` : undefined),
-    })
-    await expectCoherent({ addrs: [`127.0.0.1:${port}`], mastername: 'main' })
+    await using sentinel = await startSentinel(redis)
+    await expectCoherent({ addrs: [sentinel.address], mastername: 'main' })
+  })
+
+  test('that sentinels replace by another, which is not believed', async () => {
+    await using master = await RedisProcess.start()
+    await using standby = await RedisProcess.start()
+    await standby.run('REPLICAOF', '127.0.0.1', `${master.port}`)
+    await using sentinel = await startSentinel(master)
+    const settings = { addrs: [sentinel.address], mastername: 'main' }
+    await using one = await openRedisCache(settings, patient)
+    await using other = await openRedisCache(settings, patient)
+    for (const { cache } of [one, other]) await cache.reachable()
+    const source = new CountedSource(a)
+    const digest = source.put('content')
+    const key = `entrepot:m:blob:a@${digest}`
+    await one.cache.find(source, digest)
+    await expect.poll(() => standby.run('EXISTS', key), { timeout: 20_000 }).toBe(1)
+    await sentinel.knows(standby)
+    await master.kill()
+    for (const { logged } of [one, other]) await logged.until('Redis cannot be used')
+    source.links.clear()
+    for (const { cache } of [one, other]) {
+      await cache.reachable()
+      expect(await cache.find(source, digest)).toBeUndefined()
+    }
+    expect(await standby.run('GET', key)).toBe('gone')
+    await expectCoherent(settings)
   })
 })
+
+/** One that decides alone, and soon, that a master is down. */
+async function startSentinel(master: RedisProcess) {
+  const folder = await temporaryFolder()
+  const port = await freePort()
+  const lines = [
+    `port ${port}`,
+    'bind 127.0.0.1',
+    `sentinel monitor main 127.0.0.1 ${master.port} 1`,
+    'sentinel down-after-milliseconds main 1000',
+    'sentinel failover-timeout main 5000',
+  ]
+  const config = join(folder.path, 'sentinel.conf')
+  await writeFile(config, lines.join('\n'))
+  const server = await ServerProcess.start({
+    file: requireTool('redis-server'),
+    arguments: [config, '--sentinel'],
+    workingFolder: folder.path,
+    readyUrl: (line) => (/\+monitor master main/.test(line) ? `redis://127.0.0.1:${port}` : undefined),
+  })
+  return {
+    address: `127.0.0.1:${port}`,
+    /** Fulfilled when it has heard of a standby that it may promote. */
+    async knows(standby: RedisProcess): Promise<void> {
+      await expect
+        .poll(() => server.output, { timeout: 60_000 })
+        .toMatch(`+slave slave 127.0.0.1:${standby.port}`)
+    },
+    async [Symbol.asyncDispose](): Promise<void> {
+      await server.kill()
+      await folder.remove()
+    },
+  }
+}
 
 describeWith(['redis-server', 'openssl'], 'Redis', () => {
   test('with TLS, and certificates on both sides', async () => {

@@ -79,7 +79,7 @@ export async function openRegistry(
     await wrapDriver(await openDriver(config.storage, log), config, log),
     metrics,
   )
-  const cache = await openCache(config, { metrics, log }).catch(async (error) => {
+  const cache = await openCache(config, { metrics, log, driver }).catch(async (error) => {
     await driver.close()
     throw error
   })
@@ -143,20 +143,25 @@ export async function startDebugServer(
 /** The layer info cache that was chosen; the Redis client's code is loaded when it is needed. */
 async function openCache(
   { storage, redis, http }: Config,
-  { metrics, log }: { metrics: Metrics | undefined; log: Log },
+  { metrics, log, driver }: { metrics: Metrics | undefined; log: Log; driver: StorageDriver },
 ): Promise<DescriptorCache> {
   const { blobdescriptor, blobdescriptorsize: maxEntries, ttl: ttlMs } = storage.cache
   if (blobdescriptor === 'none') return NO_CACHE
   if (blobdescriptor === 'inmemory' || redis === undefined)
     return new MemoryDescriptorCache({ maxEntries, ttlMs })
-  const { RedisDescriptorCache } = await import('../cache/redis.ts')
+  const [{ RedisDescriptorCache }, { cacheGenerationFile }] = await Promise.all([
+    import('../cache/redis.ts'),
+    import('./cache-generation.ts'),
+  ])
   if (http.secret === '') {
     log.warn({ key: 'http.secret' }, 'is empty: whoever can write to Redis can change what the cache says')
   }
   const settings = { ...redis, tls: await readRedisTls(redis) }
   const timer = metrics?.redisTimer()
   const observe = timer && ((operation: string, seconds: number) => timer.observe(operation, seconds))
-  return new RedisDescriptorCache({ settings, secret: http.secret, maxEntries, ttlMs, log, observe })
+  const generationFile = cacheGenerationFile(driver, { isWritable: !storage.maintenance.readonly.enabled })
+  const limits = { maxEntries, ttlMs }
+  return new RedisDescriptorCache({ settings, secret: http.secret, generationFile, ...limits, log, observe })
 }
 
 function shareCache(cache: DescriptorCache, company: Company | undefined): DescriptorCache {

@@ -48,4 +48,34 @@ describe('the descriptor cache in memory', () => {
     await cache.find(source, digest)
     await expect.poll(() => cache.peek(source, digest)).toBeUndefined()
   })
+
+  it('counts the age of an answer from when it was asked for', async () => {
+    const cache = new MemoryDescriptorCache({ maxEntries: 10, ttlMs: 50 })
+    const source = new CountedSource(a)
+    const digest = source.put('one')
+    const { promise, resolve } = Promise.withResolvers<void>()
+    source.held = promise
+    const finding = cache.find(source, digest)
+    standStill(60)
+    source.links.clear()
+    source.held = Promise.resolve()
+    expect(await cache.find(source, digest)).toBeUndefined()
+    resolve()
+    expect(await finding).toBeDefined()
+    expect(cache.peek(source, digest)).toBeUndefined()
+  })
+
+  it('where it must be exact, an entry is too old at once when the process goes on', async () => {
+    const cache = new MemoryDescriptorCache({ maxEntries: 10, ttlMs: 1_000, isExact: true })
+    const source = new CountedSource(a)
+    const digest = source.put('one')
+    await cache.find(source, digest)
+    expect(cache.peek(source, digest)).toBeDefined()
+    standStill(1_010)
+    expect(cache.peek(source, digest)).toBeUndefined()
+  })
 })
+
+function standStill(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+}

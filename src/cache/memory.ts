@@ -18,6 +18,9 @@ export interface MemoryCacheOptions {
   maxEntries: number
   /** An entry that some other process made wrong is wrong no longer than this. */
   ttlMs?: number
+  /** True where a process that was stopped for a while must not show an old entry for even a moment: the clock is read
+   *  for each look, which costs some. Default: false. */
+  isExact?: boolean
 }
 
 export const DEFAULT_TTL_MS = 24 * 60 * 60 * 1000
@@ -27,6 +30,7 @@ const MEMBERS_PER_DESCRIPTOR = 4
 
 /** A question that is being answered, or a change under way. */
 interface Look {
+  readonly startedAt: number
   /** True when what it was about has been evicted since it began. */
   isStale: boolean
   found: Promise<StoredContent | undefined>
@@ -41,11 +45,14 @@ export class MemoryDescriptorCache implements DescriptorCache {
   /** From the canonical digest to the content under that name. */
   readonly #contents: Record<ContentKind, LRUCache<Digest, StoredContent>>
   readonly #looks = new Map<string, Look>()
+  readonly #ttlMs: number
 
-  constructor({ maxEntries, ttlMs = DEFAULT_TTL_MS }: MemoryCacheOptions) {
+  constructor({ maxEntries, ttlMs = DEFAULT_TTL_MS, isExact = false }: MemoryCacheOptions) {
+    this.#ttlMs = ttlMs
     const options = (max: number) => ({
       ...(max > 0 ? { max } : { maxSize: Number.MAX_SAFE_INTEGER, sizeCalculation: () => 1 }),
       ttl: ttlMs,
+      ttlResolution: isExact ? 0 : 1,
       dispose: (_value: unknown, _key: unknown, reason: string) => {
         if (reason === 'evict' || reason === 'expire') this.counts.displaced++
       },
@@ -86,7 +93,7 @@ export class MemoryDescriptorCache implements DescriptorCache {
     const key = memberKey(set, digest)
     const known = this.#recall(key, set.kind, digest)
     this.counts.requests++
-    if (known === undefined) return (this.#looks.get(key) ?? this.#begin(key, set.kind, look)).found
+    if (known === undefined) return (this.#lookAt(key) ?? this.#begin(key, set.kind, look)).found
     this.counts.hits++
     return Promise.resolve(known)
   }
@@ -141,11 +148,17 @@ export class MemoryDescriptorCache implements DescriptorCache {
     return storedContent(digest, content.canonical, content.descriptor)
   }
 
+  /** What is being looked up, unless that takes for longer than its answer would be believed. */
+  #lookAt(key: string): Look | undefined {
+    const look = this.#looks.get(key)
+    return look !== undefined && performance.now() - look.startedAt < this.#ttlMs ? look : undefined
+  }
+
   #begin(key: string, kind: ContentKind, work: () => Promise<StoredContent | undefined>): Look {
-    const look: Look = { isStale: false, found: work() }
+    const look: Look = { startedAt: performance.now(), isStale: false, found: work() }
     this.#looks.set(key, look)
     const remember = (found: StoredContent | undefined) => {
-      if (found !== undefined && !look.isStale) this.#remember(key, kind, found)
+      if (found !== undefined && !look.isStale) this.#remember(key, { kind, found, start: look.startedAt })
       return found
     }
     look.found = look.found.then(remember).finally(() => {
@@ -154,9 +167,14 @@ export class MemoryDescriptorCache implements DescriptorCache {
     return look
   }
 
-  #remember(key: string, kind: ContentKind, { canonical, descriptor }: StoredContent): void {
-    this.#members.set(key, canonical)
-    this.#contents[kind].set(canonical, storedContent(canonical, canonical, descriptor))
+  /** As of when it was asked for: it may have been deleted since. */
+  #remember(
+    key: string,
+    { kind, found, start }: { kind: ContentKind; found: StoredContent; start: number },
+  ): void {
+    const { canonical, descriptor } = found
+    this.#members.set(key, canonical, { start })
+    this.#contents[kind].set(canonical, storedContent(canonical, canonical, descriptor), { start })
   }
 
   /** Nobody joins it any more, and its answer is not remembered. */

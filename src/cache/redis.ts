@@ -11,28 +11,31 @@ import {
 } from '../core/descriptor-cache.ts'
 import { algorithmOf, CANONICAL, type Digest, isDigest } from '../core/digest.ts'
 import type { Log } from '../core/log.ts'
-import { MemoryDescriptorCache } from './memory.ts'
+import type { MemoryDescriptorCache } from './memory.ts'
 import { CircuitBreaker, CircuitOpenError } from './redis/circuit-breaker.ts'
-import { connectRedis, type RedisConnection } from './redis/connection.ts'
+import { connectRedis, isRefusal, isUnconnected, type RedisConnection } from './redis/connection.ts'
 import {
   contentEntryKey,
   decodeInfo,
+  ENTRY_PREFIXES,
   EntryCodec,
   encodeInfo,
   memberEntryKey,
-  PREFIX,
-  PROBE_KEY,
   parseEntryKey,
   TOMBSTONE,
 } from './redis/entries.ts'
 import { Evictions, TOMBSTONE_TTL_MS } from './redis/evictions.ts'
+import { Generation, GenerationError, type GenerationFile, NO_FILE } from './redis/generation.ts'
 import { OccasionalWarning } from './redis/occasional-warning.ts'
+import { ProcessMemory } from './redis/process-memory.ts'
 import type { RedisSettings } from './redis/settings.ts'
 
 export interface RedisCacheOptions {
   settings: RedisSettings
   /** What entries are signed with: the same in all processes that share them. */
   secret: string
+  /** On the storage. Without it what Redis could not be told of is only known to this process. Default: none. */
+  generationFile?: GenerationFile
   /** Of the near cache, as in `MemoryCacheOptions`. */
   maxEntries: number
   /** How long an entry in Redis lives at most. */
@@ -48,57 +51,57 @@ const DEFAULT_COMMAND_TIMEOUT_MS = 50
 const PROBE_INTERVAL_MS = 500
 /** While nobody asks anything there is less of a hurry to notice. */
 const PROBE_TIMEOUT_FACTOR = 5
-/** How long the near cache believes what Redis has said, while Redis tells it of changes, */
-const NEAR_TTL_MS = 10 * 60_000
-/** and while it can't. */
-const ISOLATED_TTL_MS = 5_000
+
+/** When something was begun to be looked up, and in which generation. */
+interface Moment {
+  readonly startedAt: number
+  readonly generation: string | undefined
+}
 
 /** The layer info cache that many processes share, in Redis. What a process asks for again it finds in its own memory:
  *  Redis tells it when somebody changes something (RESP3 client-side caching). Redis is never waited for: while it is slow or
- *  gone, storage is asked. */
+ *  gone or can't be written, storage is asked. */
 export class RedisDescriptorCache implements DescriptorCache {
   readonly counts: CacheCounts
   readonly #options: RedisCacheOptions
-  readonly #near: MemoryDescriptorCache
-  /** What is remembered while nobody would tell of a change. */
-  readonly #isolated: MemoryDescriptorCache
+  readonly #memories: ProcessMemory
   readonly #connection: RedisConnection
   readonly #circuit: CircuitBreaker
+  readonly #generation: Generation
   readonly #evictions: Evictions
   readonly #codec: EntryCodec
   readonly #warning: OccasionalWarning
   readonly #own = { hits: 0, errors: 0 }
-  #memory: MemoryDescriptorCache
+  #emptiedAt = Number.NEGATIVE_INFINITY
   #whenReachable = Promise.withResolvers<void>()
   #isClosed = false
 
   constructor(options: RedisCacheOptions) {
-    const { settings, secret, maxEntries, ttlMs, log } = options
+    const { settings, secret, log, generationFile = NO_FILE } = options
     this.#options = options
-    this.#near = new MemoryDescriptorCache({ maxEntries, ttlMs: Math.min(ttlMs, NEAR_TTL_MS) })
-    this.#isolated = new MemoryDescriptorCache({ maxEntries, ttlMs: Math.min(ttlMs, ISOLATED_TTL_MS) })
-    this.#memory = this.#isolated
-    this.counts = sumOf([this.#near.counts, this.#isolated.counts], this.#own)
+    this.#memories = new ProcessMemory(options)
+    this.counts = this.#memories.counts(this.#own)
     this.#codec = new EntryCodec(secret)
     this.#warning = new OccasionalWarning(log, 'Redis cannot be used: storage is asked instead')
-    this.#connection = connectRedis(settings, {
-      prefix: PREFIX,
+    const connection = connectRedis(settings, {
+      prefixes: ENTRY_PREFIXES,
       listener: {
         onChange: (key) => this.#dropChanged(key),
-        onLost: () => this.#circuit.open(new Error('the connection to Redis is lost')),
+        onLost: () => this.#distrust(new Error('the connection to Redis is lost')),
         onError: (error) => this.#failed(error),
       },
     })
+    this.#connection = connection
+    const onEnd = (reason: Error) => this.#circuit.open(reason)
+    this.#generation = new Generation({ connection, file: generationFile, onEnd })
     this.#circuit = this.#breaker()
-    this.#evictions = new Evictions({
-      connection: this.#connection,
-      circuit: this.#circuit,
-      onError: (error) => this.#failed(error),
-    })
+    const [circuit, generation] = [this.#circuit, this.#generation]
+    const onFailure = (error: unknown) => this.#commandFailed(error)
+    this.#evictions = new Evictions({ connection, circuit, generation, onFailure })
     this.#circuit.probe()
   }
 
-  /** Fulfilled when Redis answers. */
+  /** Fulfilled when Redis is used. */
   reachable(): Promise<void> {
     return this.#whenReachable.promise
   }
@@ -112,40 +115,51 @@ export class RedisDescriptorCache implements DescriptorCache {
   }
 
   async learn(set: ContentSet, digest: Digest, work: () => Promise<StoredContent>): Promise<StoredContent> {
-    const startedAt = performance.now()
+    const moment = this.#now()
     const stored = await this.#memory.learn(set, digest, work)
     const { canonical, descriptor } = stored
     const contentKey = contentEntryKey(set.kind, canonical)
+    this.#write(memberEntryKey(memberKey(set, digest)), canonical, moment)
+    const isWritten = this.#write(contentKey, encodeInfo(descriptor), { ...moment, isNew: false })
     // What Redis has of it may be what stood there damaged.
-    if (this.#circuit.isOpen) await this.#evictions.add(contentKey)
-    else this.#write(contentKey, encodeInfo(descriptor), { startedAt, isNew: false })
-    this.#write(memberEntryKey(memberKey(set, digest)), canonical, { startedAt })
+    if (!isWritten) this.#evictions.evictLater(contentKey)
     return stored
   }
 
   async evict(set: ContentSet, names: readonly Digest[]): Promise<void> {
     const keys = names.map((name) => memberKey(set, name))
-    for (const key of keys) for (const memory of [this.#near, this.#isolated]) memory.drop(key)
-    await Promise.all(keys.map((key) => this.#evictions.add(memberEntryKey(key))))
+    for (const key of keys) for (const memory of this.#memories.both) memory.drop(key)
+    await this.#evictions.evict(keys.map(memberEntryKey))
   }
 
   async forget(canonical: Digest): Promise<void> {
     const kinds: ContentKind[] = ['blob', 'manifest']
-    for (const memory of [this.#near, this.#isolated]) await memory.forget(canonical)
-    await Promise.all(kinds.map((kind) => this.#evictions.add(contentEntryKey(kind, canonical))))
+    for (const memory of this.#memories.both) await memory.forget(canonical)
+    await this.#evictions.evict(kinds.map((kind) => contentEntryKey(kind, canonical)))
   }
 
   async close(): Promise<void> {
     this.#isClosed = true
     this.#circuit.stop()
+    this.#generation.stop()
     this.#connection.close()
-    for (const memory of [this.#near, this.#isolated]) await memory.close()
+    for (const memory of this.#memories.both) await memory.close()
+  }
+
+  /** What this process remembers and may believe. A process that stood still finds out here that it did. */
+  get #memory(): MemoryDescriptorCache {
+    if (performance.now() > this.#generation.believedUntil) this.#circuit.open(this.#generation.overdue())
+    return this.#memories.inUse
+  }
+
+  #now(): Moment {
+    return { startedAt: performance.now(), generation: this.#generation.name }
   }
 
   /** One trip to Redis, for both things that make up the answer; only what it does not know is asked of storage. */
   async #lookUp(source: ContentSource, digest: Digest): Promise<StoredContent | undefined> {
-    if (this.#circuit.isOpen) return this.#memory.ask(source, digest)
-    const startedAt = performance.now()
+    const moment = this.#now()
+    if (moment.generation === undefined) return this.#memory.ask(source, digest)
     const key = memberEntryKey(memberKey(source, digest))
     // Another algorithm's name leads to a canonical one only by the first answer: that is a second trip.
     const described = algorithmOf(digest) === CANONICAL ? this.#describe(source, digest) : undefined
@@ -157,10 +171,8 @@ export class RedisDescriptorCache implements DescriptorCache {
     if (isMember && known !== undefined) this.#own.hits++
     const info = known ?? (await source.describe(canonical))
     if (info === undefined) return undefined
-    if (!isMember) this.#write(key, canonical, { startedAt })
-    if (known === undefined) {
-      this.#write(contentEntryKey(source.kind, canonical), encodeInfo(info), { startedAt })
-    }
+    if (!isMember) this.#write(key, canonical, moment)
+    if (known === undefined) this.#write(contentEntryKey(source.kind, canonical), encodeInfo(info), moment)
     return storedContent(digest, canonical, info)
   }
 
@@ -172,36 +184,40 @@ export class RedisDescriptorCache implements DescriptorCache {
     return content === undefined ? undefined : decodeInfo(content)
   }
 
-  /** An entry's content; undefined where there is none, or none that can be used. What nobody of ours can have written
-   *  is removed before storage is asked, so that the answer can be written in its place. */
+  /** An entry's content; undefined where there is none, or none that can be used. That goes before storage is asked, so
+   *  that the answer can be written in its place. */
   async #read(key: string): Promise<string | undefined> {
-    if (this.#evictions.has(key)) return undefined
     try {
       const value = await this.#command('get', () => this.#connection.get(key))
       if (value === null || value === TOMBSTONE) return undefined
-      const content = this.#codec.decode(key, value, Date.now())
-      if (content !== undefined) return content
-      this.#own.errors++
-      await this.#command('delete', () => this.#connection.delete(key))
+      const entry = this.#codec.decode(key, value, Date.now())
+      if (entry !== undefined && entry.generation === this.#generation.name) return entry.content
+      // Somebody may evict it at this moment: what is of another generation is buried, not removed.
+      if (entry !== undefined) await this.#command('set', () => this.#evictions.bury(key))
+      // Nobody of ours can have written it.
+      else await this.#command('delete', () => this.#connection.delete(key))
+      if (entry === undefined) this.#own.errors++
     } catch (error) {
-      this.#failed(error)
+      this.#commandFailed(error)
     }
     return undefined
   }
 
-  /** Nobody waits for it. An entry that is new does not take the place of another, nor of a tombstone. */
+  /** Nobody waits for it. An entry that is new does not take the place of another, nor of a tombstone.
+   *  @returns false when it is not even tried */
   #write(
     key: string,
     content: string,
-    { startedAt, isNew = true }: { startedAt: number; isNew?: boolean },
-  ): void {
-    const isLate = performance.now() - startedAt > TOMBSTONE_TTL_MS / 2
-    if (isLate || this.#circuit.isOpen || this.#evictions.has(key)) return
+    { startedAt, generation, isNew = true }: Moment & { isNew?: boolean },
+  ): boolean {
+    const isLate = performance.now() - startedAt > TOMBSTONE_TTL_MS / 2 || startedAt < this.#emptiedAt
+    if (isLate || generation === undefined || generation !== this.#generation.name) return false
     const { ttlMs } = this.#options
-    const value = this.#codec.encode(key, content, Date.now() + ttlMs)
+    const value = this.#codec.encode(key, { content, generation }, Date.now() + ttlMs)
     this.#command('set', () => this.#connection.set(key, value, { ttlMs, isNew })).catch((error) =>
-      this.#failed(error),
+      this.#commandFailed(error),
     )
+    return true
   }
 
   async #command<Result>(operation: string, send: () => Promise<Result>): Promise<Result> {
@@ -213,6 +229,17 @@ export class RedisDescriptorCache implements DescriptorCache {
     }
   }
 
+  #commandFailed(error: unknown): void {
+    if (isRefusal(error)) this.#distrust(error as Error)
+    else this.#failed(error)
+  }
+
+  /** This Redis may not have what it had, or not be the one that the others use. */
+  #distrust(reason: Error): void {
+    this.#generation.doubt()
+    this.#circuit.open(reason)
+  }
+
   #failed(error: unknown): void {
     if (this.#isClosed || error instanceof CircuitOpenError) return
     this.#own.errors++
@@ -220,10 +247,17 @@ export class RedisDescriptorCache implements DescriptorCache {
   }
 
   #dropChanged(key: string | undefined): void {
+    const [near] = this.#memories.both
     const name = key === undefined ? undefined : parseEntryKey(key)
-    if (key === undefined) this.#near.clear()
-    else if (name?.of === 'member') this.#near.drop(name.memberKey)
-    else if (name?.of === 'content') this.#near.dropContent(name.kind, name.canonical)
+    if (key === undefined) this.#dropAll()
+    else if (name?.of === 'member') near?.drop(name.memberKey)
+    else if (name?.of === 'content') near?.dropContent(name.kind, name.canonical)
+  }
+
+  /** The tombstones are gone too. */
+  #dropAll(): void {
+    this.#emptiedAt = performance.now()
+    for (const memory of this.#memories.both) memory.clear()
   }
 
   #breaker(): CircuitBreaker {
@@ -235,52 +269,28 @@ export class RedisDescriptorCache implements DescriptorCache {
       probe: () => this.#probe(),
       onOpen: (reason) => {
         this.#failed(reason)
-        this.#switchTo(this.#isolated)
+        this.#generation.leave()
+        this.#memories.use('isolated')
         this.#whenReachable = Promise.withResolvers()
       },
       onClose: () => {
-        this.#switchTo(this.#near)
+        this.#memories.use('near')
         this.#warning.end('Redis can be used again')
         this.#whenReachable.resolve()
       },
     })
   }
 
-  /** What Redis did not take for another reason than that it is gone is tried again here. */
   async #probe(): Promise<void> {
-    await this.#connection.get(PROBE_KEY)
-    if (this.#evictions.pending > 0) await this.#evictions.retry().catch((error) => this.#failed(error))
-  }
-
-  /** What either memory had may have changed unheard. */
-  #switchTo(memory: MemoryDescriptorCache): void {
-    this.#near.clear()
-    this.#isolated.clear()
-    this.#memory = memory
-  }
-}
-
-/** The counts of several memories and of what is asked when they know nothing. */
-function sumOf(memories: readonly CacheCounts[], own: { hits: number; errors: number }): CacheCounts {
-  const sum = (key: keyof CacheCounts) => memories.reduce((total, counts) => total + counts[key], 0)
-  return {
-    get requests() {
-      return sum('requests')
-    },
-    get hits() {
-      return sum('hits') + own.hits
-    },
-    get errors() {
-      return own.errors
-    },
-    get evicted() {
-      return sum('evicted')
-    },
-    get displaced() {
-      return sum('displaced')
-    },
-    get entries() {
-      return sum('entries')
-    },
+    try {
+      if (this.#evictions.pending > 0) await this.#evictions.retry()
+      await this.#generation.check()
+    } catch (error) {
+      if (isRefusal(error)) this.#generation.doubt()
+      const isPassing = error instanceof GenerationError && error.isPassing
+      // Where the circuit is closed, its opening is told.
+      if (this.#circuit.isOpen && !isPassing && !isUnconnected(error)) this.#failed(error)
+      throw error
+    }
   }
 }

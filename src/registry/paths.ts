@@ -7,6 +7,7 @@ import { isRepositoryName, type RepositoryName, type Tag } from '../core/referen
  * ```
  * /docker/registry/v2
  * ├── blobs/<alg>/<first two of hex>/<hex>/data       the bytes of layers, configs and manifests
+ * ├── cache/generation                                Entrepot's own: what of a cache in Redis is believed
  * └── repositories/<name>
  *     ├── _layers/<alg>/<hex>/link                    the repository has this blob
  *     ├── _manifests
@@ -34,6 +35,8 @@ import { isRepositoryName, type RepositoryName, type Tag } from '../core/referen
 export const ROOT = '/docker/registry/v2'
 
 export const REPOSITORIES = `${ROOT}/repositories`
+
+export const CACHE_GENERATION = `${ROOT}/cache/generation`
 
 /** `canonical` is a digest of the canonical algorithm: no blob is stored under another. */
 export function blobPath(canonical: Digest): string {

@@ -18,14 +18,22 @@ export interface RedisOptions {
 
 export class RedisProcess implements AsyncDisposable {
   readonly port: number
+  /** Where it writes its snapshots. */
+  readonly folder: string
   readonly #server: ServerProcess
   readonly #client: Readonly<Record<string, unknown>>
   readonly #dispose: () => Promise<void>
 
   private constructor(
-    parts: { port: number; server: ServerProcess; dispose: () => Promise<void> } & RedisOptions,
+    parts: {
+      port: number
+      folder: string
+      server: ServerProcess
+      dispose: () => Promise<void>
+    } & RedisOptions,
   ) {
     this.port = parts.port
+    this.folder = parts.folder
     this.#server = parts.server
     this.#client = parts.client ?? {}
     this.#dispose = parts.dispose
@@ -53,7 +61,7 @@ export class RedisProcess implements AsyncDisposable {
       await server.kill()
       await folder.remove()
     }
-    return new RedisProcess({ port: chosen, server, dispose, client })
+    return new RedisProcess({ port: chosen, folder: folder.path, server, dispose, client })
   }
 
   /** As it stands in a configuration: `127.0.0.1:6379`. */

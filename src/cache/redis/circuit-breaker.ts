@@ -52,7 +52,7 @@ export class CircuitBreaker {
   /** @throws CircuitOpenError, NoAnswerError, or what the call fails with */
   async call<Result>(work: () => Promise<Result>): Promise<Result> {
     if (this.#isOpen) throw new CircuitOpenError()
-    return this.#inTime(work(), this.#options.timeoutMs)
+    return this.inTime(work(), this.#options.timeoutMs)
   }
 
   open(reason: Error): void {
@@ -74,7 +74,7 @@ export class CircuitBreaker {
     const openings = this.#openings
     try {
       const answer = probe()
-      if (!this.#isOpen) await this.#inTime(answer, probeTimeoutMs).catch(() => undefined)
+      if (!this.#isOpen) await this.inTime(answer, probeTimeoutMs).catch(() => undefined)
       await answer
       if (!this.#isOpen || openings !== this.#openings) return
       this.#isOpen = false
@@ -86,7 +86,9 @@ export class CircuitBreaker {
     }
   }
 
-  async #inTime<Result>(answer: Promise<Result>, timeoutMs: number): Promise<Result> {
+  /** Waits for what was asked for, even while the circuit is open. It is opened when the answer is late.
+   *  @throws NoAnswerError, or what the answer fails with */
+  async inTime<Result>(answer: Promise<Result>, timeoutMs: number): Promise<Result> {
     const late = Promise.withResolvers<never>()
     let isAnswered = false
     // A process that was held up itself has the answer waiting at its door: it is let in before time is called.

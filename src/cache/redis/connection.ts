@@ -3,23 +3,27 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import {
   BasicPooledClientSideCache,
+  ClientClosedError,
+  ClientOfflineError,
   createClient,
   createCluster,
   createSentinel,
+  ErrorReply,
   type RedisClientOptions,
 } from '@redis/client'
 import { addressesOf, type RedisSettings } from './settings.ts'
 
 export interface RedisConnection {
   get(key: string): Promise<string | null>
-  /** Sets a key; with `isNew`, only where there is none. */
-  set(key: string, value: string, options: { ttlMs: number; isNew?: boolean }): Promise<void>
+  /** Sets a key, for good where `ttlMs` is absent.
+   *  @returns false where `isNew` is true and there is one already: nothing was done */
+  set(key: string, value: string, options?: { ttlMs?: number; isNew?: boolean }): Promise<boolean>
   delete(key: string): Promise<void>
   close(): void
 }
 
 export interface RedisListener {
-  /** Somebody else changed a key, or all keys where it is undefined. */
+  /** Somebody else changed a key; where it is undefined, all keys are gone. */
   onChange(key: string | undefined): void
   /** A connection broke: changes may have gone unheard. */
   onLost(): void
@@ -28,12 +32,12 @@ export interface RedisListener {
 }
 
 /** Begins to connect, again and again until it is closed; commands fail at once while there is no connection.
- *  @param prefix that of all keys, about whose changes the listener is told */
+ *  @param prefixes those of the keys about whose changes the listener is told */
 export function connectRedis(
   settings: RedisSettings,
-  { prefix, listener }: { prefix: string; listener: RedisListener },
+  { prefixes, listener }: { prefixes: readonly string[]; listener: RedisListener },
 ): RedisConnection {
-  const client = createFor(settings, new Tracking(prefix, listener))
+  const client = createFor(settings, new Tracking(prefixes, listener))
   client.on('error', (error: Error) => listener.onError(error))
   let isClosed = false
   const connect = async () => {
@@ -46,12 +50,16 @@ export function connectRedis(
       }
     }
   }
-  connect()
+  // Not before the caller has what its listener needs: a cluster's client tells of a loss at once.
+  queueMicrotask(connect)
   return {
     get: (key) => client.get(key),
-    async set(key, value, { ttlMs, isNew = false }) {
-      const expiration = { type: 'PX', value: ttlMs } as const
-      await client.set(key, value, isNew ? { expiration, condition: 'NX' } : { expiration })
+    async set(key, value, { ttlMs, isNew = false } = {}) {
+      const options: SetOptions = {
+        ...(ttlMs !== undefined && { expiration: { type: 'PX', value: ttlMs } }),
+        ...(isNew && { condition: 'NX' }),
+      }
+      return (await client.set(key, value, options)) !== null
     },
     async delete(key) {
       await client.del(key)
@@ -67,6 +75,33 @@ export function connectRedis(
   }
 }
 
+/** Puts a value in the place of whatever stands there. A Redis that is full takes nothing new, but still deletes: then
+ *  the place is empty.
+ *  @throws when Redis does neither */
+export async function replaceOrDelete(
+  connection: RedisConnection,
+  key: string,
+  { value, ttlMs }: { value: string; ttlMs: number },
+): Promise<void> {
+  try {
+    await connection.set(key, value, { ttlMs })
+  } catch (error) {
+    if (!(error instanceof ErrorReply && /^OOM\b/.test(error.message))) throw error
+    await connection.delete(key)
+  }
+}
+
+/** Whether Redis answers, but does not do what it is there for: it takes no writes (READONLY, MISCONF, NOREPLICAS), loads
+ *  its data, lets this user do nothing. Being full, or having something else under one key, is no refusal. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof ErrorReply && !/^(OOM|WRONGTYPE)\b/.test(error.message)
+}
+
+/** Whether there was no connection. The listener has heard why. */
+export function isUnconnected(error: unknown): boolean {
+  return error instanceof ClientOfflineError || error instanceof ClientClosedError
+}
+
 /** What the three kinds of clients have in common. */
 interface AnyClient {
   connect(): Promise<unknown>
@@ -78,7 +113,7 @@ interface AnyClient {
 }
 
 interface SetOptions {
-  expiration: { type: 'PX'; value: number }
+  expiration?: { type: 'PX'; value: number }
   condition?: 'NX'
 }
 
@@ -136,21 +171,22 @@ function trusted(rootcas: readonly Buffer[]) {
   return rootcas.length > 0 ? { ca: [...rootcas] } : {}
 }
 
-/** Redis tells of every change below the prefix, whoever makes it but this connection itself (client-side caching in
+/** Redis tells of every change below the prefixes, whoever makes it but this connection itself (client-side caching in
  *  broadcasting mode). The library's own cache is not used: the near cache has what it keeps in the form that is asked
  *  for, and answers without a promise. */
 class Tracking extends BasicPooledClientSideCache {
-  readonly #prefix: string
+  readonly #prefixes: readonly string[]
   readonly #listener: RedisListener
 
-  constructor(prefix: string, listener: RedisListener) {
+  constructor(prefixes: readonly string[], listener: RedisListener) {
     super({ recordStats: false })
-    this.#prefix = prefix
+    this.#prefixes = prefixes
     this.#listener = listener
   }
 
   override trackingOn() {
-    return ['CLIENT', 'TRACKING', 'ON', 'BCAST', 'PREFIX', this.#prefix, 'NOLOOP']
+    const prefixes = this.#prefixes.flatMap((prefix) => ['PREFIX', prefix])
+    return ['CLIENT', 'TRACKING', 'ON', 'BCAST', ...prefixes, 'NOLOOP']
   }
 
   override async handleCache(...[, parser, send, transform, types]: HandleCacheParameters) {

@@ -5,11 +5,23 @@ import type { ContentInfo, ContentKind } from '../../core/descriptor-cache.ts'
 import { type Digest, isDigest } from '../../core/digest.ts'
 import { isMediaType } from '../../core/media-type.ts'
 
-export const PREFIX = 'entrepot:'
+const PREFIX = 'entrepot:'
 const MEMBER = `${PREFIX}m:`
 const CONTENT = `${PREFIX}c:`
 
-/** Asked for to see whether Redis answers. */
+/** Those of all entries. */
+export const ENTRY_PREFIXES = [MEMBER, CONTENT] as const
+
+/** Has the generation that is in force. */
+export const GENERATION_KEY = `${PREFIX}generation`
+
+/** Written again and again by those who believe what Redis has. */
+export const HEARTBEAT_KEY = `${PREFIX}heartbeat`
+
+/** Has whoever begins a generation. */
+export const CLAIM_KEY = `${PREFIX}claim`
+
+/** Written to see whether Redis takes writes. */
 export const PROBE_KEY = `${PREFIX}probe`
 
 /** Stands for a while where something was evicted, so that whoever looked it up before cannot put it back. */
@@ -41,6 +53,12 @@ export function parseEntryKey(key: string): EntryName | undefined {
 const VERSION = '1'
 const CODE_BYTES = 16
 
+export interface Entry {
+  readonly content: string
+  /** In which it was looked up. In another one it may be wrong. */
+  readonly generation: string
+}
+
 export class EntryCodec {
   readonly #secret: string
 
@@ -48,18 +66,19 @@ export class EntryCodec {
     this.#secret = secret
   }
 
-  encode(key: string, content: string, endsAt: number): string {
-    const text = `${VERSION} ${endsAt} ${content}`
+  encode(key: string, { content, generation }: Entry, endsAt: number): string {
+    const text = `${VERSION} ${endsAt} ${generation} ${content}`
     return `${this.#codeOf(key, text).toString('base64url')} ${text}`
   }
 
-  /** The content; undefined for what is not ours, was made for another key, or is too old. */
-  decode(key: string, value: string, now: number): string | undefined {
-    const [, code = '', text = '', version, endsAt, content] = /^(\S+) ((\S+) (\d+) (.*))$/.exec(value) ?? []
+  /** Undefined for what is not ours, was made for another key, or is too old. */
+  decode(key: string, value: string, now: number): Entry | undefined {
+    const [, code = '', text = '', version, endsAt, generation = '', content = ''] =
+      /^(\S+) ((\S+) (\d+) (\S+) (.*))$/.exec(value) ?? []
     const given = Buffer.from(code, 'base64url')
     const expected = this.#codeOf(key, text)
     if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined
-    return version === VERSION && Number(endsAt) > now ? content : undefined
+    return version === VERSION && Number(endsAt) > now ? { content, generation } : undefined
   }
 
   #codeOf(key: string, text: string): Buffer {

@@ -1,70 +1,77 @@
-import { ErrorReply } from '@redis/client'
 import type { CircuitBreaker } from './circuit-breaker.ts'
-import type { RedisConnection } from './connection.ts'
+import { type RedisConnection, replaceOrDelete } from './connection.ts'
 import { TOMBSTONE } from './entries.ts'
+import type { Generation } from './generation.ts'
 
 export interface EvictionsOptions {
   readonly connection: RedisConnection
   readonly circuit: CircuitBreaker
-  readonly onError: (error: unknown) => void
+  readonly generation: Generation
+  readonly onFailure: (error: unknown) => void
 }
 
 /** How long an evicted entry's place is kept from being taken. Whoever looks something up for longer than half of it
  *  does not write down what it found. */
 export const TOMBSTONE_TTL_MS = 60_000
 
-/** What must go from Redis. What Redis does not take is kept here, and tried again until it does; until then what Redis
- *  says of it counts for nothing. */
+/** How long Redis has to take an eviction: longer than for what is only quicker with it, because what others remember is
+ *  lost otherwise. */
+const PATIENCE_MS = 500
+
+const MAX_PENDING = 100_000
+
+/** What must go from Redis. When it can't, the generation ends, so that nobody believes what Redis has. */
 export class Evictions {
   readonly #options: EvictionsOptions
+  /** What Redis did not take yet. */
   readonly #pending = new Set<string>()
 
   constructor(options: EvictionsOptions) {
     this.#options = options
   }
 
-  has(key: string): boolean {
-    return this.#pending.has(key)
-  }
-
   get pending(): number {
     return this.#pending.size
   }
 
-  /** Fulfilled when it is gone from Redis, or kept for later. */
-  async add(key: string): Promise<void> {
+  /** Fulfilled when nobody finds it in Redis any more, or, where Redis did not take it, when everybody stops to believe
+   *  Redis within `BELIEF_MS`, whatever becomes of this process.
+   *  @throws what the storage fails with: then neither is sure */
+  async evict(keys: readonly string[]): Promise<void> {
+    const { circuit, generation } = this.#options
+    for (const key of keys) this.evictLater(key)
+    if (circuit.isOpen && (await generation.isEnded())) return
+    await generation.confirmEviction({ isTaken: await this.#isTaken(keys) })
+  }
+
+  /** For what is not wrong enough to end a generation. It is tried before Redis is used again. */
+  evictLater(key: string): void {
     this.#pending.add(key)
-    if (this.#pending.size > MAX_PENDING) this.#dropOldest()
-    try {
-      await this.#options.circuit.call(() => this.#bury(key))
-    } catch (error) {
-      this.#options.onError(error)
-    }
+    const [oldest] = this.#pending
+    if (this.#pending.size > MAX_PENDING && oldest !== undefined) this.#pending.delete(oldest)
   }
 
   /** Tries again what is pending.
    *  @throws when Redis still does not take one of them */
   async retry(): Promise<void> {
-    await Promise.all([...this.#pending].map((key) => this.#bury(key)))
+    await Promise.all([...this.#pending].map((key) => this.bury(key)))
   }
 
-  async #bury(key: string): Promise<void> {
-    const { connection } = this.#options
+  async #isTaken(keys: readonly string[]): Promise<boolean> {
+    const { circuit, onFailure } = this.#options
     try {
-      await connection.set(key, TOMBSTONE, { ttlMs: TOMBSTONE_TTL_MS })
+      await circuit.inTime(Promise.all(keys.map((key) => this.bury(key))), PATIENCE_MS)
+      return true
     } catch (error) {
-      // A Redis that is full takes nothing new, but still deletes.
-      if (!(error instanceof ErrorReply)) throw error
-      await connection.delete(key)
+      onFailure(error)
+      return false
     }
+  }
+
+  /** Puts a tombstone in its place. */
+  async bury(key: string): Promise<void> {
+    const { connection } = this.#options
+    await replaceOrDelete(connection, key, { value: TOMBSTONE, ttlMs: TOMBSTONE_TTL_MS })
     this.#pending.delete(key)
   }
-
-  /** Its entry in Redis then lives to its end. */
-  #dropOldest(): void {
-    const [oldest] = this.#pending
-    if (oldest !== undefined) this.#pending.delete(oldest)
-  }
 }
-
-const MAX_PENDING = 100_000
