@@ -1,15 +1,15 @@
 import type { GenerationFile } from '../cache/redis/generation.ts'
 import { isPathNotFound } from '../core/errors.ts'
 import type { StorageDriver } from '../core/storage-driver.ts'
+import { ErrorMappingDriver } from '../registry/error-mapping-driver.ts'
 import { CACHE_GENERATION } from '../registry/paths.ts'
-import { Storage } from '../registry/storage.ts'
 
 /** On the storage that the replicas share. */
 export function cacheGenerationFile(
   driver: StorageDriver,
   { isWritable }: { isWritable: boolean },
 ): GenerationFile {
-  const storage = new Storage(driver)
+  const storage = new ErrorMappingDriver(driver)
   return {
     isWritable,
     async read() {
