@@ -6,33 +6,38 @@ import type {
   DeleteOptions,
   Entry,
   FileInfo,
+  FileVersion,
   FileWriter,
   Leftover,
   ListOptions,
   MoveOptions,
   PutOptions,
   ReadOptions,
+  State,
   StorageDriver,
 } from '../core/storage-driver.ts'
 import { orderedEntries } from './object-store/children.ts'
 import { requireFolder, requirePath } from './path.ts'
 import { type Abilities, NO_ABILITIES, probeAbilities } from './s3/abilities.ts'
-import { AppendedObjects, type KnownObject } from './s3/appended-object.ts'
-import { Bucket } from './s3/bucket.ts'
+import { AppendedObjects } from './s3/appended-object.ts'
+import { Bucket, type ObjectContent } from './s3/bucket.ts'
 import { createClient, createSigner } from './s3/client.ts'
 import { copyObject } from './s3/copy.ts'
 import {
   describe,
-  isConditionFailed,
   isCutShort,
   isFolderInTheWay,
   isMissing,
+  isOther,
+  isRepeated,
   storageError,
 } from './s3/errors.ts'
 import { PartBuffers } from './s3/part-buffers.ts'
 import { readObject } from './s3/reader.ts'
+import { isRecord } from './s3/record.ts'
 import { Removal } from './s3/removal.ts'
 import type { S3Options, S3Settings } from './s3/settings.ts'
+import { type KnownBytes, parseVersion, type StoredObject } from './s3/versions.ts'
 import { type Beginning, S3Writer } from './s3/writer.ts'
 
 /** How long a client may use the URL it is sent to. */
@@ -88,37 +93,28 @@ export class S3Driver implements StorageDriver {
 
   async stat(path: string): Promise<FileInfo> {
     const key = this.#key(path)
-    try {
-      const { size, modifiedAt } = await this.#bucket.head(key)
-      return { kind: 'file', size, modifiedAt }
-    } catch (cause) {
-      if (!isMissing(cause)) throw storageError(cause, path)
-      return this.#translated(path, () => this.#statOther(path, key))
-    }
+    return this.#translated(path, async () => {
+      const standing = await this.#objects.look(key)
+      if (standing !== undefined)
+        return { kind: 'file', size: standing.size, modifiedAt: standing.modifiedAt }
+      if (await this.#bucket.holds(`${key}/`)) return { kind: 'folder' }
+      throw new StorageError('PATH_NOT_FOUND', { path })
+    })
   }
 
   async get(path: string): Promise<Uint8Array> {
     const key = this.#key(path)
-    return this.#translated(path, async () => {
-      for (let attempt = 1; ; attempt++) {
-        try {
-          return await this.#bucket.content(key)
-        } catch (error) {
-          if (!isCutShort(error) || attempt === MAX_ATTEMPTS) throw error
-        }
-      }
-    })
+    return this.#translated(path, () => this.#content(key))
   }
 
-  async *read(path: string, options: ReadOptions = {}): AsyncIterable<Uint8Array> {
+  async *read(path: string, { version, ...options }: ReadOptions = {}): AsyncIterable<Uint8Array> {
     const key = this.#key(path)
     try {
-      yield* readObject(this.#bucket, { key, path }, options)
+      const object =
+        version === undefined ? undefined : await this.#objects.objectOf(key, parseVersion(version, path))
+      yield* readObject(this.#objects, { key, path, object }, options)
     } catch (cause) {
-      if (!isMissing(cause)) throw storageError(cause, path)
-      if ((await this.#translated(path, () => this.#objects.seal(key))) === undefined)
-        throw storageError(cause, path)
-      yield* this.read(path, options)
+      throw storageError(cause, path)
     }
   }
 
@@ -137,10 +133,10 @@ export class S3Driver implements StorageDriver {
     })
   }
 
-  async append(path: string, { offset }: AppendOptions = {}): Promise<FileWriter> {
+  async append(path: string, { offset, version }: AppendOptions = {}): Promise<FileWriter> {
     const key = this.#key(path)
-    const beginning = await this.#translated(path, () => this.#beginning(key, offset))
-    if (beginning === undefined) throw new StorageError('OFFSET_INVALID', { path })
+    const known = version === undefined ? undefined : parseVersion(version, path)
+    const beginning = await this.#translated(path, () => this.#beginning(key, { offset, known }))
     return new S3Writer(beginning, {
       path,
       key,
@@ -166,20 +162,13 @@ export class S3Driver implements StorageDriver {
   }
 
   async move(from: string, to: string, options: MoveOptions = {}): Promise<boolean> {
-    const { replace = true, mayStay = false, size } = options
-    const source = this.#key(from)
-    const target = this.#key(to)
+    const { replace = true, mayStay = false, version } = options
+    const [source, target] = [this.#key(from), this.#key(to)]
     return this.#translated(from, async () => {
-      const copy = async (object: KnownObject) =>
-        source === target
-          ? replace
-          : copyObject(
-              this.#objects,
-              { from: source, ...object },
-              { to: target, replace, settings: this.#settings },
-            )
       const isDone =
-        (await this.#asKnown(source, { size, work: copy })) ?? (await copy(await this.#settled(source, size)))
+        version === undefined
+          ? await this.#moveWhatStands(source, { to: target, replace })
+          : await this.#copy(source, { to: target, replace, known: parseVersion(version, from) })
       if (isDone && !mayStay && source !== target) await this.#removal.finished([source])
       return isDone
     })
@@ -192,6 +181,39 @@ export class S3Driver implements StorageDriver {
         ? this.#removal.all(key)
         : this.#removal.finished(holding.map((name) => `${key}/${name}`))
     await this.#translated(path, work)
+  }
+
+  /** What a store has taken is durable. */
+  async settle(path: string): Promise<void> {
+    requirePath(path)
+  }
+
+  async getState(path: string): Promise<State | undefined> {
+    const key = this.#key(path)
+    try {
+      const { content, etag } = await this.#object(key)
+      return { content, version: etag }
+    } catch (cause) {
+      if (isMissing(cause)) return undefined
+      throw storageError(cause, path)
+    }
+  }
+
+  async swapState(
+    path: string,
+    content: Uint8Array,
+    expected: FileVersion | undefined,
+  ): Promise<FileVersion | undefined> {
+    const key = this.#key(path)
+    const condition = expected === undefined ? ({ absent: true } as const) : { etag: expected }
+    try {
+      return (await this.#objects.writes.put(key, content, { condition })).etag
+    } catch (cause) {
+      if (!isOther(cause) && !isMissing(cause)) throw storageError(cause, path)
+      if (!isRepeated((cause as StorageError).cause)) return undefined
+      const message = `${path}: the state was swapped meanwhile; whether by this request before that, is not known`
+      throw new StorageError('BUSY', { path, message, cause })
+    }
   }
 
   async redirectUrl(path: string): Promise<URL | undefined> {
@@ -207,7 +229,8 @@ export class S3Driver implements StorageDriver {
   async *leftovers(): AsyncIterable<Leftover> {
     try {
       for await (const upload of this.#bucket.openUploads(this.#root)) {
-        if ((await this.#objects.uploadIdOf(upload.key)) === upload.uploadId) continue
+        const standing = await this.#objects.look(upload.key)
+        if (standing?.kind === 'record' && standing.uploadId === upload.uploadId) continue
         const modifiedAt = (await this.#bucket.newestPartAt(upload)) ?? upload.startedAt
         const path = `/${upload.key.slice(this.#root.length)}`
         const remove = () => this.#translated(path, () => this.#bucket.abortUpload(upload))
@@ -232,70 +255,71 @@ export class S3Driver implements StorageDriver {
     return folder === '' ? this.#root : `${this.#root}${folder.slice(1)}/`
   }
 
-  async #statOther(path: string, key: string): Promise<FileInfo> {
-    const [assembling, isFolder] = await Promise.all([
-      this.#objects.assembling(key),
-      this.#bucket.holds(`${key}/`),
-    ])
-    if (assembling !== undefined) return { kind: 'file', ...assembling }
-    if (isFolder) return { kind: 'folder' }
-    throw new StorageError('PATH_NOT_FOUND', { path })
+  async #content(key: string): Promise<Buffer> {
+    const { content, metadata } = await this.#object(key)
+    if (!isRecord(metadata)) return content
+    return this.#objects.content(key, await this.#objects.objectOf(key, undefined))
   }
 
-  /** What is to be gone on with at the offset; undefined when something of another length stands there. Where the store keeps
-   *  an object from being made twice, it need not be looked for first. */
-  async #beginning(key: string, offset: number | undefined): Promise<Beginning | undefined> {
-    const known = this.#objects.known(key)
-    if (known === undefined && offset === 0 && this.#objects.abilities.createOnly) return { kind: 'absent' }
-    if (offset !== undefined) {
-      const work = (object: KnownObject) => this.#beginningWith(key, object)
-      const beginning = await this.#asKnown(key, { size: offset, work })
-      if (beginning !== undefined) return beginning
+  /** What stands under a key, if it is small. */
+  async #object(key: string): Promise<ObjectContent> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#bucket.content(key)
+      } catch (error) {
+        if (!isCutShort(error) || attempt === MAX_ATTEMPTS) throw error
+      }
     }
-    const standing = await this.#objects.look(key)
-    const size = standing.kind === 'absent' ? 0 : standing.size
-    if (offset !== undefined && offset !== size) return undefined
-    if (standing.kind === 'absent') return { kind: 'absent' }
-    if (standing.kind === 'object') return this.#beginningWith(key, standing)
-    const record = await this.#objects.readRecord(key)
-    return record && { kind: 'assembly', etag: record.etag, assembly: record }
   }
 
-  async #beginningWith(key: string, { size, etag }: KnownObject): Promise<Beginning> {
-    if (size >= this.#settings.chunksize) return { kind: 'large', size, etag }
-    return { kind: 'small', etag, content: await this.#bucket.content(key, { etag }) }
-  }
-
-  /** Does what can be done to an object that this process has put itself, without looking for it. Undefined where there is no
-   *  such object, or where it turns out to have changed since: nothing was done then.
-   *  @throws StorageError OFFSET_INVALID where it has changed and was to have a certain size */
-  async #asKnown<Result>(
+  /** What is to be gone on with. That nothing stands there need not be seen before the first write, which finds it out.
+   *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND when something of another length or version stands there, or nothing */
+  async #beginning(
     key: string,
-    { size, work }: { size: number | undefined; work: (object: KnownObject) => Promise<Result> },
-  ): Promise<Result | undefined> {
-    const known = this.#objects.known(key)
-    if (known === undefined || (size !== undefined && size !== known.size)) return undefined
+    { offset, known }: { offset: number | undefined; known: KnownBytes | undefined },
+  ): Promise<Beginning> {
+    if (known === undefined && offset === 0) return { kind: 'absent' }
+    const standing = known ?? (await this.#objects.look(key))
+    if (offset !== undefined && offset !== (standing?.size ?? 0))
+      throw new StorageError('OFFSET_INVALID', { path: key })
+    if (standing === undefined) return { kind: 'absent' }
+    if (standing.kind === 'object') return this.#beginningWith(key, standing)
     try {
-      return await work(known)
+      const record = await this.#objects.readRecord(key, standing.etag)
+      return { kind: 'parts', record, isTaken: known === undefined }
     } catch (error) {
-      if (!isMissing(error) && !isConditionFailed(error)) throw error
-      this.#objects.forget(key)
-      // Another object of the same size is not the one that was meant.
-      if (size !== undefined && isConditionFailed(error))
-        throw new StorageError('OFFSET_INVALID', { path: key, cause: error })
-      return undefined
+      if (known === undefined) throw error
+      return this.#beginningWith(key, await this.#objects.made(key, { of: known, instead: error }))
     }
   }
 
-  /** The object under a key, once it is one.
-   *  @throws StorageError PATH_NOT_FOUND; OFFSET_INVALID when it has another size */
-  async #settled(key: string, size: number | undefined): Promise<KnownObject> {
-    const standing = await this.#objects.look(key)
-    if (standing.kind !== 'absent' && size !== undefined && standing.size !== size)
-      throw new StorageError('OFFSET_INVALID', { path: key })
-    const object = standing.kind === 'assembly' ? await this.#objects.seal(key) : standing
-    if (object === undefined || !('etag' in object)) throw new StorageError('PATH_NOT_FOUND', { path: key })
-    return object
+  async #beginningWith(key: string, object: StoredObject): Promise<Beginning> {
+    if (object.size < this.#settings.chunksize)
+      return { kind: 'small', object, content: await this.#objects.content(key, object) }
+    await this.#objects.require(key, object)
+    return { kind: 'large', object }
+  }
+
+  async #copy(
+    from: string,
+    { to, replace, known }: { to: string; replace: boolean; known: KnownBytes | undefined },
+  ): Promise<boolean> {
+    const object = await this.#objects.objectOf(from, known)
+    if (from !== to)
+      return copyObject(this.#objects, { from, object }, { to, replace, settings: this.#settings })
+    await this.#objects.require(from, object)
+    return replace
+  }
+
+  /** Whichever object that is: what others put there meanwhile will do as well. */
+  async #moveWhatStands(from: string, { to, replace }: { to: string; replace: boolean }): Promise<boolean> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#copy(from, { to, replace, known: undefined })
+      } catch (error) {
+        if (!isOther(error) || attempt === MAX_ATTEMPTS) throw error
+      }
+    }
   }
 
   async #translated<Result>(path: string, work: () => Promise<Result>): Promise<Result> {

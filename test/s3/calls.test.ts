@@ -42,7 +42,7 @@ describe.skipIf(whyNot('versitygw'))(`requests to the store${whyNot('versitygw')
     expect(calls).toEqual(PUSH)
   })
 
-  test('a new blob of three parts in a POST and a PUT: 8, and 3 for the parts', async () => {
+  test('a new blob of three parts in a POST and a PUT: 6, and 3 for the parts', async () => {
     await using place = await start()
     const content = random.bytes(25 * MIB)
     const calls = await place.during(async () => {
@@ -50,9 +50,33 @@ describe.skipIf(whyNot('versitygw'))(`requests to the store${whyNot('versitygw')
       await finish(place.registry, { location, content, digest: sha256(content) })
     })
     expect(calls).toEqual([
-      ...['CompleteMultipartUpload', 'CopyObject', 'CreateMultipartUpload', 'DeleteObjects', 'HeadObject'],
-      ...['HeadObject', 'PutObject', 'PutObject', 'UploadPart', 'UploadPart', 'UploadPart'],
+      ...['CompleteMultipartUpload', 'CopyObject', 'CreateMultipartUpload', 'DeleteObjects'],
+      ...['PutObject', 'PutObject', 'UploadPart', 'UploadPart', 'UploadPart'],
     ])
+  })
+
+  test('as Docker sends one of three parts: 9, and 3 for the parts', async () => {
+    await using place = await start()
+    const content = random.bytes(25 * MIB)
+    const calls = await place.during(async () => {
+      const { location } = await begin(place.registry)
+      const next = await patch(place.registry, { location, content })
+      await finish(place.registry, { location: next, digest: sha256(content) })
+    })
+    expect(calls).toEqual([
+      ...['CompleteMultipartUpload', 'CopyObject', 'CreateMultipartUpload', 'DeleteObjects', 'GetObject'],
+      ...['PutObject', 'PutObject', 'PutObject', 'PutObject', 'UploadPart', 'UploadPart', 'UploadPart'],
+    ])
+  })
+
+  test('a chunk of less than a part, on a large upload: 3', async () => {
+    await using place = await start()
+    const { location } = await begin(place.registry)
+    const next = await patch(place.registry, { location, content: random.bytes(21 * MIB) })
+    const calls = await place.during(() =>
+      patch(place.registry, { location: next, content: random.bytes(MIB) }),
+    )
+    expect(calls).toEqual(['GetObject', 'PutObject', 'PutObject'])
   })
 
   test('in a single POST: 5', async () => {
@@ -70,20 +94,20 @@ describe.skipIf(whyNot('versitygw'))(`requests to the store${whyNot('versitygw')
     const content = random.bytes(10 * MIB)
     const calls = await place.during(async () => {
       const { location } = await begin(place.registry)
-      const patched = await place.registry.send(`PATCH ${location}`, { body: content })
-      expect(patched.status).toBe(202)
-      const next = String(patched.headers.location)
+      const next = await patch(place.registry, { location, content })
       await finish(place.registry, { location: next, digest: sha256(content) })
     })
     expect(calls).toEqual([...PUSH, 'PutObject'])
   })
 
-  test('a blob that is there already, in another repository, costs no more', async () => {
+  test('a blob that is there already, in another repository, is looked at instead of copied: 7', async () => {
     await using place = await start()
     const content = random.bytes(MIB)
     await place.registry.client.pushBlob('first', content)
     const calls = await place.during(() => place.registry.client.pushBlob('second', content))
-    expect(calls.length).toBeLessThanOrEqual(6)
+    expect(calls).toEqual([
+      ...['DeleteObjects', 'HeadObject', 'HeadObject', 'HeadObject', 'PutObject', 'PutObject', 'PutObject'],
+    ])
   })
 
   test('a blob that is known: HEAD and GET by redirect 0', async () => {
@@ -133,6 +157,16 @@ async function begin(registry: HttpRegistry): Promise<{ location: string }> {
   const begun = await registry.send('POST /v2/a/b/blobs/uploads/')
   expect(begun.status).toBe(202)
   return { location: String(begun.headers.location) }
+}
+
+/** @returns where the next chunk goes */
+async function patch(
+  registry: HttpRegistry,
+  { location, content }: { location: string; content: Buffer },
+): Promise<string> {
+  const patched = await registry.send(`PATCH ${location}`, { body: content })
+  expect(patched.status).toBe(202)
+  return String(patched.headers.location)
 }
 
 async function finish(

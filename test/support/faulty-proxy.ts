@@ -33,10 +33,10 @@ export type Fault =
   | { kind: 'lose-answer' }
   /** Nothing comes until the client gives up: the server behind is not asked. */
   | { kind: 'stall' }
+  /** The server behind is asked once this is fulfilled. */
+  | { kind: 'hold'; until: Promise<unknown> }
   /** The answer's head comes as it is, and so many bytes of its body; then the connection ends. */
   | { kind: 'truncate'; bytes: number }
-  /** The request is passed on once that has come about. */
-  | { kind: 'hold'; until: Promise<unknown> }
 
 /** What is to go wrong: undefined lets the request through. */
 export type ChooseFault = (asked: StoreRequest) => Fault | undefined

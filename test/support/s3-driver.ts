@@ -4,7 +4,9 @@ import { afterAll, beforeAll } from 'vitest'
 import type { S3Options, S3Settings } from '../../src/storage/s3/settings.ts'
 import { S3Driver } from '../../src/storage/s3.ts'
 import type { DriverUnderTest } from '../contract/storage-driver.ts'
+import { FaultyProxy, type StoreRequest } from './faulty-proxy.ts'
 import { RecordedLog } from './recorded-log.ts'
+import { s3Operation } from './s3-operation.ts'
 import { type S3Kind, S3Server, s3Tools } from './s3-server.ts'
 import { findTool } from './tools.ts'
 
@@ -97,4 +99,52 @@ export async function s3DriverUnderTest(server: S3Place): Promise<DriverUnderTes
     another: () => replicas.open(),
     close: () => replicas[Symbol.asyncDispose](),
   }
+}
+
+/** A driver that reaches the store through a proxy, and drivers of other replicas that reach it past it. */
+export class S3BehindProxy implements AsyncDisposable {
+  readonly proxy: FaultyProxy
+  readonly place: S3Replicas
+  readonly driver: S3Driver
+  readonly past: S3Driver
+
+  private constructor(parts: { proxy: FaultyProxy; place: S3Replicas; driver: S3Driver; past: S3Driver }) {
+    this.proxy = parts.proxy
+    this.place = parts.place
+    this.driver = parts.driver
+    this.past = parts.past
+  }
+
+  /** @param ignores the conditions that the driver behind the proxy takes the store not to know */
+  static async start(
+    server: S3Place,
+    { ignores = [], ...options }: Omit<S3Options, 'log'> & { ignores?: readonly IgnoredCondition[] } = {},
+  ): Promise<S3BehindProxy> {
+    const proxy = await FaultyProxy.start(server.endpoint)
+    const place = await S3Replicas.start(s3Settings(server), options)
+    proxy.fault = (asked) => (ignores.some((what) => isProbeOf(what, asked)) ? doneAnyway(asked) : undefined)
+    const driver = await place.open({ regionendpoint: proxy.endpoint })
+    proxy.fault = () => undefined
+    const past = await place.open()
+    proxy.forget()
+    return new S3BehindProxy({ proxy, place, driver, past })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.place[Symbol.asyncDispose]()
+    await this.proxy[Symbol.asyncDispose]()
+  }
+}
+
+/** A request, and a header that many stores pass over in it. */
+export type IgnoredCondition = readonly [operation: string, header: string]
+
+function isProbeOf([operation, header]: IgnoredCondition, asked: StoreRequest): boolean {
+  return asked.path.includes('~probe.') && s3Operation(asked) === operation && header in asked.headers
+}
+
+function doneAnyway(asked: StoreRequest) {
+  const result = `${s3Operation(asked).replace('UploadPartCopy', 'CopyPart')}Result`
+  const body = `<?xml version="1.0" encoding="UTF-8"?><${result}><ETag>"00"</ETag></${result}>`
+  return { kind: 'answer', status: 200, headers: { etag: '"00"' }, body } as const
 }

@@ -8,35 +8,92 @@ export interface Abilities {
   readonly createOnly: boolean
   /** An object is put only over the one that is meant. */
   readonly replaceOnly: boolean
+  /** The parts of an upload become an object only where there is none, or over the one that is meant. */
+  readonly completeOnly: boolean
   /** An object is copied only to where there is none. */
   readonly copyCreateOnly: boolean
+  /** An object, or a range of it, is copied only if it is the one that is meant. */
+  readonly copySourceOnly: boolean
 }
 
-export const NO_ABILITIES: Abilities = { createOnly: false, replaceOnly: false, copyCreateOnly: false }
+export const NO_ABILITIES: Abilities = {
+  createOnly: false,
+  replaceOnly: false,
+  completeOnly: false,
+  copyCreateOnly: false,
+  copySourceOnly: false,
+}
+
+/** An object of the probe. */
+interface Probed {
+  readonly key: string
+  readonly etag: string
+}
+
+const CONTENT = Buffer.from('a probe of what the store can do; it can be removed')
+
+/** Of no content that is put here. */
+const OTHER_ETAG = '"00000000000000000000000000000000"'
+const ABSENT = { absent: true } as const
 
 /** Writes small objects under the prefix, which no path can name, and removes them.
  *  @throws what the SDK throws, when the bucket can't be written to */
 export async function probeAbilities(bucket: Bucket, prefix: string): Promise<Abilities> {
   const key = `${prefix}~probe.${randomUUID()}`
-  const copy = `${key}.copy`
-  const content = Buffer.from('a probe of what the store can do; it can be removed')
+  const [copy, whole] = [`${key}.copy`, `${key}.parts`]
   try {
-    const etag = await bucket.put(key, content)
-    const isRefused = (condition: Condition) => refuses(() => bucket.put(key, content, { condition }))
-    const createOnly = await isRefused({ absent: true })
-    const replaceOnly =
-      (await isRefused({ etag: OTHER_ETAG })) && (await accepts(bucket, { key, etag, content }))
-    await bucket.copy(key, copy)
-    const copyCreateOnly = await refuses(() => bucket.copy(key, copy, { condition: { absent: true } }))
-    return { createOnly, replaceOnly, copyCreateOnly }
+    const source = { key, etag: await bucket.put(key, CONTENT) }
+    const [puts, copies, parts] = [
+      await probePuts(bucket, source),
+      await probeCopies(bucket, source, copy),
+      await probeParts(bucket, source, whole),
+    ]
+    const { copyCreateOnly, copiesWhole } = copies
+    const { completeOnly, copiesRanges } = parts
+    return { ...puts, completeOnly, copyCreateOnly, copySourceOnly: copiesWhole && copiesRanges }
   } finally {
-    await bucket.removeAll([key, copy])
+    await bucket.removeAll([key, copy, whole])
   }
 }
 
-/** Of no content that is put here. */
-const OTHER_ETAG = '"00000000000000000000000000000000"'
+async function probePuts(bucket: Bucket, { key, etag }: Probed) {
+  const put = (condition: Condition) => bucket.put(key, CONTENT, { condition })
+  const createOnly = await refuses(() => put(ABSENT))
+  const replaceOnly = (await refuses(() => put({ etag: OTHER_ETAG }))) && (await accepts(() => put({ etag })))
+  return { createOnly, replaceOnly }
+}
 
+async function probeCopies(bucket: Bucket, { key, etag }: Probed, to: string) {
+  const copiesWhole =
+    (await refuses(() => bucket.copy(key, to, { etag: OTHER_ETAG }))) &&
+    (await accepts(() => bucket.copy(key, to, { etag })))
+  if (!copiesWhole) await bucket.copy(key, to)
+  const copyCreateOnly = await refuses(() => bucket.copy(key, to, { condition: ABSENT }))
+  return { copyCreateOnly, copiesWhole }
+}
+
+/** As soon as the store does what it should refuse, the upload is no more. */
+async function probeParts(bucket: Bucket, source: Probed, key: string) {
+  const etag = await bucket.put(key, CONTENT)
+  const upload = { key, uploadId: await bucket.createUpload(key) }
+  const range = { from: source.key, start: 0, end: CONTENT.byteLength - 1 }
+  const copyPart = (tag: string) => bucket.copyPart(upload, 1, { ...range, etag: tag })
+  try {
+    const copiesRanges =
+      (await refuses(() => copyPart(OTHER_ETAG))) && (await accepts(() => copyPart(source.etag)))
+    const parts = [await bucket.putPart(upload, 1, CONTENT)]
+    const complete = (condition: Condition) => bucket.completeUpload(upload, parts, condition)
+    const completeOnly =
+      (await refuses(() => complete(ABSENT))) &&
+      (await refuses(() => complete({ etag: OTHER_ETAG }))) &&
+      (await accepts(() => complete({ etag })))
+    return { completeOnly, copiesRanges }
+  } finally {
+    await bucket.abortUpload(upload).catch(() => undefined) // what can't be aborted now is found when leftovers are
+  }
+}
+
+/** True when the store says that a condition does not hold. */
 async function refuses(work: () => Promise<unknown>): Promise<boolean> {
   try {
     await work()
@@ -48,9 +105,12 @@ async function refuses(work: () => Promise<unknown>): Promise<boolean> {
   }
 }
 
-async function accepts(
-  bucket: Bucket,
-  { key, etag, content }: { key: string; etag: string; content: Uint8Array },
-): Promise<boolean> {
-  return !(await refuses(() => bucket.put(key, content, { condition: { etag } })))
+async function accepts(work: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await work()
+    return true
+  } catch (error) {
+    if (isConditionFailed(error) || isNotImplemented(error)) return false
+    throw error
+  }
 }

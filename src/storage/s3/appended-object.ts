@@ -1,208 +1,159 @@
 import { randomUUID } from 'node:crypto'
-import { LRUCache } from 'lru-cache'
 import { StorageError } from '../../core/errors.ts'
 import type { Abilities } from './abilities.ts'
-import type { Bucket, Condition, ObjectInfo, OpenUpload, Part } from './bucket.ts'
-import { isConditionFailed, isMissing, isNoSuchUpload, isUncertain } from './errors.ts'
+import type { Bucket, Condition } from './bucket.ts'
+import { ConditionalWrites } from './conditional-writes.ts'
+import { isOther } from './errors.ts'
+import {
+  type Assembly,
+  formatRecord,
+  type MarkedUpload,
+  marked,
+  markOf,
+  metadataOf,
+  parseRecord,
+  type Standing,
+  type StoredAssembly,
+} from './record.ts'
+import { isSameObject, type KnownBytes, type StoredObject } from './versions.ts'
 
-/** What is kept of an object that is being appended to, once it has more bytes than one part: they are the parts of an
- *  open multipart upload to its key, and those behind the last part, too few for one of their own, are in the record. */
-export interface Assembly {
-  readonly uploadId: string
-  readonly parts: readonly Part[]
-  readonly tail: Uint8Array
-}
+/** How often it is looked what stands under a key that others write to meanwhile. */
+const MAX_LOOKS = 3
 
-/** What stands under a key: nothing, an object, or one in the making. */
-export type Standing =
-  | { readonly kind: 'absent' }
-  | ({ readonly kind: 'object' } & Omit<ObjectInfo, 'metadata'>)
-  | ({ readonly kind: 'assembly' } & Omit<ObjectInfo, 'metadata'>)
-
-/** An object as this process has last left it. */
-export interface KnownObject {
-  readonly size: number
-  readonly etag: string
-}
-
-const MAX_KNOWN = 10_000
-
-/** No path can name it, and listings of folders leave it out. */
-const RECORD_SUFFIX = '~parts'
-
-export function recordKey(key: string): string {
-  return `${key}${RECORD_SUFFIX}`
-}
-
-export function isRecord(key: string): boolean {
-  return key.endsWith(RECORD_SUFFIX)
-}
-
-export function objectKeyOf(record: string): string {
-  return record.slice(0, -RECORD_SUFFIX.length)
-}
-
-/** Objects that grow, which S3 does not know: an object that fits into a part is put anew when it has grown; a larger one
- *  is a multipart upload that stays open, with a record beside it, `<key>~parts`, of its id, its parts and the bytes behind
- *  them. The record is written as one object, so that who comes next, in whatever process, finds what was promised. The
- *  record counts where an object stands at the key too. An assembly becomes an object when it is first read or moved. */
+/** Objects that grow, which S3 does not know. All that is known of one stands under its key, and is replaced only if it is what
+ *  was read: so of several that go on with the same bytes one comes through, and what follows is a chain.
+ *
+ *  What fits into a part is an object, put anew when it has grown. What is larger is a multipart upload to that key that stays
+ *  open; in the place of the object stands a record of its id, its parts and the bytes behind them, for who comes next, in
+ *  whatever process. The upload becomes an object, over the record, when it is first read or moved: nothing else is ever made
+ *  of an upload than what a record says, or, without any record, what its one writer knows. */
 export class AppendedObjects {
   readonly bucket: Bucket
   readonly abilities: Abilities
-  readonly #known = new LRUCache<string, KnownObject>({ max: MAX_KNOWN })
+  readonly writes: ConditionalWrites
 
   constructor(bucket: Bucket, abilities: Abilities) {
     this.bucket = bucket
     this.abilities = abilities
+    this.writes = new ConditionalWrites(bucket, abilities)
   }
 
-  /** An object that this process has put last; another may have put one since. */
-  known(key: string): KnownObject | undefined {
-    return this.#known.get(key)
+  look(key: string): Promise<Standing | undefined> {
+    return this.writes.look(key)
   }
 
-  learn(key: string, object: KnownObject): void {
-    this.#known.set(key, object)
+  /** The bytes of an object, or of a range of it, that fit into memory.
+   *  @param range as `bytes=0-9`
+   *  @throws StorageError OFFSET_INVALID when another object stands there; what the SDK throws */
+  async content(key: string, object: StoredObject, range?: string): Promise<Buffer> {
+    const { content, etag, metadata } = await this.bucket.content(key, { etag: object.etag, range })
+    if (!isSameObject({ etag, mark: markOf(metadata) }, object)) throw other(key)
+    return content
   }
 
-  forget(key: string): void {
-    this.#known.delete(key)
+  /** @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND when another object stands there, or nothing */
+  async require(key: string, object: StoredObject): Promise<void> {
+    const standing = await this.look(key)
+    if (standing === undefined) throw new StorageError('PATH_NOT_FOUND', { path: key })
+    if (!isSameObject(standing, object)) throw other(key)
   }
 
-  /** That what is replaced is the object of the entity tag, or that there is none, as far as the store honours it. */
-  conditionOver(etag: string | undefined): Condition {
-    const { createOnly, replaceOnly } = this.abilities
-    if (etag === undefined) return createOnly ? { absent: true } : undefined
-    return replaceOnly ? { etag } : undefined
+  /** @param over the entity tag of what it replaces; undefined where nothing stands, or an empty object, of which nothing was
+   *    promised
+   *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND when something else stands there, or nothing; what the SDK throws */
+  put(key: string, content: Uint8Array, over: string | undefined): Promise<StoredObject> {
+    return this.#over(key, over, (condition) => this.writes.put(key, content, { condition }))
   }
 
-  async look(key: string): Promise<Standing> {
-    const [object, record] = await Promise.all([this.#head(key), this.#head(recordKey(key))])
-    if (record === undefined) return object === undefined ? { kind: 'absent' } : { ...object, kind: 'object' }
-    const { size } = promisedBy(record)
-    if (object === undefined) return { ...record, kind: 'assembly', size }
-    // A crash has left both: the object is all of it, or what was put before there were parts.
-    const isWhole = object.size === size
-    await this.bucket.remove(isWhole ? recordKey(key) : key)
-    return isWhole ? { ...object, kind: 'object' } : { ...record, kind: 'assembly', size }
+  async begin(key: string): Promise<MarkedUpload> {
+    const mark = randomUUID()
+    return { key, uploadId: await this.bucket.createUpload(key, marked(mark)), mark }
   }
 
-  /** Size and age of an assembly; undefined when there is none. */
-  async assembling(key: string): Promise<{ size: number; modifiedAt: Date } | undefined> {
-    const record = await this.#head(recordKey(key))
-    return record && { size: promisedBy(record).size, modifiedAt: record.modifiedAt }
+  /** As `put`. */
+  async putRecord(assembly: Assembly, over: string | undefined): Promise<StoredAssembly> {
+    const { key } = assembly.upload
+    const [content, metadata] = [formatRecord(assembly), metadataOf(assembly)]
+    const put = (condition: Condition) => this.writes.put(key, content, { condition, metadata })
+    const { etag } = await this.#over(key, over, put)
+    return { ...assembly, etag }
   }
 
-  /** The id of the multipart upload that the record beside the key is about. */
-  async uploadIdOf(key: string): Promise<string | undefined> {
-    const record = await this.#head(recordKey(key))
-    return record && promisedBy(record).uploadId
+  /** @throws StorageError OFFSET_INVALID when another object stands there; what the SDK throws */
+  async readRecord(key: string, etag: string): Promise<StoredAssembly> {
+    const found = await this.bucket.content(key, { etag })
+    if (found.etag !== etag) throw other(key)
+    return { ...parseRecord(key, found.content), etag }
   }
 
-  async readRecord(key: string): Promise<(Assembly & { etag: string }) | undefined> {
+  /** Makes an object of an upload of which no record speaks. Otherwise as `put`. */
+  finish(assembly: Assembly, over: string | undefined): Promise<StoredObject> {
+    const { key } = assembly.upload
+    return this.#over(key, over, (condition) =>
+      this.writes.complete(assembly, { condition, isOnlyOne: true }),
+    )
+  }
+
+  /** Makes an object of what a record says. Where records follow each other in a chain, in which each is longer than the one
+   *  before, none but this one says as many bytes.
+   *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND when something else stands there by now; what the SDK throws */
+  seal(record: StoredAssembly): Promise<StoredObject> {
+    const isOnlyOne = this.abilities.replaceOnly
+    return this.writes.complete(record, { condition: { etag: record.etag }, isOnlyOne })
+  }
+
+  /** The object that a version names, or else the one that stands there; made first, if there are only its parts.
+   *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND; what the SDK throws */
+  async objectOf(key: string, known: KnownBytes | undefined): Promise<StoredObject> {
+    if (known === undefined) return this.#standingObject(key)
+    if (known.kind === 'object') return known
     try {
-      const { Body, ETag: etag = '' } = await this.bucket.get(recordKey(key))
-      const content = Buffer.from((await Body?.transformToByteArray()) ?? [])
-      return { ...parseRecord(content), etag }
+      return await this.seal(await this.readRecord(key, known.etag))
     } catch (error) {
-      if (isMissing(error)) return undefined
-      throw error
+      return this.made(key, { of: known, instead: error })
     }
   }
 
-  /** @returns the record's entity tag
-   *  @param etag of the record that it replaces */
-  async writeRecord(key: string, assembly: Assembly, etag: string | undefined): Promise<string> {
-    return this.put(recordKey(key), formatRecord(assembly), {
-      condition: this.conditionOver(etag),
-      metadata: { size: `${sizeOf(assembly)}`, 'upload-id': assembly.uploadId },
-    })
+  /** The object that was made of parts, by whoever read or moved them.
+   *  @param instead of the record that is no longer there: thrown when there is no such object */
+  async made(key: string, { of, instead }: { of: KnownBytes; instead: unknown }): Promise<StoredObject> {
+    if (!isOther(instead) || !this.abilities.replaceOnly) throw instead
+    const standing = await this.look(key)
+    const isMade = standing?.kind === 'object' && standing.size === of.size && standing.mark === of.mark
+    if (!isMade) throw instead
+    return standing
   }
 
-  /** As the bucket's own, but whether a condition failed only because the request was repeated, after it had come through,
-   *  is seen from what stands there.
-   *  @throws StorageError OFFSET_INVALID when the condition does not hold */
-  async put(key: string, body: Uint8Array, { condition, metadata }: PutRequest = {}): Promise<string> {
-    const writer = randomUUID()
-    try {
-      return await this.bucket.put(key, body, { condition, metadata: { ...metadata, writer } })
-    } catch (error) {
-      if (!isConditionFailed(error)) throw error
-      const standing = await this.#head(key)
-      if (standing?.metadata.writer === writer) return standing.etag
-      throw new StorageError('OFFSET_INVALID', { path: key, cause: error })
+  async #standingObject(key: string): Promise<StoredObject> {
+    for (let looks = 1; ; looks++) {
+      const standing = await this.look(key)
+      if (standing === undefined) throw new StorageError('PATH_NOT_FOUND', { path: key })
+      if (standing.kind === 'object') return standing
+      try {
+        return await this.seal(await this.readRecord(key, standing.etag))
+      } catch (error) {
+        if (!isOther(error) || looks === MAX_LOOKS) throw error
+      }
     }
   }
 
-  /** Makes an object of an assembly, if there is one under the key. */
-  async seal(key: string): Promise<KnownObject | undefined> {
-    const record = await this.readRecord(key)
-    if (record === undefined) return undefined
-    const object = await this.finish({ key, uploadId: record.uploadId }, record)
-    await this.bucket.remove(recordKey(key))
-    return object
-  }
-
-  /** Puts what is behind the parts as the last one, and makes an object of them all. Where the answers leave it open whether
-   *  it came to that, or speak of a repetition, it is seen from what stands there. */
-  async finish(
-    upload: Pick<OpenUpload, 'key' | 'uploadId'>,
-    { parts, tail }: Pick<Assembly, 'parts' | 'tail'>,
-  ): Promise<KnownObject> {
-    const size = sizeOf({ parts, tail })
-    let etag: string
+  async #over<Result>(
+    key: string,
+    over: string | undefined,
+    write: (condition: Condition) => Promise<Result>,
+  ): Promise<Result> {
+    if (over !== undefined) return write({ etag: over })
     try {
-      const last = tail.byteLength > 0 ? [await this.bucket.putPart(upload, parts.length + 1, tail)] : []
-      etag = await this.bucket.completeUpload(upload, [...parts, ...last])
+      return await write({ absent: true })
     } catch (error) {
-      if (!isUncertain(error) && !isNoSuchUpload(error)) throw error
-      const standing = await this.#head(upload.key)
-      if (standing?.size !== size) throw error
-      etag = standing.etag
-    }
-    const object = { size, etag }
-    this.learn(upload.key, object)
-    return object
-  }
-
-  async #head(key: string): Promise<ObjectInfo | undefined> {
-    try {
-      return await this.bucket.head(key)
-    } catch (error) {
-      if (isMissing(error)) return undefined
-      throw error
+      if (!isOther(error)) throw error
+      const standing = await this.look(key)
+      if (standing?.kind !== 'object' || standing.size > 0) throw error
+      return write({ etag: standing.etag })
     }
   }
 }
 
-interface PutRequest {
-  readonly condition?: Condition
-  readonly metadata?: Readonly<Record<string, string>>
-}
-
-function sizeOf({ parts, tail }: Pick<Assembly, 'parts' | 'tail'>): number {
-  return parts.reduce((sum, part) => sum + part.size, tail.byteLength)
-}
-
-/** What stands on the record's envelope, so that its content need not be fetched. */
-function promisedBy({ metadata }: ObjectInfo): { size: number; uploadId: string | undefined } {
-  return { size: Number(metadata.size), uploadId: metadata['upload-id'] }
-}
-
-/** A line of JSON, and the bytes behind the last part. */
-function formatRecord({ uploadId, parts, tail }: Assembly): Buffer {
-  const head = { uploadId, parts: parts.map(({ etag, size }) => [etag, size]) }
-  return Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), tail])
-}
-
-function parseRecord(content: Buffer): Assembly {
-  const end = content.indexOf('\n')
-  const head: { uploadId: string; parts: [string, number][] } = JSON.parse(
-    content.subarray(0, end).toString(),
-  )
-  return {
-    uploadId: head.uploadId,
-    parts: head.parts.map(([etag, size]) => ({ etag, size })),
-    tail: content.subarray(end + 1),
-  }
+function other(path: string): StorageError {
+  return new StorageError('OFFSET_INVALID', { path })
 }

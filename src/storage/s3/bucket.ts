@@ -8,6 +8,7 @@ import {
   GetObjectCommand,
   type GetObjectCommandOutput,
   HeadObjectCommand,
+  type HeadObjectCommandOutput,
   ListMultipartUploadsCommand,
   type ListMultipartUploadsCommandOutput,
   ListObjectsV2Command,
@@ -30,6 +31,11 @@ export interface ObjectInfo {
   readonly metadata: Readonly<Record<string, string>>
 }
 
+/** A small object, whole. */
+export interface ObjectContent extends ObjectInfo {
+  readonly content: Buffer
+}
+
 /** What must hold of the object that is about to be replaced: that there is none, or that it is this one. */
 export type Condition = { readonly absent: true } | { readonly etag: string } | undefined
 
@@ -38,9 +44,12 @@ export interface Part {
   readonly size: number
 }
 
-export interface OpenUpload {
+export interface UploadName {
   readonly key: string
   readonly uploadId: string
+}
+
+export interface OpenUpload extends UploadName {
   readonly startedAt: Date
 }
 
@@ -67,13 +76,7 @@ export class Bucket {
   }
 
   async head(key: string): Promise<ObjectInfo> {
-    const found = await this.#client.send(new HeadObjectCommand({ Bucket: this.#name, Key: key }))
-    return {
-      size: found.ContentLength ?? 0,
-      etag: found.ETag ?? '',
-      modifiedAt: found.LastModified ?? new Date(),
-      metadata: found.Metadata ?? {},
-    }
+    return infoOf(await this.#client.send(new HeadObjectCommand({ Bucket: this.#name, Key: key })))
   }
 
   get(key: string, options: GetOptions = {}): Promise<GetObjectCommandOutput> {
@@ -83,11 +86,11 @@ export class Bucket {
     return this.#client.send(command, sent)
   }
 
-  /** A small object, whole. */
-  async content(key: string, options: { etag?: string } = {}): Promise<Buffer> {
-    const { Body } = await this.get(key, options)
-    const { buffer, byteOffset, byteLength } = (await Body?.transformToByteArray()) ?? new Uint8Array()
-    return Buffer.from(buffer, byteOffset, byteLength)
+  /** A small object, or a small range of one. */
+  async content(key: string, options: GetOptions = {}): Promise<ObjectContent> {
+    const got = await this.get(key, options)
+    const { buffer, byteOffset, byteLength } = (await got.Body?.transformToByteArray()) ?? new Uint8Array()
+    return { ...infoOf(got), content: Buffer.from(buffer, byteOffset, byteLength) }
   }
 
   /** @returns the new object's entity tag */
@@ -106,7 +109,7 @@ export class Bucket {
         Metadata: metadata,
       }),
     )
-    return put.ETag ?? ''
+    return quoted(put.ETag)
   }
 
   async copy(
@@ -177,20 +180,23 @@ export class Bucket {
     return false
   }
 
-  async createUpload(key: string): Promise<string> {
+  /** @param metadata of the object that is made of it
+   *  @returns its id */
+  async createUpload(key: string, metadata: Record<string, string> = {}): Promise<string> {
     const created = await this.#client.send(
-      new CreateMultipartUploadCommand({ ...this.#attributes, Bucket: this.#name, Key: key }),
+      new CreateMultipartUploadCommand({
+        ...this.#attributes,
+        Bucket: this.#name,
+        Key: key,
+        Metadata: metadata,
+      }),
     )
     if (created.UploadId === undefined) throw new Error('the store gave no id to an upload in parts')
     return created.UploadId
   }
 
   /** @param number from 1 */
-  async putPart(
-    { key, uploadId }: Pick<OpenUpload, 'key' | 'uploadId'>,
-    number: number,
-    body: Uint8Array,
-  ): Promise<Part> {
+  async putPart({ key, uploadId }: UploadName, number: number, body: Uint8Array): Promise<Part> {
     const put = await this.#client.send(
       new UploadPartCommand({
         Bucket: this.#name,
@@ -200,12 +206,12 @@ export class Bucket {
         Body: body,
       }),
     )
-    return { etag: put.ETag ?? '', size: body.byteLength }
+    return { etag: quoted(put.ETag), size: body.byteLength }
   }
 
   /** A part that is a range of another object, of the version that has the entity tag. */
   async copyPart(
-    { key, uploadId }: Pick<OpenUpload, 'key' | 'uploadId'>,
+    { key, uploadId }: UploadName,
     number: number,
     { from, etag, start, end }: { from: string; etag: string; start: number; end: number },
   ): Promise<Part> {
@@ -220,11 +226,12 @@ export class Bucket {
         CopySourceRange: `bytes=${start}-${end}`,
       }),
     )
-    return { etag: copied.CopyPartResult?.ETag ?? '', size: end - start + 1 }
+    return { etag: quoted(copied.CopyPartResult?.ETag), size: end - start + 1 }
   }
 
+  /** @returns the entity tag that the store gives: that of the object, or of the one that was made of the upload before */
   async completeUpload(
-    { key, uploadId }: Pick<OpenUpload, 'key' | 'uploadId'>,
+    { key, uploadId }: UploadName,
     parts: readonly Part[],
     condition?: Condition,
   ): Promise<string> {
@@ -237,10 +244,10 @@ export class Bucket {
         MultipartUpload: { Parts: parts.map(({ etag }, index) => ({ ETag: etag, PartNumber: index + 1 })) },
       }),
     )
-    return completed.ETag ?? ''
+    return quoted(completed.ETag)
   }
 
-  async abortUpload({ key, uploadId }: Pick<OpenUpload, 'key' | 'uploadId'>): Promise<void> {
+  async abortUpload({ key, uploadId }: UploadName): Promise<void> {
     await this.#client.send(
       new AbortMultipartUploadCommand({ Bucket: this.#name, Key: key, UploadId: uploadId }),
     )
@@ -262,7 +269,7 @@ export class Bucket {
   }
 
   /** When the newest part came; undefined when there is none. */
-  async newestPartAt({ key, uploadId }: OpenUpload): Promise<Date | undefined> {
+  async newestPartAt({ key, uploadId }: UploadName): Promise<Date | undefined> {
     let newest: Date | undefined
     let marker: string | undefined
     do {
@@ -290,6 +297,20 @@ export class Bucket {
   #source(key: string): string {
     return `${this.#name}/${key.split('/').map(encodeURIComponent).join('/')}`
   }
+}
+
+function infoOf(answer: HeadObjectCommandOutput | GetObjectCommandOutput): ObjectInfo {
+  return {
+    size: answer.ContentLength ?? 0,
+    etag: quoted(answer.ETag),
+    modifiedAt: answer.LastModified ?? new Date(),
+    metadata: answer.Metadata ?? {},
+  }
+}
+
+/** Stores leave the quotes out here and there. */
+export function quoted(etag: string | undefined): string {
+  return `"${(etag ?? '').replaceAll('"', '')}"`
 }
 
 function conditionHeaders(condition: Condition): { IfNoneMatch?: string; IfMatch?: string } {

@@ -12,7 +12,10 @@ const cannot = {
   'bytes 0 to 0, both included': 's3rver answers with the whole file when the first byte alone is asked for',
   'children are told apart as files and folders, and grandchildren are not listed':
     's3rver does not list a folder in which there are only folders',
-  'of a file that somebody else has made longer since does nothing': 's3rver ignores conditions',
+  'is that of the bytes a writer has left: they are gone on with, read and moved by it':
+    's3rver ignores conditions, and the tag of an object does not tell of which parts it is made',
+  'of two writers that begin at once at most one succeeds': 's3rver ignores conditions',
+  'is swapped by exactly one of many at once': 's3rver ignores conditions',
   'a folder can be deleted while files are put into it': 's3rver fails where its folders are removed',
   'a folder can be deleted though others never cease to put files into it':
     's3rver fails where its folders are removed',

@@ -18,6 +18,12 @@ const BY_NAME: Record<string, StorageErrorCode> = {
   ExistingObjectIsDirectory: 'PATH_INVALID',
   ObjectParentIsFile: 'PATH_INVALID',
   InvalidRange: 'OFFSET_INVALID',
+  // Another object stands there than was meant.
+  PreconditionFailed: 'OFFSET_INVALID',
+  ConditionalRequestConflict: 'OFFSET_INVALID',
+  // Its parts are not those that were sent, or it has come to its end.
+  NoSuchUpload: 'OFFSET_INVALID',
+  InvalidPart: 'OFFSET_INVALID',
   AbortError: 'ABORTED',
   QuotaExceeded: 'NO_SPACE',
   InsufficientCapacity: 'NO_SPACE',
@@ -27,6 +33,7 @@ const BY_NAME: Record<string, StorageErrorCode> = {
 
 const BY_STATUS: Record<number, StorageErrorCode> = {
   404: 'PATH_NOT_FOUND',
+  412: 'OFFSET_INVALID',
   416: 'OFFSET_INVALID',
   429: 'BUSY',
   500: 'BUSY',
@@ -54,6 +61,7 @@ export function storageError(cause: unknown, path: string): StorageError {
 }
 
 function codeOf(cause: unknown): StorageErrorCode {
+  if (cause instanceof StorageError) return cause.code
   if (!(cause instanceof Error)) return 'BACKEND_FAILED'
   const byName = BY_NAME[cause.name]
   if (byName !== undefined) return byName
@@ -72,7 +80,7 @@ export function describe(cause: unknown): string {
 
 /** True when there is no such object, as far as the answer tells: that to a HEAD does not tell it from a missing bucket. */
 export function isMissing(error: unknown): boolean {
-  return codeOf(error) === 'PATH_NOT_FOUND' && nameOf(error) !== 'NoSuchUpload'
+  return codeOf(error) === 'PATH_NOT_FOUND'
 }
 
 /** True for an upload in parts that is no more, or was never there; some stores then miss its parts instead. */
@@ -80,10 +88,29 @@ export function isNoSuchUpload(error: unknown): boolean {
   return ['NoSuchUpload', 'InvalidPart'].includes(nameOf(error))
 }
 
-/** True when a condition of the request did not hold: 412, or 409 where another request to the same key was quicker. */
+/** True when a condition of the request did not hold: 412, or 409 where another request to the same key was under way. */
 export function isConditionFailed(error: unknown): boolean {
-  const status = statusOf(error)
-  return status === 412 || (status === 409 && nameOf(error) === 'ConditionalRequestConflict')
+  return statusOf(error) === 412 || isConflict(error)
+}
+
+/** True where another request to the same key was under way: neither of them need have come through. */
+export function isConflict(error: unknown): boolean {
+  return statusOf(error) === 409 && nameOf(error) === 'ConditionalRequestConflict'
+}
+
+/** True when other bytes stand there than were meant. */
+export function isOther(error: unknown): boolean {
+  return codeOf(error) === 'OFFSET_INVALID'
+}
+
+/** True when a range was asked for that begins behind the end of what stands there. */
+export function isRangeInvalid(error: unknown): boolean {
+  return statusOf(error) === 416
+}
+
+/** True when the SDK has sent the request more than once: an attempt may have come through before the one that was answered. */
+export function isRepeated(error: unknown): boolean {
+  return error instanceof Error && ((error as SdkError).$metadata?.attempts ?? 1) > 1
 }
 
 /** True when the store may have done what it was asked for all the same. */

@@ -6,28 +6,16 @@ import {
   expectSameBytes,
   expectStorageError,
 } from '../../../test/contract/storage-driver/support.ts'
-import { FaultyProxy, firstOf, type StoreRequest } from '../../../test/support/faulty-proxy.ts'
-import { MIB, S3Replicas, s3ServerForTests, s3Settings, whyNot } from '../../../test/support/s3-driver.ts'
+import { firstOf, type StoreRequest } from '../../../test/support/faulty-proxy.ts'
+import { MIB, S3BehindProxy, s3ServerForTests, whyNot } from '../../../test/support/s3-driver.ts'
 import { s3Operation } from '../../../test/support/s3-operation.ts'
 import { s3Answers } from '../../../test/support/store-answers.ts'
-import type { StorageDriver } from '../../core/storage-driver.ts'
+import type { FileVersion, StorageDriver } from '../../core/storage-driver.ts'
 
 describe.skipIf(whyNot('versitygw'))(`a store that is not well${whyNot('versitygw') ?? ''}`, () => {
   const server = s3ServerForTests('versitygw')
 
-  /** A driver that reaches the store through a proxy, and one that reaches it past it. */
-  async function start({ timeoutMs = 60_000 } = {}) {
-    const proxy = await FaultyProxy.start(server().endpoint)
-    const place = await S3Replicas.start(s3Settings(server()), { timeoutMs })
-    const driver = await place.open({ regionendpoint: proxy.endpoint })
-    const past = await place.open()
-    proxy.forget()
-    const dispose = async () => {
-      await place[Symbol.asyncDispose]()
-      await proxy[Symbol.asyncDispose]()
-    }
-    return { proxy, driver, past, [Symbol.asyncDispose]: dispose }
-  }
+  const start = ({ timeoutMs = 60_000 } = {}) => S3BehindProxy.start(server(), { timeoutMs })
 
   const is = (operation: string) => (asked: StoreRequest) => s3Operation(asked) === operation
 
@@ -91,6 +79,75 @@ describe.skipIf(whyNot('versitygw'))(`a store that is not well${whyNot('versityg
     },
     60_000,
   )
+
+  test('what a completed upload was made of is told by its tag, whoever completed it', async () => {
+    await using store = await start()
+    const { proxy, driver, past } = store
+    const content = distinctBytes(11 * MIB)
+    const version = await append(driver, { offset: 0, chunks: [content] })
+    const completed = Promise.withResolvers<void>()
+    const held = { kind: 'hold', until: completed.promise } as const
+    proxy.fault = firstOf(1, { of: is('CompleteMultipartUpload'), fault: held })
+    const moved = driver.move('/up/data', '/blob', { version, mayStay: true })
+    // Another one is quicker, with the same bytes.
+    expectSameBytes(await collect(past.read('/up/data', { version })), content)
+    completed.resolve()
+    expect(await moved).toBe(true)
+    expectSameBytes(await collect(past.read('/blob')), content)
+    expect(await driver.move('/up/data', '/again', { version, mayStay: true })).toBe(true)
+  })
+
+  test('an upload that is removed while it is completed leaves nothing', async () => {
+    await using store = await start()
+    const { proxy, driver, past } = store
+    for (const path of ['/up/data', '/up']) {
+      await append(driver, { offset: 0, chunks: [distinctBytes(11 * MIB)] })
+      const completed = Promise.withResolvers<void>()
+      const held = { kind: 'hold', until: completed.promise } as const
+      proxy.fault = firstOf(1, { of: is('AbortMultipartUpload'), fault: held })
+      const removed = driver.delete(path)
+      for await (const _chunk of past.read('/up/data')) break
+      completed.resolve()
+      await removed
+      await expectStorageError(past.stat('/up/data'), 'PATH_NOT_FOUND')
+      expect(await collectAll(past.leftovers())).toEqual([])
+    }
+  })
+
+  test('a swap whose answer is lost is told from another one’s', async () => {
+    await using store = await start()
+    const { proxy, driver, past } = store
+    const lose = () => {
+      proxy.fault = firstOf(1, { of: is('PutObject'), fault: { kind: 'lose-answer' } })
+    }
+    lose()
+    const first = await driver.swapState('/state', Buffer.from('one'), undefined)
+    expect(await past.getState('/state')).toEqual({ content: Buffer.from('one'), version: first })
+    lose()
+    const second = await driver.swapState('/state', Buffer.from('two'), first)
+    expect(await past.getState('/state')).toEqual({ content: Buffer.from('two'), version: second })
+    // Without ever coming through.
+    proxy.fault = firstOf(1, { of: is('PutObject'), fault: s3Answers.internalError() })
+    expect(await driver.swapState('/state', Buffer.from('three'), second)).toBeDefined()
+  })
+
+  test('of a swap after which another one was done before it was told, nothing is claimed', async () => {
+    await using store = await start()
+    const { proxy, driver, past } = store
+    const swapped = Promise.withResolvers<void>()
+    let puts = 0
+    proxy.fault = (asked) => {
+      if (!is('PutObject')(asked)) return undefined
+      return ++puts === 1 ? { kind: 'lose-answer' } : { kind: 'hold', until: swapped.promise }
+    }
+    const swap = expectStorageError(driver.swapState('/state', Buffer.from('mine'), undefined), 'BUSY')
+    await vi.waitFor(() => expect(puts).toBe(2), { timeout: 10_000 })
+    const mine = await past.getState('/state')
+    expect(Buffer.from(mine?.content ?? []).toString()).toBe('mine')
+    expect(await past.swapState('/state', Buffer.from('theirs'), mine?.version)).toBeDefined()
+    swapped.resolve()
+    await swap
+  })
 
   test('where a body ends too early the rest is asked for', async () => {
     await using store = await start()
@@ -183,9 +240,10 @@ describe.skipIf(whyNot('versitygw'))(`a store that is not well${whyNot('versityg
 async function append(
   driver: StorageDriver,
   { offset, chunks }: { offset: number; chunks: readonly Buffer[] },
-): Promise<void> {
+): Promise<FileVersion> {
   const writer = await driver.append('/up/data', { offset })
   for (const chunk of chunks) await writer.write(Buffer.from(chunk))
   await writer.sync()
   await writer.close()
+  return writer.version as FileVersion
 }

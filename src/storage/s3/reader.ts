@@ -1,28 +1,41 @@
 import { addAbortSignal, type Readable } from 'node:stream'
+import type { GetObjectCommandOutput } from '@aws-sdk/client-s3'
 import { StorageError } from '../../core/errors.ts'
 import type { ReadOptions } from '../../core/storage-driver.ts'
-import type { Bucket } from './bucket.ts'
-import { isCutShort } from './errors.ts'
+import type { AppendedObjects } from './appended-object.ts'
+import { quoted } from './bucket.ts'
+import { isCutShort, isRangeInvalid } from './errors.ts'
+import { isRecord, markOf } from './record.ts'
+import { isSameObject, type StoredObject } from './versions.ts'
 
 /** How often the rest is asked for when an answer ends too early. */
 const MAX_CUTS = 5
 
+export interface ReadPlace {
+  readonly key: string
+  readonly path: string
+  /** Absent: whatever stands there. */
+  readonly object?: Pick<StoredObject, 'etag' | 'mark'> | undefined
+}
+
 interface OpenedObject {
-  readonly etag: string | undefined
+  readonly object: Pick<StoredObject, 'etag' | 'mark'>
   /** Of the last byte that is to come; -1 where there is none. */
   readonly end: number
   readonly body: Readable
 }
 
 /** The bytes of an object. Where an answer's body ends too early, the rest of the same object is asked for.
- *  @throws StorageError OFFSET_INVALID when the range is not wholly inside the object; what the SDK throws */
+ *  @throws StorageError OFFSET_INVALID when the range is not wholly inside the object, or another object stands there; what the
+ *    SDK throws */
 export async function* readObject(
-  bucket: Bucket,
-  { key, path }: { key: string; path: string },
-  { range, signal }: ReadOptions,
+  objects: AppendedObjects,
+  place: ReadPlace,
+  { range, signal }: Pick<ReadOptions, 'range' | 'signal'>,
 ): AsyncIterable<Uint8Array> {
+  const { path } = place
   let position = range?.start ?? 0
-  let opened = await open(bucket, { key, path }, { range, signal })
+  let opened = await open(objects, place, { range, signal })
   for (let cuts = 0; ; ) {
     try {
       for await (const chunk of opened.body) {
@@ -36,23 +49,24 @@ export async function* readObject(
     if (position > opened.end) return
     if (++cuts > MAX_CUTS)
       throw new StorageError('BUSY', { path, message: `${path}: its bytes end too early` })
-    const { end, etag } = opened
-    opened = await open(bucket, { key, path }, { range: { start: position, end }, signal }, etag)
+    const { end, object } = opened
+    opened = await open(objects, { ...place, object }, { range: { start: position, end }, signal })
   }
 }
 
 async function open(
-  bucket: Bucket,
-  { key, path }: { key: string; path: string },
-  { range, signal }: ReadOptions,
-  etag?: string,
+  objects: AppendedObjects,
+  place: ReadPlace,
+  { range, signal }: Pick<ReadOptions, 'range' | 'signal'>,
 ): Promise<OpenedObject> {
+  const { path } = place
   if (range !== undefined && !(range.start >= 0 && range.start <= range.end))
     throw new StorageError('OFFSET_INVALID', { path })
-  const header = range && `bytes=${range.start}-${range.end}`
-  const answer = await bucket.get(key, { range: header, etag, signal, chunksAreLent: true })
+  const answer = await ask(objects, place, { range, signal })
   const body = answer.Body as Readable
-  if (range !== undefined && !(range.end < wholeSize(answer.ContentRange))) {
+  const object = { etag: quoted(answer.ETag), mark: markOf(answer.Metadata) }
+  const isOther = place.object !== undefined && !isSameObject(object, place.object)
+  if (isOther || (range !== undefined && !(range.end < wholeSize(answer.ContentRange)))) {
     body.destroy()
     throw new StorageError('OFFSET_INVALID', { path })
   }
@@ -64,7 +78,31 @@ async function open(
     })
   }
   if (signal !== undefined) addAbortSignal(signal, body)
-  return { etag: answer.ETag, end: range?.end ?? (answer.ContentLength ?? 0) - 1, body }
+  return { object, end: range?.end ?? (answer.ContentLength ?? 0) - 1, body }
+}
+
+/** Where only a record stands, an object is made of what it speaks of. */
+async function ask(
+  objects: AppendedObjects,
+  { key, object }: ReadPlace,
+  { range, signal }: Pick<ReadOptions, 'range' | 'signal'>,
+): Promise<GetObjectCommandOutput> {
+  const get = (etag: string | undefined) =>
+    objects.bucket.get(key, {
+      range: range && `bytes=${range.start}-${range.end}`,
+      etag,
+      signal,
+      chunksAreLent: true,
+    })
+  if (object !== undefined) return get(object.etag)
+  try {
+    const answer = await get(undefined)
+    if (!isRecord(answer.Metadata)) return answer
+    ;(answer.Body as Readable).destroy()
+  } catch (error) {
+    if (!isRangeInvalid(error) || (await objects.look(key))?.kind !== 'record') throw error
+  }
+  return get((await objects.objectOf(key, undefined)).etag)
 }
 
 /** Of the object, from `bytes 0-9/1234`. RFC 9110 section 14.4. */

@@ -1,12 +1,16 @@
-import { type AppendedObjects, isRecord, objectKeyOf, recordKey } from './appended-object.ts'
-import { isMissing, isNoSuchUpload } from './errors.ts'
+import type { AppendedObjects } from './appended-object.ts'
+import type { Bucket, UploadName } from './bucket.ts'
+import { isMissing, isNoSuchUpload, isNotImplemented } from './errors.ts'
 
-/** Removes objects with what is kept beside them: records, and the uploads in parts that these are about. */
+/** Removes objects, and the open multipart uploads to their keys. An upload is aborted first: after that, no object is made of it
+ *  any more, and one that was made before is removed. */
 export class Removal {
   readonly #objects: AppendedObjects
+  readonly #bucket: Bucket
 
   constructor(objects: AppendedObjects) {
     this.#objects = objects
+    this.#bucket = objects.bucket
   }
 
   /** What may be a file or a folder. */
@@ -16,40 +20,43 @@ export class Removal {
 
   /** Objects whose uploads in parts, if there were any, have come to their end. */
   finished(keys: readonly string[]): Promise<void> {
-    return this.#keys(keys.flatMap((key) => [key, recordKey(key)]))
+    return this.#bucket.removeAll(keys)
   }
 
   async #object(key: string): Promise<void> {
-    const { bucket } = this.#objects
-    const [uploadId] = await Promise.all([this.#objects.uploadIdOf(key), bucket.remove(key)])
-    this.#objects.forget(key)
-    if (uploadId === undefined) return
-    await this.#abort(key, uploadId)
-    await bucket.remove(recordKey(key))
+    const standing = await this.#objects.look(key)
+    if (standing === undefined) return
+    if (standing.kind === 'record') await this.#abort({ key, uploadId: standing.uploadId })
+    await this.#bucket.remove(key)
   }
 
   async #folder(prefix: string): Promise<void> {
-    for await (const keys of this.#objects.bucket.pages(prefix)) {
-      for (const record of keys.filter(isRecord)) {
-        const key = objectKeyOf(record)
-        const uploadId = await this.#objects.uploadIdOf(key)
-        if (uploadId !== undefined) await this.#abort(key, uploadId)
+    let isFirst = true
+    for await (const keys of this.#bucket.pages(prefix)) {
+      if (isFirst && keys.length > 0) await this.#uploads(prefix)
+      isFirst = false
+      await this.#bucket.removeAll(keys)
+    }
+  }
+
+  /** Which keys have one, only the store can say at once. */
+  async #uploads(prefix: string): Promise<void> {
+    try {
+      for await (const upload of this.#bucket.openUploads(prefix)) {
+        await this.#abort(upload)
+        await this.#bucket.remove(upload.key)
       }
-      await this.#keys(keys)
+    } catch (error) {
+      if (!isNotImplemented(error)) throw error
     }
   }
 
   /** One that is gone already does no harm. */
-  async #abort(key: string, uploadId: string): Promise<void> {
+  async #abort(upload: UploadName): Promise<void> {
     try {
-      await this.#objects.bucket.abortUpload({ key, uploadId })
+      await this.#bucket.abortUpload(upload)
     } catch (error) {
       if (!isMissing(error) && !isNoSuchUpload(error)) throw error
     }
-  }
-
-  async #keys(keys: readonly string[]): Promise<void> {
-    for (const key of keys) this.#objects.forget(key)
-    await this.#objects.bucket.removeAll(keys)
   }
 }

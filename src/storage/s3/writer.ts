@@ -1,11 +1,13 @@
 import { StorageError } from '../../core/errors.ts'
-import type { FileWriter, SyncOptions } from '../../core/storage-driver.ts'
-import { type AppendedObjects, type Assembly, recordKey } from './appended-object.ts'
-import type { OpenUpload, Part } from './bucket.ts'
+import type { FileVersion, FileWriter, SyncOptions } from '../../core/storage-driver.ts'
+import type { AppendedObjects } from './appended-object.ts'
+import type { Part } from './bucket.ts'
 import { copyRanges } from './copy.ts'
-import { storageError } from './errors.ts'
+import { isUncertain, storageError } from './errors.ts'
 import { freeMemoryOf, type PartBuffer, type PartBuffers } from './part-buffers.ts'
+import { type MarkedUpload, type StoredAssembly, sizeOf } from './record.ts'
 import type { S3Settings } from './settings.ts'
+import { formatVersion, type KnownBytes, type StoredObject } from './versions.ts'
 
 export interface WriterParts {
   readonly path: string
@@ -20,10 +22,11 @@ export type Beginning =
   /** Nothing, as far as is known: the first thing that is written says whether that is true. */
   | { readonly kind: 'absent' }
   /** An object that fits into a part, with its content. */
-  | { readonly kind: 'small'; readonly etag: string; readonly content: Uint8Array }
+  | { readonly kind: 'small'; readonly object: StoredObject; readonly content: Uint8Array }
   /** An object that does not; it becomes the first parts of a new one. */
-  | { readonly kind: 'large'; readonly etag: string; readonly size: number }
-  | { readonly kind: 'assembly'; readonly etag: string; readonly assembly: Assembly }
+  | { readonly kind: 'large'; readonly object: StoredObject }
+  /** `isTaken` where nobody vouches for it: whoever else writes to it is to fail, even if nothing is added here. */
+  | { readonly kind: 'parts'; readonly record: StoredAssembly; readonly isTaken: boolean }
 
 /** Where S3 ends: at most 10,000 parts. */
 const MAX_PARTS = 10_000
@@ -40,17 +43,19 @@ export class S3Writer implements FileWriter {
   #size: number
   /** How long it is without what this writer has not made safe. */
   #safeSize: number
-  #upload: Promise<OpenUpload> | undefined
+  #upload: Promise<MarkedUpload> | undefined
   readonly #sent: Part[] = []
   #partCount = 0
   readonly #sending = new Set<Promise<void>>()
   /** The turns that parts wait for. */
   readonly #waiting = new Set<Promise<void>>()
-  /** Of the object or the record that is written over next. */
-  #etag: string | undefined
-  #hasRecord: boolean
+  /** What stands under the key as the writer has left it, or found it. */
+  #left: KnownBytes | undefined
+  /** True where a record of the upload may stand although it is not known. */
+  #isInDoubt = false
   #isDirty = false
   #isSealed = false
+  #isClosed = false
   #failure: StorageError | undefined
   #syncing: Promise<void> = Promise.resolve()
   #closing: Promise<void> | undefined
@@ -59,12 +64,15 @@ export class S3Writer implements FileWriter {
     this.#parts = parts
     this.#beginning = beginning
     this.#buffer = parts.buffers.open()
-    this.#hasRecord = beginning.kind === 'assembly'
     this.#size = this.#safeSize = this.#takeUp(beginning)
   }
 
   get size(): number {
     return this.#size
+  }
+
+  get version(): FileVersion | undefined {
+    return this.#isClosed && this.#left !== undefined ? formatVersion(this.#left) : undefined
   }
 
   write(chunk: Uint8Array): Promise<void> | undefined {
@@ -97,17 +105,19 @@ export class S3Writer implements FileWriter {
       case 'absent':
         return 0
       case 'small':
-        this.#etag = beginning.etag
+        this.#left = ofObject(beginning.object)
         return this.#buffer.add(beginning.content)
       case 'large':
-        return beginning.size
-      case 'assembly': {
-        const { uploadId, parts, tail } = beginning.assembly
-        this.#etag = beginning.etag
-        this.#upload = Promise.resolve(this.#openUpload(uploadId))
-        this.#sent.push(...parts)
-        this.#partCount = parts.length
-        return parts.reduce((sum, part) => sum + part.size, 0) + this.#buffer.add(tail)
+        this.#left = ofObject(beginning.object)
+        return beginning.object.size
+      case 'parts': {
+        const { record } = beginning
+        this.#left = ofRecord(record)
+        this.#upload = Promise.resolve(record.upload)
+        this.#sent.push(...record.parts)
+        this.#partCount = record.parts.length
+        this.#buffer.add(record.tail)
+        return sizeOf(record)
       }
     }
   }
@@ -130,7 +140,7 @@ export class S3Writer implements FileWriter {
     this.#buffer = buffers.openNext(partBytes(this.#partCount, buffers.partBytes))
   }
 
-  #begun(): Promise<OpenUpload> {
+  #begun(): Promise<MarkedUpload> {
     if (this.#upload === undefined) {
       this.#upload = this.#begin()
       this.#upload.catch(() => undefined) // who needs it hears of it
@@ -138,7 +148,7 @@ export class S3Writer implements FileWriter {
     return this.#upload
   }
 
-  async #sendPart(upload: OpenUpload, buffer: PartBuffer, take: () => void): Promise<void> {
+  async #sendPart(upload: MarkedUpload, buffer: PartBuffer, take: () => void): Promise<void> {
     const { objects, buffers } = this.#parts
     const index = this.#partCount++
     if (index >= MAX_PARTS) throw new Error(`more than ${MAX_PARTS} parts: chunksize is too small for it`)
@@ -149,16 +159,13 @@ export class S3Writer implements FileWriter {
     buffer.release()
   }
 
-  /** An object that is too large to be gathered again becomes the first parts; where nothing should stand, it is looked. */
-  async #begin(): Promise<OpenUpload> {
-    const { objects, key, path, settings } = this.#parts
-    const { kind } = this.#beginning
-    if (kind === 'absent' && this.#etag === undefined && (await objects.look(key)).kind !== 'absent')
-      throw new StorageError('OFFSET_INVALID', { path })
-    const upload = this.#openUpload(await objects.bucket.createUpload(key))
+  /** An object that is too large to be gathered again becomes the first parts. */
+  async #begin(): Promise<MarkedUpload> {
+    const { objects, key, settings } = this.#parts
+    const upload = await objects.begin(key)
     if (this.#beginning.kind === 'large') {
-      const { etag, size } = this.#beginning
-      this.#sent.push(...(await copyRanges(objects.bucket, { from: key, etag, size }, { upload, settings })))
+      const source = { from: key, object: this.#beginning.object }
+      this.#sent.push(...(await copyRanges(objects, source, { upload, settings })))
       this.#partCount = this.#sent.length
     }
     return upload
@@ -173,52 +180,41 @@ export class S3Writer implements FileWriter {
     if (this.#beginning.kind === 'large' && this.#isDirty) this.#begun()
     await Promise.all(this.#sending)
     if (this.#failure !== undefined) throw this.#failure
-    const isNew = this.#beginning.kind === 'absent' && this.#etag === undefined && !this.#isSealed
-    if (!this.#isDirty && !isNew) return
+    if (!this.#isDirty && this.#left !== undefined) return
     try {
       const size = this.#size
       const { content } = this.#buffer // which stays as it is when more is added
       this.#isDirty = false
-      if (this.#upload === undefined) await this.#putObject(content)
-      else if (name) await this.#putRecord(await this.#upload, content)
-      else await this.#seal(await this.#upload, content)
+      this.#left = await this.#save(content, name)
       this.#safeSize = size
     } catch (error) {
       this.#fail(error)
+      this.#isInDoubt = isUncertain(error)
       throw this.#failure
     }
   }
 
-  async #putObject(content: Uint8Array): Promise<void> {
+  /** What is moved next need not be kept as what can be gone on with, unless a record says already what others may make of it. */
+  async #save(tail: Uint8Array, name: boolean): Promise<KnownBytes> {
     const { objects, key } = this.#parts
-    const etag = await objects.put(key, content, { condition: objects.conditionOver(this.#etag) })
-    this.#etag = etag
-    objects.learn(key, { size: content.byteLength, etag })
+    const over = this.#left?.etag
+    if (this.#upload === undefined) return ofObject(await objects.put(key, tail, over))
+    const assembly = { upload: await this.#upload, parts: [...this.#sent], tail }
+    this.#isSealed = !name
+    if (!name && !this.#isRecorded) return ofObject(await objects.finish(assembly, over))
+    const record = await objects.putRecord(assembly, over)
+    return name ? ofRecord(record) : ofObject(await objects.seal(record))
   }
 
-  async #putRecord({ uploadId }: OpenUpload, tail: Uint8Array): Promise<void> {
-    const { objects, key } = this.#parts
-    const isFirst = !this.#hasRecord
-    const over = isFirst ? undefined : this.#etag
-    const replaced = isFirst ? this.#etag : undefined
-    this.#etag = await objects.writeRecord(key, { uploadId, parts: [...this.#sent], tail }, over)
-    this.#hasRecord = true
-    objects.forget(key)
-    if (replaced !== undefined || (isFirst && this.#beginning.kind === 'large'))
-      await objects.bucket.remove(key)
-  }
-
-  /** It is moved next: nobody goes on with it, so it need not be kept as what can be gone on with. */
-  async #seal(upload: OpenUpload, tail: Uint8Array): Promise<void> {
-    const { objects, key } = this.#parts
-    this.#isSealed = true
-    await objects.finish(upload, { parts: this.#sent, tail })
-    if (this.#hasRecord) await objects.bucket.remove(recordKey(key))
+  get #isRecorded(): boolean {
+    return this.#left?.kind === 'parts'
   }
 
   async #close(): Promise<void> {
     try {
       await this.#syncInTurn(true)
+      await this.#takeOver()
+      this.#isClosed = true
     } catch (error) {
       await this.#abandon()
       throw error
@@ -227,10 +223,26 @@ export class S3Writer implements FileWriter {
     }
   }
 
+  /** Makes it an object, so that it can be told from any other, and other writers fail. Whose bytes it is made of does not
+   *  matter: nobody vouches for any. */
+  async #takeOver(): Promise<void> {
+    const { objects, key, path } = this.#parts
+    const beginning = this.#beginning
+    const isAsFound = beginning.kind === 'parts' && this.#left?.etag === beginning.record.etag
+    if (!isAsFound || !beginning.isTaken) return
+    try {
+      const object = await objects.objectOf(key, undefined)
+      if (object.size !== this.#size) throw new StorageError('OFFSET_INVALID', { path })
+      this.#left = ofObject(object)
+    } catch (error) {
+      throw storageError(error, path)
+    }
+  }
+
   /** Parts of which no record speaks are nobody's. */
   async #abandon(): Promise<void> {
     await Promise.all(this.#sending)
-    if (this.#hasRecord || this.#isSealed) return
+    if (this.#isRecorded || this.#isInDoubt) return
     const upload = await this.#upload?.catch(() => undefined)
     // What can't be aborted now is found when leftovers are.
     if (upload !== undefined) await this.#parts.objects.bucket.abortUpload(upload).catch(() => undefined)
@@ -251,10 +263,14 @@ export class S3Writer implements FileWriter {
     await Promise.all(this.#waiting)
     if (this.#failure !== undefined) throw this.#failure
   }
+}
 
-  #openUpload(uploadId: string): OpenUpload {
-    return { key: this.#parts.key, uploadId, startedAt: new Date() }
-  }
+function ofObject({ size, etag, mark }: StoredObject): KnownBytes {
+  return { kind: 'object', size, etag, mark }
+}
+
+function ofRecord(record: StoredAssembly): KnownBytes {
+  return { kind: 'parts', size: sizeOf(record), etag: record.etag, mark: record.upload.mark }
 }
 
 function partBytes(index: number, ordinary: number): number {

@@ -1,0 +1,127 @@
+import { createHash, getFips, randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import { StorageError } from '../../core/errors.ts'
+import type { Abilities } from './abilities.ts'
+import type { Bucket, Condition, Part } from './bucket.ts'
+import { isConditionFailed, isConflict, isMissing, isOther, isUncertain } from './errors.ts'
+import { type Assembly, marked, type Standing, sizeOf, standingOf } from './record.ts'
+import type { StoredObject } from './versions.ts'
+
+export interface ConditionalPut {
+  readonly condition: Condition
+  readonly metadata?: Readonly<Record<string, string>>
+}
+
+export interface ConditionalCompletion {
+  readonly condition: Condition
+  /** True where nobody makes another object of this size of the upload. */
+  readonly isOnlyOne: boolean
+}
+
+/** How often a write is tried while others to the same key are under way. */
+const MAX_ATTEMPTS = 3
+const PAUSE_MS = 50
+
+/** Writes that are done only over what is meant: by the conditions that the store honours, or else by looking at what stands
+ *  there before. Where an answer was lost, the mark tells that the write has left. */
+export class ConditionalWrites {
+  readonly #bucket: Bucket
+  readonly #abilities: Abilities
+
+  constructor(bucket: Bucket, abilities: Abilities) {
+    this.#bucket = bucket
+    this.#abilities = abilities
+  }
+
+  async look(key: string): Promise<Standing | undefined> {
+    try {
+      return standingOf(await this.#bucket.head(key))
+    } catch (error) {
+      if (isMissing(error)) return undefined
+      throw error
+    }
+  }
+
+  /** @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND when something else stands there, or nothing: if the request had to be
+   *    repeated, it may have been done before */
+  async put(
+    key: string,
+    content: Uint8Array,
+    { condition, metadata }: ConditionalPut,
+  ): Promise<StoredObject> {
+    const { createOnly, replaceOnly } = this.#abilities
+    const isHonoured = condition !== undefined && 'absent' in condition ? createOnly : replaceOnly
+    const sent = await this.#honoured(key, condition, isHonoured)
+    const mark = randomUUID()
+    const size = content.byteLength
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const options = { condition: sent, metadata: { ...metadata, ...marked(mark) } }
+        return { size, etag: await this.#bucket.put(key, content, options), mark }
+      } catch (error) {
+        if (!isConditionFailed(error) && !isMissing(error)) throw error
+        const standing = await this.look(key)
+        if (standing?.mark === mark) return { size, etag: standing.etag, mark }
+        if (!isConflict(error) || attempt === MAX_ATTEMPTS) throw refusal(key, { standing, cause: error })
+      }
+      await delay(attempt * PAUSE_MS)
+    }
+  }
+
+  /** Makes an object of the parts of an upload, with the tail as the last one.
+   *
+   *  When an upload is completed already, some stores answer as they did then, whatever parts are named now. So it is the entity
+   *  tag, which follows from the parts, that tells what was made.
+   *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND when it can't be told that these parts were made an object; what the SDK
+   *    throws */
+  async complete(
+    { upload, parts, tail }: Assembly,
+    { condition, isOnlyOne }: ConditionalCompletion,
+  ): Promise<StoredObject> {
+    const { key, mark } = upload
+    const size = sizeOf({ parts, tail })
+    const sent = await this.#honoured(key, condition, this.#abilities.completeOnly)
+    let all = parts
+    let failure: unknown
+    try {
+      if (tail.byteLength > 0) all = [...parts, await this.#bucket.putPart(upload, parts.length + 1, tail)]
+      const etag = await this.#bucket.completeUpload(upload, all, sent)
+      if (etag === etagOf(all)) return { size, etag, mark }
+    } catch (error) {
+      if (!isUncertain(error) && !isOther(error) && !isMissing(error)) throw error
+      failure = error
+    }
+    const standing = await this.look(key)
+    const isMade =
+      standing?.kind === 'object' &&
+      standing.size === size &&
+      (standing.etag === etagOf(all) || (isOnlyOne && standing.mark === mark))
+    if (isMade) return standing
+    throw isUncertain(failure) ? failure : refusal(key, { standing, cause: failure })
+  }
+
+  /** The condition, where it is honoured; none where it had to be seen whether it holds.
+   *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND when it does not */
+  async #honoured(key: string, condition: Condition, isHonoured: boolean): Promise<Condition> {
+    if (condition === undefined || isHonoured) return condition
+    const standing = await this.look(key)
+    const holds = 'absent' in condition ? standing === undefined : standing?.etag === condition.etag
+    if (!holds) throw refusal(key, { standing })
+    return undefined
+  }
+}
+
+function refusal(
+  path: string,
+  { standing, cause }: { standing: Standing | undefined; cause?: unknown },
+): StorageError {
+  return new StorageError(standing === undefined ? 'PATH_NOT_FOUND' : 'OFFSET_INVALID', { path, cause })
+}
+
+/** The tag of the object that is made of parts, where theirs are MD5 digests. Undefined where it is not known. */
+function etagOf(parts: readonly Part[]): string | undefined {
+  if (getFips() === 1) return undefined
+  const hash = createHash('md5')
+  for (const { etag } of parts) hash.update(Buffer.from(etag.replaceAll('"', ''), 'hex'))
+  return `"${hash.digest('hex')}-${parts.length}"`
+}
