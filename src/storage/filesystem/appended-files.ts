@@ -88,12 +88,12 @@ export class AppendedFiles {
   ): Promise<FileToAppend> {
     const next = newVersion()
     const location = partOf(file, next)
-    try {
-      await rename(partOf(file, version), location)
-    } catch (cause) {
-      throw isErrno(cause, 'ENOENT', 'ENOTDIR') ? otherFile(path) : cause
-    }
-    const fd = await open(location, constants.O_WRONLY)
+    // It can be removed before and after it has its new name.
+    const fd = await rename(partOf(file, version), location)
+      .then(() => open(location, constants.O_WRONLY))
+      .catch((cause) => {
+        throw isErrno(cause, 'ENOENT', 'ENOTDIR') ? otherFile(path) : cause
+      })
     const { size } = await fstat(fd)
     if (offset === undefined || offset === size)
       return { fd, path, folder: dirname(file), size, version: next }
@@ -107,7 +107,9 @@ export class AppendedFiles {
     const folder = dirname(file)
     const version = newVersion()
     const location = partOf(file, version)
-    const fd = await open(location, MAKE)
+    const fd = await open(location, MAKE).catch((cause) => {
+      throw isErrno(cause, 'ENOENT') ? otherFile(path) : cause // the folder was removed
+    })
     try {
       await copyBytes(standing, fd)
       await fdatasync(fd)
