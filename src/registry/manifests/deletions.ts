@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { LRUCache } from 'lru-cache'
+import type { Digest } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
 import type { FileVersion, StorageDriver } from '../../core/storage-driver.ts'
 
@@ -34,6 +36,9 @@ const TIMING: DeletionsTiming = { leaseMs: 20_000, beatMs: 3_000, patienceMs: 5_
 const FIRST_WAIT_MS = 5
 const LONGEST_WAIT_MS = 200
 
+/** More are not pushed to a repository at the same time. One that is forgotten costs two small reads. */
+const MAX_STOOD = 100
+
 /** What a deletion asks before each thing that it removes.
  *  @throws RegistryError UNAVAILABLE when another process may have taken its place */
 export type RequireHeld = () => void
@@ -49,6 +54,8 @@ export class Deletions {
   readonly #timing: DeletionsTiming
   /** The last count this process saw while nobody was deleting. */
   #count: number | undefined
+  /** The marks at which manifests stood that were pushed or looked for. */
+  readonly #stood = new LRUCache<Digest, number>({ max: MAX_STOOD })
   /** The holder that this process waits for, since when. */
   #watched: { version: FileVersion; since: number } | undefined
   #lease: Lease | undefined
@@ -62,6 +69,16 @@ export class Deletions {
   /** What to compare with `hasDeletedSince`. */
   get mark(): number | undefined {
     return this.#count
+  }
+
+  /** Notes that a manifest stood at a time when nobody had deleted since the mark was taken. */
+  stood(canonical: Digest, mark: number | undefined): void {
+    if (mark !== undefined) this.#stood.set(canonical, mark)
+  }
+
+  /** The mark at which the manifest was last known to stand. */
+  markOf(canonical: Digest): number | undefined {
+    return this.#stood.get(canonical)
   }
 
   /** Waits until nobody is deleting.

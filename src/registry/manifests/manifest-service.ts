@@ -97,7 +97,9 @@ export class LinkedManifests implements ManifestService {
     checkUrls(manifest, this.#parts.policy)
     await verifySignatures(manifest)
     await this.#requireReferences(manifest)
-    const { descriptor } = await this.#parts.cache.learn(this.#source, digest, async () => {
+    const { deletions, cache } = this.#parts
+    const { mark } = deletions
+    const { descriptor } = await cache.learn(this.#source, digest, async () => {
       const stored = settleAll([
         this.#parts.pool.put(canonical, payload),
         this.#parts.signatures.put(canonical, ...manifest.signatures),
@@ -105,6 +107,7 @@ export class LinkedManifests implements ManifestService {
       await this.#link(manifest, { canonical, name: digest, stored })
       return { descriptor: { mediaType, digest, size: payload.length }, canonical }
     })
+    deletions.stood(canonical, mark)
     return descriptor
   }
 

@@ -51,13 +51,14 @@ export class LinkedTags implements TagService {
     const canonical = algorithmOf(digest) === CANONICAL ? digest : await revisions.get(digest)
     if (canonical === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
     for (let isThere = false; !isThere; ) {
-      const { mark } = deletions
       await this.#write(tag, { canonical, name: digest })
-      if (!(await deletions.hasDeletedSince(mark))) break
+      if (!(await deletions.hasDeletedSince(deletions.markOf(canonical)))) break
+      const { mark } = deletions
       if ((await revisions.get(canonical)) === undefined) {
         await deletions.during(() => this.#takeBack(tag, canonical))
         throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
       }
+      deletions.stood(canonical, mark)
       isThere = (await this.#current(tag)) !== undefined
     }
     names.forget(this.#content(tag, canonical))

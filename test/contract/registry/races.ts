@@ -115,6 +115,21 @@ export function describeRaces(current: () => RegistryUnderTest): void {
       }
     })
 
+    it('is seen by whoever tags only after it, also when others have seen it before', async () => {
+      const repository = current().repository('a')
+      const [digest, other] = [
+        await pushManifest(repository, 'image'),
+        await pushManifest(repository, 'other'),
+      ]
+      const { descriptor } = await repository.manifests.get(digest)
+      await (await current().elsewhere('a')).manifests.delete(digest)
+      await tag(repository, 'other', other)
+      await expect(repository.tags.tag(parseTag('v1'), descriptor)).rejects.toMatchObject({
+        code: 'MANIFEST_UNKNOWN',
+      })
+      expect(await tagsOf(repository)).toEqual(['other'])
+    })
+
     it('is seen by whoever tags only after the deletion, when it has gone on', async () => {
       const repository = current().repository('a')
       const digest = await pushManifest(repository, 'image')
