@@ -13,8 +13,8 @@ const MILLISECONDS: Record<string, number> = {
   h: 3_600_000,
 }
 
-const DURATION_PATTERN = /^([-+]?)((?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+|0)$/
-const DURATION_PART = /(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g
+const DURATION_PATTERN = /^([-+]?)((?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+|0)$/
+const DURATION_PART = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g
 
 /** Milliseconds from a duration as Go writes it (`168h`, `1m30s`, `-1ms`); a plain number is nanoseconds, as Go's YAML
  *  takes it. Undefined when it is neither. https://pkg.go.dev/time#ParseDuration */

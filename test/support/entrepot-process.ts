@@ -4,14 +4,19 @@ import { ServerProcess } from './server-process.ts'
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
-/** Starts `entrepot serve` from the source, on a free port of 127.0.0.1. */
-export async function startEntrepot(options: RegistryOptions): Promise<ServerProcess> {
+/** Starts `entrepot serve` from the source, on a free port of 127.0.0.1.
+ *  @param onLine is shown every line of its output */
+export async function startEntrepot(
+  options: RegistryOptions,
+  onLine?: (line: string) => void,
+): Promise<ServerProcess> {
   const config = await writeConfig('entrepot', options)
   return ServerProcess.start({
     file: process.execPath,
     arguments: [main, 'serve', config],
     workingFolder: options.configFolder,
     readyUrl: listeningUrl,
+    onLine,
   })
 }
 

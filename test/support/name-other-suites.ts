@@ -5,6 +5,7 @@ const suites = {
   'test:conformance': ['conformance'],
   'test:distribution': ['docker-registry'],
   'test:crash': ['versitygw', 'redis-server'],
+  'test:fuzz': [],
   'test:package': ['npm'],
 }
 

@@ -13,6 +13,8 @@ export interface ServerCommand {
   readonly workingFolder?: string
   /** The base URL, once a line of output tells it. */
   readyUrl(line: string): string | undefined
+  /** Is shown every line of output. */
+  readonly onLine?: ((line: string) => void) | undefined
 }
 
 const readyTimeoutMilliseconds = 30_000
@@ -107,6 +109,7 @@ function urlWhenReady(command: ServerCommand, { child, lines, exited }: StartedC
     fail('not ready in time')
   }, readyTimeoutMilliseconds)
   const onLine = (line: string) => {
+    command.onLine?.(line)
     lines.push(line)
     if (lines.length > keptLines) lines.shift()
     const url = command.readyUrl(line)
