@@ -13,20 +13,26 @@ import { httpSettings, tlsSettings } from './app/settings.ts'
 import { schedulePurging } from './app/upload-purging.ts'
 import type { Config } from './config/schema.ts'
 import type { Locks } from './core/locks.ts'
-import type { Log } from './core/log.ts'
 import { HttpServer } from './http/server.ts'
 import type { SnapshotSource } from './observability/merged-metrics.ts'
 import type { Metrics } from './observability/metrics.ts'
+import type { ProcessLog } from './observability/process-log.ts'
 
 export type { Company } from './app/open.ts'
 
 /** The composition root: a configuration becomes a running registry. Only here, and in `app/`, are parts wired.
  *  @param company of a process that is one of several: what is done once for all is then done elsewhere */
-export async function startRegistry(config: Config, log: Log, company?: Company): Promise<RunningRegistry> {
+export async function startRegistry(
+  config: Config,
+  processLog: ProcessLog,
+  company?: Company,
+): Promise<RunningRegistry> {
+  const { log } = processLog
   await using opened = new AsyncDisposableStack()
   const isAlone = company === undefined
-  const access = opened.adopt(await openAccess(config, { log, isAlone }), (access) => access.close())
+  const access = opened.adopt(await openAccess(config, { processLog, isAlone }), (access) => access.close())
   const metrics = await openMetrics(config)
+  metrics?.showDroppedLines({ main: processLog, audit: access.audit })
   if (isAlone) {
     opened.adopt(await startDebugServer(config, { metrics, log }), (debug) => debug?.close())
   }
@@ -80,17 +86,19 @@ export interface CommonWorkOptions {
   readonly locks: Locks
   /** What each process that serves has measured, by its number. */
   readonly snapshots: SnapshotSource
-  readonly log: Log
+  readonly processLog: ProcessLog
 }
 
 /** What is done once for all when other processes serve: maintenance, and the debug server.
  *  @throws Error when the debug server cannot listen; StorageError */
 export async function startCommonWork(
   config: Config,
-  { locks, snapshots, log }: CommonWorkOptions,
+  { locks, snapshots, processLog }: CommonWorkOptions,
 ): Promise<CommonWork> {
+  const { log } = processLog
   await using opened = new AsyncDisposableStack()
   const metrics = await openMetrics(config)
+  metrics?.showDroppedLines({ main: processLog, audit: undefined })
   const merged = metrics && (await mergeMetrics(metrics, snapshots))
   opened.adopt(await startDebugServer(config, { metrics: merged, log }), (debug) => debug?.close())
   const registry = opened.adopt(await openUncachedRegistry(config, { metrics, locks, log }), (registry) =>

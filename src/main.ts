@@ -19,6 +19,8 @@ const { run, UsageError } = await import('./cli/run.ts')
 try {
   await run(process.argv.slice(2))
 } catch (error) {
+  // Where it can't be said, there is nobody to say that to.
+  process.stderr.on('error', () => {})
   process.stderr.write(`entrepot: ${error instanceof Error ? error.message : String(error)}\n`)
   if (error instanceof UsageError) process.stderr.write('entrepot --help says what there is\n')
   process.exitCode = error instanceof UsageError ? 2 : 1

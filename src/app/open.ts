@@ -16,6 +16,7 @@ import { AuditFile } from '../observability/audit-log.ts'
 import type { DebugServer } from '../observability/debug-server.ts'
 import type { MergedMetrics, SnapshotSource } from '../observability/merged-metrics.ts'
 import type { Metrics } from '../observability/metrics.ts'
+import type { ProcessLog } from '../observability/process-log.ts'
 import { StoredRegistry } from '../registry/registry.ts'
 import type { Certificates } from '../tls/certificates.ts'
 import { formatAddress, tcpOptions } from './addresses.ts'
@@ -30,20 +31,25 @@ export interface Company {
 }
 
 /** Who may do what, and what is written down of it. */
-interface Access extends AccessControl {
+interface Access extends Omit<AccessControl, 'close'> {
   readonly audit: AuditFile | undefined
+  /** Fulfilled when the last lines of the audit log are written. */
+  close(): Promise<void>
 }
 
 export async function openAccess(
   { auth }: Config,
-  { log, isAlone }: { log: Log; isAlone: boolean },
+  { processLog, isAlone }: { processLog: ProcessLog; isAlone: boolean },
 ): Promise<Access> {
+  const { log, output } = processLog
   const control = await openAccessControl(auth, { log, isAlone })
   try {
-    const audit = auth.audit && new AuditFile(auth.audit.path, log)
-    const close = () => {
+    const audit =
+      auth.audit &&
+      new AuditFile({ destination: auth.audit.path === 'stdout' ? output : auth.audit.path, log })
+    const close = async () => {
       control.close()
-      audit?.close()
+      await audit?.close()
     }
     return { ...control, audit, close }
   } catch (error) {

@@ -3,8 +3,8 @@ import { resolve } from 'node:path'
 import { startRegistry } from '../app.ts'
 import { type LoadedConfig, loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
-import type { Log } from '../core/log.ts'
-import { createLogger } from '../observability/logger.ts'
+import { ProcessLog } from '../observability/process-log.ts'
+import { logPlatformWarnings } from './platform-warnings.ts'
 import { type Reloadable, reloadOnChange } from './reload.ts'
 import { removeStaleSocket } from './stale-socket.ts'
 import { stopOnSignal } from './stop-on-signal.ts'
@@ -13,11 +13,22 @@ import { version } from './version.ts'
 /** Runs the registry until it is told to stop. */
 export async function serve(configPath: string | undefined): Promise<void> {
   const loaded = loadConfig({ path: configPath, env: process.env })
+  const processLog = await ProcessLog.open(loaded.config.log)
+  try {
+    await serveWith(loaded, processLog)
+  } catch (error) {
+    await processLog.close()
+    throw error
+  }
+}
+
+async function serveWith(loaded: LoadedConfig, processLog: ProcessLog): Promise<void> {
   const { config, source, warnings } = loaded
-  const log = await createLogger(config.log)
+  const { log } = processLog
+  logPlatformWarnings(log)
   for (const { path, message } of warnings) log.warn({ key: path }, message)
   if (config.http.net === 'unix') await removeStaleSocket(config.http.addr)
-  const { address, workers, close, kill, reloadable } = await start(loaded, log)
+  const { address, workers, close, kill, reloadable } = await start(loaded, processLog)
   const stopReloading = reloadOnChange(loaded, { reloadable, log })
   stopOnSignal({
     async gently(signal) {
@@ -25,6 +36,7 @@ export async function serve(configPath: string | undefined): Promise<void> {
       stopReloading()
       await close()
       log.info({}, 'stopped')
+      await processLog.close()
     },
     atOnce: kill,
   })
@@ -33,7 +45,7 @@ export async function serve(configPath: string | undefined): Promise<void> {
     storage: describeStorage(config),
     config: source ?? 'built-in defaults',
   }
-  if (config.log.formatter === 'text') process.stdout.write(banner(facts))
+  if (config.log.formatter === 'text') processLog.print(banner(facts))
   log.info({ ...facts, version: await version(), pid: process.pid, workers }, 'listening')
 }
 
@@ -48,11 +60,11 @@ interface Serving {
 }
 
 /** In this process, or in several others: then their code is loaded, and only then. */
-async function start(loaded: LoadedConfig, log: Log): Promise<Serving> {
+async function start(loaded: LoadedConfig, processLog: ProcessLog): Promise<Serving> {
   const { config } = loaded
   const count = workerCount(config)
-  if (count > 1) return (await import('./supervise.ts')).supervise(loaded, { count, log })
-  const running = await startRegistry(config, log)
+  if (count > 1) return (await import('./supervise.ts')).supervise(loaded, { count, processLog })
+  const running = await startRegistry(config, processLog)
   return {
     address: running.address,
     close: () => running.close(),

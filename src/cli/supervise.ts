@@ -1,6 +1,6 @@
 import { startCommonWork } from '../app.ts'
 import type { LoadedConfig } from '../config/load.ts'
-import type { Log } from '../core/log.ts'
+import type { ProcessLog } from '../observability/process-log.ts'
 import { Supervisor } from '../workers/supervisor.ts'
 import { WORKER_COMMAND } from './worker-command.ts'
 
@@ -9,10 +9,14 @@ const ENDING_MS = 5_000
 
 /** Serves by several processes. This one starts them, joins them, and does what is to be done once for all of them.
  *  @throws whatever keeps one of them from serving; none is left then */
-export async function supervise({ config, tree }: LoadedConfig, { count, log }: { count: number; log: Log }) {
+export async function supervise(
+  { config, tree }: LoadedConfig,
+  { count, processLog }: { count: number; processLog: ProcessLog },
+) {
+  const { log } = processLog
   const { supervisor, address } = await Supervisor.start({ count, command: [WORKER_COMMAND], tree, log })
   const snapshots = () => supervisor.snapshots()
-  const commonWork = await startCommonWork(config, { locks: supervisor.locks, snapshots, log }).catch(
+  const commonWork = await startCommonWork(config, { locks: supervisor.locks, snapshots, processLog }).catch(
     async (error) => {
       await supervisor.abort()
       throw error

@@ -1,13 +1,13 @@
 import { type RunningRegistry, startRegistry } from '../app.ts'
 import { configOf } from '../config/load.ts'
-import type { Log } from '../core/log.ts'
-import { createLogger } from '../observability/logger.ts'
+import { ProcessLog } from '../observability/process-log.ts'
 import { Membership } from '../workers/membership.ts'
+import { logPlatformWarnings } from './platform-warnings.ts'
 import { exitAfter, stopOnSignal } from './stop-on-signal.ts'
 
 interface Serving {
   readonly running: RunningRegistry
-  readonly log: Log
+  readonly processLog: ProcessLog
 }
 
 /** Serves as one of several processes, until its supervisor tells it to stop or is gone.
@@ -30,20 +30,22 @@ export async function work(): Promise<boolean> {
 }
 
 /** The supervisor has tried out what it sends; if a worker cannot take it all the same, it goes on as it was. */
-function renew({ running, log }: Serving, tree: unknown): void {
+function renew({ running, processLog }: Serving, tree: unknown): void {
   try {
     running.replaceRules(configOf(tree))
   } catch (err) {
-    log.error({ err }, 'the rules cannot be used; those before them stay in force')
+    processLog.log.error({ err }, 'the rules cannot be used; those before them stay in force')
   }
 }
 
 async function begin(membership: Membership): Promise<Serving> {
   const config = configOf(await membership.join())
   const fields = { ...config.log.fields, worker: membership.id }
-  const log = await createLogger({ ...config.log, fields })
+  const processLog = await ProcessLog.open({ ...config.log, fields })
+  logPlatformWarnings(processLog.log)
   try {
-    return { running: await startRegistry(config, log, { peers: membership, locks: membership }), log }
+    const running = await startRegistry(config, processLog, { peers: membership, locks: membership })
+    return { running, processLog }
   } catch (error) {
     await membership.failed(describe(error))
     process.exit(1)
@@ -51,15 +53,15 @@ async function begin(membership: Membership): Promise<Serving> {
 }
 
 /** A signal of its own ends it as gently: then the supervisor puts another in its place. */
-function endWhenDue(membership: Membership, { running, log }: Serving): void {
+function endWhenDue(membership: Membership, { running, processLog }: Serving): void {
   let closed: Promise<void> | undefined
   const close = () => {
-    closed ??= running.close()
+    closed ??= running.close().then(() => processLog.close())
     return closed
   }
   stopOnSignal({ gently: close })
   membership.ending.then((reason) => {
-    if (reason === 'supervisor gone') log.error({}, 'the supervisor is gone: draining')
+    if (reason === 'supervisor gone') processLog.log.error({}, 'the supervisor is gone: draining')
     exitAfter(close())
   })
 }

@@ -65,16 +65,21 @@ function outcomeOf({ request, answer, brokeOff, isTaken }: Context): AuditOutcom
   return isRead && !isTaken ? 'failed' : 'done'
 }
 
-const MAX_CLAIMED_LENGTH = 128
+/** Of a name that was never looked at: no tag is longer. */
+const MAX_NAME_CHARACTERS = 128
+
+function readable(name: string): string {
+  return printable(name.slice(0, MAX_NAME_CHARACTERS))
+}
 
 function claimedBy({ request, exchange }: Context): string | undefined {
   const name = exchange?.claimedUser ?? claimedUser(request.headers.authorization)
-  return name ? printable(name.slice(0, MAX_CLAIMED_LENGTH)) : undefined
+  return name ? readable(name) : undefined
 }
 
 function tagsOf({ request, exchange, wanted }: Context): string[] {
   if (wanted?.route.resource !== 'manifest') return []
   const { reference } = wanted.route
-  if (!reference.includes(':')) return [reference]
-  return request.method === 'PUT' ? (exchange?.query.getAll('tag') ?? []) : []
+  if (!reference.includes(':')) return [readable(reference)]
+  return request.method === 'PUT' ? (exchange?.query.getAll('tag') ?? []).map(readable) : []
 }

@@ -1,64 +1,85 @@
 import { pino } from 'pino'
 import type { AuditEntry, AuditLog } from '../core/audit-log.ts'
 import type { Log } from '../core/log.ts'
+import { openSink } from '../lib/byte-sink.ts'
+import { LineWriter } from '../lib/line-writer.ts'
+import { LogLines } from './log-lines.ts'
+import { LAST_LINES_MS } from './process-log.ts'
 
-type Destination = ReturnType<typeof pino.destination>
+export interface AuditFileOptions {
+  /** The path of a file of its own, which is made when it is missing; or what other logs use as well. */
+  readonly destination: string | LineWriter
+  /** What goes wrong is said there. */
+  readonly log: Log
+}
 
-/** Who did what, a line of JSON each: on standard output, or in a file that can be moved away and is then begun anew. */
+/** Who did what, a line of JSON each: in a file that can be moved away and is then begun anew, or on standard output. Lines that
+ *  can't be written keep nobody from being served: they wait, and are dropped when too many wait; how many were is then
+ *  written in their place. */
 export class AuditFile implements AuditLog {
-  readonly #path: string
   readonly #log: Log
-  readonly #destination: Destination
-  readonly #lines: pino.Logger
+  /** Undefined where others use it as well. */
+  readonly #path: string | undefined
+  readonly #writer: LineWriter | undefined
+  readonly #lines: LogLines
+  readonly #entries: pino.Logger
 
-  /** @param path `stdout`, or where the file is; it is made when it is missing
-   *  @throws Error when it can't be opened */
-  constructor(path: string, log: Log) {
-    this.#path = path
+  /** @throws Error when the file can't be opened */
+  constructor({ destination, log }: AuditFileOptions) {
     this.#log = log
-    this.#destination = openDestination(path)
-    // A full disk must not keep anybody from pulling: it is said in the other log.
-    this.#destination.on('error', this.#report)
+    if (typeof destination === 'string') {
+      this.#path = destination
+      this.#writer = this.#open(destination)
+    }
+    this.#lines = new LogLines(this.#writer ?? (destination as LineWriter))
     const options = {
       base: undefined,
       timestamp: pino.stdTimeFunctions.isoTime,
       // In the place of a level, which would say nothing here: what tells these lines from the log's.
       formatters: { level: () => ({ audit: true }) },
     }
-    this.#lines = pino(options, this.#destination)
+    this.#entries = pino(options, this.#lines)
+    this.#lines.whenLost((droppedLines) => {
+      this.#entries.info({ droppedLines })
+      log.warn(
+        { path: this.#path, droppedLines },
+        'lines of the audit log were dropped, because they could not be written',
+      )
+    })
+  }
+
+  /** How many lines were lost since the start. */
+  get droppedLines(): number {
+    return this.#lines.dropped
   }
 
   record(entry: AuditEntry): void {
-    this.#lines.info(entry)
+    this.#entries.info(entry)
   }
 
   /** Goes on in a new file where the old one was moved away. */
   reopen(): void {
-    if (this.#path === STDOUT) return
     try {
-      this.#destination.reopen()
+      this.#writer?.reopen()
     } catch (error) {
       this.#report(error)
     }
   }
 
-  close(): void {
-    this.#destination.flushSync()
-    if (this.#path !== STDOUT) this.#destination.end()
+  /** Fulfilled when all is written that can be, within a moment. */
+  async close(): Promise<void> {
+    await this.#writer?.close(LAST_LINES_MS)
+  }
+
+  #open(path: string): LineWriter {
+    try {
+      return new LineWriter({ open: () => openSink(path), onFailure: this.#report })
+    } catch (cause) {
+      throw new Error(`auth.audit.path: ${path}: ${(cause as Error).message}`, { cause })
+    }
   }
 
   readonly #report = (error: unknown) => {
     this.#log.error({ path: this.#path, err: error }, 'the audit log cannot be written')
-  }
-}
-
-const STDOUT = 'stdout'
-
-function openDestination(path: string): Destination {
-  if (path === STDOUT) return pino.destination({ dest: 1, sync: true })
-  try {
-    return pino.destination({ dest: path, append: true, sync: true, mode: 0o600 })
-  } catch (cause) {
-    throw new Error(`auth.audit.path: ${path}: ${(cause as Error).message}`, { cause })
   }
 }

@@ -6,10 +6,11 @@ export interface LogSettings {
   readonly formatter: 'text' | 'json' | 'logstash'
   /** Added to every line. */
   readonly fields: Readonly<Record<string, unknown>>
+  /** For people at a terminal. Default: no. */
+  readonly colors?: boolean
 }
 
-/** The process's logger, on standard output unless another destination is given. */
-export async function createLogger(settings: LogSettings, destination?: DestinationStream): Promise<Logger> {
+export async function createLogger(settings: LogSettings, destination: DestinationStream): Promise<Logger> {
   const { level, formatter, fields } = settings
   const options: LoggerOptions = {
     level,
@@ -17,10 +18,7 @@ export async function createLogger(settings: LogSettings, destination?: Destinat
     serializers: { err: stdSerializers.errWithCause },
     ...(formatter === 'logstash' ? logstash : {}),
   }
-  return pino(
-    options,
-    formatter === 'text' ? await prettyStream(destination) : (destination ?? pino.destination(1)),
-  )
+  return pino(options, formatter === 'text' ? await forPeople(settings, destination) : destination)
 }
 
 /** The event format of Logstash, version 1. */
@@ -30,13 +28,16 @@ const logstash: LoggerOptions = {
   formatters: { level: (label) => ({ level: label }) },
 }
 
-async function prettyStream(destination: DestinationStream | undefined): Promise<DestinationStream> {
-  const { default: pretty } = await import('pino-pretty')
-  return pretty({
-    destination: destination ?? 1,
-    sync: true,
+/** Formats each line at once: the stream that pino-pretty has for it would keep lines without a limit. */
+async function forPeople(
+  { colors = false }: LogSettings,
+  destination: DestinationStream,
+): Promise<DestinationStream> {
+  const { prettyFactory } = await import('pino-pretty')
+  const pretty = prettyFactory({
     singleLine: true,
-    colorize: destination === undefined && process.stdout.isTTY === true,
+    colorize: colors,
     translateTime: 'SYS:HH:MM:ss.l',
   })
+  return { write: (line) => destination.write(pretty(line) ?? '') }
 }

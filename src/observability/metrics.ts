@@ -8,6 +8,10 @@ import { RequestMetrics } from './request-metrics.ts'
 /** What one process has measured, as plain JSON that another one can merge. */
 export type MetricsSnapshot = readonly object[]
 
+interface DroppedLines {
+  readonly droppedLines: number
+}
+
 /** All that a process measures, under the names of Distribution, with Node's own metrics beside it. What has a label has
  *  one of a few values: nothing that clients, tenants or secrets are called. */
 export class Metrics {
@@ -60,6 +64,20 @@ export class Metrics {
       registers: [this.#registry],
       collect() {
         this.set(counts.entries)
+      },
+    })
+  }
+
+  /** Shows how many lines of each log were lost because they could not be written. Called once. */
+  showDroppedLines(logs: Readonly<Record<'main' | 'audit', DroppedLines | undefined>>): void {
+    new Counter({
+      name: 'registry_log_dropped_lines_total',
+      help: 'The number of lines of a log that were dropped because they could not be written',
+      labelNames: ['log'],
+      registers: [this.#registry],
+      collect() {
+        this.reset()
+        for (const [log, lines] of Object.entries(logs)) if (lines) this.inc({ log }, lines.droppedLines)
       },
     })
   }

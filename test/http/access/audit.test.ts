@@ -17,10 +17,10 @@ let audit: AuditFile
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'entrepot-audit-'))
   path = join(folder, 'audit.log')
-  audit = new AuditFile(path, quiet)
+  audit = new AuditFile({ destination: path, log: quiet })
 })
 afterEach(async () => {
-  audit.close()
+  await audit.close()
   await rm(folder, { recursive: true })
 })
 
@@ -57,6 +57,7 @@ test('every request has its line, with whom, what and whether', async () => {
   await guarded.registry.send('GET /v2/', { headers: basic('alice', 'wrong') })
   await guarded.send('GET /nowhere', 'alice')
   await guarded.registry.stop(1000)
+  await audit.close()
 
   const alice = { user: 'alice', kind: 'user', address: '127.0.0.1', audit: true }
   const refused = { allowed: false, outcome: 'not done' }
@@ -104,13 +105,14 @@ test('no secret is in it', async () => {
     headers: basic('alice'),
   })
   await guarded.registry.stop(1000)
+  await audit.close()
   const text = await readFile(path, 'utf8')
   expect(text.trimEnd().split('\n')).toHaveLength(4)
   expect(text).not.toContain(canary)
   expect(text).not.toContain(Buffer.from(`alice:${canary}`).toString('base64'))
 })
 
-test('a name that was not authenticated stands apart, wherever it came from, and controls no terminal', async () => {
+test('a name that was not authenticated stands apart, and no name controls a terminal', async () => {
   await using guarded = await GuardedRegistry.start({
     ...{ users: ['alice'], audit },
     auth: { rules, issuer: issuerSettings(folder) },
@@ -120,12 +122,16 @@ test('a name that was not authenticated stands apart, wherever it came from, and
   await ask('GET /auth/token', 'alice')
   await ask('GET /v2/a/tags/list', 'm\x1b[31mallory\u009b\n')
   await ask('GET /v2/a/tags/list', 'x'.repeat(10_000))
+  await ask(`GET /v2/a/manifests/%1b[31m${'x'.repeat(1000)}`, 'x')
   const form = 'grant_type=password&username=alice&password=wrong'
   expect((await guarded.registry.send('POST /auth/token', { body: form })).status).toBe(401)
   await guarded.registry.stop(1000)
+  await audit.close()
   const nobody = { user: '', kind: 'anonymous', status: 401, allowed: false, outcome: 'not done' }
-  const names = ['alice', 'm?[31mallory??', 'x'.repeat(128), 'alice']
-  expect(await linesOf()).toMatchObject(names.map((claimedUser) => ({ ...nobody, claimedUser })))
+  const names = ['alice', 'm?[31mallory??', 'x'.repeat(128), 'x', 'alice']
+  const lines = await linesOf()
+  expect(lines).toMatchObject(names.map((claimedUser) => ({ ...nobody, claimedUser })))
+  expect(lines[3]).toMatchObject({ tags: [`?[31m${'x'.repeat(123)}`] })
 })
 
 test('a file that is moved away is begun anew', async () => {
@@ -141,7 +147,7 @@ test('a file that is moved away is begun anew', async () => {
 })
 
 test('a file that cannot be opened says which', () => {
-  expect(() => new AuditFile(join(folder, 'no/such/folder'), quiet)).toThrow(
+  expect(() => new AuditFile({ destination: join(folder, 'no/such/folder'), log: quiet })).toThrow(
     /auth\.audit\.path: .*no\/such\/folder/,
   )
 })

@@ -1,0 +1,50 @@
+import { isatty } from 'node:tty'
+import type { Logger } from 'pino'
+import { openStandardOutput } from '../lib/byte-sink.ts'
+import { LineWriter } from '../lib/line-writer.ts'
+import { LogLines } from './log-lines.ts'
+import { createLogger, type LogSettings } from './logger.ts'
+
+/** The log of this process, on standard output. Whatever becomes of that, nobody waits for it: lines are dropped, counted, and
+ *  told of when they can be written again. */
+export class ProcessLog {
+  readonly log: Logger
+  /** Standard output, for other logs that go there too. */
+  readonly output: LineWriter
+  readonly #lines: LogLines
+
+  private constructor(parts: { log: Logger; output: LineWriter; lines: LogLines }) {
+    this.log = parts.log
+    this.output = parts.output
+    this.#lines = parts.lines
+    const level = this.log.isLevelEnabled('warn') ? 'warn' : 'error'
+    this.#lines.whenLost((droppedLines) => {
+      this.log[level]({ droppedLines }, 'lines of the log were dropped, because they could not be written')
+    })
+  }
+
+  static async open(settings: LogSettings): Promise<ProcessLog> {
+    const output = new LineWriter({ open: openStandardOutput })
+    const lines = new LogLines(output)
+    const log = await createLogger({ ...settings, colors: isatty(1) }, lines)
+    return new ProcessLog({ log, output, lines })
+  }
+
+  /** How many lines were lost since the start. */
+  get droppedLines(): number {
+    return this.#lines.dropped
+  }
+
+  /** Text for people, between the lines. */
+  print(text: string): void {
+    this.#lines.write(text)
+  }
+
+  /** Fulfilled when all is written that can be, within a moment. */
+  close(): Promise<void> {
+    return this.output.close(LAST_LINES_MS)
+  }
+}
+
+/** How long the last lines of a log may take at the end of the process. */
+export const LAST_LINES_MS = 500
