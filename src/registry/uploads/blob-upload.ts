@@ -2,7 +2,7 @@ import type { Descriptor } from '../../core/descriptor.ts'
 import { OCTET_STREAM } from '../../core/descriptor.ts'
 import type { StoredContent } from '../../core/descriptor-cache.ts'
 import { algorithmOf, CANONICAL, type Digest, type DigestAlgorithm } from '../../core/digest.ts'
-import { isPathNotFound, RegistryError, StorageError } from '../../core/errors.ts'
+import { isPathNotFound, RegistryError, StorageError, type StorageErrorCode } from '../../core/errors.ts'
 import type { RepositoryName } from '../../core/reference.ts'
 import type { BlobUpload, UploadAppendOptions } from '../../core/registry.ts'
 import type { FileWriter, StorageDriver } from '../../core/storage-driver.ts'
@@ -132,8 +132,11 @@ export class StoredUpload implements BlobUpload {
 
   /** Somebody else wrote to the upload since it was looked up: the client is told how far it is by now. What is kept beside
    *  the bytes is not believed again. */
-  async #explained(error: unknown): Promise<unknown> {
-    if (!(error instanceof StorageError) || error.code !== 'OFFSET_INVALID') return error
+  async #explained(
+    error: unknown,
+    codes: readonly StorageErrorCode[] = ['OFFSET_INVALID'],
+  ): Promise<unknown> {
+    if (!(error instanceof StorageError) || !codes.includes(error.code)) return error
     const { storage, paths } = this.#context
     const doubtful = this.#status.record?.version
     await this.#lookUp()
@@ -155,7 +158,8 @@ export class StoredUpload implements BlobUpload {
       await this.#fill(writer, { source, running, last })
     } catch (error) {
       await this.#keep(running).catch(() => undefined) // the first error is the one to hear of
-      throw await this.#explained(error) // where storage looks at the file only when it writes
+      // Where storage looks at the file only when it writes, it may be gone by then.
+      throw await this.#explained(error, WHILE_WRITING)
     }
     if (!last) await this.#keep(running)
     this.#source = 'storage'
@@ -311,6 +315,8 @@ async function copy(
     if (full !== undefined) await full
   }
 }
+
+const WHILE_WRITING: readonly StorageErrorCode[] = ['OFFSET_INVALID', 'PATH_NOT_FOUND']
 
 function outOfStep(cause: unknown): RegistryError {
   return new RegistryError('RANGE_INVALID', { message: 'the upload has other bytes by now', cause })

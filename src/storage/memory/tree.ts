@@ -26,7 +26,9 @@ export class MemoryTree {
     folder.set(last, file)
   }
 
+  /** Whoever still writes to what is removed can't any more. */
   remove(path: string): void {
+    endWriting(this.find(path))
     removeBelow(this.#root, namesOf(path))
   }
 
@@ -58,6 +60,11 @@ function makeAll(top: MemoryFolder, names: string[]): MemoryFolder {
     folder = made
   }
   return folder
+}
+
+function endWriting(node: MemoryNode | undefined): void {
+  if (node instanceof MemoryFile) node.writer = undefined
+  else for (const child of node?.values() ?? []) endWriting(child)
 }
 
 function removeBelow(folder: MemoryFolder, [name, ...rest]: string[]): void {

@@ -36,6 +36,24 @@ export function describeRaces(current: () => RegistryUnderTest): void {
       await expectNeverEvil([a!, b!, c!], digest, good)
     })
 
+    it('is lost for whoever still writes to it when it is removed', async () => {
+      const [a, b] = await replicas(current(), 2)
+      const begun = await a!.blobs.upload()
+      await begun.append(chunksOf(good))
+      const [held, isWriting] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+      async function* more() {
+        yield evil.subarray(0, 10)
+        isWriting.resolve()
+        await held.promise
+        yield evil.subarray(10)
+      }
+      const writing = begun.append(more())
+      await isWriting.promise
+      await (await b!.blobs.resume(begun.id)).cancel()
+      held.resolve()
+      await expectLost(writing)
+    })
+
     it('has one writer: of two that begin at once at most one is acknowledged', async () => {
       const [a, b] = await replicas(current(), 2)
       const begun = await a!.blobs.upload()
