@@ -1,10 +1,11 @@
 /** Logs that cannot be written: pulls and pushes go on, lines are dropped and counted, and the process ends when it is told to. */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
-import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { basic, htpasswdOf } from './support/access.ts'
+import { entrepotMain } from './support/command.ts'
 import { LoggingRegistry, NamedPipe } from './support/log-destinations.ts'
 import { type TemporaryFolder, temporaryFolder } from './support/temporary-folder.ts'
 
@@ -13,6 +14,9 @@ beforeEach(async () => {
   folder = await temporaryFolder()
 })
 afterEach(() => folder.remove())
+
+/** The number that Linux gives to nobody in particular. */
+const NOBODY = 65534
 
 interface Destination extends Disposable {
   readonly stdout: number | 'pipe'
@@ -68,6 +72,25 @@ test.each([
   expect(await registry.ask()).toBe(400)
   expect(await registry.stop()).toBe(0)
 })
+
+test.skipIf(!mayBeNobody())('a pipe of another user, which cannot be opened anew (needs root)', async () => {
+  await chmod(folder.path, 0o755)
+  using pipe = new NamedPipe(folder.path)
+  await using registry = await LoggingRegistry.start({
+    ...{ folder: folder.path, formatter: 'json', stdout: pipe.writer, uid: NOBODY },
+    config: { storage: { inmemory: {} } },
+  })
+  await registry.askUntilDropped(50)
+  const dropped = await registry.dropped()
+  await pipe.readLines((lines) => sum(parse(lines)) === dropped)
+  expect(await registry.stop()).toBe(0)
+})
+
+/** Whether a process of another user can be started, and read the source. */
+function mayBeNobody(): boolean {
+  const check = `fs.accessSync(${JSON.stringify(entrepotMain)})`
+  return spawnSync(process.execPath, ['-e', check], { uid: NOBODY, stdio: 'ignore' }).status === 0
+}
 
 type Line = Record<string, unknown>
 

@@ -18,6 +18,8 @@ export interface LoggingOptions {
   readonly stdout: number | 'pipe'
   readonly workers?: number
   readonly config?: RegistryOptions['config']
+  /** Whose process it is; the tests' own, unless they are root's. */
+  readonly uid?: number
   /** What stands before the command: it has to run it in the same process. */
   readonly wrap?: (command: readonly string[]) => readonly string[]
 }
@@ -52,7 +54,7 @@ export class LoggingRegistry implements AsyncDisposable {
   }
 
   static async start(options: LoggingOptions): Promise<LoggingRegistry> {
-    const { folder, formatter, stdout, workers = 1, config, wrap = (command) => command } = options
+    const { folder, formatter, stdout, workers = 1, config, uid, wrap = (command) => command } = options
     const [port = 0, debugPort = 0] = await freePorts(2)
     const debug = { addr: `127.0.0.1:${debugPort}`, prometheus: { enabled: true } }
     const path = await writeConfig('logging', {
@@ -65,7 +67,10 @@ export class LoggingRegistry implements AsyncDisposable {
       },
     })
     const [file = '', ...args] = wrap([process.execPath, entrepotMain, 'serve', path])
-    const child = spawn(file, args, { stdio: ['ignore', stdout, 'inherit'] })
+    const child = spawn(file, args, {
+      stdio: ['ignore', stdout, 'inherit'],
+      ...(uid !== undefined && { uid }),
+    })
     const registry = new LoggingRegistry(child, [port, debugPort])
     await registry.#listening()
     return registry
