@@ -20,6 +20,7 @@ import { orderedEntries } from './object-store/children.ts'
 import { requireFolder, requirePath } from './path.ts'
 import { type Abilities, NO_ABILITIES, probeAbilities } from './s3/abilities.ts'
 import { AppendedObjects } from './s3/appended-object.ts'
+import { findBeginning } from './s3/beginning.ts'
 import { Bucket, type ObjectContent } from './s3/bucket.ts'
 import { createClient, createSigner } from './s3/client.ts'
 import { copyObject } from './s3/copy.ts'
@@ -37,8 +38,8 @@ import { readObject } from './s3/reader.ts'
 import { isRecord } from './s3/record.ts'
 import { Removal } from './s3/removal.ts'
 import type { S3Options, S3Settings } from './s3/settings.ts'
-import { type KnownBytes, parseVersion, type StoredObject } from './s3/versions.ts'
-import { type Beginning, S3Writer } from './s3/writer.ts'
+import { type KnownBytes, parseVersion } from './s3/versions.ts'
+import { S3Writer } from './s3/writer.ts'
 
 /** How long a client may use the URL it is sent to. */
 const REDIRECT_SECONDS = 20 * 60
@@ -136,7 +137,8 @@ export class S3Driver implements StorageDriver {
   async append(path: string, { offset, version }: AppendOptions = {}): Promise<FileWriter> {
     const key = this.#key(path)
     const known = version === undefined ? undefined : parseVersion(version, path)
-    const beginning = await this.#translated(path, () => this.#beginning(key, { offset, known }))
+    const where = { key, offset, known, partBytes: this.#settings.chunksize }
+    const beginning = await this.#translated(path, () => findBeginning(this.#objects, where))
     return new S3Writer(beginning, {
       path,
       key,
@@ -270,34 +272,6 @@ export class S3Driver implements StorageDriver {
         if (!isCutShort(error) || attempt === MAX_ATTEMPTS) throw error
       }
     }
-  }
-
-  /** What is to be gone on with. That nothing stands there need not be seen before the first write, which finds it out.
-   *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND when something of another length or version stands there, or nothing */
-  async #beginning(
-    key: string,
-    { offset, known }: { offset: number | undefined; known: KnownBytes | undefined },
-  ): Promise<Beginning> {
-    if (known === undefined && offset === 0) return { kind: 'absent' }
-    const standing = known ?? (await this.#objects.look(key))
-    if (offset !== undefined && offset !== (standing?.size ?? 0))
-      throw new StorageError('OFFSET_INVALID', { path: key })
-    if (standing === undefined) return { kind: 'absent' }
-    if (standing.kind === 'object') return this.#beginningWith(key, standing)
-    try {
-      const record = await this.#objects.readRecord(key, standing.etag)
-      return { kind: 'parts', record, isTaken: known === undefined }
-    } catch (error) {
-      if (known === undefined) throw error
-      return this.#beginningWith(key, await this.#objects.made(key, { of: known, instead: error }))
-    }
-  }
-
-  async #beginningWith(key: string, object: StoredObject): Promise<Beginning> {
-    if (object.size < this.#settings.chunksize)
-      return { kind: 'small', object, content: await this.#objects.content(key, object) }
-    await this.#objects.require(key, object)
-    return { kind: 'large', object }
   }
 
   async #copy(

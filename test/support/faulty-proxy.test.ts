@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { describeWith } from './describe-with.ts'
 import { atRate, type ChooseFault, type Fault, FaultyProxy, firstOf } from './faulty-proxy.ts'
 import { s3Operation } from './s3-operation.ts'
@@ -104,6 +104,18 @@ describe('FaultyProxy', () => {
     })
     expect(bodies.at(-1)).toBe('done')
     expect(proxy.requests).toMatchObject([{ fault: 'lose-answer', status: 201 }])
+  })
+
+  test('holds a request back until something else is done', async () => {
+    const done = Promise.withResolvers<void>()
+    await using proxy = await always({ kind: 'hold', until: done.promise })
+    const before = bodies.length
+    const answer = fetch(proxy.endpoint, { method: 'PUT', body: 'held' })
+    await vi.waitFor(() => expect(proxy.requests).toHaveLength(1))
+    expect(bodies).toHaveLength(before)
+    done.resolve()
+    expect(await (await answer).text()).toBe('held')
+    expect(proxy.requests).toMatchObject([{ fault: 'hold', status: 201 }])
   })
 
   test('stalls until the client gives up', async () => {

@@ -101,6 +101,12 @@ export async function s3DriverUnderTest(server: S3Place): Promise<DriverUnderTes
   }
 }
 
+export interface BehindProxyOptions extends Omit<S3Options, 'log'> {
+  /** The conditions that the driver behind the proxy takes the store to pass over. */
+  readonly ignores?: readonly IgnoredCondition[]
+  readonly settings?: Partial<S3Settings>
+}
+
 /** A driver that reaches the store through a proxy, and drivers of other replicas that reach it past it. */
 export class S3BehindProxy implements AsyncDisposable {
   readonly proxy: FaultyProxy
@@ -115,13 +121,12 @@ export class S3BehindProxy implements AsyncDisposable {
     this.past = parts.past
   }
 
-  /** @param ignores the conditions that the driver behind the proxy takes the store not to know */
   static async start(
     server: S3Place,
-    { ignores = [], ...options }: Omit<S3Options, 'log'> & { ignores?: readonly IgnoredCondition[] } = {},
+    { ignores = [], settings, ...options }: BehindProxyOptions = {},
   ): Promise<S3BehindProxy> {
     const proxy = await FaultyProxy.start(server.endpoint)
-    const place = await S3Replicas.start(s3Settings(server), options)
+    const place = await S3Replicas.start(s3Settings(server, settings), options)
     proxy.fault = (asked) => (ignores.some((what) => isProbeOf(what, asked)) ? doneAnyway(asked) : undefined)
     const driver = await place.open({ regionendpoint: proxy.endpoint })
     proxy.fault = () => undefined

@@ -8,7 +8,12 @@ import { temporaryFolder } from './temporary-folder.ts'
 import { requireTool } from './tools.ts'
 
 /** The program that a kind of server is. */
-export const s3Tools = { versitygw: 'versitygw', seaweedfs: 'weed' } as const
+export const s3Tools = {
+  versitygw: 'versitygw',
+  /** Its entity tags are no MD5 digests, as those of objects that a key of KMS encrypts. */
+  'versitygw-checksums': 'versitygw',
+  seaweedfs: 'weed',
+} as const
 
 export type S3Kind = keyof typeof s3Tools
 
@@ -118,14 +123,15 @@ interface S3Command extends Omit<ServerCommand, 'file'> {
 }
 
 const commandOf: Record<S3Kind, (folder: string) => Promise<S3Command>> = {
-  versitygw: versitygwCommand,
+  versitygw: (folder) => versitygwCommand(folder),
+  'versitygw-checksums': (folder) => versitygwCommand(folder, ['--data-integrity-etag']),
   seaweedfs: seaweedfsCommand,
 }
 
-async function versitygwCommand(folder: string): Promise<S3Command> {
+async function versitygwCommand(folder: string, options: readonly string[] = []): Promise<S3Command> {
   const port = await freePort()
   return {
-    arguments: ['--quiet', '--keep-alive', '--port', `127.0.0.1:${port}`, 'posix', folder],
+    arguments: ['--quiet', '--keep-alive', '--port', `127.0.0.1:${port}`, 'posix', ...options, folder],
     environment: { ROOT_ACCESS_KEY: ACCESS_KEY, ROOT_SECRET_KEY: SECRET_KEY, VGW_REGION: REGION },
     // When it is quiet, nothing tells its address.
     readyUrl: (line) => (line.startsWith('No IAM service') ? `http://127.0.0.1:${port}` : undefined),

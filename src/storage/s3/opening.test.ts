@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { expectStorageError } from '../../../test/contract/storage-driver/support.ts'
+import { collectAll, expectStorageError } from '../../../test/contract/storage-driver/support.ts'
 import { FaultyProxy, type StoreRequest } from '../../../test/support/faulty-proxy.ts'
 import { MIB, S3Replicas, s3ServerForTests, s3Settings, whyNot } from '../../../test/support/s3-driver.ts'
 import { s3Operation } from '../../../test/support/s3-operation.ts'
@@ -14,9 +14,13 @@ describe.skipIf(whyNot('versitygw'))(`what is configured${whyNot('versitygw') ??
     await using replicas = await place()
     const driver = await replicas.open()
     const line = await replicas.logged.until('conditional writes')
-    expect(JSON.parse(line)).toMatchObject({ createOnly: true, replaceOnly: true, copyCreateOnly: false })
+    expect(JSON.parse(line)).toMatchObject({
+      ...{ createOnly: true, replaceOnly: true, completeOnly: true },
+      ...{ copyCreateOnly: false, copySourceOnly: true },
+    })
     await expectStorageError(driver.stat('/probe'), 'PATH_NOT_FOUND')
     expect(await filesAt(replicas)).toEqual([])
+    expect(await collectAll(driver.leftovers())).toEqual([])
   })
 
   test('where nothing may be written, nothing is', async () => {

@@ -47,9 +47,10 @@ describe.skipIf(whyNot('versitygw'))(
       ['of copies of ranges', RANGES],
       ['of all', [...PUTS, ...COMPLETIONS, ...COPIES, ...RANGES]],
     ])('%s:', (_what, ignores) => {
-      const start = () => S3BehindProxy.start(server(), { ignores })
+      const settings = { multipartcopythresholdsize: 8 * MIB, multipartcopychunksize: 5 * MIB }
+      const start = () => S3BehindProxy.start(server(), { ignores, settings })
 
-      test.each([0, 9, 7 * MIB, 40 * MIB])(
+      test.each([0, 9, 7 * MIB, 12 * MIB])(
         '%i bytes are moved',
         async (length) => {
           await using store = await start()

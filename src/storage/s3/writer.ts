@@ -1,6 +1,7 @@
 import { StorageError } from '../../core/errors.ts'
 import type { FileVersion, FileWriter, SyncOptions } from '../../core/storage-driver.ts'
 import type { AppendedObjects } from './appended-object.ts'
+import type { Beginning } from './beginning.ts'
 import type { Part } from './bucket.ts'
 import { copyRanges } from './copy.ts'
 import { isUncertain, storageError } from './errors.ts'
@@ -16,17 +17,6 @@ export interface WriterParts {
   readonly buffers: PartBuffers
   readonly settings: S3Settings
 }
-
-/** What a writer goes on with. */
-export type Beginning =
-  /** Nothing, as far as is known: the first thing that is written says whether that is true. */
-  | { readonly kind: 'absent' }
-  /** An object that fits into a part, with its content. */
-  | { readonly kind: 'small'; readonly object: StoredObject; readonly content: Uint8Array }
-  /** An object that does not; it becomes the first parts of a new one. */
-  | { readonly kind: 'large'; readonly object: StoredObject }
-  /** `isTaken` where nobody vouches for it: whoever else writes to it is to fail, even if nothing is added here. */
-  | { readonly kind: 'parts'; readonly record: StoredAssembly; readonly isTaken: boolean }
 
 /** Where S3 ends: at most 10,000 parts. */
 const MAX_PARTS = 10_000
