@@ -5,7 +5,11 @@ import { configDefaults, defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
-    exclude: [...configDefaults.exclude, 'test/{e2e,conformance,crash,fuzz}/**', 'test/package.test.ts'],
+    exclude: [
+      ...configDefaults.exclude,
+      'test/{e2e,conformance,crash,fuzz,processes}/**',
+      'test/package.test.ts',
+    ],
     globalSetup: 'test/support/name-other-suites.ts',
     pool: 'forks',
     // Much of the time is spent waiting for servers.

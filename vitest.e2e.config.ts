@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
  *  of its own in package.json, which names what it runs. */
 export default defineConfig({
   test: {
-    include: ['test/{e2e,conformance,crash,fuzz}/**/*.test.ts', 'test/package.test.ts'],
+    include: ['test/{e2e,conformance,crash,fuzz,processes}/**/*.test.ts', 'test/package.test.ts'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 120_000,

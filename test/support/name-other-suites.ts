@@ -6,6 +6,7 @@ const suites = {
   'test:distribution': ['docker-registry'],
   'test:crash': ['versitygw', 'redis-server'],
   'test:fuzz': [],
+  'test:processes': ['redis-server'],
   'test:package': ['npm'],
 }
 

@@ -3,10 +3,10 @@ import { execFileSync } from 'node:child_process'
 import { mkdir, open, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
-import { basic } from './support/access.ts'
-import { runEntrepot } from './support/command.ts'
-import { type GuardedProcess, startGuarded } from './support/guarded-process.ts'
-import { temporaryFolder } from './support/temporary-folder.ts'
+import { basic } from '../support/access.ts'
+import { runEntrepot } from '../support/command.ts'
+import { type GuardedProcess, startGuarded } from '../support/guarded-process.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const textOf = (folder: string, workers: number) => `version: 0.1
 log: {formatter: json}

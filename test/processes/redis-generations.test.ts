@@ -1,14 +1,14 @@
 /** When processes believe what Redis has, and when they begin anew. */
 import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { GenerationFile } from '../src/cache/redis/generation.ts'
-import { digestOf } from '../src/core/digest.ts'
-import { parseRepositoryName } from '../src/core/reference.ts'
-import { CountedSource, contentOf } from './contract/descriptor-cache.ts'
-import { describeWith } from './support/describe-with.ts'
-import { type OpenedRedisCache, openRedisCache } from './support/redis-cache.ts'
-import { RedisProcess } from './support/redis-process.ts'
-import { TcpProxy } from './support/tcp-proxy.ts'
+import type { GenerationFile } from '../../src/cache/redis/generation.ts'
+import { digestOf } from '../../src/core/digest.ts'
+import { parseRepositoryName } from '../../src/core/reference.ts'
+import { CountedSource, contentOf } from '../contract/descriptor-cache.ts'
+import { describeWith } from '../support/describe-with.ts'
+import { type OpenedRedisCache, openRedisCache } from '../support/redis-cache.ts'
+import { RedisProcess } from '../support/redis-process.ts'
+import { TcpProxy } from '../support/tcp-proxy.ts'
 
 const a = parseRepositoryName('a')
 const digest = digestOf(Buffer.from('one'))

@@ -4,10 +4,10 @@ import { closeSync, openSync } from 'node:fs'
 import { chmod, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { basic, htpasswdOf } from './support/access.ts'
-import { entrepotMain } from './support/command.ts'
-import { LoggingRegistry, NamedPipe } from './support/log-destinations.ts'
-import { type TemporaryFolder, temporaryFolder } from './support/temporary-folder.ts'
+import { basic, htpasswdOf } from '../support/access.ts'
+import { entrepotMain } from '../support/command.ts'
+import { LoggingRegistry, NamedPipe } from '../support/log-destinations.ts'
+import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.ts'
 
 let folder: TemporaryFolder
 beforeEach(async () => {

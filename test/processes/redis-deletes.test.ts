@@ -1,8 +1,8 @@
 /** What one replica deleted while Redis fails is not served by another for longer than docs/cache.md says. */
 import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import { describeWith } from './support/describe-with.ts'
-import { RedisProcess } from './support/redis-process.ts'
+import { describeWith } from '../support/describe-with.ts'
+import { RedisProcess } from '../support/redis-process.ts'
 import {
   type Content,
   deleteFrom,
@@ -10,8 +10,8 @@ import {
   type Replica,
   servedFor,
   statuses,
-} from './support/redis-replicas.ts'
-import { TcpProxy } from './support/tcp-proxy.ts'
+} from '../support/redis-replicas.ts'
+import { TcpProxy } from '../support/tcp-proxy.ts'
 
 /** The bound of docs/cache.md. */
 const BOUND_MS = 5_000
