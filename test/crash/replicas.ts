@@ -26,6 +26,11 @@ export class Replica implements AsyncDisposable {
     return this.#server?.url
   }
 
+  /** The last lines of its output. */
+  get output(): readonly string[] {
+    return this.#server?.output.split('\n') ?? []
+  }
+
   async start(): Promise<void> {
     const server = await this.#start()
     this.#server = server

@@ -63,7 +63,7 @@ export class Target implements AsyncDisposable {
     const config = await configOf(options, folder.path)
     const server = await startEntrepot(
       { dataFolder: join(folder.path, 'data'), configFolder: folder.path, config },
-      (line) => output.push(line),
+      { onLine: (line) => output.push(line) },
     )
     const target = new Target(options, { folder, server, output })
     await target.#fill()

@@ -9,7 +9,7 @@ export async function startDistribution(options: RegistryOptions): Promise<Serve
     file: requireTool('docker-registry'),
     arguments: ['serve', config],
     // Its S3 driver refuses to start where it finds a bundle of certificates in the AWS SDK's variable.
-    environment: { OTEL_TRACES_EXPORTER: 'none', AWS_CA_BUNDLE: '' },
+    environment: { OTEL_TRACES_EXPORTER: 'none', AWS_CA_BUNDLE: '', ...options.environment },
     workingFolder: options.configFolder,
     readyUrl: (line) => {
       const address = /"msg":"listening on ([^"]+)"/.exec(line)?.[1]

@@ -4,17 +4,25 @@ import { ServerProcess } from './server-process.ts'
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
-/** Starts `entrepot serve` from the source, on a free port of 127.0.0.1.
- *  @param onLine is shown every line of its output */
+interface StartOptions {
+  /** Is shown every line of its output. */
+  readonly onLine?: ((line: string) => void) | undefined
+  /** A program that runs it, such as strace, with its arguments. */
+  readonly under?: readonly string[]
+}
+
+/** Starts `entrepot serve` from the source, on a free port of 127.0.0.1. */
 export async function startEntrepot(
   options: RegistryOptions,
-  onLine?: (line: string) => void,
+  { onLine, under = [] }: StartOptions = {},
 ): Promise<ServerProcess> {
   const config = await writeConfig('entrepot', options)
+  const [file = '', ...rest] = [...under, process.execPath, main, 'serve', config]
   return ServerProcess.start({
-    file: process.execPath,
-    arguments: [main, 'serve', config],
+    file,
+    arguments: rest,
     workingFolder: options.configFolder,
+    ...(options.environment && { environment: options.environment }),
     readyUrl: listeningUrl,
     onLine,
   })

@@ -15,6 +15,8 @@ export interface RegistryOptions {
   readonly cache?: 'none' | 'inmemory'
   /** Top-level sections of `config.yml` that replace the ones below. */
   readonly config?: Readonly<Record<string, unknown>> | undefined
+  /** Added to the environment of the tests. */
+  readonly environment?: Readonly<Record<string, string>>
 }
 
 export type StartRegistry = (options: RegistryOptions) => Promise<ServerProcess>

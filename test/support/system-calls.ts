@@ -23,13 +23,33 @@ const RESULT = /\)\s+=\s+(-?\d+)[^=]*$/
 const DESCRIPTOR = /^\d+<([^>]*)>/
 const QUOTED = /"([^"]*)"/g
 
+/** What a Node program needs in its environment to be traced. */
+export const TRACED_ENVIRONMENT = {
+  // Otherwise some calls may pass strace by, through a ring shared with the kernel.
+  UV_USE_IO_URING: '0',
+  UV_THREADPOOL_SIZE: '16',
+}
+
+/** The arguments of strace, in front of those of the program.
+ *  @param trace a file for what strace writes */
+export function straceArguments(
+  trace: string,
+  { calls = TRACED }: { calls?: readonly string[] } = {},
+): string[] {
+  return ['-f', '-qq', '-y', '-e', `trace=${calls}`, '-o', trace]
+}
+
 /** Runs a Node program to its end.
  *  @param trace a file for what strace writes */
 export async function traceSystemCalls(args: readonly string[], trace: string): Promise<SystemCall[]> {
-  await run('strace', ['-f', '-qq', '-y', '-e', `trace=${TRACED}`, '-o', trace, process.execPath, ...args], {
-    // Otherwise some calls may pass strace by, through a ring shared with the kernel.
-    environment: { UV_USE_IO_URING: '0', UV_THREADPOOL_SIZE: '16' },
+  await run('strace', [...straceArguments(trace), process.execPath, ...args], {
+    environment: TRACED_ENVIRONMENT,
   })
+  return readSystemCalls(trace)
+}
+
+/** What strace has written so far: everything up to what the program was last seen to do. */
+export async function readSystemCalls(trace: string): Promise<SystemCall[]> {
   return parse(await readFile(trace, 'utf8'))
 }
 
