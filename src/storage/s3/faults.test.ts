@@ -102,10 +102,14 @@ describe.skipIf(whyNot('versitygw'))(`a store that is not well${whyNot('versityg
     const { proxy, driver, past } = store
     for (const path of ['/up/data', '/up']) {
       await append(driver, { offset: 0, chunks: [distinctBytes(11 * MIB)] })
-      const completed = Promise.withResolvers<void>()
-      const held = { kind: 'hold', until: completed.promise } as const
-      proxy.fault = firstOf(1, { of: is('AbortMultipartUpload'), fault: held })
+      const [asked, completed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+      proxy.fault = (request) => {
+        if (!is('AbortMultipartUpload')(request)) return undefined
+        asked.resolve()
+        return { kind: 'hold', until: completed.promise }
+      }
       const removed = driver.delete(path)
+      await asked.promise
       for await (const _chunk of past.read('/up/data')) break
       completed.resolve()
       await removed
