@@ -15,7 +15,7 @@ export default defineConfig({
     // Much of the time is spent waiting for servers.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     // Disks of shared machines stand still for half a minute at times.
-    testTimeout: 90_000,
-    hookTimeout: 60_000,
+    testTimeout: 180_000,
+    hookTimeout: 120_000,
   },
 })

@@ -7,7 +7,7 @@ export default defineConfig({
     include: ['test/{e2e,conformance,crash,fuzz,processes}/**/*.test.ts', 'test/package.test.ts'],
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout: 300_000,
+    hookTimeout: 180_000,
   },
 })
