@@ -34,6 +34,8 @@ interface Wellness {
 }
 
 const BLOBS = [Buffer.from('x'), Buffer.from('small'), Buffer.alloc(1024 ** 2, 'large')]
+/** A repository that no request of the fuzz names: what is there must be served as before. */
+const UNTOUCHED = 'nobody/deletes/here'
 const UPLOADS = 5
 const SAMPLES = 40
 /** What a process keeps that it did not have at first: folders that are synced, threads' own. */
@@ -131,8 +133,10 @@ export class Target implements AsyncDisposable {
   }
 
   async #fill(): Promise<void> {
-    for (const body of BLOBS) {
-      await this.#ask(`POST /v2/a/blobs/uploads/?digest=${digestOf(body)}`, { body })
+    for (const name of ['a', UNTOUCHED]) {
+      for (const body of BLOBS) {
+        await this.#ask(`POST /v2/${name}/blobs/uploads/?digest=${digestOf(body)}`, { body })
+      }
     }
     const uploads: string[] = []
     for (let n = 0; n < UPLOADS; n++) {
@@ -145,7 +149,7 @@ export class Target implements AsyncDisposable {
     const milliseconds: number[] = []
     for (let n = 0; n < SAMPLES; n++) {
       const start = performance.now()
-      const answer = await this.#ask(`GET /v2/a/blobs/${this.ingredients.digests[0]}`)
+      const answer = await this.#ask(`GET /v2/${UNTOUCHED}/blobs/${this.ingredients.digests[0]}`)
       expect([answer.status, String(answer.body)]).toEqual([200, 'x'])
       milliseconds.push(performance.now() - start)
     }
