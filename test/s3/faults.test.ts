@@ -97,6 +97,8 @@ async function pushAndPull(
   if (put.status === 201) acknowledged.set(`/v2/${name}/manifests/latest`, manifest.bytes)
   for (const path of [blob, `/v2/${name}/manifests/latest`]) {
     const { status, body } = await send(`GET ${path}`)
-    if (status === 200) expect(sha256(body)).toBe(sha256(acknowledged.get(path) ?? Buffer.alloc(0)))
+    // A push that was answered with a failure may have come through all the same.
+    const sent = acknowledged.get(path)
+    if (status === 200 && sent !== undefined) expect(sha256(body)).toBe(sha256(sent))
   }
 }
