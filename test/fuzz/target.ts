@@ -75,7 +75,7 @@ export class Target implements AsyncDisposable {
 
   /** A connection on which every byte is the test's own. What comes is dropped. */
   async connect(protocol: Protocol): Promise<Socket> {
-    const address = { host: '127.0.0.1', port: this.#port }
+    const address = { host: '127.0.0.1', port: this.port }
     const socket = this.isEncrypted
       ? connectTls({ ...address, rejectUnauthorized: false, ALPNProtocols: [protocol] })
       : connect(address)
@@ -87,7 +87,7 @@ export class Target implements AsyncDisposable {
 
   /** A connection before any handshake. */
   async connectBare(): Promise<Socket> {
-    const socket = connect({ host: '127.0.0.1', port: this.#port })
+    const socket = connect({ host: '127.0.0.1', port: this.port })
     socket.on('error', () => {})
     await once(socket, 'connect')
     socket.resume()
@@ -123,7 +123,7 @@ export class Target implements AsyncDisposable {
     await this.#folder.remove()
   }
 
-  get #port(): number {
+  get port(): number {
     return Number(new URL(this.#server.url).port)
   }
 
@@ -178,7 +178,7 @@ export class Target implements AsyncDisposable {
   /** @param request like `GET /v2/` */
   async #ask(request: string, { body, headers }: { body?: Buffer; headers?: OutgoingHttpHeaders } = {}) {
     const [method, path] = request.split(' ')
-    const options = { host: '127.0.0.1', port: this.#port, method, path, agent: false, headers }
+    const options = { host: '127.0.0.1', port: this.port, method, path, agent: false, headers }
     const outgoing = this.isEncrypted
       ? requestHttps({ ...options, rejectUnauthorized: false })
       : requestHttp(options)

@@ -2,7 +2,7 @@
  *  as they were. `FUZZ_STREAMS` says how many requests each target gets in all, `FUZZ_SEED` repeats what was sent. */
 import { expect, test } from 'vitest'
 import { type Random, seededRandom } from '../support/random.ts'
-import { fuzzHandshake } from './handshakes.ts'
+import { breakOffHandshake, writeNonsense } from './handshakes.ts'
 import { fuzzHttp1 } from './http1-requests.ts'
 import { fuzzHttp2 } from './http2-streams.ts'
 import { Target } from './target.ts'
@@ -47,7 +47,9 @@ test.each(targets)(
 /** @returns how many requests were begun */
 async function fuzzConnection(target: Target, random: Random): Promise<number> {
   const kind = random.below(20)
-  if (kind === 0 && target.isEncrypted) return fuzzHandshake(await target.connectBare(), random)
-  if (kind < 10) return fuzzHttp1(await target.connect('http/1.1'), random, target.ingredients)
-  return fuzzHttp2(await target.connect('h2'), random, target.ingredients)
+  if (kind === 0) await writeNonsense(await target.connectBare(), random)
+  else if (kind === 1 && target.isEncrypted) await breakOffHandshake(target.port, random)
+  else if (kind < 10) return fuzzHttp1(await target.connect('http/1.1'), random, target.ingredients)
+  else return fuzzHttp2(await target.connect('h2'), random, target.ingredients)
+  return 1
 }

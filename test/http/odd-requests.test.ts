@@ -217,10 +217,16 @@ describe('in the clear, a request that is reset in the first packet', () => {
 })
 
 describe.each<Scheme>(['https', 'http'])('over %s and HTTP/1.1', (scheme) => {
-  test.each(['other.example:443', '/v2/', '*'])('a tunnel to %s is refused', async (target) => {
+  test.each([
+    'other.example:443 HTTP/1.1',
+    '/v2/ HTTP/1.1',
+    '* HTTP/1.1',
+    'other.example:443 HTTP/1.0',
+    'other.example:443 HTTP/2.0',
+  ])('a tunnel to %s is refused', async (target) => {
     await using registry = await start(scheme)
     using connection = await connectHttp1(registry)
-    connection.writeHead(`CONNECT ${target} HTTP/1.1`, 'Host: other.example')
+    connection.writeHead(`CONNECT ${target}`, 'Host: other.example')
     await connection.closed
     expect(connection.received).toMatch(/^HTTP\/1\.1 405 Method Not Allowed\r\n/)
     expect(connection.received).toMatch(/^allow: \r$/im)

@@ -190,6 +190,7 @@ export function http2Options({ maxHeaderBytes }: HttpLimits) {
 /** Bounds how long a connection may be silent: before its first request, and between two. One on which something is still
  *  to be sent is left to that: streams that stall are ended one by one, and then it is silent. */
 export function limitSession(session: ServerHttp2Session, limits: HttpLimits): void {
+  keepHandle(session)
   session.setLocalWindowSize(CONNECTION_WINDOW_BYTES)
   const silentMs = { first: limits.headerTimeoutSeconds * 1000, later: limits.keepAliveSeconds * 1000 }
   session.once('stream', () => session.setTimeout(silentMs.later))
@@ -200,4 +201,14 @@ export function limitSession(session: ServerHttp2Session, limits: HttpLimits): v
       session.setTimeout(silentMs.first)
     }
   })
+}
+
+/** Keeps what is native of a session until the session is closed and done with. Node lets go of it earlier: when a session is
+ *  destroyed while what it has received is read, and garbage is collected before the streams that were refused there are
+ *  freed, it aborts the process (`current_nghttp2_memory_ == 0`). */
+function keepHandle(session: ServerHttp2Session): void {
+  const symbol = Object.getOwnPropertySymbols(session).find(({ description }) => description === 'kHandle')
+  if (symbol === undefined) return
+  const handle = (session as unknown as Record<symbol, unknown>)[symbol]
+  session.once('close', () => setImmediate(() => setImmediate(() => void handle)))
 }

@@ -11,7 +11,7 @@ import type { SecureContextOptions, Server as TlsServer } from 'node:tls'
 import type { Log } from '../../core/log.ts'
 import { errorBoundary } from '../error-boundary.ts'
 import type { HttpLimits } from '../settings.ts'
-import { ClearHttp2Response, http2Options, limitSession } from './http2.ts'
+import { ClearHttp2Response, Http2Request, http2Options, limitSession } from './http2.ts'
 import { handlerOf, ProtocolSniffer } from './protocol-sniffer.ts'
 import { refuseMalformed, refuseTunnel } from './raw-refusal.ts'
 import { chooseTls, createTlsServer } from './tls.ts'
@@ -141,8 +141,9 @@ function attach<S extends Server>(server: S, { onRequest, limits, log }: Listene
 /** Over HTTP/2 it is a request like any other, over HTTP/1.1 one that has a connection in place of a response. */
 function connectListener(onRequest: ListenerOptions['onRequest']) {
   return (request: IncomingMessage, responseOrTunnel: ServerResponse | Duplex) => {
-    if (request.httpVersionMajor === 1) refuseTunnel(request, responseOrTunnel as Duplex)
-    else onRequest(request, responseOrTunnel as ServerResponse)
+    // Not by the version that it names, which may be any.
+    if (request instanceof Http2Request) onRequest(request, responseOrTunnel as ServerResponse)
+    else refuseTunnel(request, responseOrTunnel as Duplex)
   }
 }
 
