@@ -81,6 +81,8 @@ describe('an error', () => {
     ['deeper lists', `a: ${'['.repeat(5000)}${']'.repeat(5000)}`, 'not valid YAML'],
     ['dashes', '- '.repeat(5000), 'not valid YAML'],
     ['questions', '? '.repeat(5000), 'not valid YAML'],
+    ['maps as the keys of maps', '? '.repeat(500), 'x.yml:1:3: not valid YAML: a key is a map or a list'],
+    ['a list as a key, by its alias', 'a: &a [1]\n*a : 2', 'a key is a map or a list'],
     ['many aliases of much', `${wide}\nb: [${Array(99).fill('*a').join(',')}]`, 'more than 100000 values'],
     ['very many aliases', many(1200, (i) => `- &a${i} 1\n- *a${i}`).join('\n'), 'more than 1000 aliases'],
     ['a set', 'a: !!set {b}', 'a has a tag'],

@@ -100,12 +100,18 @@ function objections(document: Document): Objection[] {
     },
     Pair(_key, pair) {
       const resolved = (node: unknown) => (isAlias(node) ? anchors.get(node.source) : node)
-      if (!isMergeKey(pair)) return
+      // The library writes other keys as text, in a time that grows with the cube of their depth.
+      if (pair.key !== null && !isScalar(resolved(pair.key))) {
+        object(pair.key, 'a key is a map or a list; accepted: text')
+        return visit.BREAK
+      }
+      if (!isMergeKey(pair)) return undefined
       const value = resolved(pair.value)
       const sources = isSeq(value) ? value.items.map(resolved) : [value]
       // https://yaml.org/type/merge.html
       if (!sources.every((source) => isMap(source)))
         object(pair.key, 'a merge key (<<) takes a map, or a list of maps')
+      return undefined
     },
   })
   return found
