@@ -1,6 +1,7 @@
 import type { Config } from '../config/schema.ts'
 import type { Log } from '../core/log.ts'
 import type { StorageDriver } from '../core/storage-driver.ts'
+import type { CloudFrontOptions } from '../storage/middleware/cloudfront.ts'
 
 type Entry = Exclude<Config['middleware']['storage'][number], { disabled: true }>
 type CloudFront = Extract<Entry, { name: 'cloudfront' }>['options']
@@ -29,41 +30,45 @@ interface Parts {
 }
 
 async function wrap(driver: StorageDriver, entry: Entry, parts: Parts): Promise<StorageDriver> {
+  const { RedirectingDriver } = await import('../storage/middleware/redirecting-driver.ts')
   switch (entry.name) {
     case 'redirect': {
-      const { RedirectDriver } = await import('../storage/middleware/redirect.ts')
-      return new RedirectDriver(driver, { baseUrl: entry.options.baseurl })
+      const { redirect } = await import('../storage/middleware/redirect.ts')
+      return new RedirectingDriver(driver, redirect({ baseUrl: entry.options.baseurl }))
     }
     case 'rewrite': {
-      const { RewriteDriver } = await import('../storage/middleware/rewrite.ts')
+      const { rewrite } = await import('../storage/middleware/rewrite.ts')
       const { scheme, host, trimpathprefix } = entry.options
-      return new RewriteDriver(driver, { scheme, host, trimPathPrefix: trimpathprefix })
+      return new RedirectingDriver(driver, rewrite({ scheme, host, trimPathPrefix: trimpathprefix }))
     }
-    case 'cloudfront':
-      return wrapInCloudFront(driver, entry.options, parts)
+    case 'cloudfront': {
+      const { options, close } = await cloudFrontOptions(entry.options, parts)
+      const { cloudFront } = await import('../storage/middleware/cloudfront.ts')
+      return new RedirectingDriver(driver, cloudFront(options), close)
+    }
   }
 }
 
-async function wrapInCloudFront(
-  driver: StorageDriver,
+async function cloudFrontOptions(
   options: CloudFront,
   { config, log, index }: Parts,
-): Promise<StorageDriver> {
-  const [{ CloudFrontDriver }, { readSigningKey }] = await Promise.all([
-    import('../storage/middleware/cloudfront.ts'),
-    import('../storage/middleware/signing-key.ts'),
-  ])
+): Promise<{ options: CloudFrontOptions; close: () => void }> {
+  const { readSigningKey } = await import('../storage/middleware/signing-key.ts')
   const privateKey = await readSigningKey(options.privatekey).catch((cause) => {
     throw new Error(`middleware.storage[${index}].options.privatekey: ${cause.message}`, { cause })
   })
-  return new CloudFrontDriver(driver, {
-    baseUrl: options.baseurl,
-    rootDirectory: config.storage.s3?.rootdirectory ?? '',
-    keyPairId: options.keypairid,
-    privateKey,
-    durationMs: options.duration,
-    direct: await awsRanges(options, log),
-  })
+  const direct = await awsRanges(options, log)
+  return {
+    options: {
+      baseUrl: options.baseurl,
+      rootDirectory: config.storage.s3?.rootdirectory ?? '',
+      keyPairId: options.keypairid,
+      privateKey,
+      durationMs: options.duration,
+      direct,
+    },
+    close: () => direct?.close(),
+  }
 }
 
 /** Those whose clients go to the bucket itself; undefined where nobody does. */

@@ -1,55 +1,36 @@
-import type {
-  AppendOptions,
-  DeleteOptions,
-  Entry,
-  FileInfo,
-  FileVersion,
-  FileWriter,
-  Leftover,
-  ListOptions,
-  MoveOptions,
-  PutOptions,
-  ReadOptions,
-  RedirectedClient,
-  State,
-  StorageDriver,
-  SyncOptions,
-} from '../core/storage-driver.ts'
+import { type DriverOperation, ForwardingDriver, ForwardingWriter } from '../core/forwarding-driver.ts'
+import type { AppendOptions, FileWriter, StorageDriver } from '../core/storage-driver.ts'
 import type { Timer } from '../core/timer.ts'
 
-/** Another driver, whose actions are timed under the names that Distribution has for them, whether they succeed or not.
- *  Where an action has steps, what its caller does between them is not counted. */
-export class MeteredDriver implements StorageDriver {
-  readonly name: string
-  readonly #driver: StorageDriver
+/** The names that Distribution has for what is timed. The other operations have none there, and are not timed. */
+const ACTIONS: Partial<Record<DriverOperation, string>> = {
+  stat: 'Stat',
+  get: 'GetContent',
+  getState: 'GetContent',
+  read: 'Reader',
+  put: 'PutContent',
+  swapState: 'PutContent',
+  list: 'List',
+  move: 'Move',
+  delete: 'Delete',
+  redirectUrl: 'URLFor',
+}
+
+/** Times the operations of a driver, whether they succeed or not. Of an operation in steps, the time that its caller takes
+ *  between them is not counted. */
+export class MeteredDriver extends ForwardingDriver {
   readonly #timer: Timer
 
   constructor(driver: StorageDriver, timer: Timer) {
-    this.name = driver.name
-    this.#driver = driver
+    super(driver)
     this.#timer = timer
   }
 
-  stat(path: string): Promise<FileInfo> {
-    return this.#timed('Stat', this.#driver.stat(path))
-  }
-
-  get(path: string): Promise<Uint8Array> {
-    return this.#timed('GetContent', this.#driver.get(path))
-  }
-
-  read(path: string, options?: ReadOptions): AsyncIterable<Uint8Array> {
-    return this.#timedSteps('Reader', this.#driver.read(path, options))
-  }
-
-  put(path: string, content: Uint8Array, options?: PutOptions): Promise<void> {
-    return this.#timed('PutContent', this.#driver.put(path, content, options))
-  }
-
-  async append(path: string, options?: AppendOptions): Promise<FileWriter> {
+  /** A writer is one action, from its opening to its end. */
+  override async append(path: string, options?: AppendOptions): Promise<FileWriter> {
     const watch = new StopWatch()
     try {
-      const writer = await watch.during(this.#driver.append(path, options))
+      const writer = await watch.during(this.driver.append(path, options))
       return new MeteredWriter(writer, { watch, done: () => this.#observe('Writer', watch) })
     } catch (error) {
       this.#observe('Writer', watch)
@@ -57,47 +38,17 @@ export class MeteredDriver implements StorageDriver {
     }
   }
 
-  list(folder: string, options?: ListOptions): AsyncIterable<Entry> {
-    return this.#timedSteps('List', this.#driver.list(folder, options))
+  protected override aroundCall<T>(operation: DriverOperation, work: Promise<T>): Promise<T> {
+    const action = ACTIONS[operation]
+    return action === undefined ? work : this.#timed(action, work)
   }
 
-  move(from: string, to: string, options?: MoveOptions): Promise<boolean> {
-    return this.#timed('Move', this.#driver.move(from, to, options))
+  protected override aroundSteps<T>(operation: DriverOperation, source: AsyncIterable<T>): AsyncIterable<T> {
+    const action = ACTIONS[operation]
+    return action === undefined ? source : this.#timedSteps(action, source)
   }
 
-  delete(path: string, options?: DeleteOptions): Promise<void> {
-    return this.#timed('Delete', this.#driver.delete(path, options))
-  }
-
-  settle(path: string): Promise<void> {
-    return this.#driver.settle(path)
-  }
-
-  getState(path: string): Promise<State | undefined> {
-    return this.#timed('GetContent', this.#driver.getState(path))
-  }
-
-  swapState(
-    path: string,
-    content: Uint8Array,
-    expected: FileVersion | undefined,
-  ): Promise<FileVersion | undefined> {
-    return this.#timed('PutContent', this.#driver.swapState(path, content, expected))
-  }
-
-  redirectUrl(path: string, client?: RedirectedClient): Promise<URL | undefined> {
-    return this.#timed('URLFor', this.#driver.redirectUrl(path, client))
-  }
-
-  leftovers(): AsyncIterable<Leftover> {
-    return this.#driver.leftovers()
-  }
-
-  close(): Promise<void> {
-    return this.#driver.close()
-  }
-
-  async #timed<T>(action: Action, work: Promise<T>): Promise<T> {
+  async #timed<T>(action: string, work: Promise<T>): Promise<T> {
     const startedAt = performance.now()
     try {
       return await work
@@ -106,7 +57,7 @@ export class MeteredDriver implements StorageDriver {
     }
   }
 
-  async *#timedSteps<T>(action: Action, source: AsyncIterable<T>): AsyncIterable<T> {
+  async *#timedSteps<T>(action: string, source: AsyncIterable<T>): AsyncIterable<T> {
     const watch = new StopWatch()
     const steps = source[Symbol.asyncIterator]()
     try {
@@ -121,57 +72,31 @@ export class MeteredDriver implements StorageDriver {
     }
   }
 
-  #observe(action: Action, { milliseconds }: StopWatch): void {
+  #observe(action: string, { milliseconds }: StopWatch): void {
     this.#timer.observe(action, milliseconds / 1000)
   }
 }
 
-type Action =
-  | 'GetContent'
-  | 'PutContent'
-  | 'Reader'
-  | 'Writer'
-  | 'Stat'
-  | 'List'
-  | 'Move'
-  | 'Delete'
-  | 'URLFor'
-
-/** A writer is one action, from its opening to its end. */
-class MeteredWriter implements FileWriter {
-  readonly #writer: FileWriter
+class MeteredWriter extends ForwardingWriter {
   readonly #watch: StopWatch
   readonly #done: () => void
 
   constructor(writer: FileWriter, { watch, done }: { watch: StopWatch; done: () => void }) {
-    this.#writer = writer
+    super(writer)
     this.#watch = watch
     this.#done = done
   }
 
-  get size(): number {
-    return this.#writer.size
-  }
-
-  get version(): FileVersion | undefined {
-    return this.#writer.version
-  }
-
-  write(chunk: Uint8Array): Promise<void> | undefined {
-    const taken = this.#writer.write(chunk)
-    return taken && this.#watch.during(taken)
-  }
-
-  sync(options?: SyncOptions): Promise<void> {
-    return this.#watch.during(this.#writer.sync(options))
-  }
-
-  async close(): Promise<void> {
+  override async close(): Promise<void> {
     try {
-      await this.#watch.during(this.#writer.close())
+      await super.close()
     } finally {
       this.#done()
     }
+  }
+
+  protected override aroundCall<T>(work: Promise<T>): Promise<T> {
+    return this.#watch.during(work)
   }
 }
 

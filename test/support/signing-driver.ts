@@ -1,6 +1,6 @@
+import { ForwardingDriver } from '../../src/core/forwarding-driver.ts'
 import type { RedirectedClient, StorageDriver } from '../../src/core/storage-driver.ts'
 import { MemoryDriver } from '../../src/storage/memory.ts'
-import { ForwardingDriver } from '../../src/storage/middleware/forwarding-driver.ts'
 import { requirePath } from '../../src/storage/path.ts'
 
 /** Where its files are said to be. */

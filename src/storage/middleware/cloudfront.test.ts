@@ -6,7 +6,8 @@ import { isSigned } from '../../../test/support/cloudfront-edge.ts'
 import { quiet } from '../../../test/support/http-registry.ts'
 import { BUCKET, SigningDriver } from '../../../test/support/signing-driver.ts'
 import { AwsRanges } from './aws-ranges.ts'
-import { CloudFrontDriver, type CloudFrontOptions } from './cloudfront.ts'
+import { type CloudFrontOptions, cloudFront } from './cloudfront.ts'
+import { RedirectingDriver } from './redirecting-driver.ts'
 
 const keys = generateKeyPairSync('rsa', { modulusLength: 2048 })
 
@@ -18,13 +19,13 @@ const options: CloudFrontOptions = {
   durationMs: 1_200_000,
 }
 
-function cloudFront(changes: Partial<CloudFrontOptions> = {}): CloudFrontDriver {
-  return new CloudFrontDriver(new SigningDriver(), { ...options, ...changes })
+function driverBehind(changes: Partial<CloudFrontOptions> = {}): RedirectingDriver {
+  return new RedirectingDriver(new SigningDriver(), cloudFront({ ...options, ...changes }))
 }
 
 test('a client is sent to CloudFront, by a URL that it will take', async () => {
   const before = Math.floor(Date.now() / 1000)
-  const url = (await cloudFront().redirectUrl('/docker/file'))!
+  const url = (await driverBehind().redirectUrl('/docker/file'))!
   expect(url.origin + url.pathname).toBe('https://abc.cloudfront.net/docker/file')
   expect([...url.searchParams.keys()].sort()).toEqual(['Expires', 'Key-Pair-Id', 'Signature'])
   expect(url.searchParams.get('Key-Pair-Id')).toBe('K2JCJMDEHXQW5F')
@@ -44,38 +45,38 @@ test.each([
   ['https://abc.cloudfront.net/', 'some/prefix', 'https://abc.cloudfront.net/some/prefix/file'],
   ['https://abc.cloudfront.net/', 'my files', 'https://abc.cloudfront.net/my%20files/file'],
 ])('below %s, the keys of a bucket with the root %j', async (baseUrl, rootDirectory, expected) => {
-  const url = (await cloudFront({ baseUrl, rootDirectory }).redirectUrl('/file'))!
+  const url = (await driverBehind({ baseUrl, rootDirectory }).redirectUrl('/file'))!
   expect(url.origin + url.pathname).toBe(expected)
   expect(isSigned(url, keys.publicKey)).toBe(true)
 })
 
 test('whoever asks soon after another gets the same URL', async () => {
-  const driver = cloudFront()
+  const driver = driverBehind()
   const first = await driver.redirectUrl('/file')
   // The clock is another one than that by which it forgets.
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 10_000 })
   onTestFinished(() => void vi.useRealTimers())
   expect(await driver.redirectUrl('/file')).toEqual(first)
   expect(await driver.redirectUrl('/other')).not.toEqual(first)
-  expect(await cloudFront().redirectUrl('/file')).not.toEqual(first)
+  expect(await driverBehind().redirectUrl('/file')).not.toEqual(first)
 })
 
 test('whoever asks later gets a new one', async () => {
-  const driver = cloudFront({ durationMs: 2000 })
+  const driver = driverBehind({ durationMs: 2000 })
   const first = await driver.redirectUrl('/file')
   const isNew = async () => (await driver.redirectUrl('/file'))?.href !== first?.href
   await expect.poll(isNew, { timeout: 5000 }).toBe(true)
 })
 
 test('what is no path is not signed', async () => {
-  await expectStorageError(cloudFront().redirectUrl('/../secrets'), 'PATH_INVALID')
+  await expectStorageError(driverBehind().redirectUrl('/../secrets'), 'PATH_INVALID')
 })
 
 test('clients in Amazon go to the bucket, others and those without an address to CloudFront', async () => {
   const list = { prefixes: [{ ip_prefix: '3.5.0.0/16' }], ipv6_prefixes: [] }
   await using server = await startAnswering((_request, response) => response.end(JSON.stringify(list)))
   const direct = new AwsRanges({ url: server.url, regions: [], updateMs: 60_000, log: quiet })
-  const driver = cloudFront({ direct })
+  const driver = driverBehind({ direct })
   const hostFor = async (address: string) => (await driver.redirectUrl('/file', { address }))?.hostname
   expect(await hostFor('3.5.1.1')).toBe('abc.cloudfront.net')
   await direct.update()
@@ -83,5 +84,5 @@ test('clients in Amazon go to the bucket, others and those without an address to
   expect(await hostFor('3.6.1.1')).toBe('abc.cloudfront.net')
   expect(await hostFor('')).toBe('abc.cloudfront.net')
   expect((await driver.redirectUrl('/file'))?.hostname).toBe('abc.cloudfront.net')
-  await driver.close()
+  direct.close()
 })

@@ -1,9 +1,8 @@
 import { getSignedUrl } from '@aws-sdk/cloudfront-signer'
 import { LRUCache } from 'lru-cache'
-import type { RedirectedClient, StorageDriver } from '../../core/storage-driver.ts'
 import { requirePath } from '../path.ts'
 import type { AwsRanges } from './aws-ranges.ts'
-import { ForwardingDriver } from './forwarding-driver.ts'
+import type { UrlMiddleware } from './redirecting-driver.ts'
 
 export interface CloudFrontOptions {
   /** Of the distribution; keys of the bucket are put behind it. */
@@ -15,8 +14,7 @@ export interface CloudFrontOptions {
   readonly privateKey: string
   /** How long a URL is good for. */
   readonly durationMs: number
-  /** Clients that go to the bucket itself, for whom that is nearer and costs nothing; absent for nobody. Closed with the
-   *  driver. */
+  /** Clients that go to the bucket itself, for whom that is nearer and costs nothing; absent for nobody. */
   readonly direct?: AwsRanges | undefined
 }
 
@@ -27,14 +25,22 @@ const MAX_REMEMBERED = 10_000
 
 /** Sends clients to CloudFront, which has what it serves from the driver's bucket, by URLs that are good for a while.
  *  https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-canned-policy.html */
-export class CloudFrontDriver extends ForwardingDriver {
+export function cloudFront(options: CloudFrontOptions): UrlMiddleware {
+  const { direct } = options
+  const signed = new SignedUrls(options)
+  return (next) => async (path, client) => {
+    const isDirect = direct !== undefined && client !== undefined && direct.includes(client.address)
+    return isDirect ? next(path, client) : signed.urlOf(path)
+  }
+}
+
+class SignedUrls {
   readonly #options: CloudFrontOptions
   /** What stands before a path. */
   readonly #base: string
   readonly #signed: LRUCache<string, string>
 
-  constructor(driver: StorageDriver, options: CloudFrontOptions) {
-    super(driver)
+  constructor(options: CloudFrontOptions) {
     this.#options = options
     const root = options.rootDirectory.replace(/^\/+|\/+$/g, '')
     this.#base = `${options.baseUrl.replace(/\/+$/, '')}${root === '' ? '' : `/${root}`}`
@@ -42,17 +48,8 @@ export class CloudFrontDriver extends ForwardingDriver {
     this.#signed = new LRUCache({ max: MAX_REMEMBERED, ttl })
   }
 
-  override async redirectUrl(path: string, client?: RedirectedClient): Promise<URL | undefined> {
-    const { direct } = this.#options
-    if (direct !== undefined && client !== undefined && direct.includes(client.address)) {
-      return super.redirectUrl(path, client)
-    }
+  urlOf(path: string): URL {
     return new URL(this.#signed.get(path) ?? this.#sign(path))
-  }
-
-  override async close(): Promise<void> {
-    this.#options.direct?.close()
-    await super.close()
   }
 
   #sign(path: string): string {

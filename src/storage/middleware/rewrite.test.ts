@@ -1,12 +1,18 @@
 import { expect, test } from 'vitest'
 import { SigningDriver } from '../../../test/support/signing-driver.ts'
+import type { StorageDriver } from '../../core/storage-driver.ts'
 import { MemoryDriver } from '../memory.ts'
-import { RewriteDriver, type RewriteOptions } from './rewrite.ts'
+import { RedirectingDriver } from './redirecting-driver.ts'
+import { type RewriteOptions, rewrite } from './rewrite.ts'
 
 const none: RewriteOptions = { scheme: '', host: '', trimPathPrefix: '' }
 
+function rewriting(driver: StorageDriver, options: Partial<RewriteOptions>): StorageDriver {
+  return new RedirectingDriver(driver, rewrite({ ...none, ...options }))
+}
+
 async function rewritten(options: Partial<RewriteOptions>, path = '/file') {
-  const url = await new RewriteDriver(new SigningDriver(), { ...none, ...options }).redirectUrl(path)
+  const url = await rewriting(new SigningDriver(), options).redirectUrl(path)
   return url?.href
 }
 
@@ -28,17 +34,17 @@ test('a prefix is compared as URLs have it', async () => {
   const driver = Object.assign(new MemoryDriver(), {
     redirectUrl: async (path: string) => new URL(`https://bucket.example/my images${path}`),
   })
-  const rewrite = new RewriteDriver(driver, { ...none, trimPathPrefix: '/my images' })
-  expect((await rewrite.redirectUrl('/file'))?.href).toBe('https://bucket.example/file')
+  const rewriter = rewriting(driver, { trimPathPrefix: '/my images' })
+  expect((await rewriter.redirectUrl('/file'))?.href).toBe('https://bucket.example/file')
 })
 
 test('the driver hears who the client is', async () => {
   const driver = new SigningDriver()
-  await new RewriteDriver(driver, none).redirectUrl('/file', { address: '192.0.2.7' })
+  await rewriting(driver, none).redirectUrl('/file', { address: '192.0.2.7' })
   expect(driver.addresses).toEqual(['192.0.2.7'])
 })
 
 test('where the driver has no URL there is none', async () => {
-  const rewrite = new RewriteDriver(new MemoryDriver(), { ...none, host: 'cdn.example' })
-  expect(await rewrite.redirectUrl('/file')).toBeUndefined()
+  const rewriter = rewriting(new MemoryDriver(), { host: 'cdn.example' })
+  expect(await rewriter.redirectUrl('/file')).toBeUndefined()
 })

@@ -1,5 +1,4 @@
-import type { RedirectedClient, StorageDriver } from '../../core/storage-driver.ts'
-import { ForwardingDriver } from './forwarding-driver.ts'
+import type { UrlMiddleware } from './redirecting-driver.ts'
 
 /** What a URL gets in place of its own. Empty: its own stays. */
 export interface RewriteOptions {
@@ -12,25 +11,22 @@ export interface RewriteOptions {
 
 /** Sends clients to the driver's own URLs, through another host: that of a CDN in front of the storage. Their query, which
  *  may hold a signature, stays. */
-export class RewriteDriver extends ForwardingDriver {
-  readonly #options: RewriteOptions
-
-  constructor(driver: StorageDriver, options: RewriteOptions) {
-    super(driver)
-    this.#options = { ...options, trimPathPrefix: encoded(options.trimPathPrefix) }
+export function rewrite(options: RewriteOptions): UrlMiddleware {
+  const trimPathPrefix = encoded(options.trimPathPrefix)
+  return (next) => async (path, client) => {
+    const url = await next(path, client)
+    return url && rewritten(url, { ...options, trimPathPrefix })
   }
+}
 
-  override async redirectUrl(path: string, client?: RedirectedClient): Promise<URL | undefined> {
-    const url = await super.redirectUrl(path, client)
-    if (url === undefined) return undefined
-    const { scheme, host, trimPathPrefix } = this.#options
-    const { protocol, host: ownHost, pathname, search } = url
-    const rest = pathname.startsWith(trimPathPrefix) ? pathname.slice(trimPathPrefix.length) : pathname
-    const rewritten = new URL(`${scheme ? `${scheme}:` : protocol}//${host || ownHost}`)
-    rewritten.pathname = rest
-    rewritten.search = search
-    return rewritten
-  }
+function rewritten(
+  { protocol, host: ownHost, pathname, search }: URL,
+  { scheme, host, trimPathPrefix }: RewriteOptions,
+): URL {
+  const url = new URL(`${scheme ? `${scheme}:` : protocol}//${host || ownHost}`)
+  url.pathname = pathname.startsWith(trimPathPrefix) ? pathname.slice(trimPathPrefix.length) : pathname
+  url.search = search
+  return url
 }
 
 /** As the path of a URL has it. */

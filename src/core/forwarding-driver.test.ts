@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
-import { describeStorageDriver } from '../../../test/contract/storage-driver.ts'
-import { MemoryDriver } from '../memory.ts'
+import { describeStorageDriver } from '../../test/contract/storage-driver.ts'
+import { MemoryDriver } from '../storage/memory.ts'
 import { ForwardingDriver } from './forwarding-driver.ts'
+import type { StorageDriver } from './storage-driver.ts'
 
 describeStorageDriver('that is behind another', async () => {
   const driver = new ForwardingDriver(new MemoryDriver())
@@ -9,8 +10,8 @@ describeStorageDriver('that is behind another', async () => {
 })
 
 const methods = Object.getOwnPropertyNames(ForwardingDriver.prototype).filter(
-  (name) => name !== 'constructor',
-) as Exclude<keyof ForwardingDriver, 'name'>[]
+  (name) => !['constructor', 'aroundCall', 'aroundSteps'].includes(name),
+) as Exclude<keyof StorageDriver, 'name'>[]
 
 test.each(methods)('%s reaches the driver with all that was given, and its answer comes back', (method) => {
   const behind = new MemoryDriver()

@@ -1,0 +1,136 @@
+import type {
+  AppendOptions,
+  DeleteOptions,
+  Entry,
+  FileInfo,
+  FileVersion,
+  FileWriter,
+  Leftover,
+  ListOptions,
+  MoveOptions,
+  PutOptions,
+  ReadOptions,
+  RedirectedClient,
+  State,
+  StorageDriver,
+  SyncOptions,
+} from './storage-driver.ts'
+
+/** The methods of the port, but for `close`. */
+export type DriverOperation = Exclude<keyof StorageDriver, 'name' | 'close'>
+
+/** Base of every decorator of `StorageDriver`: forwards each call to another driver. A decorator overrides single methods, or
+ *  the hooks `aroundCall` and `aroundSteps`, which see the outcome of all of them. */
+export class ForwardingDriver implements StorageDriver {
+  readonly name: string
+  protected readonly driver: StorageDriver
+
+  constructor(driver: StorageDriver) {
+    this.name = driver.name
+    this.driver = driver
+  }
+
+  stat(path: string): Promise<FileInfo> {
+    return this.aroundCall('stat', this.driver.stat(path))
+  }
+
+  get(path: string): Promise<Uint8Array> {
+    return this.aroundCall('get', this.driver.get(path))
+  }
+
+  read(path: string, options?: ReadOptions): AsyncIterable<Uint8Array> {
+    return this.aroundSteps('read', this.driver.read(path, options))
+  }
+
+  put(path: string, content: Uint8Array, options?: PutOptions): Promise<void> {
+    return this.aroundCall('put', this.driver.put(path, content, options))
+  }
+
+  append(path: string, options?: AppendOptions): Promise<FileWriter> {
+    return this.aroundCall('append', this.driver.append(path, options))
+  }
+
+  list(folder: string, options?: ListOptions): AsyncIterable<Entry> {
+    return this.aroundSteps('list', this.driver.list(folder, options))
+  }
+
+  move(from: string, to: string, options?: MoveOptions): Promise<boolean> {
+    return this.aroundCall('move', this.driver.move(from, to, options))
+  }
+
+  delete(path: string, options?: DeleteOptions): Promise<void> {
+    return this.aroundCall('delete', this.driver.delete(path, options))
+  }
+
+  settle(path: string): Promise<void> {
+    return this.aroundCall('settle', this.driver.settle(path))
+  }
+
+  getState(path: string): Promise<State | undefined> {
+    return this.aroundCall('getState', this.driver.getState(path))
+  }
+
+  swapState(
+    path: string,
+    content: Uint8Array,
+    expected: FileVersion | undefined,
+  ): Promise<FileVersion | undefined> {
+    return this.aroundCall('swapState', this.driver.swapState(path, content, expected))
+  }
+
+  redirectUrl(path: string, client?: RedirectedClient): Promise<URL | undefined> {
+    return this.aroundCall('redirectUrl', this.driver.redirectUrl(path, client))
+  }
+
+  leftovers(): AsyncIterable<Leftover> {
+    return this.aroundSteps('leftovers', this.driver.leftovers())
+  }
+
+  close(): Promise<void> {
+    return this.driver.close()
+  }
+
+  /** The outcome of a call that the driver is at work on. */
+  protected aroundCall<T>(_operation: DriverOperation, work: Promise<T>): Promise<T> {
+    return work
+  }
+
+  /** The items that the driver yields. */
+  protected aroundSteps<T>(_operation: DriverOperation, source: AsyncIterable<T>): AsyncIterable<T> {
+    return source
+  }
+}
+
+/** Base of every decorator of `FileWriter`; the hook `aroundCall` sees what `write`, `sync` and `close` come to. */
+export class ForwardingWriter implements FileWriter {
+  readonly #writer: FileWriter
+
+  constructor(writer: FileWriter) {
+    this.#writer = writer
+  }
+
+  get size(): number {
+    return this.#writer.size
+  }
+
+  get version(): FileVersion | undefined {
+    return this.#writer.version
+  }
+
+  write(chunk: Uint8Array): Promise<void> | undefined {
+    const taken = this.#writer.write(chunk)
+    return taken && this.aroundCall(taken)
+  }
+
+  sync(options?: SyncOptions): Promise<void> {
+    return this.aroundCall(this.#writer.sync(options))
+  }
+
+  close(): Promise<void> {
+    return this.aroundCall(this.#writer.close())
+  }
+
+  protected aroundCall<T>(work: Promise<T>): Promise<T> {
+    return work
+  }
+}
