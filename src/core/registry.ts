@@ -54,9 +54,13 @@ export interface BlobService {
   open(digest: Digest): Promise<Blob>
   /** Begins an upload. `algorithm` is the one the client means to name the blob by, where it says so. */
   upload(options?: UploadOptions): Promise<BlobUpload>
-  /** Continues an upload, on this replica or another. Where an owner is named, one that is another's is unknown.
+  /** An upload to be continued, on this replica or another. Its size may be out of date if other processes continue it too;
+   *  `append` and `finish` go by storage. If an owner is given, the uploads of others are unknown.
    *  @throws RegistryError BLOB_UPLOAD_UNKNOWN */
   resume(id: string, options?: ResumeOptions): Promise<BlobUpload>
+  /** An upload as storage has it now.
+   *  @throws RegistryError BLOB_UPLOAD_UNKNOWN */
+  getUpload(id: string, options?: ResumeOptions): Promise<BlobUpload>
   /** Makes a blob of another repository one of this one too, without moving bytes.
    *  @param from the repository, or which ones may be looked into; any, when it is absent
    *  @throws RegistryError BLOB_UNKNOWN */
@@ -76,9 +80,6 @@ export interface UploadOptions {
 
 export interface ResumeOptions {
   readonly owner?: string | undefined
-  /** True where what this process remembers of the upload will do. It need not be so any more: what the upload is asked
-   *  to do then is done by what storage says, or refused by it. Default: false. */
-  readonly recall?: boolean
 }
 
 export type MountSource = RepositoryName | ((repository: RepositoryName) => boolean)

@@ -74,7 +74,7 @@ test('a young upload is left alone, with bytes or without', async () => {
   const uploads = [await upload('a', 'content'), await upload('a')]
   expect(await purge(1.9)).toEqual({ done: 0, failed: 0 })
   for (const { id, size } of uploads) {
-    expect((await registry.repository(parseRepositoryName('a')).blobs.resume(id)).size).toBe(size)
+    expect((await registry.repository(parseRepositoryName('a')).blobs.getUpload(id)).size).toBe(size)
   }
 })
 

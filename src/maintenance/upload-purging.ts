@@ -59,7 +59,7 @@ async function* forgottenLeftovers(
 async function uploadWrittenAt(registry: Registry, { upload }: UploadLeftover): Promise<Date | undefined> {
   if (upload === undefined) return undefined
   try {
-    return (await registry.repository(upload.repository).blobs.resume(upload.id)).lastWrittenAt
+    return (await registry.repository(upload.repository).blobs.getUpload(upload.id)).lastWrittenAt
   } catch (error) {
     if (error instanceof RegistryError && error.code === 'BLOB_UPLOAD_UNKNOWN') return undefined
     throw error

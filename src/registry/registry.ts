@@ -12,14 +12,14 @@ import { settleAll } from '../lib/settle-all.ts'
 import { BlobPool } from './blobs/blob-pool.ts'
 import { ContentCache } from './blobs/content-cache.ts'
 import { REPOSITORY_MARKS, repositoryNames } from './catalog/catalog.ts'
+import type { RegistryContext } from './context.ts'
 import { ErrorMappingDriver } from './error-mapping-driver.ts'
 import { Links } from './links/links.ts'
 import { uploadAt } from './paths.ts'
-import { Backfills } from './referrers/backfill.ts'
-import { FallbackMemory } from './referrers/fallback-tag.ts'
-import { ReferrerMemory } from './referrers/memory.ts'
+import { Backfills } from './referrers/backfills.ts'
+import { FallbackMemory, ReferrerMemory } from './referrers/memory.ts'
 import { Overlay } from './referrers/overlay.ts'
-import { type SharedParts, StoredRepository } from './repository.ts'
+import { StoredRepository } from './repository.ts'
 import { TagDigestCache } from './tags/tag-digest-cache.ts'
 import { UploadSessions } from './uploads/upload-sessions.ts'
 
@@ -42,11 +42,11 @@ const MAX_KEPT_REPOSITORIES = 1_000
 /** In how many repositories a blob is looked for side by side. */
 const SEARCH_CONCURRENCY = 16
 
-const MAX_TAG_NAMES = 10_000
+const MAX_TAG_DIGESTS = 10_000
 
 /** The registry over a storage driver, in Distribution's layout. */
 export class StoredRegistry implements Registry {
-  readonly #shared: SharedParts
+  readonly #context: RegistryContext
   /** They hold nothing that would have to be the same everywhere: it is only quicker not to make them anew. */
   readonly #repositories = new LRUCache<RepositoryName, StoredRepository>({ max: MAX_KEPT_REPOSITORIES })
 
@@ -61,7 +61,7 @@ export class StoredRegistry implements Registry {
   }: RegistryOptions) {
     const storage = new ErrorMappingDriver(driver)
     const own = readOnly ? new Overlay(storage) : storage
-    this.#shared = {
+    this.#context = {
       storage,
       pool: new BlobPool({ storage, small: new ContentCache({ maxBytes: smallContentBytes }), log }),
       links: new Links(storage, log),
@@ -69,14 +69,14 @@ export class StoredRegistry implements Registry {
       ownLinks: new Links(own, log),
       sessions: new UploadSessions(locks),
       cache,
-      tagNames: new TagDigestCache({ maxEntries: cache === NO_CACHE ? 0 : MAX_TAG_NAMES }),
+      tagDigests: new TagDigestCache({ maxEntries: cache === NO_CACHE ? 0 : MAX_TAG_DIGESTS }),
       policy,
       backfills: new Backfills(),
       fallbackMemory: new FallbackMemory(),
       referrerMemory: new ReferrerMemory(),
       readOnly,
       log,
-      findElsewhere: (digest, from) => this.#findBlob(digest, from),
+      findBlob: (digest, from) => this.#findBlob(digest, from),
     }
   }
 
@@ -85,38 +85,38 @@ export class StoredRegistry implements Registry {
   }
 
   repositories({ after }: Page = {}): AsyncIterable<RepositoryName> {
-    return repositoryNames(this.#shared.storage, { after, kept: REPOSITORY_MARKS })
+    return repositoryNames(this.#context.storage, { after, kept: REPOSITORY_MARKS })
   }
 
   async *uploads(): AsyncIterable<BlobUpload> {
-    for await (const name of repositoryNames(this.#shared.storage, { kept: ['_uploads'] })) {
+    for await (const name of repositoryNames(this.#context.storage, { kept: ['_uploads'] })) {
       yield* this.#repository(name).blobs.uploads()
     }
   }
 
   async *leftovers(): AsyncIterable<UploadLeftover> {
-    for await (const leftover of this.#shared.storage.leftovers()) {
+    for await (const leftover of this.#context.storage.leftovers()) {
       const { path, modifiedAt } = leftover
       yield { path, modifiedAt, upload: uploadAt(path), remove: () => leftover.remove() }
     }
   }
 
   async close(): Promise<void> {
-    await this.#shared.backfills.close()
-    await settleAll([this.#shared.cache.close(), this.#shared.storage.close()])
+    await this.#context.backfills.close()
+    await settleAll([this.#context.cache.close(), this.#context.storage.close()])
   }
 
   #repository(name: RepositoryName): StoredRepository {
     const kept = this.#repositories.get(name)
     if (kept !== undefined) return kept
-    const repository = new StoredRepository(name, this.#shared)
+    const repository = new StoredRepository(name, this.#context)
     this.#repositories.set(name, repository)
     return repository
   }
 
   async #findBlob(digest: Digest, from: MountSource = () => true): Promise<StoredContent | undefined> {
     if (typeof from === 'string') return this.#repository(from).blobs.find(digest)
-    if (algorithmOf(digest) === CANONICAL && (await this.#shared.pool.size(digest)) === undefined)
+    if (algorithmOf(digest) === CANONICAL && (await this.#context.pool.size(digest)) === undefined)
       return undefined
     const work = async (name: RepositoryName) =>
       from(name) ? this.#repository(name).blobs.find(digest) : undefined

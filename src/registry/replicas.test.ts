@@ -32,7 +32,7 @@ function twoReplicas() {
 
 /** As a request does it. */
 function recalled(blobs: BlobService, id: string): Promise<BlobUpload> {
-  return blobs.resume(id, { recall: true })
+  return blobs.resume(id)
 }
 
 async function patch(blobs: BlobService, id: string, text: string, offset?: number): Promise<number> {
@@ -60,9 +60,9 @@ describe('an upload that this process began', () => {
     const { driver, here } = twoReplicas()
     const { id } = await here.upload({ owner: 'user:alice' })
     driver.forget()
-    const upload = await here.resume(id, { owner: 'user:alice', recall: true })
+    const upload = await here.resume(id, { owner: 'user:alice' })
     await upload.append(chunksOf('hello'))
-    await (await here.resume(id, { owner: 'user:alice', recall: true })).finish(digestOfText('hello'))
+    await (await here.resume(id, { owner: 'user:alice' })).finish(digestOfText('hello'))
     expect(driver.calls.map(({ method }) => method).filter((method) => !method.startsWith('writer'))).toEqual(
       ['append', 'put', 'move', 'put', 'delete'],
     )
@@ -72,17 +72,17 @@ describe('an upload that this process began', () => {
     const { here } = twoReplicas()
     const { id } = await here.upload({ owner: 'user:alice' })
     for (const owner of ['user:bob', '', 'user:alice2']) {
-      await expectRegistryError(here.resume(id, { owner, recall: true }), 'BLOB_UPLOAD_UNKNOWN')
+      await expectRegistryError(here.resume(id, { owner }), 'BLOB_UPLOAD_UNKNOWN')
     }
-    expect((await here.resume(id, { recall: true })).id).toBe(id)
+    expect((await here.resume(id)).id).toBe(id)
   })
 
   it('that was gone on with by somebody who was not asked who they are is still its owner’s', async () => {
     const { here, there } = twoReplicas()
     const { id } = await here.upload({ owner: 'user:alice' })
     await patch(there, id, 'hello')
-    await expectRegistryError(there.resume(id, { owner: 'user:bob', recall: true }), 'BLOB_UPLOAD_UNKNOWN')
-    expect((await there.resume(id, { owner: 'user:alice', recall: true })).size).toBe(5)
+    await expectRegistryError(there.resume(id, { owner: 'user:bob' }), 'BLOB_UPLOAD_UNKNOWN')
+    expect((await there.resume(id, { owner: 'user:alice' })).size).toBe(5)
   })
 
   it('belongs to its repository', async () => {
@@ -97,7 +97,7 @@ describe('an upload that this process began', () => {
     const { here, there } = twoReplicas()
     const { id } = await here.upload()
     await patch(there, id, 'hello')
-    expect((await here.resume(id)).size).toBe(5)
+    expect((await here.getUpload(id)).size).toBe(5)
     expect((await recalled(here, id)).size).toBe(0)
   })
 })
@@ -183,7 +183,7 @@ describe('an upload that another replica has gone on with', () => {
     const { driver, here, there } = twoReplicas()
     const { id } = await here.upload()
     await patch(here, id, 'hello')
-    await (await there.resume(id)).cancel()
+    await (await there.getUpload(id)).cancel()
     await expectRegistryError(finish(here, id, 'hello'), 'BLOB_UPLOAD_UNKNOWN')
     await expectRegistryError(patch(here, id, 'x'), 'BLOB_UPLOAD_UNKNOWN')
     expect(await filesIn(driver)).toEqual({})
@@ -193,7 +193,7 @@ describe('an upload that another replica has gone on with', () => {
     const { driver, here, there } = twoReplicas()
     const { id } = await here.upload()
     await patch(here, id, 'hello')
-    await (await there.resume(id)).cancel()
+    await (await there.getUpload(id)).cancel()
     await expectRegistryError(patch(here, id, ', world', offset), 'BLOB_UPLOAD_UNKNOWN')
     expect(await filesIn(driver)).toEqual({})
   })
@@ -218,7 +218,7 @@ describe('an upload that another replica has gone on with', () => {
       const [beginner, writer, canceller] = replicasOver(driver, 3) as [BlobService, BlobService, BlobService]
       const { id } = await beginner.upload()
       await patch(writer, id, 'hello')
-      await (await canceller.resume(id)).cancel()
+      await (await canceller.getUpload(id)).cancel()
       await patch(beginner, id, anew)
       const outcome = await finish(writer, id, 'hello').catch(codeOf)
       if (anew === 'hello') expect(outcome).toMatchObject({ size: 5 })
@@ -322,12 +322,12 @@ class Client {
   }
 
   async #status(blobs: BlobService): Promise<void> {
-    const size = await blobs.resume(this.#id).then((upload) => upload.size, codeOf)
+    const size = await blobs.getUpload(this.#id).then((upload) => upload.size, codeOf)
     expect(size).toBe(this.#isThere ? this.#taken.length : 'BLOB_UPLOAD_UNKNOWN')
   }
 
   async #cancel(blobs: BlobService): Promise<void> {
-    await blobs.resume(this.#id).then((upload) => upload.cancel(), codeOf)
+    await blobs.getUpload(this.#id).then((upload) => upload.cancel(), codeOf)
     this.#gone()
   }
 

@@ -54,19 +54,23 @@ async function pushAtOnce(exchange: Exchange, upload: BlobUpload, digest: Digest
   return createdReply(exchange, digest)
 }
 
-/** Of the client's own uploads only: another's is as unknown as none. */
-function resume({ repository, reference, identity }: Exchange, { recall = false } = {}): Promise<BlobUpload> {
-  return repository.blobs.resume(reference, { owner: identity.owner, recall })
+/** One of the client's own uploads, to be continued: another's is as unknown as none. */
+function resume({ repository, reference, identity }: Exchange): Promise<BlobUpload> {
+  return repository.blobs.resume(reference, { owner: identity.owner })
+}
+
+function currentUpload({ repository, reference, identity }: Exchange): Promise<BlobUpload> {
+  return repository.blobs.getUpload(reference, { owner: identity.owner })
 }
 
 /** By storage, whatever is remembered: a client asks when it has lost its place. */
 export async function getUpload(exchange: Exchange): Promise<Reply> {
-  const upload = await resume(exchange)
+  const upload = await currentUpload(exchange)
   return emptyReply(204, uploadHeaders(exchange, upload))
 }
 
 export async function patchUpload(exchange: Exchange): Promise<Reply> {
-  const upload = await resume(exchange, { recall: true })
+  const upload = await resume(exchange)
   return orWhereItStands(exchange, upload, async () => {
     await upload.append(exchange.body(), { offset: offsetOf(exchange) })
     return acceptedReply(exchange, upload)
@@ -86,7 +90,7 @@ export async function finishUpload(exchange: Exchange): Promise<Reply> {
 }
 
 async function finishOrSayWhereItStands(exchange: Exchange, digest: Digest): Promise<Reply> {
-  const upload = await resume(exchange, { recall: true })
+  const upload = await resume(exchange)
   return orWhereItStands(exchange, upload, async () => {
     if (hasBody(exchange.request))
       await upload.append(exchange.body(), { offset: offsetOf(exchange), last: true })
@@ -96,7 +100,7 @@ async function finishOrSayWhereItStands(exchange: Exchange, digest: Digest): Pro
 }
 
 export async function cancelUpload(exchange: Exchange): Promise<Reply> {
-  const upload = await resume(exchange)
+  const upload = await currentUpload(exchange)
   await upload.cancel()
   return emptyReply(204)
 }

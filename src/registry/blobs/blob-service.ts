@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { type Descriptor, OCTET_STREAM } from '../../core/descriptor.ts'
-import type { ContentSource, DescriptorCache, StoredContent } from '../../core/descriptor-cache.ts'
+import type { ContentSource, StoredContent } from '../../core/descriptor-cache.ts'
 import { CANONICAL, type Digest } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
-import type { RepositoryName } from '../../core/reference.ts'
 import type {
   Blob,
   BlobService,
@@ -13,27 +12,13 @@ import type {
   ResumeOptions,
   UploadOptions,
 } from '../../core/registry.ts'
-import type { ByteRange, Entry, RedirectedClient, StorageDriver } from '../../core/storage-driver.ts'
+import type { ByteRange, Entry, RedirectedClient } from '../../core/storage-driver.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'
-import type { LinkSet } from '../links/links.ts'
-import type { RepositoryPaths } from '../paths.ts'
-import { StoredUpload, type UploadParts } from '../uploads/blob-upload.ts'
+import type { RepositoryContext } from '../context.ts'
+import { StoredUpload, type UploadPlace } from '../uploads/blob-upload.ts'
 import { mayContinue, writeOwner, writeStartedAt } from '../uploads/upload-files.ts'
-import type { UploadSessions } from '../uploads/upload-sessions.ts'
 import { findUpload, type UploadStatus } from '../uploads/upload-status.ts'
 import type { BlobPool } from './blob-pool.ts'
-
-export interface BlobServiceParts {
-  readonly repository: RepositoryName
-  readonly paths: RepositoryPaths
-  readonly storage: StorageDriver
-  readonly pool: BlobPool
-  readonly layers: LinkSet
-  readonly sessions: UploadSessions
-  readonly cache: DescriptorCache
-  /** Finds a blob in another repository; in any that may be looked into where none is named. */
-  readonly findElsewhere: (digest: Digest, from?: MountSource) => Promise<StoredContent | undefined>
-}
 
 /** How many uploads are looked up side by side while they are listed. */
 const LOOK_UP_CONCURRENCY = 16
@@ -41,12 +26,12 @@ const LOOK_UP_CONCURRENCY = 16
 const UPLOAD_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 export class LinkedBlobs implements BlobService {
-  readonly #parts: BlobServiceParts
+  readonly #context: RepositoryContext
   readonly #source: ContentSource
 
-  constructor(parts: BlobServiceParts) {
-    const { repository, layers, pool } = parts
-    this.#parts = parts
+  constructor(context: RepositoryContext) {
+    const { name: repository, layers, pool } = context
+    this.#context = context
     this.#source = {
       repository,
       kind: 'blob',
@@ -60,12 +45,12 @@ export class LinkedBlobs implements BlobService {
 
   /** Undefined unless this repository has a link to it and its bytes are there. */
   find(digest: Digest): Promise<StoredContent | undefined> {
-    return this.#parts.cache.find(this.#source, digest)
+    return this.#context.cache.find(this.#source, digest)
   }
 
   peek(digest: Digest): Blob | undefined {
-    const found = this.#parts.cache.peek(this.#source, digest)
-    return found && new PooledBlob(found, this.#parts.pool)
+    const found = this.#context.cache.peek(this.#source, digest)
+    return found && new PooledBlob(found, this.#context.pool)
   }
 
   async stat(digest: Digest): Promise<Descriptor> {
@@ -77,14 +62,14 @@ export class LinkedBlobs implements BlobService {
   }
 
   async open(digest: Digest): Promise<Blob> {
-    return new PooledBlob(await this.#require(digest), this.#parts.pool)
+    return new PooledBlob(await this.#require(digest), this.#context.pool)
   }
 
   async upload({ algorithm = CANONICAL, owner }: UploadOptions = {}): Promise<BlobUpload> {
-    const { storage, sessions } = this.#parts
+    const { storage, sessions } = this.#context
     const id = randomUUID()
-    const context = this.#uploadContext(id)
-    const { paths } = context
+    const place = this.#place(id)
+    const { paths } = place
     const startedAt = await writeStartedAt(storage, paths)
     // Second, so that whatever a crash leaves is found and purged; nobody knows the id before the owner does.
     if (owner !== undefined) await writeOwner(storage, { paths, owner })
@@ -94,48 +79,52 @@ export class LinkedBlobs implements BlobService {
     }
     sessions.begin(id, [algorithm])
     sessions.remember(paths, status)
-    return new StoredUpload({ id, status, source: 'storage' }, context)
+    return new StoredUpload({ id, status, source: 'storage' }, place)
   }
 
-  async resume(id: string, { owner, recall = false }: ResumeOptions = {}): Promise<BlobUpload> {
-    const remembered = recall ? this.#parts.sessions.recall(this.#parts.paths.upload(id)) : undefined
-    const isRemembered = remembered !== undefined && mayContinue(remembered.owner, owner)
-    const status = isRemembered ? remembered : await this.#findUpload(id, { withOwner: owner !== undefined })
+  /** By what this process remembers, if it does: what is asked of the upload then goes by storage all the same. */
+  async resume(id: string, options: ResumeOptions = {}): Promise<BlobUpload> {
+    const place = this.#place(id)
+    const status = this.#context.sessions.recall(place.paths)
+    if (status === undefined || !mayContinue(status.owner, options.owner)) return this.getUpload(id, options)
+    return new StoredUpload({ id, status, source: 'memory' }, place)
+  }
+
+  async getUpload(id: string, { owner }: ResumeOptions = {}): Promise<BlobUpload> {
+    const status = await this.#findUpload(id, { withOwner: owner !== undefined })
     if (status === undefined || !mayContinue(status.owner, owner))
       throw new RegistryError('BLOB_UPLOAD_UNKNOWN', { detail: { upload: id.slice(0, 64) } })
-    const source = isRemembered ? 'memory' : 'storage'
-    return new StoredUpload({ id, status, source }, this.#uploadContext(id))
+    return new StoredUpload({ id, status, source: 'storage' }, this.#place(id))
   }
 
   /** Every upload that can be resumed. */
   async *uploads(): AsyncIterable<BlobUpload> {
-    const folders = this.#parts.storage.list(this.#parts.paths.uploads)
+    const folders = this.#context.storage.list(this.#context.paths.uploads)
     const work = async ({ name: id }: Entry) => ({
       id,
       status: await this.#findUpload(id, { withOwner: false }),
     })
     for await (const { id, status } of mapInOrder(folders, { concurrency: LOOK_UP_CONCURRENCY, work })) {
-      if (status !== undefined)
-        yield new StoredUpload({ id, status, source: 'storage' }, this.#uploadContext(id))
+      if (status !== undefined) yield new StoredUpload({ id, status, source: 'storage' }, this.#place(id))
     }
   }
 
   async mount(digest: Digest, from?: MountSource): Promise<Descriptor> {
-    const blob = await this.#parts.findElsewhere(digest, from)
+    const blob = await this.#context.findBlob(digest, from)
     if (blob === undefined) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
-    await this.#parts.cache.learn(this.#source, digest, async () => {
-      await this.#parts.layers.add(blob.canonical, digest)
+    await this.#context.cache.learn(this.#source, digest, async () => {
+      await this.#context.layers.add(blob.canonical, digest)
       return blob
     })
     return blob.descriptor
   }
 
   all(page?: Page): AsyncIterable<Digest> {
-    return this.#parts.layers.all(page)
+    return this.#context.layers.all(page)
   }
 
   async delete(digest: Digest): Promise<void> {
-    const { layers, cache } = this.#parts
+    const { layers, cache } = this.#context
     const canonical = await layers.get(digest)
     // A delete that was cut short may have removed it and told nobody.
     await cache.evict(this.#source, canonical === undefined ? [digest] : await layers.remove(canonical))
@@ -150,14 +139,14 @@ export class LinkedBlobs implements BlobService {
 
   async #findUpload(id: string, options: { withOwner: boolean }): Promise<UploadStatus | undefined> {
     if (!UPLOAD_ID.test(id)) return undefined
-    return findUpload(this.#parts.storage, { paths: this.#parts.paths.upload(id), ...options })
+    return findUpload(this.#context.storage, { paths: this.#context.paths.upload(id), ...options })
   }
 
-  #uploadContext(id: string): UploadParts {
+  #place(id: string): UploadPlace {
     return {
-      ...this.#parts,
-      paths: this.#parts.paths.upload(id),
-      learn: (digest, work) => this.#parts.cache.learn(this.#source, digest, work),
+      repository: this.#context,
+      paths: this.#context.paths.upload(id),
+      learn: (digest, work) => this.#context.cache.learn(this.#source, digest, work),
     }
   }
 }

@@ -2,20 +2,10 @@ import { algorithmOf, CANONICAL, type Digest, digestOf } from '../../core/digest
 import { RegistryError } from '../../core/errors.ts'
 import { MAX_SIGNATURES } from '../../core/manifest/manifest.ts'
 import type { SignatureService } from '../../core/registry.ts'
-import type { StorageDriver } from '../../core/storage-driver.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'
 import { settleAll } from '../../lib/settle-all.ts'
-import type { BlobPool } from '../blobs/blob-pool.ts'
-import { LinkSet, type Links } from '../links/links.ts'
-import type { RepositoryPaths } from '../paths.ts'
-
-export interface SignatureServiceParts {
-  readonly paths: RepositoryPaths
-  readonly storage: StorageDriver
-  readonly pool: BlobPool
-  readonly links: Links
-  readonly revisions: LinkSet
-}
+import type { RepositoryContext } from '../context.ts'
+import { LinkSet } from '../links/links.ts'
 
 /** How many signatures are read side by side. */
 const READ_CONCURRENCY = 16
@@ -23,17 +13,17 @@ const READ_CONCURRENCY = 16
 /** The signatures of a repository's manifests where Distribution kept them in 2015: each is a blob of its own, and the
  *  folder of the manifest's revision has a link to it. A signature whose bytes are gone or damaged counts as absent. */
 export class JwsSignatures implements Pick<SignatureService, 'get' | 'put'> {
-  readonly #parts: SignatureServiceParts
+  readonly #context: RepositoryContext
 
-  constructor(parts: SignatureServiceParts) {
-    this.#parts = parts
+  constructor(context: RepositoryContext) {
+    this.#context = context
   }
 
   async get(digest: Digest): Promise<Uint8Array[]> {
     const canonical = await this.#canonical(digest)
     if (canonical === undefined) return []
     const signatures: Uint8Array[] = []
-    const read = (name: Digest) => this.#parts.pool.get(name)
+    const read = (name: Digest) => this.#context.pool.get(name)
     const names = this.#links(canonical).all()
     for await (const signature of mapInOrder(names, { concurrency: READ_CONCURRENCY, work: read })) {
       if (signature !== undefined) signatures.push(signature)
@@ -49,7 +39,7 @@ export class JwsSignatures implements Pick<SignatureService, 'get' | 'put'> {
     await settleAll(
       signatures.map(async (signature) => {
         const name = digestOf(signature)
-        const stored = this.#parts.pool.put(name, signature)
+        const stored = this.#context.pool.put(name, signature)
         await settleAll([stored, links.add(name, name, { after: stored })])
       }),
     )
@@ -64,10 +54,10 @@ export class JwsSignatures implements Pick<SignatureService, 'get' | 'put'> {
   }
 
   async #canonical(digest: Digest): Promise<Digest | undefined> {
-    return algorithmOf(digest) === CANONICAL ? digest : this.#parts.revisions.get(digest)
+    return algorithmOf(digest) === CANONICAL ? digest : this.#context.revisions.get(digest)
   }
 
   #links(canonical: Digest): LinkSet {
-    return new LinkSet(this.#parts.paths.signatures(canonical), this.#parts)
+    return new LinkSet(this.#context.paths.signatures(canonical), this.#context)
   }
 }

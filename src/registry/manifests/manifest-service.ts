@@ -1,17 +1,12 @@
 import type { Descriptor, ReferrerDescriptor } from '../../core/descriptor.ts'
-import type {
-  ContentInfo,
-  ContentSource,
-  DescriptorCache,
-  StoredContent,
-} from '../../core/descriptor-cache.ts'
+import type { ContentInfo, ContentSource, StoredContent } from '../../core/descriptor-cache.ts'
 import { algorithmOf, type Digest, digestOf } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
 import type { Manifest, ManifestReference } from '../../core/manifest/manifest.ts'
 import { mediaTypeOf } from '../../core/manifest/parse.ts'
-import { checkSchema1, checkUrls, type ManifestPolicy, mustExist } from '../../core/manifest/policy.ts'
+import { checkSchema1, checkUrls, mustExist } from '../../core/manifest/policy.ts'
 import { verifySignatures } from '../../core/manifest/schema1/verify.ts'
-import type { RepositoryName, Tag } from '../../core/reference.ts'
+import type { Tag } from '../../core/reference.ts'
 import type {
   BlobService,
   ManifestService,
@@ -22,25 +17,18 @@ import type {
 } from '../../core/registry.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'
 import { settleAll } from '../../lib/settle-all.ts'
-import type { BlobPool } from '../blobs/blob-pool.ts'
-import type { LinkSet } from '../links/links.ts'
+import type { RepositoryContext } from '../context.ts'
 import { readReferrer } from '../referrers/read-referrer.ts'
 import type { Referrers } from '../referrers/referrers.ts'
 import type { LinkedTags } from '../tags/tag-service.ts'
-import type { Deletions, RequireHeld } from './deletions.ts'
+import type { RequireHeld } from './deletions.ts'
 
-export interface ManifestServiceParts {
-  readonly repository: RepositoryName
-  readonly pool: BlobPool
+/** The other services of the repository that a push or a deletion of a manifest needs. */
+export interface ManifestNeighbours {
   readonly blobs: BlobService
-  readonly layers: LinkSet
-  readonly revisions: LinkSet
   readonly tags: LinkedTags
-  readonly deletions: Deletions
-  readonly referrers: () => Referrers
   readonly signatures: Pick<SignatureService, 'get' | 'put'>
-  readonly cache: DescriptorCache
-  readonly policy: ManifestPolicy
+  readonly referrers: () => Referrers
 }
 
 /** How many of a manifest's references are looked up side by side. */
@@ -52,12 +40,14 @@ const UNTAG_CONCURRENCY = 16
 /** The manifests of a repository: revision links to payloads in the blob pool. A payload is handed out only when its
  *  bytes have the digest they are stored under. */
 export class LinkedManifests implements ManifestService {
-  readonly #parts: ManifestServiceParts
+  readonly #context: RepositoryContext
+  readonly #neighbours: ManifestNeighbours
   readonly #source: ContentSource
 
-  constructor(parts: ManifestServiceParts) {
-    const { repository, revisions, pool } = parts
-    this.#parts = parts
+  constructor(context: RepositoryContext, neighbours: ManifestNeighbours) {
+    const { name: repository, revisions, pool } = context
+    this.#context = context
+    this.#neighbours = neighbours
     this.#source = {
       repository,
       kind: 'manifest',
@@ -67,23 +57,23 @@ export class LinkedManifests implements ManifestService {
   }
 
   async exists(digest: Digest): Promise<boolean> {
-    return (await this.#parts.cache.find(this.#source, digest)) !== undefined
+    return (await this.#context.cache.find(this.#source, digest)) !== undefined
   }
 
   peek(digest: Digest): StoredManifest | undefined {
-    const found = this.#parts.cache.peek(this.#source, digest)
-    const payload = found && this.#parts.pool.peek(found.canonical)
+    const found = this.#context.cache.peek(this.#source, digest)
+    const payload = found && this.#context.pool.peek(found.canonical)
     return payload && { descriptor: (found as StoredContent).descriptor, payload }
   }
 
   async get(digest: Digest): Promise<StoredManifest> {
     let payload: Uint8Array | undefined
     const describe = async (canonical: Digest) => {
-      payload = await this.#parts.pool.get(canonical)
+      payload = await this.#context.pool.get(canonical)
       return infoOf(payload)
     }
-    const found = await this.#parts.cache.find({ ...this.#source, describe }, digest)
-    payload ??= found && (await this.#parts.pool.get(found.canonical))
+    const found = await this.#context.cache.find({ ...this.#source, describe }, digest)
+    payload ??= found && (await this.#context.pool.get(found.canonical))
     if (payload === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
     return { descriptor: (found as StoredContent).descriptor, payload }
   }
@@ -93,16 +83,16 @@ export class LinkedManifests implements ManifestService {
     const canonical = digestOf(payload)
     const digest = name ?? canonical
     requireDigest(payload, digest)
-    checkSchema1(manifest, this.#parts.policy)
-    checkUrls(manifest, this.#parts.policy)
+    checkSchema1(manifest, this.#context.policy)
+    checkUrls(manifest, this.#context.policy)
     await verifySignatures(manifest)
     await this.#requireReferences(manifest)
-    const { deletions, cache } = this.#parts
+    const { deletions, cache } = this.#context
     const { mark } = deletions
     const { descriptor } = await cache.learn(this.#source, digest, async () => {
       const stored = settleAll([
-        this.#parts.pool.put(canonical, payload),
-        this.#parts.signatures.put(canonical, ...manifest.signatures),
+        this.#context.pool.put(canonical, payload),
+        this.#neighbours.signatures.put(canonical, ...manifest.signatures),
       ])
       await this.#link(manifest, { canonical, name: digest, stored })
       return { descriptor: { mediaType, digest, size: payload.length }, canonical }
@@ -112,31 +102,31 @@ export class LinkedManifests implements ManifestService {
   }
 
   async delete(digest: Digest): Promise<void> {
-    const canonical = await this.#parts.revisions.get(digest)
+    const canonical = await this.#context.revisions.get(digest)
     if (canonical === undefined) {
       // A delete that was cut short may have removed it and told nobody.
-      await this.#parts.cache.evict(this.#source, [digest])
+      await this.#context.cache.evict(this.#source, [digest])
       throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
     }
-    await this.#parts.deletions.during((requireHeld) => this.#delete(canonical, requireHeld))
+    await this.#context.deletions.during((requireHeld) => this.#delete(canonical, requireHeld))
   }
 
   async #delete(canonical: Digest, requireHeld: RequireHeld): Promise<void> {
     await this.#untagAll(canonical, requireHeld)
-    const subject = (await readReferrer(this.#parts.pool, { canonical }))?.subject
+    const subject = (await readReferrer(this.#context.pool, { canonical }))?.subject
     requireHeld()
-    const names = await this.#parts.revisions.remove(canonical)
-    await this.#parts.cache.evict(this.#source, names)
+    const names = await this.#context.revisions.remove(canonical)
+    await this.#context.cache.evict(this.#source, names)
     if (subject === undefined) return
-    for (const name of names) await this.#parts.referrers().removed({ subject, name, canonical })
+    for (const name of names) await this.#neighbours.referrers().removed({ subject, name, canonical })
   }
 
   all(page?: Page): AsyncIterable<Digest> {
-    return this.#parts.revisions.all(page)
+    return this.#context.revisions.all(page)
   }
 
   referrers(subject: Digest, query?: ReferrerQuery): AsyncIterable<ReferrerDescriptor> {
-    return this.#parts.referrers().list(subject, query)
+    return this.#neighbours.referrers().list(subject, query)
   }
 
   /** The list of the subject's referrers has the manifest before the repository has it: see `ReferrerLinks`. */
@@ -144,12 +134,12 @@ export class LinkedManifests implements ManifestService {
     { subject, payload }: Manifest,
     { canonical, name, stored }: { canonical: Digest; name: Digest; stored: Promise<void> },
   ): Promise<void> {
-    const { revisions } = this.#parts
+    const { revisions } = this.#context
     if (subject === undefined) {
       await settleAll([stored, revisions.add(canonical, name, { after: stored })])
       return
     }
-    const referrers = this.#parts.referrers()
+    const referrers = this.#neighbours.referrers()
     const referrer = { subject: subject.digest, name, canonical }
     const listed = referrers.add(referrer, { after: stored })
     await settleAll([stored, listed, revisions.add(canonical, name, { after: listed })])
@@ -157,7 +147,7 @@ export class LinkedManifests implements ManifestService {
   }
 
   async #untagAll(canonical: Digest, requireHeld: RequireHeld): Promise<void> {
-    const { tags } = this.#parts
+    const { tags } = this.#neighbours
     const untag = (some: readonly Tag[]) => {
       requireHeld()
       return settleAll(some.map((tag) => tags.untagFrom(tag, canonical)))
@@ -173,7 +163,7 @@ export class LinkedManifests implements ManifestService {
   }
 
   async #requireReferences(manifest: Manifest): Promise<void> {
-    const required = manifest.references().filter((reference) => mustExist(reference, this.#parts.policy))
+    const required = manifest.references().filter((reference) => mustExist(reference, this.#context.policy))
     const work = async (reference: ManifestReference) => ({ reference, found: await this.#has(reference) })
     const missing: RegistryError[] = []
     for await (const { reference, found } of mapInOrder(required, {
@@ -196,14 +186,14 @@ export class LinkedManifests implements ManifestService {
 
   /** Whoever pushed it may not have been answered yet: then its link need not be durable. */
   async #hasBlob(digest: Digest): Promise<boolean> {
-    if (!(await this.#parts.blobs.has(digest))) return false
-    await this.#parts.layers.settle(digest)
+    if (!(await this.#neighbours.blobs.has(digest))) return false
+    await this.#context.layers.settle(digest)
     return true
   }
 
   async #hasManifest(digest: Digest): Promise<boolean> {
     if (!(await this.exists(digest))) return false
-    await this.#parts.revisions.settle(digest)
+    await this.#context.revisions.settle(digest)
     return true
   }
 }

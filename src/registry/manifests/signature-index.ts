@@ -9,17 +9,12 @@ import type {
   StoredManifest,
   TagService,
 } from '../../core/registry.ts'
-import type { StorageDriver } from '../../core/storage-driver.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'
-import type { BlobPool } from '../blobs/blob-pool.ts'
-import type { LinkSet } from '../links/links.ts'
+import type { RepositoryContext } from '../context.ts'
 import type { JwsSignatures } from './jws-signatures.ts'
 
-export interface KnownSignaturesParts {
-  readonly storage: StorageDriver
-  readonly pool: BlobPool
-  readonly linked: JwsSignatures
-  readonly revisions: LinkSet
+export interface SignatureSources {
+  readonly jws: JwsSignatures
   readonly manifests: ManifestService
   readonly tags: TagService
 }
@@ -38,18 +33,20 @@ const JWS_TYPE = 'application/jose+json'
 /** A repository's signatures of every kind: the JWS ones, which have links of their own, and those that clients push as
  *  manifests, under a tag or as referrers. */
 export class SignatureIndex implements SignatureService {
-  readonly #parts: KnownSignaturesParts
+  readonly #context: RepositoryContext
+  readonly #sources: SignatureSources
 
-  constructor(parts: KnownSignaturesParts) {
-    this.#parts = parts
+  constructor(context: RepositoryContext, sources: SignatureSources) {
+    this.#context = context
+    this.#sources = sources
   }
 
   get(digest: Digest): Promise<Uint8Array[]> {
-    return this.#parts.linked.get(digest)
+    return this.#sources.jws.get(digest)
   }
 
   put(digest: Digest, ...signatures: Uint8Array[]): Promise<void> {
-    return this.#parts.linked.put(digest, ...signatures)
+    return this.#sources.jws.put(digest, ...signatures)
   }
 
   async *list(digest: Digest): AsyncIterable<SignatureInfo> {
@@ -60,8 +57,8 @@ export class SignatureIndex implements SignatureService {
   }
 
   async *#linked(digest: Digest): AsyncIterable<SignatureInfo> {
-    for await (const { name, link } of this.#parts.linked.all(digest)) {
-      const [size, pushedAt] = await Promise.all([this.#parts.pool.size(name), this.#writtenAt(link)])
+    for await (const { name, link } of this.#sources.jws.all(digest)) {
+      const [size, pushedAt] = await Promise.all([this.#context.pool.size(name), this.#writtenAt(link)])
       if (size === undefined || pushedAt === undefined) continue
       yield {
         kind: 'jws',
@@ -76,7 +73,7 @@ export class SignatureIndex implements SignatureService {
   async *#carriers(digest: Digest): AsyncIterable<Carrier> {
     const tagged = await this.#tagged(digest)
     if (tagged !== undefined) yield { kind: 'cosign', manifest: tagged }
-    for await (const { digest: manifest, artifactType } of this.#parts.manifests.referrers(digest)) {
+    for await (const { digest: manifest, artifactType } of this.#sources.manifests.referrers(digest)) {
       const kind = signatureKindOf(artifactType)
       if (kind !== undefined && manifest !== tagged) yield { kind, manifest }
     }
@@ -84,13 +81,13 @@ export class SignatureIndex implements SignatureService {
 
   async #tagged(digest: Digest): Promise<Digest | undefined> {
     const tag = cosignTag(digest)
-    return tag && orUnknown(this.#parts.tags.get(tag))
+    return tag && orUnknown(this.#sources.tags.get(tag))
   }
 
   async #carriedBy({ kind, manifest }: Carrier): Promise<readonly SignatureInfo[]> {
-    const { manifests, revisions } = this.#parts
+    const { revisions } = this.#context
     const [stored, pushedAt] = await Promise.all([
-      orUnknown<StoredManifest>(manifests.get(manifest)),
+      orUnknown<StoredManifest>(this.#sources.manifests.get(manifest)),
       this.#writtenAt(revisions.path(manifest)),
     ])
     if (stored === undefined || pushedAt === undefined) return []
@@ -100,7 +97,7 @@ export class SignatureIndex implements SignatureService {
   /** Undefined when it is not there. */
   async #writtenAt(path: string): Promise<Date | undefined> {
     try {
-      const info = await this.#parts.storage.stat(path)
+      const info = await this.#context.storage.stat(path)
       return info.kind === 'file' ? info.modifiedAt : undefined
     } catch (error) {
       if (isPathNotFound(error)) return undefined

@@ -1,25 +1,12 @@
 import type { ReferrerDescriptor } from '../../core/descriptor.ts'
 import { algorithmOf, CANONICAL, type Digest } from '../../core/digest.ts'
 import { RegistryError, StorageError } from '../../core/errors.ts'
-import type { Log } from '../../core/log.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'
-import type { BlobPool } from '../blobs/blob-pool.ts'
-import type { RepositoryPaths } from '../paths.ts'
+import type { RepositoryContext } from '../context.ts'
 import { bucketOf, type ReferrerBucket, type ReferrerLinks } from './links.ts'
-import type { ReferrerMemory, RememberedBucket, RememberedReferrer } from './memory.ts'
-import type { SmallFiles } from './overlay.ts'
+import type { RememberedBucket, RememberedReferrer } from './memory.ts'
 import { readReferrer } from './read-referrer.ts'
 import { abridge, type KnownReferrer, readSummary, writeSummary } from './summary.ts'
-
-export interface ReferrerDescriptorParts {
-  readonly own: SmallFiles
-  readonly pool: BlobPool
-  readonly links: ReferrerLinks
-  readonly memory: ReferrerMemory
-  readonly paths: RepositoryPaths
-  readonly readOnly: boolean
-  readonly log: Log
-}
 
 /** Of fewer names than this the manifests are read. Of more the summary is, and what it lacks is added to it as soon as
  *  that is so many again. */
@@ -31,16 +18,18 @@ const READ_CONCURRENCY = 16
  *  manifest itself. Whatever is found in either is right, because it follows from bytes that never change; so a summary
  *  may lag behind, and several processes may write it. */
 export class ReferrerDescriptors {
-  readonly #parts: ReferrerDescriptorParts
+  readonly #context: RepositoryContext
+  readonly #links: ReferrerLinks
 
-  constructor(parts: ReferrerDescriptorParts) {
-    this.#parts = parts
+  constructor(context: RepositoryContext, links: ReferrerLinks) {
+    this.#context = context
+    this.#links = links
   }
 
   /** In the order of the names; those are missing whose manifests are. */
   async of(bucket: ReferrerBucket): Promise<RememberedReferrer[]> {
     const summary = this.#summary(bucket)
-    const remembered = this.#parts.memory.bucket(summary)
+    const remembered = this.#context.referrerMemory.bucket(summary)
     const missing = bucket.names.filter((name) => remembered.get(name) === undefined)
     if (missing.length > 0) await this.#find(missing, { bucket, remembered, summary })
     return bucket.names.map((name) => remembered.get(name)).filter((referrer) => referrer !== undefined)
@@ -48,7 +37,7 @@ export class ReferrerDescriptors {
 
   /** Takes note of a referrer that has just been pushed. */
   async add(subject: Digest, descriptor: ReferrerDescriptor): Promise<void> {
-    const { memory } = this.#parts
+    const { referrerMemory: memory } = this.#context
     const summary = this.#summary({ subject, key: bucketOf(descriptor.digest) })
     const remembered = memory.bucket(summary)
     remembered.add(abridge(descriptor))
@@ -59,7 +48,7 @@ export class ReferrerDescriptors {
 
   /** Takes note that a manifest was deleted. */
   removed(subject: Digest, name: Digest): void {
-    this.#parts.memory.bucket(this.#summary({ subject, key: bucketOf(name) })).unsee(name)
+    this.#context.referrerMemory.bucket(this.#summary({ subject, key: bucketOf(name) })).unsee(name)
   }
 
   /** With all its annotations; undefined when the manifest is missing or damaged. */
@@ -68,7 +57,7 @@ export class ReferrerDescriptors {
   }
 
   async #find(missing: readonly Digest[], { bucket, remembered, summary }: Search): Promise<void> {
-    const { own, memory } = this.#parts
+    const { own, referrerMemory: memory } = this.#context
     const kept = missing.length < WORTH_A_SUMMARY ? [] : await readSummary(own, summary)
     const names = new Set(bucket.names)
     for (const known of kept) if (names.has(known.descriptor.digest)) remembered.add(known)
@@ -95,18 +84,18 @@ export class ReferrerDescriptors {
   }
 
   async #read(subject: Digest, name: Digest): Promise<ReferrerDescriptor | undefined> {
-    const { links, pool } = this.#parts
-    const canonical = algorithmOf(name) === CANONICAL ? name : await links.canonical(subject, name)
+    const { pool } = this.#context
+    const canonical = algorithmOf(name) === CANONICAL ? name : await this.#links.canonical(subject, name)
     return canonical && (await readReferrer(pool, { canonical, name }))?.descriptor
   }
 
-  /** Adds to what the summary has, which is read where it is not at hand. Whoever pushed or asked for the list is served, whether or not the next one will be
-   *  quicker. */
+  /** Adds to the summary, which is read unless it is at hand. A failure is logged only: the request that led here is served, and
+   *  the next one may be slower. */
   async #summarise(
     path: string,
     { there, added }: { there?: readonly KnownReferrer[]; added: readonly KnownReferrer[] },
   ): Promise<void> {
-    const { own, readOnly, log } = this.#parts
+    const { own, readOnly, log } = this.#context
     if (readOnly) return
     try {
       const known = [...(there ?? (await readSummary(own, path))), ...added]
@@ -119,7 +108,7 @@ export class ReferrerDescriptors {
   }
 
   #summary({ subject, key }: Pick<ReferrerBucket, 'subject' | 'key'>): string {
-    return this.#parts.paths.subject(subject).summary(key)
+    return this.#context.paths.subject(subject).summary(key)
   }
 }
 

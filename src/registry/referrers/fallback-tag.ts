@@ -1,11 +1,8 @@
-import { LRUCache } from 'lru-cache'
 import { algorithmOf, CANONICAL, type Digest, hexOf } from '../../core/digest.ts'
 import { parseListed } from '../../core/manifest/referrer.ts'
 import { parseTag, type Tag } from '../../core/reference.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'
-import type { BlobPool } from '../blobs/blob-pool.ts'
-import type { Links } from '../links/links.ts'
-import type { RepositoryPaths } from '../paths.ts'
+import type { RepositoryContext } from '../context.ts'
 import type { ReferrerLinks } from './links.ts'
 import { orUndefined, readReferrer } from './read-referrer.ts'
 
@@ -15,43 +12,23 @@ export function fallbackTag(subject: Digest): Tag {
   return parseTag(`${algorithmOf(subject)}-${hexOf(subject).slice(0, 64)}`)
 }
 
-/** The indexes that this process has seen under fallback tags, of all repositories: the path of the tag's link, and
- *  what it named. */
-export class FallbackMemory {
-  readonly #seen = new LRUCache<string, Digest>({ max: 10_000 })
-
-  has(path: string, index: Digest): boolean {
-    return this.#seen.get(path) === index
-  }
-
-  add(path: string, index: Digest): void {
-    this.#seen.set(path, index)
-  }
-}
-
-export interface FallbackTagParts {
-  readonly paths: RepositoryPaths
-  readonly pool: BlobPool
-  readonly links: Links
-  readonly referrers: ReferrerLinks
-  readonly memory: FallbackMemory
-}
-
 const READ_CONCURRENCY = 16
 
 /** What clients have listed under fallback tags becomes part of the registry's own list. Another registry may go on
  *  working on the same storage, so the tag is looked at whenever the list is asked for: one small read. The tag itself
  *  stays as it is. */
 export class FallbackTags {
-  readonly #parts: FallbackTagParts
+  readonly #context: RepositoryContext
+  readonly #referrers: ReferrerLinks
 
-  constructor(parts: FallbackTagParts) {
-    this.#parts = parts
+  constructor(context: RepositoryContext, referrers: ReferrerLinks) {
+    this.#context = context
+    this.#referrers = referrers
   }
 
   /** Gives the manifests that the subject's tag lists their links, where they have none. */
   async take(subject: Digest): Promise<void> {
-    const { links, memory, paths } = this.#parts
+    const { links, fallbackMemory: memory, paths } = this.#context
     const path = paths.tag(fallbackTag(subject)).current
     const index = await links.read(path)
     if (index === undefined || memory.has(path, index)) return
@@ -63,12 +40,12 @@ export class FallbackTags {
   }
 
   async #listed(index: Digest): Promise<readonly Digest[]> {
-    const payload = await this.#parts.pool.get(index)
+    const payload = await this.#context.pool.get(index)
     return (payload && orUndefined(() => parseListed(payload))) ?? []
   }
 
   async #link(subject: Digest, name: Digest): Promise<void> {
-    const { referrers } = this.#parts
+    const referrers = this.#referrers
     if (algorithmOf(name) !== CANONICAL || !(await referrers.isThere(name))) return
     const referrer = { subject, name, canonical: name }
     if ((await referrers.hasByAnyName(referrer)) || !(await this.#mayBeOf(subject, name))) return
@@ -78,7 +55,7 @@ export class FallbackTags {
   /** A manifest that names another subject is not of this one, whatever a tag says. One that names none is, where the
    *  tag has the whole digest: not every client's manifests could name one when they were made. */
   async #mayBeOf(subject: Digest, name: Digest): Promise<boolean> {
-    const referrer = await readReferrer(this.#parts.pool, { canonical: name })
+    const referrer = await readReferrer(this.#context.pool, { canonical: name })
     if (referrer === undefined) return false
     return referrer.subject === undefined ? algorithmOf(subject) === CANONICAL : referrer.subject === subject
   }

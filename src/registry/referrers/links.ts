@@ -7,10 +7,9 @@ import {
   hexOf,
 } from '../../core/digest.ts'
 import type { Page } from '../../core/registry.ts'
-import type { Precedence, StorageDriver } from '../../core/storage-driver.ts'
-import type { LinkSet, Links } from '../links/links.ts'
-import { digestFromFolder, type RepositoryPaths } from '../paths.ts'
-import type { SmallFiles } from './overlay.ts'
+import type { Precedence } from '../../core/storage-driver.ts'
+import type { RepositoryContext } from '../context.ts'
+import { digestFromFolder } from '../paths.ts'
 
 /** A manifest that refers to another. */
 export interface LinkedReferrer {
@@ -35,26 +34,17 @@ export function bucketOf(name: Digest): string {
   return `${algorithmOf(name)}-${hexOf(name).slice(0, 1)}`
 }
 
-export interface ReferrerLinkParts {
-  readonly paths: RepositoryPaths
-  readonly storage: StorageDriver
-  /** The registry's own files, and the links among them. */
-  readonly own: SmallFiles
-  readonly ownLinks: Links
-  readonly revisions: LinkSet
-}
-
 /** Which manifests refer to which. A link may lead to a manifest that is not there, and is then passed by; a manifest
  *  that is there always has its link, which is why it appears before the manifest's and goes after it. */
 export class ReferrerLinks {
-  readonly #parts: ReferrerLinkParts
+  readonly #context: RepositoryContext
 
-  constructor(parts: ReferrerLinkParts) {
-    this.#parts = parts
+  constructor(context: RepositoryContext) {
+    this.#context = context
   }
 
   add(referrer: LinkedReferrer, precedence?: Precedence): Promise<void> {
-    return this.#parts.ownLinks.write(this.#link(referrer), referrer.canonical, precedence)
+    return this.#context.ownLinks.write(this.#link(referrer), referrer.canonical, precedence)
   }
 
   /** For whoever has just added a manifest or removed one, while somebody else may have done the opposite: whichever of
@@ -65,12 +55,12 @@ export class ReferrerLinks {
   }
 
   async remove(referrer: LinkedReferrer): Promise<void> {
-    await this.#parts.storage.delete(this.#folder(referrer))
+    await this.#context.storage.delete(this.#folder(referrer))
     await this.confirm(referrer)
   }
 
   async has(referrer: LinkedReferrer): Promise<boolean> {
-    return (await this.#parts.ownLinks.read(this.#link(referrer))) !== undefined
+    return (await this.#context.ownLinks.read(this.#link(referrer))) !== undefined
   }
 
   /** True when the subject has the manifest in its list by any name. */
@@ -78,8 +68,8 @@ export class ReferrerLinks {
     if (await this.has({ subject, name: canonical, canonical })) return true
     for (const algorithm of ALGORITHMS) {
       if (algorithm === CANONICAL) continue
-      for await (const { name } of this.#parts.own.list(
-        this.#parts.paths.subject(subject).referrers(algorithm),
+      for await (const { name } of this.#context.own.list(
+        this.#context.paths.subject(subject).referrers(algorithm),
       )) {
         const alias = digestFromFolder(algorithm, name)
         if (alias !== undefined && (await this.canonical(subject, alias)) === canonical) return true
@@ -90,12 +80,12 @@ export class ReferrerLinks {
 
   /** The canonical digest of what the subject's list has by this name. */
   canonical(subject: Digest, name: Digest): Promise<Digest | undefined> {
-    return this.#parts.ownLinks.read(this.#link({ subject, name }))
+    return this.#context.ownLinks.read(this.#link({ subject, name }))
   }
 
   /** True when the repository has the manifest. */
   async isThere(name: Digest): Promise<boolean> {
-    return (await this.#parts.revisions.get(name)) !== undefined
+    return (await this.#context.revisions.get(name)) !== undefined
   }
 
   /** The names of the referrers in byte order. They are not looked at: whether they are there is another question. */
@@ -112,11 +102,11 @@ export class ReferrerLinks {
     algorithm: DigestAlgorithm,
     { subject, afterHex }: { subject: Digest; afterHex: string },
   ): AsyncIterable<ReferrerBucket> {
-    const folder = this.#parts.paths.subject(subject).referrers(algorithm)
+    const folder = this.#context.paths.subject(subject).referrers(algorithm)
     let digit = ''
     let names: Digest[] = []
     const bucket = () => ({ subject, key: `${algorithm}-${digit}`, names, whole: digit !== afterHex[0] })
-    for await (const { name: hex } of this.#parts.own.list(folder, { after: afterHex })) {
+    for await (const { name: hex } of this.#context.own.list(folder, { after: afterHex })) {
       const name = digestFromFolder(algorithm, hex)
       if (name === undefined) continue
       if (hex[0] !== digit) {
@@ -134,6 +124,6 @@ export class ReferrerLinks {
   }
 
   #folder({ subject, name }: Pick<LinkedReferrer, 'subject' | 'name'>): string {
-    return this.#parts.paths.subject(subject).referrer(name)
+    return this.#context.paths.subject(subject).referrer(name)
   }
 }

@@ -73,3 +73,17 @@ export class ReferrerMemory {
 const MAX_BYTES = 32 * 1024 * 1024
 const BUCKET_OVERHEAD = 1024
 const REFERRER_OVERHEAD = 400
+
+/** The indexes that this process has seen under fallback tags, of all repositories: the path of the tag's link, and
+ *  what it named. */
+export class FallbackMemory {
+  readonly #seen = new LRUCache<string, Digest>({ max: 10_000 })
+
+  has(path: string, index: Digest): boolean {
+    return this.#seen.get(path) === index
+  }
+
+  add(path: string, index: Digest): void {
+    this.#seen.set(path, index)
+  }
+}

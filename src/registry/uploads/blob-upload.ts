@@ -5,24 +5,20 @@ import { algorithmOf, CANONICAL, type Digest, type DigestAlgorithm } from '../..
 import { isPathNotFound, RegistryError, StorageError, type StorageErrorCode } from '../../core/errors.ts'
 import type { RepositoryName } from '../../core/reference.ts'
 import type { BlobUpload, UploadAppendOptions } from '../../core/registry.ts'
-import type { FileWriter, StorageDriver } from '../../core/storage-driver.ts'
+import type { FileWriter } from '../../core/storage-driver.ts'
 import { settleAll } from '../../lib/settle-all.ts'
-import type { BlobPool, PooledContent } from '../blobs/blob-pool.ts'
-import type { LinkSet } from '../links/links.ts'
+import type { PooledContent } from '../blobs/blob-pool.ts'
+import type { RepositoryContext } from '../context.ts'
 import { UPLOAD_FILES, type UploadPaths } from '../paths.ts'
 import type { KnownDigests, RunningDigests } from './running-digests.ts'
 import { requireAlgorithm, UploadDigests } from './upload-digests.ts'
 import { writeRecord } from './upload-files.ts'
-import type { UploadSessions } from './upload-sessions.ts'
 import { dataSoFar, findUpload, type UploadStatus } from './upload-status.ts'
 
-export interface UploadParts {
-  readonly repository: RepositoryName
+/** Where an upload belongs. */
+export interface UploadPlace {
+  readonly repository: RepositoryContext
   readonly paths: UploadPaths
-  readonly storage: StorageDriver
-  readonly pool: BlobPool
-  readonly layers: LinkSet
-  readonly sessions: UploadSessions
   /** Does what makes the bytes a blob of the repository, and lets the cache know. */
   readonly learn: (digest: Digest, work: () => Promise<StoredContent>) => Promise<StoredContent>
 }
@@ -48,14 +44,18 @@ export class StoredUpload implements BlobUpload {
   readonly repository: RepositoryName
   #status: UploadStatus
   #source: StatusSource
-  readonly #context: UploadParts
+  readonly #context: RepositoryContext
+  readonly #paths: UploadPaths
+  readonly #learn: UploadPlace['learn']
 
-  constructor({ id, status, source }: UploadState, context: UploadParts) {
+  constructor({ id, status, source }: UploadState, { repository, paths, learn }: UploadPlace) {
     this.id = id
-    this.repository = context.repository
+    this.repository = repository.name
     this.#status = status
     this.#source = source
-    this.#context = context
+    this.#context = repository
+    this.#paths = paths
+    this.#learn = learn
   }
 
   get startedAt(): Date {
@@ -86,9 +86,9 @@ export class StoredUpload implements BlobUpload {
 
   /** While something is done to the upload nothing of it is remembered, nor when that failed. */
   #exclusively<Result>(work: () => Promise<Result>): Promise<Result> {
-    const { sessions, paths } = this.#context
+    const { sessions } = this.#context
     return sessions.exclusively(this.id, () => {
-      sessions.forget(paths)
+      sessions.forget(this.#paths)
       return work()
     })
   }
@@ -122,8 +122,8 @@ export class StoredUpload implements BlobUpload {
 
   /** @throws RegistryError BLOB_UPLOAD_UNKNOWN */
   async #lookUp(): Promise<void> {
-    const { storage, paths } = this.#context
-    const found = await findUpload(storage, { paths, withOwner: false })
+    const { storage } = this.#context
+    const found = await findUpload(storage, { paths: this.#paths, withOwner: false })
     if (found === undefined) throw this.#unknown()
     // Somebody else was here: the hash may be that of other bytes.
     this.#context.sessions.end(this.id)
@@ -137,11 +137,11 @@ export class StoredUpload implements BlobUpload {
     codes: readonly StorageErrorCode[] = ['OFFSET_INVALID'],
   ): Promise<unknown> {
     if (!(error instanceof StorageError) || !codes.includes(error.code)) return error
-    const { storage, paths } = this.#context
+    const { storage } = this.#context
     const doubtful = this.#status.record?.version
     await this.#lookUp()
     if (doubtful !== undefined && this.#status.record?.version === doubtful)
-      await storage.delete(paths.digests, { durable: false })
+      await storage.delete(this.#paths.digests, { durable: false })
     return outOfStep(error)
   }
 
@@ -149,9 +149,12 @@ export class StoredUpload implements BlobUpload {
     source: AsyncIterable<Uint8Array>,
     { offset, last = false }: UploadAppendOptions,
   ): Promise<void> {
-    const { storage, paths, sessions } = this.#context
+    const { storage, sessions } = this.#context
     const writer = await this.#asKnown(() =>
-      storage.append(paths.data, { offset: this.#requireOffset(offset), version: this.#status.version }),
+      storage.append(this.#paths.data, {
+        offset: this.#requireOffset(offset),
+        version: this.#status.version,
+      }),
     )
     const running = this.#digests.running()
     try {
@@ -163,7 +166,7 @@ export class StoredUpload implements BlobUpload {
     }
     if (!last) await this.#keep(running)
     this.#source = 'storage'
-    if (this.#status.isOwn) sessions.remember(paths, this.#status)
+    if (this.#status.isOwn) sessions.remember(this.#paths, this.#status)
   }
 
   async #fill(
@@ -192,12 +195,12 @@ export class StoredUpload implements BlobUpload {
 
   /** Lets whoever goes on with the upload know which bytes they are, and by which digests as far as these are known. */
   async #keep(running: RunningDigests | undefined): Promise<void> {
-    const { storage, paths } = this.#context
+    const { storage } = this.#context
     const { size, version } = this.#status
     if (version === undefined) return
     const digests = running?.version === version ? running.snapshot().digests : []
     const record = { version, size, digests }
-    await writeRecord(storage, paths, record)
+    await writeRecord(storage, this.#paths, record)
     this.#status = { ...this.#status, record }
   }
 
@@ -211,17 +214,17 @@ export class StoredUpload implements BlobUpload {
   }
 
   get #digests(): UploadDigests {
-    return new UploadDigests(this.id, { status: this.#status, ...this.#context })
+    return new UploadDigests({ id: this.id, status: this.#status, paths: this.#paths }, this.#context)
   }
 
   async #finish(digest: Digest): Promise<Descriptor> {
-    const { layers, learn } = this.#context
+    const { layers } = this.#context
     if (this.size === 0) await this.#requireNoBytes() // there is nothing to move, which would tell
     const algorithm = algorithmOf(digest)
     const known = (await this.#digests.known(algorithm)) ?? (await this.#read(algorithm))
     if (!known.digests.includes(digest)) return this.#refuse(digest, known)
     const canonical = requireAlgorithm(known, CANONICAL)
-    const { descriptor } = await learn(digest, async () => {
+    const { descriptor } = await this.#learn(digest, async () => {
       const adopted = this.#adopt({ canonical, size: known.size })
       await settleAll([adopted, layers.add(canonical, digest, { after: adopted })])
       return { descriptor: { mediaType: OCTET_STREAM, digest, size: known.size }, canonical }
@@ -239,18 +242,18 @@ export class StoredUpload implements BlobUpload {
   /** Makes sure that the bytes are what is known, or takes over those that nobody vouches for: as for more of them.
    *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND */
   async #goOnWithBytes(): Promise<void> {
-    const { storage, paths } = this.#context
+    const { storage } = this.#context
     const { size, version } = this.#status
-    const writer = await storage.append(paths.data, { offset: size, version })
+    const writer = await storage.append(this.#paths.data, { offset: size, version })
     await writer.close()
     this.#status = { ...this.#status, version: writer.version, record: undefined }
   }
 
   async #adopt(content: PooledContent): Promise<void> {
-    const { pool, paths } = this.#context
+    const { pool } = this.#context
     const { size, version } = this.#status
     const wasAdopted = size === 0 && content.size > 0
-    if (!wasAdopted) await pool.adopt(paths.data, { ...content, version })
+    if (!wasAdopted) await pool.adopt(this.#paths.data, { ...content, version })
   }
 
   /** The bytes have another digest than the client says. */
@@ -269,9 +272,9 @@ export class StoredUpload implements BlobUpload {
   }
 
   async #requireNoBytes(): Promise<void> {
-    const { storage, paths } = this.#context
-    const size = (await dataSoFar(storage, paths))?.size ?? 0
-    if (size > 0) throw new StorageError('OFFSET_INVALID', { path: paths.data })
+    const { storage } = this.#context
+    const size = (await dataSoFar(storage, this.#paths))?.size ?? 0
+    if (size > 0) throw new StorageError('OFFSET_INVALID', { path: this.#paths.data })
   }
 
   /** A finish that is repeated, or comes second, finds the bytes gone from the upload and the blob in the repository. */
@@ -294,10 +297,10 @@ export class StoredUpload implements BlobUpload {
 
   /** One that was finished by whoever began it need not be listed: nobody else has put anything there. */
   async #remove({ isFinished = false } = {}): Promise<void> {
-    const { sessions, storage, paths } = this.#context
+    const { sessions, storage } = this.#context
     sessions.end(this.id)
     const holding = isFinished && this.#status.isOwn ? { holding: UPLOAD_FILES } : {}
-    await storage.delete(paths.folder, { durable: false, ...holding })
+    await storage.delete(this.#paths.folder, { durable: false, ...holding })
   }
 
   #unknown(): RegistryError {

@@ -1,34 +1,36 @@
 import { algorithmOf, CANONICAL, type Digest, type DigestAlgorithm } from '../../core/digest.ts'
 import { StorageError } from '../../core/errors.ts'
-import type { FileVersion, StorageDriver } from '../../core/storage-driver.ts'
-import type { BlobPool } from '../blobs/blob-pool.ts'
+import type { FileVersion } from '../../core/storage-driver.ts'
+import type { RepositoryContext } from '../context.ts'
 import type { UploadPaths } from '../paths.ts'
 import { type KnownDigests, RunningDigests } from './running-digests.ts'
-import type { UploadSessions } from './upload-sessions.ts'
 import type { UploadStatus } from './upload-status.ts'
 
-export interface UploadDigestsParts {
+export interface UploadDigestsOptions {
+  readonly id: string
   readonly status: UploadStatus
   readonly paths: UploadPaths
-  readonly storage: StorageDriver
-  readonly pool: BlobPool
-  readonly sessions: UploadSessions
 }
 
 /** The digests of an upload's bytes so far: from the live hash, from what was kept beside the bytes, or from the bytes,
  *  whichever is at hand. They are always those of one version of the file. */
 export class UploadDigests {
   readonly #id: string
-  readonly #parts: UploadDigestsParts
+  readonly #status: UploadStatus
+  readonly #paths: UploadPaths
+  readonly #context: RepositoryContext
 
-  constructor(id: string, parts: UploadDigestsParts) {
+  constructor({ id, status, paths }: UploadDigestsOptions, context: RepositoryContext) {
     this.#id = id
-    this.#parts = parts
+    this.#status = status
+    this.#paths = paths
+    this.#context = context
   }
 
   /** The live hash that what is written behind the bytes so far goes into; undefined where theirs is not known. */
   running(): RunningDigests | undefined {
-    const { status, sessions } = this.#parts
+    const { sessions } = this.#context
+    const status = this.#status
     if (status.size === 0) return sessions.unwritten(this.#id)
     return status.version === undefined ? undefined : sessions.running(this.#id, status.version)
   }
@@ -36,7 +38,7 @@ export class UploadDigests {
   /** At least the canonical one, and that by the algorithm, where they need not be read for it. They may be those of a blob
    *  that the bytes have become. */
   async known(algorithm: DigestAlgorithm): Promise<KnownDigests | undefined> {
-    const { record, size, version } = this.#parts.status
+    const { record, size, version } = this.#status
     const isRecorded = record !== undefined && has(record, algorithm)
     if (isRecorded && size === 0 && (await this.#wasAdopted(record))) return record
     const running = this.running()?.snapshot()
@@ -47,19 +49,20 @@ export class UploadDigests {
   /** Of the bytes of a version, or of none.
    *  @throws StorageError OFFSET_INVALID when there are not as many as are known of */
   async read(algorithm: DigestAlgorithm, version: FileVersion | undefined): Promise<KnownDigests> {
-    const { storage, paths, status } = this.#parts
+    const { storage } = this.#context
     const running = new RunningDigests([algorithm])
     if (version !== undefined) {
-      for await (const chunk of storage.read(paths.data, { version })) running.update(chunk)
+      for await (const chunk of storage.read(this.#paths.data, { version })) running.update(chunk)
     }
-    if (running.size !== status.size) throw new StorageError('OFFSET_INVALID', { path: paths.data })
+    if (running.size !== this.#status.size)
+      throw new StorageError('OFFSET_INVALID', { path: this.#paths.data })
     return running.snapshot()
   }
 
   /** True when a finish was cut short after the bytes had become a blob: the repetition only has to link it. */
   async #wasAdopted(record: KnownDigests): Promise<boolean> {
     if (record.size === 0) return false
-    return this.#parts.pool.holds({ canonical: requireAlgorithm(record, CANONICAL), size: record.size })
+    return this.#context.pool.holds({ canonical: requireAlgorithm(record, CANONICAL), size: record.size })
   }
 }
 

@@ -14,7 +14,7 @@ export function describeOwnership(current: () => RegistryUnderTest): void {
       const upload = await current().repository('a').blobs.upload({ owner })
       await upload.append(chunksOf('hello, '))
       const { blobs } = await current().elsewhere('a')
-      const resumed = await blobs.resume(upload.id, { owner })
+      const resumed = await blobs.getUpload(upload.id, { owner })
       await resumed.append(chunksOf('world'), { last: true })
       await resumed.finish(hello)
       expect(
@@ -27,16 +27,19 @@ export function describeOwnership(current: () => RegistryUnderTest): void {
       async (stranger) => {
         const { blobs } = current().repository('a')
         const upload = await blobs.upload({ owner })
-        await expectRegistryError(blobs.resume(upload.id, { owner: stranger }), 'BLOB_UPLOAD_UNKNOWN')
+        await expectRegistryError(blobs.getUpload(upload.id, { owner: stranger }), 'BLOB_UPLOAD_UNKNOWN')
         const replica = await current().elsewhere('a')
-        await expectRegistryError(replica.blobs.resume(upload.id, { owner: stranger }), 'BLOB_UPLOAD_UNKNOWN')
+        await expectRegistryError(
+          replica.blobs.getUpload(upload.id, { owner: stranger }),
+          'BLOB_UPLOAD_UNKNOWN',
+        )
       },
     )
 
     it('is known to whoever asks for no owner: maintenance sees all', async () => {
       const { blobs } = current().repository('a')
       const upload = await blobs.upload({ owner })
-      expect((await blobs.resume(upload.id)).id).toBe(upload.id)
+      expect((await blobs.getUpload(upload.id)).id).toBe(upload.id)
       expect((await collectAll(current().registry.uploads())).map(({ id }) => id)).toEqual([upload.id])
     })
 
@@ -55,14 +58,14 @@ export function describeOwnership(current: () => RegistryUnderTest): void {
       const { blobs } = current().repository('a')
       const upload = await blobs.upload({ owner })
       await driver.put(`/docker/registry/v2/repositories/a/_uploads/${upload.id}/owner`, Buffer.of())
-      await expectRegistryError(blobs.resume(upload.id, { owner }), 'BLOB_UPLOAD_UNKNOWN')
+      await expectRegistryError(blobs.getUpload(upload.id, { owner }), 'BLOB_UPLOAD_UNKNOWN')
     })
   })
 
   it('an upload without an owner belongs to whoever knows its id', async () => {
     const { blobs } = current().repository('a')
     const upload = await blobs.upload()
-    expect((await blobs.resume(upload.id, { owner: 'user:alice' })).id).toBe(upload.id)
+    expect((await blobs.getUpload(upload.id, { owner: 'user:alice' })).id).toBe(upload.id)
   })
 
   it('a mount looks only where it may', async () => {

@@ -19,15 +19,15 @@ export function describeRaces(current: () => RegistryUnderTest): void {
     it('is never finished with other bytes than those that were hashed: begun anew while a finish is held', async () => {
       const [a, b, c] = await replicas(current(), 3)
       const begun = await a!.blobs.upload()
-      await (await b!.blobs.resume(begun.id)).append(chunksOf(good))
+      await (await b!.blobs.getUpload(begun.id)).append(chunksOf(good))
       const held = Promise.withResolvers<void>()
       const finishing = (async () => {
-        const upload = await b!.blobs.resume(begun.id, { recall: true })
+        const upload = await b!.blobs.resume(begun.id)
         await held.promise
         await upload.append(chunksOf(), { last: true })
         return upload.finish(digest)
       })()
-      await (await c!.blobs.resume(begun.id)).cancel()
+      await (await c!.blobs.getUpload(begun.id)).cancel()
       await begun.append(chunksOf(evil))
       held.resolve()
       await expectLost(finishing)
@@ -49,7 +49,7 @@ export function describeRaces(current: () => RegistryUnderTest): void {
       }
       const writing = begun.append(more())
       await isWriting.promise
-      await (await b!.blobs.resume(begun.id)).cancel()
+      await (await b!.blobs.getUpload(begun.id)).cancel()
       held.resolve()
       await expectLost(writing)
     })
@@ -57,7 +57,7 @@ export function describeRaces(current: () => RegistryUnderTest): void {
     it('has one writer: of two that begin at once at most one is acknowledged', async () => {
       const [a, b] = await replicas(current(), 2)
       const begun = await a!.blobs.upload()
-      const other = await b!.blobs.resume(begun.id)
+      const other = await b!.blobs.getUpload(begun.id)
       await Promise.allSettled([begun.append(chunksOf(good)), other.append(chunksOf(evil))])
       await begun.finish(digest).catch(requireLost)
       await expectNeverEvil([a!, b!], digest, good)
@@ -69,7 +69,7 @@ export function describeRaces(current: () => RegistryUnderTest): void {
       await begun.append(chunksOf(good))
       const [one, other] = [Buffer.from('tail a'), Buffer.from('tail b')]
       const finish = async (repository: Repository, tail: Uint8Array) => {
-        const upload = await repository.blobs.resume(begun.id)
+        const upload = await repository.blobs.getUpload(begun.id)
         await upload.append(chunksOf(tail), { offset: length, last: true })
         await upload.finish(digestOf(Buffer.concat([good, tail])))
       }
@@ -85,9 +85,9 @@ export function describeRaces(current: () => RegistryUnderTest): void {
       const victim = current().repository('victim')
       await pushBlob(victim, good)
       const begun = await a!.blobs.upload()
-      await (await b!.blobs.resume(begun.id)).append(chunksOf(good))
-      const stale = await b!.blobs.resume(begun.id, { recall: true })
-      await (await c!.blobs.resume(begun.id)).cancel()
+      await (await b!.blobs.getUpload(begun.id)).append(chunksOf(good))
+      const stale = await b!.blobs.resume(begun.id)
+      await (await c!.blobs.getUpload(begun.id)).cancel()
       await begun.append(chunksOf(evil))
       await expectLost(stale.finish(digest))
       expectSameBytes(await collect((await victim.blobs.open(digest)).read()), good)

@@ -75,10 +75,10 @@ export function describeUploads(current: () => RegistryUnderTest): void {
 
     it('another process goes on where this one stopped', async () => {
       const begun = await uploadOf(current().repository('a'), 'hello')
-      const second = await (await current().elsewhere('a')).blobs.resume(begun.id)
+      const second = await (await current().elsewhere('a')).blobs.getUpload(begun.id)
       expect(second).toMatchObject({ id: begun.id, size: 5, repository: 'a', startedAt: begun.startedAt })
       await second.append(chunksOf(', world'), { offset: 5 })
-      const third = await (await current().elsewhere('a')).blobs.resume(begun.id)
+      const third = await (await current().elsewhere('a')).blobs.getUpload(begun.id)
       expect(third.size).toBe(12)
       await third.finish(hello)
       expect(await current().repository('a').blobs.has(hello)).toBe(true)
@@ -86,7 +86,7 @@ export function describeUploads(current: () => RegistryUnderTest): void {
 
     it('another process finishes without reading the bytes again', async () => {
       const { id } = await uploadOf(await current().elsewhere('a'), 'hello, world')
-      await (await current().repository('a').blobs.resume(id)).finish(hello)
+      await (await current().repository('a').blobs.getUpload(id)).finish(hello)
       expect(current().driver.count('read')).toBe(0)
     })
 
@@ -94,7 +94,7 @@ export function describeUploads(current: () => RegistryUnderTest): void {
       const { id } = await uploadOf(await current().elsewhere('a'), 'hello, ', 'world')
       const digest = digestOf(Buffer.from('hello, world'), 'sha512')
       await expectRegistryError(current().repository('a').blobs.stat(digest), 'BLOB_UNKNOWN')
-      await (await current().repository('a').blobs.resume(id)).finish(digest)
+      await (await current().repository('a').blobs.getUpload(id)).finish(digest)
       expect(await current().repository('a').blobs.has(digest)).toBe(true)
     })
 
@@ -104,16 +104,16 @@ export function describeUploads(current: () => RegistryUnderTest): void {
       for (const offset of [0, 4, 6]) {
         await expectRegistryError(upload.append(chunksOf('x'), { offset }), 'RANGE_INVALID')
       }
-      expect((await blobs.resume(upload.id)).size).toBe(5)
+      expect((await blobs.getUpload(upload.id)).size).toBe(5)
       await upload.append(chunksOf(', world'), { offset: 5 })
       await upload.finish(hello)
     })
 
     it('bytes are refused when another process has added some since', async () => {
       const upload = await uploadOf(current().repository('a'), 'hello')
-      await (await (await current().elsewhere('a')).blobs.resume(upload.id)).append(chunksOf(', '))
+      await (await (await current().elsewhere('a')).blobs.getUpload(upload.id)).append(chunksOf(', '))
       await expectRegistryError(upload.append(chunksOf(', world')), 'RANGE_INVALID')
-      const resumed = await current().repository('a').blobs.resume(upload.id)
+      const resumed = await current().repository('a').blobs.getUpload(upload.id)
       expect(resumed.size).toBe(7)
       await resumed.append(chunksOf('world'))
       await resumed.finish(hello)
@@ -122,11 +122,11 @@ export function describeUploads(current: () => RegistryUnderTest): void {
     it('is not finished with the digest of what it had before another process added some', async () => {
       const { blobs } = current().repository('a')
       const upload = await uploadOf(current().repository('a'), 'hello, world')
-      await (await (await current().elsewhere('a')).blobs.resume(upload.id)).append(chunksOf('!'))
+      await (await (await current().elsewhere('a')).blobs.getUpload(upload.id)).append(chunksOf('!'))
       await expectRegistryError(upload.finish(hello), 'RANGE_INVALID')
       expect(await blobs.has(hello)).toBe(false)
       const all = digestOf(Buffer.from('hello, world!'))
-      await (await blobs.resume(upload.id)).finish(all)
+      await (await blobs.getUpload(upload.id)).finish(all)
       expect((await collect((await blobs.open(all)).read())).toString()).toBe('hello, world!')
     })
 
@@ -155,7 +155,7 @@ export function describeUploads(current: () => RegistryUnderTest): void {
         })(),
       )
       await isWriting
-      const second = await blobs.resume(upload.id)
+      const second = await blobs.getUpload(upload.id)
       await expectRegistryError(second.append(chunksOf('x')), 'RANGE_INVALID')
       await expectRegistryError(second.finish(hello), 'RANGE_INVALID')
       await expectRegistryError(second.cancel(), 'RANGE_INVALID')
@@ -174,7 +174,7 @@ export function describeUploads(current: () => RegistryUnderTest): void {
       }
       await expect(upload.append(failing())).rejects.toThrow('the client is gone')
       expect(upload.size).toBe(5)
-      const resumed = await blobs.resume(upload.id)
+      const resumed = await blobs.getUpload(upload.id)
       expect(resumed.size).toBe(5)
       await resumed.append(chunksOf(', world'), { offset: 5 })
       await resumed.finish(hello)
@@ -185,7 +185,7 @@ export function describeUploads(current: () => RegistryUnderTest): void {
       const { driver } = current()
       const upload = await uploadOf(current().repository('a'), 'hello')
       await expectRegistryError(upload.finish(hello), 'DIGEST_INVALID')
-      await expectRegistryError(current().repository('a').blobs.resume(upload.id), 'BLOB_UPLOAD_UNKNOWN')
+      await expectRegistryError(current().repository('a').blobs.getUpload(upload.id), 'BLOB_UPLOAD_UNKNOWN')
       expect(await filesIn(driver)).toEqual({})
       expect(await current().repository('a').exists()).toBe(false)
     })
@@ -201,7 +201,7 @@ export function describeUploads(current: () => RegistryUnderTest): void {
       const { blobs } = current().repository('a')
       const upload = await uploadOf(current().repository('a'), 'hello')
       await upload.cancel()
-      await expectRegistryError(blobs.resume(upload.id), 'BLOB_UPLOAD_UNKNOWN')
+      await expectRegistryError(blobs.getUpload(upload.id), 'BLOB_UPLOAD_UNKNOWN')
       expect(await filesIn(current().driver)).toEqual({})
     })
 
@@ -209,21 +209,21 @@ export function describeUploads(current: () => RegistryUnderTest): void {
       'there is no upload %j',
       async (id) => {
         await uploadOf(current().repository('a'), 'hello')
-        await expectRegistryError(current().repository('a').blobs.resume(id), 'BLOB_UPLOAD_UNKNOWN')
+        await expectRegistryError(current().repository('a').blobs.getUpload(id), 'BLOB_UPLOAD_UNKNOWN')
       },
     )
 
     it('an upload belongs to its repository', async () => {
       const upload = await uploadOf(current().repository('a'), 'hello')
-      await expectRegistryError(current().repository('b').blobs.resume(upload.id), 'BLOB_UPLOAD_UNKNOWN')
+      await expectRegistryError(current().repository('b').blobs.getUpload(upload.id), 'BLOB_UPLOAD_UNKNOWN')
     })
 
     it('the time of the last bytes is known', async () => {
       const { blobs } = current().repository('a')
       const begun = await blobs.upload()
-      expect((await blobs.resume(begun.id)).lastWrittenAt).toEqual(begun.startedAt)
+      expect((await blobs.getUpload(begun.id)).lastWrittenAt).toEqual(begun.startedAt)
       await begun.append(chunksOf('hello'))
-      const { lastWrittenAt, startedAt } = await blobs.resume(begun.id)
+      const { lastWrittenAt, startedAt } = await blobs.getUpload(begun.id)
       expect(lastWrittenAt.getTime()).toBeGreaterThanOrEqual(startedAt.getTime())
       expect(startedAt.getMilliseconds()).toBe(0)
     })
@@ -233,7 +233,7 @@ export function describeUploads(current: () => RegistryUnderTest): void {
     it('may be repeated, by the same process and by another', async () => {
       const { blobs } = current().repository('a')
       const upload = await uploadOf(current().repository('a'), 'hello, world')
-      const another = await (await current().elsewhere('a')).blobs.resume(upload.id)
+      const another = await (await current().elsewhere('a')).blobs.getUpload(upload.id)
       const first = await upload.finish(hello)
       expect(await upload.finish(hello)).toEqual(first)
       expect(await another.finish(hello)).toEqual(first)
@@ -243,7 +243,7 @@ export function describeUploads(current: () => RegistryUnderTest): void {
     it('of an upload that was cancelled meanwhile finds no upload', async () => {
       const { blobs } = current().repository('a')
       const upload = await uploadOf(current().repository('a'), 'hello, world')
-      await (await blobs.resume(upload.id)).cancel()
+      await (await blobs.getUpload(upload.id)).cancel()
       await expectRegistryError(upload.finish(hello), 'BLOB_UPLOAD_UNKNOWN')
     })
 
@@ -256,7 +256,7 @@ export function describeUploads(current: () => RegistryUnderTest): void {
       expect(await blobs.has(hello)).toBe(false)
       expect(Buffer.from(await driver.get(blobPath(hello))).toString()).toBe('hello, world')
       driver.fault = () => undefined
-      await (await blobs.resume(upload.id)).finish(hello)
+      await (await blobs.getUpload(upload.id)).finish(hello)
       expect((await collect((await blobs.open(hello)).read())).toString()).toBe('hello, world')
     })
 
@@ -268,9 +268,9 @@ export function describeUploads(current: () => RegistryUnderTest): void {
       const content = await driver.get(startedAt)
       await upload.finish(hello)
       await driver.put(startedAt, content)
-      const left = await (await current().elsewhere('a')).blobs.resume(upload.id)
+      const left = await (await current().elsewhere('a')).blobs.getUpload(upload.id)
       expect(await left.finish(hello)).toMatchObject({ digest: hello, size: 12 })
-      await expectRegistryError(blobs.resume(upload.id), 'BLOB_UPLOAD_UNKNOWN')
+      await expectRegistryError(blobs.getUpload(upload.id), 'BLOB_UPLOAD_UNKNOWN')
     })
 
     it('of nothing is no blob that another repository has', async () => {
@@ -285,10 +285,10 @@ export function describeUploads(current: () => RegistryUnderTest): void {
       const upload = await uploadOf(current().repository('a'), 'hello, world')
       driver.fault = failAt('put', layerLink('a', hello))
       await expectStorageError(upload.finish(hello), 'BACKEND_FAILED')
-      const resumed = await (await current().elsewhere('a')).blobs.resume(upload.id)
+      const resumed = await (await current().elsewhere('a')).blobs.getUpload(upload.id)
       await resumed.finish(hello)
       expect(await current().repository('a').blobs.has(hello)).toBe(true)
-      await expectRegistryError(current().repository('a').blobs.resume(upload.id), 'BLOB_UPLOAD_UNKNOWN')
+      await expectRegistryError(current().repository('a').blobs.getUpload(upload.id), 'BLOB_UPLOAD_UNKNOWN')
     })
 
     it('that could not remove the upload is completed by its repetition', async () => {
@@ -298,7 +298,7 @@ export function describeUploads(current: () => RegistryUnderTest): void {
       driver.fault = failAt('delete', `/_uploads/${upload.id}`)
       await expectStorageError(upload.finish(hello), 'BACKEND_FAILED')
       driver.fault = () => undefined
-      await (await blobs.resume(upload.id)).finish(hello)
+      await (await blobs.getUpload(upload.id)).finish(hello)
       expect(await collectAll(current().registry.uploads())).toEqual([])
     })
 

@@ -1,0 +1,61 @@
+import type { DescriptorCache, StoredContent } from '../core/descriptor-cache.ts'
+import type { Digest } from '../core/digest.ts'
+import type { Log } from '../core/log.ts'
+import type { ManifestPolicy } from '../core/manifest/policy.ts'
+import type { RepositoryName } from '../core/reference.ts'
+import type { MountSource } from '../core/registry.ts'
+import type { StorageDriver } from '../core/storage-driver.ts'
+import type { BlobPool } from './blobs/blob-pool.ts'
+import { LinkSet, type Links } from './links/links.ts'
+import { Deletions } from './manifests/deletions.ts'
+import { RepositoryPaths } from './paths.ts'
+import type { Backfills } from './referrers/backfills.ts'
+import type { FallbackMemory, ReferrerMemory } from './referrers/memory.ts'
+import type { SmallFiles } from './referrers/overlay.ts'
+import type { TagDigestCache } from './tags/tag-digest-cache.ts'
+import type { UploadSessions } from './uploads/upload-sessions.ts'
+
+/** Shared by all repositories of a registry. */
+export interface RegistryContext {
+  readonly storage: StorageDriver
+  readonly pool: BlobPool
+  readonly links: Links
+  /** Entrepot's own files beside Distribution's layout. If the registry is read-only they are kept in memory. */
+  readonly own: SmallFiles
+  readonly ownLinks: Links
+  readonly sessions: UploadSessions
+  readonly cache: DescriptorCache
+  readonly tagDigests: TagDigestCache
+  readonly policy: ManifestPolicy
+  readonly backfills: Backfills
+  readonly fallbackMemory: FallbackMemory
+  readonly referrerMemory: ReferrerMemory
+  /** True if nothing may be written, whatever is asked for. */
+  readonly readOnly: boolean
+  readonly log: Log
+  /** Finds a blob in another repository: the one that is named, or any that may be looked into. */
+  readonly findBlob: (digest: Digest, from?: MountSource) => Promise<StoredContent | undefined>
+}
+
+/** Held by every service of a repository. */
+export interface RepositoryContext extends RegistryContext {
+  readonly name: RepositoryName
+  readonly paths: RepositoryPaths
+  /** Links to its blobs. */
+  readonly layers: LinkSet
+  /** Links to its manifests. */
+  readonly revisions: LinkSet
+  readonly deletions: Deletions
+}
+
+export function repositoryContext(name: RepositoryName, registry: RegistryContext): RepositoryContext {
+  const paths = new RepositoryPaths(name)
+  return {
+    ...registry,
+    name,
+    paths,
+    layers: new LinkSet(paths.layers, registry),
+    revisions: new LinkSet(paths.revisions, registry),
+    deletions: new Deletions({ storage: registry.storage, path: paths.deletions }),
+  }
+}

@@ -1,0 +1,37 @@
+import { LRUCache } from 'lru-cache'
+import type { RepositoryName } from '../../core/reference.ts'
+
+/** The back-fills of this process. */
+export class Backfills {
+  readonly #running = new Map<RepositoryName, Promise<void>>()
+  readonly #done = new LRUCache<RepositoryName, true>({ max: MAX_REMEMBERED, ttl: TIME_TO_LIVE_MS })
+  readonly #closing = new AbortController()
+
+  /** Aborted when the registry closes: what was not done is done by the next process. */
+  get signal(): AbortSignal {
+    return this.#closing.signal
+  }
+
+  /** Lets the work be done once, whoever waits for it. `work` says whether there was anything to fill. */
+  once(repository: RepositoryName, work: () => Promise<boolean>): Promise<void> | undefined {
+    if (this.#done.has(repository)) return undefined
+    const running = this.#running.get(repository)
+    if (running !== undefined) return running
+    const begun = work()
+      .then((done) => {
+        if (done) this.#done.set(repository, true)
+      })
+      .finally(() => this.#running.delete(repository))
+    this.#running.set(repository, begun)
+    return begun
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort()
+    await Promise.allSettled(this.#running.values())
+  }
+}
+
+const MAX_REMEMBERED = 100_000
+/** A repository may be removed and come again. */
+const TIME_TO_LIVE_MS = 60_000
