@@ -17,7 +17,7 @@ const source: ContentSource = {
 }
 for (let index = 0; index < descriptors; index++) {
   const digest = `sha256:${createHash('sha256').update(`${index}`).digest('hex')}` as Digest
-  await cache.learn(source, digest, async () => storedContent(digest, digest, info))
+  await cache.writeThrough(source, digest, async () => storedContent(digest, digest, info))
 }
 globalThis.gc?.()
 console.log(process.memoryUsage.rss())

@@ -30,7 +30,7 @@ async function expectCoherent(settings: Partial<RedisSettings>): Promise<void> {
     await expect.poll(() => other.cache.find(empty, digest)).toEqual(contentOf(contents[index]!))
   }
   await one.cache.evict(source, digests)
-  const known = (digest: Digest) => other.cache.peek(empty, digest) !== undefined
+  const known = (digest: Digest) => other.cache.getIfCached(empty, digest) !== undefined
   await expect.poll(() => digests.filter(known)).toEqual([])
   for (const digest of digests) expect(await other.cache.find(empty, digest)).toBeUndefined()
   for (const { logged } of [one, other]) expect(logged.lines).toEqual([])

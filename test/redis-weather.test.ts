@@ -66,7 +66,7 @@ describeWith(['redis-server'], 'the layer info cache', () => {
     redis.freeze()
     await replica.logged.until('Redis cannot be used')
     // What was believed because Redis would have told of a change is asked again.
-    expect(replica.cache.peek(source, digest)).toBeUndefined()
+    expect(replica.cache.getIfCached(source, digest)).toBeUndefined()
     redis.thaw()
   })
 
@@ -96,7 +96,7 @@ describeWith(['redis-server'], 'the layer info cache', () => {
     const source = sourceWithOne()
     await replica.cache.find(source, digest)
     await redis[Symbol.asyncDispose]()
-    await expect.poll(() => replica.cache.peek(source, digest)).toBeUndefined()
+    await expect.poll(() => replica.cache.getIfCached(source, digest)).toBeUndefined()
     expect(await replica.cache.find(source, digest)).toEqual(contentOf('one'))
     await using _ = await RedisProcess.start({ port: redis.port })
     const restartedAt = performance.now()

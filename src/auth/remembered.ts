@@ -18,15 +18,14 @@ export class RememberedCredentials {
   readonly #proving = new Map<string, Promise<Identity>>()
   #generation = 0
 
-  /** At once when the credentials are remembered; else what `prove` comes to. Failures are not remembered. */
-  identify(credentials: string, prove: () => Promise<Proven>): Identity | Promise<Identity> {
-    const key = hash('sha256', this.#key + credentials, 'base64')
-    const known = this.#known.get(key)
-    if (known !== undefined) {
-      if (Date.now() < known.until) return known.identity
-      this.#known.delete(key)
-    }
-    return this.#proving.get(key) ?? this.#prove(key, prove)
+  get(credentials: string): Identity | undefined {
+    return this.#unexpired(this.#keyOf(credentials))
+  }
+
+  /** The identity that is remembered, or that `prove` resolves to. Failures are not remembered. */
+  async identify(credentials: string, prove: () => Promise<Proven>): Promise<Identity> {
+    const key = this.#keyOf(credentials)
+    return this.#unexpired(key) ?? this.#proving.get(key) ?? this.#prove(key, prove)
   }
 
   /** Lets everybody prove themselves again: users, robots or keys are not the same any more. */
@@ -34,6 +33,18 @@ export class RememberedCredentials {
     this.#generation += 1
     this.#known.clear()
     this.#proving.clear()
+  }
+
+  #keyOf(credentials: string): string {
+    return hash('sha256', this.#key + credentials, 'base64')
+  }
+
+  #unexpired(key: string): Identity | undefined {
+    const known = this.#known.get(key)
+    if (known === undefined) return undefined
+    if (Date.now() < known.until) return known.identity
+    this.#known.delete(key)
+    return undefined
   }
 
   #prove(key: string, prove: () => Promise<Proven>): Promise<Identity> {

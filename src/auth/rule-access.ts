@@ -42,7 +42,13 @@ export class RuleAccess implements AccessController {
   }
 
   /** Of the credentials only what is needed is looked at: the address costs more than the rest together. */
-  identify(credentials: Credentials): Identity | Promise<Identity> {
+  identifyIfCached(credentials: Credentials): Identity | undefined {
+    const { authorization } = credentials
+    if (isNoLogin(authorization)) return this.#withoutLogin(credentials)
+    return this.#parts.remembered.get(authorization)
+  }
+
+  async identify(credentials: Credentials): Promise<Identity> {
     const { authorization } = credentials
     if (isNoLogin(authorization)) return this.#withoutLogin(credentials)
     return this.#parts.remembered.identify(authorization, () =>

@@ -13,8 +13,12 @@ export class SillyAccess implements AccessController {
     this.#settings = settings
   }
 
-  identify({ authorization }: Credentials): Identity {
+  identifyIfCached({ authorization }: Credentials): Identity {
     return authorization === undefined || authorization === '' ? this.#nobody : this.#silly
+  }
+
+  async identify(credentials: Credentials): Promise<Identity> {
+    return this.identifyIfCached(credentials)
   }
 
   challenge(options: ChallengeOptions): string {

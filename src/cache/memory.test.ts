@@ -20,7 +20,7 @@ describe('the descriptor cache in memory', () => {
     const source = new CountedSource(a)
     const [first] = ['one', 'two', 'three'].map((content) => source.put(content))
     for (const digest of source.links.keys()) await cache.find(source, digest)
-    expect(cache.peek(source, first!) !== undefined).toBe(row.isRemembered)
+    expect(cache.getIfCached(source, first!) !== undefined).toBe(row.isRemembered)
     expect(cache.counts.displaced).toBe(row.isRemembered ? 0 : 1)
   })
 
@@ -32,7 +32,7 @@ describe('the descriptor cache in memory', () => {
     )
     const digests = sources.map((source) => source.put('one'))
     for (const [index, source] of sources.entries()) await cache.find(source, digests[index]!)
-    expect(sources.map((source, index) => cache.peek(source, digests[index]!) !== undefined)).toEqual([
+    expect(sources.map((source, index) => cache.getIfCached(source, digests[index]!) !== undefined)).toEqual([
       false,
       true,
       true,
@@ -46,7 +46,7 @@ describe('the descriptor cache in memory', () => {
     const source = new CountedSource(a)
     const digest = source.put('one')
     await cache.find(source, digest)
-    await expect.poll(() => cache.peek(source, digest)).toBeUndefined()
+    await expect.poll(() => cache.getIfCached(source, digest)).toBeUndefined()
   })
 
   it('counts the age of an answer from when it was asked for', async () => {
@@ -62,7 +62,7 @@ describe('the descriptor cache in memory', () => {
     expect(await cache.find(source, digest)).toBeUndefined()
     resolve()
     expect(await finding).toBeDefined()
-    expect(cache.peek(source, digest)).toBeUndefined()
+    expect(cache.getIfCached(source, digest)).toBeUndefined()
   })
 
   it('where it must be exact, an entry is too old at once when the process goes on', async () => {
@@ -70,9 +70,9 @@ describe('the descriptor cache in memory', () => {
     const source = new CountedSource(a)
     const digest = source.put('one')
     await cache.find(source, digest)
-    expect(cache.peek(source, digest)).toBeDefined()
+    expect(cache.getIfCached(source, digest)).toBeDefined()
     standStill(1_010)
-    expect(cache.peek(source, digest)).toBeUndefined()
+    expect(cache.getIfCached(source, digest)).toBeUndefined()
   })
 })
 

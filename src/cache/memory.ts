@@ -65,7 +65,7 @@ export class MemoryDescriptorCache implements DescriptorCache {
     this.counts = new MemoryCounts(() => this.#members.size)
   }
 
-  peek(set: ContentSet, digest: Digest): StoredContent | undefined {
+  getIfCached(set: ContentSet, digest: Digest): StoredContent | undefined {
     const known = this.#recall(memberKey(set, digest), set.kind, digest)
     if (known === undefined) return undefined
     this.counts.requests++
@@ -103,7 +103,11 @@ export class MemoryDescriptorCache implements DescriptorCache {
     return this.#contents[kind].get(canonical)?.descriptor
   }
 
-  async learn(set: ContentSet, digest: Digest, work: () => Promise<StoredContent>): Promise<StoredContent> {
+  async writeThrough(
+    set: ContentSet,
+    digest: Digest,
+    work: () => Promise<StoredContent>,
+  ): Promise<StoredContent> {
     const key = memberKey(set, digest)
     // What was asked before may be answered with what was there before.
     this.#markStale(key)
@@ -120,7 +124,7 @@ export class MemoryDescriptorCache implements DescriptorCache {
     if (this.#members.delete(key)) this.counts.evicted++
   }
 
-  async forget(canonical: Digest): Promise<void> {
+  async evictContent(canonical: Digest): Promise<void> {
     this.dropContent('blob', canonical)
     this.dropContent('manifest', canonical)
   }

@@ -106,17 +106,21 @@ export class RedisDescriptorCache implements DescriptorCache {
     return this.#whenReachable.promise
   }
 
-  peek(set: ContentSet, digest: Digest): StoredContent | undefined {
-    return this.#memory.peek(set, digest)
+  getIfCached(set: ContentSet, digest: Digest): StoredContent | undefined {
+    return this.#memory.getIfCached(set, digest)
   }
 
   find(source: ContentSource, digest: Digest): Promise<StoredContent | undefined> {
     return this.#memory.findOr(source, digest, () => this.#lookUp(source, digest))
   }
 
-  async learn(set: ContentSet, digest: Digest, work: () => Promise<StoredContent>): Promise<StoredContent> {
+  async writeThrough(
+    set: ContentSet,
+    digest: Digest,
+    work: () => Promise<StoredContent>,
+  ): Promise<StoredContent> {
     const moment = this.#now()
-    const stored = await this.#memory.learn(set, digest, work)
+    const stored = await this.#memory.writeThrough(set, digest, work)
     const { canonical, descriptor } = stored
     const contentKey = contentEntryKey(set.kind, canonical)
     this.#write(memberEntryKey(memberKey(set, digest)), canonical, moment)
@@ -132,9 +136,9 @@ export class RedisDescriptorCache implements DescriptorCache {
     await this.#evictions.evict(keys.map(memberEntryKey))
   }
 
-  async forget(canonical: Digest): Promise<void> {
+  async evictContent(canonical: Digest): Promise<void> {
     const kinds: ContentKind[] = ['blob', 'manifest']
-    for (const memory of this.#memories.both) await memory.forget(canonical)
+    for (const memory of this.#memories.both) await memory.evictContent(canonical)
     await this.#evictions.evict(kinds.map((kind) => contentEntryKey(kind, canonical)))
   }
 

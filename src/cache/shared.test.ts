@@ -56,8 +56,8 @@ describe('the descriptor cache beside others', () => {
     for (const cache of caches) await cache.find(source, digest)
     source.links.clear()
     if (how === 'evict') await caches[0].evict(source, [digest])
-    else await caches[0].forget(digest)
-    for (const cache of caches) expect(cache.peek(source, digest)).toBeUndefined()
+    else await caches[0].evictContent(digest)
+    for (const cache of caches) expect(cache.getIfCached(source, digest)).toBeUndefined()
   })
 
   it('what another one looks up while it is evicted is not remembered there', async () => {
@@ -78,6 +78,6 @@ describe('the descriptor cache beside others', () => {
     await caches[0].find(source, digest)
     lines.areCut = true
     await expect(caches[0].evict(source, [digest])).rejects.toThrow(RegistryError)
-    expect(caches[0].peek(source, digest)).toBeUndefined()
+    expect(caches[0].getIfCached(source, digest)).toBeUndefined()
   })
 })

@@ -28,16 +28,16 @@ export class SharedDescriptorCache implements DescriptorCache {
     peers.whenTold((news) => actUpon(news, cache))
   }
 
-  peek(set: ContentSet, digest: Digest): StoredContent | undefined {
-    return this.#cache.peek(set, digest)
+  getIfCached(set: ContentSet, digest: Digest): StoredContent | undefined {
+    return this.#cache.getIfCached(set, digest)
   }
 
   find(source: ContentSource, digest: Digest): Promise<StoredContent | undefined> {
     return this.#cache.find(source, digest)
   }
 
-  learn(set: ContentSet, digest: Digest, work: () => Promise<StoredContent>): Promise<StoredContent> {
-    return this.#cache.learn(set, digest, work)
+  writeThrough(set: ContentSet, digest: Digest, work: () => Promise<StoredContent>): Promise<StoredContent> {
+    return this.#cache.writeThrough(set, digest, work)
   }
 
   /** One after the other: a peer that looks again may look into a place that they share. */
@@ -46,8 +46,8 @@ export class SharedDescriptorCache implements DescriptorCache {
     await this.#peers.tell({ kind: 'evicted', set: { repository, kind }, names })
   }
 
-  async forget(canonical: Digest): Promise<void> {
-    await this.#cache.forget(canonical)
+  async evictContent(canonical: Digest): Promise<void> {
+    await this.#cache.evictContent(canonical)
     await this.#peers.tell({ kind: 'forgotten', canonical })
   }
 
@@ -57,5 +57,5 @@ export class SharedDescriptorCache implements DescriptorCache {
 }
 
 function actUpon(news: News, cache: DescriptorCache): Promise<void> {
-  return news.kind === 'evicted' ? cache.evict(news.set, news.names) : cache.forget(news.canonical)
+  return news.kind === 'evicted' ? cache.evict(news.set, news.names) : cache.evictContent(news.canonical)
 }

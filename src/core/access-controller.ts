@@ -45,9 +45,11 @@ export interface ChallengeOptions {
 
 /** Decides who sent a request. What they may do is the identity's. */
 export interface AccessController {
-  /** At once for whom it has seen a moment ago, which is nearly everybody.
-   *  @throws RegistryError UNAUTHORIZED for credentials that are no good; TOOMANYREQUESTS; UNAVAILABLE */
-  identify(credentials: Credentials): Identity | Promise<Identity>
+  /** The identity, if it is known without waiting: of credentials that were verified a moment ago, or of none. Undefined says
+   *  nothing: `identify` decides. */
+  identifyIfCached(credentials: Credentials): Identity | undefined
+  /** @throws RegistryError UNAUTHORIZED if the credentials are wrong; TOOMANYREQUESTS; UNAVAILABLE */
+  identify(credentials: Credentials): Promise<Identity>
   /** The value of `WWW-Authenticate`; undefined where nobody can prove anything. */
   challenge(options: ChallengeOptions): string | undefined
 }
@@ -63,4 +65,8 @@ export const EVERYBODY: Identity = {
   sees: () => true,
 }
 
-export const OPEN_TO_ALL: AccessController = { identify: () => EVERYBODY, challenge: () => undefined }
+export const OPEN_TO_ALL: AccessController = {
+  identifyIfCached: () => EVERYBODY,
+  identify: async () => EVERYBODY,
+  challenge: () => undefined,
+}

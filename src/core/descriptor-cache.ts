@@ -41,16 +41,16 @@ export interface ContentSource extends ContentSet {
 
 export interface DescriptorCache {
   readonly counts: CacheCounts
-  /** What this process has at hand. Undefined says nothing: then `find` knows. */
-  peek(set: ContentSet, digest: Digest): StoredContent | undefined
-  /** What is remembered, or else what the source says. What is evicted while the source is asked is not remembered. */
+  /** The content, if this process has it cached. Undefined says nothing: `find` decides. */
+  getIfCached(set: ContentSet, digest: Digest): StoredContent | undefined
+  /** Cached content, or what the source answers. An answer that is evicted meanwhile is not cached. */
   find(source: ContentSource, digest: Digest): Promise<StoredContent | undefined>
-  /** Does the work that puts content into the set, and remembers its result, unless it is evicted meanwhile. */
-  learn(set: ContentSet, digest: Digest, work: () => Promise<StoredContent>): Promise<StoredContent>
-  /** Forgets content of a set by all the names it has. Called when storage has been changed, never before. */
+  /** Runs the work that stores content in the set, then caches its result, unless that is evicted meanwhile. */
+  writeThrough(set: ContentSet, digest: Digest, work: () => Promise<StoredContent>): Promise<StoredContent>
+  /** Evicts content of a set by all the names it has. Called after storage has changed, never before. */
   evict(set: ContentSet, names: readonly Digest[]): Promise<void>
-  /** Forgets what stands under a canonical digest, for all repositories. Called when the bytes are gone. */
-  forget(canonical: Digest): Promise<void>
+  /** Evicts a canonical digest for all repositories. Called after the bytes are gone. */
+  evictContent(canonical: Digest): Promise<void>
   close(): Promise<void>
 }
 
@@ -100,10 +100,10 @@ export function storedContent(
 /** Remembers nothing. */
 export const NO_CACHE: DescriptorCache = {
   counts: { requests: 0, hits: 0, errors: 0, evicted: 0, displaced: 0, entries: 0 },
-  peek: () => undefined,
+  getIfCached: () => undefined,
   find: async (source, digest) => askSource(source, digest),
-  learn: (_set, _digest, work) => work(),
+  writeThrough: (_set, _digest, work) => work(),
   evict: async () => {},
-  forget: async () => {},
+  evictContent: async () => {},
   close: async () => {},
 }

@@ -48,8 +48,8 @@ export interface BlobService {
   /** @throws RegistryError BLOB_UNKNOWN unless this repository has it */
   stat(digest: Digest): Promise<Descriptor>
   has(digest: Digest): Promise<boolean>
-  /** A blob of this repository that is known without asking storage; undefined says nothing. */
-  peek(digest: Digest): Blob | undefined
+  /** A blob of this repository, if it is known without asking storage. Undefined says nothing: `open` decides. */
+  getIfCached(digest: Digest): Blob | undefined
   /** @throws RegistryError BLOB_UNKNOWN unless this repository has it */
   open(digest: Digest): Promise<Blob>
   /** Begins an upload. `algorithm` is the one the client means to name the blob by, where it says so. */
@@ -131,8 +131,8 @@ export interface StoredManifest {
 
 export interface ManifestService {
   exists(digest: Digest): Promise<boolean>
-  /** A manifest of this repository that is at hand without asking storage; undefined says nothing. */
-  peek(digest: Digest): StoredManifest | undefined
+  /** A manifest of this repository, if it is known without asking storage. Undefined says nothing: `get` decides. */
+  getIfCached(digest: Digest): StoredManifest | undefined
   /** @throws RegistryError MANIFEST_UNKNOWN */
   get(digest: Digest): Promise<StoredManifest>
   /** Stores it once everything it refers to is in the repository. `digest` is the name the client gave it, checked

@@ -28,12 +28,21 @@ export class Gate {
     if (settings.requestsPerSecond > 0) this.#rate = new RequestRate(settings.requestsPerSecond)
   }
 
-  /** Who sends the request; at once for nearly everybody. Those who fail are counted by their address.
+  /** The sender of the request, if known without waiting, which nearly all are. */
+  identifyIfCached(request: IncomingMessage): Identity | undefined {
+    return this.#controller.identifyIfCached(new RequestCredentials(request, this.#settings.trustedProxies))
+  }
+
+  /** Authenticates the sender. Failures are counted by address.
    *  @throws RegistryError UNAUTHORIZED, TOOMANYREQUESTS, UNAVAILABLE */
-  identify(request: IncomingMessage): Identity | Promise<Identity> {
+  async identify(request: IncomingMessage): Promise<Identity> {
     const credentials = new RequestCredentials(request, this.#settings.trustedProxies)
-    if (this.#rate === undefined) return this.#controller.identify(credentials)
-    return this.#countFailure(credentials, this.#rate)
+    try {
+      return await this.#controller.identify(credentials)
+    } catch (error) {
+      this.#rate?.take(credentials.address)
+      throw error
+    }
   }
 
   /** For what looks at the credentials itself: counts the request as one of its address.
@@ -73,15 +82,6 @@ export class Gate {
   /** False where nobody can prove anything. */
   get #challenges(): boolean {
     return this.#controller.challenge({ scopes: [], origin: () => undefined, prefix: '' }) !== undefined
-  }
-
-  async #countFailure(credentials: RequestCredentials, rate: RequestRate): Promise<Identity> {
-    try {
-      return await this.#controller.identify(credentials)
-    } catch (error) {
-      rate.take(credentials.address)
-      throw error
-    }
   }
 }
 

@@ -219,10 +219,9 @@ export class HttpServer {
       this.#gate.count(request)
       return this.#handle(EVERYBODY, context.wanted, context)
     }
-    const identity = this.#gate.identify(request)
-    return identity instanceof Promise
-      ? identity.then((known) => this.#admit(known, context.wanted!, context))
-      : this.#admit(identity, context.wanted, context)
+    const identity = this.#gate.identifyIfCached(request)
+    if (identity !== undefined) return this.#admit(identity, context.wanted, context)
+    return this.#gate.identify(request).then((known) => this.#admit(known, context.wanted!, context))
   }
 
   #admit(identity: Identity, wanted: WantedOperation, context: Context): Reply | Promise<Reply> {

@@ -77,16 +77,16 @@ export function describeDescriptorCache(name: string, open: () => Promise<CacheU
 
     it('asks storage once for what is there', async () => {
       const digest = source.put('one')
-      expect(cache.peek(source, digest)).toBeUndefined()
+      expect(cache.getIfCached(source, digest)).toBeUndefined()
       for (let time = 0; time < 3; time++) expect(await cache.find(source, digest)).toEqual(contentOf('one'))
-      expect(cache.peek(source, digest)).toEqual(contentOf('one'))
+      expect(cache.getIfCached(source, digest)).toEqual(contentOf('one'))
       expect([source.resolved, source.described]).toEqual([1, 1])
     })
 
     it('asks storage every time for what is not there', async () => {
       const absent = digestOf(Buffer.from('absent'))
       for (let time = 0; time < 3; time++) expect(await cache.find(source, absent)).toBeUndefined()
-      expect(cache.peek(source, absent)).toBeUndefined()
+      expect(cache.getIfCached(source, absent)).toBeUndefined()
       expect(source.resolved).toBe(3)
     })
 
@@ -102,7 +102,7 @@ export function describeDescriptorCache(name: string, open: () => Promise<CacheU
       const digest = source.put('one')
       const other = new CountedSource(b)
       await cache.find(source, digest)
-      expect(cache.peek(other, digest)).toBeUndefined()
+      expect(cache.getIfCached(other, digest)).toBeUndefined()
       expect(await cache.find(other, digest)).toBeUndefined()
       other.put('one')
       expect(await cache.find(other, digest)).toEqual(contentOf('one'))
@@ -113,7 +113,7 @@ export function describeDescriptorCache(name: string, open: () => Promise<CacheU
       const digest = source.put('one')
       await cache.find(source, digest)
       const manifests = new CountedSource(a, 'manifest')
-      expect(cache.peek(manifests, digest)).toBeUndefined()
+      expect(cache.getIfCached(manifests, digest)).toBeUndefined()
       expect(await cache.find(manifests, digest)).toBeUndefined()
     })
 
@@ -124,7 +124,7 @@ export function describeDescriptorCache(name: string, open: () => Promise<CacheU
         expect(await cache.find(source, alias)).toEqual(contentOf('one', alias))
         expect(await cache.find(source, canonical)).toEqual(contentOf('one'))
       }
-      expect(cache.peek(source, alias)).toEqual(contentOf('one', alias))
+      expect(cache.getIfCached(source, alias)).toEqual(contentOf('one', alias))
       expect(source.resolved).toBe(2)
     })
 
@@ -138,7 +138,7 @@ export function describeDescriptorCache(name: string, open: () => Promise<CacheU
       source.links.clear()
       await cache.evict(source, [alias, canonical])
       for (const digest of [canonical, alias]) {
-        expect(cache.peek(source, digest)).toBeUndefined()
+        expect(cache.getIfCached(source, digest)).toBeUndefined()
         expect(await cache.find(source, digest)).toBeUndefined()
       }
       expect(await cache.find(other, canonical)).toEqual(contentOf('one'))
@@ -151,16 +151,16 @@ export function describeDescriptorCache(name: string, open: () => Promise<CacheU
       other.put('one')
       for (const each of [source, other]) await cache.find(each, digest)
       for (const each of [source, other]) each.sizes.clear()
-      await cache.forget(digest)
+      await cache.evictContent(digest)
       for (const each of [source, other]) {
-        expect(cache.peek(each, digest)).toBeUndefined()
+        expect(cache.getIfCached(each, digest)).toBeUndefined()
         expect(await cache.find(each, digest)).toBeUndefined()
       }
     })
 
     it('evicting what was never there is no error', async () => {
       await cache.evict(source, [digestOf(Buffer.from('absent'))])
-      await cache.forget(digestOf(Buffer.from('absent')))
+      await cache.evictContent(digestOf(Buffer.from('absent')))
     })
 
     it('does not remember what was evicted while storage was asked', async () => {
@@ -184,7 +184,7 @@ export function describeDescriptorCache(name: string, open: () => Promise<CacheU
       source.held = promise
       const finding = cache.find(source, digest)
       await expect.poll(() => source.resolved).toBe(1)
-      await cache.forget(digest)
+      await cache.evictContent(digest)
       source.sizes.clear()
       resolve()
       await finding
@@ -200,8 +200,8 @@ export function describeDescriptorCache(name: string, open: () => Promise<CacheU
 
     it('knows what was just put there, and asks nobody for it', async () => {
       const digest = digestOf(Buffer.from('one'))
-      expect(await cache.learn(source, digest, async () => contentOf('one'))).toEqual(contentOf('one'))
-      expect(cache.peek(source, digest)).toEqual(contentOf('one'))
+      expect(await cache.writeThrough(source, digest, async () => contentOf('one'))).toEqual(contentOf('one'))
+      expect(cache.getIfCached(source, digest)).toEqual(contentOf('one'))
       expect(await cache.find(source, digest)).toEqual(contentOf('one'))
       expect(source.resolved).toBe(0)
     })
@@ -213,14 +213,14 @@ export function describeDescriptorCache(name: string, open: () => Promise<CacheU
       other.put('one')
       other.sizes.set(digest, 1)
       for (const each of [source, other]) expect((await cache.find(each, digest))?.descriptor.size).toBe(1)
-      await cache.learn(source, digest, async () => contentOf('one'))
+      await cache.writeThrough(source, digest, async () => contentOf('one'))
       for (const each of [source, other]) expect((await cache.find(each, digest))?.descriptor.size).toBe(3)
     })
 
     it('does not remember what was deleted while it was put there', async () => {
       const digest = digestOf(Buffer.from('one'))
       const { promise, resolve } = Promise.withResolvers<void>()
-      const learning = cache.learn(source, digest, async () => {
+      const learning = cache.writeThrough(source, digest, async () => {
         await promise
         return contentOf('one')
       })
@@ -232,7 +232,7 @@ export function describeDescriptorCache(name: string, open: () => Promise<CacheU
 
     it('remembers nothing of a push that failed', async () => {
       const digest = digestOf(Buffer.from('one'))
-      const failing = cache.learn(source, digest, () => Promise.reject(new Error('the disk is full')))
+      const failing = cache.writeThrough(source, digest, () => Promise.reject(new Error('the disk is full')))
       await expect(failing).rejects.toThrow('the disk is full')
       expect(await cache.find(source, digest)).toBeUndefined()
     })
@@ -254,7 +254,7 @@ export function describeDescriptorCache(name: string, open: () => Promise<CacheU
       await cache.find(source, digest)
       await cache.evict(source, [digest])
       expect(await cache.find(source, digest)).toEqual(contentOf('one'))
-      await cache.learn(source, digest, async () => contentOf('one'))
+      await cache.writeThrough(source, digest, async () => contentOf('one'))
       expect(await cache.find(source, digest)).toEqual(contentOf('one'))
     })
 
@@ -263,7 +263,7 @@ export function describeDescriptorCache(name: string, open: () => Promise<CacheU
       const { requests, hits, evicted } = cache.counts
       await cache.find(source, digest)
       await cache.find(source, digest)
-      cache.peek(source, digest)
+      cache.getIfCached(source, digest)
       expect([cache.counts.requests - requests, cache.counts.hits - hits]).toEqual([3, 2])
       expect(cache.counts.entries).toBe(1)
       await cache.evict(source, [digest])
@@ -278,9 +278,9 @@ export function describeDescriptorCache(name: string, open: () => Promise<CacheU
         ['an empty digest', new CountedSource(a), '' as Digest, 'DIGEST_INVALID'],
       ] as const)('%s', async (_, from, name, code) => {
         const works: (() => unknown)[] = [
-          async () => cache.peek(from, name),
+          async () => cache.getIfCached(from, name),
           () => cache.find(from, name),
-          () => cache.learn(from, name, async () => contentOf('one')),
+          () => cache.writeThrough(from, name, async () => contentOf('one')),
           () => cache.evict(from, [name]),
         ]
         for (const work of works) await expectRegistryError(Promise.resolve().then<unknown>(work), code)

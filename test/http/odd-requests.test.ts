@@ -319,7 +319,10 @@ describe('an answer that cannot be sent', () => {
     const recorded = await RecordedLog.start()
     await using registry = await HttpRegistry.start({ log: recorded.log })
     const broken = { descriptor: { mediaType: 'two\nlines', digest, size: 1 }, payload: Buffer.from('x') }
-    const manifests = { peek: () => (when === 'at once' ? broken : undefined), get: async () => broken }
+    const manifests = {
+      getIfCached: () => (when === 'at once' ? broken : undefined),
+      get: async () => broken,
+    }
     registry.registry.repository = () => ({ manifests }) as unknown as Repository
     const answer = await registry.send(`GET /v2/a/manifests/${digest}`)
     expect(answer.status).toBe(500)

@@ -187,7 +187,7 @@ describeWith(['redis-server'], 'generations of the layer info cache', () => {
     await replica.cache.find(source, digest)
     await redis.run('REPLICAOF', '127.0.0.1', '1')
     await replica.logged.until('READONLY')
-    expect(replica.cache.peek(source, digest)).toBeUndefined()
+    expect(replica.cache.getIfCached(source, digest)).toBeUndefined()
     expect(await asked(replica)).toBe(1)
     await redis.run('REPLICAOF', 'NO', 'ONE')
     await replica.cache.reachable()
@@ -200,7 +200,7 @@ describeWith(['redis-server'], 'generations of the layer info cache', () => {
     expect(file.content).toBe('ended')
     const { writes } = file
     await replica.cache.evict(source, [digest])
-    await replica.cache.forget(digest)
+    await replica.cache.evictContent(digest)
     expect(file.writes).toBe(writes)
   })
 
@@ -230,7 +230,7 @@ describeWith(['redis-server'], 'generations of the layer info cache', () => {
     file.content = 'ended'
     const startedAt = performance.now()
     await expect
-      .poll(() => replica.cache.peek(source, digest), { timeout: 10_000, interval: 5 })
+      .poll(() => replica.cache.getIfCached(source, digest), { timeout: 10_000, interval: 5 })
       .toBeUndefined()
     expect(performance.now() - startedAt).toBeLessThan(5_000)
     await replica.cache.reachable()
@@ -246,7 +246,7 @@ describeWith(['redis-server'], 'generations of the layer info cache', () => {
     const startedAt = performance.now()
     file.held = promise
     await expect
-      .poll(() => replica.cache.peek(source, digest), { timeout: 20_000, interval: 5 })
+      .poll(() => replica.cache.getIfCached(source, digest), { timeout: 20_000, interval: 5 })
       .toBeUndefined()
     const believedFor = performance.now() - startedAt
     // The storage may have been asked up to 2 s before.
@@ -262,9 +262,9 @@ describeWith(['redis-server'], 'generations of the layer info cache', () => {
   test('a process that stood still believes nothing when it goes on', async () => {
     const replica = await join()
     await replica.cache.find(source, digest)
-    expect(replica.cache.peek(source, digest)).toEqual(contentOf('one'))
+    expect(replica.cache.getIfCached(source, digest)).toEqual(contentOf('one'))
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5_100)
-    expect(replica.cache.peek(source, digest)).toBeUndefined()
+    expect(replica.cache.getIfCached(source, digest)).toBeUndefined()
     await replica.cache.reachable()
   })
 
@@ -312,7 +312,7 @@ describeWith(['redis-server'], 'generations of the layer info cache', () => {
     await written()
     file.content = 'ended'
     await redis.run('SET', generationKey, name)
-    await expect.poll(() => replica.cache.peek(source, digest), { timeout: 10_000 }).toBeUndefined()
+    await expect.poll(() => replica.cache.getIfCached(source, digest), { timeout: 10_000 }).toBeUndefined()
     await replica.cache.reachable()
     expect(file.content).toMatch(/^[0-9a-f-]{36}$/)
     expect(await asked(replica)).toBe(1)

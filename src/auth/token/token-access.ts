@@ -64,11 +64,14 @@ export class TokenAccess implements AccessController {
     throw new Error('auth.token: neither rootcertbundle nor jwks has a key that tokens could be signed with')
   }
 
-  identify({ authorization }: Credentials): Identity | Promise<Identity> {
-    if (authorization === undefined) return this.#nobody
-    const { scheme, credentials } = splitAuthorization(authorization)
-    if (scheme !== 'bearer' || credentials === '') return this.#nobody
-    return this.#remembered.identify(credentials, () => this.#prove(credentials))
+  identifyIfCached({ authorization }: Credentials): Identity | undefined {
+    const token = bearerToken(authorization)
+    return token === undefined ? this.#nobody : this.#remembered.get(token)
+  }
+
+  async identify({ authorization }: Credentials): Promise<Identity> {
+    const token = bearerToken(authorization)
+    return token === undefined ? this.#nobody : this.#remembered.identify(token, () => this.#prove(token))
   }
 
   challenge(options: ChallengeOptions): string {
@@ -180,4 +183,10 @@ async function openFiles(
     certificates?.close()
     throw error
   }
+}
+
+function bearerToken(authorization: string | undefined): string | undefined {
+  if (authorization === undefined) return undefined
+  const { scheme, credentials } = splitAuthorization(authorization)
+  return scheme === 'bearer' && credentials !== '' ? credentials : undefined
 }

@@ -8,7 +8,7 @@ import { emptyReply, type Reply } from '../reply/reply.ts'
  *  known is answered for at once. */
 export function getBlob(exchange: Exchange): Reply | Promise<Reply> {
   const digest = parseDigest(exchange.reference)
-  const known = exchange.repository.blobs.peek(digest)
+  const known = exchange.repository.blobs.getIfCached(digest)
   return known === undefined ? openBlob(exchange, digest) : replyTo(exchange, known)
 }
 

@@ -18,7 +18,7 @@ import { isSchema1, requireAgreement, withSignatures } from './schema1.ts'
 export function getManifest(exchange: Exchange): Reply | Promise<Reply> {
   const reference = parseReference(exchange.reference)
   if (reference.kind === 'tag') return getTagged(exchange, reference.tag)
-  const known = exchange.repository.manifests.peek(reference.digest)
+  const known = exchange.repository.manifests.getIfCached(reference.digest)
   return known === undefined ? getByDigest(exchange, reference.digest) : wholeReply(exchange, known)
 }
 
@@ -29,7 +29,7 @@ async function getByDigest(exchange: Exchange, digest: Digest): Promise<Reply> {
 async function getTagged(exchange: Exchange, tag: Tag): Promise<Reply> {
   const { manifests, tags } = exchange.repository
   const digest = await tags.get(tag)
-  const tagged = manifests.peek(digest) ?? (await manifests.get(digest))
+  const tagged = manifests.getIfCached(digest) ?? (await manifests.get(digest))
   const isForAll = tagged.descriptor.mediaType !== MediaType.dockerManifestList
   return wholeReply(exchange, isForAll ? tagged : await forOldClients(exchange, tagged))
 }

@@ -59,7 +59,7 @@ export class BlobPool {
   }
 
   /** The bytes, where they are in memory. */
-  peek(canonical: Digest): Uint8Array | undefined {
+  getIfCached(canonical: Digest): Uint8Array | undefined {
     return this.#small.get(canonical)
   }
 

@@ -48,8 +48,8 @@ export class LinkedBlobs implements BlobService {
     return this.#context.cache.find(this.#source, digest)
   }
 
-  peek(digest: Digest): Blob | undefined {
-    const found = this.#context.cache.peek(this.#source, digest)
+  getIfCached(digest: Digest): Blob | undefined {
+    const found = this.#context.cache.getIfCached(this.#source, digest)
     return found && new PooledBlob(found, this.#context.pool)
   }
 
@@ -112,7 +112,7 @@ export class LinkedBlobs implements BlobService {
   async mount(digest: Digest, from?: MountSource): Promise<Descriptor> {
     const blob = await this.#context.findBlob(digest, from)
     if (blob === undefined) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
-    await this.#context.cache.learn(this.#source, digest, async () => {
+    await this.#context.cache.writeThrough(this.#source, digest, async () => {
       await this.#context.layers.add(blob.canonical, digest)
       return blob
     })
@@ -146,7 +146,7 @@ export class LinkedBlobs implements BlobService {
     return {
       repository: this.#context,
       paths: this.#context.paths.upload(id),
-      learn: (digest, work) => this.#context.cache.learn(this.#source, digest, work),
+      writeThrough: (digest, work) => this.#context.cache.writeThrough(this.#source, digest, work),
     }
   }
 }
@@ -163,7 +163,7 @@ class PooledBlob implements Blob {
   }
 
   get content(): Uint8Array | undefined {
-    return this.#pool.peek(this.#canonical)
+    return this.#pool.getIfCached(this.#canonical)
   }
 
   read(options: { range?: ByteRange; signal?: AbortSignal } = {}): AsyncIterable<Uint8Array> {

@@ -60,9 +60,9 @@ export class LinkedManifests implements ManifestService {
     return (await this.#context.cache.find(this.#source, digest)) !== undefined
   }
 
-  peek(digest: Digest): StoredManifest | undefined {
-    const found = this.#context.cache.peek(this.#source, digest)
-    const payload = found && this.#context.pool.peek(found.canonical)
+  getIfCached(digest: Digest): StoredManifest | undefined {
+    const found = this.#context.cache.getIfCached(this.#source, digest)
+    const payload = found && this.#context.pool.getIfCached(found.canonical)
     return payload && { descriptor: (found as StoredContent).descriptor, payload }
   }
 
@@ -89,7 +89,7 @@ export class LinkedManifests implements ManifestService {
     await this.#requireReferences(manifest)
     const { deletions, cache } = this.#context
     const { mark } = deletions
-    const { descriptor } = await cache.learn(this.#source, digest, async () => {
+    const { descriptor } = await cache.writeThrough(this.#source, digest, async () => {
       const stored = settleAll([
         this.#context.pool.put(canonical, payload),
         this.#neighbours.signatures.put(canonical, ...manifest.signatures),

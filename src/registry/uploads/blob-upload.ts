@@ -20,7 +20,7 @@ export interface UploadPlace {
   readonly repository: RepositoryContext
   readonly paths: UploadPaths
   /** Does what makes the bytes a blob of the repository, and lets the cache know. */
-  readonly learn: (digest: Digest, work: () => Promise<StoredContent>) => Promise<StoredContent>
+  readonly writeThrough: (digest: Digest, work: () => Promise<StoredContent>) => Promise<StoredContent>
 }
 
 /** How far what is known of an upload can be trusted: this process remembers it; storage said so, and what is kept beside the
@@ -46,16 +46,16 @@ export class StoredUpload implements BlobUpload {
   #source: StatusSource
   readonly #context: RepositoryContext
   readonly #paths: UploadPaths
-  readonly #learn: UploadPlace['learn']
+  readonly #writeThrough: UploadPlace['writeThrough']
 
-  constructor({ id, status, source }: UploadState, { repository, paths, learn }: UploadPlace) {
+  constructor({ id, status, source }: UploadState, { repository, paths, writeThrough }: UploadPlace) {
     this.id = id
     this.repository = repository.name
     this.#status = status
     this.#source = source
     this.#context = repository
     this.#paths = paths
-    this.#learn = learn
+    this.#writeThrough = writeThrough
   }
 
   get startedAt(): Date {
@@ -224,7 +224,7 @@ export class StoredUpload implements BlobUpload {
     const known = (await this.#digests.known(algorithm)) ?? (await this.#read(algorithm))
     if (!known.digests.includes(digest)) return this.#refuse(digest, known)
     const canonical = requireAlgorithm(known, CANONICAL)
-    const { descriptor } = await this.#learn(digest, async () => {
+    const { descriptor } = await this.#writeThrough(digest, async () => {
       const adopted = this.#adopt({ canonical, size: known.size })
       await settleAll([adopted, layers.add(canonical, digest, { after: adopted })])
       return { descriptor: { mediaType: OCTET_STREAM, digest, size: known.size }, canonical }
