@@ -71,7 +71,7 @@ export class S3Driver implements StorageDriver {
     this.#settings = settings
     this.#root = rootOf(settings)
     this.#bucket = new Bucket(client, settings)
-    this.#objects = new AppendedObjects(this.#bucket, abilities)
+    this.#objects = new AppendedObjects(this.#bucket, abilities, settings)
     this.#removal = new Removal(this.#objects)
     this.#buffers = new PartBuffers(settings.chunksize)
     this.#signer = createSigner(settings)
@@ -108,12 +108,13 @@ export class S3Driver implements StorageDriver {
     return this.#translated(path, () => this.#content(key))
   }
 
-  async *read(path: string, { version, ...options }: ReadOptions = {}): AsyncIterable<Uint8Array> {
+  async *read(path: string, { version, range, signal }: ReadOptions = {}): AsyncIterable<Uint8Array> {
     const key = this.#key(path)
     try {
-      const object =
-        version === undefined ? undefined : await this.#objects.objectOf(key, parseVersion(version, path))
-      yield* readObject(this.#objects, { key, path, object }, options)
+      if (version === undefined) return yield* readObject(this.#objects, { key, path }, { range, signal })
+      const object = await this.#objects.objectOf(key, parseVersion(version, path))
+      const meant = object.mayBeLonger ? { start: 0, end: object.size - 1 } : undefined
+      yield* readObject(this.#objects, { key, path, object }, { range: range ?? meant, signal })
     } catch (cause) {
       throw storageError(cause, path)
     }
@@ -144,7 +145,6 @@ export class S3Driver implements StorageDriver {
       key,
       objects: this.#objects,
       buffers: this.#buffers,
-      settings: this.#settings,
     })
   }
 
@@ -279,8 +279,7 @@ export class S3Driver implements StorageDriver {
     { to, replace, known }: { to: string; replace: boolean; known: KnownBytes | undefined },
   ): Promise<boolean> {
     const object = await this.#objects.objectOf(from, known)
-    if (from !== to)
-      return copyObject(this.#objects, { from, object }, { to, replace, settings: this.#settings })
+    if (from !== to) return copyObject(this.#objects, { from, object }, { to, replace })
     await this.#objects.require(from, object)
     return replace
   }

@@ -1,21 +1,23 @@
 import { randomUUID } from 'node:crypto'
 import { StorageError } from '../../core/errors.ts'
 import type { Abilities } from './abilities.ts'
-import type { Bucket, Condition } from './bucket.ts'
-import { ConditionalWrites } from './conditional-writes.ts'
+import type { Bucket, Condition, Part } from './bucket.ts'
+import { type CompletedObject, ConditionalWrites } from './conditional-writes.ts'
+import { CopiedParts, type CopySettings } from './copied-parts.ts'
 import { isOther } from './errors.ts'
 import {
   type Assembly,
+  copyMark,
   formatRecord,
   type MarkedUpload,
   marked,
-  markOf,
   metadataOf,
   parseRecord,
   type Standing,
   type StoredAssembly,
+  wholeOf,
 } from './record.ts'
-import { isSameObject, type KnownBytes, type StoredObject } from './versions.ts'
+import { isSameObject, type KnownBytes, type MeantBytes, type StoredObject } from './versions.ts'
 
 /** How often it is looked what stands under a key that others write to meanwhile. */
 const MAX_LOOKS = 3
@@ -25,16 +27,22 @@ const MAX_LOOKS = 3
  *
  *  What fits into a part is an object, put anew when it has grown. What is larger is a multipart upload to that key that stays
  *  open; in the place of the object stands a record of its id, its parts and the bytes behind them, for who comes next, in
- *  whatever process. The upload becomes an object, over the record, when it is first read or moved: nothing else is ever made
- *  of an upload than what a record says, or, without any record, what its one writer knows. */
+ *  whatever process. The upload becomes an object, over the record, when it is first read or moved.
+ *
+ *  What is made of an upload is what a record says, or, without any record, what its one writer knows. But not every store
+ *  sees to it: versitygw looks at the tags of the parts first and opens them later, and who puts a part of the same number in
+ *  between gets his in. Where only one has written the parts of a record, that can be the last one alone, for a longer one that
+ *  begins with it. Where several have, the object is copied part by part, and each copy compared with what was sent. */
 export class AppendedObjects {
   readonly bucket: Bucket
   readonly abilities: Abilities
+  readonly copies: CopiedParts
   readonly writes: ConditionalWrites
 
-  constructor(bucket: Bucket, abilities: Abilities) {
+  constructor(bucket: Bucket, abilities: Abilities, settings: CopySettings) {
     this.bucket = bucket
     this.abilities = abilities
+    this.copies = new CopiedParts(bucket, abilities, settings)
     this.writes = new ConditionalWrites(bucket, abilities)
   }
 
@@ -42,13 +50,10 @@ export class AppendedObjects {
     return this.writes.look(key)
   }
 
-  /** The bytes of an object, or of a range of it, that fit into memory.
-   *  @param range as `bytes=0-9`
+  /** The bytes of an object that fit into memory.
    *  @throws StorageError OFFSET_INVALID when another object stands there; what the SDK throws */
-  async content(key: string, object: StoredObject, range?: string): Promise<Buffer> {
-    const { content, etag, metadata } = await this.bucket.content(key, { etag: object.etag, range })
-    if (!isSameObject({ etag, mark: markOf(metadata) }, object)) throw other(key)
-    return content
+  content(key: string, object: StoredObject): Promise<Buffer> {
+    return this.copies.content(key, object)
   }
 
   /** @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND when another object stands there, or nothing */
@@ -65,9 +70,14 @@ export class AppendedObjects {
     return this.#over(key, over, (condition) => this.writes.put(key, content, { condition }))
   }
 
-  async begin(key: string): Promise<MarkedUpload> {
-    const mark = randomUUID()
+  async begin(key: string, mark: string = randomUUID()): Promise<MarkedUpload> {
     return { key, uploadId: await this.bucket.createUpload(key, marked(mark)), mark }
+  }
+
+  /** Lets go of an upload that nobody else knows of. */
+  async abandon(upload: MarkedUpload): Promise<void> {
+    // What can't be aborted now is found when leftovers are.
+    await this.bucket.abortUpload(upload).catch(() => undefined)
   }
 
   /** As `put`. */
@@ -94,34 +104,60 @@ export class AppendedObjects {
     )
   }
 
-  /** Makes an object of what a record says. Where records follow each other in a chain, in which each is longer than the one
-   *  before, none but this one says as many bytes.
-   *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND when something else stands there by now; what the SDK throws */
-  seal(record: StoredAssembly): Promise<StoredObject> {
-    const isOnlyOne = this.abilities.replaceOnly
-    return this.writes.complete(record, { condition: { etag: record.etag }, isOnlyOne })
-  }
-
-  /** The object that a version names, or else the one that stands there; made first, if there are only its parts.
+  /** The bytes that a version names, or else the object that stands there; made first, if there are only its parts.
    *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND; what the SDK throws */
-  async objectOf(key: string, known: KnownBytes | undefined): Promise<StoredObject> {
-    if (known === undefined) return this.#standingObject(key)
-    if (known.kind === 'object') return known
+  async objectOf(key: string, known: KnownBytes | undefined): Promise<MeantBytes> {
+    if (known === undefined) return { ...(await this.#standingObject(key)), mayBeLonger: false }
+    if (known.kind === 'object') return { ...known, mayBeLonger: false }
     try {
-      return await this.seal(await this.readRecord(key, known.etag))
+      return await this.sealed(await this.readRecord(key, known.etag))
     } catch (error) {
       return this.made(key, { of: known, instead: error })
     }
   }
 
+  /** Makes an object of what a record says.
+   *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND when something else stands there by now; what the SDK throws */
+  async sealed(record: StoredAssembly): Promise<MeantBytes> {
+    const { upload, isShared } = record
+    const { parts, ...object } = await this.#seal(record)
+    if (!isShared) return { ...object, mayBeLonger: true }
+    return { ...(await this.#copyInPlace(upload, { object, parts })), mayBeLonger: false }
+  }
+
   /** The object that was made of parts, by whoever read or moved them.
-   *  @param instead of the record that is no longer there: thrown when there is no such object */
-  async made(key: string, { of, instead }: { of: KnownBytes; instead: unknown }): Promise<StoredObject> {
+   *  @param instead of the record that is no longer there: thrown when there is no such object, or it can't be told what it is
+   *    made of */
+  async made(key: string, { of, instead }: { of: KnownBytes; instead: unknown }): Promise<MeantBytes> {
     if (!isOther(instead) || !this.abilities.replaceOnly) throw instead
+    const isShared = of.kind === 'shared-parts'
+    const mark = isShared ? copyMark(of.mark) : of.mark
     const standing = await this.look(key)
-    const isMade = standing?.kind === 'object' && standing.size === of.size && standing.mark === of.mark
+    const isMade = standing?.kind === 'object' && standing.size === of.size && standing.mark === mark
     if (!isMade) throw instead
-    return standing
+    return { ...standing, mayBeLonger: !isShared }
+  }
+
+  /** Records follow each other in a chain, in which each is longer than the one before: none but this one says as many bytes. */
+  #seal(record: StoredAssembly): Promise<CompletedObject> {
+    const isOnlyOne = this.abilities.replaceOnly
+    return this.writes.complete(record, { condition: { etag: record.etag }, isOnlyOne })
+  }
+
+  /** Puts an object in its own place that is nobody else's and made of these parts.
+   *  @throws StorageError OFFSET_INVALID when it was made of others; what the SDK throws */
+  async #copyInPlace(
+    { key, mark }: MarkedUpload,
+    { object, parts }: { object: StoredObject; parts: readonly Part[] },
+  ): Promise<StoredObject> {
+    const upload = await this.begin(key, copyMark(mark))
+    try {
+      const copied = await this.copies.asParts({ from: key, object }, parts, upload)
+      return await this.finish(wholeOf(upload, copied), object.etag)
+    } catch (error) {
+      await this.abandon(upload)
+      throw error
+    }
   }
 
   async #standingObject(key: string): Promise<StoredObject> {
@@ -130,7 +166,7 @@ export class AppendedObjects {
       if (standing === undefined) throw new StorageError('PATH_NOT_FOUND', { path: key })
       if (standing.kind === 'object') return standing
       try {
-        return await this.seal(await this.readRecord(key, standing.etag))
+        return await this.sealed(await this.readRecord(key, standing.etag))
       } catch (error) {
         if (!isOther(error) || looks === MAX_LOOKS) throw error
       }

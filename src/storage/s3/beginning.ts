@@ -9,10 +9,10 @@ export type Beginning =
   | { readonly kind: 'absent' }
   /** An object that fits into a part, with its content. */
   | { readonly kind: 'small'; readonly object: StoredObject; readonly content: Uint8Array }
-  /** An object that does not; it becomes the first parts of a new one. */
-  | { readonly kind: 'large'; readonly object: StoredObject }
-  /** `isTaken` where nobody vouches for it: whoever else writes to it is to fail, even if nothing is added here. */
-  | { readonly kind: 'parts'; readonly record: StoredAssembly; readonly isTaken: boolean }
+  /** An object that does not; it becomes the first parts of a new one. `isTaken` where nobody vouches for it: then it does so
+   *  even if nothing is added, so that whoever else writes to it fails, and nothing that comes late gets into it. */
+  | { readonly kind: 'large'; readonly object: StoredObject; readonly isTaken: boolean }
+  | { readonly kind: 'parts'; readonly record: StoredAssembly }
 
 export interface BeginningQuery {
   readonly key: string
@@ -32,22 +32,29 @@ export async function findBeginning(objects: AppendedObjects, query: BeginningQu
   if (offset !== undefined && offset !== (standing?.size ?? 0))
     throw new StorageError('OFFSET_INVALID', { path: key })
   if (standing === undefined) return { kind: 'absent' }
-  if (standing.kind === 'object') return beginningWith(objects, standing, query)
+  if (known === undefined) return takenOver(objects, query)
+  if (known.kind === 'object') return ofObject(objects, known, { ...query, isTaken: false })
   try {
-    const record = await objects.readRecord(key, standing.etag)
-    return { kind: 'parts', record, isTaken: known === undefined }
+    return { kind: 'parts', record: await objects.readRecord(key, known.etag) }
   } catch (error) {
-    if (known === undefined) throw error
-    return beginningWith(objects, await objects.made(key, { of: known, instead: error }), query)
+    const object = await objects.made(key, { of: known, instead: error })
+    return ofObject(objects, object, { ...query, isTaken: true })
   }
 }
 
-async function beginningWith(
+async function takenOver(objects: AppendedObjects, query: BeginningQuery): Promise<Beginning> {
+  const { key, offset } = query
+  const object = await objects.objectOf(key, undefined)
+  if (offset !== undefined && offset !== object.size) throw new StorageError('OFFSET_INVALID', { path: key })
+  return ofObject(objects, object, { ...query, isTaken: true })
+}
+
+async function ofObject(
   objects: AppendedObjects,
   object: StoredObject,
-  { key, partBytes }: BeginningQuery,
+  { key, partBytes, isTaken }: BeginningQuery & { isTaken: boolean },
 ): Promise<Beginning> {
   if (object.size < partBytes) return { kind: 'small', object, content: await objects.content(key, object) }
-  await objects.require(key, object)
-  return { kind: 'large', object }
+  if (!isTaken) await objects.require(key, object) // what is copied is looked at when it is
+  return { kind: 'large', object, isTaken }
 }

@@ -18,6 +18,11 @@ export interface ConditionalCompletion {
   readonly isOnlyOne: boolean
 }
 
+export interface CompletedObject extends StoredObject {
+  /** With the tail, if there was one. */
+  readonly parts: readonly Part[]
+}
+
 /** How often a write is tried while others to the same key are under way. */
 const MAX_ATTEMPTS = 3
 const PAUSE_MS = 50
@@ -77,7 +82,7 @@ export class ConditionalWrites {
   async complete(
     { upload, parts, tail }: Assembly,
     { condition, isOnlyOne }: ConditionalCompletion,
-  ): Promise<StoredObject> {
+  ): Promise<CompletedObject> {
     const { key, mark } = upload
     const size = sizeOf({ parts, tail })
     const sent = await this.#honoured(key, condition, this.#abilities.completeOnly)
@@ -86,7 +91,7 @@ export class ConditionalWrites {
     try {
       if (tail.byteLength > 0) all = [...parts, await this.#bucket.putPart(upload, parts.length + 1, tail)]
       const etag = await this.#bucket.completeUpload(upload, all, sent)
-      if (etag === etagOf(all)) return { size, etag, mark }
+      if (etag === etagOf(all)) return { size, etag, mark, parts: all }
     } catch (error) {
       if (!isUncertain(error) && !isOther(error) && !isMissing(error)) throw error
       failure = error
@@ -96,7 +101,7 @@ export class ConditionalWrites {
       standing?.kind === 'object' &&
       standing.size === size &&
       (standing.etag === etagOf(all) || (isOnlyOne && standing.mark === mark))
-    if (isMade) return standing
+    if (isMade) return { size, etag: standing.etag, mark, parts: all }
     throw isUncertain(failure) ? failure : refusal(key, { standing, cause: failure })
   }
 

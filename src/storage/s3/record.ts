@@ -12,7 +12,17 @@ export interface Assembly {
   readonly upload: MarkedUpload
   readonly parts: readonly Part[]
   readonly tail: Uint8Array
+  /** True where it was gone on with: then two writers may have put parts of their own under one number, and not every store
+   *  completes the one that was asked for. */
+  readonly isShared: boolean
 }
+
+/** An upload of which one writer has put all parts. */
+export function wholeOf(upload: MarkedUpload, parts: readonly Part[]): Assembly {
+  return { upload, parts, tail: NOTHING, isShared: false }
+}
+
+const NOTHING = new Uint8Array()
 
 /** An assembly as the record says it that stands under its key. */
 export interface StoredAssembly extends Assembly {
@@ -47,6 +57,11 @@ export function marked(mark: string): Record<string, string> {
   return { writer: mark }
 }
 
+/** The mark of the object that was copied from one with a mark, in its place. */
+export function copyMark(mark: string): string {
+  return `${mark}-copied`
+}
+
 export function markOf(metadata: Readonly<Record<string, string>> | undefined): string {
   return metadata?.writer ?? ''
 }
@@ -55,20 +70,27 @@ export function metadataOf(assembly: Assembly): Record<string, string> {
   return { size: `${sizeOf(assembly)}`, 'upload-id': assembly.upload.uploadId }
 }
 
+interface RecordHead {
+  readonly uploadId: string
+  readonly mark: string
+  readonly isShared: boolean
+  readonly parts: readonly [etag: string, size: number][]
+}
+
 /** A line of JSON, and the bytes behind the last part. The nonce makes each record another one, also for who chooses these. */
-export function formatRecord({ upload: { uploadId, mark }, parts, tail }: Assembly): Buffer {
-  const head = { nonce: randomUUID(), uploadId, mark, parts: parts.map(({ etag, size }) => [etag, size]) }
+export function formatRecord({ upload: { uploadId, mark }, parts, tail, isShared }: Assembly): Buffer {
+  const rows = parts.map(({ etag, size }) => [etag, size])
+  const head = { nonce: randomUUID(), uploadId, mark, isShared, parts: rows }
   return Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), tail])
 }
 
 export function parseRecord(key: string, content: Buffer): Assembly {
   const end = content.indexOf('\n')
-  const head: { uploadId: string; mark: string; parts: [string, number][] } = JSON.parse(
-    content.subarray(0, end).toString(),
-  )
+  const head: RecordHead = JSON.parse(content.subarray(0, end).toString())
   return {
     upload: { key, uploadId: head.uploadId, mark: head.mark },
     parts: head.parts.map(([etag, size]) => ({ etag, size })),
     tail: content.subarray(end + 1),
+    isShared: head.isShared,
   }
 }

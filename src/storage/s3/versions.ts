@@ -10,10 +10,16 @@ export interface StoredObject {
   readonly mark: string
 }
 
-/** What a `FileVersion` names: an object, or bytes that are the parts of an open multipart upload. Of these the entity tag is
- *  the record's, and the mark the one that the object will have which is made of them. */
+/** What a `FileVersion` names: an object, or bytes that are the parts of an open multipart upload, of one writer or of several.
+ *  Of these the entity tag is the record's, and the mark the one that the object will have which is made of them. */
 export interface KnownBytes extends StoredObject {
-  readonly kind: 'object' | 'parts'
+  readonly kind: 'object' | 'parts' | 'shared-parts'
+}
+
+/** An object of which some bytes are meant: its first `size`. */
+export interface MeantBytes extends StoredObject {
+  /** True where a writer that came late may have made the last part longer; what stands before is the same. */
+  readonly mayBeLonger: boolean
 }
 
 export function formatVersion({ kind, size, etag, mark }: KnownBytes): FileVersion {
@@ -22,7 +28,7 @@ export function formatVersion({ kind, size, etag, mark }: KnownBytes): FileVersi
 
 /** @throws StorageError OFFSET_INVALID when it was given by another driver, which can't have given it for what stands here */
 export function parseVersion(version: FileVersion, path: string): KnownBytes {
-  const [, kind, size, etag, mark] = /^(object|parts) (\d+) ("[^"]+") (\S*)$/.exec(version) ?? []
+  const [, kind, size, etag, mark] = /^(object|parts|shared-parts) (\d+) ("[^"]+") (\S*)$/.exec(version) ?? []
   if (etag === undefined || mark === undefined) throw new StorageError('OFFSET_INVALID', { path })
   return { kind: kind as KnownBytes['kind'], size: Number(size), etag, mark }
 }

@@ -3,11 +3,9 @@ import type { FileVersion, FileWriter, SyncOptions } from '../../core/storage-dr
 import type { AppendedObjects } from './appended-object.ts'
 import type { Beginning } from './beginning.ts'
 import type { Part } from './bucket.ts'
-import { copyRanges } from './copy.ts'
 import { isUncertain, storageError } from './errors.ts'
 import { freeMemoryOf, type PartBuffer, type PartBuffers } from './part-buffers.ts'
 import { type MarkedUpload, type StoredAssembly, sizeOf } from './record.ts'
-import type { S3Settings } from './settings.ts'
 import { formatVersion, type KnownBytes, type StoredObject } from './versions.ts'
 
 export interface WriterParts {
@@ -15,7 +13,6 @@ export interface WriterParts {
   readonly key: string
   readonly objects: AppendedObjects
   readonly buffers: PartBuffers
-  readonly settings: S3Settings
 }
 
 /** Where S3 ends: at most 10,000 parts. */
@@ -99,6 +96,7 @@ export class S3Writer implements FileWriter {
         return this.#buffer.add(beginning.content)
       case 'large':
         this.#left = ofObject(beginning.object)
+        this.#isDirty = beginning.isTaken
         return beginning.object.size
       case 'parts': {
         const { record } = beginning
@@ -151,11 +149,11 @@ export class S3Writer implements FileWriter {
 
   /** An object that is too large to be gathered again becomes the first parts. */
   async #begin(): Promise<MarkedUpload> {
-    const { objects, key, settings } = this.#parts
+    const { objects, key } = this.#parts
     const upload = await objects.begin(key)
     if (this.#beginning.kind === 'large') {
       const source = { from: key, object: this.#beginning.object }
-      this.#sent.push(...(await copyRanges(objects, source, { upload, settings })))
+      this.#sent.push(...(await objects.copies.inRanges(source, upload)))
       this.#partCount = this.#sent.length
     }
     return upload
@@ -189,21 +187,27 @@ export class S3Writer implements FileWriter {
     const { objects, key } = this.#parts
     const over = this.#left?.etag
     if (this.#upload === undefined) return ofObject(await objects.put(key, tail, over))
-    const assembly = { upload: await this.#upload, parts: [...this.#sent], tail }
-    this.#isSealed = !name
-    if (!name && !this.#isRecorded) return ofObject(await objects.finish(assembly, over))
+    const upload = await this.#upload
+    const isShared = this.#beginning.kind === 'parts' || this.#isRecorded
+    const assembly = { upload, parts: [...this.#sent], tail, isShared }
+    this.#isSealed = !name || this.#isAsTaken
+    if (this.#isSealed && !this.#isRecorded) return ofObject(await objects.finish(assembly, over))
     const record = await objects.putRecord(assembly, over)
-    return name ? ofRecord(record) : ofObject(await objects.seal(record))
+    return this.#isSealed ? ofObject(await objects.sealed(record)) : ofRecord(record)
+  }
+
+  /** True while nothing was added to bytes that were taken over, which are read next. */
+  get #isAsTaken(): boolean {
+    return this.#beginning.kind === 'large' && this.#size === this.#beginning.object.size
   }
 
   get #isRecorded(): boolean {
-    return this.#left?.kind === 'parts'
+    return this.#left !== undefined && this.#left.kind !== 'object'
   }
 
   async #close(): Promise<void> {
     try {
       await this.#syncInTurn(true)
-      await this.#takeOver()
       this.#isClosed = true
     } catch (error) {
       await this.#abandon()
@@ -213,29 +217,12 @@ export class S3Writer implements FileWriter {
     }
   }
 
-  /** Makes it an object, so that it can be told from any other, and other writers fail. Whose bytes it is made of does not
-   *  matter: nobody vouches for any. */
-  async #takeOver(): Promise<void> {
-    const { objects, key, path } = this.#parts
-    const beginning = this.#beginning
-    const isAsFound = beginning.kind === 'parts' && this.#left?.etag === beginning.record.etag
-    if (!isAsFound || !beginning.isTaken) return
-    try {
-      const object = await objects.objectOf(key, undefined)
-      if (object.size !== this.#size) throw new StorageError('OFFSET_INVALID', { path })
-      this.#left = ofObject(object)
-    } catch (error) {
-      throw storageError(error, path)
-    }
-  }
-
   /** Parts of which no record speaks are nobody's. */
   async #abandon(): Promise<void> {
     await Promise.all(this.#sending)
     if (this.#isRecorded || this.#isInDoubt) return
     const upload = await this.#upload?.catch(() => undefined)
-    // What can't be aborted now is found when leftovers are.
-    if (upload !== undefined) await this.#parts.objects.bucket.abortUpload(upload).catch(() => undefined)
+    if (upload !== undefined) await this.#parts.objects.abandon(upload)
   }
 
   #fail(cause: unknown): void {
@@ -260,7 +247,8 @@ function ofObject({ size, etag, mark }: StoredObject): KnownBytes {
 }
 
 function ofRecord(record: StoredAssembly): KnownBytes {
-  return { kind: 'parts', size: sizeOf(record), etag: record.etag, mark: record.upload.mark }
+  const kind = record.isShared ? 'shared-parts' : 'parts'
+  return { kind, size: sizeOf(record), etag: record.etag, mark: record.upload.mark }
 }
 
 function partBytes(index: number, ordinary: number): number {

@@ -1,0 +1,105 @@
+import pLimit from 'p-limit'
+import { StorageError } from '../../core/errors.ts'
+import type { Abilities } from './abilities.ts'
+import type { Bucket, Part } from './bucket.ts'
+import { type MarkedUpload, markOf } from './record.ts'
+import type { S3Settings } from './settings.ts'
+import { isSameObject, type StoredObject } from './versions.ts'
+
+export type CopySettings = Pick<
+  S3Settings,
+  'chunksize' | 'multipartcopythresholdsize' | 'multipartcopychunksize' | 'multipartcopymaxconcurrency'
+>
+
+/** An object by what tells it from others, so that none is copied in its place. */
+export interface CopySource {
+  readonly from: string
+  readonly object: StoredObject
+}
+
+/** Bytes from `start` to `end`, both included. */
+interface Range {
+  readonly start: number
+  readonly end: number
+}
+
+const MAX_PARTS = 10_000
+
+/** How many ranges of an upload are held in memory where the store can't be trusted to copy them. */
+const MAX_HELD_RANGES = 2
+
+/** Ranges of objects that become parts of uploads, several at a time. Where the store can't be told which object is meant, the
+ *  bytes come through here, and the answer that brings them says of which object they are. */
+export class CopiedParts {
+  readonly settings: CopySettings
+  readonly #bucket: Bucket
+  readonly #abilities: Abilities
+
+  constructor(bucket: Bucket, abilities: Abilities, settings: CopySettings) {
+    this.settings = settings
+    this.#bucket = bucket
+    this.#abilities = abilities
+  }
+
+  /** The first `size` bytes, in ranges of about the same length.
+   *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND when another object stands there, or nothing; what the SDK throws */
+  inRanges(source: CopySource, upload: MarkedUpload): Promise<Part[]> {
+    const { multipartcopychunksize, chunksize } = this.settings
+    const partBytes = this.#abilities.copySourceOnly ? multipartcopychunksize : chunksize
+    return this.#copy(ranges(source.object.size, partBytes), { source, upload })
+  }
+
+  /** An object that was made of parts, as these parts.
+   *  @throws StorageError OFFSET_INVALID when it is made of others, or the store's entity tags don't tell; otherwise as `inRanges` */
+  async asParts(source: CopySource, parts: readonly Part[], upload: MarkedUpload): Promise<Part[]> {
+    const areAll = parts.reduce((sum, { size }) => sum + size, 0) === source.object.size
+    const copied = areAll ? await this.#copy(rangesOf(parts), { source, upload }) : []
+    const isSame = areAll && copied.every(({ etag }, index) => etag === parts[index]?.etag)
+    if (!isSame) throw new StorageError('OFFSET_INVALID', { path: source.from })
+    return copied
+  }
+
+  /** The bytes of an object, or of a range of it, that fit into memory.
+   *  @param range as `bytes=0-9`
+   *  @throws StorageError OFFSET_INVALID when another object stands there; what the SDK throws */
+  async content(key: string, object: StoredObject, range?: string): Promise<Buffer> {
+    const { content, etag, metadata } = await this.#bucket.content(key, { etag: object.etag, range })
+    if (!isSameObject({ etag, mark: markOf(metadata) }, object))
+      throw new StorageError('OFFSET_INVALID', { path: key })
+    return content
+  }
+
+  async #copy(
+    all: readonly Range[],
+    { source: { from, object }, upload }: { source: CopySource; upload: MarkedUpload },
+  ): Promise<Part[]> {
+    const { copySourceOnly } = this.#abilities
+    const limit = pLimit(copySourceOnly ? this.settings.multipartcopymaxconcurrency : MAX_HELD_RANGES)
+    try {
+      return await limit.map(all, async ({ start, end }, index) => {
+        if (copySourceOnly)
+          return this.#bucket.copyPart(upload, index + 1, { from, etag: object.etag, start, end })
+        const content = await this.content(from, object, `bytes=${start}-${end}`)
+        return this.#bucket.putPart(upload, index + 1, content)
+      })
+    } finally {
+      limit.clearQueue()
+    }
+  }
+}
+
+/** Of about the same length each, and none shorter than was asked for: a part may not be too short. */
+function ranges(size: number, partBytes: number): Range[] {
+  const count = Math.min(Math.max(1, Math.floor(size / partBytes)), MAX_PARTS)
+  const startOf = (index: number) => Math.floor((index * size) / count)
+  return Array.from({ length: count }, (_, index) => ({ start: startOf(index), end: startOf(index + 1) - 1 }))
+}
+
+function rangesOf(parts: readonly Part[]): Range[] {
+  let start = 0
+  return parts.map(({ size }) => {
+    const range = { start, end: start + size - 1 }
+    start += size
+    return range
+  })
+}
