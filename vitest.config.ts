@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { configDefaults, defineConfig } from 'vitest/config'
+import { STORES } from './test/support/suites.ts'
 
 /** The suites that need nothing but Node. Those that need real clients have scripts of their own. */
 export default defineConfig({
@@ -9,6 +10,7 @@ export default defineConfig({
       ...configDefaults.exclude,
       'test/{e2e,conformance,crash,fuzz,processes}/**',
       'test/package.test.ts',
+      ...STORES,
     ],
     globalSetup: 'test/support/name-other-suites.ts',
     pool: 'forks',

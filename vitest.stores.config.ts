@@ -1,0 +1,13 @@
+import { availableParallelism } from 'node:os'
+import { defineConfig } from 'vitest/config'
+import { STORES } from './test/support/suites.ts'
+
+export default defineConfig({
+  test: {
+    include: STORES,
+    pool: 'forks',
+    maxWorkers: Math.max(2, availableParallelism() - 1),
+    testTimeout: 180_000,
+    hookTimeout: 120_000,
+  },
+})
