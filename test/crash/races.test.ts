@@ -10,7 +10,7 @@ import type { Surroundings } from './races/game.ts'
 import { HonestPusher } from './races/honest-pusher.ts'
 import { Place, type PlaceKind } from './races/place.ts'
 import { Poisoner } from './races/poisoner.ts'
-import { folderAndRedis, folderStore, s3Store } from './races/stores.ts'
+import { azureStore, folderAndRedis, folderStore, gcsStore, s3Store } from './races/stores.ts'
 import { Targets } from './races/targets.ts'
 
 const seconds = Number(process.env.RACE_SECONDS ?? 12)
@@ -45,6 +45,14 @@ const places: readonly PlaceKind[] = [
     processes: 2,
     open: s3Store,
     largeBytes: 5 * MIB,
+  },
+  { title: 'two replicas on one container of Azure', processes: 2, open: azureStore, largeBytes: 5 * MIB },
+  {
+    title: 'two replicas on one bucket of Google Cloud Storage',
+    tools: ['fake-gcs-server'],
+    processes: 2,
+    open: gcsStore,
+    largeBytes: MIB,
   },
 ]
 
