@@ -1,10 +1,10 @@
 /** From a configuration to what the parts of a registry want to know of it. */
 import type { Config } from '../config/schema.ts'
 import { type ManifestPolicy, NO_VALIDATION } from '../core/manifest/policy.ts'
-import { networkList } from '../core/networks.ts'
 import type { TlsSettings } from '../http/connection/tls-settings.ts'
 import { Redirects } from '../http/reply/redirects.ts'
 import { defaultLimits, type HttpSettings } from '../http/settings.ts'
+import { networkList } from '../lib/networks.ts'
 import type { Certificates } from '../tls/certificates.ts'
 
 export function manifestPolicy({

@@ -14,18 +14,10 @@ import type { Log } from '../core/log.ts'
 import type { MemoryDescriptorCache } from './memory.ts'
 import { CircuitBreaker, CircuitOpenError } from './redis/circuit-breaker.ts'
 import { connectRedis, isRefusal, isUnconnected, type RedisConnection } from './redis/connection.ts'
-import {
-  contentEntryKey,
-  decodeInfo,
-  ENTRY_PREFIXES,
-  EntryCodec,
-  encodeInfo,
-  memberEntryKey,
-  parseEntryKey,
-  TOMBSTONE,
-} from './redis/entries.ts'
+import { decodeInfo, EntryCodec, encodeInfo, TOMBSTONE } from './redis/entries.ts'
 import { Evictions, TOMBSTONE_TTL_MS } from './redis/evictions.ts'
 import { Generation, GenerationError, type GenerationFile, NO_FILE } from './redis/generation.ts'
+import { contentEntryKey, ENTRY_PREFIXES, memberEntryKey, parseEntryKey } from './redis/keys.ts'
 import { OccasionalWarning } from './redis/occasional-warning.ts'
 import { ProcessMemory } from './redis/process-memory.ts'
 import type { RedisSettings } from './redis/settings.ts'

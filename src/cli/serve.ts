@@ -4,6 +4,7 @@ import { startRegistry } from '../app.ts'
 import { type LoadedConfig, loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { ProcessLog } from '../observability/process-log.ts'
+import { banner } from './banner.ts'
 import { logPlatformWarnings } from './platform-warnings.ts'
 import { type Reloadable, reloadOnChange } from './reload.ts'
 import { removeStaleSocket } from './stale-socket.ts'
@@ -93,32 +94,4 @@ function describeStorage({ storage }: Config): string {
 function inBucket({ rootdirectory }: { rootdirectory: string }): string {
   const below = rootdirectory.replace(/^\/+|\/+$/g, '')
   return below === '' ? '' : `/${below}`
-}
-
-interface Facts {
-  address: string
-  storage: string
-  config: string
-}
-
-function banner({ address, storage, config }: Facts): string {
-  const authority = address.replace(/^https?:\/\//, '')
-  const unverified = address.startsWith('https:') ? '' : '--dest-tls-verify=false '
-  const firstPush = address.startsWith('unix:')
-    ? ''
-    : `
-  Push a first image:
-
-    docker pull alpine && docker tag alpine ${authority}/alpine && docker push ${authority}/alpine
-
-  or, without Docker:
-
-    skopeo copy ${unverified}docker://docker.io/library/alpine docker://${authority}/alpine
-`
-  return `
-  Entrepot listens on ${address}
-  stores in           ${storage}
-  configured by       ${config}
-${firstPush}
-`
 }

@@ -6,18 +6,3 @@ export interface Locks {
   /** Fulfilled once others can have it. */
   release(name: string): Promise<void>
 }
-
-/** Exclusion within this process, for a registry that is served by one. */
-export class ProcessLocks implements Locks {
-  readonly #held = new Set<string>()
-
-  async acquire(name: string): Promise<boolean> {
-    if (this.#held.has(name)) return false
-    this.#held.add(name)
-    return true
-  }
-
-  async release(name: string): Promise<void> {
-    this.#held.delete(name)
-  }
-}

@@ -139,6 +139,9 @@ export interface MoveOptions {
   version?: FileVersion | undefined
 }
 
+/** How long a URL from `redirectUrl` is valid: as long as in Distribution. */
+export const REDIRECT_LIFETIME_MS = 20 * 60_000
+
 /** Who is to be sent elsewhere. */
 export interface RedirectedClient {
   /** Its IP address. */

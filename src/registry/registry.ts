@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { type DescriptorCache, NO_CACHE, type StoredContent } from '../core/descriptor-cache.ts'
 import { algorithmOf, CANONICAL, type Digest } from '../core/digest.ts'
-import { type Locks, ProcessLocks } from '../core/locks.ts'
+import type { Locks } from '../core/locks.ts'
 import type { Log } from '../core/log.ts'
 import type { ManifestPolicy } from '../core/manifest/policy.ts'
 import type { RepositoryName } from '../core/reference.ts'
@@ -21,6 +21,7 @@ import { FallbackMemory, ReferrerMemory } from './referrers/memory.ts'
 import { Overlay } from './referrers/overlay.ts'
 import { StoredRepository } from './repository.ts'
 import { TagDigestCache } from './tags/tag-digest-cache.ts'
+import { ProcessLocks } from './uploads/process-locks.ts'
 import { UploadSessions } from './uploads/upload-sessions.ts'
 
 export interface RegistryOptions {

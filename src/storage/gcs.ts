@@ -1,19 +1,20 @@
 import type { Storage } from '@google-cloud/storage'
 import { StorageError } from '../core/errors.ts'
-import type {
-  AppendOptions,
-  DeleteOptions,
-  Entry,
-  FileInfo,
-  FileVersion,
-  FileWriter,
-  Leftover,
-  ListOptions,
-  MoveOptions,
-  PutOptions,
-  ReadOptions,
-  State,
-  StorageDriver,
+import {
+  type AppendOptions,
+  type DeleteOptions,
+  type Entry,
+  type FileInfo,
+  type FileVersion,
+  type FileWriter,
+  type Leftover,
+  type ListOptions,
+  type MoveOptions,
+  type PutOptions,
+  REDIRECT_LIFETIME_MS,
+  type ReadOptions,
+  type State,
+  type StorageDriver,
 } from '../core/storage-driver.ts'
 import { type Base, baseOf, NOTHING, toldBase } from './gcs/base.ts'
 import { Bucket } from './gcs/bucket.ts'
@@ -46,7 +47,6 @@ export interface GcsOptions extends GcsConnectionOptions {
 }
 
 const IDLE_MS = 60_000
-const REDIRECT_MS = 20 * 60 * 1000
 /** @see https://cloud.google.com/storage/docs/objects#naming */
 const MAX_KEY_BYTES = 1024
 
@@ -192,7 +192,7 @@ export class GcsDriver implements StorageDriver {
     if (!this.#canSign) return undefined
     return this.#calling(path, async () => {
       const file = this.#storage.bucket(this.#options.bucket).file(key)
-      const expires = Date.now() + REDIRECT_MS
+      const expires = Date.now() + REDIRECT_LIFETIME_MS
       const [url] = await file.getSignedUrl({ version: 'v4', action: 'read', expires })
       return new URL(url)
     })

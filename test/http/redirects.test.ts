@@ -2,9 +2,9 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import { expect, test } from 'vitest'
 import { digestOf } from '../../src/core/digest.ts'
-import { networkList } from '../../src/core/networks.ts'
 import { Redirects } from '../../src/http/reply/redirects.ts'
 import type { HttpSettings } from '../../src/http/settings.ts'
+import { networkList } from '../../src/lib/networks.ts'
 import { type Answer, HttpRegistry } from '../support/http-registry.ts'
 import { BUCKET, SigningDriver } from '../support/signing-driver.ts'
 

@@ -3,7 +3,7 @@
  *  whatever was deleted has been evicted from this Redis. Whoever cannot be sure of that ends the generation for all. */
 import { randomUUID } from 'node:crypto'
 import { type RedisConnection, replaceOrDelete } from './connection.ts'
-import { CLAIM_KEY, GENERATION_KEY, HEARTBEAT_KEY, PROBE_KEY } from './entries.ts'
+import { CLAIM_KEY, GENERATION_KEY, HEARTBEAT_KEY, PROBE_KEY } from './keys.ts'
 
 /** The place that all processes share even when one of them cannot reach Redis. It says what was written last, whoever
  *  wrote it. */

@@ -2,7 +2,7 @@
  *  what it accepts. YAML's null and an absent key are the same thing: the key's default. */
 
 import { z } from 'zod'
-import { isNetwork } from '../../core/networks.ts'
+import { isNetwork } from '../../lib/networks.ts'
 import { parseDuration, parseSize } from '../units.ts'
 
 /** A scalar key, to be completed by what stands where the configuration has none. */

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { payloadOf } from '../../../test/support/manifest-json.ts'
-import { MAX_DESCRIPTORS, MAX_JSON_DEPTH, MAX_JSON_VALUES, requireModestJson } from './json-limits.ts'
+import { requireModestJson } from './json-limits.ts'
+import { MAX_DESCRIPTORS, MAX_JSON_DEPTH, MAX_JSON_VALUES } from './limits.ts'
 
 const check = (text: string) => () => requireModestJson(Buffer.from(text))
 const refused = expect.objectContaining({ code: 'MANIFEST_INVALID' })

@@ -1,13 +1,5 @@
 import { RegistryError } from '../errors.ts'
-
-/** How deep arrays and objects may stand in each other. */
-export const MAX_JSON_DEPTH = 64
-
-/** How many descriptors a manifest may hold, counted by their `digest` keys. */
-export const MAX_DESCRIPTORS = 2_000
-
-/** How many arrays, objects, elements and members there may be in all: fifty for each of the most descriptors. */
-export const MAX_JSON_VALUES = 100_000
+import { MAX_DESCRIPTORS, MAX_JSON_DEPTH, MAX_JSON_VALUES } from './limits.ts'
 
 const QUOTE = 0x22
 const COMMA = 0x2c

@@ -1,8 +1,5 @@
 import type { Descriptor } from '../descriptor.ts'
 
-/** How many signatures a manifest may be pushed with, and how many it is served with. */
-export const MAX_SIGNATURES = 100
-
 /** What a manifest says of another piece of content. */
 export interface ManifestReference {
   /** Its size is 0 in schema 1, which does not say it. */

@@ -9,7 +9,8 @@ import {
 import { expectInvalidManifest, registryErrorOf } from '../../../test/support/registry-error.ts'
 import { digestOf } from '../digest.ts'
 import { MediaType } from '../media-type.ts'
-import { MAX_MANIFEST_BYTES, parseManifest } from './parse.ts'
+import { MAX_MANIFEST_BYTES } from './limits.ts'
+import { parseManifest } from './parse.ts'
 
 const parse = (json: unknown, contentType?: string) => parseManifest(payloadOf(json), contentType)
 const dockerList = (parts = {}) => indexJson({ mediaType: MediaType.dockerManifestList, ...parts })

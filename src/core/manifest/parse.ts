@@ -7,11 +7,9 @@ import { parseDescriptor, parseReference } from './descriptor.ts'
 import { invalidAt, isAbsent, type JsonObject, listIn, parseDocument } from './document.ts'
 import { requireModestJson } from './json-limits.ts'
 import { childKind, KINDS, type ManifestKind, mediaTypeByShape } from './kinds.ts'
+import { MAX_MANIFEST_BYTES } from './limits.ts'
 import type { Manifest, ManifestReference } from './manifest.ts'
 import { parseSchema1 } from './schema1/parse.ts'
-
-/** What every registry must take. OCI Distribution Specification 1.1, "Pushing manifests". */
-export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 
 /** The fields that make a manifest one of an image, an index or schema 1. */
 const STRUCTURE = ['config', 'layers', 'manifests', 'fsLayers'] as const

@@ -1,5 +1,5 @@
 import { parseDigest } from '../../core/digest.ts'
-import { MAX_MANIFEST_BYTES } from '../../core/manifest/parse.ts'
+import { MAX_MANIFEST_BYTES } from '../../core/manifest/limits.ts'
 import { MediaType } from '../../core/media-type.ts'
 import type { Exchange } from '../exchange.ts'
 import { takeIndexPage } from '../reply/referrers-page.ts'

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { TLSSocket } from 'node:tls'
-import { isWithin } from '../../core/networks.ts'
+import { isWithin } from '../../lib/networks.ts'
 import type { HttpSettings } from '../settings.ts'
 
 /** The value of a `Location` header for a path below the prefix. Absolute only where it was asked for, and from the

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { BlockList } from 'node:net'
 import type { Digest } from '../../core/digest.ts'
-import { isWithin, networkList } from '../../core/networks.ts'
+import { isWithin, networkList } from '../../lib/networks.ts'
 import { matchesEtag } from '../request/ranges.ts'
 import { wildcard } from '../request/wildcard.ts'
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { type BlockList, isIP } from 'node:net'
-import { isWithin } from '../../core/networks.ts'
+import { isWithin } from '../../lib/networks.ts'
 
 /** The address that a request comes from: the other end of its connection, or whom the trusted proxies there say they
  *  speak for; a unix socket has no address, and whoever may open it is a proxy. Of a list of addresses, the last that is no

@@ -1,6 +1,6 @@
 import { algorithmOf, CANONICAL, type Digest, digestOf } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
-import { MAX_SIGNATURES } from '../../core/manifest/manifest.ts'
+import { MAX_SIGNATURES } from '../../core/manifest/limits.ts'
 import type { SignatureService } from '../../core/registry.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'
 import { settleAll } from '../../lib/settle-all.ts'

@@ -7,11 +7,10 @@ import {
   type UserDelegationKey,
 } from '@azure/storage-blob'
 import type { Log } from '../../core/log.ts'
+import { REDIRECT_LIFETIME_MS } from '../../core/storage-driver.ts'
 import type { AzureConnection, AzureCredential } from './client.ts'
 import { azureError } from './errors.ts'
 
-/** How long a signed address can be used: as long as Distribution's. */
-const LIFETIME_MILLISECONDS = 20 * 60_000
 /** Clocks differ. */
 const EARLIER_MILLISECONDS = 60_000
 /** The service gives keys for up to seven days. */
@@ -53,7 +52,7 @@ export class Signatures {
       blobName,
       permissions: BlobSASPermissions.parse('r'),
       startsOn: new Date(now - EARLIER_MILLISECONDS),
-      expiresOn: new Date(now + LIFETIME_MILLISECONDS),
+      expiresOn: new Date(now + REDIRECT_LIFETIME_MS),
       protocol: container.url.startsWith('https:') ? SASProtocol.Https : SASProtocol.HttpsAndHttp,
     }
   }

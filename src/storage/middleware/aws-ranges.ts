@@ -1,6 +1,6 @@
 import type { BlockList } from 'node:net'
 import type { Log } from '../../core/log.ts'
-import { isNetwork, isWithin, networkList } from '../../core/networks.ts'
+import { isNetwork, isWithin, networkList } from '../../lib/networks.ts'
 
 export interface AwsRangesOptions {
   /** Of a list in the form of https://docs.aws.amazon.com/vpc/latest/userguide/aws-ip-syntax.html. */

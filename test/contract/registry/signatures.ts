@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type Digest, digestOf, hexOf } from '../../../src/core/digest.ts'
-import { MAX_SIGNATURES } from '../../../src/core/manifest/manifest.ts'
+import { MAX_SIGNATURES } from '../../../src/core/manifest/limits.ts'
 import type { Repository } from '../../../src/core/registry.ts'
 import { collectAll } from '../storage-driver/support.ts'
 import {

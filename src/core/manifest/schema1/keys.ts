@@ -3,9 +3,8 @@
 import { createPublicKey, hash, type KeyObject, type webcrypto, X509Certificate } from 'node:crypto'
 import { RegistryError } from '../../errors.ts'
 import type { JsonObject } from '../document.ts'
+import { MAX_CERTIFICATES } from '../limits.ts'
 import type { SignatureHeader } from './signature.ts'
-
-const MAX_CHAIN = 10
 
 /** The error for a signature that cannot be relied on. */
 export function unverifiedAt(place: string, problem: string, cause?: unknown): RegistryError {
@@ -54,7 +53,8 @@ const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
 /** Each certificate must be valid today and signed by the next, which must be that of an authority. The last is taken as
  *  it is: the registry has no authorities that it trusts. */
 function keyFromChain(x5c: readonly string[], place: string): KeyObject {
-  if (x5c.length > MAX_CHAIN) throw unverifiedAt(place, `has more than ${MAX_CHAIN} certificates`)
+  if (x5c.length > MAX_CERTIFICATES)
+    throw unverifiedAt(place, `has more than ${MAX_CERTIFICATES} certificates`)
   const chain = x5c.map((text, index) => certificateFrom(text, `${place}[${index}]`))
   for (const [index, certificate] of chain.entries()) {
     const issuer = chain[index + 1]

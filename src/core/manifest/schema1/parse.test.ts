@@ -10,7 +10,7 @@ import {
 } from '../../../../test/support/schema1.ts'
 import { digestOf } from '../../digest.ts'
 import { MediaType } from '../../media-type.ts'
-import { MAX_DESCRIPTORS } from '../json-limits.ts'
+import { MAX_DESCRIPTORS } from '../limits.ts'
 import { mediaTypeOf, parseManifest } from '../parse.ts'
 
 const signer = newSigner('ES256')

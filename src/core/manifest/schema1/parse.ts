@@ -1,8 +1,9 @@
 /** Docker's "Image Manifest Version 2, Schema 1". */
+
 import { type Digest, isDigest } from '../../digest.ts'
 import { MediaType, SCHEMA1_LAYER } from '../../media-type.ts'
 import { invalidAt, isAbsent, type JsonObject, listIn, requireObject, textIn } from '../document.ts'
-import { MAX_DESCRIPTORS } from '../json-limits.ts'
+import { MAX_DESCRIPTORS } from '../limits.ts'
 import type { Manifest, ManifestReference } from '../manifest.ts'
 import { type SignedPayload, splitPrettyJws } from './pretty-jws.ts'
 

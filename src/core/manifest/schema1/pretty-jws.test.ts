@@ -13,10 +13,9 @@ import {
 } from '../../../../test/support/schema1.ts'
 import { digestOf } from '../../digest.ts'
 import { parseDocument } from '../document.ts'
-import { MAX_SIGNATURES } from '../manifest.ts'
+import { MAX_SIGNATURE_BYTES, MAX_SIGNATURES } from '../limits.ts'
 import { parseManifest } from '../parse.ts'
 import { joinPrettyJws, splitPrettyJws } from './pretty-jws.ts'
-import { MAX_SIGNATURE_BYTES } from './signature.ts'
 import { verifySignatures } from './verify.ts'
 
 const signers = [newSigner('ES256'), newSigner('ES384'), newSigner('ES256')] as const

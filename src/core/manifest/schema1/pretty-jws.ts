@@ -4,7 +4,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { RegistryError } from '../../errors.ts'
 import { invalidAt, type JsonObject, listIn, parseDocument } from '../document.ts'
-import { MAX_SIGNATURES } from '../manifest.ts'
+import { MAX_SIGNATURES } from '../limits.ts'
 import {
   type Format,
   formatIn,

@@ -3,9 +3,7 @@
 import { RegistryError } from '../../errors.ts'
 import { invalidAt, isAbsent, type JsonObject, parseDocument, requireObject, textIn } from '../document.ts'
 import { requireModestJson } from '../json-limits.ts'
-
-/** How large a signature may be: enough for a chain of some certificates. */
-export const MAX_SIGNATURE_BYTES = 16 * 1024
+import { MAX_SIGNATURE_BYTES } from '../limits.ts'
 
 export interface SignatureHeader {
   readonly jwk?: JsonObject

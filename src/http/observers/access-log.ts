@@ -1,6 +1,6 @@
-import type { Log } from '../core/log.ts'
-import { printable } from '../lib/printable.ts'
-import { type Context, pathWithoutQuery } from './context.ts'
+import type { Log } from '../../core/log.ts'
+import { printable } from '../../lib/printable.ts'
+import { type Context, pathWithoutQuery } from '../context.ts'
 
 /** A line for each request that has ended. */
 export class AccessLog {

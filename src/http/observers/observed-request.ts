@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
-import type { RequestObserver } from '../core/request-observer.ts'
-import { Http2Request } from './connection/http2.ts'
-import type { WholeReply } from './reply/reply.ts'
+import type { RequestObserver } from '../../core/request-observer.ts'
+import { Http2Request } from '../connection/http2.ts'
+import type { WholeReply } from '../reply/reply.ts'
 
 /** What is told to an observer of a request, gathered on its way. Made when the request begins. */
 export class ObservedRequest {

@@ -1,10 +1,10 @@
-import type { AuditEntry, AuditLog, AuditOutcome } from '../core/audit-log.ts'
-import { claimedUser } from '../core/authorization-header.ts'
-import { isDigest } from '../core/digest.ts'
-import { printable } from '../lib/printable.ts'
-import type { Context, WantedOperation } from './context.ts'
-import { clientAddress } from './request/client-address.ts'
-import type { HttpSettings } from './settings.ts'
+import type { AuditEntry, AuditLog, AuditOutcome } from '../../core/audit-log.ts'
+import { claimedUser } from '../../core/authorization-header.ts'
+import { isDigest } from '../../core/digest.ts'
+import { printable } from '../../lib/printable.ts'
+import type { Context, WantedOperation } from '../context.ts'
+import { clientAddress } from '../request/client-address.ts'
+import type { HttpSettings } from '../settings.ts'
 
 /** Writes down what came of each request that has ended; one that no operation is for has no place in the log. */
 export class Audit {

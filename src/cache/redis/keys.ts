@@ -1,0 +1,51 @@
+/** The names of the keys in Redis. Every one begins with `entrepot:`.
+ *
+ *  ```
+ *  entrepot:m:<kind>:<repository>@<digest>   the repository has the digest
+ *  entrepot:c:<kind>:<canonical digest>      size and media type of content
+ *  entrepot:generation                       the generation in force
+ *  entrepot:heartbeat  entrepot:claim  entrepot:probe
+ *  ``` */
+import type { ContentKind } from '../../core/descriptor-cache.ts'
+import { type Digest, isDigest } from '../../core/digest.ts'
+
+const PREFIX = 'entrepot:'
+const MEMBER = `${PREFIX}m:`
+const CONTENT = `${PREFIX}c:`
+
+/** Those of all entries. */
+export const ENTRY_PREFIXES = [MEMBER, CONTENT] as const
+
+/** Has the generation that is in force. */
+export const GENERATION_KEY = `${PREFIX}generation`
+
+/** Written again and again by those who believe what Redis has. */
+export const HEARTBEAT_KEY = `${PREFIX}heartbeat`
+
+/** Has whoever begins a generation. */
+export const CLAIM_KEY = `${PREFIX}claim`
+
+/** Written to see whether Redis takes writes. */
+export const PROBE_KEY = `${PREFIX}probe`
+
+/** Under which a set's member has its canonical digest. */
+export function memberEntryKey(memberKey: string): string {
+  return MEMBER + memberKey
+}
+
+/** Under which content has its size and media type. */
+export function contentEntryKey(kind: ContentKind, canonical: Digest): string {
+  return `${CONTENT}${kind}:${canonical}`
+}
+
+export type EntryName =
+  | { readonly of: 'member'; readonly memberKey: string }
+  | { readonly of: 'content'; readonly kind: ContentKind; readonly canonical: Digest }
+
+/** What a key of ours stands for; undefined for any other. */
+export function parseEntryKey(key: string): EntryName | undefined {
+  if (key.startsWith(MEMBER)) return { of: 'member', memberKey: key.slice(MEMBER.length) }
+  const [, kind, canonical = ''] = /^entrepot:c:(blob|manifest):(.+)$/.exec(key) ?? []
+  if (kind === undefined || !isDigest(canonical)) return undefined
+  return { of: 'content', kind: kind as ContentKind, canonical }
+}

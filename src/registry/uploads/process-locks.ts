@@ -1,0 +1,16 @@
+import type { Locks } from '../../core/locks.ts'
+
+/** Exclusion within this process, for a registry that is served by one. */
+export class ProcessLocks implements Locks {
+  readonly #held = new Set<string>()
+
+  async acquire(name: string): Promise<boolean> {
+    if (this.#held.has(name)) return false
+    this.#held.add(name)
+    return true
+  }
+
+  async release(name: string): Promise<void> {
+    this.#held.delete(name)
+  }
+}
