@@ -14,6 +14,7 @@ export default defineConfig({
     ],
     globalSetup: 'test/support/name-other-suites.ts',
     pool: 'forks',
+    expect: { poll: { timeout: 30_000, interval: 20 } },
     // Much of the time is spent waiting for servers.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     // Disks of shared machines stand still for half a minute at times.

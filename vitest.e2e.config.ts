@@ -6,6 +6,7 @@ export default defineConfig({
   test: {
     include: ['test/{e2e,conformance,crash,fuzz,processes}/**/*.test.ts', 'test/package.test.ts'],
     pool: 'forks',
+    expect: { poll: { timeout: 30_000, interval: 20 } },
     maxWorkers: 2,
     testTimeout: 300_000,
     hookTimeout: 180_000,

@@ -6,6 +6,7 @@ export default defineConfig({
   test: {
     include: STORES,
     pool: 'forks',
+    expect: { poll: { timeout: 30_000, interval: 20 } },
     maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 180_000,
     hookTimeout: 120_000,

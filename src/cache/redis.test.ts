@@ -30,7 +30,7 @@ describeWith(['redis-server'], 'the layer info cache in Redis', () => {
 
   /** Fulfilled once what a cache has begun to write is in Redis. */
   async function written(...keys: string[]): Promise<void> {
-    await expect.poll(() => redis.run('EXISTS', ...keys)).toBe(keys.length)
+    await expect.poll(() => redis.run('EXISTS', ...keys), { interval: 5, timeout: 10_000 }).toBe(keys.length)
   }
 
   describeDescriptorCache('in Redis', async () => {
@@ -145,13 +145,13 @@ describeWith(['redis-server'], 'the layer info cache in Redis', () => {
   })
 
   it('an entry that Redis kept beyond its end is not believed', async () => {
-    await using replica = await openReplica({ ttlMs: 50 })
+    await using replica = await openReplica({ ttlMs: 1_000 })
     const source = new CountedSource(a)
     source.put('one')
     await replica.cache.find(source, digest)
     await written(memberKey)
     const value = String(await redis.run('GET', memberKey))
-    await expect.poll(() => replica.cache.getIfCached(source, digest)).toBeUndefined()
+    await expect.poll(() => replica.cache.getIfCached(source, digest), { timeout: 10_000 }).toBeUndefined()
     await redis.run('SET', memberKey, value)
     source.links.clear()
     expect(await replica.cache.find(source, digest)).toBeUndefined()
