@@ -1,6 +1,5 @@
 import { formatAddress, listenOptions } from './app/addresses.ts'
 import {
-  type Company,
   mergeMetrics,
   openAccess,
   openCertificates,
@@ -8,6 +7,7 @@ import {
   openRegistry,
   openUncachedRegistry,
   startDebugServer,
+  type WorkerGroup,
 } from './app/open.ts'
 import { httpSettings, tlsSettings } from './app/settings.ts'
 import { schedulePurging } from './app/upload-purging.ts'
@@ -18,25 +18,25 @@ import type { SnapshotSource } from './observability/merged-metrics.ts'
 import type { Metrics } from './observability/metrics.ts'
 import type { ProcessLog } from './observability/process-log.ts'
 
-export type { Company } from './app/open.ts'
+export type { WorkerGroup } from './app/open.ts'
 
 /** The composition root: a configuration becomes a running registry. Only here, and in `app/`, are parts wired.
- *  @param company of a process that is one of several: what is done once for all is then done elsewhere */
+ *  @param workerGroup of a process that is one of several: what is done once for all is then done elsewhere */
 export async function startRegistry(
   config: Config,
   processLog: ProcessLog,
-  company?: Company,
+  workerGroup?: WorkerGroup,
 ): Promise<RunningRegistry> {
   const { log } = processLog
   await using opened = new AsyncDisposableStack()
-  const isAlone = company === undefined
+  const isAlone = workerGroup === undefined
   const access = opened.adopt(await openAccess(config, { processLog, isAlone }), (access) => access.close())
   const metrics = await openMetrics(config)
   metrics?.showDroppedLines({ main: processLog, audit: access.audit })
   if (isAlone) {
     opened.adopt(await startDebugServer(config, { metrics, log }), (debug) => debug?.close())
   }
-  const registry = opened.adopt(await openRegistry(config, { metrics, company, log }), (registry) =>
+  const registry = opened.adopt(await openRegistry(config, { metrics, workerGroup, log }), (registry) =>
     registry.close(),
   )
   const certificates = await openCertificates(config.http, log)
@@ -82,7 +82,7 @@ export interface RunningRegistry {
   close(): Promise<void>
 }
 
-export interface CommonWorkOptions {
+export interface SupervisorServicesOptions {
   readonly locks: Locks
   /** What each process that serves has measured, by its number. */
   readonly snapshots: SnapshotSource
@@ -91,10 +91,10 @@ export interface CommonWorkOptions {
 
 /** What is done once for all when other processes serve: maintenance, and the debug server.
  *  @throws Error when the debug server cannot listen; StorageError */
-export async function startCommonWork(
+export async function startSupervisorServices(
   config: Config,
-  { locks, snapshots, processLog }: CommonWorkOptions,
-): Promise<CommonWork> {
+  { locks, snapshots, processLog }: SupervisorServicesOptions,
+): Promise<SupervisorServices> {
   const { log } = processLog
   await using opened = new AsyncDisposableStack()
   const metrics = await openMetrics(config)
@@ -109,7 +109,7 @@ export async function startCommonWork(
   return { close: () => running.disposeAsync() }
 }
 
-export interface CommonWork {
+export interface SupervisorServices {
   /** Fulfilled when what runs has come to its end. */
   close(): Promise<void>
 }

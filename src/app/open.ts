@@ -24,8 +24,8 @@ import { manifestPolicy } from './settings.ts'
 import { openDriver } from './storage.ts'
 import { wrapDriver } from './storage-middleware.ts'
 
-/** What a process that serves beside others has in common with them. */
-export interface Company {
+/** The other processes that serve the same registry beside this one. */
+export interface WorkerGroup {
   readonly peers: Peers
   readonly locks: Locks
 }
@@ -79,7 +79,7 @@ export async function openMetrics({ http: { debug } }: Config): Promise<Metrics 
 /** The registry over its storage, with its cache; both are closed with it. */
 export async function openRegistry(
   config: Config,
-  { metrics, company, log }: RegistryParts,
+  { metrics, workerGroup, log }: RegistryParts,
 ): Promise<StoredRegistry> {
   const driver = await meterDriver(
     await wrapDriver(await openDriver(config.storage, log), config, log),
@@ -94,21 +94,21 @@ export async function openRegistry(
   return new StoredRegistry({
     driver,
     policy: manifestPolicy(config),
-    cache: shareCache(cache, company),
+    cache: shareCache(cache, workerGroup),
     readOnly: maintenance.readonly.enabled,
     smallContentBytes: cached.blobdescriptor === 'none' ? 0 : cached.contentsize,
-    locks: company?.locks,
+    locks: workerGroup?.locks,
     log,
   })
 }
 
 interface RegistryParts {
   readonly metrics: Metrics | undefined
-  readonly company: Company | undefined
+  readonly workerGroup: WorkerGroup | undefined
   readonly log: Log
 }
 
-/** The registry for what is done once for all: it remembers nothing, for nobody would tell it. */
+/** The registry of the supervisor's services. It caches nothing: it is sent no invalidations. */
 export async function openUncachedRegistry(
   config: Config,
   { metrics, locks, log }: { metrics: Metrics | undefined; locks: Locks; log: Log },
@@ -170,9 +170,9 @@ async function openCache(
   return new RedisDescriptorCache({ settings, secret: http.secret, generationFile, ...limits, log, observe })
 }
 
-function shareCache(cache: DescriptorCache, company: Company | undefined): DescriptorCache {
-  if (company === undefined || cache === NO_CACHE) return cache
-  return new SharedDescriptorCache({ cache, peers: company.peers })
+function shareCache(cache: DescriptorCache, workerGroup: WorkerGroup | undefined): DescriptorCache {
+  if (workerGroup === undefined || cache === NO_CACHE) return cache
+  return new SharedDescriptorCache({ cache, peers: workerGroup.peers })
 }
 
 /** Their code is loaded when connections are to be encrypted. */

@@ -1,27 +1,27 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { CountedSource, describeDescriptorCache } from '../../test/contract/descriptor-cache.ts'
 import { RegistryError } from '../core/errors.ts'
-import type { News, Peers } from '../core/peers.ts'
+import type { Invalidation, Peers } from '../core/peers.ts'
 import { parseRepositoryName } from '../core/reference.ts'
 import { MemoryDescriptorCache } from './memory.ts'
 import { SharedDescriptorCache } from './shared.ts'
 
 /** Ends of lines between processes, all in this one. What is said crosses as JSON. */
 class Lines {
-  readonly #listeners: ((news: News) => Promise<void>)[] = []
+  readonly #listeners: ((invalidation: Invalidation) => Promise<void>)[] = []
   areCut = false
 
   end(): Peers {
-    let own: ((news: News) => Promise<void>) | undefined
+    let own: ((invalidation: Invalidation) => Promise<void>) | undefined
     return {
-      whenTold: (act) => {
-        own = act
-        this.#listeners.push(act)
+      subscribe: (apply) => {
+        own = apply
+        this.#listeners.push(apply)
       },
-      tell: async (news) => {
+      publish: async (invalidation) => {
         if (this.areCut) throw new RegistryError('UNAVAILABLE')
         const others = this.#listeners.filter((listener) => listener !== own)
-        await Promise.all(others.map((listener) => listener(JSON.parse(JSON.stringify(news)))))
+        await Promise.all(others.map((listener) => listener(JSON.parse(JSON.stringify(invalidation)))))
       },
     }
   }

@@ -6,7 +6,7 @@ import type {
   StoredContent,
 } from '../core/descriptor-cache.ts'
 import type { Digest } from '../core/digest.ts'
-import type { News, Peers } from '../core/peers.ts'
+import type { Invalidation, Peers } from '../core/peers.ts'
 
 export interface SharedCacheOptions {
   cache: DescriptorCache
@@ -25,7 +25,7 @@ export class SharedDescriptorCache implements DescriptorCache {
     this.counts = cache.counts
     this.#cache = cache
     this.#peers = peers
-    peers.whenTold((news) => actUpon(news, cache))
+    peers.subscribe((invalidation) => apply(invalidation, cache))
   }
 
   getIfCached(set: ContentSet, digest: Digest): StoredContent | undefined {
@@ -43,12 +43,12 @@ export class SharedDescriptorCache implements DescriptorCache {
   /** One after the other: a peer that looks again may look into a place that they share. */
   async evict({ repository, kind }: ContentSet, names: readonly Digest[]): Promise<void> {
     await this.#cache.evict({ repository, kind }, names)
-    await this.#peers.tell({ kind: 'evicted', set: { repository, kind }, names })
+    await this.#peers.publish({ kind: 'evicted', set: { repository, kind }, names })
   }
 
   async evictContent(canonical: Digest): Promise<void> {
     await this.#cache.evictContent(canonical)
-    await this.#peers.tell({ kind: 'forgotten', canonical })
+    await this.#peers.publish({ kind: 'contentEvicted', canonical })
   }
 
   close(): Promise<void> {
@@ -56,6 +56,8 @@ export class SharedDescriptorCache implements DescriptorCache {
   }
 }
 
-function actUpon(news: News, cache: DescriptorCache): Promise<void> {
-  return news.kind === 'evicted' ? cache.evict(news.set, news.names) : cache.evictContent(news.canonical)
+function apply(invalidation: Invalidation, cache: DescriptorCache): Promise<void> {
+  return invalidation.kind === 'evicted'
+    ? cache.evict(invalidation.set, invalidation.names)
+    : cache.evictContent(invalidation.canonical)
 }

@@ -1,4 +1,4 @@
-import { startCommonWork } from '../app.ts'
+import { startSupervisorServices } from '../app.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import type { ProcessLog } from '../observability/process-log.ts'
 import { Supervisor } from '../workers/supervisor.ts'
@@ -16,18 +16,20 @@ export async function supervise(
   const { log } = processLog
   const { supervisor, address } = await Supervisor.start({ count, command: [WORKER_COMMAND], tree, log })
   const snapshots = () => supervisor.snapshots()
-  const commonWork = await startCommonWork(config, { locks: supervisor.locks, snapshots, processLog }).catch(
-    async (error) => {
-      await supervisor.abort()
-      throw error
-    },
-  )
+  const services = await startSupervisorServices(config, {
+    locks: supervisor.locks,
+    snapshots,
+    processLog,
+  }).catch(async (error) => {
+    await supervisor.abort()
+    throw error
+  })
   return {
     address,
     workers: count,
     async close() {
       await supervisor.close(config.http.draintimeout + ENDING_MS)
-      await commonWork.close()
+      await services.close()
     },
     kill: () => supervisor.kill(),
     reloadable: {

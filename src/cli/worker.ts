@@ -1,7 +1,7 @@
 import { type RunningRegistry, startRegistry } from '../app.ts'
 import { configOf } from '../config/load.ts'
 import { ProcessLog } from '../observability/process-log.ts'
-import { Membership } from '../workers/membership.ts'
+import { SupervisorChannel } from '../workers/supervisor-channel.ts'
 import { logPlatformWarnings } from './platform-warnings.ts'
 import { exitAfter, stopOnSignal } from './stop-on-signal.ts'
 
@@ -13,19 +13,19 @@ interface Serving {
 /** Serves as one of several processes, until its supervisor tells it to stop or is gone.
  *  @returns false in a process that has no supervisor */
 export async function work(): Promise<boolean> {
-  const membership = Membership.open()
-  if (membership === undefined) return false
-  const serving = await Promise.race([begin(membership), membership.ending.then(() => undefined)])
+  const channel = SupervisorChannel.open()
+  if (channel === undefined) return false
+  const serving = await Promise.race([begin(channel), channel.ending.then(() => undefined)])
   // Before it serves there is nothing to finish.
   if (serving === undefined) process.exit(0)
   const { metrics } = serving.running
-  if (metrics !== undefined) membership.whenMeasured(() => metrics.snapshot())
-  membership.whenRenewed((tree) => renew(serving, tree))
-  membership.whenToReopenLogs(() => serving.running.reopenLogs())
+  if (metrics !== undefined) channel.whenMeasured(() => metrics.snapshot())
+  channel.whenRenewed((tree) => renew(serving, tree))
+  channel.whenToReopenLogs(() => serving.running.reopenLogs())
   // The supervisor's business, though a terminal sends it to all.
   process.on('SIGHUP', () => {})
-  membership.listening(serving.running.address)
-  endWhenDue(membership, serving)
+  channel.listening(serving.running.address)
+  endWhenDue(channel, serving)
   return true
 }
 
@@ -38,29 +38,29 @@ function renew({ running, processLog }: Serving, tree: unknown): void {
   }
 }
 
-async function begin(membership: Membership): Promise<Serving> {
-  const config = configOf(await membership.join())
-  const fields = { ...config.log.fields, worker: membership.id }
+async function begin(channel: SupervisorChannel): Promise<Serving> {
+  const config = configOf(await channel.join())
+  const fields = { ...config.log.fields, worker: channel.id }
   const processLog = await ProcessLog.open({ ...config.log, fields })
   logPlatformWarnings(processLog.log)
   try {
-    const running = await startRegistry(config, processLog, { peers: membership, locks: membership })
+    const running = await startRegistry(config, processLog, { peers: channel, locks: channel })
     return { running, processLog }
   } catch (error) {
-    await membership.failed(describe(error))
+    await channel.failed(describe(error))
     process.exit(1)
   }
 }
 
 /** A signal of its own ends it as gently: then the supervisor puts another in its place. */
-function endWhenDue(membership: Membership, { running, processLog }: Serving): void {
+function endWhenDue(channel: SupervisorChannel, { running, processLog }: Serving): void {
   let closed: Promise<void> | undefined
   const close = () => {
     closed ??= running.close().then(() => processLog.close())
     return closed
   }
   stopOnSignal({ gently: close })
-  membership.ending.then((reason) => {
+  channel.ending.then((reason) => {
     if (reason === 'supervisor gone') processLog.log.error({}, 'the supervisor is gone: draining')
     exitAfter(close())
   })

@@ -1,16 +1,16 @@
 import type { ContentSet } from './descriptor-cache.ts'
 import type { Digest } from './digest.ts'
 
-/** What a process must let those know that serve the same registry beside it. It crosses to them as JSON. */
-export type News =
+/** Evictions that every process of a registry must apply to its cache. Sent between processes as JSON. */
+export type Invalidation =
   | { readonly kind: 'evicted'; readonly set: ContentSet; readonly names: readonly Digest[] }
-  | { readonly kind: 'forgotten'; readonly canonical: Digest }
+  | { readonly kind: 'contentEvicted'; readonly canonical: Digest }
 
 /** The port to the other processes that serve the same registry at the same address. */
 export interface Peers {
-  /** Fulfilled once every one of them that lives has acted upon it. One that joins later knows nothing old.
-   *  @throws RegistryError UNAVAILABLE when they can't be reached */
-  tell(news: News): Promise<void>
-  /** @param act what this process does when it is told something; called once, before the process serves */
-  whenTold(act: (news: News) => Promise<void>): void
+  /** Resolves once every living peer has applied the invalidation. A peer that joins later has nothing cached.
+   *  @throws RegistryError UNAVAILABLE if the peers can't be reached */
+  publish(invalidation: Invalidation): Promise<void>
+  /** @param apply is called for each invalidation of a peer. Subscribe once, before the process serves. */
+  subscribe(apply: (invalidation: Invalidation) => Promise<void>): void
 }

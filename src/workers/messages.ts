@@ -1,6 +1,6 @@
-/** What the supervisor and its workers say to each other, over the channels that node:cluster has made. Others use the
- *  same channels, so what is ours is wrapped. */
-import type { News } from '../core/peers.ts'
+/** The messages between the supervisor and its workers, over the channels of node:cluster. Others use the same channels, so
+ *  ours are wrapped. */
+import type { Invalidation } from '../core/peers.ts'
 
 export type ToSupervisor =
   /** It hears what it is told, knows nothing, and wants to begin. */
@@ -8,12 +8,12 @@ export type ToSupervisor =
   | { readonly kind: 'listening'; readonly address: string }
   | { readonly kind: 'failed'; readonly message: string }
   | { readonly kind: 'ask'; readonly id: number; readonly question: Question }
-  /** It has acted upon what it was told. */
-  | { readonly kind: 'acted'; readonly id: number }
+  /** It has applied an invalidation. */
+  | { readonly kind: 'acknowledged'; readonly id: number }
   | { readonly kind: 'measured'; readonly id: number; readonly snapshot: Snapshot }
 
 export type Question =
-  | { readonly kind: 'tell'; readonly news: News }
+  | { readonly kind: 'publish'; readonly invalidation: Invalidation }
   | { readonly kind: 'acquire'; readonly name: string }
   | { readonly kind: 'release'; readonly name: string }
 
@@ -22,7 +22,7 @@ export type ToWorker =
   | { readonly kind: 'begin'; readonly tree: unknown }
   /** To the question of that number: only `acquire` can be answered with false. */
   | { readonly kind: 'answer'; readonly id: number; readonly answer: boolean }
-  | { readonly kind: 'news'; readonly id: number; readonly news: News }
+  | { readonly kind: 'invalidation'; readonly id: number; readonly invalidation: Invalidation }
   | { readonly kind: 'measure'; readonly id: number }
   /** With what the configuration would be made from now: what can be renewed in a process that serves is. */
   | { readonly kind: 'renew'; readonly tree: unknown }

@@ -1,11 +1,11 @@
 import cluster, { type Worker } from 'node:cluster'
 import type { Locks } from '../core/locks.ts'
 import type { Log } from '../core/log.ts'
-import { closeLostConnection } from './lost-connection.ts'
-import { Measuring } from './measuring.ts'
+import { closeHandleOnExit } from './handle-cleanup.ts'
 import { type Snapshot, type ToSupervisor, type ToWorker, unwrap } from './messages.ts'
+import { MetricsCollector } from './metrics-collector.ts'
 import { delayBefore } from './restart-delay.ts'
-import { Switchboard } from './switchboard.ts'
+import { WorkerHub } from './worker-hub.ts'
 
 export interface SupervisorOptions {
   /** How many workers there are. */
@@ -20,8 +20,8 @@ export interface SupervisorOptions {
 /** Starts the workers, puts another in the place of one that ends, and joins them to each other. */
 export class Supervisor {
   readonly #options: SupervisorOptions
-  readonly #switchboard = new Switchboard()
-  readonly #measuring = new Measuring<Snapshot>()
+  readonly #hub = new WorkerHub()
+  readonly #metrics = new MetricsCollector<Snapshot>()
   readonly #workers = new Map<number, Worker>()
   readonly #restarts = new Set<NodeJS.Timeout>()
   readonly #listening = new Set<number>()
@@ -60,7 +60,7 @@ export class Supervisor {
 
   /** Exclusion among the workers and the supervisor's own process. */
   get locks(): Locks {
-    return this.#switchboard.locks
+    return this.#hub.locks
   }
 
   /** What each worker that listens has measured, by its number; undefined of one that does not say. */
@@ -69,7 +69,7 @@ export class Supervisor {
     return new Map(
       await Promise.all(
         listening.map(async (worker) => {
-          const asked = this.#measuring.ask((id) => send(worker, { kind: 'measure', id }))
+          const asked = this.#metrics.ask((id) => send(worker, { kind: 'measure', id }))
           return [worker.id, await asked] as const
         }),
       ),
@@ -134,7 +134,7 @@ export class Supervisor {
     const startedAt = performance.now()
     const worker = cluster.fork()
     this.#workers.set(worker.id, worker)
-    closeLostConnection(worker)
+    closeHandleOnExit(worker)
     const ended = (fields: object) =>
       this.#ended(worker, { fields, failures, livedMs: performance.now() - startedAt })
     worker.on('message', (received) => this.#receive(worker, unwrap<ToSupervisor>(received)))
@@ -157,13 +157,13 @@ export class Supervisor {
         this.#failed(worker, message.message)
         break
       case 'ask':
-        this.#switchboard.ask(worker.id, message)
+        this.#hub.ask(worker.id, message)
         break
-      case 'acted':
-        this.#switchboard.acted(worker.id, message.id)
+      case 'acknowledged':
+        this.#hub.acknowledge(worker.id, message.id)
         break
       case 'measured':
-        this.#measuring.answered(message.id, message.snapshot)
+        this.#metrics.answered(message.id, message.snapshot)
     }
   }
 
@@ -176,10 +176,10 @@ export class Supervisor {
   /** It is a member before it knows anything, so it misses nothing that it would have to hear. */
   #join(worker: Worker): void {
     const { id } = worker
-    this.#switchboard.join({
+    this.#hub.join({
       id,
       send: (message) => send(worker, message),
-      giveUp: () => {
+      terminate: () => {
         this.#options.log.error({ worker: id }, 'a worker does not answer and is ended')
         worker.process.kill('SIGKILL')
       },
@@ -200,7 +200,7 @@ export class Supervisor {
   ): void {
     this.#workers.delete(worker.id)
     this.#listening.delete(worker.id)
-    this.#switchboard.leave(worker.id)
+    this.#hub.leave(worker.id)
     if (this.#phase === 'starting') this.#onFailure(new Error('a worker ended before it listened'))
     if (this.#phase === 'serving') this.#replace(worker, { fields, failures, livedMs })
     if (this.#workers.size === 0) this.#onAllGone()

@@ -1,7 +1,7 @@
 import cluster from 'node:cluster'
 import { RegistryError } from '../core/errors.ts'
 import type { Locks } from '../core/locks.ts'
-import type { News, Peers } from '../core/peers.ts'
+import type { Invalidation, Peers } from '../core/peers.ts'
 import { type Question, type Snapshot, type ToSupervisor, type ToWorker, unwrap } from './messages.ts'
 
 interface Asked {
@@ -9,8 +9,8 @@ interface Asked {
   reject(error: Error): void
 }
 
-/** This process as one of the workers: its line to the supervisor, and through it to the others. */
-export class Membership implements Locks, Peers {
+/** A worker's end of the channel to the supervisor, and through it to the other workers. */
+export class SupervisorChannel implements Locks, Peers {
   /** This worker's number; no other worker of the same supervisor ever has it. */
   readonly id: number
   /** Fulfilled when the worker is to come to its end, with the reason. */
@@ -19,7 +19,7 @@ export class Membership implements Locks, Peers {
   readonly #begun: Promise<unknown>
   #begin: (tree: unknown) => void = () => {}
   #end: (reason: 'told to' | 'supervisor gone') => void = () => {}
-  #act: (news: News) => Promise<void> = async () => {}
+  #apply: (invalidation: Invalidation) => Promise<void> = async () => {}
   #measure: () => Promise<Snapshot> = async () => []
   #renew: ((tree: unknown) => void) | undefined
   /** What came before somebody wanted it. */
@@ -48,8 +48,8 @@ export class Membership implements Locks, Peers {
   }
 
   /** Undefined in a process that no supervisor has started. */
-  static open(): Membership | undefined {
-    return cluster.worker === undefined ? undefined : new Membership(cluster.worker)
+  static open(): SupervisorChannel | undefined {
+    return cluster.worker === undefined ? undefined : new SupervisorChannel(cluster.worker)
   }
 
   /** Joins the others: from then on it is told what they are told; until then it knows nothing that could be wrong.
@@ -68,12 +68,12 @@ export class Membership implements Locks, Peers {
     return new Promise((resolve) => this.#send({ kind: 'failed', message }, resolve))
   }
 
-  async tell(news: News): Promise<void> {
-    await this.#ask({ kind: 'tell', news })
+  async publish(invalidation: Invalidation): Promise<void> {
+    await this.#ask({ kind: 'publish', invalidation })
   }
 
-  whenTold(act: (news: News) => Promise<void>): void {
-    this.#act = act
+  subscribe(apply: (invalidation: Invalidation) => Promise<void>): void {
+    this.#apply = apply
   }
 
   /** @param measure says what this process has measured, whenever it is asked; called once */
@@ -130,18 +130,18 @@ export class Membership implements Locks, Peers {
         this.#asked.get(message.id)?.resolve(message.answer)
         this.#asked.delete(message.id)
         break
-      case 'news':
-        this.#hear(message)
+      case 'invalidation':
+        this.#applyInvalidation(message)
         break
       case 'measure':
         this.#sayMeasured(message.id)
     }
   }
 
-  /** When it can't act, the process ends with the error: better no worker than one that shows what is no more. */
-  async #hear({ id, news }: { id: number; news: News }): Promise<void> {
-    await this.#act(news)
-    this.#send({ kind: 'acted', id })
+  /** If it can't be applied, the process ends with the error: better no worker than one that serves deleted content. */
+  async #applyInvalidation({ id, invalidation }: { id: number; invalidation: Invalidation }): Promise<void> {
+    await this.#apply(invalidation)
+    this.#send({ kind: 'acknowledged', id })
   }
 
   async #sayMeasured(id: number): Promise<void> {

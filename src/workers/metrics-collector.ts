@@ -1,8 +1,8 @@
 /** How long a worker may take to say what it has measured. */
 const PATIENCE_MS = 1_000
 
-/** Asks workers what they have measured. */
-export class Measuring<Snapshot> {
+/** The pending requests for the metrics of workers. */
+export class MetricsCollector<Snapshot> {
   readonly #asked = new Map<number, (snapshot: Snapshot) => void>()
   #lastQuestion = 0
 

@@ -1,5 +1,5 @@
-/** Who of several holds which name. */
-export class OwnedLocks {
+/** Locks by name, and the worker that holds each. */
+export class LockTable {
   readonly #owners = new Map<string, number>()
 
   acquire(name: string, owner: number): boolean {

@@ -1,33 +1,33 @@
 import type { Locks } from '../core/locks.ts'
-import type { News } from '../core/peers.ts'
+import type { Invalidation } from '../core/peers.ts'
+import { LockTable } from './lock-table.ts'
 import type { Question, ToWorker } from './messages.ts'
-import { OwnedLocks } from './owned-locks.ts'
 
-/** A worker as the switchboard sees it. */
+/** A worker as the hub sees it. */
 export interface Member {
   readonly id: number
   send(message: ToWorker): void
-  /** Called when it has not acted in time: it must leave. */
-  giveUp(): void
+  /** Ends a worker that has not acknowledged in time. */
+  terminate(): void
 }
 
 interface Connected extends Member {
-  /** What it has been told and not acted upon. */
+  /** Invalidations that it has not acknowledged. */
   readonly pending: Map<number, () => void>
 }
 
-/** How long a worker may take to act upon what it is told. What it does then takes microseconds. */
+/** How long a worker may take to apply an invalidation, which takes microseconds. */
 const PATIENCE_MS = 5_000
 
 /** The owner of what the supervisor itself has locked. */
 const SUPERVISOR = 0
 
-/** Joins the workers: news from one reach all others before the one goes on, and a lock has one holder among all of
- *  them. Nobody is waited for who has left, and what comes from one who has left is not listened to. */
-export class Switchboard {
+/** The supervisor's hub: an invalidation from one worker reaches all others before that worker goes on, and a lock has one
+ *  holder among all of them. Workers that have left are neither waited for nor heard. */
+export class WorkerHub {
   readonly #members = new Map<number, Connected>()
-  readonly #locks = new OwnedLocks()
-  #lastNews = 0
+  readonly #locks = new LockTable()
+  #lastInvalidation = 0
 
   join(member: Member): void {
     this.#members.set(member.id, { ...member, pending: new Map() })
@@ -47,7 +47,7 @@ export class Switchboard {
     this.#members.get(from)?.send({ kind: 'answer', id, answer })
   }
 
-  acted(from: number, id: number): void {
+  acknowledge(from: number, id: number): void {
     this.#members.get(from)?.pending.get(id)?.()
   }
 
@@ -66,28 +66,28 @@ export class Switchboard {
       case 'release':
         this.#locks.release(question.name, from)
         return true
-      case 'tell':
-        await this.#tellOthers(from, question.news)
+      case 'publish':
+        await this.#publishToOthers(from, question.invalidation)
         return true
     }
   }
 
-  async #tellOthers(from: number, news: News): Promise<void> {
+  async #publishToOthers(from: number, invalidation: Invalidation): Promise<void> {
     const others = [...this.#members.values()].filter(({ id }) => id !== from)
-    await Promise.all(others.map((member) => this.#tell(member, news)))
+    await Promise.all(others.map((member) => this.#publish(member, invalidation)))
   }
 
-  #tell(member: Connected, news: News): Promise<void> {
-    this.#lastNews += 1
-    const id = this.#lastNews
+  #publish(member: Connected, invalidation: Invalidation): Promise<void> {
+    this.#lastInvalidation += 1
+    const id = this.#lastInvalidation
     return new Promise((resolve) => {
-      const patience = setTimeout(() => member.giveUp(), PATIENCE_MS)
+      const patience = setTimeout(() => member.terminate(), PATIENCE_MS)
       member.pending.set(id, () => {
         clearTimeout(patience)
         member.pending.delete(id)
         resolve()
       })
-      member.send({ kind: 'news', id, news })
+      member.send({ kind: 'invalidation', id, invalidation })
     })
   }
 }

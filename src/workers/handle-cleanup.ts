@@ -1,10 +1,9 @@
 import type { Worker } from 'node:cluster'
 
-/** node:cluster hands each new connection to a worker and keeps its own end of it until the worker says that it has it.
- *  Of one that ends before, or is ended because it does not answer, it would keep it for ever, and the client would wait
- *  for ever. So the connection that was handed over last is closed with the worker; where it had arrived, it is closed
- *  already. */
-export function closeLostConnection(worker: Worker): void {
+/** Works around a handle leak of node:cluster. It keeps its own end of each new connection until the worker says that it has
+ *  it; if the worker ends before, the handle is never closed and the client waits for ever. So the connection that was handed
+ *  over last is closed with the worker; if it had arrived, that changes nothing. */
+export function closeHandleOnExit(worker: Worker): void {
   const channel = worker.process as Pick<Worker['process'], 'once'> & { send(...sent: unknown[]): boolean }
   const send = channel.send.bind(channel)
   let handedOver: Closable | undefined
