@@ -1,7 +1,7 @@
 /** Opens the parts that a configuration asks for. The code of those that not every registry needs is loaded here, when
  *  they are asked for. */
 import type { AccessControl } from '../auth/access-control.ts'
-import { isGuarded } from '../auth/is-guarded.ts'
+import { isAuthEnabled } from '../auth/is-auth-enabled.ts'
 import { MemoryDescriptorCache } from '../cache/memory.ts'
 import { SharedDescriptorCache } from '../cache/shared.ts'
 import { readRedisTls } from '../config/redis-tls.ts'
@@ -63,7 +63,7 @@ async function openAccessControl(
   auth: Config['auth'],
   parts: { log: Log; isAlone: boolean },
 ): Promise<AccessControl> {
-  if (!isGuarded(auth)) {
+  if (!isAuthEnabled(auth)) {
     return { controller: OPEN_TO_ALL, issuer: undefined, replaceRules() {}, close() {} }
   }
   return (await import('../auth/access-control.ts')).openAccessControl(auth, parts)

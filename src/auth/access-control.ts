@@ -3,15 +3,15 @@ import type { Log } from '../core/log.ts'
 import type { TokenIssuer } from '../core/token-issuer.ts'
 import { Accounts } from './accounts.ts'
 import type { CertificateField } from './certificate-user.ts'
-import { FailedLogins, type FailedLoginsOptions } from './failed-logins.ts'
+import { CredentialCache } from './credential-cache.ts'
 import type { Issuer } from './issuer/issuer.ts'
 import type { OidcSettings } from './issuer/oidc.ts'
+import { LoginThrottle, type LoginThrottleOptions } from './login-throttle.ts'
 import { Bcrypt } from './passwords/bcrypt.ts'
 import { Htpasswd } from './passwords/htpasswd.ts'
-import { RememberedCredentials } from './remembered.ts'
-import { RuleBook } from './rights.ts'
+import { RuleBook } from './permissions.ts'
 import { Robots } from './robots.ts'
-import { type Invitation, RuleAccess } from './rule-access.ts'
+import { type ChallengeSettings, RuleAccess } from './rule-access.ts'
 import type { Rule, RuleSet } from './rules.ts'
 import { SillyAccess } from './silly-access.ts'
 import type { TokenAccessSettings } from './token/token-access.ts'
@@ -54,7 +54,7 @@ export interface AccessControlParts {
   /** False in one of several processes, each of which takes a part of the processors. Default: true. */
   readonly isAlone?: boolean
   /** For tests that fail on purpose. */
-  readonly failedLogins?: FailedLoginsOptions
+  readonly loginThrottle?: LoginThrottleOptions
 }
 
 /** What is not configured is not loaded.
@@ -105,23 +105,23 @@ interface WiringParts extends AccessControlParts {
 
 async function wire(
   settings: AuthSettings,
-  { log, isAlone = true, failedLogins, opened }: WiringParts,
+  { log, isAlone = true, loginThrottle, opened }: WiringParts,
 ): Promise<Omit<AccessControl, 'close'>> {
   const { htpasswd, robots, certificate } = settings
-  const remembered = new RememberedCredentials()
-  const watching = { log, onChange: () => remembered.forgetAll() }
+  const credentialCache = new CredentialCache()
+  const watching = { log, onChange: () => credentialCache.forgetAll() }
   const book = new RuleBook(settings)
   const bcrypt = new Bcrypt(isAlone ? {} : { concurrency: 1 })
   const accounts = new Accounts({
     book,
-    failedLogins: new FailedLogins(failedLogins),
+    loginThrottle: new LoginThrottle(loginThrottle),
     htpasswd: htpasswd && opened.keep(await Htpasswd.open({ ...watching, ...htpasswd, bcrypt })),
     robots: robots && opened.keep(await Robots.open({ ...watching, ...robots })),
   })
   const issuer = await openIssuer(settings, { ...watching, accounts, book, opened })
   const controller = new RuleAccess({
-    ...{ book, accounts, issuer, remembered },
-    invitation: invitationOf(settings),
+    ...{ book, accounts, issuer, credentialCache },
+    challengeSettings: challengeSettingsOf(settings),
     certificateField: certificate?.user,
   })
   return { controller, issuer, replaceRules: (rules) => book.replace(rules) }
@@ -140,7 +140,7 @@ async function openIssuer(
   if (issuer === undefined) return undefined
   const [{ Issuer }, { REFRESH_LIFETIME_SECONDS }, { KeyFile }, { WorkloadIdentity }] = await Promise.all([
     import('./issuer/issuer.ts'),
-    import('./issuer/holders.ts'),
+    import('./issuer/token-subjects.ts'),
     import('./issuer/key-file.ts'),
     import('./issuer/oidc.ts'),
   ])
@@ -161,7 +161,7 @@ async function openIssuer(
 
 const STANDARD_REALM = 'entrepot'
 
-function invitationOf({ issuer, htpasswd, robots }: AuthSettings): Invitation | undefined {
+function challengeSettingsOf({ issuer, htpasswd, robots }: AuthSettings): ChallengeSettings | undefined {
   if (issuer !== undefined) return { scheme: 'bearer', realm: issuer.realm, service: issuer.service }
   if (htpasswd === undefined && robots === undefined) return undefined
   return { scheme: 'basic', realm: htpasswd?.realm ?? STANDARD_REALM }

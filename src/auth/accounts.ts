@@ -1,16 +1,16 @@
 import type { Login } from '../core/authorization-header.ts'
 import { RegistryError } from '../core/errors.ts'
-import type { FailedLogins } from './failed-logins.ts'
+import type { LoginThrottle } from './login-throttle.ts'
 import type { Htpasswd } from './passwords/htpasswd.ts'
-import { type Rights, RobotRights, type RuleBook, RuleRights } from './rights.ts'
+import { type Permissions, RobotPermissions, type RuleBook, RulePermissions } from './permissions.ts'
 import type { Robots } from './robots.ts'
 import { ROBOT_PREFIX, type Robot } from './robots-file.ts'
 
-/** Somebody with a password. */
+/** Principal with a password. */
 export interface Account {
   readonly kind: 'user' | 'robot'
   readonly name: string
-  readonly rights: Rights
+  readonly permissions: Permissions
   /** Different for another password: what was proved by the old one is void. */
   readonly stamp: string
   /** Milliseconds since 1970; absent for one that does not expire. */
@@ -20,7 +20,7 @@ export interface Account {
 export interface AccountsParts {
   readonly htpasswd: Htpasswd | undefined
   readonly robots: Robots | undefined
-  readonly failedLogins: FailedLogins
+  readonly loginThrottle: LoginThrottle
   readonly book: RuleBook
 }
 
@@ -34,7 +34,7 @@ export class Accounts {
 
   /** @throws RegistryError UNAUTHORIZED when the password is not the account's; TOOMANYREQUESTS */
   async login(login: Login, address: string): Promise<Account> {
-    const account = await this.#parts.failedLogins.attempt(address, () => this.#verify(login))
+    const account = await this.#parts.loginThrottle.attempt(address, () => this.#verify(login))
     if (account === undefined)
       throw new RegistryError('UNAUTHORIZED', { message: 'unknown user or wrong password' })
     return account
@@ -63,15 +63,15 @@ export class Accounts {
   }
 
   #user(name: string, stamp: string): Account {
-    const rights = new RuleRights(this.#parts.book, { name, groups: [] })
-    return { kind: 'user', name, rights, stamp, expiresAt: undefined }
+    const permissions = new RulePermissions(this.#parts.book, { name, groups: [] })
+    return { kind: 'user', name, permissions, stamp, expiresAt: undefined }
   }
 
   #robot(robot: Robot): Account {
     return {
       kind: 'robot',
       name: `${ROBOT_PREFIX}${robot.name}`,
-      rights: new RobotRights(robot, new RuleRights(this.#parts.book)),
+      permissions: new RobotPermissions(robot, new RulePermissions(this.#parts.book)),
       stamp: robot.secret.slice(0, 16),
       expiresAt: robot.expiresAt === undefined ? undefined : Date.parse(robot.expiresAt),
     }

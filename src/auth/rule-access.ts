@@ -6,13 +6,13 @@ import { TOKEN_PATH } from '../core/token-issuer.ts'
 import type { Accounts } from './accounts.ts'
 import { type CertificateField, userOfCertificate } from './certificate-user.ts'
 import { basicChallenge, bearerChallenge } from './challenge.ts'
+import type { Authentication, CredentialCache } from './credential-cache.ts'
 import type { Issuer } from './issuer/issuer.ts'
-import type { Proven, RememberedCredentials } from './remembered.ts'
-import { type RuleBook, RuleRights } from './rights.ts'
-import { Somebody } from './somebody.ts'
+import { type RuleBook, RulePermissions } from './permissions.ts'
+import { Principal } from './principal.ts'
 
-/** How clients are told to log in. */
-export type Invitation =
+/** How clients are told to log in: the header `WWW-Authenticate`. */
+export type ChallengeSettings =
   | { readonly scheme: 'basic'; readonly realm: string }
   | { readonly scheme: 'bearer'; readonly realm: string | undefined; readonly service: string }
 
@@ -22,8 +22,8 @@ export interface RuleAccessParts {
   readonly issuer: Issuer | undefined
   readonly certificateField: CertificateField | undefined
   /** Undefined where nobody has credentials. */
-  readonly invitation: Invitation | undefined
-  readonly remembered: RememberedCredentials
+  readonly challengeSettings: ChallengeSettings | undefined
+  readonly credentialCache: CredentialCache
 }
 
 /** How long a password that was right is taken without being looked at again. */
@@ -37,35 +37,35 @@ export class RuleAccess implements AccessController {
 
   constructor(parts: RuleAccessParts) {
     this.#parts = parts
-    const rights = new RuleRights(parts.book)
-    this.#nobody = new Somebody({ kind: 'anonymous', name: '', proof: 'none', rights })
+    const permissions = new RulePermissions(parts.book)
+    this.#nobody = new Principal({ kind: 'anonymous', name: '', proof: 'none', permissions })
   }
 
   /** Of the credentials only what is needed is looked at: the address costs more than the rest together. */
   identifyIfCached(credentials: Credentials): Identity | undefined {
     const { authorization } = credentials
     if (isNoLogin(authorization)) return this.#withoutLogin(credentials)
-    return this.#parts.remembered.get(authorization)
+    return this.#parts.credentialCache.get(authorization)
   }
 
   async identify(credentials: Credentials): Promise<Identity> {
     const { authorization } = credentials
     if (isNoLogin(authorization)) return this.#withoutLogin(credentials)
-    return this.#parts.remembered.identify(authorization, () =>
+    return this.#parts.credentialCache.identify(authorization, () =>
       this.#prove(authorization, credentials.address),
     )
   }
 
   challenge(options: ChallengeOptions): string | undefined {
-    const { invitation } = this.#parts
-    if (invitation === undefined) return undefined
-    const { realm } = invitation
-    if (invitation.scheme === 'basic') return basicChallenge(invitation.realm)
+    const { challengeSettings } = this.#parts
+    if (challengeSettings === undefined) return undefined
+    const { realm } = challengeSettings
+    if (challengeSettings.scheme === 'basic') return basicChallenge(challengeSettings.realm)
     const ownRealm = `${options.origin('http') ?? ''}${options.prefix}${TOKEN_PATH}`
-    return bearerChallenge({ ...options, service: invitation.service, realm: realm ?? ownRealm })
+    return bearerChallenge({ ...options, service: challengeSettings.service, realm: realm ?? ownRealm })
   }
 
-  async #prove(authorization: string, address: string): Promise<Proven> {
+  async #prove(authorization: string, address: string): Promise<Authentication> {
     const { scheme, credentials } = splitAuthorization(authorization)
     if (scheme === 'bearer' && this.#parts.issuer !== undefined) return this.#parts.issuer.prove(credentials)
     const login = scheme === 'basic' ? parseBasic(credentials) : undefined
@@ -74,28 +74,28 @@ export class RuleAccess implements AccessController {
     const {
       kind,
       name,
-      rights,
+      permissions,
       expiresAt = Number.POSITIVE_INFINITY,
     } = await this.#parts.accounts.login(login, address)
     return {
-      identity: new Somebody({ kind, name, proof: 'password', rights }),
-      until: Math.min(Date.now() + PASSWORD_REMEMBERED_MS, expiresAt),
+      identity: new Principal({ kind, name, proof: 'password', permissions }),
+      expiresAt: Math.min(Date.now() + PASSWORD_REMEMBERED_MS, expiresAt),
     }
   }
 
   #withoutLogin({ certificate }: Credentials): Identity {
-    return certificate === undefined ? this.#nobody : this.#holderOf(certificate)
+    return certificate === undefined ? this.#nobody : this.#principalOf(certificate)
   }
 
-  #holderOf(certificate: X509Certificate): Identity {
+  #principalOf(certificate: X509Certificate): Identity {
     const known = this.#byCertificate.get(certificate)
     if (known !== undefined) return known
     const { certificateField, book } = this.#parts
     const name = certificateField && userOfCertificate(certificate, certificateField)
     if (name === undefined) return this.#nobody
-    const rights = new RuleRights(book, { name, groups: [] })
-    const holder = new Somebody({ kind: 'user', name, proof: 'certificate', rights })
-    this.#byCertificate.set(certificate, holder)
-    return holder
+    const permissions = new RulePermissions(book, { name, groups: [] })
+    const principal = new Principal({ kind: 'user', name, proof: 'certificate', permissions })
+    this.#byCertificate.set(certificate, principal)
+    return principal
   }
 }

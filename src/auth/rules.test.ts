@@ -61,14 +61,17 @@ test('groups come from the configuration and from whoever vouches for the user',
   expect(allowed(book, { name: 'bob', groups: ['teams'] }, 'a')).toBe(NOTHING)
 })
 
-test.each(['group:team', 'authenticated', 'anonymous'])('nobody gets rights by being called %s', (name) => {
-  const book = rules(
-    { repositories: ['a'], who: ['group:team', 'anonymous'], actions: ['push'] },
-    { repositories: ['b'], who: ['authenticated'], actions: ['pull'] },
-  )
-  expect(book.decide({ name, groups: [] }, 'a').allowed).toBe(NOTHING)
-  expect(book.decide({ name, groups: [] }, 'b').allowed).toBe(bitOf('pull'))
-})
+test.each(['group:team', 'authenticated', 'anonymous'])(
+  'nobody gets permissions by being called %s',
+  (name) => {
+    const book = rules(
+      { repositories: ['a'], who: ['group:team', 'anonymous'], actions: ['push'] },
+      { repositories: ['b'], who: ['authenticated'], actions: ['pull'] },
+    )
+    expect(book.decide({ name, groups: [] }, 'a').allowed).toBe(NOTHING)
+    expect(book.decide({ name, groups: [] }, 'b').allowed).toBe(bitOf('pull'))
+  },
+)
 
 test.each([
   ['team/*', 'team/a', true],

@@ -1,13 +1,23 @@
 import type { AccessController, ChallengeOptions, Credentials, Identity } from '../core/access-controller.ts'
 import { bearerChallenge } from './challenge.ts'
-import { ALL_RIGHTS, NO_RIGHTS } from './rights.ts'
-import { Somebody } from './somebody.ts'
+import { ALL_PERMISSIONS, NO_PERMISSIONS } from './permissions.ts'
+import { Principal } from './principal.ts'
 
 /** For tests: whoever sends any `Authorization` at all may do everything. */
 export class SillyAccess implements AccessController {
   readonly #settings: { readonly realm: string; readonly service: string }
-  readonly #nobody = new Somebody({ kind: 'anonymous', name: '', proof: 'none', rights: NO_RIGHTS })
-  readonly #silly = new Somebody({ kind: 'user', name: 'silly', proof: 'token', rights: ALL_RIGHTS })
+  readonly #nobody = new Principal({
+    kind: 'anonymous',
+    name: '',
+    proof: 'none',
+    permissions: NO_PERMISSIONS,
+  })
+  readonly #silly = new Principal({
+    kind: 'user',
+    name: 'silly',
+    proof: 'token',
+    permissions: ALL_PERMISSIONS,
+  })
 
   constructor(settings: { readonly realm: string; readonly service: string }) {
     this.#settings = settings

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs'
-import { isGuarded } from '../auth/is-guarded.ts'
+import { isAuthEnabled } from '../auth/is-auth-enabled.ts'
 import { Rules } from '../auth/rules.ts'
 import { MAX_CONFIG_BYTES } from '../config/file.ts'
 import { ConfigError, type LoadedConfig, loadConfig } from '../config/load.ts'
@@ -97,7 +97,7 @@ class Reload {
   /** @throws ConfigError, RestartNeededError, or whatever a configuration leads to that nobody thought of */
   #use(next: LoadedConfig): void {
     requireEnd(next, this.#inForce)
-    if (!isGuarded(this.#started.config.auth) && isGuarded(next.config.auth))
+    if (!isAuthEnabled(this.#started.config.auth) && isAuthEnabled(next.config.auth))
       throw new RestartNeededError('access control was added')
     const { tree, config, later } = renewed(this.#inForce.tree, next.tree)
     if (later.length > 0) this.#reloading.log.warn({ keys: later }, 'new keys that count after a restart')

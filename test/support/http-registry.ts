@@ -5,7 +5,7 @@ import { type AddressInfo, BlockList } from 'node:net'
 import type { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { type AccessControl, type AuthSettings, openAccessControl } from '../../src/auth/access-control.ts'
-import type { FailedLoginsOptions } from '../../src/auth/failed-logins.ts'
+import type { LoginThrottleOptions } from '../../src/auth/login-throttle.ts'
 import { MemoryDescriptorCache } from '../../src/cache/memory.ts'
 import type { AuditLog } from '../../src/core/audit-log.ts'
 import { type DescriptorCache, NO_CACHE } from '../../src/core/descriptor-cache.ts'
@@ -33,7 +33,7 @@ export interface HttpRegistryOptions {
   readonly tls?: TlsSettings | undefined
   /** `auth` of the configuration; its files are the test's. Default: none. */
   readonly auth?: AuthSettings
-  readonly failedLogins?: FailedLoginsOptions
+  readonly loginThrottle?: LoginThrottleOptions
   readonly audit?: AuditLog
   readonly observer?: RequestObserver
 }
@@ -87,8 +87,8 @@ export class HttpRegistry implements AsyncDisposable {
     const cache = options.cache ?? new MemoryDescriptorCache({ maxEntries: 10_000 })
     const smallContentBytes = cache === NO_CACHE ? 0 : 64 * 1024 ** 2
     const registry = new StoredRegistry({ driver, policy, cache, smallContentBytes, log })
-    const { auth, failedLogins, audit } = options
-    const access = auth && (await openAccessControl(auth, { log, ...(failedLogins && { failedLogins }) }))
+    const { auth, loginThrottle, audit } = options
+    const access = auth && (await openAccessControl(auth, { log, ...(loginThrottle && { loginThrottle }) }))
     const server = new HttpServer({
       ...{ registry, log, audit, tls },
       settings: settingsOf(options),

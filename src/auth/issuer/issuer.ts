@@ -2,15 +2,21 @@ import { randomUUID } from 'node:crypto'
 import { decodeProtectedHeader, SignJWT } from 'jose'
 import { RegistryError } from '../../core/errors.ts'
 import type { IssuedToken, TokenGrant, TokenIssuer, TokenRequest } from '../../core/token-issuer.ts'
-import type { Proven } from '../remembered.ts'
-import { ListedRights, NarrowedRights } from '../rights.ts'
-import { Somebody } from '../somebody.ts'
+import type { Authentication } from '../credential-cache.ts'
+import { ListedPermissions, NarrowedPermissions } from '../permissions.ts'
+import { Principal } from '../principal.ts'
 import { accessOf, CLOCK_SKEW_SECONDS, invalidToken, verifyToken } from '../token/verify.ts'
-import { type Holder, Holders, type HoldersParts, holderClaims, TOKEN_LIFETIME_SECONDS } from './holders.ts'
 import { type KeyFile, publicKeySet, SIGNING_ALGORITHM } from './key-file.ts'
 import { formatScope, grantedOf } from './scopes.ts'
+import {
+  subjectClaims,
+  TOKEN_LIFETIME_SECONDS,
+  type TokenSubject,
+  TokenSubjects,
+  type TokenSubjectsParts,
+} from './token-subjects.ts'
 
-export interface IssuerParts extends HoldersParts {
+export interface IssuerParts extends TokenSubjectsParts {
   /** Who signs, as the tokens have it. */
   readonly name: string
   /** Whom the tokens are for. */
@@ -25,30 +31,31 @@ const REFRESH_TYPE = 'refresh+jwt'
 /** The registry's own issuer of tokens. https://distribution.github.io/distribution/spec/auth/token/ and …/oauth/ */
 export class Issuer implements TokenIssuer {
   readonly #parts: IssuerParts
-  readonly #holders: Holders
+  readonly #subjects: TokenSubjects
 
   constructor(parts: IssuerParts) {
     this.#parts = parts
-    this.#holders = new Holders(parts)
+    this.#subjects = new TokenSubjects(parts)
   }
 
   async issue({ grant, service, scopes, offline, address }: TokenRequest): Promise<IssuedToken> {
     if (service !== undefined && service !== this.#parts.service) {
       throw new RegistryError('DENIED', { message: `tokens are given here for ${this.#parts.service} only` })
     }
-    const holder = await this.#holderOf(grant, address)
-    if (holder.source === 'anonymous' && !holder.rights.mayList) throw new RegistryError('UNAUTHORIZED')
+    const subject = await this.#holderOf(grant, address)
+    if (subject.source === 'anonymous' && !subject.permissions.mayList)
+      throw new RegistryError('UNAUTHORIZED')
     const issuedAt = new Date()
-    const granted = grantedOf(scopes, holder.rights)
+    const granted = grantedOf(scopes, subject.permissions)
     return {
-      name: holder.name,
-      kind: holder.kind,
-      token: await this.#sign(holder, { type: ACCESS_TYPE, issuedAt, claims: { access: granted } }),
+      name: subject.name,
+      kind: subject.kind,
+      token: await this.#sign(subject, { type: ACCESS_TYPE, issuedAt, claims: { access: granted } }),
       issuedAt,
       lifetimeSeconds: TOKEN_LIFETIME_SECONDS,
       scope: granted.map(formatScope).join(' '),
-      ...(offline && holder.source !== 'anonymous'
-        ? { refreshToken: await this.#sign(holder, { type: REFRESH_TYPE, issuedAt, claims: {} }) }
+      ...(offline && subject.source !== 'anonymous'
+        ? { refreshToken: await this.#sign(subject, { type: REFRESH_TYPE, issuedAt, claims: {} }) }
         : {}),
     }
   }
@@ -57,20 +64,20 @@ export class Issuer implements TokenIssuer {
     return publicKeySet(this.#parts.keys.all)
   }
 
-  /** The identity that one of our access tokens proves, as long as its holder still is who it was.
+  /** The identity that one of our access tokens proves, as long as its subject still is who it was.
    *  @throws RegistryError UNAUTHORIZED */
-  async prove(token: string): Promise<Proven> {
-    const { claims, holder } = await this.#verify(token, ACCESS_TYPE)
-    const rights = new NarrowedRights(new ListedRights(accessOf(claims)), holder.rights)
+  async prove(token: string): Promise<Authentication> {
+    const { claims, subject } = await this.#verify(token, ACCESS_TYPE)
+    const permissions = new NarrowedPermissions(new ListedPermissions(accessOf(claims)), subject.permissions)
     return {
-      identity: new Somebody({ ...holder, proof: 'token', rights, seen: holder.rights }),
-      until: (claims.exp + CLOCK_SKEW_SECONDS) * 1000,
+      identity: new Principal({ ...subject, proof: 'token', permissions, seen: subject.permissions }),
+      expiresAt: (claims.exp + CLOCK_SKEW_SECONDS) * 1000,
     }
   }
 
-  async #holderOf(grant: TokenGrant, address: string): Promise<Holder> {
-    if (grant.kind !== 'refresh') return this.#holders.by(grant, address)
-    return (await this.#verify(grant.token, REFRESH_TYPE)).holder
+  async #holderOf(grant: TokenGrant, address: string): Promise<TokenSubject> {
+    if (grant.kind !== 'refresh') return this.#subjects.by(grant, address)
+    return (await this.#verify(grant.token, REFRESH_TYPE)).subject
   }
 
   async #verify(token: string, type: typeof ACCESS_TYPE | typeof REFRESH_TYPE) {
@@ -82,20 +89,20 @@ export class Issuer implements TokenIssuer {
       typ: type,
       choose: () => key && { key: key.publicKey, algorithms: [SIGNING_ALGORITHM] },
     })
-    const claims = holderClaims.safeParse(payload)
+    const claims = subjectClaims.safeParse(payload)
     if (!claims.success) throw invalidToken('its claims are not ours')
-    return { claims: payload, holder: this.#holders.again(claims.data) }
+    return { claims: payload, subject: this.#subjects.recheck(claims.data) }
   }
 
-  #sign(holder: Holder, { type, issuedAt, claims }: SignOptions): Promise<string> {
+  #sign(subject: TokenSubject, { type, issuedAt, claims }: SignOptions): Promise<string> {
     const { keys, name, service } = this.#parts
     const { id, privateKey } = keys.current
     const seconds = Math.floor(issuedAt.getTime() / 1000)
-    const { source: src, groups, stamp, until } = holder
+    const { source: src, groups, stamp, until } = subject
     return new SignJWT({ src, groups, stamp, until, ...claims })
       .setProtectedHeader({ alg: SIGNING_ALGORITHM, typ: type, kid: id })
       .setIssuer(name)
-      .setSubject(holder.name)
+      .setSubject(subject.name)
       .setAudience(service)
       .setIssuedAt(seconds)
       .setNotBefore(seconds)

@@ -1,6 +1,6 @@
 import { ACTIONS } from '../../core/access-controller.ts'
 import { isRepositoryName } from '../../core/reference.ts'
-import type { ResourceActions, Rights } from '../rights.ts'
+import type { Permissions, ResourceActions } from '../permissions.ts'
 import { bitOf } from '../rules.ts'
 
 /** A token's list stays so short that the token can be sent. */
@@ -27,12 +27,12 @@ export function formatScope({ type, name, actions }: ResourceActions): string {
 }
 
 /** What of the scopes somebody has a right to. */
-export function grantedOf(scopes: readonly string[], rights: Rights): ResourceActions[] {
+export function grantedOf(scopes: readonly string[], permissions: Permissions): ResourceActions[] {
   const granted: ResourceActions[] = []
   let bytes = 0
   for (const scope of scopes.flatMap((text) => text.split(' '))) {
     const asked = parseScope(scope)
-    const given = asked && grant(asked, rights)
+    const given = asked && grant(asked, permissions)
     if (given === undefined) continue
     bytes += JSON.stringify(given).length
     if (bytes > MAX_LISTED_BYTES) break
@@ -41,13 +41,16 @@ export function grantedOf(scopes: readonly string[], rights: Rights): ResourceAc
   return granted
 }
 
-function grant({ type, name, actions }: ResourceActions, rights: Rights): ResourceActions | undefined {
+function grant(
+  { type, name, actions }: ResourceActions,
+  permissions: Permissions,
+): ResourceActions | undefined {
   const wants = (action: string) => actions.includes(action) || actions.includes('*')
   if (type === 'registry' && name === 'catalog') {
-    return wants('*') && rights.mayList ? { type, name, actions: ['*'] } : undefined
+    return wants('*') && permissions.mayList ? { type, name, actions: ['*'] } : undefined
   }
   if (type !== 'repository' || !isRepositoryName(name)) return undefined
-  const allowed = rights.allowed(name)
+  const allowed = permissions.allowed(name)
   // A client that sets a tag asks for push; the right to set tags only is what it may get for that.
   const given = ACTIONS.filter(
     (action) => (wants(action) || (action === 'tag' && wants('push'))) && (allowed & bitOf(action)) !== 0,

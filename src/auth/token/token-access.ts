@@ -11,9 +11,9 @@ import type { Log } from '../../core/log.ts'
 import { TOKEN_PATH } from '../../core/token-issuer.ts'
 import { WatchedFile } from '../../lib/watched-file.ts'
 import { bearerChallenge } from '../challenge.ts'
-import { type Proven, RememberedCredentials } from '../remembered.ts'
-import { ALL_RIGHTS, ListedRights, NO_RIGHTS } from '../rights.ts'
-import { Somebody } from '../somebody.ts'
+import { type Authentication, CredentialCache } from '../credential-cache.ts'
+import { ALL_PERMISSIONS, ListedPermissions, NO_PERMISSIONS } from '../permissions.ts'
+import { Principal } from '../principal.ts'
 import { isTrusted, parseCertificates, parseChain } from './certificate-chain.ts'
 import { algorithmsOf, idsOf, parseKeySet, type TrustedKey } from './public-keys.ts'
 import { accessOf, CLOCK_SKEW_SECONDS, type KeyChoice, verifyToken } from './verify.ts'
@@ -35,14 +35,14 @@ export interface TokenAccessSettings {
 /** Tokens of an issuer elsewhere, verified as Distribution does: what they list is what may be done. */
 export class TokenAccess implements AccessController {
   readonly #settings: TokenAccessSettings
-  readonly #remembered = new RememberedCredentials()
+  readonly #credentials = new CredentialCache()
   readonly #certificates: WatchedFile<TrustedCertificates> | undefined
   readonly #keySet: WatchedFile<Map<string, TrustedKey>> | undefined
-  readonly #nobody = new Somebody({
+  readonly #nobody = new Principal({
     kind: 'anonymous',
     name: '',
     proof: 'none',
-    rights: NO_RIGHTS,
+    permissions: NO_PERMISSIONS,
   })
   #byId = new Map<string, TrustedKey>()
 
@@ -66,12 +66,12 @@ export class TokenAccess implements AccessController {
 
   identifyIfCached({ authorization }: Credentials): Identity | undefined {
     const token = bearerToken(authorization)
-    return token === undefined ? this.#nobody : this.#remembered.get(token)
+    return token === undefined ? this.#nobody : this.#credentials.get(token)
   }
 
   async identify({ authorization }: Credentials): Promise<Identity> {
     const token = bearerToken(authorization)
-    return token === undefined ? this.#nobody : this.#remembered.identify(token, () => this.#prove(token))
+    return token === undefined ? this.#nobody : this.#credentials.identify(token, () => this.#prove(token))
   }
 
   challenge(options: ChallengeOptions): string {
@@ -87,7 +87,7 @@ export class TokenAccess implements AccessController {
   /** Takes the keys as the files have them now. */
   trustAnew(): void {
     this.#trust()
-    this.#remembered.forgetAll()
+    this.#credentials.forgetAll()
   }
 
   close(): void {
@@ -103,7 +103,7 @@ export class TokenAccess implements AccessController {
     return this.#certificates?.content.roots ?? []
   }
 
-  async #prove(token: string): Promise<Proven> {
+  async #prove(token: string): Promise<Authentication> {
     const { issuer, service, signingalgorithms } = this.#settings
     const claims = await verifyToken(token, {
       issuer,
@@ -111,11 +111,11 @@ export class TokenAccess implements AccessController {
       choose: (header) => this.#choose(header),
       algorithms: signingalgorithms.length > 0 ? [...signingalgorithms] : undefined,
     })
-    const rights = new ListedRights(accessOf(claims), { pushNeedsPull: true })
+    const permissions = new ListedPermissions(accessOf(claims), { pushNeedsPull: true })
     const name = claims.sub ?? ''
     return {
-      identity: new Somebody({ kind: 'user', name, proof: 'token', rights, seen: ALL_RIGHTS }),
-      until: (claims.exp + CLOCK_SKEW_SECONDS) * 1000,
+      identity: new Principal({ kind: 'user', name, proof: 'token', permissions, seen: ALL_PERMISSIONS }),
+      expiresAt: (claims.exp + CLOCK_SKEW_SECONDS) * 1000,
     }
   }
 

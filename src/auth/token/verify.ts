@@ -8,7 +8,7 @@ import {
 } from 'jose'
 import { z } from 'zod'
 import { RegistryError } from '../../core/errors.ts'
-import type { ResourceActions } from '../rights.ts'
+import type { ResourceActions } from '../permissions.ts'
 
 /** Seconds by which clocks may differ. */
 export const CLOCK_SKEW_SECONDS = 60
@@ -73,6 +73,6 @@ const access = z.array(
  *  @throws RegistryError UNAUTHORIZED when it is no such list */
 export function accessOf(claims: JWTPayload): readonly ResourceActions[] {
   const parsed = access.safeParse(claims.access ?? [])
-  if (!parsed.success) throw invalidToken('its access is no list of rights')
+  if (!parsed.success) throw invalidToken('its access is no list of permissions')
   return parsed.data
 }

@@ -48,8 +48,8 @@ test('a password that is no longer the user’s is forgotten', async () => {
 })
 
 test('wrong passwords slow the logins of their address down, and neither others nor those who are known', async () => {
-  const failedLogins = { free: 2, firstDelayMs: 1500, maxDelayMs: 1500, forgetMs: 60_000 }
-  await using guarded = await GuardedRegistry.start({ users: ['alice', 'bob'], failedLogins })
+  const loginThrottle = { free: 2, firstDelayMs: 1500, maxDelayMs: 1500, forgetMs: 60_000 }
+  await using guarded = await GuardedRegistry.start({ users: ['alice', 'bob'], loginThrottle })
   expect((await guarded.send('GET /v2/', 'alice')).status).toBe(200)
   const guess = () => guarded.registry.send('GET /v2/', { headers: basic('alice', 'wrong') })
   expect([(await guess()).status, (await guess()).status]).toEqual([401, 401])
@@ -66,8 +66,8 @@ test('wrong passwords slow the logins of their address down, and neither others 
 })
 
 test('too many guesses at once are told to come again', async () => {
-  const failedLogins = { free: 0, firstDelayMs: 1000, maxDelayMs: 1000, maxWaiting: 2 }
-  await using guarded = await GuardedRegistry.start({ users: ['alice'], failedLogins })
+  const loginThrottle = { free: 0, firstDelayMs: 1000, maxDelayMs: 1000, maxWaiting: 2 }
+  await using guarded = await GuardedRegistry.start({ users: ['alice'], loginThrottle })
   const answers = await Promise.all(
     Array.from({ length: 6 }, (_, index) =>
       guarded.registry.send('GET /v2/', { headers: basic('alice', `wrong ${index}`) }),
@@ -83,7 +83,7 @@ test('too many guesses at once are told to come again', async () => {
 
 test('an unknown user takes as long to refuse as a wrong password of the most expensive one', async () => {
   const htpasswd = `${htpasswdOf(['cheap'])}alice:${hashSync('alice', 9)}\n`
-  await using guarded = await GuardedRegistry.start({ htpasswd, failedLogins: { free: 1_000_000 } })
+  await using guarded = await GuardedRegistry.start({ htpasswd, loginThrottle: { free: 1_000_000 } })
   const login = (user: string) => async () => {
     const answer = await guarded.registry.send('GET /v2/', { headers: basic(user, 'wrong') })
     expect(answer.status).toBe(401)

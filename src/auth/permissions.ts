@@ -12,8 +12,8 @@ import {
   type Subject,
 } from './rules.ts'
 
-/** What somebody may do, decided from memory. */
-export interface Rights {
+/** Permissions on repositories, decided from memory. */
+export interface Permissions {
   allowed(repository: string): ActionBits
   /** True when the catalog may be asked for. */
   readonly mayList: boolean
@@ -37,7 +37,7 @@ export class RuleBook {
 }
 
 /** What the rules in force give a subject. */
-export class RuleRights implements Rights {
+export class RulePermissions implements Permissions {
   readonly #book: RuleBook
   readonly #subject: Subject
   readonly #key: string
@@ -57,19 +57,19 @@ export class RuleRights implements Rights {
   }
 }
 
-export const ALL_RIGHTS: Rights = { mayList: true, allowed: () => EVERYTHING }
-export const NO_RIGHTS: Rights = { mayList: false, allowed: () => NOTHING }
+export const ALL_PERMISSIONS: Permissions = { mayList: true, allowed: () => EVERYTHING }
+export const NO_PERMISSIONS: Permissions = { mayList: false, allowed: () => NOTHING }
 
 /** What a robot was made for, and what everybody may. */
-export class RobotRights implements Rights {
+export class RobotPermissions implements Permissions {
   readonly mayList = true
   readonly #matches: (repository: string) => boolean
   readonly #actions: ActionBits
-  readonly #everybody: Rights
+  readonly #everybody: Permissions
 
   constructor(
     scope: { repositories: readonly string[]; actions: readonly (Action | '*')[] },
-    everybody: Rights,
+    everybody: Permissions,
   ) {
     this.#matches = repositoryMatcher(scope.repositories)
     this.#actions = bitsOf(scope.actions)
@@ -82,7 +82,7 @@ export class RobotRights implements Rights {
 }
 
 /** What a token lists. */
-export class ListedRights implements Rights {
+export class ListedPermissions implements Permissions {
   readonly mayList: boolean
   readonly #actions = new Map<string, ActionBits>()
 
@@ -107,11 +107,11 @@ export class ListedRights implements Rights {
 }
 
 /** What a token lists, as far as whoever it was given to may still do it. */
-export class NarrowedRights implements Rights {
-  readonly #listed: Rights
-  readonly #own: Rights
+export class NarrowedPermissions implements Permissions {
+  readonly #listed: Permissions
+  readonly #own: Permissions
 
-  constructor(listed: Rights, own: Rights) {
+  constructor(listed: Permissions, own: Permissions) {
     this.#listed = listed
     this.#own = own
   }

@@ -4,7 +4,7 @@ import { LRUCache } from 'lru-cache'
 import pLimit, { type LimitFunction } from 'p-limit'
 import { RegistryError } from '../core/errors.ts'
 
-export interface FailedLoginsOptions {
+export interface LoginThrottleOptions {
   /** How many failures cost nothing: people mistype. */
   readonly free?: number
   /** How long the next attempt waits; twice as long after every further failure. */
@@ -16,7 +16,7 @@ export interface FailedLoginsOptions {
   readonly maxWaiting?: number
 }
 
-const DEFAULTS: Required<FailedLoginsOptions> = {
+const DEFAULTS: Required<LoginThrottleOptions> = {
   free: 5,
   firstDelayMs: 250,
   maxDelayMs: 8_000,
@@ -45,11 +45,11 @@ function networkOf(address: string): string {
 
 /** Slows the logins of an address down the more of them fail, and nobody else's. They are tried one after the other.
  *  Nobody is locked out: the right password is good after the wait, and one that is remembered does not come here. */
-export class FailedLogins {
+export class LoginThrottle {
   readonly #addresses = new LRUCache<string, Address>({ max: MAX_ADDRESSES })
-  readonly #options: Required<FailedLoginsOptions>
+  readonly #options: Required<LoginThrottleOptions>
 
-  constructor(options: FailedLoginsOptions = {}) {
+  constructor(options: LoginThrottleOptions = {}) {
     this.#options = { ...DEFAULTS, ...options }
   }
 

@@ -1,41 +1,41 @@
 import type { Action, Identity } from '../core/access-controller.ts'
 import type { RepositoryName } from '../core/reference.ts'
-import type { Rights } from './rights.ts'
+import type { Permissions } from './permissions.ts'
 import { bitOf } from './rules.ts'
 
-export interface SomebodyOptions {
+export interface PrincipalOptions {
   readonly kind: Identity['kind']
   readonly name: string
   readonly proof: Identity['proof']
-  readonly rights: Rights
-  /** What decides which repositories the catalog shows, where it is not `rights`. */
-  readonly seen?: Rights
+  readonly permissions: Permissions
+  /** What decides which repositories the catalog shows, where it is not `permissions`. */
+  readonly seen?: Permissions
 }
 
-/** An identity over some rights. */
-export class Somebody implements Identity {
+/** An authenticated identity, or the anonymous one, and its permissions. */
+export class Principal implements Identity {
   readonly kind: Identity['kind']
   readonly name: string
   readonly proof: Identity['proof']
   readonly owner: string
-  readonly #rights: Rights
-  readonly #seen: Rights
+  readonly #permissions: Permissions
+  readonly #seen: Permissions
 
-  constructor({ kind, name, proof, rights, seen = rights }: SomebodyOptions) {
+  constructor({ kind, name, proof, permissions, seen = permissions }: PrincipalOptions) {
     this.kind = kind
     this.name = name
     this.proof = proof
     this.owner = `${kind}:${name}`
-    this.#rights = rights
+    this.#permissions = permissions
     this.#seen = seen
   }
 
   may(action: Action, repository: RepositoryName): boolean {
-    return (this.#rights.allowed(repository) & bitOf(action)) !== 0
+    return (this.#permissions.allowed(repository) & bitOf(action)) !== 0
   }
 
   get mayList(): boolean {
-    return this.#rights.mayList
+    return this.#permissions.mayList
   }
 
   sees(repository: RepositoryName): boolean {

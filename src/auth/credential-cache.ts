@@ -2,19 +2,20 @@ import { hash, randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Identity } from '../core/access-controller.ts'
 
-/** An identity that was proved, and until when the proof is good: milliseconds since 1970. */
-export interface Proven {
+/** A verified login. */
+export interface Authentication {
   readonly identity: Identity
-  readonly until: number
+  /** In milliseconds since 1970. */
+  readonly expiresAt: number
 }
 
 const MAX_REMEMBERED = 10_000
 
-/** Remembers whose credentials were good, so that only the first of many requests pays for the proof. It keeps a keyed
- *  hash of them, never themselves. What is being proved already is not proved twice. */
-export class RememberedCredentials {
+/** The login cache: only the first of many requests pays for the check of a password or token. It holds a keyed hash of
+ *  credentials, never the credentials. Concurrent checks of the same credentials are one. */
+export class CredentialCache {
   readonly #key = randomBytes(32).toString('base64')
-  readonly #known = new LRUCache<string, Proven>({ max: MAX_REMEMBERED })
+  readonly #known = new LRUCache<string, Authentication>({ max: MAX_REMEMBERED })
   readonly #proving = new Map<string, Promise<Identity>>()
   #generation = 0
 
@@ -23,7 +24,7 @@ export class RememberedCredentials {
   }
 
   /** The identity that is remembered, or that `prove` resolves to. Failures are not remembered. */
-  async identify(credentials: string, prove: () => Promise<Proven>): Promise<Identity> {
+  async identify(credentials: string, prove: () => Promise<Authentication>): Promise<Identity> {
     const key = this.#keyOf(credentials)
     return this.#unexpired(key) ?? this.#proving.get(key) ?? this.#prove(key, prove)
   }
@@ -42,12 +43,12 @@ export class RememberedCredentials {
   #unexpired(key: string): Identity | undefined {
     const known = this.#known.get(key)
     if (known === undefined) return undefined
-    if (Date.now() < known.until) return known.identity
+    if (Date.now() < known.expiresAt) return known.identity
     this.#known.delete(key)
     return undefined
   }
 
-  #prove(key: string, prove: () => Promise<Proven>): Promise<Identity> {
+  #prove(key: string, prove: () => Promise<Authentication>): Promise<Identity> {
     const generation = this.#generation
     const proving = prove()
       .then((proven) => {

@@ -3,7 +3,7 @@ import { isNoLogin, parseBasic, splitAuthorization } from '../../core/authorizat
 import { RegistryError } from '../../core/errors.ts'
 import type { TokenGrant } from '../../core/token-issuer.ts'
 import type { Accounts } from '../accounts.ts'
-import { type Rights, type RuleBook, RuleRights } from '../rights.ts'
+import { type Permissions, type RuleBook, RulePermissions } from '../permissions.ts'
 import { invalidToken } from '../token/verify.ts'
 import type { WorkloadIdentity } from './oidc.ts'
 
@@ -13,21 +13,21 @@ export const REFRESH_LIFETIME_SECONDS = 30 * 24 * 60 * 60
 /** Of one that a platform's token got: as long as a job may run. */
 const WORKLOAD_REFRESH_LIFETIME_SECONDS = 6 * 60 * 60
 
-/** Whoever holds a token: an account, a platform's job, or nobody in particular. */
-export interface Holder {
+/** The subject of a token: an account, a platform's job, or anonymous. */
+export interface TokenSubject {
   readonly source: 'account' | 'workload' | 'anonymous'
   readonly name: string
   readonly kind: 'user' | 'robot' | 'anonymous'
   readonly groups: readonly string[]
   /** What must still be the account's for the token to count; empty for who has none. */
   readonly stamp: string
-  readonly rights: Rights
+  readonly permissions: Permissions
   /** When the last token ends that can be got without new credentials, in seconds since 1970. */
   readonly until: number
 }
 
-/** What a token says of its holder, beside the claims that are registered. */
-export const holderClaims = z.object({
+/** The claims about the subject that are not registered ones. */
+export const subjectClaims = z.object({
   src: z.enum(['account', 'workload', 'anonymous']),
   sub: z.string(),
   groups: z.array(z.string()),
@@ -35,23 +35,23 @@ export const holderClaims = z.object({
   until: z.number(),
 })
 
-export interface HoldersParts {
+export interface TokenSubjectsParts {
   readonly accounts: Accounts
   readonly workloads: WorkloadIdentity
   readonly book: RuleBook
 }
 
-/** Whom tokens are given to, with the rights that they have now. */
-export class Holders {
-  readonly #parts: HoldersParts
+/** Finds the subjects of tokens, with their current permissions. */
+export class TokenSubjects {
+  readonly #parts: TokenSubjectsParts
 
-  constructor(parts: HoldersParts) {
+  constructor(parts: TokenSubjectsParts) {
     this.#parts = parts
   }
 
-  /** Whoever shows these credentials.
+  /** The subject that these credentials authenticate.
    *  @throws RegistryError UNAUTHORIZED, TOOMANYREQUESTS, UNAVAILABLE */
-  async by(grant: Exclude<TokenGrant, { kind: 'refresh' }>, address: string): Promise<Holder> {
+  async by(grant: Exclude<TokenGrant, { kind: 'refresh' }>, address: string): Promise<TokenSubject> {
     const { accounts, workloads } = this.#parts
     switch (grant.kind) {
       case 'header':
@@ -65,20 +65,20 @@ export class Holders {
     }
   }
 
-  /** Whoever a token of ours was given to, if they still are who they were.
+  /** The token's subject, rechecked: account and password must be unchanged.
    *  @throws RegistryError UNAUTHORIZED */
-  again({ src, sub, groups, stamp, until }: z.output<typeof holderClaims>): Holder {
+  recheck({ src, sub, groups, stamp, until }: z.output<typeof subjectClaims>): TokenSubject {
     if (src === 'anonymous') return this.#anonymous()
     if (src === 'workload') {
       if (!this.#parts.workloads.hasUser(sub)) throw invalidToken('its issuer is not trusted any more')
       return { ...this.#workload({ name: sub, groups }), until }
     }
-    const holder = this.#account(sub)
-    if (holder.stamp !== stamp) throw invalidToken('the password was changed')
-    return { ...holder, until }
+    const subject = this.#account(sub)
+    if (subject.stamp !== stamp) throw invalidToken('the password was changed')
+    return { ...subject, until }
   }
 
-  #byHeader(authorization: string | undefined, address: string): Holder | Promise<Holder> {
+  #byHeader(authorization: string | undefined, address: string): TokenSubject | Promise<TokenSubject> {
     if (isNoLogin(authorization)) return this.#anonymous()
     const { scheme, credentials } = splitAuthorization(authorization)
     if (scheme === 'bearer') return this.by({ kind: 'exchange', token: credentials }, address)
@@ -89,37 +89,37 @@ export class Holders {
     return this.by({ kind: 'password', ...login }, address)
   }
 
-  #anonymous(): Holder {
-    const rights = new RuleRights(this.#parts.book)
+  #anonymous(): TokenSubject {
+    const permissions = new RulePermissions(this.#parts.book)
     return {
       source: 'anonymous',
       kind: 'anonymous',
       name: '',
       groups: [],
       stamp: '',
-      rights,
+      permissions,
       until: nowSeconds() + TOKEN_LIFETIME_SECONDS,
     }
   }
 
-  #workload({ name, groups }: { name: string; groups: readonly string[] }): Holder {
+  #workload({ name, groups }: { name: string; groups: readonly string[] }): TokenSubject {
     return {
       source: 'workload',
       kind: 'user',
       name,
       groups,
       stamp: '',
-      rights: new RuleRights(this.#parts.book, { name, groups }),
+      permissions: new RulePermissions(this.#parts.book, { name, groups }),
       until: nowSeconds() + WORKLOAD_REFRESH_LIFETIME_SECONDS,
     }
   }
 
-  #account(name: string): Holder {
+  #account(name: string): TokenSubject {
     const account = this.#parts.accounts.find(name)
     if (account === undefined) throw invalidToken('there is no such account any more')
-    const { kind, rights, stamp, expiresAt = Number.POSITIVE_INFINITY } = account
+    const { kind, permissions, stamp, expiresAt = Number.POSITIVE_INFINITY } = account
     const until = Math.min(nowSeconds() + REFRESH_LIFETIME_SECONDS, Math.floor(expiresAt / 1000))
-    return { source: 'account', kind, name, groups: [], stamp, rights, until }
+    return { source: 'account', kind, name, groups: [], stamp, permissions, until }
   }
 }
 

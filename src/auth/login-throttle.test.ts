@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { RegistryError } from '../core/errors.ts'
-import { FailedLogins } from './failed-logins.ts'
+import { LoginThrottle } from './login-throttle.ts'
 
 const wrong = async () => undefined
 const right = async () => 'alice'
@@ -13,7 +13,7 @@ async function milliseconds(work: () => Promise<unknown>): Promise<number> {
 }
 
 test('an address waits longer the more of its logins fail', async () => {
-  const logins = new FailedLogins(quick)
+  const logins = new LoginThrottle(quick)
   const waits: number[] = []
   for (let attempt = 0; attempt < 6; attempt++) {
     waits.push(await milliseconds(() => logins.attempt('10.0.0.1', wrong)))
@@ -25,10 +25,10 @@ test('an address waits longer the more of its logins fail', async () => {
 })
 
 test('another address does not wait, and the right password is good after the wait', async () => {
-  const logins = new FailedLogins({ ...quick, firstDelayMs: 10_000, maxDelayMs: 10_000 })
+  const logins = new LoginThrottle({ ...quick, firstDelayMs: 10_000, maxDelayMs: 10_000 })
   for (let attempt = 0; attempt < 2; attempt++) await logins.attempt('10.0.0.1', wrong)
   expect(await milliseconds(() => logins.attempt('10.0.0.2', right))).toBeLessThan(5_000)
-  const patient = new FailedLogins(quick)
+  const patient = new LoginThrottle(quick)
   for (let attempt = 0; attempt < 3; attempt++) await patient.attempt('10.0.0.1', wrong)
   expect(await patient.attempt('10.0.0.1', right)).toBe('alice')
 })
@@ -40,7 +40,7 @@ test.each([
   ['2001:db8::1', '2001:db8:0:0:ffff::', true],
   ['10.0.0.1', '10.0.0.2', false],
 ])('%s and %s are one address: %s', async (one, other, same) => {
-  const logins = new FailedLogins({ ...quick, free: 1, firstDelayMs: 400, maxDelayMs: 400 })
+  const logins = new LoginThrottle({ ...quick, free: 1, firstDelayMs: 400, maxDelayMs: 400 })
   await logins.attempt(one, wrong)
   const wait = await milliseconds(() => logins.attempt(other, right))
   if (same) expect(wait).toBeGreaterThan(350)
@@ -48,7 +48,7 @@ test.each([
 })
 
 test('failures are forgotten', async () => {
-  const logins = new FailedLogins({ ...quick, firstDelayMs: 5_000, maxDelayMs: 5_000, forgetMs: 1 })
+  const logins = new LoginThrottle({ ...quick, firstDelayMs: 5_000, maxDelayMs: 5_000, forgetMs: 1 })
   for (let attempt = 0; attempt < 20; attempt++) {
     await logins.attempt('10.0.0.1', async () => {
       // Longer than a failure is remembered.
@@ -61,7 +61,7 @@ test('failures are forgotten', async () => {
 test('attempts at once are tried one after the other, and only so many wait', async () => {
   let running = 0
   let most = 0
-  const logins = new FailedLogins({ maxWaiting: 3 })
+  const logins = new LoginThrottle({ maxWaiting: 3 })
   const attempt = () =>
     logins.attempt('10.0.0.1', async () => {
       running += 1
