@@ -205,7 +205,10 @@ describe('entrepot auth explain', () => {
     const explain = async (...words: string[]) =>
       (await runEntrepot(['auth', 'explain', ...words, path])).stdout
     expect(await explain('robot+x', 'ci/a', 'tag')).toBe('allowed: the robot x was made for push of ci/*\n')
-    expect(await explain('robot+x', 'ci/a', 'pull')).toMatch(/^denied: /)
+    expect(await explain('robot+x', 'ci/a', 'pull')).toMatch(
+      /^denied: .*\npush is allowed: it includes HEAD /,
+    )
+    expect(await explain('robot+x', 'other', 'pull')).not.toMatch(/HEAD/)
     expect(await explain('robot+y', 'ci/a', 'push')).toMatch(/^denied: .* has no robot y\n$/)
     await writeFile(path, 'version: 0.1\nstorage: inmemory\n')
     expect(await explain('anonymous', 'x', 'delete')).toBe('allowed: there is no access control\n')

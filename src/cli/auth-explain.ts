@@ -53,7 +53,16 @@ async function explain(settings: Config['auth'], question: Question): Promise<st
   const own = robot ?? byRules(settings, question, subjectOf(question))
   if (own.allowed || question.user === 'anonymous') return sentence(own)
   const everybodys = byRules(settings, question, ANYBODY)
-  return sentence(everybodys.allowed ? { ...everybodys, why: `${everybodys.why}, as to everybody` } : own)
+  if (everybodys.allowed) return sentence({ ...everybodys, why: `${everybodys.why}, as to everybody` })
+  return `${sentence(own)}${question.action === 'pull' && (await mayPush(settings, question)) ? HEAD_ALL_THE_SAME : ''}`
+}
+
+const HEAD_ALL_THE_SAME = '\npush is allowed: it includes HEAD of manifests and blobs, and reads none of them'
+
+async function mayPush(settings: Config['auth'], asked: Question): Promise<boolean> {
+  const question: Question = { ...asked, action: 'push' }
+  const own = (await byRobot(settings, question)) ?? byRules(settings, question, subjectOf(question))
+  return own.allowed || byRules(settings, question, ANYBODY).allowed
 }
 
 interface Verdict {

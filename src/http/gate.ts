@@ -103,6 +103,10 @@ function isAdmitted(identity: Identity, { access, repository }: Wanted, canLogIn
       return identity.mayList
     case 'tag':
       return repository !== undefined && (identity.may('push', repository) || identity.may('tag', repository))
+    case 'head':
+      return (
+        repository !== undefined && (identity.may('pull', repository) || identity.may('push', repository))
+      )
     default:
       return repository !== undefined && identity.may(access, repository)
   }
@@ -119,8 +123,12 @@ interface Scope {
 function scopeParts({ access, repository }: Wanted): readonly Scope[] {
   if (access === 'catalog') return [{ type: 'registry', name: 'catalog', actions: ['*'] }]
   if (repository === undefined) return []
-  const actions = access === 'push' || access === 'tag' ? ['pull', 'push'] : [access]
-  return [{ type: 'repository', name: repository, actions }]
+  return [{ type: 'repository', name: repository, actions: scopeActions(access) }]
+}
+
+function scopeActions(access: Access): readonly string[] {
+  if (access === 'head') return ['pull']
+  return access === 'push' || access === 'tag' ? ['pull', 'push'] : [access]
 }
 
 function problemOf({ headers }: IncomingMessage, identity: Identity | undefined) {

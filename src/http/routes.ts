@@ -22,6 +22,7 @@ const needs =
   (access: Access) =>
   (handle: Handler): Operation => ({ access, handle })
 const pull = needs('pull')
+const head = needs('head')
 const push = needs('push')
 const remove = needs('delete')
 const login = needs('login')
@@ -38,11 +39,11 @@ export const operations: Record<Resource, Partial<Record<Method, Operation>>> = 
   tags: { GET: pull(listTags), HEAD: pull(listTags) },
   manifest: {
     GET: pull(getManifest),
-    HEAD: pull(getManifest),
+    HEAD: head(getManifest),
     PUT: needs('tag')(putManifest),
     DELETE: remove(deleteManifest),
   },
-  blob: { GET: pull(getBlob), HEAD: pull(getBlob), DELETE: remove(deleteBlob) },
+  blob: { GET: pull(getBlob), HEAD: head(getBlob), DELETE: remove(deleteBlob) },
   uploads: { POST: push(startUpload) },
   upload: {
     GET: push(getUpload),

@@ -30,9 +30,10 @@ export interface Route {
 }
 
 /** What an operation needs, and what switches are about: an action on the repository; `tag`, which whoever may push may
- *  do too; `catalog`, which shows everybody what they may pull; `login`, which shows that one is known. What is `open`
+ *  do too; `head`, whether the repository has something, which clients ask before they push it: for whoever may pull or
+ *  push; `catalog`, which shows everybody what they may pull; `login`, which shows that one is known. What is `open`
  *  looks at the credentials itself; for a `probe` there are none, and nobody is told of it. */
-export type Access = Action | 'catalog' | 'login' | 'open' | 'probe'
+export type Access = Action | 'head' | 'catalog' | 'login' | 'open' | 'probe'
 
 /** Parses a path behind the prefix, without its query. Repository names have slashes and references have none, so it
  *  is read from its end.

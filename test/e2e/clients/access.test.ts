@@ -1,17 +1,13 @@
 /** Real clients log in, push, pull and are refused: with passwords, and with the registry's own tokens. */
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { basic, htpasswdOf } from '../../support/access.ts'
+import { expect, test } from 'vitest'
+import { basic } from '../../support/access.ts'
 import { runEntrepot } from '../../support/command.ts'
 import { describeWith } from '../../support/describe-with.ts'
-import { startEntrepot } from '../../support/entrepot-process.ts'
-import { writeLayout } from '../../support/oci-layout.ts'
-import type { ServerProcess } from '../../support/server-process.ts'
-import { type TemporaryFolder, temporaryFolder } from '../../support/temporary-folder.ts'
 import { run } from '../../support/tools.ts'
 import { containerStorage } from './container-storage.ts'
-import { sampleImage } from './sample-images.ts'
+import { useGuardedRegistry } from './guarded-registry.ts'
 
 const rules = [
   { repositories: ['public/**'], who: ['anonymous'], actions: ['pull'] },
@@ -19,61 +15,11 @@ const rules = [
   { repositories: ['team/**'], who: ['bob'], actions: ['pull'] },
 ]
 
-interface Guarded {
-  readonly address: string
-  readonly configPath: string
-  newFolder(name: string): Promise<string>
-  /** A folder with the sample image as an OCI layout, tagged v1. */
-  layoutOf(name: string): Promise<string>
-}
-
-/** A registry for the tests of one suite, in which alice pushes and bob pulls. */
-function useGuardedRegistry(kind: 'passwords' | 'tokens'): Guarded {
-  let folder: TemporaryFolder
-  let server: ServerProcess
-  beforeAll(async () => {
-    folder = await temporaryFolder()
-    const users = join(folder.path, 'users')
-    await writeFile(users, htpasswdOf(['alice', 'bob']))
-    const auth = {
-      htpasswd: { realm: 'here', path: users },
-      robots: { path: join(folder.path, 'robots.json') },
-      ...(kind === 'tokens' && { issuer: { keys: join(folder.path, 'keys.json') } }),
-      rules,
-    }
-    const options = { dataFolder: join(folder.path, 'data'), configFolder: folder.path }
-    server = await startEntrepot({ ...options, config: { auth } })
-  })
-  afterAll(async () => {
-    await server?.stop()
-    await folder?.remove()
-  })
-  const newFolder = async (name: string) => {
-    const path = join(folder.path, name)
-    await mkdir(path, { recursive: true })
-    return path
-  }
-  return {
-    get address() {
-      return server.address
-    },
-    get configPath() {
-      return join(folder.path, 'entrepot.yml')
-    },
-    newFolder,
-    async layoutOf(name) {
-      const layout = await newFolder(`${name}-layout`)
-      await writeLayout(layout, { tag: 'v1', root: sampleImage(name) })
-      return layout
-    },
-  }
-}
-
 const refused = /unauthorized|authentication required|denied|insufficient|credential not found|403|401/i
 
 for (const kind of ['passwords', 'tokens'] as const) {
   describeWith(['skopeo'], `skopeo with ${kind}`, () => {
-    const registry = useGuardedRegistry(kind)
+    const registry = useGuardedRegistry(kind, { users: ['alice', 'bob'], rules })
     const copy = (from: string, to: string, ...options: string[]) =>
       run('skopeo', [
         'copy',
@@ -125,7 +71,7 @@ for (const kind of ['passwords', 'tokens'] as const) {
   })
 
   describeWith(['podman'], `podman with ${kind}`, () => {
-    const registry = useGuardedRegistry(kind)
+    const registry = useGuardedRegistry(kind, { users: ['alice', 'bob'], rules })
 
     test('logs in, pushes, pulls, and is refused', async () => {
       const folder = await registry.newFolder('podman')
@@ -160,7 +106,7 @@ for (const kind of ['passwords', 'tokens'] as const) {
   })
 
   describeWith(['crane'], `crane with ${kind}`, () => {
-    const registry = useGuardedRegistry(kind)
+    const registry = useGuardedRegistry(kind, { users: ['alice', 'bob'], rules })
 
     async function loggedIn(user: string | undefined) {
       const environment = { DOCKER_CONFIG: await registry.newFolder(`crane-${user ?? 'nobody'}`) }
@@ -206,7 +152,7 @@ for (const kind of ['passwords', 'tokens'] as const) {
 
   if (kind === 'tokens') {
     describeWith(['crane'], 'crane with what docker login keeps of a registry that gives out tokens', () => {
-      const registry = useGuardedRegistry(kind)
+      const registry = useGuardedRegistry(kind, { users: ['alice', 'bob'], rules })
 
       test('pushes with a refresh token and no password', async () => {
         const login = await fetch(
@@ -236,7 +182,7 @@ for (const kind of ['passwords', 'tokens'] as const) {
   }
 
   describeWith(['oras'], `oras with ${kind}`, () => {
-    const registry = useGuardedRegistry(kind)
+    const registry = useGuardedRegistry(kind, { users: ['alice', 'bob'], rules })
 
     async function loggedIn(user: string | undefined) {
       const config = ['--registry-config', join(await registry.newFolder('oras'), `${user ?? 'nobody'}.json`)]

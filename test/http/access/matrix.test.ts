@@ -36,6 +36,7 @@ const paths: Record<Resource, string> = {
 
 const known: readonly Person[] = people.filter((person) => person !== 'anonymous')
 const pull: readonly Person[] = ['puller', 'everything']
+const pullOrPush: readonly Person[] = ['puller', 'pusher', 'everything']
 const push: readonly Person[] = ['pusher', 'everything']
 const pushOrTag: readonly Person[] = ['pusher', 'tagger', 'everything']
 const remove: readonly Person[] = ['deleter', 'everything']
@@ -46,8 +47,8 @@ const letIn: Record<Resource, Partial<Record<Method, readonly Person[]>>> = {
   apiWithoutSlash: { GET: people, HEAD: people },
   catalog: { GET: known, HEAD: known },
   tags: { GET: pull, HEAD: pull },
-  manifest: { GET: pull, HEAD: pull, PUT: pushOrTag, DELETE: remove },
-  blob: { GET: pull, HEAD: pull, DELETE: remove },
+  manifest: { GET: pull, HEAD: pullOrPush, PUT: pushOrTag, DELETE: remove },
+  blob: { GET: pull, HEAD: pullOrPush, DELETE: remove },
   uploads: { POST: push },
   upload: { GET: push, HEAD: push, PATCH: push, PUT: push, DELETE: push },
   referrers: { GET: pull, HEAD: pull },
