@@ -1,13 +1,7 @@
 /** HTTP/2 as the rest of the wire knows HTTP/1.1: requests and responses of Node's compatibility API, made to behave alike
  *  where that API leaves a difference. */
 import type { OutgoingHttpHeaders } from 'node:http'
-import {
-  constants,
-  Http2ServerRequest,
-  Http2ServerResponse,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-} from 'node:http2'
+import { constants, Http2ServerRequest, Http2ServerResponse, type ServerHttp2Stream } from 'node:http2'
 import type { HttpLimits } from '../settings.ts'
 
 /** Its headers say whom it is for and whether it has a body in the words of HTTP/1.1; and its body fails when the client
@@ -169,9 +163,8 @@ function fitForHttp2(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
 }
 
 const MIB = 1024 ** 2
-/** How much a client may send ahead in one stream, and in all streams of a connection. */
+/** How much a client may send ahead in one stream. */
 const STREAM_WINDOW_BYTES = MIB
-const CONNECTION_WINDOW_BYTES = 8 * MIB
 const MAX_STREAMS = 250
 
 /** What every HTTP/2 server of ours is made with. */
@@ -185,30 +178,4 @@ export function http2Options({ maxHeaderBytes }: HttpLimits) {
     Http2ServerRequest: Http2Request,
     Http2ServerResponse: Http2Response as unknown as typeof Http2ServerResponse<Http2Request>,
   }
-}
-
-/** Bounds how long a connection may be silent: before its first request, and between two. One on which something is still
- *  to be sent is left to that: streams that stall are ended one by one, and then it is silent. */
-export function limitSession(session: ServerHttp2Session, limits: HttpLimits): void {
-  keepHandle(session)
-  session.setLocalWindowSize(CONNECTION_WINDOW_BYTES)
-  const silentMs = { first: limits.headerTimeoutSeconds * 1000, later: limits.keepAliveSeconds * 1000 }
-  session.once('stream', () => session.setTimeout(silentMs.later))
-  session.setTimeout(silentMs.first, () => {
-    if (session.closed) session.destroy()
-    else {
-      session.close()
-      session.setTimeout(silentMs.first)
-    }
-  })
-}
-
-/** Keeps what is native of a session until the session is closed and done with. Node lets go of it earlier: when a session is
- *  destroyed while what it has received is read, and garbage is collected before the streams that were refused there are
- *  freed, it aborts the process (`current_nghttp2_memory_ == 0`). */
-function keepHandle(session: ServerHttp2Session): void {
-  const symbol = Object.getOwnPropertySymbols(session).find(({ description }) => description === 'kHandle')
-  if (symbol === undefined) return
-  const handle = (session as unknown as Record<symbol, unknown>)[symbol]
-  session.once('close', () => setImmediate(() => setImmediate(() => void handle)))
 }

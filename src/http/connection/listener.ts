@@ -11,7 +11,8 @@ import type { SecureContextOptions, Server as TlsServer } from 'node:tls'
 import type { Log } from '../../core/log.ts'
 import { errorBoundary } from '../error-boundary.ts'
 import type { HttpLimits } from '../settings.ts'
-import { ClearHttp2Response, Http2Request, http2Options, limitSession } from './http2.ts'
+import { ClearHttp2Response, Http2Request, http2Options } from './http2.ts'
+import { limitSession, serveSession } from './http2-session.ts'
 import { handlerOf, ProtocolSniffer } from './protocol-sniffer.ts'
 import { refuseMalformed, refuseTunnel } from './raw-refusal.ts'
 import { chooseTls, createTlsServer } from './tls.ts'
@@ -57,7 +58,7 @@ export class Listener {
       Http2ServerResponse: ClearHttp2Response as never,
     })
     this.#clearHttp2 = attach(http2, options)
-    const firstBytes = new ProtocolSniffer(server, { timeoutMs, choose: chooseClear(server, http2, log) })
+    const firstBytes = new ProtocolSniffer(server, { timeoutMs, choose: chooseClear(server, http2, options) })
     this.#firstBytes = firstBytes
     this.#cutOff = () => firstBytes.endAll()
   }
@@ -162,13 +163,13 @@ function boundStreams(server: Server, bounded: ReturnType<typeof errorBoundary>)
 const HTTP2_PREFACE = 'PRI'
 
 /** RFC 9113 section 3.4. No method of HTTP/1.1 that is served begins like the preface of HTTP/2. */
-function chooseClear(http1: HttpServer, http2: Server, log: Log) {
+function chooseClear(http1: HttpServer, http2: Server, { limits, log }: ListenerOptions) {
   const serveHttp1 = handlerOf(http1, log)
   const serve = handlerOf(http2, log)
   const serveHttp2 = (socket: Socket) => {
     // Servers of HTTP/1.1 leave a connection half open, for clients that have said all.
     socket.allowHalfOpen = false
-    serve(socket)
+    serveSession(http2, { socket, serve: () => serve(socket), limits })
   }
   return (bytes: Buffer) => {
     const begin = bytes.toString('latin1', 0, HTTP2_PREFACE.length)

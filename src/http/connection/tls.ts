@@ -5,6 +5,7 @@ import type { Log } from '../../core/log.ts'
 import { errorBoundary } from '../error-boundary.ts'
 import type { HttpLimits } from '../settings.ts'
 import { http2Options } from './http2.ts'
+import { serveSession } from './http2-session.ts'
 import { type ConnectionHandler, handlerOf } from './protocol-sniffer.ts'
 import { refusePlainHttp } from './raw-refusal.ts'
 import type { ClientCertificates, TlsSettings } from './tls-settings.ts'
@@ -26,7 +27,7 @@ export function createTlsServer(
     log.debug({ remoteAddress: socket.remoteAddress, reason: error.message }, 'a TLS handshake failed')
     socket.destroy()
   })
-  admit(server, { ...tls, log })
+  admit(server, { ...tls, limits, log })
   return server
 }
 
@@ -65,13 +66,18 @@ function protocolOptions({ http2, contextOf, challengeOf }: TlsSettings): TlsOpt
 }
 
 /** Lets those in whose certificate, or lack of one, is allowed. */
-function admit(server: Server, { clientCertificates, log }: TlsSettings & { log: Log }): void {
+function admit(
+  server: Server,
+  { clientCertificates, limits, log }: TlsSettings & { limits: HttpLimits; log: Log },
+): void {
   const serve = server.listeners('secureConnection')[0] as (socket: TLSSocket) => void
   server.removeAllListeners('secureConnection')
   const admitOne = (socket: TLSSocket) => {
     if (socket.alpnProtocol === ACME_PROTOCOL) return socket.end()
     const objection = objectionTo(socket, clientCertificates)
-    if (objection === undefined) return serve.call(server, socket)
+    if (objection === undefined) {
+      return serveSession(server, { socket, serve: () => serve.call(server, socket), limits })
+    }
     log.info(
       { remoteAddress: socket.remoteAddress, reason: objection },
       'a client was refused by its certificate',
