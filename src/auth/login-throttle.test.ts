@@ -4,6 +4,7 @@ import { LoginThrottle } from './login-throttle.ts'
 
 const wrong = async () => undefined
 const right = async () => 'alice'
+const alice = (address: string) => ({ address, username: 'alice' })
 const quick = { free: 2, firstDelayMs: 60, maxDelayMs: 240, forgetMs: 60_000 }
 
 async function milliseconds(work: () => Promise<unknown>): Promise<number> {
@@ -12,11 +13,11 @@ async function milliseconds(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - startedAt
 }
 
-test('an address waits longer the more of its logins fail', async () => {
+test('a name waits longer the more of its logins from an address fail', async () => {
   const logins = new LoginThrottle(quick)
   const waits: number[] = []
   for (let attempt = 0; attempt < 6; attempt++) {
-    waits.push(await milliseconds(() => logins.attempt('10.0.0.1', wrong)))
+    waits.push(await milliseconds(() => logins.attempt(alice('10.0.0.1'), wrong)))
   }
   const expected = [0, 0, 60, 120, 240, 240]
   expected.forEach((wait, index) => {
@@ -26,11 +27,11 @@ test('an address waits longer the more of its logins fail', async () => {
 
 test('another address does not wait, and the right password is good after the wait', async () => {
   const logins = new LoginThrottle({ ...quick, firstDelayMs: 10_000, maxDelayMs: 10_000 })
-  for (let attempt = 0; attempt < 2; attempt++) await logins.attempt('10.0.0.1', wrong)
-  expect(await milliseconds(() => logins.attempt('10.0.0.2', right))).toBeLessThan(5_000)
+  for (let attempt = 0; attempt < 2; attempt++) await logins.attempt(alice('10.0.0.1'), wrong)
+  expect(await milliseconds(() => logins.attempt(alice('10.0.0.2'), right))).toBeLessThan(5_000)
   const patient = new LoginThrottle(quick)
-  for (let attempt = 0; attempt < 3; attempt++) await patient.attempt('10.0.0.1', wrong)
-  expect(await patient.attempt('10.0.0.1', right)).toBe('alice')
+  for (let attempt = 0; attempt < 3; attempt++) await patient.attempt(alice('10.0.0.1'), wrong)
+  expect(await patient.attempt(alice('10.0.0.1'), right)).toBe('alice')
 })
 
 test.each([
@@ -41,16 +42,32 @@ test.each([
   ['10.0.0.1', '10.0.0.2', false],
 ])('%s and %s are one address: %s', async (one, other, same) => {
   const logins = new LoginThrottle({ ...quick, free: 1, firstDelayMs: 400, maxDelayMs: 400 })
-  await logins.attempt(one, wrong)
-  const wait = await milliseconds(() => logins.attempt(other, right))
+  await logins.attempt(alice(one), wrong)
+  const wait = await milliseconds(() => logins.attempt(alice(other), right))
   if (same) expect(wait).toBeGreaterThan(350)
   else expect(wait).toBeLessThan(350)
+})
+
+test('another name of the same address does not wait, however many are tried', async () => {
+  const logins = new LoginThrottle({ ...quick, firstDelayMs: 500, maxDelayMs: 500 })
+  for (let attempt = 0; attempt < 2; attempt++) await logins.attempt(alice('10.0.0.1'), wrong)
+  const held = logins.attempt(alice('10.0.0.1'), wrong)
+  let guesses = 0
+  const guessers = Array.from({ length: 80 }, (_, index) =>
+    logins.attempt({ address: '10.0.0.1', username: `x${index}` }, async () => {
+      guesses += 1
+      return undefined
+    }),
+  )
+  const right = logins.attempt({ address: '10.0.0.1', username: 'bob' }, async () => guesses)
+  expect(await right).toBe(80)
+  await Promise.all([...guessers, held])
 })
 
 test('failures are forgotten', async () => {
   const logins = new LoginThrottle({ ...quick, firstDelayMs: 5_000, maxDelayMs: 5_000, forgetMs: 1 })
   for (let attempt = 0; attempt < 20; attempt++) {
-    await logins.attempt('10.0.0.1', async () => {
+    await logins.attempt(alice('10.0.0.1'), async () => {
       // Longer than a failure is remembered.
       await new Promise((resolve) => setTimeout(resolve, 3))
       return undefined
@@ -63,7 +80,7 @@ test('attempts at once are tried one after the other, and only so many wait', as
   let most = 0
   const logins = new LoginThrottle({ maxWaiting: 3 })
   const attempt = () =>
-    logins.attempt('10.0.0.1', async () => {
+    logins.attempt(alice('10.0.0.1'), async () => {
       running += 1
       most = Math.max(most, running)
       await new Promise(setImmediate)

@@ -12,26 +12,36 @@ export interface LoginThrottleOptions {
   readonly maxDelayMs?: number
   /** One failure is forgotten in this time. */
   readonly forgetMs?: number
-  /** How many attempts of one address may wait for their turn. */
+  /** How many attempts at one name, from one address, may wait for their turn. */
   readonly maxWaiting?: number
 }
 
 const DEFAULTS: Required<LoginThrottleOptions> = {
   free: 5,
-  firstDelayMs: 250,
-  maxDelayMs: 8_000,
+  firstDelayMs: 125,
+  maxDelayMs: 1_000,
   forgetMs: 10_000,
   maxWaiting: 50,
 }
 
-interface Address {
+/** What names an attempt: the address that it comes from, and the user's name that it gives. */
+export interface LoginAttempt {
+  readonly address: string
+  readonly username: string
+}
+
+/** The attempts at one name from one address. */
+interface Attempts {
   failures: number
   /** When the failures were last counted. */
   countedAt: number
   readonly inTurn: LimitFunction
 }
 
-const MAX_ADDRESSES = 10_000
+const MAX_KEPT = 10_000
+
+/** Of one address, at different names. */
+const MAX_WAITING_NAMES = 1_000
 
 /** An IPv6 address as the network that its owner has all of: the first 64 bits. */
 function networkOf(address: string): string {
@@ -43,52 +53,70 @@ function networkOf(address: string): string {
   return [...head, ...(after === undefined ? [] : zeros), ...tail].slice(0, 4).join(':')
 }
 
-/** Slows the logins of an address down the more of them fail, and nobody else's. They are tried one after the other.
- *  Nobody is locked out: the right password is good after the wait, and one that is remembered does not come here. */
+/** Slows logins down the more of them fail, by the name tried and the address: a guesser delays attempts at the same name
+ *  from the same address, and no others. Each address has one attempt checked at a time, and each name at most one
+ *  attempt in that queue, so names take turns. Nobody is locked out. */
 export class LoginThrottle {
-  readonly #addresses = new LRUCache<string, Address>({ max: MAX_ADDRESSES })
+  readonly #attempts = new LRUCache<string, Attempts>({ max: MAX_KEPT })
+  readonly #addresses = new LRUCache<string, LimitFunction>({ max: MAX_KEPT })
   readonly #options: Required<LoginThrottleOptions>
 
   constructor(options: LoginThrottleOptions = {}) {
     this.#options = { ...DEFAULTS, ...options }
   }
 
-  /** Makes an attempt when its turn has come. One that comes to undefined has failed.
+  /** Runs `login` when its turn has come. If it resolves to undefined the attempt has failed.
    *  @throws RegistryError TOOMANYREQUESTS when too many wait already */
-  attempt<Result>(from: string, login: () => Promise<Result | undefined>): Promise<Result | undefined> {
-    const address = this.#address(networkOf(from))
-    if (address.inTurn.pendingCount >= this.#options.maxWaiting) {
+  attempt<Result>(
+    { address, username }: LoginAttempt,
+    login: () => Promise<Result | undefined>,
+  ): Promise<Result | undefined> {
+    const network = networkOf(address)
+    const turns = this.#turnsOf(network)
+    const attempts = this.#attemptsAt(`${network} ${username}`)
+    if (attempts.inTurn.pendingCount >= this.#options.maxWaiting || turns.pendingCount >= MAX_WAITING_NAMES) {
       throw new RegistryError('TOOMANYREQUESTS', { message: 'too many logins at once; try again later' })
     }
-    return address.inTurn(async () => {
-      const waitMs = this.#penaltyMs(address)
+    return attempts.inTurn(async () => {
+      const waitMs = this.#penaltyMs(attempts)
       if (waitMs > 0) await delay(waitMs)
-      const result = await login()
-      if (result === undefined) this.#countFailure(address)
+      const result = await turns(login)
+      if (result === undefined) this.#countFailure(attempts)
       return result
     })
   }
 
-  #address(from: string): Address {
-    const known = this.#addresses.get(from)
+  #turnsOf(network: string): LimitFunction {
+    const known = this.#addresses.get(network)
     if (known !== undefined) return known
-    const address = { failures: 0, countedAt: performance.now(), inTurn: pLimit(1) }
-    this.#addresses.set(from, address)
-    return address
+    const turns = pLimit(1)
+    this.#addresses.set(network, turns)
+    return turns
   }
 
-  #penaltyMs(address: Address): number {
+  #attemptsAt(key: string): Attempts {
+    const known = this.#attempts.get(key)
+    if (known !== undefined) return known
+    const attempts = { failures: 0, countedAt: performance.now(), inTurn: pLimit(1) }
+    this.#attempts.set(key, attempts)
+    return attempts
+  }
+
+  #penaltyMs(attempts: Attempts): number {
     const { free, firstDelayMs, maxDelayMs } = this.#options
-    const excess = this.#failures(address) - free
+    const excess = this.#failures(attempts) - free
     return excess < 0 ? 0 : Math.min(firstDelayMs * 2 ** excess, maxDelayMs)
   }
 
-  #failures({ failures, countedAt }: Address): number {
+  #failures({ failures, countedAt }: Attempts): number {
     return Math.max(0, failures - Math.floor((performance.now() - countedAt) / this.#options.forgetMs))
   }
 
-  #countFailure(address: Address): void {
-    address.failures = this.#failures(address) + 1
-    address.countedAt = performance.now()
+  /** No more are counted than raise the delay, so that it ends soon after the guessing has. */
+  #countFailure(attempts: Attempts): void {
+    const { free, firstDelayMs, maxDelayMs } = this.#options
+    const most = free + 1 + Math.max(0, Math.ceil(Math.log2(maxDelayMs / firstDelayMs)))
+    attempts.failures = Math.min(this.#failures(attempts) + 1, most)
+    attempts.countedAt = performance.now()
   }
 }

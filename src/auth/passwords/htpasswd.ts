@@ -1,4 +1,5 @@
-import { hash } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import type { Log } from '../../core/log.ts'
 import { WatchedFile } from '../../lib/watched-file.ts'
 import type { Bcrypt } from './bcrypt.ts'
@@ -12,8 +13,13 @@ export interface HtpasswdOptions {
   readonly onChange: () => void
 }
 
+const MAX_VERIFIED = 10_000
+
 /** The users of an htpasswd file. */
 export class Htpasswd {
+  readonly #key = randomBytes(32).toString('base64')
+  /** By a keyed hash of a user and a password, the bcrypt hash that they were verified against. */
+  readonly #verified = new LRUCache<string, string>({ max: MAX_VERIFIED })
   readonly #file: WatchedFile<PasswordFile>
   readonly #bcrypt: Bcrypt
 
@@ -44,7 +50,17 @@ export class Htpasswd {
     const { hashes, highestCost } = this.#file.content
     const known = hashes.get(user)
     const matches = await this.#bcrypt.verify(password, known ?? nobodysHash(highestCost))
-    return matches && known !== undefined
+    if (!matches || known === undefined) return false
+    this.#verified.set(this.#keyOf(user, password), known)
+    return true
+  }
+
+  /** True if `verify` has found this to be the user's password, and the file has the same hash of it still. */
+  async isVerified(user: string, password: string): Promise<boolean> {
+    const against = this.#verified.get(this.#keyOf(user, password))
+    if (against === undefined) return false
+    await this.#file.refresh()
+    return this.#file.content.hashes.get(user) === against
   }
 
   /** Different for another password of the user; undefined when there is no such user. */
@@ -55,6 +71,10 @@ export class Htpasswd {
 
   close(): void {
     this.#file.close()
+  }
+
+  #keyOf(user: string, password: string): string {
+    return hash('sha256', JSON.stringify([this.#key, user, password]), 'base64')
   }
 }
 

@@ -47,7 +47,7 @@ test('a password that is no longer the user’s is forgotten', async () => {
     .toBe(401)
 })
 
-test('wrong passwords slow the logins of their address down, and neither others nor those who are known', async () => {
+test('wrong passwords slow the logins at their name down, and neither others nor those who are known', async () => {
   const loginThrottle = { free: 2, firstDelayMs: 1500, maxDelayMs: 1500, forgetMs: 60_000 }
   await using guarded = await GuardedRegistry.start({ users: ['alice', 'bob'], loginThrottle })
   expect((await guarded.send('GET /v2/', 'alice')).status).toBe(200)
@@ -61,8 +61,54 @@ test('wrong passwords slow the logins of their address down, and neither others 
   expect((await guarded.send('GET /v2/', 'alice')).status).toBe(200)
   expect(guessed).toBe(false)
   expect((await guessing).status).toBe(401)
-  // The right password is good after the wait: nobody is locked out.
   expect((await guarded.send('GET /v2/', 'bob')).status).toBe(200)
+})
+
+test('while an address guesses, the right password gets in there within seconds', async () => {
+  const htpasswd = htpasswdOf(['alice', 'bob'], 8)
+  await using guarded = await GuardedRegistry.start({ htpasswd })
+  let isGuessing = true
+  let guesses = 0
+  const guess = async (name: () => string) => {
+    while (isGuessing) {
+      const headers = basic(name(), `wrong ${guesses}`)
+      await guarded.registry.send('GET /v2/', { headers }).catch(() => undefined)
+      guesses += 1
+    }
+  }
+  const guessers = [
+    ...Array.from({ length: 40 }, () => guess(() => `x${Math.random()}`)),
+    ...Array.from({ length: 40 }, () => guess(() => 'alice')),
+  ]
+  await expect.poll(() => guesses, { timeout: 60_000 }).toBeGreaterThan(100)
+  const startedAt = performance.now()
+  expect((await guarded.send('GET /v2/', 'bob')).status).toBe(200)
+  expect(performance.now() - startedAt).toBeLessThan(10_000)
+  isGuessing = false
+  await guarded.registry.stop()
+  await Promise.all(guessers)
+}, 120_000)
+
+test('a password that was right before gets in at once while others guess it, until it is another', async () => {
+  const loginThrottle = { free: 1, firstDelayMs: 600_000, maxDelayMs: 600_000, maxWaiting: 3 }
+  const [alice, bob, carol] = ['alice', 'bob', 'carol'].map((name) => htpasswdOf([name]))
+  await using guarded = await GuardedRegistry.start({ htpasswd: `${alice}${bob}`, loginThrottle })
+  const status = async (user: string, password = user) =>
+    (await guarded.registry.send('GET /v2/', { headers: basic(user, password) })).status
+  expect(await status('alice')).toBe(200)
+  expect(await status('alice', 'wrong')).toBe(401)
+  const held = Array.from({ length: 4 }, (_, index) =>
+    status('alice', `wrong ${index}`).catch(() => 'cut off'),
+  )
+  // What was remembered by the header alone is forgotten with the first change of the file.
+  expect(await status('bob')).toBe(200)
+  await writeFile(guarded.usersPath, `${alice}${carol}`)
+  await expect.poll(() => status('carol'), { timeout: 10_000, interval: 1000 }).toBe(200)
+  expect(await status('alice')).toBe(200)
+  await writeFile(guarded.usersPath, `${htpasswdOf(['other']).replace('other:', 'alice:')}${carol}`)
+  await expect.poll(() => status('alice'), { timeout: 10_000 }).toBe(429)
+  await guarded.registry.stop()
+  await Promise.all(held)
 })
 
 test('too many guesses at once are told to come again', async () => {
