@@ -1,4 +1,3 @@
-import type { Exchange } from './exchange.ts'
 import { getApiVersion, getRoot, redirectToApi } from './handlers/base.ts'
 import { deleteBlob, getBlob } from './handlers/blob.ts'
 import { listRepositories } from './handlers/catalog.ts'
@@ -10,8 +9,9 @@ import { getKeySet, getToken, postToken } from './handlers/token.ts'
 import { cancelUpload, finishUpload, getUpload, patchUpload, startUpload } from './handlers/upload.ts'
 import type { Reply } from './reply/reply.ts'
 import type { Access, Method, Resource } from './request/route.ts'
+import type { RequestContext } from './request-context.ts'
 
-export type Handler = (exchange: Exchange) => Reply | Promise<Reply>
+export type Handler = (context: RequestContext) => Reply | Promise<Reply>
 
 export interface Operation {
   readonly access: Access

@@ -9,12 +9,10 @@ import type { Log } from '../core/log.ts'
 import type { Registry } from '../core/registry.ts'
 import type { RequestObserver } from '../core/request-observer.ts'
 import type { TokenIssuer } from '../core/token-issuer.ts'
+import { Authorizer } from './authorizer.ts'
 import { Listener } from './connection/listener.ts'
 import { StallDetector } from './connection/stall-detector.ts'
 import type { TlsSettings } from './connection/tls-settings.ts'
-import { Context, type ContextFollower, pathWithoutQuery, type WantedOperation } from './context.ts'
-import { Exchange, type ExchangeParts } from './exchange.ts'
-import { Gate } from './gate.ts'
 import { AccessLog } from './observers/access-log.ts'
 import { Audit } from './observers/audit-log.ts'
 import { ObservedRequest } from './observers/observed-request.ts'
@@ -24,6 +22,13 @@ import { sendStream, sendWhole } from './reply/send.ts'
 import { awaitsContinue, discardBody, hasBody } from './request/body.ts'
 import { isEnabled, preflightReply, refuseConnect, refuseMethod } from './request/method-not-allowed.ts'
 import { parseRoute } from './request/route.ts'
+import { RequestContext, type ServerContext } from './request-context.ts'
+import {
+  type LifecycleListener,
+  type MatchedOperation,
+  pathWithoutQuery,
+  RequestLifecycle,
+} from './request-lifecycle.ts'
 import { operationOf } from './routes.ts'
 import type { HttpSettings } from './settings.ts'
 
@@ -49,15 +54,15 @@ export class HttpServer {
   readonly #settings: HttpSettings
   readonly #log: Log
   readonly #observer: RequestObserver | undefined
-  readonly #floor: StallDetector
-  readonly #parts: ExchangeParts
-  readonly #gate: Gate
+  readonly #stallDetector: StallDetector
+  readonly #parts: ServerContext
+  readonly #authorizer: Authorizer
   readonly #accessLog: AccessLog | undefined
   readonly #audit: Audit | undefined
   /** What is told of each request that has ended. */
-  readonly #watchers: ((context: Context) => void)[] = []
+  readonly #watchers: ((lifecycle: RequestLifecycle) => void)[] = []
   readonly #commonHeaders: OutgoingHttpHeaders
-  readonly #running = new Map<Context, Promise<void>>()
+  readonly #running = new Map<RequestLifecycle, Promise<void>>()
   #draining = false
 
   constructor(options: HttpServerOptions) {
@@ -66,17 +71,17 @@ export class HttpServer {
     this.#settings = settings
     this.#log = log
     this.#observer = observer
-    this.#floor = new StallDetector({
+    this.#stallDetector = new StallDetector({
       bytesPerSecond: limits.minBytesPerSecond,
       graceSeconds: limits.stallSeconds,
     })
-    this.#parts = { registry, settings, floor: this.#floor, issuer }
-    this.#gate = new Gate(access, settings)
+    this.#parts = { registry, settings, stallDetector: this.#stallDetector, issuer }
+    this.#authorizer = new Authorizer(access, settings)
     this.#accessLog = settings.accessLog ? new AccessLog(log) : undefined
     this.#audit = audit && new Audit(audit, settings)
     if (this.#accessLog !== undefined) this.#watchers.push(this.#accessLog.end)
     if (this.#audit !== undefined) this.#watchers.push(this.#audit.end)
-    if (observer !== undefined) this.#watchers.push((context) => context.observed?.end(context))
+    if (observer !== undefined) this.#watchers.push((lifecycle) => lifecycle.observed?.end(lifecycle))
     this.#commonHeaders = {
       ...settings.extraHeaders,
       'docker-distribution-api-version': 'registry/2.0',
@@ -97,8 +102,8 @@ export class HttpServer {
   }
 
   /** Other certificates, for the connections to come. */
-  setSecureContext(context: SecureContextOptions): void {
-    this.#listener.setSecureContext(context)
+  setSecureContext(lifecycle: SecureContextOptions): void {
+    this.#listener.setSecureContext(lifecycle)
   }
 
   /** Stops accepting and lets what runs finish; what still runs after the time is cut off. Nothing is asked of the
@@ -111,8 +116,8 @@ export class HttpServer {
     clearTimeout(cutOff)
     await this.#settle()
     // Of what has not come to its end, this is all that will ever be known.
-    for (const context of this.#running.keys()) context.workEnds()
-    this.#floor.close()
+    for (const lifecycle of this.#running.keys()) lifecycle.workEnds()
+    this.#stallDetector.close()
   }
 
   /** A request outlives its connection while it puts away what it holds. */
@@ -131,81 +136,84 @@ export class HttpServer {
   }
 
   /** What goes wrong on the way from a request to its answer ends here, in `#serve` or with the listener: as an answer, or
-   *  as the end of this exchange alone. */
+   *  as the end of this context alone. */
   #begin(request: IncomingMessage, response: ServerResponse): void {
-    const context = new Context(request, response)
+    const lifecycle = new RequestLifecycle(request, response)
     try {
-      this.#watch(context)
+      this.#watch(lifecycle)
       // At once where it can be: most answers are gone before the next request is looked at and cost no promise.
-      const reply = this.#dispatch(context)
-      if (isAtHand(reply)) this.#send(reply, context)
-      else this.#sendLater(reply, context)
+      const reply = this.#dispatch(lifecycle)
+      if (isAtHand(reply)) this.#send(reply, lifecycle)
+      else this.#sendLater(reply, lifecycle)
     } catch (error) {
-      this.#fail(error, context)
+      this.#fail(error, lifecycle)
     }
   }
 
-  #watch(context: Context): void {
+  #watch(lifecycle: RequestLifecycle): void {
     if (this.#watchers.length === 0) return
-    context.follow(this.#follower)
-    this.#accessLog?.begin(context)
-    this.#audit?.begin(context)
+    lifecycle.follow(this.#follower)
+    this.#accessLog?.begin(lifecycle)
+    this.#audit?.begin(lifecycle)
   }
 
   /** The one place from which those who watch are told of a request, once its work and its answer have ended. */
-  readonly #follower: ContextFollower = {
+  readonly #follower: LifecycleListener = {
     closed: () => {
       // Its head may have gone out before the draining began, with a promise that the connection goes on.
       if (this.#draining) this.#listener.closeIdleConnections()
     },
-    ended: (context) => {
-      for (const tell of this.#watchers) this.#tell(tell, context)
+    ended: (lifecycle) => {
+      for (const tell of this.#watchers) this.#tell(tell, lifecycle)
     },
   }
 
   /** What fails here ends nothing else. */
-  #tell(tell: (context: Context) => void, context: Context): void {
+  #tell(tell: (lifecycle: RequestLifecycle) => void, lifecycle: RequestLifecycle): void {
     try {
-      tell(context)
+      tell(lifecycle)
     } catch (error) {
-      this.#log.error({ requestId: context.id, err: error }, 'a request could not be accounted for')
+      this.#log.error({ requestId: lifecycle.id, err: error }, 'a request could not be accounted for')
     }
   }
 
-  #sendLater(reply: Reply | Promise<Reply>, context: Context): void {
-    context.workBegins()
-    const work = this.#serve(reply, context).finally(() => {
-      this.#running.delete(context)
-      context.workEnds()
+  #sendLater(reply: Reply | Promise<Reply>, lifecycle: RequestLifecycle): void {
+    lifecycle.workBegins()
+    const work = this.#serve(reply, lifecycle).finally(() => {
+      this.#running.delete(lifecycle)
+      lifecycle.workEnds()
     })
-    this.#running.set(context, work)
-    context.follow(this.#follower)
-    const { socket } = context.request
+    this.#running.set(lifecycle, work)
+    lifecycle.follow(this.#follower)
+    const { socket } = lifecycle.request
     // Of the response, not of the server: between requests keepAliveTimeout must be able to end the connection.
     const stallMs = this.#settings.limits.stallSeconds * 1000
-    context.response.setTimeout(stallMs, () => this.#floor.endIfWaiting(socket))
+    lifecycle.response.setTimeout(stallMs, () => this.#stallDetector.endIfWaiting(socket))
   }
 
   /** Never rejected. */
-  async #serve(reply: Reply | Promise<Reply>, context: Context): Promise<void> {
+  async #serve(reply: Reply | Promise<Reply>, lifecycle: RequestLifecycle): Promise<void> {
     try {
       const ready = await reply
-      if (isWhole(ready)) this.#send(ready, context)
-      else await this.#stream(ready, context)
+      if (isWhole(ready)) this.#send(ready, lifecycle)
+      else await this.#stream(ready, lifecycle)
     } catch (error) {
-      this.#fail(error, context)
+      this.#fail(error, lifecycle)
     }
   }
 
-  #dispatch(context: Context): Reply | Promise<Reply> {
-    const { request } = context
+  #dispatch(lifecycle: RequestLifecycle): Reply | Promise<Reply> {
+    const { request } = lifecycle
     const route = parseRoute(pathOf(request, this.#settings.prefix))
     if (route === undefined) {
       if (request.method === 'CONNECT') return refuseConnect()
       throw new RegistryError('PATH_UNKNOWN')
     }
     if (this.#observer !== undefined && route.resource !== 'root') {
-      context.observed = new ObservedRequest(request, { observer: this.#observer, resource: route.resource })
+      lifecycle.observed = new ObservedRequest(request, {
+        observer: this.#observer,
+        resource: route.resource,
+      })
     }
     if (request.headers.expect !== undefined) awaitsContinue(request)
     if (request.method === 'OPTIONS') return preflightReply(route.resource, this.#settings)
@@ -213,40 +221,46 @@ export class HttpServer {
     if (operation === undefined || !isEnabled(operation.access, this.#settings)) {
       return refuseMethod(route.resource, this.#settings)
     }
-    if (operation.access === 'probe') return this.#handle(EVERYBODY, { route, operation }, context)
-    context.wanted = { route, operation }
+    if (operation.access === 'probe') return this.#handle(EVERYBODY, { route, operation }, lifecycle)
+    lifecycle.matched = { route, operation }
     if (operation.access === 'open') {
-      this.#gate.count(request)
-      return this.#handle(EVERYBODY, context.wanted, context)
+      this.#authorizer.count(request)
+      return this.#handle(EVERYBODY, lifecycle.matched, lifecycle)
     }
-    const identity = this.#gate.identifyIfCached(request)
-    if (identity !== undefined) return this.#admit(identity, context.wanted, context)
-    return this.#gate.identify(request).then((known) => this.#admit(known, context.wanted!, context))
+    const identity = this.#authorizer.identifyIfCached(request)
+    if (identity !== undefined) return this.#admit(identity, lifecycle.matched, lifecycle)
+    return this.#authorizer
+      .identify(request)
+      .then((known) => this.#admit(known, lifecycle.matched!, lifecycle))
   }
 
-  #admit(identity: Identity, wanted: WantedOperation, context: Context): Reply | Promise<Reply> {
-    context.identity = identity
-    const { route, operation } = wanted
-    this.#gate.admit(identity, { access: operation.access, repository: route.repository }, context.request)
-    return this.#handle(identity, wanted, context)
+  #admit(identity: Identity, matched: MatchedOperation, lifecycle: RequestLifecycle): Reply | Promise<Reply> {
+    lifecycle.identity = identity
+    const { route, operation } = matched
+    this.#authorizer.admit(
+      identity,
+      { access: operation.access, repository: route.repository },
+      lifecycle.request,
+    )
+    return this.#handle(identity, matched, lifecycle)
   }
 
   #handle(
     identity: Identity,
-    { route, operation }: WantedOperation,
-    context: Context,
+    { route, operation }: MatchedOperation,
+    lifecycle: RequestLifecycle,
   ): Reply | Promise<Reply> {
-    const { request, response } = context
-    context.exchange = new Exchange(request, response, { route, parts: this.#parts, identity })
-    return operation.handle(context.exchange)
+    const { request, response } = lifecycle
+    lifecycle.context = new RequestContext(request, response, { route, parts: this.#parts, identity })
+    return operation.handle(lifecycle.context)
   }
 
   /** Every error becomes a reply here, and only here, unless a part of another has gone out. Throws nothing. */
-  #fail(error: unknown, context: Context): void {
-    const { response, id } = context
+  #fail(error: unknown, lifecycle: RequestLifecycle): void {
+    const { response, id } = lifecycle
     try {
       if (!response.headersSent) {
-        this.#send(this.#errorReply(error, context), context)
+        this.#send(this.#errorReply(error, lifecycle), lifecycle)
         return
       }
       this.#log.error({ requestId: id, err: error }, 'an answer broke off')
@@ -254,44 +268,48 @@ export class HttpServer {
       this.#log.error({ requestId: id, err: failure }, 'an answer could not be sent')
     }
     // The client must notice, so the connection ends before the promised length.
-    context.breakOff()
+    lifecycle.breakOff()
   }
 
-  #errorReply(error: unknown, context: Context): WholeReply {
-    const { request, id } = context
+  #errorReply(error: unknown, lifecycle: RequestLifecycle): WholeReply {
+    const { request, id } = lifecycle
     if (error instanceof RegistryError) {
       if (error.cause !== undefined)
         this.#log.warn({ requestId: id, err: error }, 'a request could not be served')
-      return error.code === 'UNAUTHORIZED' ? this.#challenged(error, context) : errorReply(error)
+      return error.code === 'UNAUTHORIZED' ? this.#challenged(error, lifecycle) : errorReply(error)
     }
     this.#log.error({ requestId: id, method: request.method, err: error }, 'a request failed')
     return errorReply(unforeseen)
   }
 
-  #challenged(error: RegistryError, { request, identity, wanted }: Context): WholeReply {
-    const { access = 'login', repository } = { ...wanted?.operation, ...wanted?.route }
-    return this.#gate.challenged(errorReply(error), { request, identity, wanted: { access, repository } })
+  #challenged(error: RegistryError, { request, identity, matched }: RequestLifecycle): WholeReply {
+    const { access = 'login', repository } = { ...matched?.operation, ...matched?.route }
+    return this.#authorizer.challenged(errorReply(error), {
+      request,
+      identity,
+      required: { access, repository },
+    })
   }
 
-  #send(reply: WholeReply, context: Context): void {
-    context.observed?.sendsWhole(reply)
-    sendWhole(context.response, { ...reply, headers: this.#headers(reply, context) }, this.#floor)
+  #send(reply: WholeReply, lifecycle: RequestLifecycle): void {
+    lifecycle.observed?.sendsWhole(reply)
+    sendWhole(lifecycle.response, { ...reply, headers: this.#headers(reply, lifecycle) }, this.#stallDetector)
   }
 
-  #stream(reply: StreamedReply, context: Context): Promise<void> {
-    const body = context.observed?.counted(reply.body) ?? reply.body
+  #stream(reply: StreamedReply, lifecycle: RequestLifecycle): Promise<void> {
+    const body = lifecycle.observed?.counted(reply.body) ?? reply.body
     return sendStream(
-      context.response,
-      { ...reply, body, headers: this.#headers(reply, context) },
-      this.#floor,
+      lifecycle.response,
+      { ...reply, body, headers: this.#headers(reply, lifecycle) },
+      this.#stallDetector,
     )
   }
 
   /** The reply's own and those that every answer carries. */
-  #headers(reply: Reply, context: Context): OutgoingHttpHeaders {
-    const { request, id } = context
+  #headers(reply: Reply, lifecycle: RequestLifecycle): OutgoingHttpHeaders {
+    const { request, id } = lifecycle
     // A whole answer is what came of the work, even if it can't be sent; one that is read on its way can still fail.
-    if (context.answer === undefined || !isWhole(context.answer)) context.answer = reply
+    if (lifecycle.answer === undefined || !isWhole(lifecycle.answer)) lifecycle.answer = reply
     const headers: OutgoingHttpHeaders = { ...this.#commonHeaders, ...reply.headers, 'x-request-id': id }
     if (!request.complete && hasBody(request)) discardRest(request, headers)
     if (this.#draining) headers.connection = 'close'
@@ -314,7 +332,7 @@ function pathOf(request: IncomingMessage, prefix: string): string {
   return path.startsWith(`${prefix}/`) ? path.slice(prefix.length) : ''
 }
 
-/** The body was not wanted. A client that waits for leave to send it will send none, so the connection can't go on. */
+/** The body was not matched. A client that waits for leave to send it will send none, so the connection can't go on. */
 function discardRest(request: IncomingMessage, headers: OutgoingHttpHeaders): void {
   if (request.headers.expect !== undefined) headers.connection = 'close'
   else discardBody(request)

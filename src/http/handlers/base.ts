@@ -1,5 +1,5 @@
-import type { Exchange } from '../exchange.ts'
 import { emptyReply, jsonReply, type Reply } from '../reply/reply.ts'
+import type { RequestContext } from '../request-context.ts'
 
 /** Says that the registry is there: load balancers ask for this path, and take nothing but a 200 for a yes. */
 export function getRoot(): Reply {
@@ -11,6 +11,6 @@ export function getApiVersion(): Reply {
   return jsonReply(200, {})
 }
 
-export function redirectToApi(exchange: Exchange): Reply {
-  return emptyReply(301, { location: exchange.location('/v2/') })
+export function redirectToApi(context: RequestContext): Reply {
+  return emptyReply(301, { location: context.location('/v2/') })
 }

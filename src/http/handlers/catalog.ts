@@ -1,23 +1,23 @@
 import type { RepositoryName } from '../../core/reference.ts'
 import type { Page } from '../../core/registry.ts'
-import type { Exchange } from '../exchange.ts'
 import { jsonReply, type Reply } from '../reply/reply.ts'
 import { linkToNext, pageRequest, takePage } from '../request/pagination.ts'
+import type { RequestContext } from '../request-context.ts'
 
 /** How many repositories a client gets that doesn't say. */
 const STANDARD_ENTRIES = 100
 
 /** Only what the client may know of, before it is divided into pages. */
-async function* seen({ registry, identity }: Exchange, page: Page): AsyncIterable<RepositoryName> {
+async function* seen({ registry, identity }: RequestContext, page: Page): AsyncIterable<RepositoryName> {
   for await (const name of registry.repositories(page)) if (identity.sees(name)) yield name
 }
 
 /** Docker Registry HTTP API V2, "Listing Repositories". */
-export async function listRepositories(exchange: Exchange): Promise<Reply> {
-  const { count, after } = pageRequest(exchange.query, {
+export async function listRepositories(context: RequestContext): Promise<Reply> {
+  const { count, after } = pageRequest(context.query, {
     standard: STANDARD_ENTRIES,
-    max: exchange.settings.maxCatalogEntries,
+    max: context.settings.maxCatalogEntries,
   })
-  const { names, next } = await takePage(seen(exchange, { after }), count)
-  return jsonReply(200, { repositories: names }, linkToNext(exchange, { path: '/v2/_catalog', next, count }))
+  const { names, next } = await takePage(seen(context, { after }), count)
+  return jsonReply(200, { repositories: names }, linkToNext(context, { path: '/v2/_catalog', next, count }))
 }

@@ -7,44 +7,44 @@ import { parseManifest } from '../../core/manifest/parse.ts'
 import { MediaType } from '../../core/media-type.ts'
 import { parseReference, parseTag, type Tag } from '../../core/reference.ts'
 import type { Repository, StoredManifest } from '../../core/registry.ts'
-import type { Exchange } from '../exchange.ts'
 import { emptyReply, type Reply } from '../reply/reply.ts'
 import { accepts } from '../request/accept.ts'
 import { readBody } from '../request/body.ts'
 import { matchesEtag } from '../request/ranges.ts'
+import type { RequestContext } from '../request-context.ts'
 import { isSchema1, requireAgreement, withSignatures } from './schema1.ts'
 
 /** OCI Distribution Specification 1.1, "Pulling manifests". What is stored is what is sent, whatever the client says
  *  it accepts, with one exception (`forOldClients`). */
-export function getManifest(exchange: Exchange): Reply | Promise<Reply> {
-  const reference = parseReference(exchange.reference)
-  if (reference.kind === 'tag') return getTagged(exchange, reference.tag)
-  const known = exchange.repository.manifests.getIfCached(reference.digest)
-  return known === undefined ? getByDigest(exchange, reference.digest) : wholeReply(exchange, known)
+export function getManifest(context: RequestContext): Reply | Promise<Reply> {
+  const reference = parseReference(context.reference)
+  if (reference.kind === 'tag') return getTagged(context, reference.tag)
+  const known = context.repository.manifests.getIfCached(reference.digest)
+  return known === undefined ? getByDigest(context, reference.digest) : wholeReply(context, known)
 }
 
-async function getByDigest(exchange: Exchange, digest: Digest): Promise<Reply> {
-  return wholeReply(exchange, await exchange.repository.manifests.get(digest))
+async function getByDigest(context: RequestContext, digest: Digest): Promise<Reply> {
+  return wholeReply(context, await context.repository.manifests.get(digest))
 }
 
-async function getTagged(exchange: Exchange, tag: Tag): Promise<Reply> {
-  const { manifests, tags } = exchange.repository
+async function getTagged(context: RequestContext, tag: Tag): Promise<Reply> {
+  const { manifests, tags } = context.repository
   const digest = await tags.get(tag)
   const tagged = manifests.getIfCached(digest) ?? (await manifests.get(digest))
   const isForAll = tagged.descriptor.mediaType !== MediaType.dockerManifestList
-  return wholeReply(exchange, isForAll ? tagged : await forOldClients(exchange, tagged))
+  return wholeReply(context, isForAll ? tagged : await forOldClients(context, tagged))
 }
 
 /** Of what is stored in two parts, both. */
-function wholeReply(exchange: Exchange, manifest: StoredManifest): Reply | Promise<Reply> {
-  return isSchema1(manifest) ? signedReply(exchange, manifest) : manifestReply(exchange, manifest)
+function wholeReply(context: RequestContext, manifest: StoredManifest): Reply | Promise<Reply> {
+  return isSchema1(manifest) ? signedReply(context, manifest) : manifestReply(context, manifest)
 }
 
-async function signedReply(exchange: Exchange, manifest: StoredManifest): Promise<Reply> {
-  return manifestReply(exchange, await withSignatures(manifest, exchange.repository.signatures))
+async function signedReply(context: RequestContext, manifest: StoredManifest): Promise<Reply> {
+  return manifestReply(context, await withSignatures(manifest, context.repository.signatures))
 }
 
-function manifestReply({ request, isHead }: Exchange, manifest: StoredManifest): Reply {
+function manifestReply({ request, isHead }: RequestContext, manifest: StoredManifest): Reply {
   const { mediaType, digest, size } = manifest.descriptor
   const etag = `"${digest}"`
   const headers = { etag, 'docker-content-digest': digest }
@@ -59,7 +59,7 @@ function manifestReply({ request, isHead }: Exchange, manifest: StoredManifest):
 /** Docker clients from before manifest lists ask for a tag and can read a single image only: they get the one that
  *  Distribution gave them. */
 async function forOldClients(
-  { repository, request }: Exchange,
+  { repository, request }: RequestContext,
   list: StoredManifest,
 ): Promise<StoredManifest> {
   const { accept } = request.headers
@@ -74,19 +74,19 @@ async function forOldClients(
 }
 
 /** OCI Distribution Specification 1.1, "Pushing manifests"; by digest, the `tag` parameters name it as well. */
-export async function putManifest(exchange: Exchange): Promise<Reply> {
-  const { repository } = exchange
-  const { digest, tags, byTagParameter } = targetOf(exchange)
-  const payload = await readBody(exchange.body(), {
+export async function putManifest(context: RequestContext): Promise<Reply> {
+  const { repository } = context
+  const { digest, tags, byTagParameter } = targetOf(context)
+  const payload = await readBody(context.body(), {
     maxBytes: MAX_MANIFEST_BYTES,
     tooLarge: manifestTooLarge,
   })
-  const manifest = parseManifest(payload, exchange.request.headers['content-type'] ?? '')
-  if (!exchange.may('push')) await requireThere(exchange, digest ?? digestOf(manifest.payload))
+  const manifest = parseManifest(payload, context.request.headers['content-type'] ?? '')
+  if (!context.may('push')) await requireThere(context, digest ?? digestOf(manifest.payload))
   requireAgreement(manifest, { name: repository.name, tags })
   const stored = await store(repository, manifest, { digest, tags })
   return emptyReply(201, {
-    location: exchange.location(`/v2/${repository.name}/manifests/${stored.digest}`),
+    location: context.location(`/v2/${repository.name}/manifests/${stored.digest}`),
     'docker-content-digest': stored.digest,
     ...(byTagParameter ? { 'oci-tag': tags } : {}),
     ...(manifest.subject && { 'oci-subject': manifest.subject.digest }),
@@ -115,7 +115,7 @@ async function store(
 const MAX_ATTEMPTS = 5
 
 /** Whoever may only set tags may set them to what is there. */
-async function requireThere({ repository }: Exchange, digest: Digest): Promise<void> {
+async function requireThere({ repository }: RequestContext, digest: Digest): Promise<void> {
   if (await repository.manifests.exists(digest)) return
   throw new RegistryError('DENIED', {
     message: 'tags may be set here only to manifests that were pushed already',
@@ -128,7 +128,7 @@ interface Target {
   byTagParameter: boolean
 }
 
-function targetOf({ reference: text, query }: Exchange): Target {
+function targetOf({ reference: text, query }: RequestContext): Target {
   const reference = parseReference(text)
   if (reference.kind === 'tag') return { tags: [reference.tag], byTagParameter: false }
   const tags = [...new Set(query.getAll('tag'))].map(parseTag)
@@ -142,9 +142,9 @@ function manifestTooLarge(): RegistryError {
 }
 
 /** By digest the manifest with every tag that names it; by tag that tag only. */
-export async function deleteManifest(exchange: Exchange): Promise<Reply> {
-  const { repository } = exchange
-  const reference = parseReference(exchange.reference)
+export async function deleteManifest(context: RequestContext): Promise<Reply> {
+  const { repository } = context
+  const reference = parseReference(context.reference)
   if (reference.kind === 'tag') await repository.tags.untag(reference.tag)
   else await repository.manifests.delete(reference.digest)
   return emptyReply(202)

@@ -1,17 +1,17 @@
 import { parseDigest } from '../../core/digest.ts'
 import { MAX_MANIFEST_BYTES } from '../../core/manifest/limits.ts'
 import { MediaType } from '../../core/media-type.ts'
-import type { Exchange } from '../exchange.ts'
 import { takeIndexPage } from '../reply/referrers-page.ts'
 import type { Reply } from '../reply/reply.ts'
 import { linkToNext, pageRequest } from '../request/pagination.ts'
+import type { RequestContext } from '../request-context.ts'
 
 /** OCI Distribution Specification 1.1, "Listing Referrers". A digest that nothing refers to has an empty list, whether
  *  or not there is such a manifest or such a repository. A page ends where clients stop to read: some never ask for a
  *  second one. */
-export async function listReferrers(exchange: Exchange): Promise<Reply> {
-  const { repository, query } = exchange
-  const subject = parseDigest(exchange.reference)
+export async function listReferrers(context: RequestContext): Promise<Reply> {
+  const { repository, query } = context
+  const subject = parseDigest(context.reference)
   const { count, after } = pageRequest(query, { standard: Infinity, max: Infinity })
   const artifactType = query.get('artifactType') || undefined
   const referrers = repository.manifests.referrers(subject, { artifactType, after })
@@ -23,7 +23,7 @@ export async function listReferrers(exchange: Exchange): Promise<Reply> {
       'content-type': MediaType.ociIndex,
       'content-length': body.length,
       ...(artifactType !== undefined && { 'oci-filters-applied': 'artifactType' }),
-      ...linkToNext(exchange, { path, next, count, artifactType }),
+      ...linkToNext(context, { path, next, count, artifactType }),
     },
     body,
   }

@@ -1,14 +1,14 @@
 import { parseDigest } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
 import type { SignatureInfo } from '../../core/registry.ts'
-import type { Exchange } from '../exchange.ts'
 import type { Reply } from '../reply/reply.ts'
+import type { RequestContext } from '../request-context.ts'
 
 /** Every signature known of a manifest, as JSON: docs/signatures.md has its form. It is sent as it is found, however many
  *  there are. */
-export async function listSignatures(exchange: Exchange): Promise<Reply> {
-  const { repository, isHead } = exchange
-  const digest = parseDigest(exchange.reference)
+export async function listSignatures(context: RequestContext): Promise<Reply> {
+  const { repository, isHead } = context
+  const digest = parseDigest(context.reference)
   const signatures = repository.signatures.list(digest)[Symbol.asyncIterator]()
   const first = await signatures.next()
   if (first.done && !(await repository.manifests.exists(digest))) {

@@ -1,9 +1,9 @@
 import { RegistryError } from '../../core/errors.ts'
 import type { IssuedToken, TokenGrant, TokenIssuer, TokenRequest } from '../../core/token-issuer.ts'
-import type { Exchange } from '../exchange.ts'
 import { errorReply } from '../reply/errors.ts'
 import { jsonReply, type Reply } from '../reply/reply.ts'
 import { readBody } from '../request/body.ts'
+import type { RequestContext } from '../request-context.ts'
 
 /** No form of ours is longer, even with a token in it. */
 const MAX_FORM_BYTES = 64 * 1024
@@ -13,9 +13,9 @@ const UNCACHED = { 'cache-control': 'no-store' }
 
 /** The Docker token protocol: the password comes as Basic, and what is asked for in the query.
  *  https://distribution.github.io/distribution/spec/auth/token/ */
-export async function getToken(exchange: Exchange): Promise<Reply> {
-  const { query, request } = exchange
-  const issued = await issue(exchange, query, {
+export async function getToken(context: RequestContext): Promise<Reply> {
+  const { query, request } = context
+  const issued = await issue(context, query, {
     grant: { kind: 'header', authorization: request.headers.authorization },
     offline: query.get('offline_token') === 'true',
   })
@@ -33,11 +33,11 @@ export async function getToken(exchange: Exchange): Promise<Reply> {
 
 /** OAuth2: a password, a refresh token or another issuer's token for a token of ours. RFC 6749 sections 4.3 and 6,
  *  RFC 7523 section 2.1, RFC 8693. https://distribution.github.io/distribution/spec/auth/oauth/ */
-export async function postToken(exchange: Exchange): Promise<Reply> {
-  const form = await readForm(exchange)
+export async function postToken(context: RequestContext): Promise<Reply> {
+  const form = await readForm(context)
   const grant = grantOf(form)
-  if (grant.kind === 'password') exchange.claimedUser = grant.username
-  const issued = await issue(exchange, form, {
+  if (grant.kind === 'password') context.claimedUser = grant.username
+  const issued = await issue(context, form, {
     grant,
     offline: form.get('access_type') === 'offline',
   })
@@ -56,31 +56,31 @@ export async function postToken(exchange: Exchange): Promise<Reply> {
 }
 
 /** The public keys that our tokens can be checked with. */
-export function getKeySet(exchange: Exchange): Reply {
-  const reply = jsonReply(200, requireIssuer(exchange).keySet())
-  return exchange.isHead ? { ...reply, body: undefined } : reply
+export function getKeySet(context: RequestContext): Reply {
+  const reply = jsonReply(200, requireIssuer(context).keySet())
+  return context.isHead ? { ...reply, body: undefined } : reply
 }
 
-function requireIssuer({ issuer }: Exchange): TokenIssuer {
+function requireIssuer({ issuer }: RequestContext): TokenIssuer {
   if (issuer === undefined) throw new RegistryError('PATH_UNKNOWN')
   return issuer
 }
 
 /** What is issued, or the refusal, which asks for a password. */
 async function issue(
-  exchange: Exchange,
+  context: RequestContext,
   parameters: URLSearchParams,
   asked: Pick<TokenRequest, 'grant' | 'offline'>,
 ): Promise<IssuedToken | Reply> {
-  const issuer = requireIssuer(exchange)
+  const issuer = requireIssuer(context)
   try {
     const issued = await issuer.issue({
       ...asked,
       service: parameters.get('service') ?? undefined,
       scopes: parameters.getAll('scope'),
-      address: exchange.address,
+      address: context.address,
     })
-    exchange.actor = issued
+    context.actor = issued
     return issued
   } catch (error) {
     if (!(error instanceof RegistryError) || error.code !== 'UNAUTHORIZED') throw error
@@ -89,10 +89,10 @@ async function issue(
   }
 }
 
-async function readForm(exchange: Exchange): Promise<URLSearchParams> {
-  requireIssuer(exchange)
+async function readForm(context: RequestContext): Promise<URLSearchParams> {
+  requireIssuer(context)
   const tooLarge = () => new RegistryError('BLOB_TOO_LARGE', { message: 'the form is too large' })
-  const bytes = await readBody(exchange.body(), { maxBytes: MAX_FORM_BYTES, tooLarge })
+  const bytes = await readBody(context.body(), { maxBytes: MAX_FORM_BYTES, tooLarge })
   return new URLSearchParams(Buffer.from(bytes).toString())
 }
 

@@ -2,19 +2,19 @@ import { type Digest, parseDigest, parseDigestAlgorithm } from '../../core/diges
 import { RegistryError } from '../../core/errors.ts'
 import { parseRepositoryName, type RepositoryName } from '../../core/reference.ts'
 import type { BlobUpload } from '../../core/registry.ts'
-import type { Exchange } from '../exchange.ts'
 import { errorReply } from '../reply/errors.ts'
 import { emptyReply, type Reply } from '../reply/reply.ts'
 import { hasBody } from '../request/body.ts'
 import { parseContentRange } from '../request/ranges.ts'
+import type { RequestContext } from '../request-context.ts'
 
 /** Begins an upload, makes a whole one at once (`?digest=`), or mounts a blob of another repository (`?mount=`).
  *  OCI Distribution Specification 1.1, "Pushing blobs". */
-export async function startUpload(exchange: Exchange): Promise<Reply> {
-  const { query, repository, identity } = exchange
+export async function startUpload(context: RequestContext): Promise<Reply> {
+  const { query, repository, identity } = context
   const mount = query.get('mount')
   if (mount !== null) {
-    const mounted = await tryMount(exchange, parseDigest(mount), query.get('from'))
+    const mounted = await tryMount(context, parseDigest(mount), query.get('from'))
     if (mounted !== undefined) return mounted
   }
   const wanted = query.get('digest')
@@ -24,89 +24,93 @@ export async function startUpload(exchange: Exchange): Promise<Reply> {
     algorithm: algorithm === null ? undefined : parseDigestAlgorithm(algorithm),
     owner: identity.owner,
   })
-  return digest === undefined ? acceptedReply(exchange, upload) : pushAtOnce(exchange, upload, digest)
+  return digest === undefined ? acceptedReply(context, upload) : pushAtOnce(context, upload, digest)
 }
 
 /** Undefined where the blob can't be mounted: the client then uploads it. It is looked for only where the client may
  *  pull it. */
-async function tryMount(exchange: Exchange, digest: Digest, from: string | null): Promise<Reply | undefined> {
-  const mayPull = (name: RepositoryName) => exchange.may('pull', name)
+async function tryMount(
+  context: RequestContext,
+  digest: Digest,
+  from: string | null,
+): Promise<Reply | undefined> {
+  const mayPull = (name: RepositoryName) => context.may('pull', name)
   const source = from === null ? mayPull : parseRepositoryName(from)
   if (typeof source === 'string' && !mayPull(source)) return undefined
   try {
-    await exchange.repository.blobs.mount(digest, source)
+    await context.repository.blobs.mount(digest, source)
   } catch (error) {
     if (error instanceof RegistryError && error.code === 'BLOB_UNKNOWN') return undefined
     throw error
   }
-  return createdReply(exchange, digest)
+  return createdReply(context, digest)
 }
 
 /** Nobody knows an upload whose only request failed, so nothing of it is kept. */
-async function pushAtOnce(exchange: Exchange, upload: BlobUpload, digest: Digest): Promise<Reply> {
+async function pushAtOnce(context: RequestContext, upload: BlobUpload, digest: Digest): Promise<Reply> {
   try {
-    await upload.append(exchange.body(), { last: true })
+    await upload.append(context.body(), { last: true })
   } catch (error) {
     await upload.cancel()
     throw error
   }
   await upload.finish(digest)
-  return createdReply(exchange, digest)
+  return createdReply(context, digest)
 }
 
 /** One of the client's own uploads, to be continued: another's is as unknown as none. */
-function resume({ repository, reference, identity }: Exchange): Promise<BlobUpload> {
+function resume({ repository, reference, identity }: RequestContext): Promise<BlobUpload> {
   return repository.blobs.resume(reference, { owner: identity.owner })
 }
 
-function currentUpload({ repository, reference, identity }: Exchange): Promise<BlobUpload> {
+function currentUpload({ repository, reference, identity }: RequestContext): Promise<BlobUpload> {
   return repository.blobs.getUpload(reference, { owner: identity.owner })
 }
 
 /** By storage, whatever is remembered: a client asks when it has lost its place. */
-export async function getUpload(exchange: Exchange): Promise<Reply> {
-  const upload = await currentUpload(exchange)
-  return emptyReply(204, uploadHeaders(exchange, upload))
+export async function getUpload(context: RequestContext): Promise<Reply> {
+  const upload = await currentUpload(context)
+  return emptyReply(204, uploadHeaders(context, upload))
 }
 
-export async function patchUpload(exchange: Exchange): Promise<Reply> {
-  const upload = await resume(exchange)
-  return orWhereItStands(exchange, upload, async () => {
-    await upload.append(exchange.body(), { offset: offsetOf(exchange) })
-    return acceptedReply(exchange, upload)
+export async function patchUpload(context: RequestContext): Promise<Reply> {
+  const upload = await resume(context)
+  return orWhereItStands(context, upload, async () => {
+    await upload.append(context.body(), { offset: offsetOf(context) })
+    return acceptedReply(context, upload)
   })
 }
 
 /** Where the upload is gone and the blob is there, it was finished before and this is the client's second try. */
-export async function finishUpload(exchange: Exchange): Promise<Reply> {
-  const digest = parseDigest(exchange.query.get('digest') ?? '')
+export async function finishUpload(context: RequestContext): Promise<Reply> {
+  const digest = parseDigest(context.query.get('digest') ?? '')
   try {
-    return await finishOrSayWhereItStands(exchange, digest)
+    return await finishOrSayWhereItStands(context, digest)
   } catch (error) {
     if (!(error instanceof RegistryError) || error.code !== 'BLOB_UPLOAD_UNKNOWN') throw error
-    if (await exchange.repository.blobs.has(digest)) return createdReply(exchange, digest)
+    if (await context.repository.blobs.has(digest)) return createdReply(context, digest)
     throw error
   }
 }
 
-async function finishOrSayWhereItStands(exchange: Exchange, digest: Digest): Promise<Reply> {
-  const upload = await resume(exchange)
-  return orWhereItStands(exchange, upload, async () => {
-    if (hasBody(exchange.request))
-      await upload.append(exchange.body(), { offset: offsetOf(exchange), last: true })
+async function finishOrSayWhereItStands(context: RequestContext, digest: Digest): Promise<Reply> {
+  const upload = await resume(context)
+  return orWhereItStands(context, upload, async () => {
+    if (hasBody(context.request))
+      await upload.append(context.body(), { offset: offsetOf(context), last: true })
     await upload.finish(digest)
-    return createdReply(exchange, digest)
+    return createdReply(context, digest)
   })
 }
 
-export async function cancelUpload(exchange: Exchange): Promise<Reply> {
-  const upload = await currentUpload(exchange)
+export async function cancelUpload(context: RequestContext): Promise<Reply> {
+  const upload = await currentUpload(context)
   await upload.cancel()
   return emptyReply(204)
 }
 
 /** Where the request says that its bytes belong, checked against how many it says there are. */
-function offsetOf({ request }: Exchange): number | undefined {
+function offsetOf({ request }: RequestContext): number | undefined {
   const range = parseContentRange(request.headers['content-range'])
   const length = request.headers['content-length']
   if (range !== undefined && length !== undefined && Number(length) !== range.end - range.start + 1) {
@@ -117,7 +121,7 @@ function offsetOf({ request }: Exchange): number | undefined {
 
 /** A client whose range is refused learns where the upload stands. */
 async function orWhereItStands(
-  exchange: Exchange,
+  context: RequestContext,
   upload: BlobUpload,
   work: () => Promise<Reply>,
 ): Promise<Reply> {
@@ -126,17 +130,17 @@ async function orWhereItStands(
   } catch (error) {
     if (!(error instanceof RegistryError) || error.code !== 'RANGE_INVALID') throw error
     const refused = errorReply(error)
-    return { ...refused, headers: { ...refused.headers, ...uploadHeaders(exchange, upload) } }
+    return { ...refused, headers: { ...refused.headers, ...uploadHeaders(context, upload) } }
   }
 }
 
-function acceptedReply(exchange: Exchange, upload: BlobUpload): Reply {
-  return emptyReply(202, uploadHeaders(exchange, upload))
+function acceptedReply(context: RequestContext, upload: BlobUpload): Reply {
+  return emptyReply(202, uploadHeaders(context, upload))
 }
 
-function uploadHeaders(exchange: Exchange, upload: BlobUpload) {
+function uploadHeaders(context: RequestContext, upload: BlobUpload) {
   return {
-    location: exchange.location(`/v2/${upload.repository}/blobs/uploads/${upload.id}`),
+    location: context.location(`/v2/${upload.repository}/blobs/uploads/${upload.id}`),
     range: rangeOf(upload),
     'docker-upload-uuid': upload.id,
   }
@@ -147,9 +151,9 @@ function rangeOf(upload: BlobUpload): string {
   return `0-${Math.max(0, upload.size - 1)}`
 }
 
-function createdReply(exchange: Exchange, digest: Digest): Reply {
+function createdReply(context: RequestContext, digest: Digest): Reply {
   return emptyReply(201, {
-    location: exchange.location(`/v2/${exchange.repository.name}/blobs/${digest}`),
+    location: context.location(`/v2/${context.repository.name}/blobs/${digest}`),
     'docker-content-digest': digest,
   })
 }

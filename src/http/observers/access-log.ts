@@ -1,6 +1,6 @@
 import type { Log } from '../../core/log.ts'
 import { printable } from '../../lib/printable.ts'
-import { type Context, pathWithoutQuery } from '../context.ts'
+import { pathWithoutQuery, type RequestLifecycle } from '../request-lifecycle.ts'
 
 /** A line for each request that has ended. */
 export class AccessLog {
@@ -11,13 +11,13 @@ export class AccessLog {
   }
 
   /** Asks what can't be asked at the end: a connection that is gone has no address. */
-  begin(context: Context): void {
-    context.startedAt = performance.now()
-    context.remoteAddress = context.request.socket.remoteAddress
+  begin(lifecycle: RequestLifecycle): void {
+    lifecycle.startedAt = performance.now()
+    lifecycle.remoteAddress = lifecycle.request.socket.remoteAddress
   }
 
-  readonly end = (context: Context): void => {
-    const { request, id, answer, status, isTaken, startedAt, remoteAddress } = context
+  readonly end = (lifecycle: RequestLifecycle): void => {
+    const { request, id, answer, status, isTaken, startedAt, remoteAddress } = lifecycle
     const userAgent = request.headers['user-agent']
     const fields = {
       requestId: id,

@@ -2,8 +2,8 @@ import type { AuditEntry, AuditLog, AuditOutcome } from '../../core/audit-log.ts
 import { claimedUser } from '../../core/authorization-header.ts'
 import { isDigest } from '../../core/digest.ts'
 import { printable } from '../../lib/printable.ts'
-import type { Context, WantedOperation } from '../context.ts'
 import { clientAddress } from '../request/client-address.ts'
+import type { MatchedOperation, RequestLifecycle } from '../request-lifecycle.ts'
 import type { HttpSettings } from '../settings.ts'
 
 /** Writes down what came of each request that has ended; one that no operation is for has no place in the log. */
@@ -17,48 +17,48 @@ export class Audit {
   }
 
   /** Asks what can't be asked at the end: a connection that is gone has no address. */
-  begin(context: Context): void {
-    context.clientAddress = clientAddress(context.request, this.#settings.trustedProxies)
+  begin(lifecycle: RequestLifecycle): void {
+    lifecycle.clientAddress = clientAddress(lifecycle.request, this.#settings.trustedProxies)
   }
 
-  readonly end = (context: Context): void => {
-    if (context.wanted !== undefined) this.#log.record(entryOf(context, context.wanted))
+  readonly end = (lifecycle: RequestLifecycle): void => {
+    if (lifecycle.matched !== undefined) this.#log.record(entryOf(lifecycle, lifecycle.matched))
   }
 }
 
 /** Of what its client sent only names, tags and digests. */
-function entryOf(context: Context, { route, operation }: WantedOperation): AuditEntry {
-  const { request, id, exchange, answer } = context
-  const who = exchange?.actor ?? context.identity
-  const tags = tagsOf(context)
+function entryOf(lifecycle: RequestLifecycle, { route, operation }: MatchedOperation): AuditEntry {
+  const { request, id, context, answer } = lifecycle
+  const who = context?.actor ?? lifecycle.identity
+  const tags = tagsOf(lifecycle)
   const digest = answer?.headers['docker-content-digest'] ?? route.reference
-  const allowed = isAllowed(context)
+  const allowed = isAllowed(lifecycle)
   return {
     requestId: id,
-    address: context.clientAddress,
+    address: lifecycle.clientAddress,
     user: who?.name ?? '',
     kind: who?.kind ?? 'anonymous',
-    claimedUser: who === undefined ? claimedBy(context) : undefined,
+    claimedUser: who === undefined ? claimedBy(lifecycle) : undefined,
     action: operation.access === 'open' ? route.resource : operation.access,
     repository: route.repository,
     tags: tags.length > 0 ? tags : undefined,
     digest: typeof digest === 'string' && isDigest(digest) ? digest : undefined,
     method: request.method ?? '',
-    status: context.status,
+    status: lifecycle.status,
     allowed,
-    outcome: allowed ? outcomeOf(context) : 'not done',
+    outcome: allowed ? outcomeOf(lifecycle) : 'not done',
   }
 }
 
 const REFUSED = [401, 403, 429]
 
 /** No handler runs before its sender was let in; one that looks at credentials itself can refuse them. */
-function isAllowed({ exchange, answer }: Context): boolean {
-  return exchange !== undefined && !(answer !== undefined && REFUSED.includes(answer.status))
+function isAllowed({ context, answer }: RequestLifecycle): boolean {
+  return context !== undefined && !(answer !== undefined && REFUSED.includes(answer.status))
 }
 
 /** Of what was allowed. To read is to get all of it; anything else is done whether or not its client learns of it. */
-function outcomeOf({ request, answer, brokeOff, isTaken }: Context): AuditOutcome {
+function outcomeOf({ request, answer, brokeOff, isTaken }: RequestLifecycle): AuditOutcome {
   if (answer === undefined) return 'unknown'
   if (answer.status >= 400 || brokeOff) return 'failed'
   const isRead = request.method === 'GET' || request.method === 'HEAD'
@@ -72,14 +72,14 @@ function readable(name: string): string {
   return printable(name.slice(0, MAX_NAME_CHARACTERS))
 }
 
-function claimedBy({ request, exchange }: Context): string | undefined {
-  const name = exchange?.claimedUser ?? claimedUser(request.headers.authorization)
+function claimedBy({ request, context }: RequestLifecycle): string | undefined {
+  const name = context?.claimedUser ?? claimedUser(request.headers.authorization)
   return name ? readable(name) : undefined
 }
 
-function tagsOf({ request, exchange, wanted }: Context): string[] {
-  if (wanted?.route.resource !== 'manifest') return []
-  const { reference } = wanted.route
+function tagsOf({ request, context, matched }: RequestLifecycle): string[] {
+  if (matched?.route.resource !== 'manifest') return []
+  const { reference } = matched.route
   if (!reference.includes(':')) return [readable(reference)]
-  return request.method === 'PUT' ? (exchange?.query.getAll('tag') ?? []).map(readable) : []
+  return request.method === 'PUT' ? (context?.query.getAll('tag') ?? []).map(readable) : []
 }

@@ -5,13 +5,13 @@ import type { StreamedReply, WholeReply } from './reply.ts'
 export function sendWhole(
   response: ServerResponse,
   { status, headers, body }: WholeReply,
-  floor: StallDetector,
+  stallDetector: StallDetector,
 ): void {
   response.writeHead(status, headers)
   response.end(body)
   const pendingBytes = response.writableLength
   if (pendingBytes === 0) return
-  const wait = floor.watch(response.req.socket)
+  const wait = stallDetector.watch(response.req.socket)
   wait.begin(pendingBytes)
   response.once('close', () => wait.end())
 }
@@ -22,9 +22,9 @@ export function sendWhole(
 export async function sendStream(
   response: ServerResponse,
   { status, headers, body }: StreamedReply,
-  floor: StallDetector,
+  stallDetector: StallDetector,
 ): Promise<void> {
-  const wait = floor.watch(response.req.socket)
+  const wait = stallDetector.watch(response.req.socket)
   for await (const chunk of body) {
     if (!response.headersSent) response.writeHead(status, headers)
     wait.begin(chunk.length)

@@ -12,10 +12,10 @@ const MAX_UNWANTED_SECONDS = 10
 export async function* requestBody(
   request: IncomingMessage,
   response: ServerResponse,
-  floor: StallDetector,
+  stallDetector: StallDetector,
 ): AsyncIterable<Uint8Array> {
   if (request.headers.expect !== undefined && awaitsContinue(request)) response.writeContinue()
-  const wait = floor.watch(request.socket)
+  const wait = stallDetector.watch(request.socket)
   // Left open on an early end: the answer still has to go out over this connection.
   const chunks = request.iterator({ destroyOnReturn: false })
   try {

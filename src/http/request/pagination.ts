@@ -1,5 +1,5 @@
 import { RegistryError } from '../../core/errors.ts'
-import type { Exchange } from '../exchange.ts'
+import type { RequestContext } from '../request-context.ts'
 
 export interface PageRequest {
   /** How many names are asked for, at most as many as are allowed. */
@@ -50,12 +50,12 @@ export interface NextPage {
 
 /** RFC 8288: where the next page is. */
 export function linkToNext(
-  exchange: Exchange,
+  context: RequestContext,
   { path, next, count, artifactType }: NextPage,
 ): { link?: string } {
   if (next === undefined) return {}
   const query = new URLSearchParams({ last: next })
   if (Number.isFinite(count)) query.set('n', String(count))
   if (artifactType !== undefined) query.set('artifactType', artifactType)
-  return { link: `<${exchange.location(`${path}?${query}`)}>; rel="next"` }
+  return { link: `<${context.location(`${path}?${query}`)}>; rel="next"` }
 }

@@ -10,14 +10,15 @@ import { RequestRate } from './request/request-rate.ts'
 import type { Access } from './request/route.ts'
 import type { HttpSettings } from './settings.ts'
 
-/** What a request wants. */
-export interface Wanted {
+/** The access that a route needs, and to which repository. */
+export interface RequiredAccess {
   readonly access: Access
   readonly repository: RepositoryName | undefined
 }
 
-/** Who gets in: decided before a handler is asked, by the access that its row in the table of operations has. */
-export class Gate {
+/** Authenticates, then authorizes, before any handler runs. The access that an operation needs stands in the table of
+ *  operations. */
+export class Authorizer {
   readonly #controller: AccessController
   readonly #settings: HttpSettings
   readonly #rate: RequestRate | undefined
@@ -53,24 +54,24 @@ export class Gate {
 
   /** Counts the request as one of its sender.
    *  @throws RegistryError UNAUTHORIZED, DENIED or TOOMANYREQUESTS */
-  admit(identity: Identity, wanted: Wanted, request: IncomingMessage): void {
+  admit(identity: Identity, required: RequiredAccess, request: IncomingMessage): void {
     if (identity.name === '') this.count(request)
     else this.#rate?.take(`${identity.kind}:${identity.name}`)
-    if (!isAdmitted(identity, wanted, () => this.#challenges)) throw this.#refusal(identity, wanted)
+    if (!isAdmitted(identity, required, () => this.#challenges)) throw this.#refusal(identity, required)
   }
 
-  /** Whoever has better credentials may try again with them; whoever has proved who they are need not. */
-  #refusal(identity: Identity, wanted: Wanted): RegistryError {
-    const detail = scopeParts(wanted)
+  /** 401 if other credentials may help, 403 if the sender has proved who they are. */
+  #refusal(identity: Identity, required: RequiredAccess): RegistryError {
+    const detail = scopeParts(required)
     const mayTryAgain = (identity.proof === 'none' || identity.proof === 'token') && this.#challenges
     return new RegistryError(mayTryAgain ? 'UNAUTHORIZED' : 'DENIED', { detail })
   }
 
   /** The answer to an error UNAUTHORIZED, with how to do better.
    *  @param identity undefined when the credentials themselves were no good */
-  challenged(reply: WholeReply, { request, identity, wanted }: Challenged): WholeReply {
+  challenged(reply: WholeReply, { request, identity, required }: Challenged): WholeReply {
     const challenge = this.#controller.challenge({
-      scopes: scopeParts(wanted).map(({ type, name, actions }) => `${type}:${name}:${actions.join(',')}`),
+      scopes: scopeParts(required).map(({ type, name, actions }) => `${type}:${name}:${actions.join(',')}`),
       problem: problemOf(request, identity),
       origin: (scheme) => originOf(request, this.#settings, scheme),
       prefix: this.#settings.prefix,
@@ -79,7 +80,7 @@ export class Gate {
     return { ...reply, headers: { ...reply.headers, 'www-authenticate': challenge } }
   }
 
-  /** False where nobody can prove anything. */
+  /** False if there are no credentials to be had. */
   get #challenges(): boolean {
     return this.#controller.challenge({ scopes: [], origin: () => undefined, prefix: '' }) !== undefined
   }
@@ -88,10 +89,14 @@ export class Gate {
 export interface Challenged {
   readonly request: IncomingMessage
   readonly identity: Identity | undefined
-  readonly wanted: Wanted
+  readonly required: RequiredAccess
 }
 
-function isAdmitted(identity: Identity, { access, repository }: Wanted, canLogIn: () => boolean): boolean {
+function isAdmitted(
+  identity: Identity,
+  { access, repository }: RequiredAccess,
+  canLogIn: () => boolean,
+): boolean {
   switch (access) {
     case 'open':
     case 'probe':
@@ -120,7 +125,7 @@ interface Scope {
 
 /** In the words of the token protocol; whoever pushes is expected to pull as well.
  *  https://distribution.github.io/distribution/spec/auth/scope/ */
-function scopeParts({ access, repository }: Wanted): readonly Scope[] {
+function scopeParts({ access, repository }: RequiredAccess): readonly Scope[] {
   if (access === 'catalog') return [{ type: 'registry', name: 'catalog', actions: ['*'] }]
   if (repository === undefined) return []
   return [{ type: 'repository', name: repository, actions: scopeActions(access) }]

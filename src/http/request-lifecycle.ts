@@ -1,36 +1,36 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Identity } from '../core/access-controller.ts'
-import type { Exchange } from './exchange.ts'
 import type { ObservedRequest } from './observers/observed-request.ts'
 import type { Reply } from './reply/reply.ts'
 import type { Route } from './request/route.ts'
+import type { RequestContext } from './request-context.ts'
 import type { Operation } from './routes.ts'
 
-/** An operation of the table, on what the path names. */
-export interface WantedOperation {
+/** The route of a request, and its operation in the table. */
+export interface MatchedOperation {
   readonly route: Route
   readonly operation: Operation
 }
 
-/** Who is told of the end of requests, and throws nothing. */
-export interface ContextFollower {
+/** Listens for the end of requests. Must not throw. */
+export interface LifecycleListener {
   /** The answer has gone out, or its connection. */
   closed(): void
   /** And the work has ended as well; told once. A handler goes on when its client has left, and only its end tells who asked
    *  and what came of it. */
-  ended(context: Context): void
+  ended(lifecycle: RequestLifecycle): void
 }
 
-/** What becomes known of a request on its way. */
-export class Context {
+/** A request from its arrival to its end, as the server follows it; `RequestContext` is what a handler sees of it. */
+export class RequestLifecycle {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly id: string
-  wanted: WantedOperation | undefined = undefined
+  matched: MatchedOperation | undefined = undefined
   identity: Identity | undefined = undefined
   /** Made when the operation begins: whoever asks was allowed to. */
-  exchange: Exchange | undefined = undefined
+  context: RequestContext | undefined = undefined
   /** When it began, by `performance.now()`, and the other end of its connection: kept where the access log wants them. */
   startedAt = 0
   remoteAddress: string | undefined = undefined
@@ -44,7 +44,7 @@ export class Context {
   #isClosed = false
   #hasEnded = false
   #brokeOff = false
-  #follower: ContextFollower | undefined = undefined
+  #follower: LifecycleListener | undefined = undefined
 
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.request = request
@@ -53,7 +53,7 @@ export class Context {
   }
 
   /** From now on this one is told. */
-  follow(follower: ContextFollower): void {
+  follow(follower: LifecycleListener): void {
     if (this.#follower !== undefined) return
     this.#follower = follower
     this.response.once('close', () => {

@@ -10,34 +10,34 @@ import { clientAddress } from './request/client-address.ts'
 import type { Route } from './request/route.ts'
 import type { HttpSettings } from './settings.ts'
 
-/** What all exchanges of a server share. */
-export interface ExchangeParts {
+/** Shared by all requests of a server. */
+export interface ServerContext {
   readonly registry: Registry
   readonly settings: HttpSettings
-  readonly floor: StallDetector
+  readonly stallDetector: StallDetector
   /** Absent where the registry gives out no tokens. */
   readonly issuer: TokenIssuer | undefined
 }
 
-/** One request on its way to a reply: what a handler may ask of it. */
-export class Exchange {
+/** One request as its handler sees it. */
+export class RequestContext {
   readonly request: IncomingMessage
   readonly reference: string
-  /** Who sent it. */
+  /** The authenticated sender. */
   readonly identity: Identity
-  /** Who turned out to have sent it, where the operation finds that out itself. */
+  /** The sender, if the operation authenticates by itself. */
   actor: Pick<Identity, 'name' | 'kind'> | undefined
   /** The name in a login that stands in the body: it proves nothing. */
   claimedUser: string | undefined
   readonly #response: ServerResponse
   readonly #route: Route
-  readonly #parts: ExchangeParts
+  readonly #parts: ServerContext
   #query: URLSearchParams | undefined
 
   constructor(
     request: IncomingMessage,
     response: ServerResponse,
-    { route, parts, identity }: { route: Route; parts: ExchangeParts; identity: Identity },
+    { route, parts, identity }: { route: Route; parts: ServerContext; identity: Identity },
   ) {
     this.request = request
     this.reference = route.reference
@@ -88,7 +88,7 @@ export class Exchange {
 
   /** The request's body as it comes in. Chunks belong to whoever takes them. */
   body(): AsyncIterable<Uint8Array> {
-    return requestBody(this.request, this.#response, this.#parts.floor)
+    return requestBody(this.request, this.#response, this.#parts.stallDetector)
   }
 
   /** A `Location` for a path below the prefix. */
