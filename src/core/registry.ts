@@ -52,10 +52,10 @@ export interface BlobService {
   getIfCached(digest: Digest): Blob | undefined
   /** @throws RegistryError BLOB_UNKNOWN unless this repository has it */
   open(digest: Digest): Promise<Blob>
-  /** Begins an upload. `algorithm` is the one the client means to name the blob by, where it says so. */
-  upload(options?: UploadOptions): Promise<BlobUpload>
+  /** Begins an upload. `algorithm` is the one that the client will name the blob by, if it says so. */
+  createUpload(options?: UploadOptions): Promise<BlobUpload>
   /** An upload to be continued, on this replica or another. Its size may be out of date if other processes continue it too;
-   *  `append` and `finish` go by storage. If an owner is given, the uploads of others are unknown.
+   *  `append` and `commit` go by storage. If an owner is given, the uploads of others are unknown.
    *  @throws RegistryError BLOB_UPLOAD_UNKNOWN */
   resume(id: string, options?: ResumeOptions): Promise<BlobUpload>
   /** An upload as storage has it now.
@@ -98,7 +98,7 @@ export interface Blob {
 export interface UploadAppendOptions {
   /** Where the bytes belong; the end of what is there when absent. */
   offset?: number
-  /** True when `finish` follows at once: it makes durable what must be. */
+  /** True if `commit` follows at once and makes the bytes durable. Default: false. */
   last?: boolean
 }
 
@@ -118,7 +118,7 @@ export interface BlobUpload {
   /** Makes the bytes a blob of the repository. May be repeated.
    *  @throws RegistryError DIGEST_INVALID when the bytes have another digest; the upload is then gone. RANGE_INVALID when
    *    somebody else has added some since. BLOB_UPLOAD_UNKNOWN when it has gone, and the repository has no such blob */
-  finish(digest: Digest): Promise<Descriptor>
+  commit(digest: Digest): Promise<Descriptor>
   /** Removes the upload and its bytes. */
   cancel(): Promise<void>
 }

@@ -121,9 +121,8 @@ export interface Precedence {
 export interface DeleteOptions {
   /** False where it does no harm when the file is there again after a power cut. Default: true. */
   durable?: boolean
-  /** The names of all that may stand in a folder, where the caller knows them: it need not be listed. What else stands
-   *  there may stay. */
-  holding?: readonly string[]
+  /** The names of all children of the folder, if the caller knows them: it is then not listed, and other children may stay. */
+  knownChildren?: readonly string[]
 }
 
 export interface MoveOptions {
@@ -171,8 +170,8 @@ export interface ListOptions {
 }
 
 export interface SyncOptions {
-  /** False when the file is moved next: only the bytes are made durable, and the move does the rest. Default: true. */
-  name?: boolean
+  /** True if the file is moved next: only its bytes are made durable, and the move does the rest. Default: false. */
+  dataOnly?: boolean
 }
 
 /** A file being written at its end, by one writer at a time. */

@@ -54,7 +54,7 @@ beforeEach(async () => {
 })
 
 async function upload(repository: string, content?: string): Promise<BlobUpload> {
-  const begun = await registry.repository(parseRepositoryName(repository)).blobs.upload()
+  const begun = await registry.repository(parseRepositoryName(repository)).blobs.createUpload()
   if (content !== undefined) await begun.append(chunksOf(content))
   return begun
 }
@@ -95,7 +95,7 @@ test('an upload that was begun long ago and still grows is left alone', async ()
 
 test('what was pushed stays', async () => {
   const digest = digestOf(Buffer.from('content'))
-  await (await upload('a', 'content')).finish(digest)
+  await (await upload('a', 'content')).commit(digest)
   await upload('a', 'abandoned')
   expect(await purge(3)).toEqual({ done: 1, failed: 0 })
   expect(await registry.repository(parseRepositoryName('a')).blobs.has(digest)).toBe(true)

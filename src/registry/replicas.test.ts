@@ -42,13 +42,13 @@ async function patch(blobs: BlobService, id: string, text: string, offset?: numb
 }
 
 async function finish(blobs: BlobService, id: string, text: string) {
-  return (await recalled(blobs, id)).finish(digestOfText(text))
+  return (await recalled(blobs, id)).commit(digestOfText(text))
 }
 
 async function push(blobs: BlobService, text: string): Promise<void> {
-  const upload = await blobs.upload()
+  const upload = await blobs.createUpload()
   await upload.append(chunksOf(text))
-  await upload.finish(digestOfText(text))
+  await upload.commit(digestOfText(text))
 }
 
 async function textIn(blobs: BlobService, text: string): Promise<string> {
@@ -58,11 +58,11 @@ async function textIn(blobs: BlobService, text: string): Promise<string> {
 describe('an upload that this process began', () => {
   it('is gone on with and finished without looking it up', async () => {
     const { driver, here } = twoReplicas()
-    const { id } = await here.upload({ owner: 'user:alice' })
+    const { id } = await here.createUpload({ owner: 'user:alice' })
     driver.forget()
     const upload = await here.resume(id, { owner: 'user:alice' })
     await upload.append(chunksOf('hello'))
-    await (await here.resume(id, { owner: 'user:alice' })).finish(digestOfText('hello'))
+    await (await here.resume(id, { owner: 'user:alice' })).commit(digestOfText('hello'))
     expect(driver.calls.map(({ method }) => method).filter((method) => !method.startsWith('writer'))).toEqual(
       ['append', 'put', 'move', 'put', 'delete'],
     )
@@ -70,7 +70,7 @@ describe('an upload that this process began', () => {
 
   it('is another one’s upload for strangers, whoever asks first', async () => {
     const { here } = twoReplicas()
-    const { id } = await here.upload({ owner: 'user:alice' })
+    const { id } = await here.createUpload({ owner: 'user:alice' })
     for (const owner of ['user:bob', '', 'user:alice2']) {
       await expectRegistryError(here.resume(id, { owner }), 'BLOB_UPLOAD_UNKNOWN')
     }
@@ -79,7 +79,7 @@ describe('an upload that this process began', () => {
 
   it('that was gone on with by somebody who was not asked who they are is still its owner’s', async () => {
     const { here, there } = twoReplicas()
-    const { id } = await here.upload({ owner: 'user:alice' })
+    const { id } = await here.createUpload({ owner: 'user:alice' })
     await patch(there, id, 'hello')
     await expectRegistryError(there.resume(id, { owner: 'user:bob' }), 'BLOB_UPLOAD_UNKNOWN')
     expect((await there.resume(id, { owner: 'user:alice' })).size).toBe(5)
@@ -88,14 +88,14 @@ describe('an upload that this process began', () => {
   it('belongs to its repository', async () => {
     const driver = new FaultyDriver(new MemoryDriver())
     const registry = new StoredRegistry({ driver, policy: DEFAULT_POLICY, log: quiet })
-    const { id } = await registry.repository(name).blobs.upload()
+    const { id } = await registry.repository(name).blobs.createUpload()
     const other = registry.repository(parseRepositoryName('b')).blobs
     await expectRegistryError(recalled(other, id), 'BLOB_UPLOAD_UNKNOWN')
   })
 
   it('is looked up where storage is to be asked', async () => {
     const { here, there } = twoReplicas()
-    const { id } = await here.upload()
+    const { id } = await here.createUpload()
     await patch(there, id, 'hello')
     expect((await here.getUpload(id)).size).toBe(5)
     expect((await recalled(here, id)).size).toBe(0)
@@ -105,7 +105,7 @@ describe('an upload that this process began', () => {
 describe('an upload that another replica has gone on with', () => {
   it.each([true, false])('takes chunks from both in turns (with their offset: %s)', async (isNamed) => {
     const { here, there } = twoReplicas()
-    const { id } = await here.upload()
+    const { id } = await here.createUpload()
     let sent = ''
     for (const [index, chunk] of ['a', 'bc', 'def', 'ghij', 'k', 'l'].entries()) {
       const offset = isNamed ? sent.length : undefined
@@ -118,7 +118,7 @@ describe('an upload that another replica has gone on with', () => {
 
   it('refuses a chunk that was there before, and says where it stands', async () => {
     const { here, there } = twoReplicas()
-    const { id } = await here.upload()
+    const { id } = await here.createUpload()
     await patch(here, id, 'hello', 0)
     await patch(there, id, ', world', 5)
     const stale = await recalled(here, id)
@@ -129,7 +129,7 @@ describe('an upload that another replica has gone on with', () => {
 
   it('is finished with the digest of all of it', async () => {
     const { here, there } = twoReplicas()
-    const { id } = await here.upload()
+    const { id } = await here.createUpload()
     await patch(here, id, 'hello')
     await patch(there, id, ', world')
     await finish(here, id, 'hello, world')
@@ -142,7 +142,7 @@ describe('an upload that another replica has gone on with', () => {
       const { driver, here, there } = twoReplicas()
       for (const isThere of [false, true]) {
         if (isThere) await push(there, known)
-        const { id } = await here.upload()
+        const { id } = await here.createUpload()
         if (known !== '') await patch(here, id, known)
         await patch(there, id, 'hello, world'.slice(known.length))
         await expectRegistryError(finish(here, id, known), 'DIGEST_INVALID')
@@ -156,10 +156,10 @@ describe('an upload that another replica has gone on with', () => {
     'is not finished with %j by a request that had read less of it',
     async (text) => {
       const { driver, here, there } = twoReplicas()
-      const upload = await here.upload()
+      const upload = await here.createUpload()
       await upload.append(chunksOf('hello'), { last: true })
       await patch(there, upload.id, ', world')
-      await expectRegistryError(upload.finish(digestOfText(text)), 'RANGE_INVALID')
+      await expectRegistryError(upload.commit(digestOfText(text)), 'RANGE_INVALID')
       expect(upload.size).toBe(12)
       expect(Object.keys(await filesIn(driver)).filter((path) => path.includes('/blobs/'))).toEqual([])
       await finish(there, upload.id, 'hello, world')
@@ -169,7 +169,7 @@ describe('an upload that another replica has gone on with', () => {
 
   it('is removed for a wrong digest only when storage has no more than is known', async () => {
     const { driver, here } = twoReplicas()
-    const { id } = await here.upload()
+    const { id } = await here.createUpload()
     await patch(here, id, 'hello')
     driver.forget()
     await expectRegistryError(finish(here, id, 'other'), 'DIGEST_INVALID')
@@ -181,7 +181,7 @@ describe('an upload that another replica has gone on with', () => {
 
   it('that was cancelled there is unknown here once it had bytes', async () => {
     const { driver, here, there } = twoReplicas()
-    const { id } = await here.upload()
+    const { id } = await here.createUpload()
     await patch(here, id, 'hello')
     await (await there.getUpload(id)).cancel()
     await expectRegistryError(finish(here, id, 'hello'), 'BLOB_UPLOAD_UNKNOWN')
@@ -191,7 +191,7 @@ describe('an upload that another replica has gone on with', () => {
 
   it.each([undefined, 5])('that was cancelled there takes no more bytes here (at %s)', async (offset) => {
     const { driver, here, there } = twoReplicas()
-    const { id } = await here.upload()
+    const { id } = await here.createUpload()
     await patch(here, id, 'hello')
     await (await there.getUpload(id)).cancel()
     await expectRegistryError(patch(here, id, ', world', offset), 'BLOB_UPLOAD_UNKNOWN')
@@ -200,7 +200,7 @@ describe('an upload that another replica has gone on with', () => {
 
   it.each(['move', 'put'])('whose finish was cut short there at its %s is finished here', async (method) => {
     const { driver, here, there } = twoReplicas()
-    const { id } = await here.upload()
+    const { id } = await here.createUpload()
     await patch(here, id, 'hello')
     driver.fault = (call) =>
       call.method === method ? new StorageError('BACKEND_FAILED', { path: call.path }) : undefined
@@ -216,7 +216,7 @@ describe('an upload that another replica has gone on with', () => {
     async (anew) => {
       const driver = new FaultyDriver(new MemoryDriver())
       const [beginner, writer, canceller] = replicasOver(driver, 3) as [BlobService, BlobService, BlobService]
-      const { id } = await beginner.upload()
+      const { id } = await beginner.createUpload()
       await patch(writer, id, 'hello')
       await (await canceller.getUpload(id)).cancel()
       await patch(beginner, id, anew)
@@ -229,7 +229,7 @@ describe('an upload that another replica has gone on with', () => {
 
   it('is finished by the bytes it has where a driver knows that they are not what was written', async () => {
     const { driver, here } = twoReplicas()
-    const { id } = await here.upload()
+    const { id } = await here.createUpload()
     await patch(here, id, 'hello')
     const folder = `/docker/registry/v2/repositories/a/_uploads/${id}`
     await driver.delete(folder)
@@ -245,7 +245,7 @@ describe('an upload that another replica has gone on with', () => {
 
   it('goes on with the bytes it has where a driver knows that they are not what was written', async () => {
     const { driver, here } = twoReplicas()
-    const { id } = await here.upload()
+    const { id } = await here.createUpload()
     await patch(here, id, 'hello')
     const folder = `/docker/registry/v2/repositories/a/_uploads/${id}`
     await driver.delete(folder)
@@ -262,7 +262,7 @@ describe('an upload that another replica has gone on with', () => {
 
   it('that was finished there is finished here with the same answer', async () => {
     const { here, there } = twoReplicas()
-    const { id } = await here.upload()
+    const { id } = await here.createUpload()
     await patch(here, id, 'hello')
     expect(await finish(there, id, 'hello')).toEqual(await finish(here, id, 'hello'))
     await expectRegistryError(patch(here, id, ', world'), 'BLOB_UPLOAD_UNKNOWN')
@@ -310,7 +310,7 @@ class Client {
   }
 
   async begin(): Promise<void> {
-    this.#id = (await this.#replicas[0]!.upload()).id
+    this.#id = (await this.#replicas[0]!.createUpload()).id
   }
 
   async send(request: Request): Promise<void> {

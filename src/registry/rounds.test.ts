@@ -41,7 +41,7 @@ test('64 blobs are listed', async () => {
 })
 
 test('64 uploads are listed', async () => {
-  for (const _ of numbers) await repository.blobs.upload()
+  for (const _ of numbers) await repository.blobs.createUpload()
   expect(await roundsOf(() => collectAll(registry.uploads()))).toBeLessThanOrEqual(10)
 })
 

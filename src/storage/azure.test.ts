@@ -240,7 +240,7 @@ describe('the azure driver', () => {
 
     it('of a folder whose files are known those alone are removed', async () => {
       for (const name of ['one', 'two', 'three']) await driver.put(`/a/${name}`, Buffer.from(name))
-      await driver.delete('/a', { holding: ['one', 'two', 'absent'] })
+      await driver.delete('/a', { knownChildren: ['one', 'two', 'absent'] })
       expect(await namesIn(driver, '/a')).toEqual(['three'])
     })
   })

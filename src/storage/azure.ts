@@ -150,9 +150,9 @@ export class AzureDriver implements StorageDriver {
     return this.#translated(from, this.#move(names, options))
   }
 
-  async delete(path: string, { holding }: DeleteOptions = {}): Promise<void> {
+  async delete(path: string, { knownChildren }: DeleteOptions = {}): Promise<void> {
     const name = this.#names.of(path)
-    await this.#translated(path, this.#remove(name, holding))
+    await this.#translated(path, this.#remove(name, knownChildren))
   }
 
   /** Whatever the service has taken is durable. */
@@ -231,11 +231,11 @@ export class AzureDriver implements StorageDriver {
   }
 
   /** A file, or all that stands below a folder. */
-  async #remove(name: string, holding: readonly string[] | undefined): Promise<void> {
+  async #remove(name: string, knownChildren: readonly string[] | undefined): Promise<void> {
     const limit = pLimit(MAX_REMOVALS)
     const remove = (below: string) => limit(() => this.#removeBlob(below))
-    if (holding !== undefined) {
-      await Promise.all(holding.map((child) => remove(`${name}/${child}`)))
+    if (knownChildren !== undefined) {
+      await Promise.all(knownChildren.map((child) => remove(`${name}/${child}`)))
       return
     }
     if (await this.#removeBlob(name)) return

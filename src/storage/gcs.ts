@@ -160,10 +160,10 @@ export class GcsDriver implements StorageDriver {
     })
   }
 
-  async delete(path: string, { holding }: DeleteOptions = {}): Promise<void> {
+  async delete(path: string, { knownChildren }: DeleteOptions = {}): Promise<void> {
     const key = this.#keyToWrite(path)
     await this.#calling(path, async () => {
-      if (holding !== undefined) await this.#removeAll(holding.map((name) => `${key}/${name}`))
+      if (knownChildren !== undefined) await this.#removeAll(knownChildren.map((name) => `${key}/${name}`))
       else await Promise.all([this.#bucket.remove(key), this.#removeBelow(`${key}/`)])
     })
   }

@@ -1,20 +1,21 @@
 import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { StorageError } from '../core/errors.ts'
-import type {
-  AppendOptions,
-  DeleteOptions,
-  Entry,
-  FileInfo,
-  FileVersion,
-  FileWriter,
-  Leftover,
-  ListOptions,
-  MoveOptions,
-  PutOptions,
-  ReadOptions,
-  State,
-  StorageDriver,
+import {
+  type AppendOptions,
+  type DeleteOptions,
+  type Entry,
+  type FileInfo,
+  type FileVersion,
+  type FileWriter,
+  type Leftover,
+  type ListOptions,
+  type MoveOptions,
+  type PutOptions,
+  REDIRECT_LIFETIME_MS,
+  type ReadOptions,
+  type State,
+  type StorageDriver,
 } from '../core/storage-driver.ts'
 import { orderedEntries } from './object-store/children.ts'
 import { requireFolder, requirePath } from './path.ts'
@@ -40,9 +41,6 @@ import { Removal } from './s3/removal.ts'
 import type { S3Options, S3Settings } from './s3/settings.ts'
 import { type KnownBytes, parseVersion } from './s3/versions.ts'
 import { S3Writer } from './s3/writer.ts'
-
-/** How long a client may use the URL it is sent to. */
-const REDIRECT_SECONDS = 20 * 60
 
 /** How often is tried what may go better a moment later, though the SDK does not try it again by itself: to get an object whose
  *  bytes ended too early, to put one where a gateway to a file system is about to remove a folder. */
@@ -176,12 +174,12 @@ export class S3Driver implements StorageDriver {
     })
   }
 
-  async delete(path: string, { holding }: DeleteOptions = {}): Promise<void> {
+  async delete(path: string, { knownChildren }: DeleteOptions = {}): Promise<void> {
     const key = this.#key(path)
     const work = () =>
-      holding === undefined
+      knownChildren === undefined
         ? this.#removal.all(key)
-        : this.#removal.finished(holding.map((name) => `${key}/${name}`))
+        : this.#removal.finished(knownChildren.map((name) => `${key}/${name}`))
     await this.#translated(path, work)
   }
 
@@ -222,7 +220,8 @@ export class S3Driver implements StorageDriver {
     const command = new GetObjectCommand({ Bucket: this.#settings.bucket, Key: this.#key(path) })
     return this.#translated(
       path,
-      async () => new URL(await getSignedUrl(this.#signer, command, { expiresIn: REDIRECT_SECONDS })),
+      async () =>
+        new URL(await getSignedUrl(this.#signer, command, { expiresIn: REDIRECT_LIFETIME_MS / 1000 })),
     )
   }
 

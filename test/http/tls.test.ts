@@ -309,10 +309,10 @@ describe('stopping', () => {
 async function pushBlob({ registry }: HttpRegistry, bytes: Buffer): Promise<string> {
   const { digestOf } = await import('../../src/core/digest.ts')
   const { parseRepositoryName } = await import('../../src/core/reference.ts')
-  const upload = await registry.repository(parseRepositoryName('a')).blobs.upload()
+  const upload = await registry.repository(parseRepositoryName('a')).blobs.createUpload()
   await upload.append(oneChunk(bytes), { offset: 0 })
   const digest = digestOf(bytes)
-  await upload.finish(digest)
+  await upload.commit(digest)
   return digest
 }
 

@@ -33,9 +33,9 @@ export class BucketLikeDriver extends FaultyDriver {
   }
 
   override async delete(path: string, options: DeleteOptions = {}): Promise<void> {
-    const { holding } = options
-    if (holding === undefined) return super.delete(path, options)
-    for (const name of holding) await super.delete(`${path}/${name}`, options)
+    const { knownChildren } = options
+    if (knownChildren === undefined) return super.delete(path, options)
+    for (const name of knownChildren) await super.delete(`${path}/${name}`, options)
   }
 }
 

@@ -33,7 +33,7 @@ async function upload(from: string, to: string): Promise<void> {
   await writer.sync()
   promised(`sync ${from}`)
   await writer.write(Buffer.alloc(100_000))
-  await writer.sync({ name: false })
+  await writer.sync({ dataOnly: true })
   await writer.close()
   await driver.move(from, to)
   promised(`move ${to}`)

@@ -20,7 +20,7 @@ export async function startUpload(context: RequestContext): Promise<Reply> {
   const wanted = query.get('digest')
   const digest = wanted === null ? undefined : parseDigest(wanted)
   const algorithm = query.get('digest-algorithm')
-  const upload = await repository.blobs.upload({
+  const upload = await repository.blobs.createUpload({
     algorithm: algorithm === null ? undefined : parseDigestAlgorithm(algorithm),
     owner: identity.owner,
   })
@@ -54,7 +54,7 @@ async function pushAtOnce(context: RequestContext, upload: BlobUpload, digest: D
     await upload.cancel()
     throw error
   }
-  await upload.finish(digest)
+  await upload.commit(digest)
   return createdReply(context, digest)
 }
 
@@ -98,7 +98,7 @@ async function finishOrSayWhereItStands(context: RequestContext, digest: Digest)
   return orWhereItStands(context, upload, async () => {
     if (hasBody(context.request))
       await upload.append(context.body(), { offset: offsetOf(context), last: true })
-    await upload.finish(digest)
+    await upload.commit(digest)
     return createdReply(context, digest)
   })
 }

@@ -65,7 +65,7 @@ export class LinkedBlobs implements BlobService {
     return new PooledBlob(await this.#require(digest), this.#context.pool)
   }
 
-  async upload({ algorithm = CANONICAL, owner }: UploadOptions = {}): Promise<BlobUpload> {
+  async createUpload({ algorithm = CANONICAL, owner }: UploadOptions = {}): Promise<BlobUpload> {
     const { storage, sessions } = this.#context
     const id = randomUUID()
     const place = this.#place(id)

@@ -74,9 +74,9 @@ export class StoredUpload implements BlobUpload {
     return this.#exclusively(() => this.#append(source, options))
   }
 
-  finish(digest: Digest): Promise<Descriptor> {
+  commit(digest: Digest): Promise<Descriptor> {
     return this.#exclusively(() =>
-      this.#asKnown(() => this.#finish(digest)).catch((error) => this.#finishedBefore(digest, error)),
+      this.#asKnown(() => this.#commit(digest)).catch((error) => this.#committedBefore(digest, error)),
     )
   }
 
@@ -179,7 +179,7 @@ export class StoredUpload implements BlobUpload {
   ): Promise<void> {
     try {
       await copy(source, { writer, running })
-      await writer.sync({ name: !last })
+      await writer.sync({ dataOnly: last })
     } finally {
       try {
         await writer.close()
@@ -217,7 +217,7 @@ export class StoredUpload implements BlobUpload {
     return new UploadDigests({ id: this.id, status: this.#status, paths: this.#paths }, this.#context)
   }
 
-  async #finish(digest: Digest): Promise<Descriptor> {
+  async #commit(digest: Digest): Promise<Descriptor> {
     const { layers } = this.#context
     if (this.size === 0) await this.#requireNoBytes() // there is nothing to move, which would tell
     const algorithm = algorithmOf(digest)
@@ -278,7 +278,7 @@ export class StoredUpload implements BlobUpload {
   }
 
   /** A finish that is repeated, or comes second, finds the bytes gone from the upload and the blob in the repository. */
-  async #finishedBefore(digest: Digest, error: unknown): Promise<Descriptor> {
+  async #committedBefore(digest: Digest, error: unknown): Promise<Descriptor> {
     const isGone = error instanceof RegistryError && error.code === 'BLOB_UPLOAD_UNKNOWN'
     if (!isGone && !isPathNotFound(error)) throw error
     const finished = await this.#inRepository(digest)
@@ -299,8 +299,8 @@ export class StoredUpload implements BlobUpload {
   async #remove({ isFinished = false } = {}): Promise<void> {
     const { sessions, storage } = this.#context
     sessions.end(this.id)
-    const holding = isFinished && this.#status.isOwn ? { holding: UPLOAD_FILES } : {}
-    await storage.delete(this.#paths.folder, { durable: false, ...holding })
+    const knownChildren = isFinished && this.#status.isOwn ? { knownChildren: UPLOAD_FILES } : {}
+    await storage.delete(this.#paths.folder, { durable: false, ...knownChildren })
   }
 
   #unknown(): RegistryError {

@@ -302,7 +302,7 @@ describe('the requests', () => {
   async function upload(content: string, options: { offset: number; version?: FileVersion }) {
     const writer = await driver.append('/upload/data', options)
     if (content !== '') await writer.write(Buffer.from(content))
-    await writer.sync({ name: content !== '' })
+    await writer.sync({ dataOnly: content === '' })
     await writer.close()
     return writer.version as FileVersion
   }
@@ -322,7 +322,7 @@ describe('the requests', () => {
     // The service copies no append blob at once; the emulator would.
     expect(proxy.requests.filter(isCopyAtOnce)).toEqual([])
     proxy.forget()
-    await driver.delete('/upload', { holding: ['data', 'startedat'] })
+    await driver.delete('/upload', { knownChildren: ['data', 'startedat'] })
     expect(askedOf(proxy)).toEqual(['DELETE', 'DELETE'])
     proxy.forget()
     expect(await driver.redirectUrl('/blob/data')).toBeInstanceOf(URL)

@@ -89,7 +89,7 @@ describe('an upload that somebody else has deleted and filled with as many bytes
   it('is not moved by whoever had it open, and did not add to it', async () => {
     const writer = await driver.append('/up/data', { offset: 10, version: held })
     await refill()
-    await writer.sync({ name: false })
+    await writer.sync({ dataOnly: true })
     const version = await closed(writer)
     for (const replace of [true, false]) {
       await expectStorageError(driver.move('/up/data', '/blob', { version, replace }), 'OFFSET_INVALID')

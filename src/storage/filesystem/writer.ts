@@ -66,10 +66,10 @@ export class AppendingWriter implements FileWriter {
     return this.#isFull() ? this.#untilRoom() : undefined
   }
 
-  sync({ name = true }: SyncOptions = {}): Promise<void> {
+  sync({ dataOnly = false }: SyncOptions = {}): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(this.#refusal())
     // One after the other, so that whoever waits for the last has waited for all.
-    this.#syncing = Promise.allSettled([this.#syncing]).then(() => this.#sync(name))
+    this.#syncing = Promise.allSettled([this.#syncing]).then(() => this.#sync(!dataOnly))
     return this.#syncing
   }
 

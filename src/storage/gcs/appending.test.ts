@@ -44,7 +44,7 @@ describeOnGcs('appending to objects of gcs', (current) => {
     await writer.close()
     const { version } = writer
     const last = await driver.append('/file', { offset: 7, version })
-    await last.sync({ name: false })
+    await last.sync({ dataOnly: true })
     await last.close()
     expect(last.version).toBe(version)
     expect(await driver.move('/file', '/to', { version, replace: false, mayStay: true })).toBe(true)

@@ -49,7 +49,7 @@ describeOnGcs('the calls of the driver gcs', (current) => {
     it('does not list a folder whose files are known', async () => {
       for (const name of ['data', 'startedat', 'other']) await driver.put(`/a/${name}`, Buffer.from(name))
       current().server.front.forget()
-      await driver.delete('/a', { holding: ['data', 'startedat', 'absent'] })
+      await driver.delete('/a', { knownChildren: ['data', 'startedat', 'absent'] })
       expect(current().server.front.requestsLike(/^DELETE/)).toHaveLength(3)
       expect(await namesIn(driver, '/a')).toEqual(['other'])
     })

@@ -50,7 +50,7 @@ describeOnGcs('what two drivers over gcs make of one file', (current) => {
       await expectStorageError(writer.close(), 'OFFSET_INVALID')
       // Where the move comes next, that one says so.
       const last = await driver.append('/file', { offset: 4, version })
-      await last.sync({ name: false })
+      await last.sync({ dataOnly: true })
       await last.close()
       await expectStorageError(driver.move('/file', '/to', { version: last.version }), 'OFFSET_INVALID')
       await expectStorageError(driver.stat('/to'), 'PATH_NOT_FOUND')
@@ -104,7 +104,7 @@ describeOnGcs('what two drivers over gcs make of one file', (current) => {
       [driver, other].map(async (each, index) => {
         const writer = await each.append('/file', { offset: CHUNK, version })
         await writer.write(Buffer.from(tails[index]!))
-        await writer.sync({ name: false })
+        await writer.sync({ dataOnly: true })
         await writer.close()
         return each.move('/file', '/to', { version: writer.version, mayStay: true })
       }),

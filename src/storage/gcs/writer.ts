@@ -73,9 +73,9 @@ export class ComposingWriter implements FileWriter {
     return this.#isFull() ? this.#untilRoom() : undefined
   }
 
-  sync({ name = true }: SyncOptions = {}): Promise<void> {
+  sync({ dataOnly = false }: SyncOptions = {}): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(this.#refusal())
-    this.#isMovedNext = !name
+    this.#isMovedNext = dataOnly
     // One after the other, so that whoever waits for the last has waited for all.
     this.#syncing = Promise.allSettled([this.#syncing]).then(() => this.#sync())
     return this.#syncing

@@ -41,8 +41,8 @@ describe.skipIf(whyNot('versitygw'))(`a store that is not well${whyNot('versityg
     every('CopyObject')
     expect(await driver.move('/a', '/b', { replace: false })).toBe(true)
     every('DeleteObjects')
-    await driver.delete('/', { holding: [] }).catch(() => undefined)
-    await driver.delete('/c', { holding: ['x'] })
+    await driver.delete('/', { knownChildren: [] }).catch(() => undefined)
+    await driver.delete('/c', { knownChildren: ['x'] })
     expect(Buffer.from(await past.get('/b')).toString()).toBe('content')
   })
 

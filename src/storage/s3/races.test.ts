@@ -78,7 +78,7 @@ for (const kind of KINDS) {
       const late = await other.append('/up/data', { offset: begun.length, version })
       await late.write(distinctBytes(MIB, 2))
       expect(await one.move('/up/data', '/blob', { version, mayStay: true })).toBe(true)
-      await expect(late.sync({ name: false })).rejects.toMatchObject({ code: 'OFFSET_INVALID' })
+      await expect(late.sync({ dataOnly: true })).rejects.toMatchObject({ code: 'OFFSET_INVALID' })
       await late.close().catch(() => undefined)
       expect(await other.move('/up/data', '/again', { version, mayStay: true })).toBe(true)
       for (const path of ['/blob', '/again']) expectSameBytes(await collect(one.read(path)), begun)
@@ -147,12 +147,12 @@ for (const kind of KINDS) {
     test.each([7, 11 * MIB])('%i bytes begin where an empty file stands', async (length) => {
       await using place = await start()
       const [one, other] = [await place.open(), await place.open()]
-      for (const name of [true, false]) {
+      for (const dataOnly of [false, true]) {
         await one.delete('/up')
         await write(one, Buffer.of(), { offset: 0 })
         const writer = await other.append('/up/data', { offset: 0 })
         await writer.write(distinctBytes(length))
-        await writer.sync({ name })
+        await writer.sync({ dataOnly })
         await writer.close()
         expectSameBytes(await collect(one.read('/up/data')), distinctBytes(length))
       }
@@ -223,7 +223,7 @@ for (const kind of KINDS) {
 async function finishWith(writer: FileWriter, content: Buffer): Promise<FileVersion> {
   try {
     await writer.write(Buffer.from(content))
-    await writer.sync({ name: false })
+    await writer.sync({ dataOnly: true })
   } finally {
     await writer.close()
   }

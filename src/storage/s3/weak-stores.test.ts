@@ -106,10 +106,10 @@ describe.skipIf(whyNot('versitygw'))(
         const { driver, past, place, proxy } = store
         const drivers = [driver, await place.open({ regionendpoint: proxy.endpoint })]
         const contents = [distinctBytes(length, 1), distinctBytes(length, 2)]
-        for (const name of [true, false]) {
+        for (const dataOnly of [false, true]) {
           await past.delete('/up')
           const moved = drivers.map(async (one, index) => {
-            const version = await write(one, contents[index]!, { offset: 0, name })
+            const version = await write(one, contents[index]!, { offset: 0, dataOnly })
             await one.move('/up/data', `/blob${index}`, { version, mayStay: true })
           })
           for (const [index, outcome] of (await Promise.allSettled(moved)).entries()) {
@@ -143,12 +143,12 @@ describe.skipIf(whyNot('versitygw'))(
 async function write(
   driver: StorageDriver,
   content: Buffer,
-  { offset, name = true }: { offset: number; name?: boolean },
+  { offset, dataOnly = false }: { offset: number; dataOnly?: boolean },
 ): Promise<FileVersion> {
   const writer = await driver.append('/up/data', { offset })
   if (content.length > 0) await writer.write(Buffer.from(content))
   try {
-    await writer.sync({ name })
+    await writer.sync({ dataOnly })
   } finally {
     await writer.close()
   }

@@ -76,9 +76,9 @@ export class S3Writer implements FileWriter {
     return this.#waiting.size === 0 ? undefined : this.#untilRoom()
   }
 
-  sync({ name = true }: SyncOptions = {}): Promise<void> {
+  sync({ dataOnly = false }: SyncOptions = {}): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(this.#refusal())
-    return this.#syncInTurn(name)
+    return this.#syncInTurn(!dataOnly)
   }
 
   close(): Promise<void> {

@@ -71,7 +71,7 @@ export function describeCatalog(current: () => RegistryUnderTest): void {
       await pushBlob(current().repository('a'), 'content')
       const begun = [
         await uploadOf(current().repository('a'), 'hello'),
-        await current().repository('a').blobs.upload(),
+        await current().repository('a').blobs.createUpload(),
         await uploadOf(current().repository('a/b'), 'hello, world'),
       ]
       const listed = await collectAll(current().registry.uploads())

@@ -31,9 +31,9 @@ export function describeHealing(current: () => RegistryUnderTest): void {
       const { driver } = current()
       const { blobs } = current().repository('a')
       const digest = digestOf(Buffer.of())
-      await (await blobs.upload()).finish(digest)
+      await (await blobs.createUpload()).commit(digest)
       await driver.put(blobPath(digest), Buffer.from('more'))
-      await (await blobs.upload()).finish(digest)
+      await (await blobs.createUpload()).commit(digest)
       expect((await blobs.stat(digest)).size).toBe(0)
     })
 

@@ -81,7 +81,7 @@ export function describeLeftovers(current: () => RegistryUnderTest): void {
       await driver.put(`${UPLOADS}/${upload.id}/hashstates/sha256/5`, Buffer.alloc(108, 1))
       const resumed = await (await current().elsewhere('a')).blobs.getUpload(upload.id)
       await resumed.append(chunksOf(', world'))
-      await resumed.finish(hello)
+      await resumed.commit(hello)
       expect(await filesIn(driver)).toEqual({
         [blobPath(hello)]: 'hello, world',
         [layerLink('a', hello)]: hello,
@@ -97,7 +97,7 @@ export function describeLeftovers(current: () => RegistryUnderTest): void {
       const upload = await current().repository('a').blobs.getUpload(id)
       expect(upload).toMatchObject({ size: 5, startedAt: new Date('2026-01-02T15:04:05Z') })
       await upload.append(chunksOf(', world'), { offset: 5 })
-      await upload.finish(hello)
+      await upload.commit(hello)
       expect(await current().repository('a').blobs.has(hello)).toBe(true)
     })
 
@@ -116,7 +116,7 @@ export function describeLeftovers(current: () => RegistryUnderTest): void {
         const { driver } = current()
         const { id } = await uploadOf(await current().elsewhere('a'), 'hello, world')
         await driver.put(`${UPLOADS}/${id}/digests`, Buffer.from(text))
-        await (await current().repository('a').blobs.getUpload(id)).finish(hello)
+        await (await current().repository('a').blobs.getUpload(id)).commit(hello)
         expect(await current().repository('a').blobs.has(hello)).toBe(true)
       },
     )
@@ -127,7 +127,7 @@ export function describeLeftovers(current: () => RegistryUnderTest): void {
       const writer = await driver.append(`${UPLOADS}/${id}/data`)
       await writer.write(Buffer.from('world'))
       await writer.close()
-      await (await current().repository('a').blobs.getUpload(id)).finish(hello)
+      await (await current().repository('a').blobs.getUpload(id)).commit(hello)
       expect(await current().repository('a').blobs.has(hello)).toBe(true)
     })
 

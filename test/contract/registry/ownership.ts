@@ -11,12 +11,12 @@ export function describeOwnership(current: () => RegistryUnderTest): void {
     const owner = 'user:alice'
 
     it('is continued by its owner, on another replica too, and leaves nothing behind', async () => {
-      const upload = await current().repository('a').blobs.upload({ owner })
+      const upload = await current().repository('a').blobs.createUpload({ owner })
       await upload.append(chunksOf('hello, '))
       const { blobs } = await current().elsewhere('a')
       const resumed = await blobs.getUpload(upload.id, { owner })
       await resumed.append(chunksOf('world'), { last: true })
-      await resumed.finish(hello)
+      await resumed.commit(hello)
       expect(
         Object.keys(await filesIn(current().driver)).filter((path) => path.includes('_uploads')),
       ).toEqual([])
@@ -26,7 +26,7 @@ export function describeOwnership(current: () => RegistryUnderTest): void {
       'is unknown to %j',
       async (stranger) => {
         const { blobs } = current().repository('a')
-        const upload = await blobs.upload({ owner })
+        const upload = await blobs.createUpload({ owner })
         await expectRegistryError(blobs.getUpload(upload.id, { owner: stranger }), 'BLOB_UPLOAD_UNKNOWN')
         const replica = await current().elsewhere('a')
         await expectRegistryError(
@@ -38,7 +38,7 @@ export function describeOwnership(current: () => RegistryUnderTest): void {
 
     it('is known to whoever asks for no owner: maintenance sees all', async () => {
       const { blobs } = current().repository('a')
-      const upload = await blobs.upload({ owner })
+      const upload = await blobs.createUpload({ owner })
       expect((await blobs.getUpload(upload.id)).id).toBe(upload.id)
       expect((await collectAll(current().registry.uploads())).map(({ id }) => id)).toEqual([upload.id])
     })
@@ -47,7 +47,7 @@ export function describeOwnership(current: () => RegistryUnderTest): void {
       const { driver } = current()
       driver.fault = ({ method, path }) =>
         method === 'put' && path.endsWith('/owner') ? new StorageError('BACKEND_FAILED', { path }) : undefined
-      await expectStorageError(current().repository('a').blobs.upload({ owner }), 'BACKEND_FAILED')
+      await expectStorageError(current().repository('a').blobs.createUpload({ owner }), 'BACKEND_FAILED')
       driver.fault = () => undefined
       // What is left can be found, and so it is purged.
       expect(await collectAll(current().registry.uploads())).toHaveLength(1)
@@ -56,7 +56,7 @@ export function describeOwnership(current: () => RegistryUnderTest): void {
     it('whose owner a power cut has taken is nobody’s', async () => {
       const { driver } = current()
       const { blobs } = current().repository('a')
-      const upload = await blobs.upload({ owner })
+      const upload = await blobs.createUpload({ owner })
       await driver.put(`/docker/registry/v2/repositories/a/_uploads/${upload.id}/owner`, Buffer.of())
       await expectRegistryError(blobs.getUpload(upload.id, { owner }), 'BLOB_UPLOAD_UNKNOWN')
     })
@@ -64,7 +64,7 @@ export function describeOwnership(current: () => RegistryUnderTest): void {
 
   it('an upload without an owner belongs to whoever knows its id', async () => {
     const { blobs } = current().repository('a')
-    const upload = await blobs.upload()
+    const upload = await blobs.createUpload()
     expect((await blobs.getUpload(upload.id, { owner: 'user:alice' })).id).toBe(upload.id)
   })
 

@@ -18,14 +18,14 @@ export function describeRaces(current: () => RegistryUnderTest): void {
 
     it('is never finished with other bytes than those that were hashed: begun anew while a finish is held', async () => {
       const [a, b, c] = await replicas(current(), 3)
-      const begun = await a!.blobs.upload()
+      const begun = await a!.blobs.createUpload()
       await (await b!.blobs.getUpload(begun.id)).append(chunksOf(good))
       const held = Promise.withResolvers<void>()
       const finishing = (async () => {
         const upload = await b!.blobs.resume(begun.id)
         await held.promise
         await upload.append(chunksOf(), { last: true })
-        return upload.finish(digest)
+        return upload.commit(digest)
       })()
       await (await c!.blobs.getUpload(begun.id)).cancel()
       await begun.append(chunksOf(evil))
@@ -38,7 +38,7 @@ export function describeRaces(current: () => RegistryUnderTest): void {
 
     it('is lost for whoever still writes to it when it is removed', async () => {
       const [a, b] = await replicas(current(), 2)
-      const begun = await a!.blobs.upload()
+      const begun = await a!.blobs.createUpload()
       await begun.append(chunksOf(good))
       const [held, isWriting] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
       async function* more() {
@@ -56,22 +56,22 @@ export function describeRaces(current: () => RegistryUnderTest): void {
 
     it('has one writer: of two that begin at once at most one is acknowledged', async () => {
       const [a, b] = await replicas(current(), 2)
-      const begun = await a!.blobs.upload()
+      const begun = await a!.blobs.createUpload()
       const other = await b!.blobs.getUpload(begun.id)
       await Promise.allSettled([begun.append(chunksOf(good)), other.append(chunksOf(evil))])
-      await begun.finish(digest).catch(requireLost)
+      await begun.commit(digest).catch(requireLost)
       await expectNeverEvil([a!, b!], digest, good)
     })
 
     it('is finished by each of two with its own last bytes, and becomes what is acknowledged', async () => {
       const [a, b] = await replicas(current(), 2)
-      const begun = await a!.blobs.upload()
+      const begun = await a!.blobs.createUpload()
       await begun.append(chunksOf(good))
       const [one, other] = [Buffer.from('tail a'), Buffer.from('tail b')]
       const finish = async (repository: Repository, tail: Uint8Array) => {
         const upload = await repository.blobs.getUpload(begun.id)
         await upload.append(chunksOf(tail), { offset: length, last: true })
-        await upload.finish(digestOf(Buffer.concat([good, tail])))
+        await upload.commit(digestOf(Buffer.concat([good, tail])))
       }
       await Promise.all([finish(a!, one).catch(requireLost), finish(b!, other).catch(requireLost)])
       for (const tail of [one, other]) {
@@ -84,12 +84,12 @@ export function describeRaces(current: () => RegistryUnderTest): void {
       const [a, b, c] = await replicas(current(), 3)
       const victim = current().repository('victim')
       await pushBlob(victim, good)
-      const begun = await a!.blobs.upload()
+      const begun = await a!.blobs.createUpload()
       await (await b!.blobs.getUpload(begun.id)).append(chunksOf(good))
       const stale = await b!.blobs.resume(begun.id)
       await (await c!.blobs.getUpload(begun.id)).cancel()
       await begun.append(chunksOf(evil))
-      await expectLost(stale.finish(digest))
+      await expectLost(stale.commit(digest))
       expectSameBytes(await collect((await victim.blobs.open(digest)).read()), good)
     })
 

@@ -87,7 +87,7 @@ export async function uploadOf(
   repository: Repository,
   ...chunks: (Uint8Array | string)[]
 ): Promise<BlobUpload> {
-  const upload = await repository.blobs.upload()
+  const upload = await repository.blobs.createUpload()
   await upload.append(chunksOf(...chunks))
   return upload
 }
@@ -99,7 +99,7 @@ export async function pushBlob(
   algorithm?: DigestAlgorithm,
 ): Promise<Digest> {
   const digest = digestOf(Buffer.from(content), algorithm)
-  await (await uploadOf(repository, content)).finish(digest)
+  await (await uploadOf(repository, content)).commit(digest)
   return digest
 }
 

@@ -27,14 +27,14 @@ export function describeUploads(current: () => RegistryUnderTest): void {
   describe('uploads', () => {
     it('bytes that are appended in pieces become one blob', async () => {
       const repository = current().repository('a/b')
-      const upload = await repository.blobs.upload()
+      const upload = await repository.blobs.createUpload()
       expect(upload.size).toBe(0)
       await upload.append(chunksOf('hel', 'lo'))
       expect(upload.size).toBe(5)
       await upload.append(chunksOf(', '), { offset: 5 })
       await upload.append(chunksOf('world'), { last: true })
       const descriptor = { mediaType: 'application/octet-stream', digest: hello, size: 12 }
-      expect(await upload.finish(hello)).toEqual(descriptor)
+      expect(await upload.commit(hello)).toEqual(descriptor)
       const blob = await repository.blobs.open(hello)
       expect(blob.descriptor).toEqual(descriptor)
       expect((await collect(blob.read())).toString()).toBe('hello, world')
@@ -52,8 +52,8 @@ export function describeUploads(current: () => RegistryUnderTest): void {
       async (algorithm) => {
         const repository = current().repository('a')
         const digest = digestOf(Buffer.of(), algorithm)
-        const upload = await repository.blobs.upload({ algorithm })
-        await upload.finish(digest)
+        const upload = await repository.blobs.createUpload({ algorithm })
+        await upload.commit(digest)
         const blob = await repository.blobs.open(digest)
         expect(blob.descriptor.size).toBe(0)
         expect(await collect(blob.read())).toEqual(Buffer.of())
@@ -66,9 +66,9 @@ export function describeUploads(current: () => RegistryUnderTest): void {
         const { blobs } = current().repository('a')
         for (const algorithm of ['sha256', 'sha512'] as const) {
           const digest = digestOf(Buffer.from('hello, world'), algorithm)
-          const upload = await blobs.upload(options)
+          const upload = await blobs.createUpload(options)
           await upload.append(chunksOf('hello, world'))
-          expect(await upload.finish(digest)).toMatchObject({ digest, size: 12 })
+          expect(await upload.commit(digest)).toMatchObject({ digest, size: 12 })
         }
       },
     )
@@ -80,13 +80,13 @@ export function describeUploads(current: () => RegistryUnderTest): void {
       await second.append(chunksOf(', world'), { offset: 5 })
       const third = await (await current().elsewhere('a')).blobs.getUpload(begun.id)
       expect(third.size).toBe(12)
-      await third.finish(hello)
+      await third.commit(hello)
       expect(await current().repository('a').blobs.has(hello)).toBe(true)
     })
 
     it('another process finishes without reading the bytes again', async () => {
       const { id } = await uploadOf(await current().elsewhere('a'), 'hello, world')
-      await (await current().repository('a').blobs.getUpload(id)).finish(hello)
+      await (await current().repository('a').blobs.getUpload(id)).commit(hello)
       expect(current().driver.count('read')).toBe(0)
     })
 
@@ -94,7 +94,7 @@ export function describeUploads(current: () => RegistryUnderTest): void {
       const { id } = await uploadOf(await current().elsewhere('a'), 'hello, ', 'world')
       const digest = digestOf(Buffer.from('hello, world'), 'sha512')
       await expectRegistryError(current().repository('a').blobs.stat(digest), 'BLOB_UNKNOWN')
-      await (await current().repository('a').blobs.getUpload(id)).finish(digest)
+      await (await current().repository('a').blobs.getUpload(id)).commit(digest)
       expect(await current().repository('a').blobs.has(digest)).toBe(true)
     })
 
@@ -106,7 +106,7 @@ export function describeUploads(current: () => RegistryUnderTest): void {
       }
       expect((await blobs.getUpload(upload.id)).size).toBe(5)
       await upload.append(chunksOf(', world'), { offset: 5 })
-      await upload.finish(hello)
+      await upload.commit(hello)
     })
 
     it('bytes are refused when another process has added some since', async () => {
@@ -116,17 +116,17 @@ export function describeUploads(current: () => RegistryUnderTest): void {
       const resumed = await current().repository('a').blobs.getUpload(upload.id)
       expect(resumed.size).toBe(7)
       await resumed.append(chunksOf('world'))
-      await resumed.finish(hello)
+      await resumed.commit(hello)
     })
 
     it('is not finished with the digest of what it had before another process added some', async () => {
       const { blobs } = current().repository('a')
       const upload = await uploadOf(current().repository('a'), 'hello, world')
       await (await (await current().elsewhere('a')).blobs.getUpload(upload.id)).append(chunksOf('!'))
-      await expectRegistryError(upload.finish(hello), 'RANGE_INVALID')
+      await expectRegistryError(upload.commit(hello), 'RANGE_INVALID')
       expect(await blobs.has(hello)).toBe(false)
       const all = digestOf(Buffer.from('hello, world!'))
-      await (await blobs.getUpload(upload.id)).finish(all)
+      await (await blobs.getUpload(upload.id)).commit(all)
       expect((await collect((await blobs.open(all)).read())).toString()).toBe('hello, world!')
     })
 
@@ -137,13 +137,13 @@ export function describeUploads(current: () => RegistryUnderTest): void {
       await expectStorageError(upload.append(chunksOf(', world')), 'BACKEND_FAILED')
       current().driver.fault = () => undefined
       await upload.append(chunksOf(', dolly'))
-      await expectRegistryError(upload.finish(hello), 'DIGEST_INVALID')
+      await expectRegistryError(upload.commit(hello), 'DIGEST_INVALID')
       expect(await blobs.has(hello)).toBe(false)
     })
 
     it('nobody else writes while somebody does', async () => {
       const { blobs } = current().repository('a')
-      const upload = await blobs.upload()
+      const upload = await blobs.createUpload()
       const { promise: isWriting, resolve: writes } = Promise.withResolvers<void>()
       const { promise: mayGoOn, resolve: goOn } = Promise.withResolvers<void>()
       const appended = upload.append(
@@ -157,17 +157,17 @@ export function describeUploads(current: () => RegistryUnderTest): void {
       await isWriting
       const second = await blobs.getUpload(upload.id)
       await expectRegistryError(second.append(chunksOf('x')), 'RANGE_INVALID')
-      await expectRegistryError(second.finish(hello), 'RANGE_INVALID')
+      await expectRegistryError(second.commit(hello), 'RANGE_INVALID')
       await expectRegistryError(second.cancel(), 'RANGE_INVALID')
       goOn()
       await appended
-      await upload.finish(hello)
+      await upload.commit(hello)
       expect(await blobs.has(hello)).toBe(true)
     })
 
     it('a source that fails midway leaves what came before, and the upload can go on', async () => {
       const { blobs } = current().repository('a')
-      const upload = await blobs.upload()
+      const upload = await blobs.createUpload()
       const failing = async function* () {
         yield Buffer.from('hello')
         throw new Error('the client is gone')
@@ -177,14 +177,14 @@ export function describeUploads(current: () => RegistryUnderTest): void {
       const resumed = await blobs.getUpload(upload.id)
       expect(resumed.size).toBe(5)
       await resumed.append(chunksOf(', world'), { offset: 5 })
-      await resumed.finish(hello)
+      await resumed.commit(hello)
       expect(await blobs.has(hello)).toBe(true)
     })
 
     it('bytes with another digest leave nothing', async () => {
       const { driver } = current()
       const upload = await uploadOf(current().repository('a'), 'hello')
-      await expectRegistryError(upload.finish(hello), 'DIGEST_INVALID')
+      await expectRegistryError(upload.commit(hello), 'DIGEST_INVALID')
       await expectRegistryError(current().repository('a').blobs.getUpload(upload.id), 'BLOB_UPLOAD_UNKNOWN')
       expect(await filesIn(driver)).toEqual({})
       expect(await current().repository('a').exists()).toBe(false)
@@ -193,7 +193,7 @@ export function describeUploads(current: () => RegistryUnderTest): void {
     it('a wrong digest for content that is known elsewhere does not reveal or link it', async () => {
       const other = await pushBlob(current().repository('other'), 'secret')
       const upload = await uploadOf(current().repository('a'), 'hello')
-      await expectRegistryError(upload.finish(other), 'DIGEST_INVALID')
+      await expectRegistryError(upload.commit(other), 'DIGEST_INVALID')
       expect(await current().repository('a').blobs.has(other)).toBe(false)
     })
 
@@ -220,7 +220,7 @@ export function describeUploads(current: () => RegistryUnderTest): void {
 
     it('the time of the last bytes is known', async () => {
       const { blobs } = current().repository('a')
-      const begun = await blobs.upload()
+      const begun = await blobs.createUpload()
       expect((await blobs.getUpload(begun.id)).lastWrittenAt).toEqual(begun.startedAt)
       await begun.append(chunksOf('hello'))
       const { lastWrittenAt, startedAt } = await blobs.getUpload(begun.id)
@@ -234,9 +234,9 @@ export function describeUploads(current: () => RegistryUnderTest): void {
       const { blobs } = current().repository('a')
       const upload = await uploadOf(current().repository('a'), 'hello, world')
       const another = await (await current().elsewhere('a')).blobs.getUpload(upload.id)
-      const first = await upload.finish(hello)
-      expect(await upload.finish(hello)).toEqual(first)
-      expect(await another.finish(hello)).toEqual(first)
+      const first = await upload.commit(hello)
+      expect(await upload.commit(hello)).toEqual(first)
+      expect(await another.commit(hello)).toEqual(first)
       expect(await blobs.has(hello)).toBe(true)
     })
 
@@ -244,7 +244,7 @@ export function describeUploads(current: () => RegistryUnderTest): void {
       const { blobs } = current().repository('a')
       const upload = await uploadOf(current().repository('a'), 'hello, world')
       await (await blobs.getUpload(upload.id)).cancel()
-      await expectRegistryError(upload.finish(hello), 'BLOB_UPLOAD_UNKNOWN')
+      await expectRegistryError(upload.commit(hello), 'BLOB_UPLOAD_UNKNOWN')
     })
 
     it('that was cut short after the bytes were taken over is completed by its repetition', async () => {
@@ -252,11 +252,11 @@ export function describeUploads(current: () => RegistryUnderTest): void {
       const { blobs } = current().repository('a')
       const upload = await uploadOf(current().repository('a'), 'hello, world')
       driver.fault = failAt('put', layerLink('a', hello))
-      await expectStorageError(upload.finish(hello), 'BACKEND_FAILED')
+      await expectStorageError(upload.commit(hello), 'BACKEND_FAILED')
       expect(await blobs.has(hello)).toBe(false)
       expect(Buffer.from(await driver.get(blobPath(hello))).toString()).toBe('hello, world')
       driver.fault = () => undefined
-      await (await blobs.getUpload(upload.id)).finish(hello)
+      await (await blobs.getUpload(upload.id)).commit(hello)
       expect((await collect((await blobs.open(hello)).read())).toString()).toBe('hello, world')
     })
 
@@ -266,17 +266,17 @@ export function describeUploads(current: () => RegistryUnderTest): void {
       const upload = await uploadOf(current().repository('a'), 'hello, world')
       const startedAt = `${ROOT}/repositories/a/_uploads/${upload.id}/startedat`
       const content = await driver.get(startedAt)
-      await upload.finish(hello)
+      await upload.commit(hello)
       await driver.put(startedAt, content)
       const left = await (await current().elsewhere('a')).blobs.getUpload(upload.id)
-      expect(await left.finish(hello)).toMatchObject({ digest: hello, size: 12 })
+      expect(await left.commit(hello)).toMatchObject({ digest: hello, size: 12 })
       await expectRegistryError(blobs.getUpload(upload.id), 'BLOB_UPLOAD_UNKNOWN')
     })
 
     it('of nothing is no blob that another repository has', async () => {
       await pushBlob(current().repository('b'), 'hello, world')
-      const upload = await current().repository('a').blobs.upload()
-      await expectRegistryError(upload.finish(hello), 'DIGEST_INVALID')
+      const upload = await current().repository('a').blobs.createUpload()
+      await expectRegistryError(upload.commit(hello), 'DIGEST_INVALID')
       expect(await current().repository('a').blobs.has(hello)).toBe(false)
     })
 
@@ -284,9 +284,9 @@ export function describeUploads(current: () => RegistryUnderTest): void {
       const { driver } = current()
       const upload = await uploadOf(current().repository('a'), 'hello, world')
       driver.fault = failAt('put', layerLink('a', hello))
-      await expectStorageError(upload.finish(hello), 'BACKEND_FAILED')
+      await expectStorageError(upload.commit(hello), 'BACKEND_FAILED')
       const resumed = await (await current().elsewhere('a')).blobs.getUpload(upload.id)
-      await resumed.finish(hello)
+      await resumed.commit(hello)
       expect(await current().repository('a').blobs.has(hello)).toBe(true)
       await expectRegistryError(current().repository('a').blobs.getUpload(upload.id), 'BLOB_UPLOAD_UNKNOWN')
     })
@@ -296,9 +296,9 @@ export function describeUploads(current: () => RegistryUnderTest): void {
       const { blobs } = current().repository('a')
       const upload = await uploadOf(current().repository('a'), 'hello, world')
       driver.fault = failAt('delete', `/_uploads/${upload.id}`)
-      await expectStorageError(upload.finish(hello), 'BACKEND_FAILED')
+      await expectStorageError(upload.commit(hello), 'BACKEND_FAILED')
       driver.fault = () => undefined
-      await (await blobs.getUpload(upload.id)).finish(hello)
+      await (await blobs.getUpload(upload.id)).commit(hello)
       expect(await collectAll(current().registry.uploads())).toEqual([])
     })
 
@@ -310,7 +310,7 @@ export function describeUploads(current: () => RegistryUnderTest): void {
         uploadOf(repository, 'hello, ', 'world'),
         uploadOf(current().repository('b'), 'hello, world'),
       ])
-      await Promise.all(uploads.map((upload) => upload.finish(hello)))
+      await Promise.all(uploads.map((upload) => upload.commit(hello)))
       expect(await filesIn(driver)).toEqual({
         [blobPath(hello)]: 'hello, world',
         [layerLink('a', hello)]: hello,

@@ -127,7 +127,7 @@ export function describeAppending(current: () => DriverUnderTest): void {
           for (let start = 0; start < content.length; start += 65_536) {
             await writer.write(Buffer.from(content.subarray(start, start + 65_536)))
           }
-          await writer.sync({ name: false })
+          await writer.sync({ dataOnly: true })
           await writer.close()
           await driver.move(`/a/${index}/file`, `/b/${index}/file`)
         }),

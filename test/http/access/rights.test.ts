@@ -128,7 +128,7 @@ describe('an upload', () => {
 
   test('that was begun before there was access control can be finished', async () => {
     await using guarded = await start()
-    const upload = await guarded.registry.registry.repository(parseRepositoryName('a')).blobs.upload()
+    const upload = await guarded.registry.registry.repository(parseRepositoryName('a')).blobs.createUpload()
     const location = `${uploads('a')}${upload.id}`
     expect((await guarded.send(`PATCH ${location}`, 'alice', chunk)).status).toBe(202)
   })

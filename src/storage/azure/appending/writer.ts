@@ -50,9 +50,9 @@ export class BlobWriter implements FileWriter {
     return this.#blocks.some((block) => block.isFull) ? this.#untilRoom() : undefined
   }
 
-  sync({ name = true }: SyncOptions = {}): Promise<void> {
+  sync({ dataOnly = false }: SyncOptions = {}): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(this.#refusal())
-    this.#isMovedNext = !name
+    this.#isMovedNext = dataOnly
     // One after the other, so that whoever waits for the last has waited for all.
     this.#syncing = Promise.allSettled([this.#syncing]).then(() => this.#flush())
     return this.#syncing
