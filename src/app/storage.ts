@@ -22,6 +22,5 @@ export async function openDriver(storage: Config['storage'], log: Log): Promise<
     return GcsDriver.open(storage.gcs)
   }
   const { FilesystemDriver } = await import('../storage/filesystem.ts')
-  const options = { root: storage.filesystem.rootdirectory }
-  return readOnly ? new FilesystemDriver(options) : FilesystemDriver.open(options)
+  return FilesystemDriver.open({ root: storage.filesystem.rootdirectory, readOnly })
 }

@@ -26,6 +26,7 @@ import { Folders, MAX_ATTEMPTS } from './filesystem/folders.ts'
 import { childrenAtOnce, orderedChildren } from './filesystem/ordered-children.ts'
 import { isStateFolder, partOf, plainName, stateFolderOf } from './filesystem/part-name.ts'
 import { FileContent } from './filesystem/reader.ts'
+import { RootFolder } from './filesystem/root-folder.ts'
 import { States } from './filesystem/states.ts'
 import { isTemporary, temporaryFor } from './filesystem/temporary-name.ts'
 import { AppendingWriter } from './filesystem/writer.ts'
@@ -37,22 +38,37 @@ import { isName, requireFolder, requirePath } from './path.ts'
 export class FilesystemDriver implements StorageDriver {
   readonly name = 'filesystem'
   readonly #root: string
-  readonly #folders = new Folders()
-  readonly #appended = new AppendedFiles(this.#folders)
-  readonly #states = new States(this.#folders, writeNew)
+  readonly #rootFolder: RootFolder
+  readonly #folders: Folders
+  readonly #appended: AppendedFiles
+  readonly #states: States
   readonly #buffers = new BufferPool()
 
   /** @param options.root made, with the folders above it, when it is first written to */
   constructor({ root }: { root: string }) {
     const absolute = resolve(root)
     this.#root = absolute === '/' ? '' : absolute
+    this.#rootFolder = new RootFolder(absolute)
+    this.#folders = new Folders(() => this.#rootFolder.requireSame())
+    this.#appended = new AppendedFiles(this.#folders)
+    this.#states = new States(this.#folders, writeNew)
   }
 
-  /** A driver whose root is known to stand durably and to take files.
+  /** A driver whose root is known to stand durably and to take files, unless it is only read. From then on it is BUSY when
+   *  another folder stands there.
    *  @throws StorageError */
-  static async open({ root }: { root: string }): Promise<FilesystemDriver> {
+  static async open({
+    root,
+    readOnly = false,
+  }: {
+    root: string
+    readOnly?: boolean
+  }): Promise<FilesystemDriver> {
     const driver = new FilesystemDriver({ root })
-    await driver.#requireWritable()
+    if (!readOnly) await driver.#requireWritable()
+    await driver.#rootFolder.remember().catch((cause) => {
+      throw readError(cause, '/')
+    })
     return driver
   }
 
@@ -128,6 +144,7 @@ export class FilesystemDriver implements StorageDriver {
     } catch (cause) {
       const error = cause instanceof StorageError ? cause : readError(cause, folder)
       if (!isPathNotFound(error)) throw error
+      await this.#requireRoot(folder)
     }
   }
 
@@ -173,7 +190,9 @@ export class FilesystemDriver implements StorageDriver {
   async getState(path: string): Promise<State | undefined> {
     const file = this.#locate(path)
     try {
-      return await this.#states.get(file)
+      const state = await this.#states.get(file)
+      if (state === undefined) await this.#requireRoot(path)
+      return state
     } catch (cause) {
       throw readError(cause, path)
     }
@@ -233,8 +252,20 @@ export class FilesystemDriver implements StorageDriver {
    *  @throws StorageError what `cause` says, when it is not there at all */
   async #partOf(file: string, path: string, cause: unknown): Promise<StandingFile> {
     const found = isErrno(cause, 'ENOENT') ? await this.#appended.find(file) : undefined
-    if (found === undefined) throw readError(cause, path)
-    return found
+    if (found !== undefined) return found
+    const error = readError(cause, path)
+    if (isPathNotFound(error)) await this.#requireRoot(path)
+    throw error
+  }
+
+  /** Before something is said not to be there.
+   *  @throws StorageError BUSY where that is not known */
+  async #requireRoot(path: string): Promise<void> {
+    try {
+      await this.#rootFolder.requireSame()
+    } catch (cause) {
+      throw readError(cause, path)
+    }
   }
 
   /** Node's own `rm` makes twice as many trips to the thread pool, and every upload ends with a folder to remove.

@@ -8,6 +8,12 @@ const ALWAYS: Record<string, StorageErrorCode> = {
   EDQUOT: 'NO_SPACE',
   EMFILE: 'TOO_MANY_OPEN_FILES',
   ENFILE: 'TOO_MANY_OPEN_FILES',
+  // A file system on the network whose server is away, or that was mounted anew.
+  ESTALE: 'BUSY',
+  ENOTCONN: 'BUSY',
+  EHOSTDOWN: 'BUSY',
+  EHOSTUNREACH: 'BUSY',
+  ETIMEDOUT: 'BUSY',
 }
 
 /** Whoever reads sees nothing where a folder stands, or below a file: so it is with object stores too. */

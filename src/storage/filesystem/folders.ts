@@ -31,11 +31,17 @@ interface RunningSync {
  *
  *  A sync serves all who ask while the one before it runs (group commit). */
 export class Folders {
+  readonly #beforeMaking: (() => Promise<void>) | undefined
   #clock = 0
   readonly #durable = new LRUCache<string, Identity>({ max: MAX_DURABLE })
   /** When those were made that are not known to be durable. */
   readonly #made = new LRUCache<string, number>({ max: MAX_MADE })
   readonly #running = new Map<string, RunningSync>()
+
+  /** @param beforeMaking may refuse that a missing folder is made */
+  constructor(beforeMaking?: () => Promise<void>) {
+    this.#beforeMaking = beforeMaking
+  }
 
   /** Makes a folder and those above it, where they are missing. Not durable until `secure`. */
   async make(folder: string): Promise<void> {
@@ -60,6 +66,7 @@ export class Folders {
       } catch (cause) {
         if (!isErrno(cause, 'ENOENT') || attempt === MAX_ATTEMPTS) throw cause
       }
+      await this.#beforeMaking?.()
       await this.make(folder)
     }
   }
