@@ -1,0 +1,200 @@
+/** Bases of decorators of `Registry` and of what it consists of: each forwards every call. A decorator overrides what it
+ *  changes. docs/adding-an-extension.md shows one. */
+import type { Descriptor, ReferrerDescriptor } from './descriptor.ts'
+import type { Digest } from './digest.ts'
+import type { Manifest } from './manifest/manifest.ts'
+import type { RepositoryName, Tag } from './reference.ts'
+import type {
+  Blob,
+  BlobService,
+  BlobUpload,
+  ManifestService,
+  MountSource,
+  Page,
+  ReferrerQuery,
+  Registry,
+  Repository,
+  ResumeOptions,
+  SignatureService,
+  StoredManifest,
+  TagService,
+  UploadLeftover,
+  UploadOptions,
+} from './registry.ts'
+
+export class ForwardingRegistry implements Registry {
+  protected readonly registry: Registry
+
+  constructor(registry: Registry) {
+    this.registry = registry
+  }
+
+  /** Called for every request: a decorated repository must be cheap to make. */
+  repository(name: RepositoryName): Repository {
+    return this.registry.repository(name)
+  }
+
+  repositories(page?: Page): AsyncIterable<RepositoryName> {
+    return this.registry.repositories(page)
+  }
+
+  uploads(): AsyncIterable<BlobUpload> {
+    return this.registry.uploads()
+  }
+
+  leftovers(): AsyncIterable<UploadLeftover> {
+    return this.registry.leftovers()
+  }
+
+  close(): Promise<void> {
+    return this.registry.close()
+  }
+}
+
+export class ForwardingRepository implements Repository {
+  protected readonly inner: Repository
+
+  constructor(inner: Repository) {
+    this.inner = inner
+  }
+
+  get name(): RepositoryName {
+    return this.inner.name
+  }
+
+  get blobs(): BlobService {
+    return this.inner.blobs
+  }
+
+  get manifests(): ManifestService {
+    return this.inner.manifests
+  }
+
+  get tags(): TagService {
+    return this.inner.tags
+  }
+
+  get signatures(): SignatureService {
+    return this.inner.signatures
+  }
+
+  exists(): Promise<boolean> {
+    return this.inner.exists()
+  }
+}
+
+export class ForwardingBlobs implements BlobService {
+  protected readonly blobs: BlobService
+
+  constructor(blobs: BlobService) {
+    this.blobs = blobs
+  }
+
+  stat(digest: Digest): Promise<Descriptor> {
+    return this.blobs.stat(digest)
+  }
+
+  has(digest: Digest): Promise<boolean> {
+    return this.blobs.has(digest)
+  }
+
+  getIfCached(digest: Digest): Blob | undefined {
+    return this.blobs.getIfCached(digest)
+  }
+
+  open(digest: Digest): Promise<Blob> {
+    return this.blobs.open(digest)
+  }
+
+  createUpload(options?: UploadOptions): Promise<BlobUpload> {
+    return this.blobs.createUpload(options)
+  }
+
+  resume(id: string, options?: ResumeOptions): Promise<BlobUpload> {
+    return this.blobs.resume(id, options)
+  }
+
+  getUpload(id: string, options?: ResumeOptions): Promise<BlobUpload> {
+    return this.blobs.getUpload(id, options)
+  }
+
+  mount(digest: Digest, from?: MountSource): Promise<Descriptor> {
+    return this.blobs.mount(digest, from)
+  }
+
+  all(page?: Page): AsyncIterable<Digest> {
+    return this.blobs.all(page)
+  }
+
+  delete(digest: Digest): Promise<void> {
+    return this.blobs.delete(digest)
+  }
+}
+
+export class ForwardingManifests implements ManifestService {
+  protected readonly manifests: ManifestService
+
+  constructor(manifests: ManifestService) {
+    this.manifests = manifests
+  }
+
+  exists(digest: Digest): Promise<boolean> {
+    return this.manifests.exists(digest)
+  }
+
+  getIfCached(digest: Digest): StoredManifest | undefined {
+    return this.manifests.getIfCached(digest)
+  }
+
+  get(digest: Digest): Promise<StoredManifest> {
+    return this.manifests.get(digest)
+  }
+
+  put(manifest: Manifest, digest?: Digest): Promise<Descriptor> {
+    return this.manifests.put(manifest, digest)
+  }
+
+  delete(digest: Digest): Promise<void> {
+    return this.manifests.delete(digest)
+  }
+
+  all(page?: Page): AsyncIterable<Digest> {
+    return this.manifests.all(page)
+  }
+
+  referrers(subject: Digest, query?: ReferrerQuery): AsyncIterable<ReferrerDescriptor> {
+    return this.manifests.referrers(subject, query)
+  }
+}
+
+export class ForwardingTags implements TagService {
+  protected readonly tags: TagService
+
+  constructor(tags: TagService) {
+    this.tags = tags
+  }
+
+  get(tag: Tag): Promise<Digest> {
+    return this.tags.get(tag)
+  }
+
+  tag(tag: Tag, descriptor: Descriptor): Promise<void> {
+    return this.tags.tag(tag, descriptor)
+  }
+
+  untag(tag: Tag): Promise<void> {
+    return this.tags.untag(tag)
+  }
+
+  all(page?: Page): AsyncIterable<Tag> {
+    return this.tags.all(page)
+  }
+
+  lookup(digest: Digest): AsyncIterable<Tag> {
+    return this.tags.lookup(digest)
+  }
+
+  history(tag: Tag): AsyncIterable<Digest> {
+    return this.tags.history(tag)
+  }
+}

@@ -1,0 +1,94 @@
+import type { Descriptor } from '../../src/core/descriptor.ts'
+import type { Digest } from '../../src/core/digest.ts'
+import { RegistryError } from '../../src/core/errors.ts'
+import {
+  ForwardingManifests,
+  ForwardingRegistry,
+  ForwardingRepository,
+  ForwardingTags,
+} from '../../src/core/forwarding-registry.ts'
+import type { RepositoryName, Tag } from '../../src/core/reference.ts'
+import type { ManifestService, Registry, Repository, TagService } from '../../src/core/registry.ts'
+
+/** A registry in which a tag that matches the pattern keeps naming the manifest that it named first. */
+export class ProtectedTagsRegistry extends ForwardingRegistry {
+  readonly #pattern: RegExp
+
+  constructor(registry: Registry, pattern: RegExp) {
+    super(registry)
+    this.#pattern = pattern
+  }
+
+  override repository(name: RepositoryName): Repository {
+    return new ProtectedRepository(super.repository(name), this.#pattern)
+  }
+}
+
+class ProtectedRepository extends ForwardingRepository {
+  readonly #pattern: RegExp
+
+  constructor(inner: Repository, pattern: RegExp) {
+    super(inner)
+    this.#pattern = pattern
+  }
+
+  override get tags(): TagService {
+    return new ProtectedTags(this.inner.tags, this.#pattern)
+  }
+
+  override get manifests(): ManifestService {
+    return new ProtectedManifests(this.inner, this.#pattern)
+  }
+}
+
+class ProtectedTags extends ForwardingTags {
+  readonly #pattern: RegExp
+
+  constructor(tags: TagService, pattern: RegExp) {
+    super(tags)
+    this.#pattern = pattern
+  }
+
+  override async tag(tag: Tag, descriptor: Descriptor): Promise<void> {
+    if (this.#pattern.test(tag)) {
+      const current = await this.#current(tag)
+      if (current !== undefined && current !== descriptor.digest) throw protectedTag(tag)
+    }
+    await super.tag(tag, descriptor)
+  }
+
+  override async untag(tag: Tag): Promise<void> {
+    if (this.#pattern.test(tag)) throw protectedTag(tag)
+    await super.untag(tag)
+  }
+
+  async #current(tag: Tag): Promise<Digest | undefined> {
+    try {
+      return await this.get(tag)
+    } catch (error) {
+      if (error instanceof RegistryError && error.code === 'MANIFEST_UNKNOWN') return undefined
+      throw error
+    }
+  }
+}
+
+/** Deleting a manifest removes its tags inside the registry, where no decorator sees it. */
+class ProtectedManifests extends ForwardingManifests {
+  readonly #tags: TagService
+  readonly #pattern: RegExp
+
+  constructor({ manifests, tags }: Repository, pattern: RegExp) {
+    super(manifests)
+    this.#tags = tags
+    this.#pattern = pattern
+  }
+
+  override async delete(digest: Digest): Promise<void> {
+    for await (const tag of this.#tags.lookup(digest)) if (this.#pattern.test(tag)) throw protectedTag(tag)
+    await super.delete(digest)
+  }
+}
+
+function protectedTag(tag: Tag): RegistryError {
+  return new RegistryError('DENIED', { message: `the tag ${tag} is protected`, detail: { tag } })
+}
