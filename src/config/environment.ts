@@ -126,7 +126,7 @@ function readValue(
   if (!isFile) return parseYaml(text, name)
   try {
     const content = readFile(text).replace(/\r?\n$/, '')
-    return node?.kind === 'value' ? { value: content, problems: [] } : parseYaml(content, name)
+    return node?.kind === 'value' ? { value: plain(content), problems: [] } : parseYaml(content, name)
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException
     if (code === undefined) throw cause
@@ -135,6 +135,11 @@ function readValue(
       problems: [{ path: name, message: `the file it names cannot be read: ${message}` }],
     }
   }
+}
+
+/** A flag is one also where it stands in a file of its own; for a text it is the same. */
+function plain(content: string): TreeValue {
+  return content === 'true' || content === 'false' ? content === 'true' : content
 }
 
 function unknownVariable(name: string, keys: KeyNode): ConfigWarning {

@@ -3,6 +3,7 @@
 
 import { distance } from 'fastest-levenshtein'
 import type { z } from 'zod'
+import { isTree, type TreeValue } from './tree.ts'
 
 /** A place in the schema: a map of known keys, a list, a table of free keys, or a value. */
 export type KeyNode =
@@ -54,6 +55,19 @@ export function nodeAt(root: KeyNode, path: readonly PropertyKey[]): KeyNode | u
     else return undefined
   }
   return node
+}
+
+/** Leaves out the keys that begin with `x-`: their owner keeps there what anchors stand for. Free keys, such as the names of
+ *  headers, are not keys of ours. */
+export function removeExtensions(value: TreeValue, node: KeyNode | undefined): void {
+  if (Array.isArray(value)) {
+    for (const item of value) removeExtensions(item, node?.kind === 'list' ? node.item : undefined)
+  } else if (isTree(value) && node?.kind === 'map') {
+    for (const [key, child] of Object.entries(value)) {
+      if (/^x-/i.test(key)) delete value[key]
+      else removeExtensions(child, node.keys.get(key))
+    }
+  }
 }
 
 /** Every path to a value, a list's entries as 0 and a table's keys as `*`. */

@@ -5,7 +5,7 @@ import { readTextSync } from '../lib/bounded-read.ts'
 import { applyEnvironment } from './environment.ts'
 import { MAX_CONFIG_BYTES, parseConfigFile } from './file.ts'
 import { problemsOf } from './issues.ts'
-import { keysOf } from './keys.ts'
+import { keysOf, removeExtensions } from './keys.ts'
 import { ConfigError, type ConfigProblem, type ConfigWarning } from './problem.ts'
 import { type Config, configSchema } from './schema.ts'
 import { checkSupport } from './support.ts'
@@ -51,6 +51,7 @@ export function loadConfig({ path, env, readFile: read = readText }: LoadOptions
   const { tree: written, source, problems } = findTree(path || env.REGISTRY_CONFIGURATION_PATH, readFile)
   const keys = keysOf(configSchema)
   const { tree, origins, ...overlaid } = applyEnvironment(written, keys, { variables: env, readFile })
+  removeExtensions(tree, keys)
   // Compiling the schema pays only when it is used again.
   const checked = configSchema.safeParse(tree, { jitless: true })
   const support = checkSupport(tree)

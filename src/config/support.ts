@@ -9,6 +9,8 @@ import { isTree, type Tree, type TreeValue, valueAt } from './tree.ts'
 
 interface Row {
   path: string
+  /** The key that the message names, where it is below `path`. */
+  at?: string
   why: string
   /** For which values it holds; by default for a refusal when there is one, for a warning when it asks for something. */
   when?: (value: TreeValue) => boolean
@@ -61,6 +63,16 @@ const IGNORED: readonly Row[] = [
       Array.isArray(value) && value.some((suite) => typeof suite === 'string' && suite.includes('_3DES_')),
   },
   {
+    path: 'http',
+    at: 'http.relativeurls',
+    why: 'is false without http.host or http.trustedproxies: clients are sent to whatever host their request names',
+    when: (value) =>
+      isTree(value) &&
+      readFlag(value.relativeurls) === false &&
+      !isPublicUrl(value.host) &&
+      (value.trustedproxies === undefined || !isThere(value.trustedproxies)),
+  },
+  {
     path: 'http.host',
     why: 'is not a URL such as https://registry.example.com and has no effect',
     when: (value) => isThere(value) && !isPublicUrl(value),
@@ -78,7 +90,7 @@ function matching(rows: readonly Row[], tree: Tree, byDefault: (value: TreeValue
       const value = valueAt(tree, path.split('.'))
       return value !== undefined && when(value)
     })
-    .map(({ path, why }) => ({ path, message: why }))
+    .map(({ path, at = path, why }) => ({ path: at, message: why }))
 }
 
 /** A driver is meant as soon as it has a name. */

@@ -1,5 +1,5 @@
 /** The vocabulary the sections of the schema are written in. A key is a zod schema that says in its issue's message
- *  what it accepts. YAML's null and an absent key are the same thing: the key's default. */
+ *  what it accepts. YAML's null, an empty text and an absent key are the same thing: the key's default. */
 
 import { z } from 'zod'
 import { isNetwork } from '../../lib/networks.ts'
@@ -19,7 +19,7 @@ export function scalar<T>(
 ): Scalar<T> {
   const build = <U>(fallback: U | undefined, isRequired: boolean) =>
     z.transform((found, context): T | U => {
-      if ((found === undefined || found === null) && !isRequired) return fallback as U
+      if (isAbsent(found) && !isRequired) return fallback as U
       const value = isScalar(found) ? read(found) : undefined
       if (value !== undefined) return value
       context.issues.push({ code: 'custom', message: accepted, input: found })
@@ -30,6 +30,11 @@ export function scalar<T>(
     or: (fallback) => build<T>(fallback, false),
     required: () => build<T>(undefined, true),
   }
+}
+
+/** Distribution's own files and templates for them write `""` for what is not set. */
+function isAbsent(found: unknown): boolean {
+  return found === undefined || found === null || found === ''
 }
 
 function isScalar(found: unknown): found is string | number | boolean {
@@ -51,8 +56,10 @@ const FLAGS = new Map([
   ...['false', 'no', 'off', 'n'].map((word) => [word, false] as const),
 ])
 
-/** A boolean as YAML 1.1 writes it, which Go's parser reads; undefined when it is none. */
+/** A boolean as YAML 1.1 writes it, which Go's parser reads; undefined when it is none. In quotation marks it is text, with
+ *  which Distribution does not start, or reads it as the other one: refused. Only then do these two words arrive as text. */
 export function readFlag(found: unknown): boolean | undefined {
+  if (found === 'true' || found === 'false') return undefined
   return typeof found === 'string'
     ? FLAGS.get(found.toLowerCase())
     : typeof found === 'boolean'
@@ -61,7 +68,7 @@ export function readFlag(found: unknown): boolean | undefined {
 }
 
 export function flag(): Scalar<boolean> {
-  return scalar('true or false', readFlag)
+  return scalar('true or false, without quotation marks', readFlag)
 }
 
 /** A whole number between `min` and `max`, both included. */

@@ -2,14 +2,32 @@
  *  milliseconds. */
 
 import { headers } from './http.ts'
-import { duration, filledText, flag, integer, list, optionalSection, section, text, url } from './key.ts'
+import { z } from 'zod'
+import {
+  duration,
+  filledText,
+  flag,
+  integer,
+  list,
+  optionalSection,
+  section,
+  sectionOf,
+  text,
+  url,
+} from './key.ts'
 
 const SECOND = 1000
 
-const endpoint = section({
-  name: filledText('a name for the endpoint').required(),
+/** Of an endpoint that is not disabled. */
+const ENDPOINT_NEEDS = [
+  { key: 'name', error: 'a name for the endpoint' },
+  { key: 'url', error: 'a URL such as https://example.com' },
+] as const
+
+const endpointKeys = z.strictObject({
+  name: filledText('a name for the endpoint').or(''),
   disabled: flag().or(false),
-  url: url().required(),
+  url: url().optional(),
   headers: headers(),
   timeout: duration().or(SECOND),
   /** Failures in a row before it is left alone for `backoff`. */
@@ -18,6 +36,14 @@ const endpoint = section({
   ignoredmediatypes: list(text().required()),
   ignore: section({ mediatypes: list(text().required()), actions: list(text().required()) }),
 })
+
+const endpoint = sectionOf(
+  ENDPOINT_NEEDS.reduce(
+    (schema, { key, error }) =>
+      schema.refine((found) => found.disabled || Boolean(found[key]), { path: [key], error }),
+    endpointKeys,
+  ),
+)
 
 export const notifications = section({
   events: section({ includereferences: flag().or(false) }),
