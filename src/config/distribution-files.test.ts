@@ -91,11 +91,12 @@ describe('a flag', () => {
   })
 
   test('without them, or in a variable or its file, is one', () => {
-    for (const env of [
+    const environments: Record<string, string>[] = [
       {},
       { REGISTRY_STORAGE_DELETE_ENABLED: 'true' },
       { REGISTRY_STORAGE_DELETE_ENABLED_FILE: '/f' },
-    ]) {
+    ]
+    for (const env of environments) {
       const text = `storage: {inmemory: , delete: {enabled: ${Object.keys(env).length === 0}}}`
       expect(load(text, env, { '/f': 'true\n' }).config.storage.delete.enabled).toBe(true)
     }

@@ -1,8 +1,8 @@
 /** What others watch and what the registry tells them: `notifications`, `health`, `reporting`. Durations are
  *  milliseconds. */
 
-import { headers } from './http.ts'
 import { z } from 'zod'
+import { headers } from './http.ts'
 import {
   duration,
   filledText,
