@@ -1,16 +1,16 @@
 import { LRUCache } from 'lru-cache'
 import { type DescriptorCache, NO_CACHE, type StoredContent } from '../core/descriptor-cache.ts'
-import { algorithmOf, CANONICAL, type Digest } from '../core/digest.ts'
+import type { Digest } from '../core/digest.ts'
 import type { Locks } from '../core/locks.ts'
 import type { Log } from '../core/log.ts'
 import type { ManifestPolicy } from '../core/manifest/policy.ts'
 import type { RepositoryName } from '../core/reference.ts'
 import type { BlobUpload, MountSource, Page, Registry, Repository, UploadLeftover } from '../core/registry.ts'
 import type { StorageDriver } from '../core/storage-driver.ts'
-import { mapInOrder } from '../lib/map-in-order.ts'
 import { settleAll } from '../lib/settle-all.ts'
 import { BlobPool } from './blobs/blob-pool.ts'
 import { ContentCache } from './blobs/content-cache.ts'
+import { MountSearch } from './blobs/mount-search.ts'
 import { REPOSITORY_MARKS, repositoryNames } from './catalog/catalog.ts'
 import type { RegistryContext } from './context.ts'
 import { ErrorMappingDriver } from './error-mapping-driver.ts'
@@ -40,8 +40,6 @@ export interface RegistryOptions {
 }
 
 const MAX_KEPT_REPOSITORIES = 1_000
-/** In how many repositories a blob is looked for side by side. */
-const SEARCH_CONCURRENCY = 16
 
 const MAX_TAG_DIGESTS = 10_000
 
@@ -50,6 +48,12 @@ export class StoredRegistry implements Registry {
   readonly #context: RegistryContext
   /** They hold nothing that would have to be the same everywhere: it is only quicker not to make them anew. */
   readonly #repositories = new LRUCache<RepositoryName, StoredRepository>({ max: MAX_KEPT_REPOSITORIES })
+  readonly #mountSearch = new MountSearch({
+    // Copied: searching a repository makes it one that was used.
+    recent: () => [...this.#repositories.keys()],
+    all: () => this.repositories(),
+    find: (name, digest) => this.#repository(name).blobs.find(digest),
+  })
 
   constructor({
     driver,
@@ -117,13 +121,6 @@ export class StoredRegistry implements Registry {
 
   async #findBlob(digest: Digest, from: MountSource = () => true): Promise<StoredContent | undefined> {
     if (typeof from === 'string') return this.#repository(from).blobs.find(digest)
-    if (algorithmOf(digest) === CANONICAL && (await this.#context.pool.size(digest)) === undefined)
-      return undefined
-    const work = async (name: RepositoryName) =>
-      from(name) ? this.#repository(name).blobs.find(digest) : undefined
-    for await (const blob of mapInOrder(this.repositories(), { concurrency: SEARCH_CONCURRENCY, work })) {
-      if (blob !== undefined) return blob
-    }
-    return undefined
+    return this.#mountSearch.find(digest, from)
   }
 }

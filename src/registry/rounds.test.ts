@@ -1,9 +1,10 @@
 /** What waits for what: how often in turn the storage is asked, where each answer takes a while. */
-import { beforeEach, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { pushBlob, pushManifest, revisionLink } from '../../test/contract/registry/support.ts'
 import { collectAll } from '../../test/contract/storage-driver/support.ts'
 import { quiet } from '../../test/support/http-registry.ts'
 import { RoundsDriver } from '../../test/support/rounds-driver.ts'
+import { type Digest, digestOf } from '../core/digest.ts'
 import { DEFAULT_POLICY } from '../core/manifest/policy.ts'
 import { parseRepositoryName, parseTag } from '../core/reference.ts'
 import type { Repository } from '../core/registry.ts'
@@ -52,6 +53,51 @@ test('a blob is found in one of 64 repositories', async () => {
   const digest = await pushBlob(registry.repository(parseRepositoryName('z')), 'content')
   expect(await roundsOf(() => repository.blobs.mount(digest))).toBeLessThanOrEqual(20)
   expect(await repository.blobs.has(digest)).toBe(true)
+})
+
+describe('a mount without a source', () => {
+  const digests = [digestOf(Buffer.from('content')), digestOf(Buffer.from('content'), 'sha512')]
+  const mayLook = (name: string) => name !== 'secret'
+
+  /** The calls for a mount that finds nothing, over storage with so many repositories. */
+  async function callsOf(digest: Digest): Promise<unknown[]> {
+    const registry = new StoredRegistry({ driver, policy: DEFAULT_POLICY, log: quiet })
+    driver.forget()
+    const { blobs } = registry.repository(parseRepositoryName('own'))
+    await expect(blobs.mount(digest, mayLook)).rejects.toMatchObject({ code: 'BLOB_UNKNOWN' })
+    return driver.calls.map(({ method, path }) => `${method} ${path}`).sort()
+  }
+
+  test.each(digests)('costs the same whether or not another has the blob: %s', async (digest) => {
+    await pushBlob(registry.repository(parseRepositoryName('shared')), 'other')
+    const without = await callsOf(digest)
+    await pushBlob(registry.repository(parseRepositoryName('secret')), 'content', 'sha512')
+    const path = '/docker/registry/v2/repositories/secret'
+    expect((await callsOf(digest)).filter((call) => !String(call).endsWith(path))).toEqual(without)
+  })
+
+  test.each(digests)('costs no more with more repositories: %s', async (digest) => {
+    for (let number = 0; number < 400; number++)
+      await driver.put(`/docker/registry/v2/repositories/r${number}/_layers/x`, Buffer.of())
+    expect((await callsOf(digest)).length).toBeLessThan(400)
+  })
+
+  test('is searched in what was used last, however many there are', async () => {
+    for (let number = 0; number < 400; number++)
+      await driver.put(`/docker/registry/v2/repositories/r${number}/_layers/x`, Buffer.of())
+    const digest = await pushBlob(registry.repository(parseRepositoryName('z')), 'content')
+    await repository.blobs.mount(digest)
+    expect(await repository.blobs.has(digest)).toBe(true)
+  })
+
+  test('many at once are not all made', async () => {
+    await pushBlob(registry.repository(parseRepositoryName('shared')), 'other')
+    driver.forget()
+    const mounts = Array.from({ length: 200 }, () => repository.blobs.mount(digests[0] as Digest))
+    const refused = (await Promise.allSettled(mounts)).filter(({ status }) => status === 'rejected')
+    expect(refused).toHaveLength(200)
+    expect(driver.calls.length).toBeLessThan(700)
+  })
 })
 
 test('a tag is removed in three turns', async () => {

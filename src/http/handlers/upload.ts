@@ -1,6 +1,6 @@
-import { type Digest, parseDigest, parseDigestAlgorithm } from '../../core/digest.ts'
+import { type Digest, isDigest, parseDigest, parseDigestAlgorithm } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
-import { parseRepositoryName, type RepositoryName } from '../../core/reference.ts'
+import { isRepositoryName, type RepositoryName } from '../../core/reference.ts'
 import type { BlobUpload } from '../../core/registry.ts'
 import { errorReply } from '../reply/errors.ts'
 import { emptyReply, type Reply } from '../reply/reply.ts'
@@ -12,11 +12,8 @@ import type { RequestContext } from '../request-context.ts'
  *  OCI Distribution Specification 1.1, "Pushing blobs". */
 export async function startUpload(context: RequestContext): Promise<Reply> {
   const { query, repository, identity } = context
-  const mount = query.get('mount')
-  if (mount !== null) {
-    const mounted = await tryMount(context, parseDigest(mount), query.get('from'))
-    if (mounted !== undefined) return mounted
-  }
+  const mounted = await tryMount(context)
+  if (mounted !== undefined) return mounted
   const wanted = query.get('digest')
   const digest = wanted === null ? undefined : parseDigest(wanted)
   const algorithm = query.get('digest-algorithm')
@@ -27,16 +24,15 @@ export async function startUpload(context: RequestContext): Promise<Reply> {
   return digest === undefined ? acceptedReply(context, upload) : pushAtOnce(context, upload, digest)
 }
 
-/** Undefined where the blob can't be mounted: the client then uploads it. It is looked for only where the client may
- *  pull it. */
-async function tryMount(
-  context: RequestContext,
-  digest: Digest,
-  from: string | null,
-): Promise<Reply | undefined> {
+/** Undefined if no blob can be mounted, whatever the reason: the client then uploads it. It is searched only where the
+ *  client may pull. */
+async function tryMount(context: RequestContext): Promise<Reply | undefined> {
+  const digest = context.query.get('mount')
+  const from = context.query.get('from')
+  if (digest === null || !isDigest(digest)) return undefined
   const mayPull = (name: RepositoryName) => context.may('pull', name)
-  const source = from === null ? mayPull : parseRepositoryName(from)
-  if (typeof source === 'string' && !mayPull(source)) return undefined
+  const source = from === null || from === '' ? mayPull : from
+  if (typeof source === 'string' && !(isRepositoryName(source) && mayPull(source))) return undefined
   try {
     await context.repository.blobs.mount(digest, source)
   } catch (error) {
