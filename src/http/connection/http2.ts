@@ -11,6 +11,8 @@ export class Http2Request extends Http2ServerRequest {
   movedAt = performance.now()
   /** How many bytes of its body were read. */
   bodyBytes = 0
+  /** Its client has sent all of it. */
+  isWhole: boolean
 
   constructor(...[stream, headers, ...rest]: ConstructorParameters<typeof Http2ServerRequest>) {
     headers.host ??= headers[':authority']
@@ -19,6 +21,7 @@ export class Http2Request extends Http2ServerRequest {
       headers['transfer-encoding'] = 'chunked'
     }
     super(stream, headers, ...rest)
+    this.isWhole = stream.endAfterHeaders
     // Whoever reads the body is told by the iterator.
     this.on('error', () => {})
   }
@@ -30,6 +33,7 @@ export class Http2Request extends Http2ServerRequest {
       yield chunk
     }
     if (this.aborted || this.stream.destroyed) throw new Error('the stream was closed before its end')
+    this.isWhole = true
   }
 }
 
@@ -63,9 +67,12 @@ const UNWANTED_MS = 1_000
 export class Http2Response extends NodeResponse {
   #unwritten = 0
 
-  /** Node ends a stream that was broken off, and one that asks for no body before it is answered. */
+  /** Node ends a stream that was broken off, and one that asks for no body before it is answered. An answer without a body
+   *  counts as sent while it still waits for its turn; a reset that comes before that ends the stream in its place. */
   override get writableFinished(): boolean {
-    return super.writableFinished && this.headersSent && !this.stream.aborted
+    const { stream, req } = this
+    const isReset = req.isWhole && stream.rstCode !== constants.NGHTTP2_NO_ERROR
+    return super.writableFinished && this.headersSent && !stream.aborted && !isReset
   }
 
   override get writableLength(): number {

@@ -1,0 +1,214 @@
+/** What the log says of clients that leave before they have their answer. */
+import { once } from 'node:events'
+import { connect as connectTcp, type Socket } from 'node:net'
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
+import { connect as connectTls } from 'node:tls'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { NO_CACHE } from '../../src/core/descriptor-cache.ts'
+import { digestOf } from '../../src/core/digest.ts'
+import type { TlsSettings } from '../../src/http/connection/tls-settings.ts'
+import { MemoryDriver } from '../../src/storage/memory.ts'
+import { tlsPolicy } from '../../src/tls/policy.ts'
+import { Authority, type KeyPair } from '../support/authority.ts'
+import { HttpRegistry, type HttpRegistryOptions } from '../support/http-registry.ts'
+import {
+  emptySettings,
+  FrameType,
+  frame,
+  PREFACE,
+  requestFrame,
+  resetFrame,
+} from '../support/http2-frames.ts'
+import { RecordedLog } from '../support/recorded-log.ts'
+
+const CANCEL = 8
+const bytes = Buffer.from('bytes')
+const digest = digestOf(bytes)
+const large = Buffer.alloc(32 * 1024 ** 2, 'x')
+
+let authority: Authority
+let own: KeyPair
+beforeAll(async () => {
+  authority = await Authority.create('the authority')
+  own = await authority.issue('registry')
+})
+
+type Scheme = 'http' | 'https'
+
+function start(scheme: Scheme, options: HttpRegistryOptions): Promise<HttpRegistry> {
+  const tls: TlsSettings = {
+    secureContext: { ...tlsPolicy({ minimumtls: 'tls1.2', ciphersuites: [] }), ...own },
+    clientCertificates: { isRequested: false, isRequired: false, isVerified: false },
+    http2: true,
+  }
+  return HttpRegistry.start({
+    ...options,
+    settings: { h2c: scheme === 'http' },
+    tls: scheme === 'https' ? tls : undefined,
+  })
+}
+
+interface Connection {
+  readonly socket: Socket
+  /** The one that is not encrypted. */
+  readonly bare: Socket
+}
+
+async function connectTo({ url, port }: HttpRegistry, protocol: 'h2' | 'http/1.1'): Promise<Connection> {
+  const bare = connectTcp({ host: '127.0.0.1', port })
+  bare.on('error', () => {})
+  if (url.startsWith('http:')) {
+    await once(bare, 'connect')
+    return { socket: bare, bare }
+  }
+  const socket = connectTls({ socket: bare, ca: authority.cert, ALPNProtocols: [protocol] })
+  socket.on('error', () => {})
+  await once(socket, 'secureConnect')
+  return { socket, bare }
+}
+
+/** A session that has come so far that each frame is looked at when it comes. */
+async function openSession(registry: HttpRegistry, settings = emptySettings): Promise<Connection> {
+  const connection = await connectTo(registry, 'h2')
+  const { socket } = connection
+  socket.write(Buffer.concat([PREFACE, settings, requestFrame('GET /v2/', { stream: 1 })]))
+  await once(socket, 'data')
+  socket.resume()
+  return connection
+}
+
+/** Holds what is read until it is let go. */
+class HeldDriver extends MemoryDriver {
+  readonly #gate = Promise.withResolvers<void>()
+  isHolding = false
+  waiting = 0
+
+  release(): void {
+    this.#gate.resolve()
+  }
+
+  override async stat(...parameters: Parameters<MemoryDriver['stat']>) {
+    await this.#hold()
+    return super.stat(...parameters)
+  }
+
+  override async get(...parameters: Parameters<MemoryDriver['get']>) {
+    await this.#hold()
+    return super.get(...parameters)
+  }
+
+  async #hold(): Promise<void> {
+    if (!this.isHolding) return
+    this.waiting++
+    await this.#gate.promise
+  }
+}
+
+async function filledDriver(blob = bytes): Promise<HeldDriver> {
+  const driver = new HeldDriver()
+  const registry = await HttpRegistry.start({ driver })
+  await registry.client.pushBlob('a', blob)
+  await registry.stop()
+  return driver
+}
+
+/** The lines of the requests but for those that every test makes. */
+function requestsIn({ lines }: RecordedLog) {
+  return lines
+    .map((line) => JSON.parse(line))
+    .filter(({ path }) => path !== undefined && path !== '/v2/' && path !== '/')
+    .map(({ msg, status, method }) => `${method} ${status} ${msg}`)
+}
+
+async function expectLeft(recorded: RecordedLog, ...methods: string[]): Promise<void> {
+  await expect.poll(() => requestsIn(recorded).length).toBe(methods.length)
+  expect(requestsIn(recorded)).toEqual(methods.map((method) => `${method} 499 response broken off`))
+}
+
+const BLOB = [`HEAD /v2/a/blobs/${digest}`, `GET /v2/a/blobs/${digest}`]
+const SMALL = [...BLOB, 'OPTIONS /v2/a/tags/list', 'GET /v2/a/tags/list', 'GET /nowhere', 'HEAD /nowhere']
+
+describe.each<Scheme>(['https', 'http'])('over %s', (scheme) => {
+  describe('and HTTP/2', () => {
+    test.each(SMALL)('%s, reset behind its request', async (request) => {
+      const recorded = await RecordedLog.start()
+      await using registry = await start(scheme, { log: recorded.log, driver: await filledDriver() })
+      const { socket } = await openSession(registry)
+      const again = 5
+      for (let n = 0; n < again; n++) {
+        const stream = 2 * n + 3
+        socket.write(Buffer.concat([requestFrame(request, { stream }), resetFrame(stream, CANCEL)]))
+        await nextTurn()
+      }
+      await expectLeft(recorded, ...Array<string>(again).fill(methodOf(request)))
+      socket.destroy()
+    })
+
+    test.each([...BLOB, `DELETE /v2/a/blobs/${digest}`])('%s, reset while it is at work', async (request) => {
+      const recorded = await RecordedLog.start()
+      const driver = await filledDriver()
+      await using registry = await start(scheme, { log: recorded.log, driver, cache: NO_CACHE })
+      const { socket } = await openSession(registry)
+      driver.isHolding = true
+      socket.write(requestFrame(request, { stream: 3 }))
+      await expect.poll(() => driver.waiting).toBe(1)
+      socket.write(Buffer.concat([resetFrame(3, CANCEL), requestFrame('GET /', { stream: 5 })]))
+      await recorded.until('"path":"/"')
+      driver.release()
+      await expectLeft(recorded, methodOf(request))
+      socket.destroy()
+    })
+
+    test.each([bytes, large])('an answer, reset while it waits for its client', async (blob) => {
+      const recorded = await RecordedLog.start()
+      await using registry = await start(scheme, { log: recorded.log, driver: await filledDriver(blob) })
+      const noWindow = frame({ type: FrameType.settings, payload: Buffer.from('000400000000', 'hex') })
+      const { socket } = await openSession(registry, noWindow)
+      socket.write(requestFrame(`GET /v2/a/blobs/${digestOf(blob)}`, { stream: 3 }))
+      await once(socket, 'data')
+      socket.write(resetFrame(3, CANCEL))
+      await expectLeft(recorded, 'GET')
+      socket.destroy()
+    })
+  })
+
+  describe('and HTTP/1.1', () => {
+    test.each([...BLOB, `DELETE /v2/a/blobs/${digest}`])('%s, gone while it is at work', async (request) => {
+      const recorded = await RecordedLog.start()
+      const driver = await filledDriver()
+      await using registry = await start(scheme, { log: recorded.log, driver, cache: NO_CACHE })
+      const { socket } = await connectTo(registry, 'http/1.1')
+      driver.isHolding = true
+      socket.write(`${request} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+      await expect.poll(() => driver.waiting).toBe(1)
+      socket.destroy()
+      await delay(100)
+      driver.release()
+      await expectLeft(recorded, methodOf(request))
+    })
+
+    test('a large answer', async () => {
+      const recorded = await RecordedLog.start()
+      await using registry = await start(scheme, { log: recorded.log, driver: await filledDriver(large) })
+      const { socket } = await connectTo(registry, 'http/1.1')
+      socket.write(`GET /v2/a/blobs/${digestOf(large)} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+      await once(socket, 'data')
+      socket.destroy()
+      await expectLeft(recorded, 'GET')
+    })
+  })
+})
+
+/** Encrypted, the request would not be sent at once. */
+test.each(SMALL)('in the clear, %s, and gone', async (request) => {
+  const recorded = await RecordedLog.start()
+  await using registry = await start('http', { log: recorded.log, driver: await filledDriver() })
+  const { socket, bare } = await connectTo(registry, 'http/1.1')
+  socket.write(`${request} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+  bare.resetAndDestroy()
+  await expectLeft(recorded, methodOf(request))
+})
+
+function methodOf(request: string): string {
+  return request.split(' ')[0] ?? ''
+}
