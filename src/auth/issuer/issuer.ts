@@ -28,6 +28,9 @@ export interface IssuerParts extends TokenSubjectsParts {
 const ACCESS_TYPE = 'JWT'
 const REFRESH_TYPE = 'refresh+jwt'
 
+/** A token of ours says what a token that it was given for said, and more. It fits into the head of a request. */
+const MAX_ISSUED_BYTES = 12 * 1024
+
 /** The registry's own issuer of tokens. https://distribution.github.io/distribution/spec/auth/token/ and …/oauth/ */
 export class Issuer implements TokenIssuer {
   readonly #parts: IssuerParts
@@ -87,6 +90,7 @@ export class Issuer implements TokenIssuer {
       issuer: name,
       audience: service,
       typ: type,
+      maxBytes: MAX_ISSUED_BYTES,
       choose: () => key && { key: key.publicKey, algorithms: [SIGNING_ALGORITHM] },
     })
     const claims = subjectClaims.safeParse(payload)
@@ -94,12 +98,13 @@ export class Issuer implements TokenIssuer {
     return { claims: payload, subject: this.#subjects.recheck(claims.data) }
   }
 
-  #sign(subject: TokenSubject, { type, issuedAt, claims }: SignOptions): Promise<string> {
+  /** @throws RegistryError DENIED when nobody would take so long a token */
+  async #sign(subject: TokenSubject, { type, issuedAt, claims }: SignOptions): Promise<string> {
     const { keys, name, service } = this.#parts
     const { id, privateKey } = keys.current
     const seconds = Math.floor(issuedAt.getTime() / 1000)
     const { source: src, groups, stamp, until } = subject
-    return new SignJWT({ src, groups, stamp, until, ...claims })
+    const token = await new SignJWT({ src, groups, stamp, until, ...claims })
       .setProtectedHeader({ alg: SIGNING_ALGORITHM, typ: type, kid: id })
       .setIssuer(name)
       .setSubject(subject.name)
@@ -109,6 +114,11 @@ export class Issuer implements TokenIssuer {
       .setExpirationTime(type === ACCESS_TYPE ? Math.min(seconds + TOKEN_LIFETIME_SECONDS, until) : until)
       .setJti(randomUUID())
       .sign(privateKey)
+    if (token.length <= MAX_ISSUED_BYTES) return token
+    throw new RegistryError('DENIED', {
+      message: `the token would be longer than ${MAX_ISSUED_BYTES / 1024} KiB: it is asked for too much, or its user has too many groups`,
+      detail: { bytes: token.length, groups: groups.length },
+    })
   }
 }
 

@@ -1,6 +1,6 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { temporaryFolder } from '../../../test/support/temporary-folder.ts'
 import { KeyFile, publicKeySet } from './key-file.ts'
 
@@ -12,22 +12,38 @@ async function openIn(folder: string) {
   return KeyFile.open({ path, rotationMs: 24 * HOUR, keepMs: 48 * HOUR, log, onChange() {} })
 }
 
-const later = (hours: number) => new Date(Date.now() + hours * HOUR)
+const start = Date.now()
+
+/** Has the clock show a later time. */
+function setClock(hours: number): void {
+  vi.setSystemTime(start + hours * HOUR)
+}
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['Date'], now: start })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
 
 test('a key that is old is followed by a new one, and stays while tokens of it may be about', async () => {
   await using folder = await temporaryFolder()
   const keys = await openIn(folder.path)
   try {
     const first = keys.current.id
-    await keys.rotateIfDue(later(23))
+    setClock(23)
+    await keys.rotateIfDue()
     expect(keys.current.id).toBe(first)
-    await keys.rotateIfDue(later(25))
+    setClock(25)
+    await keys.rotateIfDue()
     const second = keys.current.id
     expect(second).not.toBe(first)
     expect(keys.all.map(({ id }) => id)).toEqual([second, first])
-    await keys.rotateIfDue(later(50))
+    setClock(50)
+    await keys.rotateIfDue()
     expect(keys.all.map(({ id }) => id)).toContain(first)
-    await keys.rotateIfDue(later(75))
+    setClock(75)
+    await keys.rotateIfDue()
     expect(keys.all.map(({ id }) => id)).not.toContain(first)
     expect(keys.all.map(({ id }) => id)).toContain(second)
   } finally {
@@ -40,16 +56,69 @@ test('a replica finds the key that another has only just made, and both make one
   const [one, other] = await Promise.all([openIn(folder.path), openIn(folder.path)])
   try {
     expect(one.current.id).toBe(other.current.id)
-    await Promise.all([one.rotateIfDue(later(25)), other.rotateIfDue(later(25))])
+    setClock(25)
+    await Promise.all([one.rotateIfDue(), other.rotateIfDue()])
     const stored = JSON.parse(await readFile(join(folder.path, 'keys.json'), 'utf8')).keys
     expect(stored).toHaveLength(2)
-    await one.rotateIfDue(later(51))
+    setClock(51)
+    await one.rotateIfDue()
     expect((await other.find(one.current.id))?.id).toBe(one.current.id)
     expect(await other.find('unknown')).toBeUndefined()
     expect(await readdir(folder.path)).toEqual(['keys.json'])
   } finally {
     one.close()
     other.close()
+  }
+})
+
+test.each([
+  ['emptied', (path: string) => writeFile(path, '')],
+  ['without a key', (path: string) => writeFile(path, '{"keys":[]}')],
+  ['cut off', (path: string) => writeFile(path, '{"keys":[{')],
+  ['removed', (path: string) => rm(path)],
+])(
+  'a file that is %s while it serves changes nothing, and gets its keys back with the next',
+  async (how, harm) => {
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'keys.json')
+    const keys = await openIn(folder.path)
+    try {
+      const { id } = keys.current
+      await harm(path)
+      expect(await keys.find('unknown')).toBeUndefined()
+      expect(keys.current.id).toBe(id)
+      setClock(25)
+      const rotated = keys.rotateIfDue()
+      if (how === 'cut off') {
+        await expect(rotated).rejects.toThrow('JSON')
+        expect(keys.current.id).toBe(id)
+        return
+      }
+      await rotated
+      const stored = JSON.parse(await readFile(path, 'utf8')).keys as { kid: string }[]
+      expect(stored.map(({ kid }) => kid)).toEqual([expect.not.stringMatching(id), id])
+    } finally {
+      keys.close()
+    }
+  },
+)
+
+test('a clock that was ahead once takes no key away, and its key is not waited for', async () => {
+  await using folder = await temporaryFolder()
+  const keys = await openIn(folder.path)
+  try {
+    const first = keys.current.id
+    setClock(800 * 24)
+    await keys.rotateIfDue()
+    expect(keys.all.map(({ id }) => id)).toContain(first)
+    setClock(0)
+    expect(keys.current.id).toBe(first)
+    setClock(25)
+    await keys.rotateIfDue()
+    expect(keys.all).toHaveLength(3)
+    expect(keys.all.map(({ id }) => id)).toContain(first)
+  } finally {
+    keys.close()
   }
 })
 

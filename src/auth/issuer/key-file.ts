@@ -50,7 +50,7 @@ export class KeyFile {
 
   static async open(options: KeyFileOptions): Promise<KeyFile> {
     const { path, log, onChange } = options
-    const watched = { path, key: 'auth.issuer.keys', parse: parseKeys, absent: [], log, onChange }
+    const watched = { path, key: 'auth.issuer.keys', parse: keysToUse, absent: [], log, onChange }
     const keys = new KeyFile(options, await WatchedFile.open(watched))
     await keys.rotateIfDue().catch((cause) => {
       keys.close()
@@ -59,9 +59,9 @@ export class KeyFile {
     return keys
   }
 
-  /** The key to sign with: the newest. */
+  /** The key to sign with: the newest, but for those that were made by a clock that was ahead. */
   get current(): SigningKey {
-    return this.all[0]!
+    return newestAt(this.all, new Date()) ?? this.all[0]!
   }
 
   /** The newest first. */
@@ -77,15 +77,16 @@ export class KeyFile {
     return this.all.find((key) => key.id === id)
   }
 
-  /** Adds a key when the newest is older than it should be, and drops those that nothing can be signed with any more. */
+  /** Adds a key when the newest is older than it should be, and drops those whose tokens have all expired. A file that was
+   *  emptied or removed meanwhile gets its keys back. */
   async rotateIfDue(now = new Date()): Promise<void> {
     if (!this.#isDue(now)) return
     await withFileLock(this.#options.path, async (lock) => {
       await this.#file.readNow()
       if (!this.#isDue(now)) return
-      const { path, rotationMs, keepMs } = this.#options
-      const oldest = now.getTime() - rotationMs - keepMs
-      const kept = parseKeys(await textOf(path)).filter(({ createdAt }) => createdAt.getTime() > oldest)
+      const { path, keepMs } = this.#options
+      const stored = parseKeys(await textOf(path))
+      const kept = stillNeeded(stored.length > 0 ? stored : this.all, { now, keepMs })
       await replaceFile(path, formatKeys([newKey(now), ...kept]), () => lock.confirm())
       await this.#file.readNow()
     })
@@ -97,13 +98,34 @@ export class KeyFile {
   }
 
   #isDue(now: Date): boolean {
-    const newest = this.all[0]
+    const newest = newestAt(this.all, now)
     return newest === undefined || now.getTime() - newest.createdAt.getTime() >= this.#options.rotationMs
   }
 
   readonly #report = (error: unknown) => {
     this.#options.log.error({ err: error }, 'no new key could be made; the old one stays in use')
   }
+}
+
+/** By how much clocks of replicas may differ. */
+const MAX_CLOCK_SKEW_MS = 60 * 60 * 1000
+
+/** The newest that is not of the future. */
+function newestAt(keys: readonly SigningKey[], now: Date): SigningKey | undefined {
+  return keys.find(({ createdAt }) => createdAt.getTime() <= now.getTime() + MAX_CLOCK_SKEW_MS)
+}
+
+/** Those that may have signed a token that is still good. A key signs until it has a successor; its own age says nothing, because
+ *  a clock may have been ahead.
+ *  @param keys the newest first */
+function stillNeeded(
+  keys: readonly SigningKey[],
+  { now, keepMs }: { now: Date; keepMs: number },
+): readonly SigningKey[] {
+  return keys.filter((_key, index) => {
+    const successor = keys[index - 1]
+    return successor === undefined || now.getTime() - successor.createdAt.getTime() < keepMs
+  })
 }
 
 function newKey(createdAt: Date): SigningKey {
@@ -113,6 +135,14 @@ function newKey(createdAt: Date): SigningKey {
 }
 
 type StoredKey = webcrypto.JsonWebKey & { kid: string; created: string }
+
+/** @throws Error when it is no file of ours, or there is no key in it any more */
+function keysToUse(text: string, previous: readonly SigningKey[] | undefined): readonly SigningKey[] {
+  const keys = parseKeys(text)
+  if (keys.length === 0 && previous !== undefined && previous.length > 0)
+    throw new Error('it has no keys any more')
+  return keys
+}
 
 /** @throws Error when it is no file of ours */
 function parseKeys(text: string): readonly SigningKey[] {

@@ -65,7 +65,7 @@ export class WorkloadIdentity {
 
 class TrustedIssuer {
   readonly #settings: OidcSettings
-  #keys: Promise<JWTVerifyGetKey> | undefined
+  #discovery: Promise<JWTVerifyGetKey> | undefined
 
   constructor(settings: OidcSettings) {
     this.#settings = settings
@@ -75,9 +75,23 @@ class TrustedIssuer {
     return this.#settings.prefix
   }
 
+  /** The keys may have moved: when they can't be had, they are looked for once more. */
   async verify(token: string): Promise<WorkloadUser> {
+    const discovery = this.#discover()
+    try {
+      return await this.#verifyBy(await discovery, token)
+    } catch (error) {
+      if (!isUnreachable(error)) throw error
+    }
+    if (this.#discovery === discovery) this.#discovery = undefined
+    return this.#verifyBy(await this.#discover(), token).catch((error) => {
+      throw isUnreachable(error) ? unreachable(this.#settings.issuer, error) : error
+    })
+  }
+
+  /** @throws RegistryError UNAUTHORIZED; what jose throws where the keys can't be had */
+  async #verifyBy(keys: JWTVerifyGetKey, token: string): Promise<WorkloadUser> {
     const { issuer, audience } = this.#settings
-    const keys = await this.#discover()
     try {
       const { payload } = await jwtVerify(token, keys, {
         issuer,
@@ -88,19 +102,18 @@ class TrustedIssuer {
       })
       return this.#userOf(payload)
     } catch (error) {
-      if (isUnreachable(error)) throw unreachable(issuer, error)
-      if (error instanceof errors.JOSEError) throw invalidToken(error.message)
+      if (!isUnreachable(error) && error instanceof errors.JOSEError) throw invalidToken(error.message)
       throw error
     }
   }
 
   /** Asked once; again when it failed. */
   #discover(): Promise<JWTVerifyGetKey> {
-    this.#keys ??= discoverKeys(this.#settings.issuer).catch((error) => {
-      this.#keys = undefined
+    this.#discovery ??= discoverKeys(this.#settings.issuer).catch((error) => {
+      this.#discovery = undefined
       throw unreachable(this.#settings.issuer, error)
     })
-    return this.#keys
+    return this.#discovery
   }
 
   #userOf(payload: JWTPayload): WorkloadUser {

@@ -13,7 +13,7 @@ import type { ResourceActions } from '../permissions.ts'
 /** Seconds by which clocks may differ. */
 export const CLOCK_SKEW_SECONDS = 60
 
-/** A longer token is none of ours, nor of any issuer that means well. */
+/** A longer token is of no issuer that means well. */
 export const MAX_TOKEN_BYTES = 8 * 1024
 
 export type Algorithms = readonly string[]
@@ -28,15 +28,17 @@ export interface VerifyTokenOptions
   extends Pick<JWTVerifyOptions, 'issuer' | 'audience' | 'typ' | 'algorithms'> {
   /** The key that the token's header names; undefined when it is not trusted. */
   readonly choose: (header: ProtectedHeaderParameters) => KeyChoice | undefined
+  /** Default: `MAX_TOKEN_BYTES`. */
+  readonly maxBytes?: number
 }
 
 /** The claims of a token that is signed by a trusted key with an algorithm of that key, for us, and good now.
  *  @throws RegistryError UNAUTHORIZED */
 export async function verifyToken(
   token: string,
-  { choose, ...options }: VerifyTokenOptions,
+  { choose, maxBytes = MAX_TOKEN_BYTES, ...options }: VerifyTokenOptions,
 ): Promise<JWTPayload & { exp: number }> {
-  if (token.length > MAX_TOKEN_BYTES) throw invalidToken('it is too long')
+  if (token.length > maxBytes) throw invalidToken('it is too long')
   try {
     const { payload } = await jwtVerify(
       token,

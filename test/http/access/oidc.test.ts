@@ -107,6 +107,36 @@ describe('the platform’s token is exchanged for one of ours', () => {
   })
 })
 
+test.each([100, 260, 1_000])(
+  'with %i groups it is given what is taken, or told that it is too much',
+  async (count) => {
+    const teams = Array.from({ length: count }, (_, index) => `team-${index}`)
+    await using large = await OidcIssuer.start({ repository: 'acme/app', owner: 'acme', teams })
+    await using folder = await temporaryFolder()
+    await using own = await GuardedRegistry.start({
+      auth: { rules, issuer: issuerSettings(folder.path), oidc: [settingsFor(large.url)] },
+    })
+    const form = {
+      grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+      subject_token: await large.token(audience),
+      access_type: 'offline',
+    }
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    const given = await own.registry.send('POST /auth/token', {
+      headers,
+      body: new URLSearchParams(form).toString(),
+    })
+    if (count === 1_000) return expect(given.status).toBe(401)
+    expect(given.status).toBe(200)
+    const { access_token, refresh_token } = jsonOf(given)
+    expect((await own.registry.send('GET /v2/', { headers: bearer(access_token) })).status).toBe(200)
+    const again = new URLSearchParams({ grant_type: 'refresh_token', refresh_token })
+    expect((await own.registry.send('POST /auth/token', { headers, body: again.toString() })).status).toBe(
+      200,
+    )
+  },
+)
+
 test('what it got is void once its issuer is not trusted any more', async () => {
   await using folder = await temporaryFolder()
   const auth = { rules, issuer: issuerSettings(folder.path) }
