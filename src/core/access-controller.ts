@@ -1,60 +1,59 @@
 import type { X509Certificate } from 'node:crypto'
 import type { RepositoryName } from './reference.ts'
 
-/** What can be done to a repository. `push` is everything that a push does, its tags included; `tag` alone lets a tag
- *  name what is already there. */
+/** The permissions on a repository. `push` includes tagging; `tag` alone allows tags of manifests that exist already. */
 export const ACTIONS = ['pull', 'push', 'delete', 'tag'] as const
 export type Action = (typeof ACTIONS)[number]
 
-/** What a request says of who sends it. */
+/** The credentials of a request. */
 export interface Credentials {
   /** The header `Authorization`, as it was sent. */
   readonly authorization: string | undefined
-  /** Where the request comes from, as far as that can be trusted: failed logins are counted by it. */
+  /** The client's address, from a trusted source. Failed logins are counted by it. */
   readonly address: string
-  /** Of a client that has proved by TLS whom it belongs to. */
+  /** The verified TLS client certificate, if there is one. */
   readonly certificate?: X509Certificate | undefined
 }
 
-/** Somebody, or nobody in particular, and what they may do. Nothing here waits: rights are decided from memory. */
+/** An authenticated client, or the anonymous one, with its permissions. Synchronous: permissions are decided from memory. */
 export interface Identity {
   readonly kind: 'anonymous' | 'user' | 'robot'
-  /** As rules and logs know them; empty for whoever has no name. */
+  /** The name in rules and logs; empty for anonymous. */
   readonly name: string
-  /** What proved it. Better credentials can be asked of whoever sent none and of whoever sent a token. */
+  /** How it was authenticated. `none` and `token` can be asked for better credentials. */
   readonly proof: 'none' | 'password' | 'token' | 'certificate'
-  /** Uploads that this identity begins are its own. Undefined where everybody is the same to the registry. */
+  /** The owner of the uploads that it starts. Undefined without access control. */
   readonly owner: string | undefined
   may(action: Action, repository: RepositoryName): boolean
-  /** True when it may ask for the catalog, which then shows what it `sees`. */
+  /** True if it may list the catalog, which shows the repositories that it `sees`. */
   readonly mayList: boolean
   sees(repository: RepositoryName): boolean
 }
 
 export interface ChallengeOptions {
-  /** What the request needs, in the token protocol's words: `repository:a/b:pull,push`. */
+  /** The required scopes in the token protocol's form: `repository:a/b:pull,push`. */
   readonly scopes: readonly string[]
-  /** What is wrong with the token that was sent. RFC 6750 section 3.1. */
+  /** The error of the token that was sent. RFC 6750 section 3.1. */
   readonly problem?: 'invalid_token' | 'insufficient_scope' | undefined
-  /** The registry as its clients see it, such as `https://registry.example.com`; undefined where they don't say.
-   *  @param scheme what it is where nothing tells */
+  /** The registry's origin as the client sees it, such as `https://registry.example.com`. Undefined if the request doesn't say.
+   *  @param scheme the default */
   readonly origin: (scheme: 'http' | 'https') => string | undefined
-  /** What stands before the registry's paths: empty, or `/…`. */
+  /** The prefix of the registry's paths: empty, or `/…`. */
   readonly prefix: string
 }
 
-/** Decides who sent a request. What they may do is the identity's. */
+/** The port to authentication. Authorization is the identity's. */
 export interface AccessController {
   /** The identity, if it is known without waiting: of credentials that were verified a moment ago, or of none. Undefined says
    *  nothing: `identify` decides. */
   identifyIfCached(credentials: Credentials): Identity | undefined
   /** @throws RegistryError UNAUTHORIZED if the credentials are wrong; TOOMANYREQUESTS; UNAVAILABLE */
   identify(credentials: Credentials): Promise<Identity>
-  /** The value of `WWW-Authenticate`; undefined where nobody can prove anything. */
+  /** The value of `WWW-Authenticate`. Undefined if there is no way to authenticate. */
   challenge(options: ChallengeOptions): string | undefined
 }
 
-/** Without access control everybody may do everything. */
+/** The identity of every client without access control: everything is allowed. */
 export const EVERYBODY: Identity = {
   kind: 'anonymous',
   name: '',

@@ -1,11 +1,11 @@
-/** Who did what to what, whether they were let, and what came of it. Never a secret. */
+/** One request in the audit log: identity, action, target, decision and outcome. Contains no secrets. */
 export interface AuditEntry {
   readonly requestId: string
   readonly address: string
-  /** Who was authenticated; empty for whoever has no name. */
+  /** The authenticated name; empty for anonymous. */
   readonly user: string
   readonly kind: 'anonymous' | 'user' | 'robot'
-  /** The name in credentials that were not accepted, or not checked to the end. It proves nothing. */
+  /** The name in credentials that were refused or not fully checked. Proves nothing. */
   readonly claimedUser?: string | undefined
   /** `pull`, `push`, `delete`, `tag`, `catalog`, `token`, … */
   readonly action: string
@@ -13,17 +13,17 @@ export interface AuditEntry {
   readonly tags?: readonly string[] | undefined
   readonly digest?: string | undefined
   readonly method: string
-  /** 499 when the client did not get the whole answer. */
+  /** 499 if the client did not get the whole answer. */
   readonly status: number
   readonly allowed: boolean
   readonly outcome: AuditOutcome
 }
 
-/** What came of a request, whether or not its client was there to learn of it:
- *  - `done`: what was asked for was carried out; of a download, all bytes were taken;
- *  - `failed`: it was allowed and begun, and ended with an error;
- *  - `not done`: it was refused, or never begun;
- *  - `unknown`: it was begun, and the process stopped before its end. */
+/** The outcome of a request, whether or not the client received the answer:
+ *  - `done`: carried out; for a download, the client took all bytes;
+ *  - `failed`: allowed and started, and ended with an error;
+ *  - `not done`: refused, or never started;
+ *  - `unknown`: started, and the process stopped before its end. */
 export type AuditOutcome = 'done' | 'failed' | 'not done' | 'unknown'
 
 export interface AuditLog {

@@ -1,27 +1,27 @@
-/** The layer info cache: what storage has once said of content is not asked again.
+/** The layer info cache: sizes, media types and memberships of content, so that storage is asked once.
  *
- *  It remembers two things: that a repository has a digest, and, shared by all repositories, what stands under a canonical
- *  digest. Content never changes, so both stay right until somebody deletes; what is absent is never remembered. Every
- *  cache passes the suite in `test/contract/descriptor-cache.ts`. */
+ *  It caches that a repository has a digest and, shared by all repositories, what a canonical digest is. Content never changes,
+ *  so both stay right until a deletion evicts them; absence is never cached. Every cache passes the tests in
+ *  `test/contract/descriptor-cache.ts`. */
 import type { Descriptor } from './descriptor.ts'
 import type { Digest } from './digest.ts'
 import { RegistryError } from './errors.ts'
 import type { RepositoryName } from './reference.ts'
 
-/** By which links content is visible: a blob's or a manifest's. The same bytes can be both. */
+/** Content of a repository is visible as a blob or as a manifest. The same bytes can be both. */
 export type ContentKind = 'blob' | 'manifest'
 
-/** Some content as a repository has it. The descriptor carries the digest that was asked for; the bytes stand under the
- *  canonical one. */
+/** Content of a repository. The descriptor carries the digest that was asked for; the bytes are stored under the canonical
+ *  one. */
 export interface StoredContent {
   readonly descriptor: Descriptor
   readonly canonical: Digest
 }
 
-/** What is the same for content in whichever repository. */
+/** Properties of content that are the same in every repository. */
 export interface ContentInfo {
   readonly mediaType: string
-  /** In bytes. With it a driver opens the content without asking how long it is. */
+  /** In bytes. Saves the driver a request when it opens the content. */
   readonly size: number
 }
 
@@ -31,11 +31,11 @@ export interface ContentSet {
   readonly kind: ContentKind
 }
 
-/** A set with the storage behind it: whom the cache asks for what it does not know. */
+/** A set and the storage behind it, which the cache asks on a miss. */
 export interface ContentSource extends ContentSet {
-  /** The canonical digest of what the set has under this name. */
+  /** The canonical digest of the set's content of this name. Undefined if there is none. */
   resolve(digest: Digest): Promise<Digest | undefined>
-  /** Undefined when the bytes are not there. */
+  /** Undefined if the bytes are missing. */
   describe(canonical: Digest): Promise<ContentInfo | undefined>
 }
 
@@ -54,30 +54,30 @@ export interface DescriptorCache {
   close(): Promise<void>
 }
 
-/** What a cache counts of itself; whoever wants to know reads it. */
+/** Counters of a cache, for metrics. */
 export interface CacheCounts {
   readonly requests: number
   readonly hits: number
-  /** Times that a cache which is not in memory could not be asked, or gave something unusable. */
+  /** Failed or unusable answers of a cache outside this process. */
   readonly errors: number
-  /** Entries that were removed because content was deleted, */
+  /** Entries removed because content was deleted. */
   readonly evicted: number
-  /** and those that made room for others or grew too old. */
+  /** Entries removed to make room, or because they were too old. */
   readonly displaced: number
-  /** Entries in the memory of this process at this moment. */
+  /** Entries in this process's memory now. */
   readonly entries: number
 }
 
-/** The text under which a cache keeps a member of a set. No repository's name has the character that joins them.
- *  @throws RegistryError NAME_INVALID or DIGEST_INVALID when one of them is empty */
+/** The cache key of a member of a set. No repository name contains the separator.
+ *  @throws RegistryError NAME_INVALID or DIGEST_INVALID if one of them is empty */
 export function memberKey({ kind, repository }: ContentSet, digest: Digest): string {
   if (repository === '') throw new RegistryError('NAME_INVALID', { message: 'a repository without a name' })
   if (digest === '') throw new RegistryError('DIGEST_INVALID', { message: 'an empty digest' })
   return `${kind}:${repository}@${digest}`
 }
 
-/** Asks the source, and no cache.
- *  @param describe overrides the source's own answer where a canonical digest is known already */
+/** Asks the source without a cache.
+ *  @param describe replaces the source's own, if the canonical digest is known already */
 export async function askSource(
   source: ContentSource,
   digest: Digest,
@@ -97,7 +97,7 @@ export function storedContent(
   return { descriptor: { mediaType, digest, size }, canonical }
 }
 
-/** Remembers nothing. */
+/** The cache that caches nothing. */
 export const NO_CACHE: DescriptorCache = {
   counts: { requests: 0, hits: 0, errors: 0, evicted: 0, displaced: 0, entries: 0 },
   getIfCached: () => undefined,

@@ -1,6 +1,6 @@
 import type { Digest } from './digest.ts'
 
-/** Names content and says what it is. OCI Image Specification 1.1, "Content Descriptors". */
+/** Digest, size and media type of content. OCI Image Specification 1.1, "Content Descriptors". */
 export interface Descriptor {
   readonly mediaType: string
   readonly digest: Digest
@@ -10,7 +10,7 @@ export interface Descriptor {
 
 /** A manifest as the list of its subject's referrers shows it. OCI Distribution Specification 1.1, "Listing Referrers". */
 export interface ReferrerDescriptor extends Descriptor {
-  /** What the manifest says it is, else its config's media type. An index that does not say has none. */
+  /** The manifest's `artifactType`, else its config's media type. Undefined for an index without one. */
   readonly artifactType?: string
   readonly annotations?: Readonly<Record<string, string>>
 }

@@ -1,5 +1,5 @@
-/** What can go wrong, in two vocabularies: `StorageError` is what a StorageDriver throws, `RegistryError` what the
- *  registry throws. `registry/` translates the first into the second, `http/reply/errors.ts` the second into an answer. */
+/** The two error types: `StorageError` of storage drivers, `RegistryError` of the registry. `registry/` translates the first into
+ *  the second, `http/reply/errors.ts` the second into a response. */
 
 /** The registry's errors. Most are the wire's own codes (OCI Distribution Specification 1.1, "Error Codes");
  *  the table in `http/reply/errors.ts` gives each its status and, where it differs, the code sent. */
@@ -32,16 +32,16 @@ export type ErrorCode =
   | 'UNSUPPORTED'
 
 export interface RegistryErrorOptions {
-  /** For a person; a default for the code stands in where it is absent. */
+  /** For people. Default: a text for the code. */
   message?: string
-  /** For a program: plain JSON, nothing of the inside. */
+  /** For programs: plain JSON without internals. */
   detail?: unknown
   cause?: unknown
   /** Further errors found in the same request, reported with this one. */
   others?: RegistryError[]
 }
 
-/** An error that the registry's caller is meant to see. */
+/** An error for the registry's caller to see. */
 export class RegistryError extends Error {
   override readonly name = 'RegistryError'
   readonly code: ErrorCode
@@ -57,25 +57,25 @@ export class RegistryError extends Error {
 }
 
 export type StorageErrorCode =
-  /** Nothing stands at the path. */
+  /** There is nothing at the path. */
   | 'PATH_NOT_FOUND'
-  /** The path is not of the form `(/[A-Za-z0-9._-]+)+`, or is longer than the storage takes, or something is to be
-   *  written where a folder stands or below a file. Whoever reads there is told PATH_NOT_FOUND. */
+  /** The path is malformed, too long for the storage, or can't be written because a folder is there or a file is above it.
+   *  Reading such a path is PATH_NOT_FOUND. */
   | 'PATH_INVALID'
-  /** A read begins past the end, an append does not begin where the file ends, or a move finds a file of another size. */
+  /** A range is outside the file, or the file has another length or version than expected. */
   | 'OFFSET_INVALID'
   /** The disk or the quota is full. Nothing partial is left. */
   | 'NO_SPACE'
-  /** The process has no file handle left; a moment later it may. */
+  /** No file handle is left. Temporary. */
   | 'TOO_MANY_OPEN_FILES'
-  /** The backend asks to be left alone for a while, or cannot be reached; a moment later it may. */
+  /** The backend throttles, or can't be reached. Temporary. */
   | 'BUSY'
   /** The work was cancelled by its `AbortSignal`. */
   | 'ABORTED'
-  /** The backend failed in any other way; the cause says how. */
+  /** Any other failure of the backend; see the cause. */
   | 'BACKEND_FAILED'
 
-/** The one type a StorageDriver throws. */
+/** The only error type of storage drivers. */
 export class StorageError extends Error {
   override readonly name = 'StorageError'
   readonly code: StorageErrorCode
@@ -91,7 +91,7 @@ export class StorageError extends Error {
   }
 }
 
-/** True for a StorageError that says nothing stands at the path. */
+/** True for a StorageError with the code PATH_NOT_FOUND. */
 export function isPathNotFound(error: unknown): error is StorageError {
   return error instanceof StorageError && error.code === 'PATH_NOT_FOUND'
 }

@@ -1,8 +1,8 @@
-/** The port to exclusion among all processes that serve one registry together: a name has one holder at a time. */
+/** The port to mutual exclusion among the processes of one registry: a name has at most one holder. */
 export interface Locks {
-  /** False when somebody holds the name already. Whoever is given it releases it; for a process that dies it is released.
-   *  @throws RegistryError UNAVAILABLE when it can't be found out */
+  /** Acquires a lock without waiting; false if it is held. The locks of a process that dies are released.
+   *  @throws RegistryError UNAVAILABLE if the other processes can't be reached */
   acquire(name: string): Promise<boolean>
-  /** Fulfilled once others can have it. */
+  /** Resolves once others can acquire it. */
   release(name: string): Promise<void>
 }

@@ -1,4 +1,4 @@
-/** What the parts need of a logger: pino's shape, fields first, then the message. */
+/** The port to logging, in pino's form: fields first, then the message. */
 export interface Log {
   debug(fields: object, message: string): void
   info(fields: object, message: string): void

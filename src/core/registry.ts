@@ -1,34 +1,34 @@
-/** The whole domain as interfaces: what the wire, the cache and the maintenance work know of the registry. */
+/** The registry's domain as interfaces. HTTP, maintenance and decorators depend on these only. */
 import type { Descriptor, ReferrerDescriptor } from './descriptor.ts'
 import type { Digest, DigestAlgorithm } from './digest.ts'
 import type { Manifest } from './manifest/manifest.ts'
 import type { RepositoryName, Tag } from './reference.ts'
 import type { ByteRange, Leftover, RedirectedClient } from './storage-driver.ts'
 
-/** Where a list goes on: names behind `after`, in byte order. */
+/** A page of a list: the names after `after`, in byte order. */
 export interface Page {
   after?: string
 }
 
-/** Which referrers of a manifest; `after` is a digest. */
+/** A page of a manifest's referrers; `after` is a digest. */
 export interface ReferrerQuery extends Page {
   artifactType?: string
 }
 
 export interface Registry {
-  /** A reference to a repository, which may not exist yet: no I/O. */
+  /** A handle on a repository, which may not exist yet. No I/O. */
   repository(name: RepositoryName): Repository
   /** The catalog: every repository, in byte order of the names. */
   repositories(page?: Page): AsyncIterable<RepositoryName>
-  /** Every upload that was begun and neither finished nor cancelled, of repositories that don't exist yet as well. */
+  /** Every open upload, also of repositories that don't exist yet. */
   uploads(): AsyncIterable<BlobUpload>
-  /** What was begun on storage and shows in no listing. */
+  /** Unfinished work on storage that no listing shows and that costs space. */
   leftovers(): AsyncIterable<UploadLeftover>
   close(): Promise<void>
 }
 
 export interface UploadLeftover extends Leftover {
-  /** The upload it was begun for, by its path; there may be none of this id any more. */
+  /** The upload that it belonged to, by its path. That may be gone. */
   readonly upload: { readonly repository: RepositoryName; readonly id: string } | undefined
 }
 
@@ -38,12 +38,12 @@ export interface Repository {
   readonly manifests: ManifestService
   readonly tags: TagService
   readonly signatures: SignatureService
-  /** True once something was pushed to it. */
+  /** True if something was pushed to it. */
   exists(): Promise<boolean>
 }
 
-/** A repository's view of the shared blob pool. A blob is visible only while a link names it; its bytes are stored
- *  once, under their canonical digest. Descriptors carry the digest they were asked for. */
+/** The blobs of a repository. Bytes are stored once for all repositories, under their canonical digest; a repository has a blob
+ *  while it has a link to it. Descriptors carry the digest that was asked for. */
 export interface BlobService {
   /** @throws RegistryError BLOB_UNKNOWN unless this repository has it */
   stat(digest: Digest): Promise<Descriptor>
@@ -61,20 +61,20 @@ export interface BlobService {
   /** An upload as storage has it now.
    *  @throws RegistryError BLOB_UPLOAD_UNKNOWN */
   getUpload(id: string, options?: ResumeOptions): Promise<BlobUpload>
-  /** Makes a blob of another repository one of this one too, without moving bytes.
-   *  @param from the repository, or which ones may be looked into; any, when it is absent
+  /** Links a blob of another repository into this one; no bytes are copied.
+   *  @param from the repository, or a predicate for those that may be searched. Default: all
    *  @throws RegistryError BLOB_UNKNOWN */
   mount(digest: Digest, from?: MountSource): Promise<Descriptor>
-  /** The digests of the blobs, aliases by another algorithm included. */
+  /** The digests of all blobs, including names by another algorithm. */
   all(page?: Page): AsyncIterable<Digest>
-  /** Removes the link; the bytes are removed by garbage collection.
+  /** Removes the link. Garbage collection removes the bytes.
    *  @throws RegistryError BLOB_UNKNOWN */
   delete(digest: Digest): Promise<void>
 }
 
 export interface UploadOptions {
   readonly algorithm?: DigestAlgorithm | undefined
-  /** Whose it is; absent where everybody may go on with it. */
+  /** The only identity that may continue it. Default: anyone may. */
   readonly owner?: string | undefined
 }
 
@@ -87,43 +87,43 @@ export type MountSource = RepositoryName | ((repository: RepositoryName) => bool
 /** A blob that can be read. */
 export interface Blob {
   readonly descriptor: Descriptor
-  /** Its bytes, where they are in memory. */
+  /** Its bytes, if they are in memory. */
   readonly content: Uint8Array | undefined
-  /** **A chunk is valid only until the next one is asked for.** */
+  /** **A chunk is valid only until the next one is requested.** */
   read(options?: { range?: ByteRange; signal?: AbortSignal }): AsyncIterable<Uint8Array>
-  /** Where the client can fetch it by itself, or undefined. */
+  /** A URL from which the client can fetch it by itself, or undefined. */
   redirectUrl(client: RedirectedClient): Promise<URL | undefined>
 }
 
 export interface UploadAppendOptions {
-  /** Where the bytes belong; the end of what is there when absent. */
+  /** Position of the first byte. Default: the end. */
   offset?: number
   /** True if `commit` follows at once and makes the bytes durable. Default: false. */
   last?: boolean
 }
 
-/** Bytes on their way in. What was acknowledged can be continued after a crash, by this process or another. */
+/** An upload of a blob in progress. Acknowledged bytes survive a crash; any process can continue it. */
 export interface BlobUpload {
   readonly id: string
   readonly repository: RepositoryName
   readonly startedAt: Date
-  /** When its bytes grew last; the time it was started while there are none. */
+  /** Time of the last append, or of the start if there was none. */
   readonly lastWrittenAt: Date
-  /** Bytes on storage so far. */
+  /** Bytes stored so far. */
   readonly size: number
-  /** Adds bytes at the end and makes them durable. When the source fails midway, what came before stays.
-   *  @throws RegistryError RANGE_INVALID when `offset` is not the size, or while another append runs;
-   *    BLOB_UPLOAD_UNKNOWN when the upload has gone meanwhile */
+  /** Appends bytes and makes them durable. If the source fails midway, the bytes before stay.
+   *  @throws RegistryError RANGE_INVALID if `offset` is not the size, or if another append is running; BLOB_UPLOAD_UNKNOWN if
+   *    the upload has been removed meanwhile */
   append(source: AsyncIterable<Uint8Array>, options?: UploadAppendOptions): Promise<void>
-  /** Makes the bytes a blob of the repository. May be repeated.
-   *  @throws RegistryError DIGEST_INVALID when the bytes have another digest; the upload is then gone. RANGE_INVALID when
-   *    somebody else has added some since. BLOB_UPLOAD_UNKNOWN when it has gone, and the repository has no such blob */
+  /** Turns the bytes into a blob of the repository. Idempotent.
+   *  @throws RegistryError DIGEST_INVALID if the bytes have another digest, and then removes the upload; RANGE_INVALID if
+   *    another process has appended since; BLOB_UPLOAD_UNKNOWN if the upload is gone and the repository has no such blob */
   commit(digest: Digest): Promise<Descriptor>
   /** Removes the upload and its bytes. */
   cancel(): Promise<void>
 }
 
-/** A manifest as it was pushed, byte for byte. The descriptor carries the digest it was asked for. */
+/** A manifest as it was pushed, byte for byte. The descriptor carries the digest that was asked for. */
 export interface StoredManifest {
   readonly descriptor: Descriptor
   readonly payload: Uint8Array
@@ -135,18 +135,17 @@ export interface ManifestService {
   getIfCached(digest: Digest): StoredManifest | undefined
   /** @throws RegistryError MANIFEST_UNKNOWN */
   get(digest: Digest): Promise<StoredManifest>
-  /** Stores it once everything it refers to is in the repository. `digest` is the name the client gave it, checked
-   *  against the bytes; the canonical one where it is absent.
-   *  The signatures it came with are verified and kept in `SignatureService`.
-   *  @throws RegistryError DIGEST_INVALID, MANIFEST_INVALID, MANIFEST_UNVERIFIED, MANIFEST_BLOB_UNKNOWN (one for each
-   *    that is missing) */
+  /** Stores a manifest if the repository has everything that it references. Its JWS signatures are verified and kept in
+   *  `SignatureService`.
+   *  @param digest the client's name for it, checked against the bytes. Default: the canonical digest
+   *  @throws RegistryError DIGEST_INVALID, MANIFEST_INVALID, MANIFEST_UNVERIFIED, MANIFEST_BLOB_UNKNOWN (one for each missing
+   *    reference) */
   put(manifest: Manifest, digest?: Digest): Promise<Descriptor>
-  /** Removes the revision and every tag that names it.
+  /** Removes the manifest and every tag that names it.
    *  @throws RegistryError MANIFEST_UNKNOWN */
   delete(digest: Digest): Promise<void>
   all(page?: Page): AsyncIterable<Digest>
-  /** The manifests of this repository whose subject is the digest, in the order of their digests; the subject itself
-   *  need not be there. */
+  /** The manifests whose `subject` is this digest, in order of their digests. The subject need not exist. */
   referrers(subject: Digest, query?: ReferrerQuery): AsyncIterable<ReferrerDescriptor>
 }
 
@@ -154,44 +153,45 @@ export interface TagService {
   /** The digest that the tag names.
    *  @throws RegistryError MANIFEST_UNKNOWN */
   get(tag: Tag): Promise<Digest>
-  /** Lets the tag name a manifest, by the descriptor that putting or getting it has given: a tag of what is not there
-   *  cannot be made by mistake. The last write wins. */
+  /** Points the tag to a manifest. The descriptor is that of a `put` or `get`, so a tag can't name a missing manifest by
+   *  mistake. The last write wins.
+   *  @throws RegistryError MANIFEST_UNKNOWN if the manifest was deleted meanwhile */
   tag(tag: Tag, descriptor: Descriptor): Promise<void>
   /** @throws RegistryError MANIFEST_UNKNOWN */
   untag(tag: Tag): Promise<void>
-  /** The tags, in byte order: looked at as they are asked for, and never all held at a time. */
+  /** The tags in byte order, read as they are iterated. */
   all(page?: Page): AsyncIterable<Tag>
   /** The tags that name the digest. */
   lookup(digest: Digest): AsyncIterable<Tag>
-  /** Every digest that the tag ever named, in no order. */
+  /** Every digest that the tag has ever named, in no particular order. */
   history(tag: Tag): AsyncIterable<Digest>
 }
 
-/** What a signature is one of: Docker's signed schema 1, sigstore's cosign, the Notary Project's Notation. */
+/** Docker's signed schema 1, sigstore's cosign, or the Notary Project's Notation. */
 export type SignatureKind = 'jws' | 'cosign' | 'notation'
 
-/** A signature of a manifest, wherever it is kept. */
+/** A signature of a manifest. */
 export interface SignatureInfo {
   readonly kind: SignatureKind
-  /** Of the signature itself, which is a blob of the repository. */
+  /** The signature itself, a blob of the repository. */
   readonly descriptor: Descriptor
-  /** The manifest that carries it; a JWS has none. */
+  /** The manifest that carries it. A JWS has none. */
   readonly manifest?: Digest
-  /** Of the carrying manifest and of the signature in it. */
+  /** The annotations of the carrying manifest and of the signature in it. */
   readonly annotations: Readonly<Record<string, string>>
-  /** When the repository got it, by the storage's clock. */
+  /** Time of the push, by the storage's clock. */
   readonly pushedAt: Date
 }
 
-/** Signatures of manifests, kept apart from them: who signs later changes neither the manifest nor its digest. */
+/** Signatures of manifests. They are kept apart from the manifests, so signing changes no digest. */
 export interface SignatureService {
-  /** The JWS signatures of a manifest, each as JSON, in byte order of their digests: at most `MAX_SIGNATURES` of them.
-   *  None for a manifest that is not there. */
+  /** The JWS signatures of a manifest as JSON, in order of their digests, at most `MAX_SIGNATURES`. None if there is no such
+   *  manifest. */
   get(digest: Digest): Promise<Uint8Array[]>
-  /** Adds signatures, which the caller has verified; one that is there already changes nothing. They may come before
-   *  the manifest, which then never stands without them, where it is named by its canonical digest.
-   *  @throws RegistryError MANIFEST_UNKNOWN for another digest that names no manifest */
+  /** Adds signatures that the caller has verified. Idempotent. Signatures may be added before their manifest, by its canonical
+   *  digest, so that it is never visible without them.
+   *  @throws RegistryError MANIFEST_UNKNOWN if a digest by another algorithm names no manifest */
   put(digest: Digest, ...signatures: Uint8Array[]): Promise<void>
-  /** Every signature known of the manifest, whatever its kind; the manifest itself need not be there. */
+  /** All signatures of a manifest, of every kind. The manifest itself need not exist. */
   list(digest: Digest): AsyncIterable<SignatureInfo>
 }

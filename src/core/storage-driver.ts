@@ -1,81 +1,80 @@
-/** The port to a place that keeps bytes under paths: a disk, memory, a bucket.
+/** The port to storage: bytes under paths, on a disk, in memory or in a bucket.
  *
- *  A path is `(/[A-Za-z0-9._-]+)+`, with no component `.` or `..`; the driver puts its own root before it. Folders are
- *  not made by themselves: one exists while a file stands below it. Where folders are real, an empty one may stay.
- *  Every method throws `StorageError` and nothing else. Every driver passes the suite in
- *  `test/contract/storage-driver.ts`. */
+ *  A path is `(/[A-Za-z0-9._-]+)+` without the components `.` and `..`, relative to the driver's root. A folder exists while
+ *  a file exists below it; on a disk an empty folder may remain. Every method throws `StorageError` only. Every driver passes
+ *  the tests in `test/contract/storage-driver.ts`. */
 export interface StorageDriver {
-  /** What it is called in the configuration: `filesystem`, `inmemory`, … */
+  /** Its name in the configuration: `filesystem`, `inmemory`, … */
   readonly name: string
 
-  /** Size and age of a file, or that the path is a folder.
+  /** Size and modification time of a file, or `folder`.
    *  @throws StorageError PATH_NOT_FOUND */
   stat(path: string): Promise<FileInfo>
 
-  /** A small file, whole. Meant for links and manifests, not for blobs.
+  /** The content of a small file, such as a link or a manifest.
    *  @throws StorageError PATH_NOT_FOUND */
   get(path: string): Promise<Uint8Array>
 
-  /** The bytes of a file, or of a range of it, in order. Opening is part of the first step, so errors come from there;
-   *  ending the iteration early releases what it holds.
+  /** The bytes of a file, or of a range, in order. The file is opened by the first step of the iteration, which throws if that
+   *  fails. Ending the iteration early releases the file.
    *
-   *  **A chunk is valid only until the next one is asked for**: drivers read into buffers they use again.
-   *  @throws StorageError PATH_NOT_FOUND; OFFSET_INVALID when the range is not wholly inside the file */
+   *  **A chunk is valid only until the next one is requested**: drivers reuse their buffers.
+   *  @throws StorageError PATH_NOT_FOUND; OFFSET_INVALID if the range is not wholly inside the file */
   read(path: string, options?: ReadOptions): AsyncIterable<Uint8Array>
 
-  /** Writes a small file so that a reader sees the old content or the new, never a mixture or a part, and so that,
-   *  unless `durable` is false, the content survives a power cut once the promise is fulfilled. */
+  /** Writes a small file atomically: a reader sees the old content or the new. Unless `durable` is false, the content survives a
+   *  power cut once the promise resolves. */
   put(path: string, content: Uint8Array, options?: PutOptions): Promise<void>
 
-  /** Opens a file to write at its end; an absent one is made. Of several writers that begin with the same bytes at most
-   *  one succeeds, whichever processes they are in; what a writer adds is never mixed with what another one adds.
-   *  @throws StorageError OFFSET_INVALID when the file has another length or version; a driver that would have to ask the
-   *    storage for it may say so only when the writer is synced */
+  /** Opens a file for appending, and creates it if it is absent. Of several writers that start from the same bytes, in any
+   *  processes, at most one succeeds; their bytes are never mixed.
+   *  @throws StorageError OFFSET_INVALID if the file has another length or version. A driver that would need an extra request to
+   *    find that out may throw it from the writer's `sync` instead. */
   append(path: string, options?: AppendOptions): Promise<FileWriter>
 
-  /** The children of a folder, in byte order of their names; an empty sequence where there is no such folder. However
-   *  many there are, no more than some thousand are held at a time, unless they are asked for at once. */
+  /** The children of a folder in byte order of their names; empty if there is no such folder. At most some thousand are held in
+   *  memory, unless `atOnce` is true. */
   list(folder: string, options?: ListOptions): AsyncIterable<Entry>
 
-  /** Puts a file in another's place, durably: a reader of `to` sees what stood there before, or the new file whole.
-   *  @returns false when a file stands there that need not be replaced: nothing was done
-   *  @throws StorageError PATH_NOT_FOUND; OFFSET_INVALID when the file is another version than `version` */
+  /** Moves a file, atomically and durably: a reader of `to` sees the old file or the new one.
+   *  @returns false if `replace` is false and a file exists at `to`: nothing was done
+   *  @throws StorageError PATH_NOT_FOUND; OFFSET_INVALID if the file is not of `version` */
   move(from: string, to: string, options?: MoveOptions): Promise<boolean>
 
-  /** Removes a file, or a folder with all that stands below it. Removing what is not there is no error. The removal
-   *  survives a power cut unless `durable` is false. */
+  /** Removes a file, or a folder and everything below it. An absent path is no error. The removal survives a power cut unless
+   *  `durable` is false. */
   delete(path: string, options?: DeleteOptions): Promise<void>
 
-  /** Makes a file that was put or moved to its place survive a power cut, whichever process did so: it may not have come to
-   *  that yet, or have ended before. */
+  /** Makes a visible file durable. Needed before relying on a file of another process, which may not have synced it yet or may
+   *  have ended before. */
   settle(path: string): Promise<void>
 
-  /** A state: a small file that is changed by `swapState` alone. Undefined when there is none yet.
-   *  The bytes are those that were last swapped in, by whichever process. */
+  /** A state: a small file that only `swapState` changes. Undefined if there is none. Linearizable: it is what was swapped in
+   *  last, by any process. */
   getState(path: string): Promise<State | undefined>
 
-  /** Changes a state durably, if it is still the version that was read (`expected`; undefined: if there is none yet). Of
-   *  several processes that swap the same version one succeeds. `delete` removes a state.
-   *  @returns the new version; undefined when the state is another by now: nothing was done */
+  /** Compare-and-swap: durably replaces a state if it is still of the version `expected` (undefined: if there is none). Of
+   *  several processes that swap the same version exactly one succeeds. `delete` removes a state.
+   *  @returns the new version; undefined if the state has changed: nothing was done */
   swapState(
     path: string,
     content: Uint8Array,
     expected: FileVersion | undefined,
   ): Promise<FileVersion | undefined>
 
-  /** Where a client can GET the file by itself, or undefined when it must come through the registry. Costs no trip to the
-   *  storage. */
+  /** A URL from which the client can fetch the file by itself, or undefined if the registry must serve it. Sends no request to
+   *  the storage. */
   redirectUrl(path: string, client?: RedirectedClient): Promise<URL | undefined>
 
-  /** What was begun here and shows in no listing, such as an upload in parts that nobody goes on with. */
+  /** Unfinished work that no listing shows and that costs space, such as an abandoned multipart upload. */
   leftovers(): AsyncIterable<Leftover>
 
-  /** Lets go of what the driver holds. Nothing may be asked of it afterwards. */
+  /** Releases connections and files. No method may be called afterwards. */
   close(): Promise<void>
 }
 
-/** Names the bytes of a file that was appended to, or of a state: other bytes have another version, whoever wrote them and
- *  however many they are. Only the driver that gave it can read it, in this process or another. */
+/** Identifies the bytes of an appended file or of a state, like a strong entity tag: other bytes have another version, even of
+ *  the same length. Opaque; only a driver of the same kind can interpret it, in any process. */
 export type FileVersion = string
 
 export interface State {
@@ -101,47 +100,45 @@ export interface ByteRange {
 
 export interface ReadOptions {
   range?: ByteRange
-  /** Only these bytes; OFFSET_INVALID or PATH_NOT_FOUND when the file is another by now. Absent: whatever it is. */
+  /** Read these bytes only; OFFSET_INVALID or PATH_NOT_FOUND if the file has changed. Default: any. */
   version?: FileVersion | undefined
   signal?: AbortSignal
 }
 
 export interface PutOptions extends Precedence {
-  /** False for what may be lost in a power cut, as long as it is never torn. Default: true. */
+  /** False if a power cut may lose the file. It is never torn. Default: true. */
   durable?: boolean
 }
 
-/** What a file waits for before it appears. */
+/** The order in which files become visible. */
 export interface Precedence {
-  /** The file appears once this is fulfilled and not at all when it fails; whatever can be done before is done meanwhile.
-   *  So a chain of files that must appear one after the other need not be written one after the other. */
+  /** The file becomes visible after this promise resolves, and never if it rejects. Writing starts before, so files that must
+   *  appear in order are still written concurrently. */
   after?: Promise<unknown>
 }
 
 export interface DeleteOptions {
-  /** False where it does no harm when the file is there again after a power cut. Default: true. */
+  /** False if the file may be there again after a power cut. Default: true. */
   durable?: boolean
   /** The names of all children of the folder, if the caller knows them: it is then not listed, and other children may stay. */
   knownChildren?: readonly string[]
 }
 
 export interface MoveOptions {
-  /** False where a file that stands at the other place need not be replaced, because it has the same content if it is
-   *  intact: it stays, unless replacing it is quicker than looking. Default: true. */
+  /** If false, an existing target with the same content may be kept. Default: true. */
   replace?: boolean
-  /** True where the file may stay in its old place as well, because the caller removes that next: where moving is
-   *  copying, it saves a trip. Default: false. */
+  /** If true, the source may remain, because the caller removes it next. Saves a request where moving is copying. Default:
+   *  false. */
   mayStay?: boolean
-  /** Which version the file must be; if it is another, nothing is done, whatever stands at the other place. What is moved
-   *  is then exactly what the writer that gave the version has written, and no writer can change it any more. Absent:
-   *  whatever it is. */
+  /** The version that the source must have; otherwise nothing is done. Exactly the bytes of the writer that returned the version
+   *  are moved, and no writer can change them afterwards. Default: any. */
   version?: FileVersion | undefined
 }
 
 /** How long a URL from `redirectUrl` is valid: as long as in Distribution. */
 export const REDIRECT_LIFETIME_MS = 20 * 60_000
 
-/** Who is to be sent elsewhere. */
+/** The client that is redirected. */
 export interface RedirectedClient {
   /** Its IP address. */
   readonly address: string
@@ -149,23 +146,23 @@ export interface RedirectedClient {
 
 export interface Leftover {
   readonly path: string
-  /** When something was last done to it, as far as the storage tells. */
+  /** The last activity that the storage knows of. */
   readonly modifiedAt: Date
   remove(): Promise<void>
 }
 
 export interface AppendOptions {
-  /** How long the file must be, in bytes. Absent: whatever it is. */
+  /** The length that the file must have, in bytes. Default: any. */
   offset?: number
-  /** Which version it must be, as the writer before said. Without it nobody vouches for the bytes that are there: another
-   *  process may be writing to the file. Then they are taken over, and that writer fails. */
+  /** The version that the file must have, from the previous writer. Without it another process may be writing to the file: the
+   *  bytes are taken over, and that writer fails. */
   version?: FileVersion | undefined
 }
 
 export interface ListOptions {
-  /** Only names that come behind this one in byte order. */
+  /** Only names after this one, in byte order. */
   after?: string
-  /** True where there are few children, or the caller keeps them all: they may be read at once, which is quicker. */
+  /** True if there are few children or the caller keeps them all: they may be read at once, which is quicker. */
   atOnce?: boolean
 }
 
@@ -174,22 +171,21 @@ export interface SyncOptions {
   dataOnly?: boolean
 }
 
-/** A file being written at its end, by one writer at a time. */
+/** Appends to a file. */
 export interface FileWriter {
-  /** The file's length in bytes, with what was written so far. */
+  /** Length of the file in bytes, including all written chunks. */
   readonly size: number
 
-  /** The file as this writer has left it. Known once it was closed without an error. */
+  /** The file's version after this writer. Defined once it has been closed without an error. */
   readonly version: FileVersion | undefined
 
-  /** Takes a chunk, which belongs to the writer from then on. Returns a promise when the caller should wait before it
-   *  writes more, undefined when it may go on at once. */
+  /** Takes ownership of a chunk. Returns a promise if the caller must wait before it writes more (backpressure), undefined if
+   *  not. */
   write(chunk: Uint8Array): Promise<void> | undefined
 
-  /** Makes all that was written, and the file's name, survive a power cut. A failed sync is never repeated: the
-   *  writer is then broken and every later call fails. */
+  /** Makes all written bytes and the file's name durable. A failed sync is never retried: every later call fails. */
   sync(options?: SyncOptions): Promise<void>
 
-  /** Ends the writing; what was written stays and can be appended to. */
+  /** Ends the writing. The bytes stay and can be appended to. */
   close(): Promise<void>
 }

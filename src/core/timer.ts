@@ -1,5 +1,5 @@
-/** Who is told how long operations took: metrics. */
+/** The port to metrics of durations. */
 export interface Timer {
-  /** @param operation one of a few words, never something that came from outside */
+  /** @param operation one of a few fixed words, never text from outside */
   observe(operation: string, seconds: number): void
 }

@@ -1,46 +1,46 @@
 import type { Identity } from './access-controller.ts'
 
-/** What a client shows to get a token. */
+/** The credentials with which a client asks for a token. */
 export type TokenGrant =
-  /** The header `Authorization`, with a password; nothing at all for nobody in particular. */
+  /** The header `Authorization` with a password, or none for anonymous. */
   | { readonly kind: 'header'; readonly authorization: string | undefined }
   | { readonly kind: 'password'; readonly username: string; readonly password: string }
   | { readonly kind: 'refresh'; readonly token: string }
-  /** A token of another issuer: of the platform that a CI job runs on. */
+  /** A token of another issuer, such as the platform of a CI job. */
   | { readonly kind: 'exchange'; readonly token: string }
 
 export interface TokenRequest {
   readonly grant: TokenGrant
-  /** Whom the token is for; the registry itself where it is absent. */
+  /** The audience. Default: this registry. */
   readonly service: string | undefined
-  /** What is asked for: `repository:a/b:pull,push`, one or several, separated by spaces. */
+  /** Requested scopes, each `repository:a/b:pull,push`, or several separated by spaces. */
   readonly scopes: readonly string[]
-  /** A refresh token is wanted too. */
+  /** True if a refresh token is requested too. */
   readonly offline: boolean
-  /** Where the request comes from: failed logins are counted by it. */
+  /** The client's address: failed logins are counted by it. */
   readonly address: string
 }
 
 export interface IssuedToken {
-  /** Whom it was given to; empty for nobody in particular. */
+  /** The subject; empty for anonymous. */
   readonly name: string
   readonly kind: Identity['kind']
   readonly token: string
   readonly issuedAt: Date
   readonly lifetimeSeconds: number
-  /** What was granted of what was asked for, in the same form. */
+  /** The granted scopes, in the form of the requested ones. */
   readonly scope: string
   readonly refreshToken?: string
 }
 
-/** Gives tokens that this registry, and every replica that shares its keys, takes. */
+/** The port to the registry's own token issuer. Every replica with the same keys accepts its tokens. */
 export interface TokenIssuer {
-  /** @throws RegistryError UNAUTHORIZED for a grant that is no good; DENIED; TOOMANYREQUESTS; UNAVAILABLE */
+  /** @throws RegistryError UNAUTHORIZED if the grant is invalid; DENIED; TOOMANYREQUESTS; UNAVAILABLE */
   issue(request: TokenRequest): Promise<IssuedToken>
-  /** The public keys, as RFC 7517 has them. */
+  /** The public keys as a JWK Set. RFC 7517 section 5. */
   keySet(): Readonly<Record<string, unknown>>
 }
 
-/** Where clients ask for tokens, and where the keys to check them are. */
+/** Paths of the token endpoint and of its public keys. */
 export const TOKEN_PATH = '/auth/token'
 export const KEY_SET_PATH = '/auth/jwks'

@@ -1,39 +1,37 @@
 import type { Descriptor } from '../descriptor.ts'
 
-/** What a manifest says of another piece of content. */
+/** A manifest's reference to other content. */
 export interface ManifestReference {
   /** Its size is 0 in schema 1, which does not say it. */
   readonly descriptor: Descriptor
-  /** Which service of the repository keeps it. A config, a layer and an artifact's blob are a `blob`; an index's entry
-   *  is a `manifest` where its media type is that of one, and otherwise `either`: the entries of a build cache's index
-   *  are layers, and an index may list manifests of types not known here. */
+  /** The service that keeps it. Configs, layers and blobs of artifacts are a `blob`. An index's entry is a `manifest` if it has a
+   *  known media type of one, otherwise `either`: a build cache's index lists layers, others list manifests of unknown types. */
   readonly kind: 'blob' | 'manifest' | 'either'
-  /** False for what need not be in the repository: layers of a type that is not distributed, which clients fetch from
-   *  elsewhere (`urls`). */
+  /** False if it need not be in the repository: non-distributable layers, which clients fetch from `urls`. */
   readonly required: boolean
-  /** Where else it may be fetched from; most have no such place. */
+  /** Other places to fetch it from. Usually empty. */
   readonly urls: readonly string[]
   readonly platform: Platform | undefined
 }
 
-/** What an index's entry runs on. A part that the index leaves out is the empty string. */
+/** The platform of an index's entry. A missing part is the empty string. */
 export interface Platform {
   readonly architecture: string
   readonly os: string
   readonly variant: string | undefined
 }
 
-/** A manifest of any kind. The registry stores its payload byte for byte and never looks inside except through this. */
+/** A manifest of any kind. The registry stores the payload byte for byte and reads it only through this interface. */
 export interface Manifest {
-  /** That of the payload: schema 1 has another with its signatures. */
+  /** Media type of the payload. A signed schema 1 is sent with another. */
   readonly mediaType: string
   readonly payload: Uint8Array
-  /** The JWS signatures it came with, which are no part of the payload; only schema 1 has any. Each is JSON. */
+  /** JWS signatures, each as JSON, that came with the payload and are not part of it. Schema 1 only. */
   readonly signatures: readonly Uint8Array[]
-  /** The repository and the tag that it says it was made for; only schema 1 says so. */
+  /** The repository and tag that the manifest names. Schema 1 only. */
   readonly madeFor: { readonly name: string; readonly tag: string } | undefined
-  /** Config, layers and children, in the payload's order. The subject is not among them. */
+  /** Config, layers and children in the payload's order, without the subject. */
   references(): readonly ManifestReference[]
-  /** The manifest that this one is about; it need not exist. OCI Image Specification 1.1, `subject`. */
+  /** The manifest that this one refers to; it need not exist. OCI Image Specification 1.1, `subject`. */
   readonly subject: Descriptor | undefined
 }
