@@ -184,6 +184,23 @@ describeWith(['redis-server'], 'the layer info cache in Redis', () => {
       expect(await replica.cache.find(empty, digest)).toBeUndefined()
     })
 
+    it.each([
+      ['a key of another type', () => redis.run('RPUSH', memberKey, 'x')],
+      ['a value of many megabytes', () => redis.run('SETRANGE', memberKey, '33554432', 'x')],
+    ])('cannot keep an entry from being written again, nor fill the memory: %s', async (_, plant) => {
+      await using replica = await openReplica()
+      await plant()
+      const source = new CountedSource(a)
+      source.put('one')
+      const before = process.memoryUsage().rss
+      expect(await replica.cache.find(source, digest)).toEqual(contentOf('one'))
+      expect(process.memoryUsage().rss - before).toBeLessThan(16 * 1024 ** 2)
+      await expect.poll(() => redis.run('TYPE', memberKey)).toBe('string')
+      await expect.poll(async () => Number(await redis.run('STRLEN', memberKey))).toBeLessThan(1_000)
+      await using other = await openReplica()
+      expect(await other.cache.find(new CountedSource(a), digest)).toEqual(contentOf('one'))
+    })
+
     it("cannot use another repository's entry", async () => {
       const { member } = await entriesOf()
       await redis.run('SET', `entrepot:m:blob:b@${digest}`, member)

@@ -13,7 +13,13 @@ import { algorithmOf, CANONICAL, type Digest, isDigest } from '../core/digest.ts
 import type { Log } from '../core/log.ts'
 import type { MemoryDescriptorCache } from './memory.ts'
 import { CircuitBreaker, CircuitOpenError } from './redis/circuit-breaker.ts'
-import { connectRedis, isRefusal, isUnconnected, type RedisConnection } from './redis/connection.ts'
+import {
+  connectRedis,
+  isRefusal,
+  isUnconnected,
+  isWrongType,
+  type RedisConnection,
+} from './redis/connection.ts'
 import { decodeInfo, EntryCodec, encodeInfo, TOMBSTONE } from './redis/entries.ts'
 import { Evictions, TOMBSTONE_TTL_MS } from './redis/evictions.ts'
 import { Generation, GenerationError, type GenerationFile, NO_FILE } from './redis/generation.ts'
@@ -187,16 +193,25 @@ export class RedisDescriptorCache implements DescriptorCache {
       const value = await this.#command('get', () => this.#connection.get(key))
       if (value === null || value === TOMBSTONE) return undefined
       const entry = this.#codec.decode(key, value, Date.now())
-      if (entry !== undefined && entry.generation === this.#generation.name) return entry.content
+      if (entry === undefined) return await this.#removeForeign(key)
+      if (entry.generation === this.#generation.name) return entry.content
       // Somebody may evict it at this moment: what is of another generation is buried, not removed.
-      if (entry !== undefined) await this.#command('set', () => this.#evictions.bury(key))
-      // Nobody of ours can have written it.
-      else await this.#command('delete', () => this.#connection.delete(key))
-      if (entry === undefined) this.#own.errors++
+      await this.#command('set', () => this.#evictions.bury(key))
     } catch (error) {
+      if (isWrongType(error)) return this.#removeForeign(key)
       this.#commandFailed(error)
     }
     return undefined
+  }
+
+  /** Nobody of ours can have written it. */
+  async #removeForeign(key: string): Promise<undefined> {
+    this.#own.errors++
+    try {
+      await this.#command('delete', () => this.#connection.delete(key))
+    } catch (error) {
+      this.#commandFailed(error)
+    }
   }
 
   /** Nobody waits for it. An entry that is new does not take the place of another, nor of a tombstone.

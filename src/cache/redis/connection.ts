@@ -14,6 +14,7 @@ import {
 import { addressesOf, type RedisSettings } from './settings.ts'
 
 export interface RedisConnection {
+  /** The first `MAX_VALUE_BYTES` of a value: what is longer is none of ours. Null if there is none, or an empty one. */
   get(key: string): Promise<string | null>
   /** Sets a key, for good where `ttlMs` is absent.
    *  @returns false where `isNew` is true and there is one already: nothing was done */
@@ -53,7 +54,7 @@ export function connectRedis(
   // Not before the caller has what its listener needs: a cluster's client tells of a loss at once.
   queueMicrotask(connect)
   return {
-    get: (key) => client.get(key),
+    get: async (key) => (await client.getRange(key, 0, MAX_VALUE_BYTES - 1)) || null,
     async set(key, value, { ttlMs, isNew = false } = {}) {
       const options: SetOptions = {
         ...(ttlMs !== undefined && { expiration: { type: 'PX', value: ttlMs } }),
@@ -97,6 +98,11 @@ export function isRefusal(error: unknown): boolean {
   return error instanceof ErrorReply && !/^(OOM|WRONGTYPE)\b/.test(error.message)
 }
 
+/** Whether something that is no text stands under the key. */
+export function isWrongType(error: unknown): boolean {
+  return error instanceof ErrorReply && /^WRONGTYPE\b/.test(error.message)
+}
+
 /** Whether there was no connection. The listener has heard why. */
 export function isUnconnected(error: unknown): boolean {
   return error instanceof ClientOfflineError || error instanceof ClientClosedError
@@ -107,7 +113,7 @@ interface AnyClient {
   connect(): Promise<unknown>
   destroy(): void
   on(event: 'error', listener: (error: Error) => void): unknown
-  get(key: string): Promise<string | null>
+  getRange(key: string, start: number, end: number): Promise<string>
   set(key: string, value: string, options: SetOptions): Promise<unknown>
   del(key: string): Promise<unknown>
 }
@@ -118,6 +124,9 @@ interface SetOptions {
 }
 
 const MAX_RECONNECT_DELAY_MS = 1_000
+
+/** Several times the longest entry. Whoever can write to Redis must not be able to fill the memory of those who read. */
+const MAX_VALUE_BYTES = 8 * 1024
 
 function createFor(settings: RedisSettings, tracking: Tracking): AnyClient {
   const addresses = addressesOf(settings)
