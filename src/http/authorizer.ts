@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import type { AccessController, Identity } from '../core/access-controller.ts'
 import { RegistryError } from '../core/errors.ts'
-import type { RepositoryName } from '../core/reference.ts'
-import { originOf } from './reply/location.ts'
+import { isRepositoryName, type RepositoryName } from '../core/reference.ts'
+import { originOf, publicPath } from './reply/location.ts'
 import type { WholeReply } from './reply/reply.ts'
 import { clientAddress } from './request/client-address.ts'
 import { RequestCredentials } from './request/credentials.ts'
@@ -71,10 +71,12 @@ export class Authorizer {
    *  @param identity undefined when the credentials themselves were no good */
   challenged(reply: WholeReply, { request, identity, required }: Challenged): WholeReply {
     const challenge = this.#controller.challenge({
-      scopes: scopeParts(required).map(({ type, name, actions }) => `${type}:${name}:${actions.join(',')}`),
+      scopes: [...scopeParts(required), ...mountScopes(request, required)].map(
+        ({ type, name, actions }) => `${type}:${name}:${actions.join(',')}`,
+      ),
       problem: problemOf(request, identity),
       origin: (scheme) => originOf(request, this.#settings, scheme),
-      prefix: this.#settings.prefix,
+      prefix: publicPath(this.#settings),
     })
     if (challenge === undefined) return reply
     return { ...reply, headers: { ...reply.headers, 'www-authenticate': challenge } }
@@ -129,6 +131,15 @@ function scopeParts({ access, repository }: RequiredAccess): readonly Scope[] {
   if (access === 'catalog') return [{ type: 'registry', name: 'catalog', actions: ['*'] }]
   if (repository === undefined) return []
   return [{ type: 'repository', name: repository, actions: scopeActions(access) }]
+}
+
+/** A mount needs to pull from its source as well. */
+function mountScopes({ url = '' }: IncomingMessage, { access }: RequiredAccess): readonly Scope[] {
+  if (access !== 'push' || !url.includes('mount=')) return []
+  const query = new URLSearchParams(url.slice(url.indexOf('?') + 1))
+  const from = query.get('from') ?? ''
+  if (!query.has('mount') || !isRepositoryName(from)) return []
+  return [{ type: 'repository', name: from, actions: ['pull'] }]
 }
 
 function scopeActions(access: Access): readonly string[] {

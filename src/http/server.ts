@@ -17,11 +17,13 @@ import { AccessLog } from './observers/access-log.ts'
 import { Audit } from './observers/audit-log.ts'
 import { ObservedRequest } from './observers/observed-request.ts'
 import { errorReply, unforeseen } from './reply/errors.ts'
-import { isWhole, type Reply, type StreamedReply, type WholeReply } from './reply/reply.ts'
+import { locationOf, namesUsableHost } from './reply/location.ts'
+import { emptyReply, isWhole, type Reply, type StreamedReply, type WholeReply } from './reply/reply.ts'
 import { sendStream, sendWhole } from './reply/send.ts'
-import { awaitsContinue, discardBody, hasBody } from './request/body.ts'
+import { awaitsContinue, discardBody, hasBody, holdsBodyBack } from './request/body.ts'
 import { isEnabled, preflightReply, refuseConnect, refuseMethod } from './request/method-not-allowed.ts'
 import { parseRoute } from './request/route.ts'
+import { cleanPath, normalizeTarget } from './request/target.ts'
 import { RequestContext, type ServerContext } from './request-context.ts'
 import {
   type LifecycleListener,
@@ -204,10 +206,15 @@ export class HttpServer {
 
   #dispatch(lifecycle: RequestLifecycle): Reply | Promise<Reply> {
     const { request } = lifecycle
-    const route = parseRoute(pathOf(request, this.#settings.prefix))
+    normalizeTarget(request)
+    const path = pathOf(request, this.#settings.prefix)
+    const route = path.includes('//') ? undefined : parseRoute(path)
     if (route === undefined) {
       if (request.method === 'CONNECT') return refuseConnect()
-      throw new RegistryError('PATH_UNKNOWN')
+      return this.#redirectToClean(path, request)
+    }
+    if (!namesUsableHost(request, this.#settings)) {
+      throw new RegistryError('REQUEST_INVALID', { message: 'the Host is none' })
     }
     if (this.#observer !== undefined && route.resource !== 'root') {
       lifecycle.observed = new ObservedRequest(request, {
@@ -232,6 +239,19 @@ export class HttpServer {
     return this.#authorizer
       .identify(request)
       .then((known) => this.#admit(known, lifecycle.matched!, lifecycle))
+  }
+
+  /** Doubled slashes, and one too many at the end, lead to the path without them if something is there.
+   *  @throws RegistryError PATH_UNKNOWN, NAME_INVALID */
+  #redirectToClean(path: string, request: IncomingMessage): Reply {
+    const clean = cleanPath(path)
+    const { url = '', method } = request
+    if (clean === undefined || !IS_PRINTABLE.test(url) || parseRoute(clean) === undefined)
+      throw new RegistryError('PATH_UNKNOWN')
+    this.#authorizer.count(request)
+    const query = url.includes('?') ? url.slice(url.indexOf('?')) : ''
+    const location = locationOf(clean, request, this.#settings) + query
+    return emptyReply(method === 'GET' || method === 'HEAD' ? 301 : 308, { location })
   }
 
   #admit(identity: Identity, matched: MatchedOperation, lifecycle: RequestLifecycle): Reply | Promise<Reply> {
@@ -321,6 +341,9 @@ function isAtHand(reply: Reply | Promise<Reply>): reply is WholeReply {
   return !(reply instanceof Promise) && isWhole(reply)
 }
 
+/** Fit for a header. */
+const IS_PRINTABLE = /^[\x21-\x7e]*$/
+
 /** How long requests whose connections are gone may take to settle. */
 const SETTLE_MS = 2_000
 
@@ -334,6 +357,6 @@ function pathOf(request: IncomingMessage, prefix: string): string {
 
 /** The body was not matched. A client that waits for leave to send it will send none, so the connection can't go on. */
 function discardRest(request: IncomingMessage, headers: OutgoingHttpHeaders): void {
-  if (request.headers.expect !== undefined) headers.connection = 'close'
+  if (holdsBodyBack(request)) headers.connection = 'close'
   else discardBody(request)
 }

@@ -69,7 +69,6 @@ test.each([
   '/v2/a/b/c',
   '/v2/a/tags',
   '/v2/a/tags/other',
-  '/v2/_catalog/',
   '/v2/blobs/uploads/',
   '/v2/tags/list',
   '/v2/a/manifests',
@@ -106,6 +105,83 @@ test('a name may have many parts, and be made of words that paths have', async (
     const pushed = await registry.client.pushBlob(name, Buffer.from('x'))
     expect((await registry.send(`GET /v2/${name}/blobs/${pushed}`)).body.toString()).toBe('x')
     expect((await registry.send(`GET /v2/${name}/tags/list`)).status).toBe(200)
+  }
+})
+
+test('an encoded slash in a name is a slash', async () => {
+  await using registry = await HttpRegistry.start()
+  const pushed = await registry.client.pushBlob('a/b', Buffer.from('x'))
+  expect((await registry.send(`GET /v2/a%2Fb/blobs/${pushed}`)).body.toString()).toBe('x')
+  expect((await registry.send('GET /v2/a%2fb%2Ftags/list')).status).toBe(200)
+  expect(refusal(await registry.send('GET /v2/a%252Fb/tags/list'))).toBe('400 NAME_INVALID')
+  expect(refusal(await registry.send('GET /v2/a%2F..%2Fb/tags/list'))).toBe('400 NAME_INVALID')
+})
+
+describe('doubled and trailing slashes lead to the path without them', () => {
+  test.each([
+    ['GET /v2//', '/v2'],
+    ['GET //v2/', '/v2'],
+    ['GET /v2/_catalog/?n=1', '/v2/_catalog?n=1'],
+    ['HEAD /v2//a/b///manifests/x/', '/v2/a/b/manifests/x'],
+    ['GET /v2/a/tags/list/', '/v2/a/tags/list'],
+    ['GET //other.example//v2/a/tags/list/', undefined],
+  ])('%s', async (request, location) => {
+    await using registry = await HttpRegistry.start()
+    const answer = await registry.send(request)
+    expect([answer.status, answer.headers.location]).toEqual(
+      location === undefined ? [404, undefined] : [301, location],
+    )
+  })
+
+  test('and what was sent is sent again there', async () => {
+    await using registry = await HttpRegistry.start({ settings: { prefix: '/some' } })
+    for (const path of ['/v2/a//blobs/uploads/', '//v2/a/blobs/uploads']) {
+      const answer = await registry.send(`POST /some${path}?digest=${digest}`, { body: 'x' })
+      expect([answer.status, answer.headers.location]).toEqual([
+        308,
+        `/some/v2/a/blobs/uploads?digest=${digest}`,
+      ])
+      expect((await registry.send(`POST ${answer.headers.location}`, { body: 'x' })).status).toBe(201)
+    }
+  })
+})
+
+describe('a request target that is a whole URL', () => {
+  test('is served, and its host counts', async () => {
+    await using registry = await HttpRegistry.start({ settings: { relativeUrls: false } })
+    await registry.client.pushBlob('a', Buffer.from('x'))
+    for (const [target, path] of [
+      ['http://asked.example:5000/v2/a/tags/list?n=1', '200'],
+      ['HTTP://asked.example:5000/v2/', '200'],
+      ['http://asked.example:5000', '200'],
+      ['http://asked.example:5000?x', '200'],
+      ['http:///v2/', '400'],
+      ['http://user@asked.example/v2/', '400'],
+      ['ftp://asked.example/v2/', '404'],
+    ]) {
+      using connection = await registry.connect()
+      connection.writeHead(`GET ${target} HTTP/1.1`, 'Host: other.example', 'Connection: close')
+      await connection.closed
+      expect([target, connection.received.slice(9, 12)]).toEqual([target, path])
+    }
+    const begun = await registry.send('POST http://asked.example:5000/v2/a/blobs/uploads/')
+    expect([begun.status, begun.headers.location]).toEqual([
+      202,
+      expect.stringMatching(/^http:\/\/asked\.example:5000\/v2\/a\//),
+    ])
+  })
+})
+
+test('two hosts are refused', async () => {
+  await using registry = await HttpRegistry.start()
+  for (const [one, other] of [
+    ['a', 'b'],
+    ['a', 'a'],
+  ]) {
+    using connection = await registry.connect()
+    connection.writeHead('GET /v2/ HTTP/1.1', `Host: ${one}`, `hOST: ${other}`, 'Connection: close')
+    await connection.closed
+    expect(connection.received).toMatch(/^HTTP\/1\.1 400 [\s\S]*"code":"UNSUPPORTED"/)
   }
 })
 
@@ -253,12 +329,30 @@ describe('a Location', () => {
     expect(await originFor(untrusted, headers)).toBe('http://inner.example')
   })
 
-  test.each(['evil.example/x', 'user@evil.example', 'evil.example:123456', 'a b', '<x>', "x'y"])(
-    'is a path where the host is none: %s',
-    async (host) => {
-      expect(await originFor({ relativeUrls: false }, { host })).toBeUndefined()
-    },
-  )
+  test('is below the path of the configured host, which stands in the place of a prefix', async () => {
+    for (const [publicUrl, path] of [
+      ['https://example.com/outer/', '/outer'],
+      ['https://example.com/outer/inner', '/outer/inner'],
+      ['https://example.com/', ''],
+    ]) {
+      await using registry = await HttpRegistry.start({ settings: { publicUrl: new URL(publicUrl!) } })
+      const answer = await registry.send('POST /v2/a/blobs/uploads/')
+      expect(answer.headers.location).toContain(`https://example.com${path}/v2/a/blobs/uploads/`)
+      expect((await registry.send('GET /v2')).headers.location).toBe(`https://example.com${path}/v2/`)
+    }
+  })
+
+  test.each([
+    ...['evil.example/x', 'user@evil.example', 'evil.example:123456', 'evil.example:99999', '1.2.3.999'],
+    ...['a b', '<x>', "x'y", '[::::]', 'a..b:'],
+  ])('is refused where the host is none: %s', async (host) => {
+    await using registry = await HttpRegistry.start({ settings: { relativeUrls: false } })
+    for (const request of ['POST /v2/a/blobs/uploads/', 'GET /v2']) {
+      expect(refusal(await registry.send(request, { headers: { host } }))).toBe('400 UNSUPPORTED')
+    }
+    await using relative = await HttpRegistry.start()
+    expect((await relative.send('GET /v2', { headers: { host } })).headers.location).toBe('/v2/')
+  })
 })
 
 test('a connection serves one request after another, refused or not', async () => {

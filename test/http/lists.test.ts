@@ -96,6 +96,27 @@ describe.each(lists)('the list of $what', ({ path, start, names }) => {
     expect(link).toBe(`<${path}?last=${last}&n=3>; rel="next"`)
   })
 
+  test('takes an empty n for none', async () => {
+    await using registry = await start()
+    expect(await pagesOf(registry, `${path}?n=`)).toEqual(await pagesOf(registry, path))
+  })
+
+  test('has a Link that is a path wherever locations lead', async () => {
+    await using registry = await start()
+    const publicUrl = new URL('https://registry.example/outer/')
+    for (const [settings, before] of [
+      [{ relativeUrls: false }, ''],
+      [{ publicUrl }, '/outer'],
+      [{ publicUrl, relativeUrls: false, prefix: '/inner' }, '/outer'],
+    ] as const) {
+      await using told = await HttpRegistry.start({ driver: registry.driver, settings })
+      const inner = 'prefix' in settings ? settings.prefix : ''
+      const { link } = (await told.send(`GET ${inner}${path}?n=3`)).headers
+      expect(link).toMatch(new RegExp(`^<${before}${path}\\?last=.*>; rel="next"$`))
+      await told.stop()
+    }
+  })
+
   test('is an empty list, never null, for n=0', async () => {
     await using registry = await start()
     const answer = await registry.send(`GET ${path}?n=0`)
@@ -103,7 +124,7 @@ describe.each(lists)('the list of $what', ({ path, start, names }) => {
     expect(await pagesOf(registry, `${path}?n=0`)).toEqual([[]])
   })
 
-  test.each(['-1', 'x', '1.5', '', '1e3', '0x10', '+1', '9'.repeat(30), '%31%00'])(
+  test.each(['-1', 'x', '1.5', '1e3', '0x10', '+1', '9'.repeat(30), '%31%00'])(
     'refuses an n that is no number: %s',
     async (n) => {
       await using registry = await start()

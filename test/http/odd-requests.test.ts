@@ -354,3 +354,21 @@ test('who cannot take note of a request is in nobody else’s way', async () => 
   await recorded.until('the observer is tired')
   expect((await registry.send('GET /v2/')).status).toBe(200)
 })
+
+describe('an expectation in HTTP/1.0 is ignored', () => {
+  test.each(['100-continue', 'the-unexpected'])('%s', async (expectation) => {
+    await using registry = await HttpRegistry.start()
+    for (const [request, status] of [
+      [`POST /v2/a/blobs/uploads/?digest=${digest}`, 201],
+      ['PUT /v2/a/manifests/x', 400],
+      ['POST /v2/a/tags/list', 405],
+      ['GET /v2/', 200],
+    ] as const) {
+      using connection = await registry.connect()
+      connection.writeHead(`${request} HTTP/1.0`, `Expect: ${expectation}`, 'Content-Length: 1')
+      connection.write('x')
+      await connection.closed
+      expect([request, connection.received.slice(0, 12)]).toEqual([request, `HTTP/1.1 ${status}`])
+    }
+  })
+})

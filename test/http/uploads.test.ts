@@ -177,6 +177,13 @@ test.each(['abc', '5', '7-3', 'bytes=0-7', '0-7/4', '-7', `0-${'9'.repeat(30)}`]
   },
 )
 
+test('a chunk that is out of place and of another size is told its place', async () => {
+  await using registry = await HttpRegistry.start()
+  const location = await beginWith(registry, '01234567')
+  const answer = await patch(registry, location, { body: '0123', headers: { 'content-range': '0-7' } })
+  expect([refusal(answer), answer.headers.range]).toEqual(['416 RANGE_INVALID', '0-7'])
+})
+
 test('a Content-Range and a Content-Length that disagree are refused before a byte is taken', async () => {
   await using registry = await HttpRegistry.start()
   const location = await begin(registry)
@@ -223,7 +230,8 @@ test.each(['GET', 'HEAD'])('%s says how far an upload is', async (method) => {
 test('a cancelled upload is gone, with its bytes', async () => {
   await using registry = await HttpRegistry.start()
   const location = await beginWith(registry, '01234567')
-  expect((await registry.send(`DELETE ${location}`)).status).toBe(204)
+  const answer = await registry.send(`DELETE ${location}`)
+  expect([answer.status, answer.headers['docker-upload-uuid']]).toEqual([204, location.split('/').at(-1)])
   expect(await filesOf(registry)).toEqual([])
   for (const method of ['GET', 'PATCH', 'DELETE']) {
     expect(refusal(await registry.send(`${method} ${location}`))).toBe('404 BLOB_UPLOAD_UNKNOWN')

@@ -72,7 +72,7 @@ export async function getUpload(context: RequestContext): Promise<Reply> {
 export async function patchUpload(context: RequestContext): Promise<Reply> {
   const upload = await resume(context)
   return orWhereItStands(context, upload, async () => {
-    await upload.append(context.body(), { offset: offsetOf(context) })
+    await upload.append(context.body(), { offset: offsetOf(context, upload) })
     return acceptedReply(context, upload)
   })
 }
@@ -93,7 +93,7 @@ async function finishOrSayWhereItStands(context: RequestContext, digest: Digest)
   const upload = await resume(context)
   return orWhereItStands(context, upload, async () => {
     if (hasBody(context.request))
-      await upload.append(context.body(), { offset: offsetOf(context), last: true })
+      await upload.append(context.body(), { offset: offsetOf(context, upload), last: true })
     await upload.commit(digest)
     return createdReply(context, digest)
   })
@@ -102,14 +102,16 @@ async function finishOrSayWhereItStands(context: RequestContext, digest: Digest)
 export async function cancelUpload(context: RequestContext): Promise<Reply> {
   const upload = await currentUpload(context)
   await upload.cancel()
-  return emptyReply(204)
+  return emptyReply(204, { 'docker-upload-uuid': upload.id })
 }
 
-/** Where the request says that its bytes belong, checked against how many it says there are. */
-function offsetOf({ request }: RequestContext): number | undefined {
+/** Where the request says that its bytes belong, checked against how many it says there are. One that is out of place is
+ *  told so first, whatever its size. */
+function offsetOf({ request }: RequestContext, { size }: BlobUpload): number | undefined {
   const range = parseContentRange(request.headers['content-range'])
   const length = request.headers['content-length']
   if (range !== undefined && length !== undefined && Number(length) !== range.end - range.start + 1) {
+    if (range.start !== size) return range.start
     throw new RegistryError('SIZE_INVALID', { message: 'Content-Length and Content-Range disagree' })
   }
   return range?.start

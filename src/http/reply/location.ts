@@ -6,11 +6,24 @@ import type { HttpSettings } from '../settings.ts'
 /** The value of a `Location` header for a path below the prefix. Absolute only where it was asked for, and from the
  *  client's own words only so far as a trusted proxy vouches for them. */
 export function locationOf(path: string, request: IncomingMessage, settings: HttpSettings): string {
-  const prefixed = settings.prefix + path
+  const prefixed = publicPath(settings) + path
   if (settings.publicUrl !== undefined) return new URL(prefixed, settings.publicUrl).href
   if (settings.relativeUrls) return prefixed
   const origin = originOf(request, settings)
   return origin === undefined ? prefixed : new URL(prefixed, origin).href
+}
+
+/** What stands before `/v2/` as clients see it: the path of the public URL, if it has one, else the prefix. Without a slash
+ *  at its end. */
+export function publicPath({ publicUrl, prefix }: HttpSettings): string {
+  const path = publicUrl?.pathname.replace(/\/+$/, '') ?? ''
+  return path === '' ? prefix : path
+}
+
+/** False if locations are to be at the host of the request, and what it names is none. */
+export function namesUsableHost(request: IncomingMessage, settings: HttpSettings): boolean {
+  if (settings.relativeUrls || settings.publicUrl !== undefined) return true
+  return !request.headers.host || originOf(request, settings) !== undefined
 }
 
 /** The registry as the client sees it; undefined where the client names no host that could be one.
@@ -24,7 +37,9 @@ export function originOf(
   const forwarded = isTrusted(request, settings) ? forwardedOrigin(request) : {}
   const scheme = forwarded.scheme ?? ((request.socket as Partial<TLSSocket>).encrypted ? 'https' : plain)
   const host = forwarded.host ?? request.headers.host
-  return host !== undefined && HOST.test(host) && /^https?$/.test(scheme) ? `${scheme}://${host}` : undefined
+  if (host === undefined || !HOST.test(host) || !/^https?$/.test(scheme)) return undefined
+  const origin = `${scheme}://${host}`
+  return URL.canParse(origin) ? origin : undefined
 }
 
 /** RFC 3986 section 3.2.2, without user information. */

@@ -43,6 +43,11 @@ export function awaitsContinue({ headers, httpVersion }: IncomingMessage): boole
   throw new RegistryError('EXPECTATION_FAILED')
 }
 
+/** Whether a client that waits for leave to send got none so far, and will send nothing. */
+export function holdsBodyBack({ headers, httpVersion }: IncomingMessage): boolean {
+  return headers.expect !== undefined && httpVersion !== '1.0'
+}
+
 /** RFC 9112 section 6.3. */
 export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0

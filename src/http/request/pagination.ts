@@ -1,4 +1,5 @@
 import { RegistryError } from '../../core/errors.ts'
+import { publicPath } from '../reply/location.ts'
 import type { RequestContext } from '../request-context.ts'
 
 export interface PageRequest {
@@ -10,7 +11,7 @@ export interface PageRequest {
 /** The `n` and `last` of a list. OCI Distribution Specification 1.1, "Listing Tags".
  *  @throws RegistryError PAGINATION_NUMBER_INVALID */
 export function pageRequest(query: URLSearchParams, limits: { standard: number; max: number }): PageRequest {
-  const asked = query.get('n')
+  const asked = query.get('n') || null
   if (asked !== null && !/^\d{1,15}$/.test(asked)) {
     throw new RegistryError('PAGINATION_NUMBER_INVALID', {
       message: 'n is a whole number, 0 or more',
@@ -48,7 +49,7 @@ export interface NextPage {
   readonly artifactType?: string
 }
 
-/** RFC 8288: where the next page is. */
+/** RFC 8288: where the next page is. A path, also where locations are absolute: clients resolve it. */
 export function linkToNext(
   context: RequestContext,
   { path, next, count, artifactType }: NextPage,
@@ -57,5 +58,5 @@ export function linkToNext(
   const query = new URLSearchParams({ last: next })
   if (Number.isFinite(count)) query.set('n', String(count))
   if (artifactType !== undefined) query.set('artifactType', artifactType)
-  return { link: `<${context.location(`${path}?${query}`)}>; rel="next"` }
+  return { link: `<${publicPath(context.settings)}${path}?${query}>; rel="next"` }
 }

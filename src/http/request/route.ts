@@ -38,7 +38,8 @@ export type Access = Action | 'head' | 'catalog' | 'login' | 'open' | 'probe'
 /** Parses a path behind the prefix, without its query. Repository names have slashes and references have none, so it
  *  is read from its end.
  *  @throws RegistryError NAME_INVALID */
-export function parseRoute(path: string): Route | undefined {
+export function parseRoute(encoded: string): Route | undefined {
+  const path = encoded.includes('%') ? decode(encoded) : encoded
   if (path === '/v2/') return { resource: 'api', reference: '' }
   if (path === '/') return { resource: 'root', reference: '' }
   if (path === '/v2') return { resource: 'apiWithoutSlash', reference: '' }
@@ -46,7 +47,7 @@ export function parseRoute(path: string): Route | undefined {
   if (path === KEY_SET_PATH) return { resource: 'keySet', reference: '' }
   if (!path.startsWith('/v2/')) return undefined
   if (path === '/v2/_catalog') return { resource: 'catalog', reference: '' }
-  return path.includes('%') ? parseRepositoryRoute(decode(path)) : parseRepositoryRoute(path)
+  return parseRepositoryRoute(path)
 }
 
 function parseRepositoryRoute(path: string): Route | undefined {
@@ -85,14 +86,14 @@ const OWN = '/_entrepot'
 
 const NAME_START = '/v2/'.length
 
-/** Percent-decodes once. An encoded slash would let one component pass as two. */
+/** Percent-decodes once. An encoded slash is a slash, as everywhere. */
 function decode(path: string): string {
-  if (!/%2f/i.test(path)) {
-    try {
-      return decodeURIComponent(path)
-    } catch (error) {
-      if (!(error instanceof URIError)) throw error
-    }
+  try {
+    return decodeURIComponent(path)
+  } catch (error) {
+    if (!(error instanceof URIError)) throw error
+    throw new RegistryError('NAME_INVALID', {
+      message: 'the path is not encoded as a repository path can be',
+    })
   }
-  throw new RegistryError('NAME_INVALID', { message: 'the path is not encoded as a repository path can be' })
 }

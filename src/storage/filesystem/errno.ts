@@ -14,6 +14,8 @@ const ALWAYS: Record<string, StorageErrorCode> = {
   EHOSTDOWN: 'BUSY',
   EHOSTUNREACH: 'BUSY',
   ETIMEDOUT: 'BUSY',
+  // As a file system becomes after errors, until somebody repairs it.
+  EROFS: 'BUSY',
 }
 
 /** Whoever reads sees nothing where a folder stands, or below a file: so it is with object stores too. */

@@ -1,6 +1,7 @@
 /** What those are told who are not let in, and how clients find out what to do. */
 import { BlockList } from 'node:net'
 import { describe, expect, test } from 'vitest'
+import { digestOf } from '../../../src/core/digest.ts'
 import { basic, bearer, GuardedRegistry, issuerSettings, rule } from '../../support/access.ts'
 import { HttpRegistry, refusal } from '../../support/http-registry.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
@@ -79,6 +80,12 @@ describe('a challenge for tokens', () => {
     ['GET /v2/a/b/tags/list', ',scope="repository:a/b:pull"'],
     ['PUT /v2/a/b/manifests/x', ',scope="repository:a/b:pull,push"'],
     ['POST /v2/a/b/blobs/uploads/', ',scope="repository:a/b:pull,push"'],
+    [
+      `POST /v2/a/b/blobs/uploads/?mount=${digestOf(Buffer.from('x'))}&from=c%2Fd`,
+      ',scope="repository:a/b:pull,push repository:c/d:pull"',
+    ],
+    ['POST /v2/a/b/blobs/uploads/?mount=x&from=C', ',scope="repository:a/b:pull,push"'],
+    ['POST /v2/a/b/blobs/uploads/?from=c', ',scope="repository:a/b:pull,push"'],
     ['DELETE /v2/a/b/manifests/x', ',scope="repository:a/b:delete"'],
   ])('%s', async (request, scope) => {
     await using folder = await temporaryFolder()
@@ -102,6 +109,9 @@ describe('a challenge for tokens', () => {
     const publicUrl = new URL('https://registry.example.com')
     await using configured = await GuardedRegistry.start({ auth, settings: { publicUrl, prefix: '/docker' } })
     expect(await realmOf(configured, '/docker')).toBe('https://registry.example.com/docker/auth/token')
+    const outer = new URL('https://example.com/outer/')
+    await using below = await GuardedRegistry.start({ auth, settings: { publicUrl: outer } })
+    expect(await realmOf(below, '')).toBe('https://example.com/outer/auth/token')
     const trustedProxies = new BlockList()
     trustedProxies.addAddress('127.0.0.1')
     const forwarded = { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'reg.example.com' }
