@@ -2,8 +2,8 @@
  *  The order of the variables in the environment does not matter. */
 
 import { parseYaml } from './file.ts'
-import { type KeyNode, nearest, nodeAt, pathsOf } from './keys.ts'
 import type { ConfigProblem, ConfigWarning } from './problem.ts'
+import { type KeyNode, nearest, nodeAt, pathsOf } from './schema-keys.ts'
 import { expandShorthands } from './shorthand.ts'
 import {
   assign,
@@ -103,11 +103,11 @@ function apply(
   const { value, problems } = readValue(override, nodeAt(keys, path), readFile)
   if (problems.length > 0) overlaid.problems.push(...problems.map((problem) => ofVariable(problem, name)))
   else if (assign(overlaid.tree, path, value)) overlaid.origins.set(where, name)
-  else overlaid.problems.push({ path: name, message: `cannot set ${where}: ${whyNot(path)}` })
+  else overlaid.problems.push({ path: name, message: `cannot set ${where}: ${skipReason(path)}` })
   expandShorthands(overlaid.tree)
 }
 
-function whyNot(path: TreePath): string {
+function skipReason(path: TreePath): string {
   if (path.some((step) => typeof step === 'string' && isForbiddenKey(step))) return 'unknown key'
   const isEntry = path.some((step) => typeof step === 'number')
   return `what it belongs to is something else${isEntry ? ', or a list that ends before it' : ''}`

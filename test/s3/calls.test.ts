@@ -5,12 +5,12 @@ import { FaultyProxy } from '../support/faulty-proxy.ts'
 import { type Answer, HttpRegistry, quiet } from '../support/http-registry.ts'
 import { contentOf, imageManifest, mediaTypes, sha256 } from '../support/oci-image.ts'
 import { seededRandom } from '../support/random.ts'
-import { MIB, s3ServerForTests, s3Settings, whyNot } from '../support/s3-driver.ts'
+import { MIB, s3ServerForTests, s3Settings, skipReason } from '../support/s3-driver.ts'
 import { s3Operation } from '../support/s3-operation.ts'
 
 const random = seededRandom('calls')
 
-describe.skipIf(whyNot('versitygw'))(`requests to the store${whyNot('versitygw') ?? ''}`, () => {
+describe.skipIf(skipReason('versitygw'))(`requests to the store${skipReason('versitygw') ?? ''}`, () => {
   const server = s3ServerForTests('versitygw')
 
   async function start() {

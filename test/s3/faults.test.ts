@@ -7,7 +7,7 @@ import { atRate, type Fault, FaultyProxy } from '../support/faulty-proxy.ts'
 import { HttpRegistry, quiet } from '../support/http-registry.ts'
 import { contentOf, imageManifest, mediaTypes, sha256 } from '../support/oci-image.ts'
 import { seededRandom } from '../support/random.ts'
-import { MIB, s3ServerForTests, s3Settings, whyNot } from '../support/s3-driver.ts'
+import { MIB, s3ServerForTests, s3Settings, skipReason } from '../support/s3-driver.ts'
 import { s3Answers } from '../support/store-answers.ts'
 
 const RATE = 0.05
@@ -23,7 +23,7 @@ const faults: readonly Fault[] = [
   { kind: 'truncate', bytes: 20 },
 ]
 
-describe.skipIf(whyNot('versitygw'))(`one fault in twenty${whyNot('versitygw') ?? ''}`, () => {
+describe.skipIf(skipReason('versitygw'))(`one fault in twenty${skipReason('versitygw') ?? ''}`, () => {
   const server = s3ServerForTests('versitygw')
 
   test('nothing acknowledged is lost, and hardly anything fails', async () => {

@@ -45,7 +45,7 @@ export function s3Settings(server: S3Place, settings: Partial<S3Settings> = {}):
 }
 
 /** The kind, where its program is there; the reason why not, to be the name of what is skipped. */
-export function whyNot(kind: S3Kind): string | undefined {
+export function skipReason(kind: S3Kind): string | undefined {
   const tool = s3Tools[kind]
   return findTool(tool) === undefined ? `${tool} is not installed (test/e2e/install-tools.sh)` : undefined
 }

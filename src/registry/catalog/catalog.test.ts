@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { collectAll } from '../../../test/contract/storage-driver/support.ts'
 import { FaultyDriver } from '../../../test/support/faulty-driver.ts'
-import { RoundsDriver } from '../../../test/support/rounds-driver.ts'
+import { RoundTripsDriver } from '../../../test/support/round-trips-driver.ts'
 import { StorageError } from '../../core/errors.ts'
 import { isRepositoryName } from '../../core/reference.ts'
 import type { StorageDriver } from '../../core/storage-driver.ts'
@@ -110,7 +110,7 @@ describe.each(shapes)('of 10,000 repositories %s', (_shape, nameOf) => {
   it('any page of 100 costs some rounds of listings that are made together', async () => {
     const memory = await driverWith(all)
     for (const start of [0, 5_050, 9_900]) {
-      const driver = new RoundsDriver(memory)
+      const driver = new RoundTripsDriver(memory)
       const after = start === 0 ? undefined : all[start - 1]
       expect(await firstOf(catalog(driver, after), 100)).toEqual(all.slice(start, start + 100))
       expect(driver.rounds).toBeLessThanOrEqual(16)
@@ -119,7 +119,7 @@ describe.each(shapes)('of 10,000 repositories %s', (_shape, nameOf) => {
   })
 
   it('a single name costs few', async () => {
-    const driver = new RoundsDriver(await driverWith(all))
+    const driver = new RoundTripsDriver(await driverWith(all))
     expect(await firstOf(catalog(driver), 1)).toEqual(all.slice(0, 1))
     expect(driver.count('list')).toBeLessThanOrEqual(12)
   })

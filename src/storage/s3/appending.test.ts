@@ -6,13 +6,13 @@ import {
   expectSameBytes,
   expectStorageError,
 } from '../../../test/contract/storage-driver/support.ts'
-import { MIB, S3Replicas, s3ServerForTests, s3Settings, whyNot } from '../../../test/support/s3-driver.ts'
+import { MIB, S3Replicas, s3ServerForTests, s3Settings, skipReason } from '../../../test/support/s3-driver.ts'
 import type { StorageDriver } from '../../core/storage-driver.ts'
 import { Bucket } from './bucket.ts'
 import { createClient } from './client.ts'
 import type { S3Settings } from './settings.ts'
 
-describe.skipIf(whyNot('versitygw'))(`objects that grow${whyNot('versitygw') ?? ''}`, () => {
+describe.skipIf(skipReason('versitygw'))(`objects that grow${skipReason('versitygw') ?? ''}`, () => {
   const server = s3ServerForTests('versitygw')
   const replicas = (settings: Partial<S3Settings> = {}) => S3Replicas.start(s3Settings(server(), settings))
 

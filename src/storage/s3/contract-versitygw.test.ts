@@ -1,8 +1,8 @@
 import { describe } from 'vitest'
 import { describeStorageDriver } from '../../../test/contract/storage-driver.ts'
-import { s3DriverUnderTest, s3ServerForTests, whyNot } from '../../../test/support/s3-driver.ts'
+import { s3DriverUnderTest, s3ServerForTests, skipReason } from '../../../test/support/s3-driver.ts'
 
-describe.skipIf(whyNot('versitygw'))(`over versitygw${whyNot('versitygw') ?? ''}`, () => {
+describe.skipIf(skipReason('versitygw'))(`over versitygw${skipReason('versitygw') ?? ''}`, () => {
   const server = s3ServerForTests('versitygw')
   describeStorageDriver('s3', () => s3DriverUnderTest(server()), { maxNameBytes: 200 })
 })

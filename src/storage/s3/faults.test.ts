@@ -7,12 +7,12 @@ import {
   expectStorageError,
 } from '../../../test/contract/storage-driver/support.ts'
 import { firstOf, type StoreRequest } from '../../../test/support/faulty-proxy.ts'
-import { MIB, S3BehindProxy, s3ServerForTests, whyNot } from '../../../test/support/s3-driver.ts'
+import { MIB, S3BehindProxy, s3ServerForTests, skipReason } from '../../../test/support/s3-driver.ts'
 import { s3Operation } from '../../../test/support/s3-operation.ts'
 import { s3Answers } from '../../../test/support/store-answers.ts'
 import type { FileVersion, StorageDriver } from '../../core/storage-driver.ts'
 
-describe.skipIf(whyNot('versitygw'))(`a store that is not well${whyNot('versitygw') ?? ''}`, () => {
+describe.skipIf(skipReason('versitygw'))(`a store that is not well${skipReason('versitygw') ?? ''}`, () => {
   const server = s3ServerForTests('versitygw')
 
   const start = ({ timeoutMs = 60_000 } = {}) => S3BehindProxy.start(server(), { timeoutMs })

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { collectAll, expectStorageError } from '../../../test/contract/storage-driver/support.ts'
 import { FaultyProxy, type StoreRequest } from '../../../test/support/faulty-proxy.ts'
-import { MIB, S3Replicas, s3ServerForTests, s3Settings, whyNot } from '../../../test/support/s3-driver.ts'
+import { MIB, S3Replicas, s3ServerForTests, s3Settings, skipReason } from '../../../test/support/s3-driver.ts'
 import { s3Operation } from '../../../test/support/s3-operation.ts'
 import type { S3Settings } from './settings.ts'
 
-describe.skipIf(whyNot('versitygw'))(`what is configured${whyNot('versitygw') ?? ''}`, () => {
+describe.skipIf(skipReason('versitygw'))(`what is configured${skipReason('versitygw') ?? ''}`, () => {
   const server = s3ServerForTests('versitygw')
   const place = (settings: Partial<S3Settings> = {}, options = {}) =>
     S3Replicas.start(s3Settings(server(), settings), options)

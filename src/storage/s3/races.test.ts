@@ -14,7 +14,7 @@ import {
   S3Replicas,
   s3ServerForTests,
   s3Settings,
-  whyNot,
+  skipReason,
 } from '../../../test/support/s3-driver.ts'
 import { s3Operation } from '../../../test/support/s3-operation.ts'
 import type { FileVersion, FileWriter, StorageDriver } from '../../core/storage-driver.ts'
@@ -28,7 +28,7 @@ const COLLIDING = [
 ].map((hex) => Buffer.from(hex, 'hex'))
 
 for (const kind of KINDS) {
-  describe.skipIf(whyNot(kind))(`replicas over ${kind}${whyNot(kind) ?? ''}`, () => {
+  describe.skipIf(skipReason(kind))(`replicas over ${kind}${skipReason(kind) ?? ''}`, () => {
     const server = s3ServerForTests(kind)
     const start = (settings = {}) => S3Replicas.start(s3Settings(server(), settings))
 

@@ -11,7 +11,7 @@ import {
   MIB,
   S3BehindProxy,
   s3ServerForTests,
-  whyNot,
+  skipReason,
 } from '../../../test/support/s3-driver.ts'
 import { s3Operation } from '../../../test/support/s3-operation.ts'
 import type { FileVersion, StorageDriver } from '../../core/storage-driver.ts'
@@ -24,8 +24,8 @@ const COMPLETIONS: IgnoredCondition[] = [['CompleteMultipartUpload', 'if-none-ma
 const COPIES: IgnoredCondition[] = [['CopyObject', 'x-amz-copy-source-if-match']]
 const RANGES: IgnoredCondition[] = [['UploadPartCopy', 'x-amz-copy-source-if-match']]
 
-describe.skipIf(whyNot('versitygw'))(
-  `a store that passes over conditions${whyNot('versitygw') ?? ''}`,
+describe.skipIf(skipReason('versitygw'))(
+  `a store that passes over conditions${skipReason('versitygw') ?? ''}`,
   () => {
     const server = s3ServerForTests('versitygw')
 

@@ -79,7 +79,7 @@ export function describeLeftovers(current: () => RegistryUnderTest): void {
       const { driver } = current()
       const upload = await uploadOf(current().repository('a'), 'hello')
       await driver.put(`${UPLOADS}/${upload.id}/hashstates/sha256/5`, Buffer.alloc(108, 1))
-      const resumed = await (await current().elsewhere('a')).blobs.getUpload(upload.id)
+      const resumed = await (await current().onOtherReplica('a')).blobs.getUpload(upload.id)
       await resumed.append(chunksOf(', world'))
       await resumed.commit(hello)
       expect(await filesIn(driver)).toEqual({
@@ -114,7 +114,7 @@ export function describeLeftovers(current: () => RegistryUnderTest): void {
       'kept digests that are %j are computed again',
       async (text) => {
         const { driver } = current()
-        const { id } = await uploadOf(await current().elsewhere('a'), 'hello, world')
+        const { id } = await uploadOf(await current().onOtherReplica('a'), 'hello, world')
         await driver.put(`${UPLOADS}/${id}/digests`, Buffer.from(text))
         await (await current().repository('a').blobs.getUpload(id)).commit(hello)
         expect(await current().repository('a').blobs.has(hello)).toBe(true)
@@ -123,7 +123,7 @@ export function describeLeftovers(current: () => RegistryUnderTest): void {
 
     it('digests kept of fewer bytes than there are now are computed again', async () => {
       const { driver } = current()
-      const { id } = await uploadOf(await current().elsewhere('a'), 'hello, ')
+      const { id } = await uploadOf(await current().onOtherReplica('a'), 'hello, ')
       const writer = await driver.append(`${UPLOADS}/${id}/data`)
       await writer.write(Buffer.from('world'))
       await writer.close()

@@ -13,7 +13,7 @@ export function describeOwnership(current: () => RegistryUnderTest): void {
     it('is continued by its owner, on another replica too, and leaves nothing behind', async () => {
       const upload = await current().repository('a').blobs.createUpload({ owner })
       await upload.append(chunksOf('hello, '))
-      const { blobs } = await current().elsewhere('a')
+      const { blobs } = await current().onOtherReplica('a')
       const resumed = await blobs.getUpload(upload.id, { owner })
       await resumed.append(chunksOf('world'), { last: true })
       await resumed.commit(hello)
@@ -28,7 +28,7 @@ export function describeOwnership(current: () => RegistryUnderTest): void {
         const { blobs } = current().repository('a')
         const upload = await blobs.createUpload({ owner })
         await expectRegistryError(blobs.getUpload(upload.id, { owner: stranger }), 'BLOB_UPLOAD_UNKNOWN')
-        const replica = await current().elsewhere('a')
+        const replica = await current().onOtherReplica('a')
         await expectRegistryError(
           replica.blobs.getUpload(upload.id, { owner: stranger }),
           'BLOB_UPLOAD_UNKNOWN',

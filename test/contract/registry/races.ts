@@ -108,7 +108,7 @@ export function describeRaces(current: () => RegistryUnderTest): void {
         const repository = current().repository('a')
         const [old, next] = [await pushManifest(repository, 'old'), await pushManifest(repository, 'next')]
         await tag(repository, 'latest', old)
-        const deleting = where === 'another' ? await current().elsewhere('a') : repository
+        const deleting = where === 'another' ? await current().onOtherReplica('a') : repository
         await Promise.all([deleting.manifests.delete(old), tag(repository, 'latest', next)])
         expect(await repository.tags.get(parseTag('latest'))).toBe(next)
       },
@@ -116,7 +116,7 @@ export function describeRaces(current: () => RegistryUnderTest): void {
 
     it('never leaves a tag that names what is gone', async () => {
       const repository = current().repository('a')
-      const elsewhere = await current().elsewhere('a')
+      const elsewhere = await current().onOtherReplica('a')
       for (let round = 0; round < 5; round++) {
         const digest = await pushManifest(repository, `image ${round}`, { tags: ['first'] })
         const [, tagged] = await Promise.all([
@@ -127,7 +127,7 @@ export function describeRaces(current: () => RegistryUnderTest): void {
         for (const one of await tagsOf(repository))
           await expect(repository.tags.get(one)).resolves.toBeDefined()
         const names = await tagsOf(repository)
-        const exists = await (await current().elsewhere('a')).manifests.exists(digest)
+        const exists = await (await current().onOtherReplica('a')).manifests.exists(digest)
         expect(names).toEqual(exists ? [`second-${round}`] : [])
         for (const name of names) await repository.tags.untag(name)
       }
@@ -140,7 +140,7 @@ export function describeRaces(current: () => RegistryUnderTest): void {
         await pushManifest(repository, 'other'),
       ]
       const { descriptor } = await repository.manifests.get(digest)
-      await (await current().elsewhere('a')).manifests.delete(digest)
+      await (await current().onOtherReplica('a')).manifests.delete(digest)
       await tag(repository, 'other', other)
       await expect(repository.tags.tag(parseTag('v1'), descriptor)).rejects.toMatchObject({
         code: 'MANIFEST_UNKNOWN',
@@ -152,7 +152,7 @@ export function describeRaces(current: () => RegistryUnderTest): void {
       const repository = current().repository('a')
       const digest = await pushManifest(repository, 'image')
       const { descriptor } = await repository.manifests.get(digest)
-      const elsewhere = await current().elsewhere('a')
+      const elsewhere = await current().onOtherReplica('a')
       // The deletion comes between the tag's history and the tag.
       let isDeleted = false
       current().driver.fault = ({ method, path }) => {
@@ -175,7 +175,7 @@ export function describeRaces(current: () => RegistryUnderTest): void {
 }
 
 async function replicas(registry: RegistryUnderTest, count: number): Promise<Repository[]> {
-  return Promise.all(Array.from({ length: count }, () => registry.elsewhere('a')))
+  return Promise.all(Array.from({ length: count }, () => registry.onOtherReplica('a')))
 }
 
 async function tag(repository: Repository, name: string, digest: Digest): Promise<void> {

@@ -53,18 +53,18 @@ export function describeReferrerSummaries(current: () => RegistryUnderTest): voi
 
   describe('what the list says of many referrers', () => {
     it('is added to a summary by every process that pushes enough of them', async () => {
-      await push(await current().elsewhere('a'), all.slice(0, 31))
+      await push(await current().onOtherReplica('a'), all.slice(0, 31))
       await expect(summarised(current())).rejects.toThrow()
-      await push(await current().elsewhere('a'), all.slice(31, 71))
+      await push(await current().onOtherReplica('a'), all.slice(31, 71))
       expect(await summarised(current())).toEqual(digests.slice(31, 63))
-      await push(await current().elsewhere('a'), all.slice(0, 40))
+      await push(await current().onOtherReplica('a'), all.slice(0, 40))
       expect(await summarised(current())).toEqual(digests.slice(0, 63))
     })
 
     it('is read from the summary by a process that knows nothing, and for the rest from the manifests', async () => {
-      await push(await current().elsewhere('a'), all.slice(0, 40))
+      await push(await current().onOtherReplica('a'), all.slice(0, 40))
       const repository = current().repository('a')
-      await digestsListed(await current().elsewhere('a'))
+      await digestsListed(await current().onOtherReplica('a'))
       current().driver.forget()
       expect(await listed(repository)).toHaveLength(40)
       expect(manifestsRead()).toHaveLength(8)
@@ -88,22 +88,22 @@ export function describeReferrerSummaries(current: () => RegistryUnderTest): voi
     })
 
     it('is added to the summary when many were read from their manifests', async () => {
-      await push(await current().elsewhere('a'), all)
+      await push(await current().onOtherReplica('a'), all)
       const kept = JSON.parse(Buffer.from(await current().driver.get(path)).toString()).slice(0, 10)
       const gone = { descriptor: { ...kept[0].descriptor, digest: `sha256:a${'0'.repeat(63)}` } }
       await current().driver.put(path, Buffer.from(JSON.stringify([...kept, gone])))
-      expect(await digestsListed(await current().elsewhere('a'))).toEqual(digests)
+      expect(await digestsListed(await current().onOtherReplica('a'))).toEqual(digests)
       expect(await summarised(current())).toEqual(digests)
     })
 
     it('is kept of those before the place where a page begins', async () => {
-      await push(await current().elsewhere('a'), all)
+      await push(await current().onOtherReplica('a'), all)
       const kept = JSON.parse(Buffer.from(await current().driver.get(path)).toString()) as {
         descriptor: { digest: Digest }
       }[]
       const early = kept.filter(({ descriptor }) => digests.indexOf(descriptor.digest) < 20)
       await current().driver.put(path, Buffer.from(JSON.stringify(early)))
-      const replica = await current().elsewhere('a')
+      const replica = await current().onOtherReplica('a')
       const page = await listed(replica, { after: digests[29] })
       expect(page.map(({ digest }) => digest)).toEqual(digests.slice(30))
       const expected = [...early.map(({ descriptor }) => descriptor.digest), ...digests.slice(30)]
@@ -119,7 +119,7 @@ export function describeReferrerSummaries(current: () => RegistryUnderTest): voi
       '[{}]',
       '[{"descriptor":{"digest":"x","mediaType":"y","size":1}}]',
     ])('does not depend on a summary that is %j', async (text) => {
-      await push(await current().elsewhere('a'), all.slice(0, 40))
+      await push(await current().onOtherReplica('a'), all.slice(0, 40))
       await current().driver.put(path, Buffer.from(text))
       expect(await digestsListed(current().repository('a'))).toEqual(digests.slice(0, 40))
       expect(await summarised(current())).toEqual(digests.slice(0, 40))
@@ -134,7 +134,7 @@ export function describeReferrerSummaries(current: () => RegistryUnderTest): voi
     })
 
     it('is given though no summary can be written', async () => {
-      await push(await current().elsewhere('a'), all.slice(0, 40))
+      await push(await current().onOtherReplica('a'), all.slice(0, 40))
       await current().driver.delete(path)
       current().driver.fault = ({ method, path: file }) =>
         method === 'put' && file === path ? new StorageError('NO_SPACE', { path: file }) : undefined

@@ -54,7 +54,7 @@ export function describeReferrersFromBefore(current: () => RegistryUnderTest): v
       await pushManifest(repository, 'image', { tags: ['latest'] })
       await forgetReferrers(current())
       const before = await filesIn(current().driver)
-      const replica = await current().elsewhere('a')
+      const replica = await current().onOtherReplica('a')
       expect(await digestsListed(replica)).toEqual(referrers.sort())
       const after = await filesIn(current().driver)
       const added = Object.keys(after).filter((path) => before[path] !== after[path])
@@ -68,7 +68,7 @@ export function describeReferrersFromBefore(current: () => RegistryUnderTest): v
       await pushReferrer(repository, 'one')
       await pushManifest(repository, 'image')
       await forgetReferrers(current())
-      await digestsListed(await current().elsewhere('a'))
+      await digestsListed(await current().onOtherReplica('a'))
       current().driver.forget()
       await digestsListed(repository)
       expect(listingsOfRevisions(current())).toBe(0)
@@ -91,7 +91,7 @@ export function describeReferrersFromBefore(current: () => RegistryUnderTest): v
       const referrers = names.map((name) => digestOf(referrerPayload(name))).sort()
       await eachInTurns(names, async (name) => void (await putReferrer(repository, referrerPayload(name))))
       await forgetReferrers(current())
-      const replicas = [await current().elsewhere('a'), await current().elsewhere('a')]
+      const replicas = [await current().onOtherReplica('a'), await current().onOtherReplica('a')]
       expect(await Promise.all(replicas.map((replica) => digestsListed(replica)))).toEqual([
         referrers,
         referrers,
@@ -140,7 +140,7 @@ export function describeReferrersFromBefore(current: () => RegistryUnderTest): v
       await begun.promise
       await registry.close()
       expect(await asked).toBe('refused')
-      const next = await current().elsewhere('a')
+      const next = await current().onOtherReplica('a')
       expect(await digestsListed(next)).toHaveLength(40)
     })
 
@@ -156,7 +156,7 @@ export function describeReferrersFromBefore(current: () => RegistryUnderTest): v
       await pushReferrer(repository, 'linked')
       const linked = digestOf(referrerPayload('linked'))
       const before = await filesIn(current().driver)
-      const replica = await current().elsewhere('a', { readOnly: true })
+      const replica = await current().onOtherReplica('a', { readOnly: true })
       const expected = [...referrers, silent, linked].sort()
       for (let time = 0; time < 2; time++) expect(await digestsListed(replica)).toEqual(expected)
       const after = expected[20]
@@ -220,7 +220,7 @@ export function describeReferrersFromBefore(current: () => RegistryUnderTest): v
       expect(await digestsListed(repository)).toEqual([one, two].sort())
       expect(await tagsOf(repository)).toEqual([fallback])
       await repository.tags.untag(fallback)
-      expect(await digestsListed(await current().elsewhere('a'))).toEqual([one, two].sort())
+      expect(await digestsListed(await current().onOtherReplica('a'))).toEqual([one, two].sort())
     })
 
     it('lists manifests that name no subject, and none that name another or are not there', async () => {
@@ -257,7 +257,7 @@ export function describeReferrersFromBefore(current: () => RegistryUnderTest): v
       await repository.tags.tag(fallback, await repository.manifests.put(index))
       expect(await listed(repository)).toEqual([])
       await current().driver.delete(blobPath(image.digest))
-      expect(await listed(await current().elsewhere('a'))).toEqual([])
+      expect(await listed(await current().onOtherReplica('a'))).toEqual([])
     })
   })
 }

@@ -30,7 +30,7 @@ export function describeReferrers(current: () => RegistryUnderTest): void {
         annotations: { name },
       }))
       expected.sort((one, other) => (one.digest < other.digest ? -1 : 1))
-      for (const replica of [repository, await current().elsewhere('a/b')]) {
+      for (const replica of [repository, await current().onOtherReplica('a/b')]) {
         expect(await listed(replica)).toEqual(expected)
         expect(await listed(replica, { after: expected[1]?.digest })).toEqual(expected.slice(2))
       }
@@ -95,7 +95,7 @@ export function describeReferrers(current: () => RegistryUnderTest): void {
       const repository = current().repository('a')
       const name = await pushReferrer(repository, 'by sha512', { algorithm: 'sha512' })
       const canonical = digestOf(referrerPayload('by sha512'))
-      for (const replica of [repository, await current().elsewhere('a')]) {
+      for (const replica of [repository, await current().onOtherReplica('a')]) {
         expect(await listed(replica)).toMatchObject([{ digest: name, annotations: { name: 'by sha512' } }])
       }
       await repository.manifests.delete(canonical)
@@ -115,7 +115,7 @@ export function describeReferrers(current: () => RegistryUnderTest): void {
       const repository = current().repository('a')
       const annotations = { long: 'long '.repeat(2_000) }
       await pushReferrer(repository, 'long', { annotations })
-      for (const replica of [repository, await current().elsewhere('a')]) {
+      for (const replica of [repository, await current().onOtherReplica('a')]) {
         expect(await listed(replica)).toMatchObject([{ artifactType: sbomType, annotations }])
         expect(await listed(replica, { artifactType: sbomType })).toHaveLength(1)
       }
@@ -127,7 +127,7 @@ export function describeReferrers(current: () => RegistryUnderTest): void {
       expect(await digestsListed(repository)).toHaveLength(2)
       await current().driver.delete(revisionLink('a', one))
       expect(await digestsListed(repository)).toEqual([two])
-      expect(await digestsListed(await current().elsewhere('a'))).toEqual([two])
+      expect(await digestsListed(await current().onOtherReplica('a'))).toEqual([two])
     })
 
     it('a push that breaks off leaves nothing that is listed and not there, and nothing that is there and not listed', async () => {

@@ -36,7 +36,7 @@ export function describeSignatures(current: () => RegistryUnderTest): void {
         digestOf(signatureOf(one)) < digestOf(signatureOf(other)) ? -1 : 1,
       )
       expect(await signaturesOf(repository, digest)).toEqual(inOrder)
-      expect(await signaturesOf(await current().elsewhere('a'), digest)).toEqual(inOrder)
+      expect(await signaturesOf(await current().onOtherReplica('a'), digest)).toEqual(inOrder)
     })
 
     it('lie where Distribution kept them in 2015, as blobs with a link below the revision', async () => {

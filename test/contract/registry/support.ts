@@ -41,7 +41,7 @@ export class RegistryUnderTest {
   }
 
   /** A repository as another replica sees it, or the same process after a restart. */
-  async elsewhere(name: string, options: { readOnly?: boolean } = {}): Promise<Repository> {
+  async onOtherReplica(name: string, options: { readOnly?: boolean } = {}): Promise<Repository> {
     const driver = await this.#opened.another()
     const registry = new StoredRegistry({ driver, policy, log: this.logged.log, ...options })
     return registry.repository(parseRepositoryName(name))

@@ -23,7 +23,7 @@ export function describeTags(current: () => RegistryUnderTest): void {
       const { descriptor } = await repository.manifests.get(digest)
       for (const tag of ['v1', 'latest']) await repository.tags.tag(parseTag(tag), descriptor)
       expect(await tagsOf(repository)).toEqual(['latest', 'v1'])
-      expect(await (await current().elsewhere('a')).tags.get(latest)).toBe(digest)
+      expect(await (await current().onOtherReplica('a')).tags.get(latest)).toBe(digest)
     })
 
     it('what was never tagged is unknown', async () => {

@@ -75,23 +75,23 @@ export function describeUploads(current: () => RegistryUnderTest): void {
 
     it('another process goes on where this one stopped', async () => {
       const begun = await uploadOf(current().repository('a'), 'hello')
-      const second = await (await current().elsewhere('a')).blobs.getUpload(begun.id)
+      const second = await (await current().onOtherReplica('a')).blobs.getUpload(begun.id)
       expect(second).toMatchObject({ id: begun.id, size: 5, repository: 'a', startedAt: begun.startedAt })
       await second.append(chunksOf(', world'), { offset: 5 })
-      const third = await (await current().elsewhere('a')).blobs.getUpload(begun.id)
+      const third = await (await current().onOtherReplica('a')).blobs.getUpload(begun.id)
       expect(third.size).toBe(12)
       await third.commit(hello)
       expect(await current().repository('a').blobs.has(hello)).toBe(true)
     })
 
     it('another process finishes without reading the bytes again', async () => {
-      const { id } = await uploadOf(await current().elsewhere('a'), 'hello, world')
+      const { id } = await uploadOf(await current().onOtherReplica('a'), 'hello, world')
       await (await current().repository('a').blobs.getUpload(id)).commit(hello)
       expect(current().driver.count('read')).toBe(0)
     })
 
     it('another process reads the bytes again where it is asked for an algorithm that nobody computed', async () => {
-      const { id } = await uploadOf(await current().elsewhere('a'), 'hello, ', 'world')
+      const { id } = await uploadOf(await current().onOtherReplica('a'), 'hello, ', 'world')
       const digest = digestOf(Buffer.from('hello, world'), 'sha512')
       await expectRegistryError(current().repository('a').blobs.stat(digest), 'BLOB_UNKNOWN')
       await (await current().repository('a').blobs.getUpload(id)).commit(digest)
@@ -111,7 +111,7 @@ export function describeUploads(current: () => RegistryUnderTest): void {
 
     it('bytes are refused when another process has added some since', async () => {
       const upload = await uploadOf(current().repository('a'), 'hello')
-      await (await (await current().elsewhere('a')).blobs.getUpload(upload.id)).append(chunksOf(', '))
+      await (await (await current().onOtherReplica('a')).blobs.getUpload(upload.id)).append(chunksOf(', '))
       await expectRegistryError(upload.append(chunksOf(', world')), 'RANGE_INVALID')
       const resumed = await current().repository('a').blobs.getUpload(upload.id)
       expect(resumed.size).toBe(7)
@@ -122,7 +122,7 @@ export function describeUploads(current: () => RegistryUnderTest): void {
     it('is not finished with the digest of what it had before another process added some', async () => {
       const { blobs } = current().repository('a')
       const upload = await uploadOf(current().repository('a'), 'hello, world')
-      await (await (await current().elsewhere('a')).blobs.getUpload(upload.id)).append(chunksOf('!'))
+      await (await (await current().onOtherReplica('a')).blobs.getUpload(upload.id)).append(chunksOf('!'))
       await expectRegistryError(upload.commit(hello), 'RANGE_INVALID')
       expect(await blobs.has(hello)).toBe(false)
       const all = digestOf(Buffer.from('hello, world!'))
@@ -233,7 +233,7 @@ export function describeUploads(current: () => RegistryUnderTest): void {
     it('may be repeated, by the same process and by another', async () => {
       const { blobs } = current().repository('a')
       const upload = await uploadOf(current().repository('a'), 'hello, world')
-      const another = await (await current().elsewhere('a')).blobs.getUpload(upload.id)
+      const another = await (await current().onOtherReplica('a')).blobs.getUpload(upload.id)
       const first = await upload.commit(hello)
       expect(await upload.commit(hello)).toEqual(first)
       expect(await another.commit(hello)).toEqual(first)
@@ -268,7 +268,7 @@ export function describeUploads(current: () => RegistryUnderTest): void {
       const content = await driver.get(startedAt)
       await upload.commit(hello)
       await driver.put(startedAt, content)
-      const left = await (await current().elsewhere('a')).blobs.getUpload(upload.id)
+      const left = await (await current().onOtherReplica('a')).blobs.getUpload(upload.id)
       expect(await left.commit(hello)).toMatchObject({ digest: hello, size: 12 })
       await expectRegistryError(blobs.getUpload(upload.id), 'BLOB_UPLOAD_UNKNOWN')
     })
@@ -285,7 +285,7 @@ export function describeUploads(current: () => RegistryUnderTest): void {
       const upload = await uploadOf(current().repository('a'), 'hello, world')
       driver.fault = failAt('put', layerLink('a', hello))
       await expectStorageError(upload.commit(hello), 'BACKEND_FAILED')
-      const resumed = await (await current().elsewhere('a')).blobs.getUpload(upload.id)
+      const resumed = await (await current().onOtherReplica('a')).blobs.getUpload(upload.id)
       await resumed.commit(hello)
       expect(await current().repository('a').blobs.has(hello)).toBe(true)
       await expectRegistryError(current().repository('a').blobs.getUpload(upload.id), 'BLOB_UPLOAD_UNKNOWN')

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { pushBlob, pushManifest, revisionLink } from '../../test/contract/registry/support.ts'
 import { collectAll } from '../../test/contract/storage-driver/support.ts'
 import { quiet } from '../../test/support/http-registry.ts'
-import { RoundsDriver } from '../../test/support/rounds-driver.ts'
+import { RoundTripsDriver } from '../../test/support/round-trips-driver.ts'
 import { type Digest, digestOf } from '../core/digest.ts'
 import { DEFAULT_POLICY } from '../core/manifest/policy.ts'
 import { parseRepositoryName, parseTag } from '../core/reference.ts'
@@ -11,11 +11,11 @@ import type { Repository } from '../core/registry.ts'
 import { MemoryDriver } from '../storage/memory.ts'
 import { StoredRegistry } from './registry.ts'
 
-let driver: RoundsDriver
+let driver: RoundTripsDriver
 let registry: StoredRegistry
 let repository: Repository
 beforeEach(() => {
-  driver = new RoundsDriver(new MemoryDriver())
+  driver = new RoundTripsDriver(new MemoryDriver())
   registry = new StoredRegistry({ driver, policy: DEFAULT_POLICY, log: quiet })
   repository = registry.repository(parseRepositoryName('a'))
 })

@@ -9,7 +9,7 @@ import { FaultyDriver } from './faulty-driver.ts'
 
 /** A driver whose calls are answered together, all that were made at a time: how often says how long a client waits for
  *  what is far away, as the number of calls says what it costs. */
-export class RoundsDriver extends FaultyDriver {
+export class RoundTripsDriver extends FaultyDriver {
   rounds = 0
   #next: Promise<void> | undefined
 
