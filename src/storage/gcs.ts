@@ -16,7 +16,7 @@ import {
   type State,
   type StorageDriver,
 } from '../core/storage-driver.ts'
-import { type Base, baseOf, NOTHING, toldBase } from './gcs/base.ts'
+import { type AppendBase, appendBaseOf, knownBase, NOTHING } from './gcs/append-base.ts'
 import { Bucket } from './gcs/bucket.ts'
 import { canSign, connect, type GcsConnectionOptions } from './gcs/connection.ts'
 import { contentOf } from './gcs/content.ts'
@@ -226,10 +226,10 @@ export class GcsDriver implements StorageDriver {
   async #baseFor(
     { offset, version }: AppendOptions,
     { key, path }: { key: string; path: string },
-  ): Promise<Base> {
+  ): Promise<AppendBase> {
     const told = parseIfGiven(version, path)
-    if (told !== undefined) return toldBase(told)
-    return offset === 0 ? NOTHING : baseOf(await this.#calling(path, () => this.#bucket.find(key)))
+    if (told !== undefined) return knownBase(told)
+    return offset === 0 ? NOTHING : appendBaseOf(await this.#calling(path, () => this.#bucket.find(key)))
   }
 
   async #removeBelow(prefix: string): Promise<void> {

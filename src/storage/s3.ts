@@ -19,11 +19,15 @@ import {
 } from '../core/storage-driver.ts'
 import { orderedEntries } from './object-store/children.ts'
 import { requireFolder, requirePath } from './path.ts'
-import { type Abilities, NO_ABILITIES, probeAbilities } from './s3/abilities.ts'
+import { findAppendBase } from './s3/append-base.ts'
 import { AppendedObjects } from './s3/appended-object.ts'
-import { findBeginning } from './s3/beginning.ts'
 import { Bucket, type ObjectContent } from './s3/bucket.ts'
 import { createClient, createSigner } from './s3/client.ts'
+import {
+  type ConditionalWriteSupport,
+  NO_CONDITIONAL_WRITES,
+  probeConditionalWrites,
+} from './s3/conditional-write-support.ts'
 import { copyObject } from './s3/copy.ts'
 import {
   describe,
@@ -49,7 +53,7 @@ const MAX_ATTEMPTS = 3
 export interface S3Parts {
   readonly settings: S3Settings
   readonly client: S3Client
-  readonly abilities: Abilities
+  readonly support: ConditionalWriteSupport
 }
 
 /** Objects in a bucket of Amazon S3, or of a store that speaks its protocol, under the keys that Distribution gives them:
@@ -65,11 +69,11 @@ export class S3Driver implements StorageDriver {
   readonly #buffers: PartBuffers
   readonly #signer: S3Client
 
-  private constructor({ settings, client, abilities }: S3Parts) {
+  private constructor({ settings, client, support }: S3Parts) {
     this.#settings = settings
     this.#root = rootOf(settings)
     this.#bucket = new Bucket(client, settings)
-    this.#objects = new AppendedObjects(this.#bucket, abilities, settings)
+    this.#objects = new AppendedObjects(this.#bucket, support, settings)
     this.#removal = new Removal(this.#objects)
     this.#buffers = new PartBuffers(settings.chunksize)
     this.#signer = createSigner(settings)
@@ -81,8 +85,8 @@ export class S3Driver implements StorageDriver {
   static async open(settings: S3Settings, options: S3Options): Promise<S3Driver> {
     const client = createClient(settings, options)
     try {
-      const abilities = await tryOut(new Bucket(client, settings), rootOf(settings), options)
-      return new S3Driver({ settings, client, abilities })
+      const support = await tryOut(new Bucket(client, settings), rootOf(settings), options)
+      return new S3Driver({ settings, client, support })
     } catch (cause) {
       client.destroy()
       const message = `the bucket ${settings.bucket} can't be used: ${describe(cause)}`
@@ -93,9 +97,8 @@ export class S3Driver implements StorageDriver {
   async stat(path: string): Promise<FileInfo> {
     const key = this.#key(path)
     return this.#translated(path, async () => {
-      const standing = await this.#objects.look(key)
-      if (standing !== undefined)
-        return { kind: 'file', size: standing.size, modifiedAt: standing.modifiedAt }
+      const state = await this.#objects.look(key)
+      if (state !== undefined) return { kind: 'file', size: state.size, modifiedAt: state.modifiedAt }
       if (await this.#bucket.holds(`${key}/`)) return { kind: 'folder' }
       throw new StorageError('PATH_NOT_FOUND', { path })
     })
@@ -137,8 +140,8 @@ export class S3Driver implements StorageDriver {
     const key = this.#key(path)
     const known = version === undefined ? undefined : parseVersion(version, path)
     const where = { key, offset, known, partBytes: this.#settings.chunksize }
-    const beginning = await this.#translated(path, () => findBeginning(this.#objects, where))
-    return new S3Writer(beginning, {
+    const base = await this.#translated(path, () => findAppendBase(this.#objects, where))
+    return new S3Writer(base, {
       path,
       key,
       objects: this.#objects,
@@ -230,8 +233,8 @@ export class S3Driver implements StorageDriver {
   async *leftovers(): AsyncIterable<Leftover> {
     try {
       for await (const upload of this.#bucket.openUploads(this.#root)) {
-        const standing = await this.#objects.look(upload.key)
-        if (standing?.kind === 'record' && standing.uploadId === upload.uploadId) continue
+        const state = await this.#objects.look(upload.key)
+        if (state?.kind === 'record' && state.uploadId === upload.uploadId) continue
         const modifiedAt = (await this.#bucket.newestPartAt(upload)) ?? upload.startedAt
         const path = `/${upload.key.slice(this.#root.length)}`
         const remove = () => this.#translated(path, () => this.#bucket.abortUpload(upload))
@@ -312,12 +315,12 @@ async function tryOut(
   bucket: Bucket,
   root: string,
   { log, readOnly = false }: S3Options,
-): Promise<Abilities> {
+): Promise<ConditionalWriteSupport> {
   if (readOnly) {
     await bucket.holds(root)
-    return NO_ABILITIES
+    return NO_CONDITIONAL_WRITES
   }
-  const abilities = await probeAbilities(bucket, root)
-  log.info(abilities, 'conditional writes that the store honours')
-  return abilities
+  const support = await probeConditionalWrites(bucket, root)
+  log.info(support, 'conditional writes that the store honours')
+  return support
 }

@@ -44,7 +44,7 @@ describeWith(['redis-server', s3Tools.versitygw], 'replicas over one bucket and 
       chunked: { chunkBytes, maxBytes },
       clients: pushing,
       async pushed(push, client) {
-        await pullers.pull(push, client.onOtherReplica())
+        await pullers.pull(push, client.elsewhere())
         if (push.ledger === fleet.shared) pullers.add(push)
       },
     })

@@ -1,11 +1,11 @@
 import pLimit from 'p-limit'
 import { StorageError } from '../../core/errors.ts'
 import type { FileVersion, FileWriter, SyncOptions } from '../../core/storage-driver.ts'
-import { type Base, baseOf } from './base.ts'
+import { type AppendBase, appendBaseOf } from './append-base.ts'
 import { type Bucket, MAX_SOURCES, type ObjectToCompose } from './bucket.ts'
 import type { Content } from './content.ts'
 import { isConditionFailed, isNotFound, toStorageError } from './errors.ts'
-import { Piece } from './piece.ts'
+import { PieceBuffer } from './piece-buffer.ts'
 import type { Pieces } from './pieces.ts'
 import { formatVersion, type ObjectVersion } from './version.ts'
 
@@ -15,7 +15,7 @@ export interface ObjectToAppend {
   readonly key: string
   /** What the driver's caller calls it. */
   readonly path: string
-  readonly base: Base
+  readonly base: AppendBase
   /** How many bytes are gathered before they are uploaded. */
   readonly chunkBytes: number
 }
@@ -31,10 +31,10 @@ export class ComposingWriter implements FileWriter {
   readonly #object: ObjectToAppend
   readonly #limit = pLimit(PARALLEL_PIECES)
   /** What the file is, as far as this writer knows. */
-  #base: Base
+  #base: AppendBase
   /** What was written since then. */
   #newBytes = 0
-  #piece = new Piece()
+  #piece = new PieceBuffer()
   /** Of the pieces that the next composition takes, in order. */
   #uploads: Promise<ObjectToCompose>[] = []
   /** Those that are not done yet; they never reject. */
@@ -125,26 +125,26 @@ export class ComposingWriter implements FileWriter {
   }
 
   /** Where a file was said to begin that is there already, it may be an empty one, or one that is no file to readers. */
-  async #onBase(write: (base: Base) => Promise<ObjectVersion>): Promise<ObjectVersion> {
+  async #onBase(write: (base: AppendBase) => Promise<ObjectVersion>): Promise<ObjectVersion> {
     try {
       return await write(this.#base)
     } catch (cause) {
       if (this.#base.known !== 'assumed' || !isConditionFailed(cause)) throw cause
       const { bucket, key } = this.#object
-      const found = baseOf(await bucket.find(key))
+      const found = appendBaseOf(await bucket.find(key))
       if ((found.size ?? 0) > 0) throw cause
       this.#base = found
       return await write(found)
     }
   }
 
-  #insertion(): (base: Base) => Promise<ObjectVersion> {
+  #insertion(): (base: AppendBase) => Promise<ObjectVersion> {
     const { bucket, key } = this.#object
     const content = this.#takePiece()
     return ({ generation }) => bucket.insert(key, content, { ifGeneration: generation })
   }
 
-  async #composition(): Promise<(base: Base) => Promise<ObjectVersion>> {
+  async #composition(): Promise<(base: AppendBase) => Promise<ObjectVersion>> {
     const { bucket, pieces, key, path } = this.#object
     if (this.#piece.size > 0) this.#uploadPiece()
     const uploaded = await Promise.all(this.#uploads.splice(0))
@@ -183,7 +183,7 @@ export class ComposingWriter implements FileWriter {
 
   #takePiece(): Content {
     const content = this.#piece.end()
-    this.#piece = new Piece()
+    this.#piece = new PieceBuffer()
     return content
   }
 
@@ -191,7 +191,7 @@ export class ComposingWriter implements FileWriter {
   #fail(cause: unknown): void {
     if (this.#failure !== undefined) return
     this.#failure = this.#toStorageError(cause)
-    this.#piece = new Piece()
+    this.#piece = new PieceBuffer()
     this.#newBytes = 0
     this.#uploads = []
     void Promise.all(this.#underWay).then(() => this.#discard(this.#keys))

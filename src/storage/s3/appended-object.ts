@@ -1,20 +1,20 @@
 import { randomUUID } from 'node:crypto'
 import { StorageError } from '../../core/errors.ts'
-import type { Abilities } from './abilities.ts'
 import type { Bucket, Condition, Part } from './bucket.ts'
+import type { ConditionalWriteSupport } from './conditional-write-support.ts'
 import { type CompletedObject, ConditionalWrites } from './conditional-writes.ts'
 import { CopiedParts, type CopySettings } from './copied-parts.ts'
 import { isOther } from './errors.ts'
 import {
-  type Assembly,
   copyMark,
   formatRecord,
   type MarkedUpload,
+  type MultipartState,
   marked,
   metadataOf,
+  type ObjectState,
   parseRecord,
-  type Standing,
-  type StoredAssembly,
+  type StoredMultipart,
   wholeOf,
 } from './record.ts'
 import { isSameObject, type KnownBytes, type MeantBytes, type StoredObject } from './versions.ts'
@@ -35,18 +35,18 @@ const MAX_LOOKS = 3
  *  begins with it. Where several have, the object is copied part by part, and each copy compared with what was sent. */
 export class AppendedObjects {
   readonly bucket: Bucket
-  readonly abilities: Abilities
+  readonly support: ConditionalWriteSupport
   readonly copies: CopiedParts
   readonly writes: ConditionalWrites
 
-  constructor(bucket: Bucket, abilities: Abilities, settings: CopySettings) {
+  constructor(bucket: Bucket, support: ConditionalWriteSupport, settings: CopySettings) {
     this.bucket = bucket
-    this.abilities = abilities
-    this.copies = new CopiedParts(bucket, abilities, settings)
-    this.writes = new ConditionalWrites(bucket, abilities)
+    this.support = support
+    this.copies = new CopiedParts(bucket, support, settings)
+    this.writes = new ConditionalWrites(bucket, support)
   }
 
-  look(key: string): Promise<Standing | undefined> {
+  look(key: string): Promise<ObjectState | undefined> {
     return this.writes.look(key)
   }
 
@@ -58,9 +58,9 @@ export class AppendedObjects {
 
   /** @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND when another object stands there, or nothing */
   async require(key: string, object: StoredObject): Promise<void> {
-    const standing = await this.look(key)
-    if (standing === undefined) throw new StorageError('PATH_NOT_FOUND', { path: key })
-    if (!isSameObject(standing, object)) throw other(key)
+    const state = await this.look(key)
+    if (state === undefined) throw new StorageError('PATH_NOT_FOUND', { path: key })
+    if (!isSameObject(state, object)) throw other(key)
   }
 
   /** @param over the entity tag of what it replaces; undefined where nothing stands, or an empty object, of which nothing was
@@ -81,26 +81,26 @@ export class AppendedObjects {
   }
 
   /** As `put`. */
-  async putRecord(assembly: Assembly, over: string | undefined): Promise<StoredAssembly> {
-    const { key } = assembly.upload
-    const [content, metadata] = [formatRecord(assembly), metadataOf(assembly)]
+  async putRecord(multipart: MultipartState, over: string | undefined): Promise<StoredMultipart> {
+    const { key } = multipart.upload
+    const [content, metadata] = [formatRecord(multipart), metadataOf(multipart)]
     const put = (condition: Condition) => this.writes.put(key, content, { condition, metadata })
     const { etag } = await this.#over(key, over, put)
-    return { ...assembly, etag }
+    return { ...multipart, etag }
   }
 
   /** @throws StorageError OFFSET_INVALID when another object stands there; what the SDK throws */
-  async readRecord(key: string, etag: string): Promise<StoredAssembly> {
+  async readRecord(key: string, etag: string): Promise<StoredMultipart> {
     const found = await this.bucket.content(key, { etag })
     if (found.etag !== etag) throw other(key)
     return { ...parseRecord(key, found.content), etag }
   }
 
   /** Makes an object of an upload of which no record speaks. Otherwise as `put`. */
-  finish(assembly: Assembly, over: string | undefined): Promise<StoredObject> {
-    const { key } = assembly.upload
+  finish(multipart: MultipartState, over: string | undefined): Promise<StoredObject> {
+    const { key } = multipart.upload
     return this.#over(key, over, (condition) =>
-      this.writes.complete(assembly, { condition, isOnlyOne: true }),
+      this.writes.complete(multipart, { condition, isOnlyOne: true }),
     )
   }
 
@@ -118,7 +118,7 @@ export class AppendedObjects {
 
   /** Makes an object of what a record says.
    *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND when something else stands there by now; what the SDK throws */
-  async sealed(record: StoredAssembly): Promise<MeantBytes> {
+  async sealed(record: StoredMultipart): Promise<MeantBytes> {
     const { upload, isShared } = record
     const { parts, ...object } = await this.#seal(record)
     if (!isShared) return { ...object, mayBeLonger: true }
@@ -129,18 +129,18 @@ export class AppendedObjects {
    *  @param instead of the record that is no longer there: thrown when there is no such object, or it can't be told what it is
    *    made of */
   async made(key: string, { of, instead }: { of: KnownBytes; instead: unknown }): Promise<MeantBytes> {
-    if (!isOther(instead) || !this.abilities.replaceOnly) throw instead
+    if (!isOther(instead) || !this.support.replaceOnly) throw instead
     const isShared = of.kind === 'shared-parts'
     const mark = isShared ? copyMark(of.mark) : of.mark
-    const standing = await this.look(key)
-    const isMade = standing?.kind === 'object' && standing.size === of.size && standing.mark === mark
+    const state = await this.look(key)
+    const isMade = state?.kind === 'object' && state.size === of.size && state.mark === mark
     if (!isMade) throw instead
-    return { ...standing, mayBeLonger: !isShared }
+    return { ...state, mayBeLonger: !isShared }
   }
 
   /** Records follow each other in a chain, in which each is longer than the one before: none but this one says as many bytes. */
-  #seal(record: StoredAssembly): Promise<CompletedObject> {
-    const isOnlyOne = this.abilities.replaceOnly
+  #seal(record: StoredMultipart): Promise<CompletedObject> {
+    const isOnlyOne = this.support.replaceOnly
     return this.writes.complete(record, { condition: { etag: record.etag }, isOnlyOne })
   }
 
@@ -162,11 +162,11 @@ export class AppendedObjects {
 
   async #standingObject(key: string): Promise<StoredObject> {
     for (let looks = 1; ; looks++) {
-      const standing = await this.look(key)
-      if (standing === undefined) throw new StorageError('PATH_NOT_FOUND', { path: key })
-      if (standing.kind === 'object') return standing
+      const state = await this.look(key)
+      if (state === undefined) throw new StorageError('PATH_NOT_FOUND', { path: key })
+      if (state.kind === 'object') return state
       try {
-        return await this.sealed(await this.readRecord(key, standing.etag))
+        return await this.sealed(await this.readRecord(key, state.etag))
       } catch (error) {
         if (!isOther(error) || looks === MAX_LOOKS) throw error
       }
@@ -183,9 +183,9 @@ export class AppendedObjects {
       return await write({ absent: true })
     } catch (error) {
       if (!isOther(error)) throw error
-      const standing = await this.look(key)
-      if (standing?.kind !== 'object' || standing.size > 0) throw error
-      return write({ etag: standing.etag })
+      const state = await this.look(key)
+      if (state?.kind !== 'object' || state.size > 0) throw error
+      return write({ etag: state.etag })
     }
   }
 }

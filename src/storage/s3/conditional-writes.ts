@@ -1,10 +1,10 @@
 import { createHash, getFips, randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { StorageError } from '../../core/errors.ts'
-import type { Abilities } from './abilities.ts'
 import type { Bucket, Condition, Part } from './bucket.ts'
+import type { ConditionalWriteSupport } from './conditional-write-support.ts'
 import { isConditionFailed, isConflict, isMissing, isOther, isUncertain } from './errors.ts'
-import { type Assembly, marked, type Standing, sizeOf, standingOf } from './record.ts'
+import { type MultipartState, marked, type ObjectState, sizeOf, stateOf } from './record.ts'
 import type { StoredObject } from './versions.ts'
 
 export interface ConditionalPut {
@@ -31,16 +31,16 @@ const PAUSE_MS = 50
  *  there before. Where an answer was lost, the mark tells that the write has left. */
 export class ConditionalWrites {
   readonly #bucket: Bucket
-  readonly #abilities: Abilities
+  readonly #support: ConditionalWriteSupport
 
-  constructor(bucket: Bucket, abilities: Abilities) {
+  constructor(bucket: Bucket, support: ConditionalWriteSupport) {
     this.#bucket = bucket
-    this.#abilities = abilities
+    this.#support = support
   }
 
-  async look(key: string): Promise<Standing | undefined> {
+  async look(key: string): Promise<ObjectState | undefined> {
     try {
-      return standingOf(await this.#bucket.head(key))
+      return stateOf(await this.#bucket.head(key))
     } catch (error) {
       if (isMissing(error)) return undefined
       throw error
@@ -54,7 +54,7 @@ export class ConditionalWrites {
     content: Uint8Array,
     { condition, metadata }: ConditionalPut,
   ): Promise<StoredObject> {
-    const { createOnly, replaceOnly } = this.#abilities
+    const { createOnly, replaceOnly } = this.#support
     const isHonoured = condition !== undefined && 'absent' in condition ? createOnly : replaceOnly
     const sent = await this.#honoured(key, condition, isHonoured)
     const mark = randomUUID()
@@ -65,9 +65,9 @@ export class ConditionalWrites {
         return { size, etag: await this.#bucket.put(key, content, options), mark }
       } catch (error) {
         if (!isConditionFailed(error) && !isMissing(error)) throw error
-        const standing = await this.look(key)
-        if (standing?.mark === mark) return { size, etag: standing.etag, mark }
-        if (!isConflict(error) || attempt === MAX_ATTEMPTS) throw refusal(key, { standing, cause: error })
+        const state = await this.look(key)
+        if (state?.mark === mark) return { size, etag: state.etag, mark }
+        if (!isConflict(error) || attempt === MAX_ATTEMPTS) throw refusal(key, { state, cause: error })
       }
       await delay(attempt * PAUSE_MS)
     }
@@ -80,12 +80,12 @@ export class ConditionalWrites {
    *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND when it can't be told that these parts were made an object; what the SDK
    *    throws */
   async complete(
-    { upload, parts, tail }: Assembly,
+    { upload, parts, tail }: MultipartState,
     { condition, isOnlyOne }: ConditionalCompletion,
   ): Promise<CompletedObject> {
     const { key, mark } = upload
     const size = sizeOf({ parts, tail })
-    const sent = await this.#honoured(key, condition, this.#abilities.completeOnly)
+    const sent = await this.#honoured(key, condition, this.#support.completeOnly)
     let all = parts
     let failure: unknown
     try {
@@ -96,31 +96,31 @@ export class ConditionalWrites {
       if (!isUncertain(error) && !isOther(error) && !isMissing(error)) throw error
       failure = error
     }
-    const standing = await this.look(key)
+    const state = await this.look(key)
     const isMade =
-      standing?.kind === 'object' &&
-      standing.size === size &&
-      (standing.etag === etagOf(all) || (isOnlyOne && standing.mark === mark))
-    if (isMade) return { size, etag: standing.etag, mark, parts: all }
-    throw isUncertain(failure) ? failure : refusal(key, { standing, cause: failure })
+      state?.kind === 'object' &&
+      state.size === size &&
+      (state.etag === etagOf(all) || (isOnlyOne && state.mark === mark))
+    if (isMade) return { size, etag: state.etag, mark, parts: all }
+    throw isUncertain(failure) ? failure : refusal(key, { state, cause: failure })
   }
 
   /** The condition, where it is honoured; none where it had to be seen whether it holds.
    *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND when it does not */
   async #honoured(key: string, condition: Condition, isHonoured: boolean): Promise<Condition> {
     if (condition === undefined || isHonoured) return condition
-    const standing = await this.look(key)
-    const holds = 'absent' in condition ? standing === undefined : standing?.etag === condition.etag
-    if (!holds) throw refusal(key, { standing })
+    const state = await this.look(key)
+    const holds = 'absent' in condition ? state === undefined : state?.etag === condition.etag
+    if (!holds) throw refusal(key, { state })
     return undefined
   }
 }
 
 function refusal(
   path: string,
-  { standing, cause }: { standing: Standing | undefined; cause?: unknown },
+  { state, cause }: { state: ObjectState | undefined; cause?: unknown },
 ): StorageError {
-  return new StorageError(standing === undefined ? 'PATH_NOT_FOUND' : 'OFFSET_INVALID', { path, cause })
+  return new StorageError(state === undefined ? 'PATH_NOT_FOUND' : 'OFFSET_INVALID', { path, cause })
 }
 
 /** The tag of the object that is made of parts, where theirs are MD5 digests. Undefined where it is not known. */

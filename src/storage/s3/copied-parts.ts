@@ -1,7 +1,7 @@
 import pLimit from 'p-limit'
 import { StorageError } from '../../core/errors.ts'
-import type { Abilities } from './abilities.ts'
 import type { Bucket, Part } from './bucket.ts'
+import type { ConditionalWriteSupport } from './conditional-write-support.ts'
 import { type MarkedUpload, markOf } from './record.ts'
 import type { S3Settings } from './settings.ts'
 import { isSameObject, type StoredObject } from './versions.ts'
@@ -33,19 +33,19 @@ const MAX_HELD_RANGES = 2
 export class CopiedParts {
   readonly settings: CopySettings
   readonly #bucket: Bucket
-  readonly #abilities: Abilities
+  readonly #support: ConditionalWriteSupport
 
-  constructor(bucket: Bucket, abilities: Abilities, settings: CopySettings) {
+  constructor(bucket: Bucket, support: ConditionalWriteSupport, settings: CopySettings) {
     this.settings = settings
     this.#bucket = bucket
-    this.#abilities = abilities
+    this.#support = support
   }
 
   /** The first `size` bytes, in ranges of about the same length.
    *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND when another object stands there, or nothing; what the SDK throws */
   inRanges(source: CopySource, upload: MarkedUpload): Promise<Part[]> {
     const { multipartcopychunksize, chunksize } = this.settings
-    const partBytes = this.#abilities.copySourceOnly ? multipartcopychunksize : chunksize
+    const partBytes = this.#support.copySourceOnly ? multipartcopychunksize : chunksize
     return this.#copy(ranges(source.object.size, partBytes), { source, upload })
   }
 
@@ -73,7 +73,7 @@ export class CopiedParts {
     all: readonly Range[],
     { source: { from, object }, upload }: { source: CopySource; upload: MarkedUpload },
   ): Promise<Part[]> {
-    const { copySourceOnly } = this.#abilities
+    const { copySourceOnly } = this.#support
     const limit = pLimit(copySourceOnly ? this.settings.multipartcopymaxconcurrency : MAX_HELD_RANGES)
     try {
       return await limit.map(all, async ({ start, end }, index) => {

@@ -36,10 +36,10 @@ export async function copyObject(
 
 type Way = (objects: AppendedObjects, source: CopyOrigin, target: CopyTarget) => Promise<boolean>
 
-function wayFor({ abilities, copies: { settings } }: AppendedObjects, { object }: CopyOrigin): Way {
+function wayFor({ support, copies: { settings } }: AppendedObjects, { object }: CopyOrigin): Way {
   const isTooLarge = object.size > Math.min(settings.multipartcopythresholdsize, MAX_COPY_BYTES)
   if (isTooLarge || object.mayBeLonger) return copyInParts
-  if (abilities.copySourceOnly) return copyWhole
+  if (support.copySourceOnly) return copyWhole
   return object.size > settings.chunksize ? copyInParts : carry
 }
 
@@ -48,7 +48,7 @@ async function copyWhole(
   { from, object }: CopyOrigin,
   { to, replace }: CopyTarget,
 ): Promise<boolean> {
-  const { copyCreateOnly } = objects.abilities
+  const { copyCreateOnly } = objects.support
   if (!replace && !copyCreateOnly && (await isThere(objects, to))) return false
   const condition = !replace && copyCreateOnly ? ABSENT : undefined
   try {

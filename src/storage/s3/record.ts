@@ -8,7 +8,7 @@ export interface MarkedUpload extends UploadName {
 }
 
 /** Bytes that are the parts of an open multipart upload, and those behind the last part, too few for one of their own. */
-export interface Assembly {
+export interface MultipartState {
   readonly upload: MarkedUpload
   readonly parts: readonly Part[]
   readonly tail: Uint8Array
@@ -18,30 +18,30 @@ export interface Assembly {
 }
 
 /** An upload of which one writer has put all parts. */
-export function wholeOf(upload: MarkedUpload, parts: readonly Part[]): Assembly {
+export function wholeOf(upload: MarkedUpload, parts: readonly Part[]): MultipartState {
   return { upload, parts, tail: NOTHING, isShared: false }
 }
 
 const NOTHING = new Uint8Array()
 
-/** An assembly as the record says it that stands under its key. */
-export interface StoredAssembly extends Assembly {
+/** A multipart upload as the record says it that stands under its key. */
+export interface StoredMultipart extends MultipartState {
   /** Of the record. */
   readonly etag: string
 }
 
-/** What stands under a key: an object, or the record of an assembly. */
-export type Standing =
+/** What stands under a key: an object, or the record of a multipart upload. */
+export type ObjectState =
   | ({ readonly kind: 'object'; readonly modifiedAt: Date } & StoredObject)
-  /** The size is that of the assembly; the entity tag and the mark are the record's own. */
+  /** The size is that of the multipart upload; the entity tag and the mark are the record's own. */
   | ({ readonly kind: 'record'; readonly modifiedAt: Date; readonly uploadId: string } & StoredObject)
 
-export function sizeOf({ parts, tail }: Pick<Assembly, 'parts' | 'tail'>): number {
+export function sizeOf({ parts, tail }: Pick<MultipartState, 'parts' | 'tail'>): number {
   return parts.reduce((sum, part) => sum + part.size, tail.byteLength)
 }
 
 /** What is said in the metadata tells a record from an object, and its content need not be fetched for it. */
-export function standingOf({ size, etag, modifiedAt, metadata }: ObjectInfo): Standing {
+export function stateOf({ size, etag, modifiedAt, metadata }: ObjectInfo): ObjectState {
   const uploadId = metadata['upload-id']
   const mark = markOf(metadata)
   if (uploadId === undefined) return { kind: 'object', size, etag, mark, modifiedAt }
@@ -66,8 +66,8 @@ export function markOf(metadata: Readonly<Record<string, string>> | undefined): 
   return metadata?.writer ?? ''
 }
 
-export function metadataOf(assembly: Assembly): Record<string, string> {
-  return { size: `${sizeOf(assembly)}`, 'upload-id': assembly.upload.uploadId }
+export function metadataOf(multipart: MultipartState): Record<string, string> {
+  return { size: `${sizeOf(multipart)}`, 'upload-id': multipart.upload.uploadId }
 }
 
 interface RecordHead {
@@ -78,13 +78,13 @@ interface RecordHead {
 }
 
 /** A line of JSON, and the bytes behind the last part. The nonce makes each record another one, also for who chooses these. */
-export function formatRecord({ upload: { uploadId, mark }, parts, tail, isShared }: Assembly): Buffer {
+export function formatRecord({ upload: { uploadId, mark }, parts, tail, isShared }: MultipartState): Buffer {
   const rows = parts.map(({ etag, size }) => [etag, size])
   const head = { nonce: randomUUID(), uploadId, mark, isShared, parts: rows }
   return Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), tail])
 }
 
-export function parseRecord(key: string, content: Buffer): Assembly {
+export function parseRecord(key: string, content: Buffer): MultipartState {
   const end = content.indexOf('\n')
   const head: RecordHead = JSON.parse(content.subarray(0, end).toString())
   return {

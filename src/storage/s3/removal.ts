@@ -24,9 +24,9 @@ export class Removal {
   }
 
   async #object(key: string): Promise<void> {
-    const standing = await this.#objects.look(key)
-    if (standing === undefined) return
-    if (standing.kind === 'record') await this.#abort({ key, uploadId: standing.uploadId })
+    const state = await this.#objects.look(key)
+    if (state === undefined) return
+    if (state.kind === 'record') await this.#abort({ key, uploadId: state.uploadId })
     await this.#bucket.remove(key)
   }
 

@@ -1,11 +1,11 @@
 import { StorageError } from '../../core/errors.ts'
 import type { FileVersion, FileWriter, SyncOptions } from '../../core/storage-driver.ts'
+import type { AppendBase } from './append-base.ts'
 import type { AppendedObjects } from './appended-object.ts'
-import type { Beginning } from './beginning.ts'
 import type { Part } from './bucket.ts'
 import { isUncertain, storageError } from './errors.ts'
 import { freeMemoryOf, type PartBuffer, type PartBuffers } from './part-buffers.ts'
-import { type MarkedUpload, type StoredAssembly, sizeOf } from './record.ts'
+import { type MarkedUpload, type StoredMultipart, sizeOf } from './record.ts'
 import { formatVersion, type KnownBytes, type StoredObject } from './versions.ts'
 
 export interface WriterParts {
@@ -25,7 +25,7 @@ const PARTS_OF_A_SIZE = 2_000
  *  object; only what is larger becomes a multipart upload. */
 export class S3Writer implements FileWriter {
   readonly #parts: WriterParts
-  readonly #beginning: Beginning
+  readonly #base: AppendBase
   #buffer: PartBuffer
   #size: number
   /** How long it is without what this writer has not made safe. */
@@ -47,11 +47,11 @@ export class S3Writer implements FileWriter {
   #syncing: Promise<void> = Promise.resolve()
   #closing: Promise<void> | undefined
 
-  constructor(beginning: Beginning, parts: WriterParts) {
+  constructor(base: AppendBase, parts: WriterParts) {
     this.#parts = parts
-    this.#beginning = beginning
+    this.#base = base
     this.#buffer = parts.buffers.open()
-    this.#size = this.#safeSize = this.#takeUp(beginning)
+    this.#size = this.#safeSize = this.#takeUp(base)
   }
 
   get size(): number {
@@ -87,19 +87,19 @@ export class S3Writer implements FileWriter {
   }
 
   /** Of the bytes that are in it already, the writer only holds those that don't fill a part. */
-  #takeUp(beginning: Beginning): number {
-    switch (beginning.kind) {
+  #takeUp(base: AppendBase): number {
+    switch (base.kind) {
       case 'absent':
         return 0
       case 'small':
-        this.#left = ofObject(beginning.object)
-        return this.#buffer.add(beginning.content)
+        this.#left = ofObject(base.object)
+        return this.#buffer.add(base.content)
       case 'large':
-        this.#left = ofObject(beginning.object)
-        this.#isDirty = beginning.isTaken
-        return beginning.object.size
+        this.#left = ofObject(base.object)
+        this.#isDirty = base.isTaken
+        return base.object.size
       case 'parts': {
-        const { record } = beginning
+        const { record } = base
         this.#left = ofRecord(record)
         this.#upload = Promise.resolve(record.upload)
         this.#sent.push(...record.parts)
@@ -151,8 +151,8 @@ export class S3Writer implements FileWriter {
   async #begin(): Promise<MarkedUpload> {
     const { objects, key } = this.#parts
     const upload = await objects.begin(key)
-    if (this.#beginning.kind === 'large') {
-      const source = { from: key, object: this.#beginning.object }
+    if (this.#base.kind === 'large') {
+      const source = { from: key, object: this.#base.object }
       this.#sent.push(...(await objects.copies.inRanges(source, upload)))
       this.#partCount = this.#sent.length
     }
@@ -165,7 +165,7 @@ export class S3Writer implements FileWriter {
   }
 
   async #sync(name: boolean): Promise<void> {
-    if (this.#beginning.kind === 'large' && this.#isDirty) this.#begun()
+    if (this.#base.kind === 'large' && this.#isDirty) this.#begun()
     await Promise.all(this.#sending)
     if (this.#failure !== undefined) throw this.#failure
     if (!this.#isDirty && this.#left !== undefined) return
@@ -188,17 +188,17 @@ export class S3Writer implements FileWriter {
     const over = this.#left?.etag
     if (this.#upload === undefined) return ofObject(await objects.put(key, tail, over))
     const upload = await this.#upload
-    const isShared = this.#beginning.kind === 'parts' || this.#isRecorded
-    const assembly = { upload, parts: [...this.#sent], tail, isShared }
+    const isShared = this.#base.kind === 'parts' || this.#isRecorded
+    const multipart = { upload, parts: [...this.#sent], tail, isShared }
     this.#isSealed = !name || this.#isAsTaken
-    if (this.#isSealed && !this.#isRecorded) return ofObject(await objects.finish(assembly, over))
-    const record = await objects.putRecord(assembly, over)
+    if (this.#isSealed && !this.#isRecorded) return ofObject(await objects.finish(multipart, over))
+    const record = await objects.putRecord(multipart, over)
     return this.#isSealed ? ofObject(await objects.sealed(record)) : ofRecord(record)
   }
 
   /** True while nothing was added to bytes that were taken over, which are read next. */
   get #isAsTaken(): boolean {
-    return this.#beginning.kind === 'large' && this.#size === this.#beginning.object.size
+    return this.#base.kind === 'large' && this.#size === this.#base.object.size
   }
 
   get #isRecorded(): boolean {
@@ -246,7 +246,7 @@ function ofObject({ size, etag, mark }: StoredObject): KnownBytes {
   return { kind: 'object', size, etag, mark }
 }
 
-function ofRecord(record: StoredAssembly): KnownBytes {
+function ofRecord(record: StoredMultipart): KnownBytes {
   const kind = record.isShared ? 'shared-parts' : 'parts'
   return { kind, size: sizeOf(record), etag: record.etag, mark: record.upload.mark }
 }

@@ -45,15 +45,15 @@ async function heldFinish(upload: AttackedUpload, target: Target): Promise<void>
   const { random } = game
   const { good, evil, digest } = target
   const end = good.length - (random.below(2) === 0 ? 0 : random.below(Math.min(good.length, MAX_TAIL_BYTES)))
-  await upload.patch(good.subarray(0, end), { note: 'good', at: upload.onOtherReplica() })
-  const elsewhere = upload.onOtherReplica()
+  await upload.patch(good.subarray(0, end), { note: 'good', at: upload.elsewhere() })
+  const elsewhere = upload.elsewhere()
   const held = await upload.openPut(digest, {
     note: `held, ${good.length - end} bytes to come`,
     at: elsewhere,
   })
   const offset = random.below(2) === 0 ? 0 : undefined
   const refill = async () => {
-    if (random.below(4) > 0) await upload.cancel(upload.onOtherReplica())
+    if (random.below(4) > 0) await upload.cancel(upload.elsewhere())
     await upload.patch(evil.subarray(0, end), { offset, note: 'evil', at: upload.home })
   }
   const refilling = refill()
@@ -69,12 +69,12 @@ async function filledTwice(upload: AttackedUpload, target: Target): Promise<void
   const { game, home } = upload
   const { random } = game
   const { good, evil, digest } = target
-  await upload.patch(good, { note: 'good', at: upload.onOtherReplica() })
-  if (random.below(4) === 0) await upload.cancel(upload.onOtherReplica())
+  await upload.patch(good, { note: 'good', at: upload.elsewhere() })
+  if (random.below(4) === 0) await upload.cancel(upload.elsewhere())
   const held = await upload.openPatch(undefined, { note: 'evil', at: home })
   held.send(evil)
   await game.pause(2 * MOMENT_MS)
-  const finishing = upload.put(digest, { note: 'as good', at: upload.onOtherReplica() })
+  const finishing = upload.put(digest, { note: 'as good', at: upload.elsewhere() })
   await (random.below(3) > 0 ? finishing : game.pause(MOMENT_MS))
   await held.end()
   await finishing

@@ -3,7 +3,7 @@ import type { FileVersion, FileWriter, SyncOptions } from '../../../core/storage
 import { versionOf } from '../blob-state.ts'
 import { azureError } from '../errors.ts'
 import type { AppendBlob } from './append-blob.ts'
-import { GatheredBlock } from './gathered-block.ts'
+import { BlockBuffer } from './block-buffer.ts'
 
 /** Sends what is written in blocks, one at a time, as the service wants it, while the next one is gathered. A caller that
  *  waits when it is asked to holds no more than two blocks in memory (8 MiB, see `AppendBlob.blockBytes`) and the
@@ -15,7 +15,7 @@ import { GatheredBlock } from './gathered-block.ts'
 export class BlobWriter implements FileWriter {
   readonly #blob: AppendBlob
   readonly #path: string
-  #blocks: GatheredBlock[] = []
+  #blocks: BlockBuffer[] = []
   /** How long the blob is with all that was written. */
   #size: number
   #sending: Promise<void> | undefined
@@ -73,7 +73,7 @@ export class BlobWriter implements FileWriter {
     this.#size += chunk.byteLength
     for (let taken = 0; taken < chunk.byteLength; ) {
       const last = this.#blocks.at(-1)
-      if (last === undefined || last.isFull) this.#blocks.push(new GatheredBlock(this.#blob.blockBytes))
+      if (last === undefined || last.isFull) this.#blocks.push(new BlockBuffer(this.#blob.blockBytes))
       taken += this.#blocks.at(-1)!.take(chunk.subarray(taken))
     }
   }

@@ -11,7 +11,7 @@ export interface AnswerHead {
 }
 
 /** An answer that is not told from its head alone how long it is, or that is no HTTP/1.1. */
-export class UnusualAnswer extends Error {
+export class UnsupportedResponse extends Error {
   /** Undefined where not even that can be read. */
   readonly status: number | undefined
 
@@ -24,17 +24,17 @@ export class UnusualAnswer extends Error {
 /** RFC 9112 sections 4 (status line), 5 (field lines), 6.3 (length of the body), 9.3 (persistence).
  *  @param text without the empty line at its end
  *  @returns undefined for an interim answer, behind which another one comes (RFC 9110 section 15.2)
- *  @throws UnusualAnswer */
+ *  @throws UnsupportedResponse */
 export function parseAnswerHead(text: string): AnswerHead | undefined {
   const [statusLine = '', ...fieldLines] = text.split('\r\n')
   const [, digits, reason = ''] = /^HTTP\/1\.1 (\d{3})(?: (.*))?$/.exec(statusLine) ?? []
-  if (digits === undefined) throw new UnusualAnswer()
+  if (digits === undefined) throw new UnsupportedResponse()
   const status = Number(digits)
   if (status < 200) return undefined
   const headers = parseFields(fieldLines)
   const contentLength = headers?.['content-length'] ?? ''
   const isFramed = /^\d{1,15}$/.test(contentLength) && headers?.['transfer-encoding'] === undefined
-  if (headers === undefined || !isFramed || WITHOUT_BODY.has(status)) throw new UnusualAnswer(status)
+  if (headers === undefined || !isFramed || WITHOUT_BODY.has(status)) throw new UnsupportedResponse(status)
   const isLast = /(?:^|,)\s*close\s*(?:,|$)/i.test(headers.connection ?? '')
   return { status, reason, headers, contentLength: Number(contentLength), isLast }
 }

@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net'
 import type { BufferPool } from '../../buffer-pool.ts'
 import { AnswerBody } from './answer-body.ts'
-import { type AnswerHead, parseAnswerHead, UnusualAnswer } from './answer-head.ts'
+import { type AnswerHead, parseAnswerHead, UnsupportedResponse } from './answer-head.ts'
 
 /** As much as Node takes. */
 const MAX_HEAD_BYTES = 16 * 1024
@@ -66,7 +66,7 @@ export class Connection {
   }
 
   /** Sends a request that has no body. The answer's body must be read to its end, or destroyed.
-   *  @throws UnusualAnswer; errors with a `code`; one named TimeoutError */
+   *  @throws UnsupportedResponse; errors with a `code`; one named TimeoutError */
   ask(head: string): Promise<Answer> {
     this.#asked = Promise.withResolvers()
     this.#socket.ref()
@@ -101,7 +101,7 @@ export class Connection {
     const end = received.indexOf(END_OF_HEAD)
     if (end === -1 && received.length < MAX_HEAD_BYTES) return
     try {
-      if (end === -1) throw new UnusualAnswer()
+      if (end === -1) throw new UnsupportedResponse()
       const head = parseAnswerHead(received.toString('latin1', 0, end))
       const rest = received.subarray(end + END_OF_HEAD.length)
       if (head === undefined) this.#takeNextHead(asked, rest)

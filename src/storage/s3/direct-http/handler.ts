@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { NodeHttpHandler, type NodeHttpHandlerOptions } from '@smithy/node-http-handler'
-import { type AnswerHead, UnusualAnswer } from './answer-head.ts'
+import { type AnswerHead, UnsupportedResponse } from './answer-head.ts'
 import type { Answer, Connection } from './connection.ts'
 import { ConnectionPool, type PoolOptions } from './connection-pool.ts'
 import { formatRequestHead, type SignedRequest } from './request-head.ts'
@@ -65,7 +65,7 @@ export class DirectHttpHandler extends NodeHttpHandler {
       const fresh = this.#connections.open(host, port)
       return fresh && (await ask(fresh, head, signal))
     } catch (error) {
-      if (!(error instanceof UnusualAnswer)) throw error
+      if (!(error instanceof UnsupportedResponse)) throw error
       if (hasObject(error)) this.#isUsual = false
       return undefined
     }
@@ -76,7 +76,7 @@ function isDirect({ protocol, method, headers, body }: SignedRequest, { chunksAr
   return chunksAreLent === true && protocol === 'http:' && method === 'GET' && !body && !headers.expect
 }
 
-function hasObject({ status }: Pick<AnswerHead, 'status'> | UnusualAnswer): boolean {
+function hasObject({ status }: Pick<AnswerHead, 'status'> | UnsupportedResponse): boolean {
   return status === 200 || status === 206
 }
 

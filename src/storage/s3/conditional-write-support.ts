@@ -3,7 +3,7 @@ import type { Bucket, Condition } from './bucket.ts'
 import { isConditionFailed, isNotImplemented } from './errors.ts'
 
 /** Which conditions of a write the store honours. One that ignores a condition says nothing: it has to be tried. */
-export interface Abilities {
+export interface ConditionalWriteSupport {
   /** An object is put only where there is none. */
   readonly createOnly: boolean
   /** An object is put only over the one that is meant. */
@@ -16,7 +16,7 @@ export interface Abilities {
   readonly copySourceOnly: boolean
 }
 
-export const NO_ABILITIES: Abilities = {
+export const NO_CONDITIONAL_WRITES: ConditionalWriteSupport = {
   createOnly: false,
   replaceOnly: false,
   completeOnly: false,
@@ -38,7 +38,10 @@ const ABSENT = { absent: true } as const
 
 /** Writes small objects under the prefix, which no path can name, and removes them.
  *  @throws what the SDK throws, when the bucket can't be written to */
-export async function probeAbilities(bucket: Bucket, prefix: string): Promise<Abilities> {
+export async function probeConditionalWrites(
+  bucket: Bucket,
+  prefix: string,
+): Promise<ConditionalWriteSupport> {
   const key = `${prefix}~probe.${randomUUID()}`
   const [copy, whole] = [`${key}.copy`, `${key}.parts`]
   try {

@@ -2,7 +2,7 @@ const FIRST_BYTES = 64 * 1024
 const GROWTH = 4
 
 /** Bytes gathered for one request, in memory of its own that grows with them up to the limit. */
-export class GatheredBlock {
+export class BlockBuffer {
   readonly #maxBytes: number
   #memory: Buffer = Buffer.alloc(0)
   #length = 0

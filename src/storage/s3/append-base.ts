@@ -1,10 +1,10 @@
 import { StorageError } from '../../core/errors.ts'
 import type { AppendedObjects } from './appended-object.ts'
-import type { StoredAssembly } from './record.ts'
+import type { StoredMultipart } from './record.ts'
 import type { KnownBytes, StoredObject } from './versions.ts'
 
 /** What a writer goes on with. */
-export type Beginning =
+export type AppendBase =
   /** Nothing, as far as is known: the first thing that is written says whether that is true. */
   | { readonly kind: 'absent' }
   /** An object that fits into a part, with its content. */
@@ -12,7 +12,7 @@ export type Beginning =
   /** An object that does not; it becomes the first parts of a new one. `isTaken` where nobody vouches for it: then it does so
    *  even if nothing is added, so that whoever else writes to it fails, and nothing that comes late gets into it. */
   | { readonly kind: 'large'; readonly object: StoredObject; readonly isTaken: boolean }
-  | { readonly kind: 'parts'; readonly record: StoredAssembly }
+  | { readonly kind: 'parts'; readonly record: StoredMultipart }
 
 export interface BeginningQuery {
   readonly key: string
@@ -25,13 +25,13 @@ export interface BeginningQuery {
 
 /** What is to be gone on with. That nothing stands there need not be seen before the first write, which finds it out.
  *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND when something of another length or version stands there, or nothing */
-export async function findBeginning(objects: AppendedObjects, query: BeginningQuery): Promise<Beginning> {
+export async function findAppendBase(objects: AppendedObjects, query: BeginningQuery): Promise<AppendBase> {
   const { key, offset, known } = query
   if (known === undefined && offset === 0) return { kind: 'absent' }
-  const standing = known ?? (await objects.look(key))
-  if (offset !== undefined && offset !== (standing?.size ?? 0))
+  const state = known ?? (await objects.look(key))
+  if (offset !== undefined && offset !== (state?.size ?? 0))
     throw new StorageError('OFFSET_INVALID', { path: key })
-  if (standing === undefined) return { kind: 'absent' }
+  if (state === undefined) return { kind: 'absent' }
   if (known === undefined) return takenOver(objects, query)
   if (known.kind === 'object') return ofObject(objects, known, { ...query, isTaken: false })
   try {
@@ -42,7 +42,7 @@ export async function findBeginning(objects: AppendedObjects, query: BeginningQu
   }
 }
 
-async function takenOver(objects: AppendedObjects, query: BeginningQuery): Promise<Beginning> {
+async function takenOver(objects: AppendedObjects, query: BeginningQuery): Promise<AppendBase> {
   const { key, offset } = query
   const object = await objects.objectOf(key, undefined)
   if (offset !== undefined && offset !== object.size) throw new StorageError('OFFSET_INVALID', { path: key })
@@ -53,7 +53,7 @@ async function ofObject(
   objects: AppendedObjects,
   object: StoredObject,
   { key, partBytes, isTaken }: BeginningQuery & { isTaken: boolean },
-): Promise<Beginning> {
+): Promise<AppendBase> {
   if (object.size < partBytes) return { kind: 'small', object, content: await objects.content(key, object) }
   if (!isTaken) await objects.require(key, object) // what is copied is looked at when it is
   return { kind: 'large', object, isTaken }

@@ -5,7 +5,7 @@ import type { Content } from './content.ts'
 const BLOCK_BYTES = 64 * 1024
 
 /** Bytes that are gathered to be uploaded together. */
-export class Piece {
+export class PieceBuffer {
   readonly #chunks: Uint8Array[] = []
   readonly #md5: Hash = createHash('md5')
   #size = 0

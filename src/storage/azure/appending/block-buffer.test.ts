@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest'
-import { GatheredBlock } from './gathered-block.ts'
+import { BlockBuffer } from './block-buffer.ts'
 
 it('a block takes what it has room for, and keeps it in order', () => {
-  const block = new GatheredBlock(200_000)
+  const block = new BlockBuffer(200_000)
   const chunks = Array.from({ length: 30 }, (_, index) => Buffer.alloc(7_000, index + 1))
   const taken = chunks.map((chunk) => block.take(chunk))
   expect(taken).toEqual([...Array(28).fill(7_000), 4_000, 0])
@@ -11,7 +11,7 @@ it('a block takes what it has room for, and keeps it in order', () => {
 })
 
 it('a block is not the memory of the chunks it took', () => {
-  const block = new GatheredBlock(100)
+  const block = new BlockBuffer(100)
   const chunk = Buffer.from('content')
   block.take(chunk)
   chunk.fill('x')
