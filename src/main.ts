@@ -1,10 +1,21 @@
 #!/usr/bin/env node
 /** The executable: argv to a command. */
 
-import { enableCompileCache } from 'node:module'
+// Not by its names, of which an older Node lacks one: it could not even say that it is too old.
+import * as nodeModule from 'node:module'
 import { setFlagsFromString } from 'node:v8'
 
-enableCompileCache()
+/** As `engines` in package.json says. */
+const OLDEST_NODE = 24
+
+if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE) {
+  process.stderr.write(
+    `entrepot: needs Node.js ${OLDEST_NODE} or later, and this is ${process.versions.node}\n`,
+  )
+  process.exit(1)
+}
+
+nodeModule.enableCompileCache()
 
 // A body comes in as many buffers of 64 KiB whose memory lies outside the heap. While the young generation is small they
 // are freed as soon as they are done with; once it has grown, they wait for full collections, which takes an upload twice

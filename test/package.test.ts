@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -50,14 +50,15 @@ describeWith(['npm'], 'the package', () => {
     await run(entrepot, ['config', 'check', config], { environment })
   })
 
-  test('serves, takes an image and gives it back, and ends when it is asked to', async () => {
+  /** @param node what runs it */
+  async function expectToServe(node: string): Promise<void> {
     const config = await writeConfig('served', {
       dataFolder: join(folder.path, 'data'),
       configFolder: folder.path,
     })
     await using server = await ServerProcess.start({
-      file: entrepot,
-      arguments: ['serve', config],
+      file: node,
+      arguments: [entrepot, 'serve', config],
       environment,
       workingFolder: folder.path,
       readyUrl: listeningUrl,
@@ -68,8 +69,39 @@ describeWith(['npm'], 'the package', () => {
     await client.pushImage('packaged', { tag: 'v1', image })
     expect(await client.manifest('packaged', 'v1')).toEqual(image.manifest.bytes)
     expect(await server.stop()).toBe(0)
+  }
+
+  test('serves, takes an image and gives it back, and ends when it is asked to', async () => {
+    await expectToServe(process.execPath)
+  })
+
+  test('does so on the oldest Node that is promised', async () => {
+    const prefix = join(folder.path, 'oldest')
+    await mkdir(prefix)
+    const install = ['install', '--no-save', '--prefer-offline', '--prefix', prefix]
+    await run('npm', [...install, `node@${await oldestNode()}`], { workingFolder: prefix, environment })
+    const node = join(prefix, 'node_modules/.bin/node')
+    expect(await run(node, ['--version'])).toMatch(new RegExp(`^v${await oldestNode()}\\.`))
+    await expectToServe(node)
+  })
+
+  test('says which Node it needs where that one is too old', async ({ skip }) => {
+    const installed = await run('/usr/bin/node', ['--version']).catch(() => undefined)
+    const major = Number(/^v(\d+)/.exec(installed ?? '')?.[1])
+    const isOlder = major < Number(await oldestNode())
+    skip(!isOlder, 'there is no older Node at /usr/bin/node')
+    const refused = run('/usr/bin/node', [entrepot, '--version'])
+    await expect(refused).rejects.toThrow(
+      `needs Node.js ${await oldestNode()} or later, and this is ${major}`,
+    )
   })
 })
+
+/** Its major version, by package.json. */
+async function oldestNode(): Promise<string> {
+  const { engines } = JSON.parse(await readFile(join(project, 'package.json'), 'utf8'))
+  return /^>=(\d+)$/.exec(engines.node)?.[1] ?? ''
+}
 
 test('npm start serves a registry, and says where', async () => {
   await using folder = await temporaryFolder()
