@@ -34,7 +34,7 @@ export function httpSettings({ http, storage, log, catalog, tags }: Config): Htt
     redirects: redirects(storage.redirect),
     maxCatalogEntries: catalog.maxentries,
     maxTags: tags.maxtags,
-    accessLog: !log.accesslog.disabled,
+    accessLog: !log.accesslog.disabled && (log.level === 'info' || log.level === 'debug'),
     h2c: http.h2c.enabled,
     requestsPerSecond: http.limits.requestspersecond,
     limits: defaultLimits,

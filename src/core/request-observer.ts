@@ -4,6 +4,8 @@ export interface RequestObserver {
   begun(resource: string): void
   /** Its work has ended, and its answer was sent or its connection lost. Called once for each `begun`. */
   ended(resource: string, request: ServedRequest): void
+  /** Credentials were sent that are no good. */
+  loginFailed?(): void
 }
 
 export interface ServedRequest {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Identity } from '../core/access-controller.ts'
 import type { ObservedRequest } from './observers/observed-request.ts'
-import type { Reply } from './reply/reply.ts'
+import { type Failure, isWhole, type Reply } from './reply/reply.ts'
 import type { Route } from './request/route.ts'
 import type { RequestContext } from './request-context.ts'
 import type { Operation } from './routes.ts'
@@ -40,6 +40,8 @@ export class RequestLifecycle {
   observed: ObservedRequest | undefined = undefined
   /** What the registry answered, even if the client has left. */
   answer: Reply | undefined = undefined
+  /** The registry stops, and has waited for it long enough. */
+  isCutOff = false
   #isWorking = false
   #isClosed = false
   #hasEnded = false
@@ -77,6 +79,11 @@ export class RequestLifecycle {
   breakOff(): void {
     this.#brokeOff = !this.#isClosed
     this.response.destroy()
+  }
+
+  /** What the registry answered where that was an error. */
+  get failure(): Failure | undefined {
+    return this.answer !== undefined && isWhole(this.answer) ? this.answer.failure : undefined
   }
 
   /** The registry has broken off its answer while the client was there to take it. */

@@ -4,23 +4,34 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { SecureContextOptions } from 'node:tls'
 import { type AccessController, EVERYBODY, type Identity, OPEN_TO_ALL } from '../core/access-controller.ts'
 import type { AuditLog } from '../core/audit-log.ts'
+import { isNoLogin } from '../core/authorization-header.ts'
 import { RegistryError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { Registry } from '../core/registry.ts'
 import type { RequestObserver } from '../core/request-observer.ts'
 import type { TokenIssuer } from '../core/token-issuer.ts'
+import { printable } from '../lib/printable.ts'
 import { Authorizer } from './authorizer.ts'
 import { Listener } from './connection/listener.ts'
 import { StallDetector } from './connection/stall-detector.ts'
 import type { TlsSettings } from './connection/tls-settings.ts'
 import { AccessLog } from './observers/access-log.ts'
 import { Audit } from './observers/audit-log.ts'
+import { errorFields, isForeseen } from './observers/failure-fields.ts'
 import { ObservedRequest } from './observers/observed-request.ts'
 import { errorReply, unforeseen } from './reply/errors.ts'
 import { locationOf, namesUsableHost } from './reply/location.ts'
-import { emptyReply, isWhole, type Reply, type StreamedReply, type WholeReply } from './reply/reply.ts'
+import {
+  emptyReply,
+  type Failure,
+  isWhole,
+  type Reply,
+  type StreamedReply,
+  type WholeReply,
+} from './reply/reply.ts'
 import { sendStream, sendWhole } from './reply/send.ts'
 import { awaitsContinue, discardBody, hasBody, holdsBodyBack } from './request/body.ts'
+import { clientAddress } from './request/client-address.ts'
 import { isEnabled, preflightReply, refuseConnect, refuseMethod } from './request/method-not-allowed.ts'
 import { parseRoute } from './request/route.ts'
 import { cleanPath, normalizeTarget } from './request/target.ts'
@@ -59,7 +70,7 @@ export class HttpServer {
   readonly #stallDetector: StallDetector
   readonly #parts: ServerContext
   readonly #authorizer: Authorizer
-  readonly #accessLog: AccessLog | undefined
+  readonly #accessLog: AccessLog
   readonly #audit: Audit | undefined
   /** What is told of each request that has ended. */
   readonly #watchers: ((lifecycle: RequestLifecycle) => void)[] = []
@@ -79,9 +90,9 @@ export class HttpServer {
     })
     this.#parts = { registry, settings, stallDetector: this.#stallDetector, issuer }
     this.#authorizer = new Authorizer(access, settings)
-    this.#accessLog = settings.accessLog ? new AccessLog(log) : undefined
+    this.#accessLog = new AccessLog({ log, isEnabled: settings.accessLog })
     this.#audit = audit && new Audit(audit, settings)
-    if (this.#accessLog !== undefined) this.#watchers.push(this.#accessLog.end)
+    if (settings.accessLog) this.#watchers.push(this.#accessLog.end)
     if (this.#audit !== undefined) this.#watchers.push(this.#audit.end)
     if (observer !== undefined) this.#watchers.push((lifecycle) => lifecycle.observed?.end(lifecycle))
     this.#commonHeaders = {
@@ -113,13 +124,18 @@ export class HttpServer {
   async close(drainMs: number): Promise<void> {
     this.#draining = true
     const closed = this.#listener.close()
-    const cutOff = setTimeout(() => this.#listener.cutOff(), drainMs)
+    const cutOff = setTimeout(() => this.#cutOff(), drainMs)
     await closed
     clearTimeout(cutOff)
     await this.#settle()
     // Of what has not come to its end, this is all that will ever be known.
     for (const lifecycle of this.#running.keys()) lifecycle.workEnds()
     this.#stallDetector.close()
+  }
+
+  #cutOff(): void {
+    for (const lifecycle of this.#running.keys()) lifecycle.isCutOff = true
+    this.#listener.cutOff()
   }
 
   /** A request outlives its connection while it puts away what it holds. */
@@ -155,7 +171,7 @@ export class HttpServer {
   #watch(lifecycle: RequestLifecycle): void {
     if (this.#watchers.length === 0) return
     lifecycle.follow(this.#follower)
-    this.#accessLog?.begin(lifecycle)
+    if (this.#accessLog.isEnabled) this.#accessLog.begin(lifecycle)
     this.#audit?.begin(lifecycle)
   }
 
@@ -167,6 +183,7 @@ export class HttpServer {
     },
     ended: (lifecycle) => {
       for (const tell of this.#watchers) this.#tell(tell, lifecycle)
+      if (!this.#accessLog.isEnabled) this.#tell(this.#accessLog.end, lifecycle)
     },
   }
 
@@ -277,13 +294,14 @@ export class HttpServer {
 
   /** Every error becomes a reply here, and only here, unless a part of another has gone out. Throws nothing. */
   #fail(error: unknown, lifecycle: RequestLifecycle): void {
-    const { response, id } = lifecycle
+    const { request, response, id } = lifecycle
     try {
       if (!response.headersSent) {
         this.#send(this.#errorReply(error, lifecycle), lifecycle)
         return
       }
-      this.#log.error({ requestId: id, err: error }, 'an answer broke off')
+      const where = { requestId: id, method: request.method, path: printable(pathWithoutQuery(request)) }
+      this.#log.error({ ...where, ...errorFields(error) }, 'an answer broke off')
     } catch (failure) {
       this.#log.error({ requestId: id, err: failure }, 'an answer could not be sent')
     }
@@ -294,10 +312,9 @@ export class HttpServer {
   #errorReply(error: unknown, lifecycle: RequestLifecycle): WholeReply {
     const { request, id } = lifecycle
     if (error instanceof RegistryError) {
-      if (error.cause !== undefined)
-        this.#log.warn({ requestId: id, err: error }, 'a request could not be served')
       return error.code === 'UNAUTHORIZED' ? this.#challenged(error, lifecycle) : errorReply(error)
     }
+    if (isForeseen(error)) return errorReply(new RegistryError('UNKNOWN', { cause: error }))
     this.#log.error({ requestId: id, method: request.method, err: error }, 'a request failed')
     return errorReply(unforeseen)
   }
@@ -313,7 +330,18 @@ export class HttpServer {
 
   #send(reply: WholeReply, lifecycle: RequestLifecycle): void {
     lifecycle.observed?.sendsWhole(reply)
+    if (reply.failure !== undefined) this.#fails(reply.failure, lifecycle)
     sendWhole(lifecycle.response, { ...reply, headers: this.#headers(reply, lifecycle) }, this.#stallDetector)
+  }
+
+  /** Refusals and failures are told of whether or not each request is. */
+  #fails({ error }: Failure, lifecycle: RequestLifecycle): void {
+    const { request, identity, context } = lifecycle
+    lifecycle.remoteAddress ??= request.socket.remoteAddress
+    lifecycle.clientAddress ||= clientAddress(request, this.#settings.trustedProxies)
+    lifecycle.follow(this.#follower)
+    const isLogin = context !== undefined || !isNoLogin(request.headers.authorization)
+    if (error.code === 'UNAUTHORIZED' && identity === undefined && isLogin) this.#observer?.loginFailed?.()
   }
 
   #stream(reply: StreamedReply, lifecycle: RequestLifecycle): Promise<void> {

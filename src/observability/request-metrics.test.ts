@@ -67,3 +67,10 @@ test('methods that nobody knows are one, and resources that Distribution lacks h
   expect(scraped.labelValues('registry_http_requests_total', 'method')).toEqual(new Set(['unknown', 'get']))
   expect(scraped.labelValues('registry_http_requests_total', 'handler')).toEqual(new Set(['base', 'key_set']))
 })
+
+test('logins that failed are counted', async () => {
+  const { metrics, scrape } = start()
+  metrics.loginFailed()
+  metrics.loginFailed()
+  expect((await scrape()).value('registry_auth_failed_logins_total', {})).toBe(2)
+})

@@ -39,6 +39,7 @@ export class RequestMetrics implements RequestObserver {
   readonly #responseBytes: HistogramFamily
   readonly #byResource = new Map<string, HandlerNumbers>()
   readonly #byHandler = new Map<string, HandlerNumbers>()
+  #failedLogins = 0
 
   constructor(registry: Registry) {
     const family = (name: string, help: string, bounds: number[]) =>
@@ -47,6 +48,16 @@ export class RequestMetrics implements RequestObserver {
     this.#requestBytes = family('request_size_bytes', 'The HTTP request sizes in bytes.', BYTES)
     this.#responseBytes = family('response_size_bytes', 'The HTTP response sizes in bytes.', BYTES)
     registerCounts(registry, this.#byHandler)
+    const failedLogins = () => this.#failedLogins
+    new Counter({
+      name: 'registry_auth_failed_logins_total',
+      help: 'Requests with credentials that are no good.',
+      registers: [registry],
+      collect() {
+        this.reset()
+        this.inc(failedLogins())
+      },
+    })
     for (const resource of Object.keys(HANDLERS)) this.#of(resource)
   }
 
@@ -62,6 +73,10 @@ export class RequestMetrics implements RequestObserver {
     const numbers = handler.methods.get(method) ?? this.#addMethod(handler, method)
     numbers.seconds.observe(seconds)
     numbers.statuses.set(status, (numbers.statuses.get(status) ?? 0) + 1)
+  }
+
+  loginFailed(): void {
+    this.#failedLogins++
   }
 
   #of(resource: string): HandlerNumbers {

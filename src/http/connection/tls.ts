@@ -2,6 +2,7 @@ import { createSecureServer } from 'node:http2'
 import { createServer } from 'node:https'
 import type { SecureContext, Server, TLSSocket, TlsOptions } from 'node:tls'
 import type { Log } from '../../core/log.ts'
+import { LineBudget } from '../../lib/line-budget.ts'
 import { errorBoundary } from '../error-boundary.ts'
 import type { HttpLimits } from '../settings.ts'
 import { http2Options } from './http2.ts'
@@ -22,9 +23,18 @@ export function createTlsServer(
   const server = tls.http2
     ? createSecureServer({ ...http2Options(limits), ...options, allowHTTP1: true })
     : createServer(options)
+  const handshakes = new LineBudget({ burst: 20, perSecond: 1 })
   server.removeAllListeners('tlsClientError')
   server.on('tlsClientError', (error: Error, socket: TLSSocket) => {
-    log.debug({ remoteAddress: socket.remoteAddress, reason: error.message }, 'a TLS handshake failed')
+    const omitted = handshakes.take()
+    if (omitted !== undefined) {
+      const fields = {
+        remoteAddress: socket.remoteAddress,
+        reason: error.message,
+        omittedLines: omitted || undefined,
+      }
+      log.info(fields, 'a TLS handshake failed')
+    }
     socket.destroy()
   })
   admit(server, { ...tls, limits, log })

@@ -1,13 +1,26 @@
 import type { Log } from '../../core/log.ts'
+import { LineBudget } from '../../lib/line-budget.ts'
 import { printable } from '../../lib/printable.ts'
 import { pathWithoutQuery, type RequestLifecycle } from '../request-lifecycle.ts'
+import { failureFields } from './failure-fields.ts'
 
-/** A line for each request that has ended. */
+export interface AccessLogOptions {
+  readonly log: Log
+  /** False for requests that were refused or failed only. */
+  readonly isEnabled: boolean
+}
+
+/** A line for each request that has ended. Without it, one for each that was refused or failed, as many as a log can bear: failures of
+ *  the registry do not count against the refusals that strangers cause. */
 export class AccessLog {
+  readonly isEnabled: boolean
   readonly #log: Log
+  readonly #refusals = new LineBudget({ burst: 100, perSecond: 10 })
+  readonly #failures = new LineBudget({ burst: 100, perSecond: 10 })
 
-  constructor(log: Log) {
+  constructor({ log, isEnabled }: AccessLogOptions) {
     this.#log = log
+    this.isEnabled = isEnabled
   }
 
   /** Asks what can't be asked at the end: a connection that is gone has no address. */
@@ -17,18 +30,46 @@ export class AccessLog {
   }
 
   readonly end = (lifecycle: RequestLifecycle): void => {
-    const { request, id, answer, status, isTaken, startedAt, remoteAddress } = lifecycle
-    const userAgent = request.headers['user-agent']
-    const fields = {
-      requestId: id,
-      remoteAddress,
-      method: request.method,
-      path: printable(pathWithoutQuery(request)),
-      status,
-      bytes: answer?.headers['content-length'],
-      milliseconds: Math.round((performance.now() - startedAt) * 10) / 10,
-      userAgent: userAgent && printable(userAgent),
+    const { failure } = lifecycle
+    const status = failure === undefined ? lifecycle.status : lifecycle.answer!.status
+    if (this.isEnabled) {
+      const level = failure === undefined || status < 500 ? 'info' : levelOf(failure.error.code)
+      this.#log[level](fieldsOf(lifecycle), messageOf(lifecycle))
+      return
     }
-    this.#log.info(fields, isTaken ? 'response completed' : 'response broken off')
+    if (failure === undefined) return
+    const omitted = (status < 500 ? this.#refusals : this.#failures).take()
+    if (omitted === undefined) return
+    const level = status < 500 ? 'warn' : levelOf(failure.error.code)
+    this.#log[level](
+      { ...fieldsOf(lifecycle), omittedLines: omitted || undefined },
+      status < 500 ? 'a request was refused' : 'a request could not be served',
+    )
+  }
+}
+
+/** What the registry can't help is a warning. */
+function levelOf(code: string): 'warn' | 'error' {
+  return code === 'UNKNOWN' ? 'error' : 'warn'
+}
+
+function messageOf({ isTaken, isCutOff }: RequestLifecycle): string {
+  if (isTaken) return 'response completed'
+  return isCutOff ? 'response broken off by the registry, which stops' : 'response broken off'
+}
+
+function fieldsOf(lifecycle: RequestLifecycle): object {
+  const { request, id, answer, failure, status, startedAt, remoteAddress } = lifecycle
+  const userAgent = request.headers['user-agent']
+  return {
+    requestId: id,
+    remoteAddress,
+    method: request.method,
+    path: printable(pathWithoutQuery(request)),
+    status,
+    bytes: answer?.headers['content-length'],
+    milliseconds: startedAt === 0 ? undefined : Math.round((performance.now() - startedAt) * 10) / 10,
+    userAgent: userAgent && printable(userAgent),
+    ...(failure && failureFields(failure, lifecycle)),
   }
 }

@@ -1,10 +1,9 @@
 import type { AuditEntry, AuditLog, AuditOutcome } from '../../core/audit-log.ts'
-import { claimedUser } from '../../core/authorization-header.ts'
 import { isDigest } from '../../core/digest.ts'
-import { printable } from '../../lib/printable.ts'
 import { clientAddress } from '../request/client-address.ts'
 import type { MatchedOperation, RequestLifecycle } from '../request-lifecycle.ts'
 import type { HttpSettings } from '../settings.ts'
+import { claimedBy, readable } from './claimed-user.ts'
 
 /** Writes down what came of each request that has ended; one that no operation is for has no place in the log. */
 export class Audit {
@@ -63,18 +62,6 @@ function outcomeOf({ request, answer, brokeOff, isTaken }: RequestLifecycle): Au
   if (answer.status >= 400 || brokeOff) return 'failed'
   const isRead = request.method === 'GET' || request.method === 'HEAD'
   return isRead && !isTaken ? 'failed' : 'done'
-}
-
-/** Of a name that was never looked at: no tag is longer. */
-const MAX_NAME_CHARACTERS = 128
-
-function readable(name: string): string {
-  return printable(name.slice(0, MAX_NAME_CHARACTERS))
-}
-
-function claimedBy({ request, context }: RequestLifecycle): string | undefined {
-  const name = context?.claimedUser ?? claimedUser(request.headers.authorization)
-  return name ? readable(name) : undefined
 }
 
 function tagsOf({ request, context, matched }: RequestLifecycle): string[] {

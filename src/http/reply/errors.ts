@@ -57,7 +57,7 @@ export function errorReply(error: RegistryError): WholeReply {
   })
   const mayTryAgain = error.code === 'UNAVAILABLE' || error.code === 'TOOMANYREQUESTS'
   const headers = mayTryAgain ? { 'retry-after': String(RETRY_AFTER_SECONDS) } : undefined
-  return jsonReply(answers[error.code].status, { errors }, headers)
+  return { ...jsonReply(answers[error.code].status, { errors }, headers), failure: { error, told: errors } }
 }
 
 /** The answer to what nobody foresaw: not a word of the inside. */

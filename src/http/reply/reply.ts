@@ -1,4 +1,5 @@
 import type { OutgoingHttpHeaders } from 'node:http'
+import type { RegistryError } from '../../core/errors.ts'
 
 /** What a handler answers. The server adds the headers that every answer carries. */
 export type Reply = WholeReply | StreamedReply
@@ -11,6 +12,14 @@ interface Head {
 /** A reply whose body, if it has one, is in memory. */
 export interface WholeReply extends Head {
   readonly body?: string | Uint8Array | undefined
+  /** Of a reply that tells of an error: what the log is to say. */
+  readonly failure?: Failure
+}
+
+/** An error, and the words in which its client is told of it and of those found with it. */
+export interface Failure {
+  readonly error: RegistryError
+  readonly told: readonly { readonly code: string; readonly message: string; readonly detail?: unknown }[]
 }
 
 export interface StreamedReply extends Head {

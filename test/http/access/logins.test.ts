@@ -2,10 +2,11 @@
 import { writeFile } from 'node:fs/promises'
 import { hashSync } from '@node-rs/bcrypt'
 import { expect, test } from 'vitest'
-import { basic, GuardedRegistry, htpasswdOf } from '../../support/access.ts'
+import { basic, GuardedRegistry, htpasswdOf, issuerSettings } from '../../support/access.ts'
 import { relativeDifference } from '../../support/compare-times.ts'
 import { refusal } from '../../support/http-registry.ts'
 import { RecordedLog } from '../../support/recorded-log.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 /** A password whose every check takes long enough to be noticed. */
 function withSlowPassword(): Promise<GuardedRegistry> {
@@ -145,7 +146,7 @@ test('neither a password nor a token is in a log or an answer, whatever is wrong
   const bodies: string[] = []
   for (const authorization of [
     basic('alice', canary).authorization,
-    basic(canary).authorization,
+    basic('bob', canary).authorization,
     `Basic ${canary}`,
     `Bearer ${canary}`,
     `Bearer ${canary}.${canary}.${canary}`,
@@ -168,4 +169,17 @@ test('neither a password nor a token is in a log or an answer, whatever is wrong
     secrets.some((secret) => text.includes(secret)),
   )
   expect(leaks).toEqual([])
+})
+
+test('who watches is told of logins that failed, and not of requests without one', async () => {
+  await using folder = await temporaryFolder()
+  let failed = 0
+  const observer = { begun() {}, ended() {}, loginFailed: () => failed++ }
+  const auth = { issuer: issuerSettings(folder.path) }
+  await using guarded = await GuardedRegistry.start({ users: ['alice'], auth, observer })
+  await guarded.registry.send('GET /v2/')
+  await guarded.send('GET /auth/token?service=entrepot', 'alice')
+  expect(failed).toBe(0)
+  for (const request of ['GET /v2/', 'GET /auth/token?service=entrepot']) await guarded.send(request, 'bob')
+  expect(failed).toBe(2)
 })

@@ -1,0 +1,66 @@
+import { isDigest } from '../../core/digest.ts'
+import { StorageError } from '../../core/errors.ts'
+import { printable } from '../../lib/printable.ts'
+import type { Failure } from '../reply/reply.ts'
+import type { RequestLifecycle } from '../request-lifecycle.ts'
+import { claimedBy } from './claimed-user.ts'
+
+/** Of errors that were found together, such as blobs that are missing. */
+const MAX_OTHERS = 10
+const MAX_TEXT_CHARACTERS = 500
+
+/** What a line of the log says of a request that was refused or failed: what its client was told, and who it was. Bounded in size. */
+export function failureFields({ error, told }: Failure, lifecycle: RequestLifecycle): object {
+  const who = lifecycle.context?.actor ?? lifecycle.identity
+  const detailOf = detailsFor(lifecycle.request.url ?? '')
+  const [first, ...others] = told.map(({ code, detail }) => ({ code, detail: detailOf(detail) }))
+  const { clientAddress, remoteAddress } = lifecycle
+  return {
+    ...first,
+    error: cut(told[0]?.message ?? ''),
+    others: others.length > 0 ? others.slice(0, MAX_OTHERS) : undefined,
+    othersOmitted: others.length > MAX_OTHERS ? others.length - MAX_OTHERS : undefined,
+    user: who?.name ?? '',
+    claimedUser: who === undefined ? claimedBy(lifecycle) : undefined,
+    clientAddress: clientAddress === remoteAddress ? undefined : clientAddress,
+    ...(error.cause !== undefined && { reason: reasonOf(error.cause) }),
+  }
+}
+
+/** What the log is told of an error: of one that the storage is known to have, in one line; of any other where it was thrown. */
+export function errorFields(error: unknown): object {
+  return isForeseen(error) ? { reason: reasonOf(error) } : { err: error }
+}
+
+/** A failure of the storage: it is away, or full, or broken. */
+export function isForeseen(error: unknown): boolean {
+  return error instanceof StorageError || (error instanceof Error && error.cause instanceof StorageError)
+}
+
+/** The messages of an error and of what caused it. */
+function reasonOf(error: unknown): string {
+  const messages: string[] = []
+  for (let cause = error; cause !== undefined && messages.length < 4; ) {
+    messages.push(cause instanceof Error ? cause.message : String(cause))
+    cause = cause instanceof Error ? cause.cause : undefined
+  }
+  return cut(messages.filter(Boolean).join(': '))
+}
+
+/** Plain data, or its beginning as text. Of the request's query only digests: secrets stand there too. */
+function detailsFor(url: string): (detail: unknown) => unknown {
+  const query = new Set(
+    url.includes('?') ? new URLSearchParams(url.slice(url.indexOf('?') + 1)).values() : [],
+  )
+  const withoutQuery = (_key: string, value: unknown) =>
+    typeof value === 'string' && query.has(value) && !isDigest(value) ? '…' : value
+  return (detail) => {
+    if (detail === undefined) return undefined
+    const text = JSON.stringify(detail, withoutQuery) ?? ''
+    return text.length <= MAX_TEXT_CHARACTERS ? JSON.parse(printable(text)) : cut(text)
+  }
+}
+
+function cut(text: string): string {
+  return printable(text.length > MAX_TEXT_CHARACTERS ? `${text.slice(0, MAX_TEXT_CHARACTERS)}…` : text)
+}
