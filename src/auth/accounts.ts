@@ -39,7 +39,7 @@ export class Accounts {
       (await this.#verifyAtOnce(login)) ??
       (await this.#parts.loginThrottle.attempt({ address, username }, () => this.#verify(login)))
     if (account === undefined)
-      throw new RegistryError('UNAUTHORIZED', { message: 'unknown user or wrong password' })
+      throw new RegistryError('UNAUTHORIZED', { detail: { reason: 'unknown user or wrong password' } })
     return account
   }
 

@@ -70,7 +70,9 @@ export class RuleAccess implements AccessController {
     if (scheme === 'bearer' && this.#parts.issuer !== undefined) return this.#parts.issuer.prove(credentials)
     const login = scheme === 'basic' ? parseBasic(credentials) : undefined
     if (login === undefined)
-      throw new RegistryError('UNAUTHORIZED', { message: 'credentials of no kind that is taken here' })
+      throw new RegistryError('UNAUTHORIZED', {
+        detail: { reason: 'credentials of no kind that is taken here' },
+      })
     const {
       kind,
       name,

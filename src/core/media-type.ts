@@ -37,6 +37,17 @@ export function parseMediaType(header: string | undefined): string | undefined {
   return type !== undefined && isMediaType(type) ? type.toLowerCase() : undefined
 }
 
+/** `; name=value` of RFC 9110 section 5.6.6, the value a token or a quoted string. */
+const PARAMETERS =
+  /^(?:[ \t]*;[ \t]*[A-Za-z0-9!#$%&'*+.^_`|~-]+=(?:[A-Za-z0-9!#$%&'*+.^_`|~-]+|"(?:[ !#-[\]-~]|\\[ -~])*"))*$/
+
+/** True for a media type with or without parameters, such as `application/x;version=0.2`. */
+export function isContentType(text: string): boolean {
+  const end = text.search(/[ \t;]/)
+  if (end === -1) return isMediaType(text)
+  return text.length <= 255 && isMediaType(text.slice(0, end)) && PARAMETERS.test(text.slice(end))
+}
+
 export function isMediaType(text: string): boolean {
   return text.length <= 255 && PATTERN.test(text)
 }

@@ -84,7 +84,7 @@ export class TokenSubjects {
     if (scheme === 'bearer') return this.by({ kind: 'exchange', token: credentials }, address)
     const login = scheme === 'basic' ? parseBasic(credentials) : undefined
     if (login === undefined) {
-      throw new RegistryError('UNAUTHORIZED', { message: 'a name and a password are wanted' })
+      throw new RegistryError('UNAUTHORIZED', { detail: { reason: 'a name and a password are wanted' } })
     }
     return this.by({ kind: 'password', ...login }, address)
   }

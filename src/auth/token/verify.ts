@@ -59,7 +59,7 @@ export async function verifyToken(
 
 /** The reason is for whoever sent the token: it says nothing that is not in it. */
 export function invalidToken(reason: string): RegistryError {
-  return new RegistryError('UNAUTHORIZED', { message: `the token is not taken: ${reason}` })
+  return new RegistryError('UNAUTHORIZED', { detail: { reason: `the token is not taken: ${reason}` } })
 }
 
 const access = z.array(

@@ -1,8 +1,9 @@
 /** Descriptors as manifests write them. OCI Image Specification 1.1, "Content Descriptors". */
 import type { Descriptor } from '../descriptor.ts'
 import { type Digest, isDigest } from '../digest.ts'
-import { isMediaType } from '../media-type.ts'
+import { isContentType } from '../media-type.ts'
 import { invalidAt, isAbsent, type JsonObject, requireObject, textIn } from './document.ts'
+import { DESCRIPTOR_KEYS, PLATFORM_KEYS, requireExactKeys } from './exact-keys.ts'
 import type { ManifestReference, Platform } from './manifest.ts'
 
 const NO_URLS: readonly string[] = []
@@ -10,7 +11,9 @@ const NO_URLS: readonly string[] = []
 /** @param place where the descriptor stands, for the errors
  *  @throws RegistryError MANIFEST_INVALID */
 export function parseDescriptor(value: unknown, place: string): Descriptor {
-  return descriptorOf(requireObject(value, place), place)
+  const object = requireObject(value, place)
+  requireExactKeys(object, DESCRIPTOR_KEYS, place)
+  return descriptorOf(object, place)
 }
 
 /** @param kindOf says by the descriptor's media type what it points at
@@ -21,13 +24,16 @@ export function parseReference(
   kindOf: (mediaType: string) => Pick<ManifestReference, 'kind' | 'required'>,
 ): ManifestReference {
   const object = requireObject(value, place)
+  requireExactKeys(object, DESCRIPTOR_KEYS, place)
   const descriptor = descriptorOf(object, place)
   const { kind, required } = kindOf(descriptor.mediaType)
+  const urls = urlsOf(object, place)
   return {
     descriptor,
     kind,
-    required,
-    urls: urlsOf(object, place),
+    // Nobody could fetch what neither the registry has nor any URL names.
+    required: required || urls.length === 0,
+    urls,
     platform: platformOf(object, place),
   }
 }
@@ -41,7 +47,7 @@ function descriptorOf(object: JsonObject, place: string): Descriptor {
 }
 
 function mediaTypeIn({ mediaType }: JsonObject, place: string): string {
-  if (typeof mediaType === 'string' && isMediaType(mediaType)) return mediaType
+  if (typeof mediaType === 'string' && isContentType(mediaType)) return mediaType
   throw invalidAt(`${place}.mediaType`, isAbsent(mediaType) ? 'is missing' : 'is not a media type')
 }
 
@@ -68,6 +74,7 @@ function platformOf({ platform }: JsonObject, place: string): Platform | undefin
   if (isAbsent(platform)) return undefined
   const at = `${place}.platform`
   const object = requireObject(platform, at)
+  requireExactKeys(object, PLATFORM_KEYS, at)
   return {
     architecture: textIn(object, 'architecture', `${at}.architecture`),
     os: textIn(object, 'os', `${at}.os`),

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { payloadOf } from '../../../test/support/manifest-json.ts'
 import { requireModestJson } from './json-limits.ts'
-import { MAX_DESCRIPTORS, MAX_JSON_DEPTH, MAX_JSON_VALUES } from './limits.ts'
+import { MAX_JSON_DEPTH, MAX_JSON_VALUES } from './limits.ts'
 
 const check = (text: string) => () => requireModestJson(Buffer.from(text))
 const refused = expect.objectContaining({ code: 'MANIFEST_INVALID' })
@@ -31,37 +31,10 @@ describe('the depth of JSON', () => {
   })
 })
 
-describe('the descriptors in JSON', () => {
-  const descriptors = (count: number, key = '"digest":') =>
-    `{"layers":[${Array.from({ length: count }, () => `{${key}"x"}`).join(',')}]}`
-
-  it(`are at most ${MAX_DESCRIPTORS}`, () => {
-    expect(check(descriptors(MAX_DESCRIPTORS))).not.toThrow()
-    expect(check(descriptors(MAX_DESCRIPTORS + 1))).toThrow(/2000 descriptors/)
-  })
-
-  it.each(['"digest" \n\t\r :', '"d\\u0069gest":', `"${[...'digest'].map(escaped).join('')}":`])(
-    'are counted however their key is written: %j',
-    (key) => {
-      expect(Object.keys(JSON.parse(`{${key}0}`))).toEqual(['digest'])
-      expect(check(descriptors(MAX_DESCRIPTORS, key))).not.toThrow()
-      expect(check(descriptors(MAX_DESCRIPTORS + 1, key))).toThrow(refused)
-    },
-  )
-
-  it('are not the strings and keys that are like theirs', () => {
-    const count = MAX_DESCRIPTORS + 1
-    expect(check(descriptors(count, '"digests":'))).not.toThrow()
-    expect(check(descriptors(count, '"Digest":'))).not.toThrow()
-    expect(check(`[${Array.from({ length: count }, () => '"digest"').join(',')}]`)).not.toThrow()
-    expect(check(descriptors(count, '"a":"digest","b":'))).not.toThrow()
-  })
-})
-
 describe('the values in JSON', () => {
   it(`are at most ${MAX_JSON_VALUES}`, () => {
     expect(check(`[${'0,'.repeat(MAX_JSON_VALUES - 1)}0]`)).not.toThrow()
-    expect(check(`[${'0,'.repeat(MAX_JSON_VALUES)}0]`)).toThrow(/100000 elements/)
+    expect(check(`[${'0,'.repeat(MAX_JSON_VALUES)}0]`)).toThrow(/300000 elements/)
     expect(check('[]'.repeat(MAX_JSON_VALUES + 1))).toThrow(refused)
   })
 
@@ -113,10 +86,6 @@ describe('the check of JSON', () => {
     expect(counted.count()).toBeLessThan(8 * text.length + 8)
   })
 })
-
-function escaped(letter: string): string {
-  return `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`
-}
 
 function depthOf(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0

@@ -6,11 +6,12 @@ export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 /** Nesting of arrays and objects. */
 export const MAX_JSON_DEPTH = 64
 
-/** Descriptors in a manifest, counted by their `digest` keys. */
-export const MAX_DESCRIPTORS = 2_000
+/** Arrays, objects, elements and members together: what bounds the time and memory of parsing. The most descriptors that fit
+ *  in `MAX_MANIFEST_BYTES` have half of them. */
+export const MAX_JSON_VALUES = 300_000
 
-/** Arrays, objects, elements and members together: fifty for each of the most descriptors. */
-export const MAX_JSON_VALUES = 100_000
+/** Missing references that are told of one manifest; it is checked no further then. */
+export const MAX_MISSING_REFERENCES = 1_000
 
 /** Signatures that a manifest of schema 1 may be pushed with, and is served with. */
 export const MAX_SIGNATURES = 100

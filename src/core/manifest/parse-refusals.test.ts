@@ -90,11 +90,10 @@ describe('a manifest is refused', () => {
     expectInvalidManifest(() => parseManifest(payload), message)
   })
 
-  it('when it is deeper or has more descriptors than are served', () => {
+  it('when it is deeper than is served, whatever the number of its descriptors', () => {
     expectInvalidManifest(() => parseManifest(Buffer.from('['.repeat(100_000))), '64 levels')
     const layers = (count: number) => Array.from({ length: count }, () => descriptor)
-    expect(parse(imageJson({ layers: layers(1_999) })).references()).toHaveLength(2_000)
-    expectInvalidManifest(() => parse(imageJson({ layers: layers(2_000) })), '2000 descriptors')
+    expect(parse(imageJson({ layers: layers(20_000) })).references()).toHaveLength(20_001)
   })
 
   it('when it has more than 4 MiB', () => {

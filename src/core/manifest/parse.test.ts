@@ -69,10 +69,66 @@ describe('a manifest', () => {
   })
 
   it('does not need layers that are not distributed', () => {
-    const layers = [...NON_DISTRIBUTABLE_LAYERS].map((mediaType) => descriptorOf(mediaType, { mediaType }))
+    const urls = ['https://example.com/layer']
+    const layers = [...NON_DISTRIBUTABLE_LAYERS].map((mediaType) =>
+      descriptorOf(mediaType, { mediaType, urls }),
+    )
     const references = parse(imageJson({ layers })).references().slice(1)
     expect(references).toHaveLength(4)
     expect(references.every(({ required }) => !required)).toBe(true)
+  })
+
+  it.each([undefined, null, []])('needs layers that are not distributed and name no URL: %j', (urls) => {
+    for (const mediaType of NON_DISTRIBUTABLE_LAYERS) {
+      const [, layer] = parse(
+        imageJson({ layers: [descriptorOf('layer', { mediaType, urls })] }),
+      ).references()
+      expect(layer).toMatchObject({ required: true })
+    }
+  })
+
+  it.each([
+    'application/vnd.dev.sigstore.bundle+json;version=0.2',
+    'text/plain; charset=utf-8',
+    'a/b ; c="d \\" e";f=g',
+  ])('may have content of a type with parameters: %s', (mediaType) => {
+    const layers = [descriptorOf('layer', { mediaType })]
+    expect(parse(imageJson({ layers })).references()[1]?.descriptor.mediaType).toBe(mediaType)
+  })
+
+  it.each(['a/b;', 'a/b;c', 'a/b;c=d\r\nx: y', 'a/b;c="d', 'a/b c=d', `a/b;c=${'d'.repeat(255)}`])(
+    'has no content of a malformed type: %j',
+    (mediaType) => {
+      const layers = [descriptorOf('layer', { mediaType })]
+      expectInvalidManifest(() => parse(imageJson({ layers })), 'is not a media type')
+    },
+  )
+
+  it.each([
+    ['of an image', () => ({ ...imageJson(), Layers: [] }), 'Layers differs from layers'],
+    ['of an image, with the long s', () => ({ ...imageJson(), 'layer\u017f': [] }), 'differs from layers'],
+    ['of another kind', () => ({ ...imageJson(), MANIFESTS: [] }), 'MANIFESTS differs from manifests'],
+    ['of an index', () => indexJson({ mediatype: 'x' }), 'mediatype differs from mediaType'],
+    [
+      'of a layer',
+      () => imageJson({ layers: [descriptorOf('x', { Digest: 'x' })] }),
+      'layers[0].Digest differs from digest',
+    ],
+    [
+      'of a subject',
+      () => imageJson({ subject: descriptorOf('x', { SIZE: 1 }) }),
+      'subject.SIZE differs from size',
+    ],
+    [
+      'of a platform',
+      () =>
+        indexJson({
+          manifests: [descriptorOf('x', { platform: { os: 'linux', OS: 'x', architecture: '' } })],
+        }),
+      'manifests[0].platform.OS differs from os',
+    ],
+  ])('has no key that is another but for its case: %s', (_, json, problem) => {
+    expectInvalidManifest(() => parse(json()), problem)
   })
 
   it('needs its other layers, whatever addresses they have', () => {

@@ -5,6 +5,7 @@ import { RegistryError } from '../errors.ts'
 import { isMediaType, parseMediaType, SCHEMA1_TYPES } from '../media-type.ts'
 import { parseDescriptor, parseReference } from './descriptor.ts'
 import { invalidAt, isAbsent, type JsonObject, listIn, parseDocument } from './document.ts'
+import { MANIFEST_KEYS, requireExactKeys } from './exact-keys.ts'
 import { requireModestJson } from './json-limits.ts'
 import { childKind, KINDS, type ManifestKind, mediaTypeByShape } from './kinds.ts'
 import { MAX_MANIFEST_BYTES } from './limits.ts'
@@ -32,6 +33,7 @@ export function parseManifest(payload: Uint8Array, contentType?: string): Manife
   }
   requireModestJson(payload)
   const document = parseDocument(payload)
+  requireExactKeys(document, MANIFEST_KEYS)
   const mediaType = requireMediaType(document, contentType)
   const kind = KINDS.get(mediaType)
   if (kind === undefined) return parseSchema1(payload, document)

@@ -115,7 +115,7 @@ describe('what must be in the repository', () => {
   it('of an image is its config and the layers that are distributed, whatever the platforms say', () => {
     const image = withLayers([
       descriptorOf('plain'),
-      descriptorOf('foreign', { mediaType: DOCKER_FOREIGN_LAYER }),
+      descriptorOf('foreign', { mediaType: DOCKER_FOREIGN_LAYER, urls: ['https://a.example'] }),
     ])
     for (const policy of [DEFAULT_POLICY, NO_VALIDATION, { ...DEFAULT_POLICY, platforms: list('a', 'b') }]) {
       expect(image.references().map((reference) => mustExist(reference, policy))).toEqual([true, true, false])

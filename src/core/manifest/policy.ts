@@ -65,7 +65,8 @@ export function checkUrls(manifest: Manifest, { urls: policy }: ManifestPolicy):
     if (mediaType === DOCKER_FOREIGN_LAYER && reference.kind === 'blob' && reference.urls.length === 0) {
       throw invalidUrl('a foreign layer has no URL', { digest })
     }
-    if (reference.kind === 'blob' && URL_LAYERS.has(mediaType)) urls.push(...reference.urls)
+    if (reference.kind === 'blob' && URL_LAYERS.has(mediaType))
+      for (const url of reference.urls) urls.push(url)
   }
   if (urls.length === 0) return
   const malformed = urls.find((url) => !isWebAddress(url))
@@ -88,7 +89,7 @@ export function mustExist(reference: ManifestReference, { platforms }: ManifestP
 
 /** An absolute URL of the web without a fragment. */
 function isWebAddress(url: string): boolean {
-  return /^https?:\/\/[^\s\x00-\x1f\x7f]+$/i.test(url) && URL.canParse(url) && new URL(url).hash === ''
+  return /^https?:\/\/[^\s\x00-\x1f\x7f]+$/i.test(url) && URL.canParse(url) && !/#./.test(url)
 }
 
 /** Patterns written for Go, where every pattern takes linear time, can take exponential time here (the example in

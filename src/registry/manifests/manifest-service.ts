@@ -2,6 +2,7 @@ import type { Descriptor, ReferrerDescriptor } from '../../core/descriptor.ts'
 import type { ContentInfo, ContentSource, StoredContent } from '../../core/descriptor-cache.ts'
 import { algorithmOf, type Digest, digestOf } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
+import { MAX_MISSING_REFERENCES } from '../../core/manifest/limits.ts'
 import type { Manifest, ManifestReference } from '../../core/manifest/manifest.ts'
 import { mediaTypeOf } from '../../core/manifest/parse.ts'
 import { checkSchema1, checkUrls, mustExist } from '../../core/manifest/policy.ts'
@@ -163,7 +164,9 @@ export class LinkedManifests implements ManifestService {
   }
 
   async #requireReferences(manifest: Manifest): Promise<void> {
-    const required = manifest.references().filter((reference) => mustExist(reference, this.#context.policy))
+    const required = distinct(manifest.references(), (reference) =>
+      mustExist(reference, this.#context.policy),
+    )
     const work = async (reference: ManifestReference) => ({ reference, found: await this.#has(reference) })
     const missing: RegistryError[] = []
     for await (const { reference, found } of mapInOrder(required, {
@@ -172,6 +175,7 @@ export class LinkedManifests implements ManifestService {
     })) {
       const { digest } = reference.descriptor
       if (!found) missing.push(new RegistryError('MANIFEST_BLOB_UNKNOWN', { detail: { digest } }))
+      if (missing.length === MAX_MISSING_REFERENCES) break
     }
     const [first, ...others] = missing
     if (first !== undefined) throw new RegistryError(first.code, { detail: first.detail, others })
@@ -196,6 +200,18 @@ export class LinkedManifests implements ManifestService {
     await this.#context.revisions.settle(digest)
     return true
   }
+}
+
+/** Content that is referred to many times is looked up once. */
+function distinct(
+  references: readonly ManifestReference[],
+  isRequired: (reference: ManifestReference) => boolean,
+): Iterable<ManifestReference> {
+  const byContent = new Map<string, ManifestReference>()
+  for (const reference of references) {
+    if (isRequired(reference)) byContent.set(`${reference.kind} ${reference.descriptor.digest}`, reference)
+  }
+  return byContent.values()
 }
 
 function infoOf(payload: Uint8Array | undefined): ContentInfo | undefined {

@@ -3,7 +3,7 @@ import { BlockList } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { digestOf } from '../../../src/core/digest.ts'
 import { basic, bearer, GuardedRegistry, issuerSettings, rule } from '../../support/access.ts'
-import { HttpRegistry, refusal } from '../../support/http-registry.ts'
+import { errorsOf, HttpRegistry, refusal } from '../../support/http-registry.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 const nothing = { oidc: [], groups: {} }
@@ -31,6 +31,13 @@ describe('credentials that are no good', () => {
     await using guarded = await GuardedRegistry.start({ users: ['alice'] })
     const answer = await guarded.registry.send('GET /v2/', { headers: { authorization } })
     expect(refusal(answer)).toBe('401 UNAUTHORIZED')
+    expect(errorsOf(answer)).toEqual([
+      {
+        code: 'UNAUTHORIZED',
+        message: 'authentication required',
+        detail: { reason: expect.stringMatching(/./) },
+      },
+    ])
     expect(answer.headers['www-authenticate']).toBe('Basic realm="the test"')
   })
 

@@ -10,7 +10,6 @@ import {
 } from '../../../../test/support/schema1.ts'
 import { digestOf } from '../../digest.ts'
 import { MediaType } from '../../media-type.ts'
-import { MAX_DESCRIPTORS } from '../limits.ts'
 import { mediaTypeOf, parseManifest } from '../parse.ts'
 
 const signer = newSigner('ES256')
@@ -90,12 +89,11 @@ describe('a manifest of schema 1', () => {
     )
   })
 
-  it('has as many layers as other kinds may have', () => {
+  it('may have any number of layers', () => {
     const layers = (count: number) => ({
       fsLayers: Array.from({ length: count }, () => ({ blobSum: digestOf(Buffer.from('x')) })),
       history: Array.from({ length: count }, () => ({ v1Compatibility: '{}' })),
     })
-    expect(parse(layers(MAX_DESCRIPTORS)).references()).toHaveLength(MAX_DESCRIPTORS)
-    expectInvalidManifest(() => parse(layers(MAX_DESCRIPTORS + 1)), 'fsLayers are more than 2000')
+    expect(parse(layers(20_000)).references()).toHaveLength(20_000)
   })
 })

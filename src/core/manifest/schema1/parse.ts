@@ -3,7 +3,7 @@
 import { type Digest, isDigest } from '../../digest.ts'
 import { MediaType, SCHEMA1_LAYER } from '../../media-type.ts'
 import { invalidAt, isAbsent, type JsonObject, listIn, requireObject, textIn } from '../document.ts'
-import { MAX_DESCRIPTORS } from '../limits.ts'
+import { MANIFEST_KEYS, requireExactKeys, SCHEMA1_LAYER_KEYS } from '../exact-keys.ts'
 import type { Manifest, ManifestReference } from '../manifest.ts'
 import { type SignedPayload, splitPrettyJws } from './pretty-jws.ts'
 
@@ -39,6 +39,7 @@ const OF_OTHER_KINDS = ['config', 'layers', 'manifests'] as const
 
 /** Each layer has its history: clients take the image's configuration from there. */
 function requireSchema1(document: JsonObject): void {
+  requireExactKeys(document, MANIFEST_KEYS)
   const { schemaVersion } = document
   const foreign = OF_OTHER_KINDS.find((field) => !isAbsent(document[field]))
   if (foreign !== undefined) throw invalidAt(foreign, 'does not belong in schema 1')
@@ -47,10 +48,11 @@ function requireSchema1(document: JsonObject): void {
   const layers = listIn(document, 'fsLayers', { optional: false })
   const history = listIn(document, 'history', { optional: false })
   if (layers.length === 0) throw invalidAt('fsLayers', 'is empty')
-  if (layers.length > MAX_DESCRIPTORS) throw invalidAt('fsLayers', `are more than ${MAX_DESCRIPTORS}`)
   if (layers.length !== history.length) throw invalidAt('history', 'has another length than fsLayers')
   for (const [index, entry] of history.entries()) {
-    const { v1Compatibility } = requireObject(entry, `history[${index}]`)
+    const object = requireObject(entry, `history[${index}]`)
+    requireExactKeys(object, SCHEMA1_LAYER_KEYS, `history[${index}]`)
+    const { v1Compatibility } = object
     if (typeof v1Compatibility !== 'string') {
       const problem = isAbsent(v1Compatibility) ? 'is missing' : 'is not a string'
       throw invalidAt(`history[${index}].v1Compatibility`, problem)
@@ -70,7 +72,9 @@ function layersIn(document: JsonObject): readonly ManifestReference[] {
 }
 
 function blobSumIn(layer: unknown, place: string): Digest {
-  const { blobSum } = requireObject(layer, place)
+  const object = requireObject(layer, place)
+  requireExactKeys(object, SCHEMA1_LAYER_KEYS, place)
+  const { blobSum } = object
   if (typeof blobSum === 'string' && isDigest(blobSum)) return blobSum
   throw invalidAt(
     `${place}.blobSum`,
