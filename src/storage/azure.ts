@@ -38,6 +38,7 @@ import type { AzureSettings } from './azure/settings.ts'
 import { Signatures } from './azure/signatures.ts'
 import { States } from './azure/states.ts'
 import { orderedEntries } from './object-store/children.ts'
+import { ObjectStoreDriver } from './object-store/driver.ts'
 
 /** How many blobs of a folder are removed at the same time. */
 const MAX_REMOVALS = 32
@@ -51,7 +52,7 @@ export interface AzureOptions {
 /** Blobs in a container of Azure Blob Storage, laid out as Distribution's driver has them: what is put is a block blob,
  *  what is appended to an append blob. The service keeps what it has acknowledged and shows it to everybody at once, so
  *  there is nothing to sync. */
-export class AzureDriver implements StorageDriver {
+export class AzureDriver extends ObjectStoreDriver implements StorageDriver {
   readonly name = 'azure'
   readonly #connection: AzureConnection
   readonly #container: ContainerClient
@@ -63,6 +64,7 @@ export class AzureDriver implements StorageDriver {
   readonly #states: States
 
   private constructor(connection: AzureConnection, settings: AzureSettings, log: Log) {
+    super()
     this.#connection = connection
     this.#container = connection.container
     this.#settings = settings
@@ -116,14 +118,13 @@ export class AzureDriver implements StorageDriver {
   }
 
   async put(path: string, content: Uint8Array, { after }: PutOptions = {}): Promise<void> {
-    after?.catch(() => undefined) // the path may be refused before it is waited for
-    const name = this.#names.of(path)
+    const name = this.keyToPut(path, after)
     try {
       await after
       await this.#container.getBlockBlobClient(name).upload(content, content.byteLength)
     } catch (cause) {
       if (!isRefusal(cause, 'InvalidBlobType')) throw azureError(cause, path)
-      await this.#translated(path, this.#conversions.putOverAppendBlob(name, content))
+      await this.calling(path, () => this.#conversions.putOverAppendBlob(name, content))
     }
   }
 
@@ -131,33 +132,24 @@ export class AzureDriver implements StorageDriver {
     const name = this.#names.of(path)
     const parts = { connection: this.#connection, name, path }
     const convert = (found: BlobState) => this.#conversions.toAppendBlob(name, found)
-    const blob = await this.#translated(path, openAppendBlob(parts, { ...options, convert }))
+    const blob = await this.calling(path, () => openAppendBlob(parts, { ...options, convert }))
     return new BlobWriter(blob, path)
   }
 
   async *list(folder: string, { after = '' }: ListOptions = {}): AsyncIterable<Entry> {
     const prefix = this.#names.below(folder)
     const isFolder = (name: string) => isAnyBelow(this.#container, `${prefix}${name}/`)
-    try {
-      yield* orderedEntries(pagesOf(this.#container, prefix), { after, isFolder })
-    } catch (cause) {
-      throw azureError(cause, folder)
-    }
+    yield* this.callingEach(folder, orderedEntries(pagesOf(this.#container, prefix), { after, isFolder }))
   }
 
   async move(from: string, to: string, options: MoveOptions = {}): Promise<boolean> {
     const names = { from: this.#names.of(from), to: this.#names.of(to) }
-    return this.#translated(from, this.#move(names, options))
+    return this.calling(from, () => this.#move(names, options))
   }
 
   async delete(path: string, { knownChildren }: DeleteOptions = {}): Promise<void> {
     const name = this.#names.of(path)
-    await this.#translated(path, this.#remove(name, knownChildren))
-  }
-
-  /** Whatever the service has taken is durable. */
-  async settle(path: string): Promise<void> {
-    this.#names.of(path)
+    await this.calling(path, () => this.#remove(name, knownChildren))
   }
 
   async getState(path: string): Promise<State | undefined> {
@@ -174,11 +166,11 @@ export class AzureDriver implements StorageDriver {
     content: Uint8Array,
     expected: FileVersion | undefined,
   ): Promise<FileVersion | undefined> {
-    return this.#translated(path, this.#states.swap(this.#names.of(path), content, expected))
+    return this.calling(path, () => this.#states.swap(this.#names.of(path), content, expected))
   }
 
   async redirectUrl(path: string): Promise<URL | undefined> {
-    return this.#translated(path, this.#signatures.readUrl(this.#names.of(path)))
+    return this.calling(path, () => this.#signatures.readUrl(this.#names.of(path)))
   }
 
   /** What a conversion that was cut short has left. */
@@ -221,13 +213,13 @@ export class AzureDriver implements StorageDriver {
   #leftover(name: string, modifiedAt: Date): Leftover {
     const path = `/${name.slice(this.#names.below('/').length)}`
     const remove = async () => {
-      await this.#translated(path, this.#removeBlob(name))
+      await this.calling(path, () => this.#removeBlob(name))
     }
     return { path, modifiedAt, remove }
   }
 
   #isFolder(path: string): Promise<boolean> {
-    return this.#translated(path, isAnyBelow(this.#container, this.#names.below(path)))
+    return this.calling(path, () => isAnyBelow(this.#container, this.#names.below(path)))
   }
 
   /** A file, or all that stands below a folder. */
@@ -252,11 +244,11 @@ export class AzureDriver implements StorageDriver {
     return succeeded
   }
 
-  async #translated<T>(path: string, work: Promise<T>): Promise<T> {
-    try {
-      return await work
-    } catch (cause) {
-      throw azureError(cause, path)
-    }
+  protected override keyOf(path: string): string {
+    return this.#names.of(path)
+  }
+
+  protected override toStorageError(cause: unknown, path: string): StorageError {
+    return azureError(cause, path)
   }
 }

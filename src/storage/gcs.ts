@@ -30,6 +30,7 @@ import { States } from './gcs/states.ts'
 import { type ObjectVersion, parseVersion } from './gcs/version.ts'
 import { ComposingWriter } from './gcs/writer.ts'
 import { type KeyPage, orderedEntries } from './object-store/children.ts'
+import { ObjectStoreDriver } from './object-store/driver.ts'
 import { requireFolder, requirePath } from './path.ts'
 
 export interface GcsOptions extends GcsConnectionOptions {
@@ -52,7 +53,7 @@ const MAX_KEY_BYTES = 1024
 
 /** Objects in a bucket of Google Cloud Storage, named as Distribution names them: the root, then the path. What is being
  *  appended to stands in pieces below `~pieces/` until it is composed. A file's version is its object's generation. */
-export class GcsDriver implements StorageDriver {
+export class GcsDriver extends ObjectStoreDriver implements StorageDriver {
   readonly name = 'gcs'
   readonly #options: GcsOptions
   readonly #root: string
@@ -65,6 +66,7 @@ export class GcsDriver implements StorageDriver {
   #canSign = false
 
   private constructor(storage: Storage, options: GcsOptions) {
+    super()
     const root = options.rootdirectory.replace(/^\/+|\/+$/g, '')
     this.#options = options
     this.#root = root === '' ? '' : `${root}/`
@@ -98,11 +100,11 @@ export class GcsDriver implements StorageDriver {
 
   async stat(path: string): Promise<FileInfo> {
     const key = this.#keyToRead(path)
-    const found = await this.#calling(path, () => this.#bucket.find(key))
+    const found = await this.calling(path, () => this.#bucket.find(key))
     if (isFile(found)) {
       return { kind: 'file', size: Number(found.size), modifiedAt: new Date(found.updated ?? '') }
     }
-    if (await this.#calling(path, () => this.#bucket.hasAny(`${key}/`))) return { kind: 'folder' }
+    if (await this.calling(path, () => this.#bucket.hasAny(`${key}/`))) return { kind: 'folder' }
     throw new StorageError('PATH_NOT_FOUND', { path })
   }
 
@@ -119,15 +121,15 @@ export class GcsDriver implements StorageDriver {
   }
 
   async put(path: string, content: Uint8Array, { after }: PutOptions = {}): Promise<void> {
-    const key = this.#keyToWrite(path)
+    const key = this.keyToPut(path, after)
     await after
-    await this.#calling(path, () => this.#bucket.insert(key, contentOf(content)))
+    await this.calling(path, () => this.#bucket.insert(key, contentOf(content)))
   }
 
   /** A file of a version, or one that is said to be new, is not looked for: where that is wrong, the first sync comes upon
    *  it. */
   async append(path: string, options: AppendOptions = {}): Promise<FileWriter> {
-    const key = this.#keyToWrite(path)
+    const key = this.keyOf(path)
     const base = await this.#baseFor(options, { key, path })
     if ((options.offset ?? base.size ?? 0) !== (base.size ?? 0)) throw otherFile(path)
     const [bucket, pieces, chunkBytes] = [this.#bucket, this.#pieces, this.#options.chunksize]
@@ -138,18 +140,14 @@ export class GcsDriver implements StorageDriver {
     const path = requireFolder(folder)
     const prefix = path === '' ? this.#root : `${this.#root}${path.slice(1)}/`
     const isFolder = (name: string) => this.#bucket.hasAny(`${prefix}${name}/`)
-    try {
-      yield* orderedEntries(this.#childKeys(prefix, after), { after, isFolder })
-    } catch (cause) {
-      throw toStorageError(cause, folder)
-    }
+    yield* this.callingEach(folder, orderedEntries(this.#childKeys(prefix, after), { after, isFolder }))
   }
 
   async move(from: string, to: string, options: MoveOptions = {}): Promise<boolean> {
     const { replace = true, mayStay = false } = options
-    const [key, target] = [this.#keyToWrite(from), this.#keyToWrite(to)]
+    const [key, target] = [this.keyOf(from), this.keyOf(to)]
     const source = { key, path: from, version: parseIfGiven(options.version, from) }
-    return this.#calling(from, async () => {
+    return this.calling(from, async () => {
       if (key === target) {
         await this.#copier.find(source)
         return replace
@@ -161,21 +159,20 @@ export class GcsDriver implements StorageDriver {
   }
 
   async delete(path: string, { knownChildren }: DeleteOptions = {}): Promise<void> {
-    const key = this.#keyToWrite(path)
-    await this.#calling(path, async () => {
+    const key = this.keyOf(path)
+    await this.calling(path, async () => {
       if (knownChildren !== undefined) await this.#removeAll(knownChildren.map((name) => `${key}/${name}`))
       else await Promise.all([this.#bucket.remove(key), this.#removeBelow(`${key}/`)])
     })
   }
 
-  /** Whatever the storage has taken is durable. */
-  async settle(path: string): Promise<void> {
+  override async settle(path: string): Promise<void> {
     this.#keyToRead(path)
   }
 
   async getState(path: string): Promise<State | undefined> {
-    const key = this.#keyToWrite(path)
-    return this.#calling(path, () => this.#states.get(key))
+    const key = this.keyOf(path)
+    return this.calling(path, () => this.#states.get(key))
   }
 
   async swapState(
@@ -183,14 +180,14 @@ export class GcsDriver implements StorageDriver {
     content: Uint8Array,
     expected: FileVersion | undefined,
   ): Promise<FileVersion | undefined> {
-    const key = this.#keyToWrite(path)
-    return this.#calling(path, () => this.#states.swap({ key, path }, content, expected))
+    const key = this.keyOf(path)
+    return this.calling(path, () => this.#states.swap({ key, path }, content, expected))
   }
 
   async redirectUrl(path: string): Promise<URL | undefined> {
     const key = this.#keyToRead(path)
     if (!this.#canSign) return undefined
-    return this.#calling(path, async () => {
+    return this.calling(path, async () => {
       const file = this.#storage.bucket(this.#options.bucket).file(key)
       const expires = Date.now() + REDIRECT_LIFETIME_MS
       const [url] = await file.getSignedUrl({ version: 'v4', action: 'read', expires })
@@ -201,7 +198,7 @@ export class GcsDriver implements StorageDriver {
   async *leftovers(): AsyncIterable<Leftover> {
     try {
       for await (const { path, modifiedAt, remove } of this.#pieces.leftovers()) {
-        yield { path, modifiedAt, remove: () => this.#calling(path, remove) }
+        yield { path, modifiedAt, remove: () => this.calling(path, remove) }
       }
     } catch (cause) {
       throw toStorageError(cause, '/')
@@ -229,7 +226,7 @@ export class GcsDriver implements StorageDriver {
   ): Promise<AppendBase> {
     const told = parseIfGiven(version, path)
     if (told !== undefined) return knownBase(told)
-    return offset === 0 ? NOTHING : appendBaseOf(await this.#calling(path, () => this.#bucket.find(key)))
+    return offset === 0 ? NOTHING : appendBaseOf(await this.calling(path, () => this.#bucket.find(key)))
   }
 
   async #removeBelow(prefix: string): Promise<void> {
@@ -242,20 +239,16 @@ export class GcsDriver implements StorageDriver {
     await Promise.all(keys.map((key) => this.#bucket.remove(key)))
   }
 
-  async #calling<T>(path: string, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work()
-    } catch (cause) {
-      throw toStorageError(cause, path)
-    }
+  protected override toStorageError(cause: unknown, path: string): StorageError {
+    return toStorageError(cause, path)
+  }
+
+  protected override keyOf(path: string): string {
+    return this.#keyOf(path, 'PATH_INVALID')
   }
 
   #keyToRead(path: string): string {
     return this.#keyOf(path, 'PATH_NOT_FOUND')
-  }
-
-  #keyToWrite(path: string): string {
-    return this.#keyOf(path, 'PATH_INVALID')
   }
 
   #keyOf(path: string, ifTooLong: 'PATH_NOT_FOUND' | 'PATH_INVALID'): string {

@@ -18,6 +18,7 @@ import {
   type StorageDriver,
 } from '../core/storage-driver.ts'
 import { orderedEntries } from './object-store/children.ts'
+import { ObjectStoreDriver } from './object-store/driver.ts'
 import { requireFolder, requirePath } from './path.ts'
 import { findAppendBase } from './s3/append-base.ts'
 import { AppendedObjects } from './s3/appended-object.ts'
@@ -58,7 +59,7 @@ export interface S3Parts {
 
 /** Objects in a bucket of Amazon S3, or of a store that speaks its protocol, under the keys that Distribution gives them:
  *  the root directory, and the path without its leading slash. An object appears whole or not at all. */
-export class S3Driver implements StorageDriver {
+export class S3Driver extends ObjectStoreDriver implements StorageDriver {
   readonly name = 's3'
   readonly #settings: S3Settings
   /** In front of every key: empty, or with a slash at the end. */
@@ -70,6 +71,7 @@ export class S3Driver implements StorageDriver {
   readonly #signer: S3Client
 
   private constructor({ settings, client, support }: S3Parts) {
+    super()
     this.#settings = settings
     this.#root = rootOf(settings)
     this.#bucket = new Bucket(client, settings)
@@ -95,8 +97,8 @@ export class S3Driver implements StorageDriver {
   }
 
   async stat(path: string): Promise<FileInfo> {
-    const key = this.#key(path)
-    return this.#translated(path, async () => {
+    const key = this.keyOf(path)
+    return this.calling(path, async () => {
       const state = await this.#objects.look(key)
       if (state !== undefined) return { kind: 'file', size: state.size, modifiedAt: state.modifiedAt }
       if (await this.#bucket.holds(`${key}/`)) return { kind: 'folder' }
@@ -105,12 +107,12 @@ export class S3Driver implements StorageDriver {
   }
 
   async get(path: string): Promise<Uint8Array> {
-    const key = this.#key(path)
-    return this.#translated(path, () => this.#content(key))
+    const key = this.keyOf(path)
+    return this.calling(path, () => this.#content(key))
   }
 
   async *read(path: string, { version, range, signal }: ReadOptions = {}): AsyncIterable<Uint8Array> {
-    const key = this.#key(path)
+    const key = this.keyOf(path)
     try {
       if (version === undefined) return yield* readObject(this.#objects, { key, path }, { range, signal })
       const object = await this.#objects.objectOf(key, parseVersion(version, path))
@@ -122,10 +124,9 @@ export class S3Driver implements StorageDriver {
   }
 
   async put(path: string, content: Uint8Array, { after }: PutOptions = {}): Promise<void> {
-    after?.catch(() => undefined) // the path may be refused before it is waited for
-    const key = this.#key(path)
+    const key = this.keyToPut(path, after)
     await after
-    await this.#translated(path, async () => {
+    await this.calling(path, async () => {
       for (let attempt = 1; ; attempt++) {
         try {
           return await this.#bucket.put(key, content)
@@ -137,10 +138,10 @@ export class S3Driver implements StorageDriver {
   }
 
   async append(path: string, { offset, version }: AppendOptions = {}): Promise<FileWriter> {
-    const key = this.#key(path)
+    const key = this.keyOf(path)
     const known = version === undefined ? undefined : parseVersion(version, path)
     const where = { key, offset, known, partBytes: this.#settings.chunksize }
-    const base = await this.#translated(path, () => findAppendBase(this.#objects, where))
+    const base = await this.calling(path, () => findAppendBase(this.#objects, where))
     return new S3Writer(base, {
       path,
       key,
@@ -157,17 +158,13 @@ export class S3Driver implements StorageDriver {
         yield { keys: keys.map((key) => key.slice(prefix.length)) }
     }
     const isFolder = (name: string) => this.#bucket.holds(`${prefix}${name}/`)
-    try {
-      yield* orderedEntries(pages(this.#bucket), { after, isFolder })
-    } catch (cause) {
-      throw storageError(cause, folder)
-    }
+    yield* this.callingEach(folder, orderedEntries(pages(this.#bucket), { after, isFolder }))
   }
 
   async move(from: string, to: string, options: MoveOptions = {}): Promise<boolean> {
     const { replace = true, mayStay = false, version } = options
-    const [source, target] = [this.#key(from), this.#key(to)]
-    return this.#translated(from, async () => {
+    const [source, target] = [this.keyOf(from), this.keyOf(to)]
+    return this.calling(from, async () => {
       const isDone =
         version === undefined
           ? await this.#moveWhatStands(source, { to: target, replace })
@@ -178,21 +175,16 @@ export class S3Driver implements StorageDriver {
   }
 
   async delete(path: string, { knownChildren }: DeleteOptions = {}): Promise<void> {
-    const key = this.#key(path)
+    const key = this.keyOf(path)
     const work = () =>
       knownChildren === undefined
         ? this.#removal.all(key)
         : this.#removal.finished(knownChildren.map((name) => `${key}/${name}`))
-    await this.#translated(path, work)
-  }
-
-  /** What a store has taken is durable. */
-  async settle(path: string): Promise<void> {
-    requirePath(path)
+    await this.calling(path, work)
   }
 
   async getState(path: string): Promise<State | undefined> {
-    const key = this.#key(path)
+    const key = this.keyOf(path)
     try {
       const { content, etag } = await this.#object(key)
       return { content, version: etag }
@@ -207,7 +199,7 @@ export class S3Driver implements StorageDriver {
     content: Uint8Array,
     expected: FileVersion | undefined,
   ): Promise<FileVersion | undefined> {
-    const key = this.#key(path)
+    const key = this.keyOf(path)
     const condition = expected === undefined ? ({ absent: true } as const) : { etag: expected }
     try {
       return (await this.#objects.writes.put(key, content, { condition })).etag
@@ -220,8 +212,8 @@ export class S3Driver implements StorageDriver {
   }
 
   async redirectUrl(path: string): Promise<URL | undefined> {
-    const command = new GetObjectCommand({ Bucket: this.#settings.bucket, Key: this.#key(path) })
-    return this.#translated(
+    const command = new GetObjectCommand({ Bucket: this.#settings.bucket, Key: this.keyOf(path) })
+    return this.calling(
       path,
       async () =>
         new URL(await getSignedUrl(this.#signer, command, { expiresIn: REDIRECT_LIFETIME_MS / 1000 })),
@@ -237,7 +229,7 @@ export class S3Driver implements StorageDriver {
         if (state?.kind === 'record' && state.uploadId === upload.uploadId) continue
         const modifiedAt = (await this.#bucket.newestPartAt(upload)) ?? upload.startedAt
         const path = `/${upload.key.slice(this.#root.length)}`
-        const remove = () => this.#translated(path, () => this.#bucket.abortUpload(upload))
+        const remove = () => this.calling(path, () => this.#bucket.abortUpload(upload))
         yield { path, modifiedAt, remove }
       }
     } catch (cause) {
@@ -250,7 +242,7 @@ export class S3Driver implements StorageDriver {
     this.#signer.destroy()
   }
 
-  #key(path: string): string {
+  protected override keyOf(path: string): string {
     return this.#root + requirePath(path).slice(1)
   }
 
@@ -297,12 +289,8 @@ export class S3Driver implements StorageDriver {
     }
   }
 
-  async #translated<Result>(path: string, work: () => Promise<Result>): Promise<Result> {
-    try {
-      return await work()
-    } catch (cause) {
-      throw storageError(cause, path)
-    }
+  protected override toStorageError(cause: unknown, path: string): StorageError {
+    return storageError(cause, path)
   }
 }
 
