@@ -1,41 +1,47 @@
 /** Buffers for reading, used again and again: memory that is fresh costs a page fault every 4 KiB, which is most of the
  *  time of a read from the page cache.
  *
- *  However many readers stall, what is lent stays near `maxLentBytes`: beyond it they get small buffers. */
+ *  All transfers of a driver share a budget. Nobody waits for it, because readers may stall for as long as they like: the more is
+ *  lent, the smaller are the buffers. Some thousand readers that stall hold 10 to 20 KiB each. */
 export class BufferPool {
   readonly #maxLentBytes: number
-  readonly #large: Buffer[] = []
-  readonly #medium: Buffer[] = []
+  readonly #free = new Map<number, Buffer[]>(
+    [LARGE_BYTES, MEDIUM_BYTES, SMALL_BYTES].map((size) => [size, []]),
+  )
   #lentBytes = 0
 
-  constructor({ maxLentBytes = 64 * MIB }: { maxLentBytes?: number } = {}) {
+  /** @param options.maxLentBytes up to which buffers are large; up to half as much again they are of medium size */
+  constructor({ maxLentBytes = 40 * MIB }: { maxLentBytes?: number } = {}) {
     this.#maxLentBytes = maxLentBytes
   }
 
   /** A buffer to read `byteCount` bytes into, or as many of them as it holds. Give it back when nothing reads into it
    *  any more and nobody looks at it. */
   take(byteCount: number): Buffer {
-    if (byteCount < MEDIUM_BYTES) return Buffer.allocUnsafe(byteCount)
-    const isShort = this.#lentBytes + LARGE_BYTES > this.#maxLentBytes
-    const buffer = isShort
-      ? (this.#medium.pop() ?? Buffer.allocUnsafeSlow(MEDIUM_BYTES))
-      : (this.#large.pop() ?? Buffer.allocUnsafeSlow(LARGE_BYTES))
+    const size = this.#sizeNow()
+    // A large buffer would be mostly empty.
+    const buffer =
+      byteCount < Math.min(size, MEDIUM_BYTES)
+        ? Buffer.allocUnsafe(byteCount)
+        : (this.#free.get(size)?.pop() ?? Buffer.allocUnsafeSlow(size))
     this.#lentBytes += buffer.length
     return buffer
   }
 
   give(buffer: Buffer): void {
-    if (buffer.length === LARGE_BYTES) this.#keep(buffer, this.#large)
-    else if (buffer.length === MEDIUM_BYTES) this.#keep(buffer, this.#medium)
+    this.#lentBytes -= buffer.length
+    const free = this.#free.get(buffer.length)
+    if (free !== undefined && free.length * buffer.length < MAX_FREE_BYTES) free.push(buffer)
   }
 
-  #keep(buffer: Buffer, free: Buffer[]): void {
-    this.#lentBytes -= buffer.length
-    if (free.length * buffer.length < MAX_FREE_BYTES) free.push(buffer)
+  #sizeNow(): number {
+    if (this.#lentBytes + LARGE_BYTES <= this.#maxLentBytes) return LARGE_BYTES
+    return this.#lentBytes + MEDIUM_BYTES <= 1.5 * this.#maxLentBytes ? MEDIUM_BYTES : SMALL_BYTES
   }
 }
 
 const MIB = 1024 * 1024
 const LARGE_BYTES = 512 * 1024
 const MEDIUM_BYTES = 64 * 1024
+const SMALL_BYTES = 8 * 1024
 const MAX_FREE_BYTES = 16 * MIB

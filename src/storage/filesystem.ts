@@ -29,6 +29,7 @@ import { FileContent } from './filesystem/reader.ts'
 import { RootFolder } from './filesystem/root-folder.ts'
 import { States } from './filesystem/states.ts'
 import { isTemporary, temporaryFor } from './filesystem/temporary-name.ts'
+import { WriteQueues } from './filesystem/write-queues.ts'
 import { AppendingWriter } from './filesystem/writer.ts'
 import { isName, requireFolder, requirePath } from './path.ts'
 
@@ -43,6 +44,7 @@ export class FilesystemDriver implements StorageDriver {
   readonly #appended: AppendedFiles
   readonly #states: States
   readonly #buffers = new BufferPool()
+  readonly #queues = new WriteQueues()
 
   /** @param options.root made, with the folders above it, when it is first written to */
   constructor({ root }: { root: string }) {
@@ -124,7 +126,8 @@ export class FilesystemDriver implements StorageDriver {
   async append(path: string, options: AppendOptions = {}): Promise<FileWriter> {
     const file = this.#locate(path)
     try {
-      return new AppendingWriter(await this.#appended.open(file, path, options), this.#folders)
+      const opened = await this.#appended.open(file, path, options)
+      return new AppendingWriter(opened, { folders: this.#folders, queues: this.#queues })
     } catch (cause) {
       throw writeError(cause, path)
     }

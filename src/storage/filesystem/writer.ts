@@ -4,13 +4,12 @@ import type { FileToAppend } from './appended-files.ts'
 import { close, fdatasync, fstat, ftruncate, writeFully } from './descriptors.ts'
 import { writeError } from './errno.ts'
 import type { Folders } from './folders.ts'
+import type { WriteQueues } from './write-queues.ts'
 
 const MIB = 1024 * 1024
 /** Chunks that wait are written together, up to this much with one call. */
 const MAX_BATCH_BYTES = MIB
-/** How much may wait before the caller is asked to. */
-const MAX_QUEUED_BYTES = 4 * MIB
-/** The same for chunks so small that counting bytes says little about memory. */
+/** How many chunks may wait: of small ones their bytes say little about memory. */
 const MAX_QUEUED_CHUNKS = 4096
 /** How much is written before the disk is set to work on it. */
 const WRITE_BACK_BYTES = 16 * MIB
@@ -21,6 +20,7 @@ const WRITE_BACK_BYTES = 16 * MIB
 export class AppendingWriter implements FileWriter {
   readonly #file: FileToAppend
   readonly #folders: Folders
+  readonly #queues: WriteQueues
   /** Up to where the file is written. */
   #position: number
   /** Up to where somebody may have been told that it is safe. */
@@ -40,9 +40,10 @@ export class AppendingWriter implements FileWriter {
   #room: { promise: Promise<void>; settle: () => void } | undefined
   #failure: StorageError | undefined
 
-  constructor(file: FileToAppend, folders: Folders) {
+  constructor(file: FileToAppend, { folders, queues }: { folders: Folders; queues: WriteQueues }) {
     this.#file = file
     this.#folders = folders
+    this.#queues = queues
     this.#position = file.size
     this.#safeSize = file.size
     this.#writtenBack = file.size
@@ -60,7 +61,7 @@ export class AppendingWriter implements FileWriter {
     if (this.#failure !== undefined || this.#closing !== undefined) return Promise.reject(this.#refusal())
     if (chunk.byteLength > 0) {
       this.#queue.push(chunk)
-      this.#queuedBytes += chunk.byteLength
+      this.#count(chunk.byteLength)
       this.#flushing ??= this.#flush()
     }
     return this.#isFull() ? this.#untilRoom() : undefined
@@ -94,7 +95,7 @@ export class AppendingWriter implements FileWriter {
     await writeFully(this.#file.fd, chunks, this.#position)
     if (this.#failure !== undefined) return
     this.#position += byteCount
-    this.#queuedBytes -= byteCount
+    this.#count(-byteCount)
     if (!this.#isFull()) this.#room?.settle()
     if (this.#position - this.#writtenBack >= WRITE_BACK_BYTES) this.#writingBack ??= this.#writeBack()
   }
@@ -174,7 +175,7 @@ export class AppendingWriter implements FileWriter {
   #fail(cause: unknown): void {
     this.#failure ??= writeError(cause, this.#file.path)
     this.#queue = []
-    this.#queuedBytes = 0
+    this.#count(-this.#queuedBytes)
     this.#position = this.#safeSize
     this.#room?.settle()
   }
@@ -203,8 +204,13 @@ export class AppendingWriter implements FileWriter {
     if (this.#failure !== undefined) throw this.#failure
   }
 
+  #count(byteCount: number): void {
+    this.#queuedBytes += byteCount
+    this.#queues.add(byteCount)
+  }
+
   #isFull(): boolean {
-    return this.#queuedBytes > MAX_QUEUED_BYTES || this.#queue.length > MAX_QUEUED_CHUNKS
+    return this.#queuedBytes > this.#queues.allowance || this.#queue.length > MAX_QUEUED_CHUNKS
   }
 
   #untilRoom(): Promise<void> {
