@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto'
+import { isAffordableKey } from '../../core/key-limits.ts'
 import { isCutOffPem } from '../../lib/pem.ts'
 
 /** The certificates of a PEM text, in its order.
@@ -22,28 +23,43 @@ export function parseChain(chain: unknown): X509Certificate[] | undefined {
 
 const MAX_CHAIN = 10
 
-/** True when a way leads from the first certificate, through the others, to a trusted one, and all on it are valid now. */
+/** Signatures that may turn out wrong before a chain is given up: roots may share a name. */
+const MAX_WRONG_SIGNATURES = 4
+
+/** True if the first certificate leads, through the others, to a trusted one, and all on the way are valid now. It is looked
+ *  for from the roots on: a certificate is verified only by the key of one that is trusted already, never by a key that a
+ *  stranger has chosen. */
 export function isTrusted(
-  [leaf, ...others]: readonly X509Certificate[],
+  chain: readonly X509Certificate[],
   roots: readonly X509Certificate[],
   now = Date.now(),
 ): boolean {
-  let current = leaf
-  const unused = others.filter(({ ca }) => ca)
-  while (current !== undefined && isValid(current, now)) {
-    const { fingerprint256 } = current
-    if (roots.some((root) => root.fingerprint256 === fingerprint256)) return true
-    if (roots.some((root) => root.ca && isValid(root, now) && hasIssued(root, current!))) return true
-    const next = unused.findIndex((candidate) => hasIssued(candidate, current!))
-    current = next === -1 ? undefined : unused.splice(next, 1)[0]
+  const [leaf] = chain
+  const authorities = roots.filter((root) => root.ca && isValid(root, now))
+  const pinned = new Set(roots.map(({ fingerprint256 }) => fingerprint256))
+  let left = chain.filter(
+    (certificate, index) => isValid(certificate, now) && (index === 0 || certificate.ca),
+  )
+  let wrong = 0
+  const isVouchedFor = (certificate: X509Certificate) => {
+    if (pinned.has(certificate.fingerprint256)) return true
+    for (const authority of authorities) {
+      if (wrong === MAX_WRONG_SIGNATURES) return false
+      if (!certificate.checkIssued(authority)) continue
+      if (certificate.verify(authority.publicKey)) return true
+      wrong++
+    }
+    return false
   }
-  return false
+  for (;;) {
+    const next = left.find(isVouchedFor)
+    if (next === undefined) return false
+    if (next === leaf) return isAffordableKey(next.publicKey)
+    left = left.filter((certificate) => certificate !== next)
+    authorities.push(next)
+  }
 }
 
 function isValid({ validFromDate, validToDate }: X509Certificate, now: number): boolean {
   return validFromDate.getTime() <= now && now <= validToDate.getTime()
-}
-
-function hasIssued(issuer: X509Certificate, certificate: X509Certificate): boolean {
-  return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey)
 }

@@ -19,5 +19,8 @@ export const MAX_SIGNATURES = 100
 /** Size of one signature: enough for a chain of some certificates. */
 export const MAX_SIGNATURE_BYTES = 16 * 1024
 
-/** Certificates in the chain of one signature (`x5c`). */
+/** Certificates in the chain of one signature (`x5c`), */
 export const MAX_CERTIFICATES = 10
+
+/** and in those of all signatures of a manifest. */
+export const MAX_CERTIFICATES_IN_ALL = 100

@@ -2,6 +2,7 @@
  *  RFC 7515 sections 4.1.3 and 4.1.6. Whether it is the key of somebody is not for the registry to say. */
 import { createPublicKey, hash, type KeyObject, type webcrypto, X509Certificate } from 'node:crypto'
 import { RegistryError } from '../../errors.ts'
+import { isAffordableKey } from '../../key-limits.ts'
 import type { JsonObject } from '../document.ts'
 import { MAX_CERTIFICATES } from '../limits.ts'
 import type { SignatureHeader } from './signature.ts'
@@ -32,11 +33,14 @@ function keyFromJwk(jwk: JsonObject, place: string): KeyObject {
     place,
     'is no key',
   )
+  if (!isAffordableKey(key)) throw unverifiedAt(place, UNAFFORDABLE)
   if (jwk.kid !== undefined && jwk.kid !== keyIdOf(key)) {
     throw unverifiedAt(`${place}.kid`, 'is not the fingerprint of the key')
   }
   return key
 }
+
+const UNAFFORDABLE = 'has a key of a kind or a length that is not taken'
 
 /** What libtrust calls a key, and insists on when it reads one: 240 bits of its SHA-256 in base 32, in groups of four. */
 function keyIdOf(key: KeyObject): string {
@@ -73,7 +77,9 @@ function certificateFrom(text: string, place: string): X509Certificate {
     void certificate.publicKey // read here, because it may be of a kind that is not known
     return certificate
   }
-  return attempt(read, place, 'is no certificate')
+  const certificate = attempt(read, place, 'is no certificate')
+  if (!isAffordableKey(certificate.publicKey)) throw unverifiedAt(place, UNAFFORDABLE)
+  return certificate
 }
 
 function requireValidNow({ validFromDate, validToDate }: X509Certificate, place: string): void {

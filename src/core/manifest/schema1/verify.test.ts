@@ -112,6 +112,15 @@ describe('a signature is refused', () => {
     await expectUnverified(verify(signature({}, weak)), '2048 bits')
   })
 
+  it('made with a key that is expensive to verify with', async () => {
+    const { jwk: key, privateKey } = signers.RS256
+    const long = { kty: 'RSA', n: (key as { n: string }).n, e: Buffer.alloc(200, 1).toString('base64url') }
+    await expectUnverified(
+      verify(signature({ header: { jwk: long, alg: 'RS256' } }, { alg: 'RS256', privateKey, jwk: key })),
+      'a kind or a length that is not taken',
+    )
+  })
+
   it('made as HS256 with the public key for a secret', async () => {
     const good = signature()
     const secret = createSecretKey(Buffer.from(JSON.stringify(jwk)))

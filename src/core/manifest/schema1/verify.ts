@@ -1,4 +1,5 @@
 import { parseDocument } from '../document.ts'
+import { MAX_CERTIFICATES_IN_ALL } from '../limits.ts'
 import type { Manifest } from '../manifest.ts'
 import { publicKeyOf, unverifiedAt } from './keys.ts'
 import { parseSignature } from './signature.ts'
@@ -14,6 +15,7 @@ const REFUSALS = [TypeError, DOMException] as const
 export async function verifySignatures({ payload, signatures }: Manifest): Promise<void> {
   if (signatures.length === 0) return
   const { errors, flattenedVerify } = await import('jose')
+  let certificates = 0
   const encoded = Buffer.from(payload).toString('base64url')
   for (const [index, bytes] of signatures.entries()) {
     const place = `signatures[${index}]`
@@ -21,6 +23,10 @@ export async function verifySignatures({ payload, signatures }: Manifest): Promi
     const { alg } = header
     if (!ALGORITHMS.includes(alg)) {
       throw unverifiedAt(`${place}.header.alg`, `is none of ${ALGORITHMS.join(', ')}`)
+    }
+    certificates += header.x5c?.length ?? 0
+    if (certificates > MAX_CERTIFICATES_IN_ALL) {
+      throw unverifiedAt(place, `has more than ${MAX_CERTIFICATES_IN_ALL} certificates with those before it`)
     }
     const key = publicKeyOf(header, `${place}.header`)
     try {
