@@ -6,6 +6,7 @@ import type { RepositoryName } from '../core/reference.ts'
 import type { MountSource } from '../core/registry.ts'
 import type { StorageDriver } from '../core/storage-driver.ts'
 import type { BlobPool } from './blobs/blob-pool.ts'
+import type { RecentPushes } from './blobs/recent-pushes.ts'
 import { LinkSet, type Links } from './links/links.ts'
 import { Deletions } from './manifests/deletions.ts'
 import { RepositoryPaths } from './paths.ts'
@@ -25,6 +26,7 @@ export interface RegistryContext {
   readonly ownLinks: Links
   readonly sessions: UploadSessions
   readonly cache: DescriptorCache
+  readonly recentPushes: RecentPushes
   readonly tagDigests: TagDigestCache
   readonly policy: ManifestPolicy
   readonly backfills: Backfills

@@ -11,6 +11,7 @@ import { settleAll } from '../lib/settle-all.ts'
 import { BlobPool } from './blobs/blob-pool.ts'
 import { ContentCache } from './blobs/content-cache.ts'
 import { MountSearch } from './blobs/mount-search.ts'
+import { RecentPushes } from './blobs/recent-pushes.ts'
 import { REPOSITORY_MARKS, repositoryNames } from './catalog/catalog.ts'
 import type { RegistryContext } from './context.ts'
 import { ErrorMappingDriver } from './error-mapping-driver.ts'
@@ -74,6 +75,7 @@ export class StoredRegistry implements Registry {
       ownLinks: new Links(own, log),
       sessions: new UploadSessions(locks),
       cache,
+      recentPushes: new RecentPushes(),
       tagDigests: new TagDigestCache({ maxEntries: cache === NO_CACHE ? 0 : MAX_TAG_DIGESTS }),
       policy,
       backfills: new Backfills(),

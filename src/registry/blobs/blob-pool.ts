@@ -72,6 +72,12 @@ export class BlobPool {
       : this.#storage.read(blobPath(canonical), { range: asked, signal })
   }
 
+  /** For content whose file somebody else has removed. */
+  forget(canonical: Digest): void {
+    this.#small.delete(canonical)
+    this.#verified.delete(canonical)
+  }
+
   redirectUrl(canonical: Digest, client: RedirectedClient): Promise<URL | undefined> {
     return this.#storage.redirectUrl(blobPath(canonical), client)
   }

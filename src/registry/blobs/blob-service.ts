@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { type Descriptor, OCTET_STREAM } from '../../core/descriptor.ts'
 import type { ContentSource, StoredContent } from '../../core/descriptor-cache.ts'
-import { CANONICAL, type Digest } from '../../core/digest.ts'
-import { RegistryError } from '../../core/errors.ts'
+import { algorithmOf, CANONICAL, type Digest } from '../../core/digest.ts'
+import { isPathNotFound, RegistryError } from '../../core/errors.ts'
 import type {
   Blob,
   BlobService,
@@ -50,7 +50,7 @@ export class LinkedBlobs implements BlobService {
 
   getIfCached(digest: Digest): Blob | undefined {
     const found = this.#context.cache.getIfCached(this.#source, digest)
-    return found && new PooledBlob(found, this.#context.pool)
+    return found && this.#opened(found)
   }
 
   async stat(digest: Digest): Promise<Descriptor> {
@@ -61,8 +61,20 @@ export class LinkedBlobs implements BlobService {
     return (await this.find(digest)) !== undefined
   }
 
+  /** By what stands on storage, unless this process has stored it a moment ago. What is missing is cached no longer. */
+  async isStored(digest: Digest): Promise<boolean> {
+    const { name, layers, pool, recentPushes } = this.#context
+    if (recentPushes.has(name, digest)) return this.has(digest)
+    const guess = algorithmOf(digest) === CANONICAL ? digest : undefined
+    const [canonical, size] = await Promise.all([layers.get(digest), guess && pool.size(guess)])
+    const isThere =
+      canonical !== undefined && (canonical === guess ? size : await pool.size(canonical)) !== undefined
+    if (!isThere) await this.#evictMissing(digest, canonical)
+    return isThere
+  }
+
   async open(digest: Digest): Promise<Blob> {
-    return new PooledBlob(await this.#require(digest), this.#context.pool)
+    return this.#opened(await this.#require(digest))
   }
 
   async createUpload({ algorithm = CANONICAL, owner }: UploadOptions = {}): Promise<BlobUpload> {
@@ -131,6 +143,23 @@ export class LinkedBlobs implements BlobService {
     if (canonical === undefined) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
   }
 
+  #opened(found: StoredContent): Blob {
+    return new PooledBlob(found, {
+      pool: this.#context.pool,
+      whenMissing: () => this.#evictMissing(found.descriptor.digest, found.canonical),
+    })
+  }
+
+  async #evictMissing(digest: Digest, canonical: Digest | undefined): Promise<void> {
+    const { name, cache, pool, recentPushes } = this.#context
+    recentPushes.delete(name, digest)
+    if (canonical !== undefined) {
+      pool.forget(canonical)
+      await cache.evictContent(canonical)
+    }
+    await cache.evict(this.#source, [digest])
+  }
+
   async #require(digest: Digest): Promise<StoredContent> {
     const blob = await this.find(digest)
     if (blob === undefined) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
@@ -146,7 +175,11 @@ export class LinkedBlobs implements BlobService {
     return {
       repository: this.#context,
       paths: this.#context.paths.upload(id),
-      writeThrough: (digest, work) => this.#context.cache.writeThrough(this.#source, digest, work),
+      writeThrough: async (digest, work) => {
+        const stored = await this.#context.cache.writeThrough(this.#source, digest, work)
+        this.#context.recentPushes.add(this.#context.name, digest)
+        return stored
+      },
     }
   }
 }
@@ -155,11 +188,16 @@ class PooledBlob implements Blob {
   readonly descriptor: Descriptor
   readonly #canonical: Digest
   readonly #pool: BlobPool
+  readonly #whenMissing: () => Promise<void>
 
-  constructor({ descriptor, canonical }: StoredContent, pool: BlobPool) {
+  constructor(
+    { descriptor, canonical }: StoredContent,
+    { pool, whenMissing }: { pool: BlobPool; whenMissing: () => Promise<void> },
+  ) {
     this.descriptor = descriptor
     this.#canonical = canonical
     this.#pool = pool
+    this.#whenMissing = whenMissing
   }
 
   get content(): Uint8Array | undefined {
@@ -169,7 +207,33 @@ class PooledBlob implements Blob {
   read(options: { range?: ByteRange; signal?: AbortSignal } = {}): AsyncIterable<Uint8Array> {
     const { size } = this.descriptor
     if (size === 0) return nothing()
-    return this.#pool.read({ canonical: this.#canonical, size }, options)
+    return this.#orMissing(this.#pool.read({ canonical: this.#canonical, size }, options))
+  }
+
+  /** The bytes, or BLOB_UNKNOWN when there are none: only the first step is looked at, so that the others cost nothing. */
+  #orMissing(bytes: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+    const missing = async (error: unknown): Promise<never> => {
+      const isMissing =
+        isPathNotFound(error) || (error instanceof RegistryError && error.code === 'BLOB_UNKNOWN')
+      if (!isMissing) throw error
+      await this.#whenMissing()
+      throw new RegistryError('BLOB_UNKNOWN', { detail: { digest: this.descriptor.digest } })
+    }
+    return {
+      [Symbol.asyncIterator]() {
+        const steps = bytes[Symbol.asyncIterator]()
+        let isFirst = true
+        return {
+          next() {
+            const step = steps.next()
+            if (!isFirst) return step
+            isFirst = false
+            return step.catch(missing)
+          },
+          return: async (value) => (await steps.return?.(value)) ?? { done: true, value },
+        }
+      },
+    }
   }
 
   redirectUrl(client: RedirectedClient): Promise<URL | undefined> {

@@ -30,6 +30,11 @@ export class ContentCache {
     return this.#entries?.get(canonical)
   }
 
+  /** For content whose file is gone. */
+  delete(canonical: Digest): void {
+    this.#entries?.delete(canonical)
+  }
+
   /** @param content has this digest; it is not changed afterwards
    *  @returns the content, in memory of no more than its size when it is kept */
   keep(canonical: Digest, content: Uint8Array): Uint8Array {

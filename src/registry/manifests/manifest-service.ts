@@ -26,7 +26,7 @@ import type { RequireHeld } from './deletions.ts'
 
 /** The other services of the repository that a push or a deletion of a manifest needs. */
 export interface ManifestNeighbours {
-  readonly blobs: BlobService
+  readonly blobs: BlobService & { isStored(digest: Digest): Promise<boolean> }
   readonly tags: LinkedTags
   readonly signatures: Pick<SignatureService, 'get' | 'put'>
   readonly referrers: () => Referrers
@@ -116,6 +116,7 @@ export class LinkedManifests implements ManifestService {
     await this.#untagAll(canonical, requireHeld)
     const subject = (await readReferrer(this.#context.pool, { canonical }))?.subject
     requireHeld()
+    this.#context.recentPushes.clear()
     const names = await this.#context.revisions.remove(canonical)
     await this.#context.cache.evict(this.#source, names)
     if (subject === undefined) return
@@ -190,13 +191,26 @@ export class LinkedManifests implements ManifestService {
 
   /** Whoever pushed it may not have been answered yet: then its link need not be durable. */
   async #hasBlob(digest: Digest): Promise<boolean> {
-    if (!(await this.#neighbours.blobs.has(digest))) return false
+    if (!(await this.#neighbours.blobs.isStored(digest))) return false
     await this.#context.layers.settle(digest)
     return true
   }
 
+  /** By what stands on storage: a collector that is not ours may have removed what the cache knows. */
+  async #isStored(digest: Digest): Promise<boolean> {
+    const { cache, pool, revisions } = this.#context
+    const canonical = await revisions.get(digest)
+    if (canonical !== undefined && (await pool.size(canonical)) !== undefined) return this.exists(digest)
+    if (canonical !== undefined) {
+      pool.forget(canonical)
+      await cache.evictContent(canonical)
+    }
+    await cache.evict(this.#source, [digest])
+    return false
+  }
+
   async #hasManifest(digest: Digest): Promise<boolean> {
-    if (!(await this.exists(digest))) return false
+    if (!(await this.#isStored(digest))) return false
     await this.#context.revisions.settle(digest)
     return true
   }
