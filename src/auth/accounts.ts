@@ -1,3 +1,4 @@
+import type { LoginClient } from '../core/access-controller.ts'
 import type { Login } from '../core/authorization-header.ts'
 import { RegistryError } from '../core/errors.ts'
 import type { LoginThrottle } from './login-throttle.ts'
@@ -33,11 +34,11 @@ export class Accounts {
   }
 
   /** @throws RegistryError UNAUTHORIZED when the password is not the account's; TOOMANYREQUESTS */
-  async login(login: Login, address: string): Promise<Account> {
+  async login(login: Login, client: LoginClient): Promise<Account> {
     const { username } = login
     const account =
       (await this.#verifyAtOnce(login)) ??
-      (await this.#parts.loginThrottle.attempt({ address, username }, () => this.#verify(login)))
+      (await this.#parts.loginThrottle.attempt({ client, username }, () => this.#verify(login)))
     if (account === undefined)
       throw new RegistryError('UNAUTHORIZED', { detail: { reason: 'unknown user or wrong password' } })
     return account

@@ -4,7 +4,8 @@ import { LoginThrottle } from './login-throttle.ts'
 
 const wrong = async () => undefined
 const right = async () => 'alice'
-const alice = (address: string) => ({ address, username: 'alice' })
+const from = (address: string) => ({ address, hasLeft: false })
+const alice = (address: string) => ({ client: from(address), username: 'alice' })
 const quick = { free: 2, firstDelayMs: 60, maxDelayMs: 240, forgetMs: 60_000 }
 
 async function milliseconds(work: () => Promise<unknown>): Promise<number> {
@@ -54,14 +55,23 @@ test('another name of the same address does not wait, however many are tried', a
   const held = logins.attempt(alice('10.0.0.1'), wrong)
   let guesses = 0
   const guessers = Array.from({ length: 80 }, (_, index) =>
-    logins.attempt({ address: '10.0.0.1', username: `x${index}` }, async () => {
+    logins.attempt({ client: from('10.0.0.1'), username: `x${index}` }, async () => {
       guesses += 1
       return undefined
     }),
   )
-  const right = logins.attempt({ address: '10.0.0.1', username: 'bob' }, async () => guesses)
+  const right = logins.attempt({ client: from('10.0.0.1'), username: 'bob' }, async () => guesses)
   expect(await right).toBe(80)
   await Promise.all([...guessers, held])
+})
+
+test('what clients who have left have asked for is not delayed, nor does it delay the end', async () => {
+  const logins = new LoginThrottle({ ...quick, firstDelayMs: 10_000, maxDelayMs: 10_000 })
+  const left = { client: { address: '10.0.0.1', hasLeft: true }, username: 'alice' }
+  const took = await milliseconds(() =>
+    Promise.all(Array.from({ length: 40 }, () => logins.attempt(left, wrong))),
+  )
+  expect(took).toBeLessThan(5_000)
 })
 
 test('failures are forgotten', async () => {

@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import pLimit, { type LimitFunction } from 'p-limit'
+import type { LoginClient } from '../core/access-controller.ts'
 import { RegistryError } from '../core/errors.ts'
 
 export interface LoginThrottleOptions {
@@ -24,9 +25,9 @@ const DEFAULTS: Required<LoginThrottleOptions> = {
   maxWaiting: 50,
 }
 
-/** What names an attempt: the address that it comes from, and the user's name that it gives. */
+/** An attempt is named by the address that it comes from, and the user's name that it gives. */
 export interface LoginAttempt {
-  readonly address: string
+  readonly client: LoginClient
   readonly username: string
 }
 
@@ -65,20 +66,21 @@ export class LoginThrottle {
     this.#options = { ...DEFAULTS, ...options }
   }
 
-  /** Runs `login` when its turn has come. If it resolves to undefined the attempt has failed.
+  /** Runs `login` when its turn has come. If it resolves to undefined the attempt has failed. The attempts of clients that have left
+   *  are run as well, because others may wait for the same answer, but without a delay.
    *  @throws RegistryError TOOMANYREQUESTS when too many wait already */
   attempt<Result>(
-    { address, username }: LoginAttempt,
+    { client, username }: LoginAttempt,
     login: () => Promise<Result | undefined>,
   ): Promise<Result | undefined> {
-    const network = networkOf(address)
+    const network = networkOf(client.address)
     const turns = this.#turnsOf(network)
     const attempts = this.#attemptsAt(`${network} ${username}`)
     if (attempts.inTurn.pendingCount >= this.#options.maxWaiting || turns.pendingCount >= MAX_WAITING_NAMES) {
       throw new RegistryError('TOOMANYREQUESTS', { message: 'too many logins at once; try again later' })
     }
     return attempts.inTurn(async () => {
-      const waitMs = this.#penaltyMs(attempts)
+      const waitMs = client.hasLeft ? 0 : this.#penaltyMs(attempts)
       if (waitMs > 0) await delay(waitMs)
       const result = await turns(login)
       if (result === undefined) this.#countFailure(attempts)

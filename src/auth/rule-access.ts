@@ -1,5 +1,11 @@
 import type { X509Certificate } from 'node:crypto'
-import type { AccessController, ChallengeOptions, Credentials, Identity } from '../core/access-controller.ts'
+import type {
+  AccessController,
+  ChallengeOptions,
+  Credentials,
+  Identity,
+  LoginClient,
+} from '../core/access-controller.ts'
 import { isNoLogin, parseBasic, splitAuthorization } from '../core/authorization-header.ts'
 import { RegistryError } from '../core/errors.ts'
 import { TOKEN_PATH } from '../core/token-issuer.ts'
@@ -51,9 +57,7 @@ export class RuleAccess implements AccessController {
   async identify(credentials: Credentials): Promise<Identity> {
     const { authorization } = credentials
     if (isNoLogin(authorization)) return this.#withoutLogin(credentials)
-    return this.#parts.credentialCache.identify(authorization, () =>
-      this.#prove(authorization, credentials.address),
-    )
+    return this.#parts.credentialCache.identify(authorization, () => this.#prove(authorization, credentials))
   }
 
   challenge(options: ChallengeOptions): string | undefined {
@@ -65,7 +69,7 @@ export class RuleAccess implements AccessController {
     return bearerChallenge({ ...options, service: challengeSettings.service, realm: realm ?? ownRealm })
   }
 
-  async #prove(authorization: string, address: string): Promise<Authentication> {
+  async #prove(authorization: string, client: LoginClient): Promise<Authentication> {
     const { scheme, credentials } = splitAuthorization(authorization)
     if (scheme === 'bearer' && this.#parts.issuer !== undefined) return this.#parts.issuer.prove(credentials)
     const login = scheme === 'basic' ? parseBasic(credentials) : undefined
@@ -78,7 +82,7 @@ export class RuleAccess implements AccessController {
       name,
       permissions,
       expiresAt = Number.POSITIVE_INFINITY,
-    } = await this.#parts.accounts.login(login, address)
+    } = await this.#parts.accounts.login(login, client)
     return {
       identity: new Principal({ kind, name, proof: 'password', permissions }),
       expiresAt: Math.min(Date.now() + PASSWORD_REMEMBERED_MS, expiresAt),

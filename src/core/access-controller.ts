@@ -5,12 +5,18 @@ import type { RepositoryName } from './reference.ts'
 export const ACTIONS = ['pull', 'push', 'delete', 'tag'] as const
 export type Action = (typeof ACTIONS)[number]
 
+/** The client that sends credentials. */
+export interface LoginClient {
+  /** Its address, from a trusted source. Failed logins are counted by it. */
+  readonly address: string
+  /** True once it has closed its connection or stream: it is not made to wait any more. */
+  readonly hasLeft: boolean
+}
+
 /** The credentials of a request. */
-export interface Credentials {
+export interface Credentials extends LoginClient {
   /** The header `Authorization`, as it was sent. */
   readonly authorization: string | undefined
-  /** The client's address, from a trusted source. Failed logins are counted by it. */
-  readonly address: string
   /** The verified TLS client certificate, if there is one. */
   readonly certificate?: X509Certificate | undefined
 }

@@ -1,4 +1,4 @@
-import type { Identity } from './access-controller.ts'
+import type { Identity, LoginClient } from './access-controller.ts'
 
 /** The credentials with which a client asks for a token. */
 export type TokenGrant =
@@ -17,8 +17,7 @@ export interface TokenRequest {
   readonly scopes: readonly string[]
   /** True if a refresh token is requested too. */
   readonly offline: boolean
-  /** The client's address: failed logins are counted by it. */
-  readonly address: string
+  readonly client: LoginClient
 }
 
 export interface IssuedToken {

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Action, Identity } from '../core/access-controller.ts'
+import type { Action, Credentials, Identity } from '../core/access-controller.ts'
 import type { RepositoryName } from '../core/reference.ts'
 import type { Registry, Repository } from '../core/registry.ts'
 import type { TokenIssuer } from '../core/token-issuer.ts'
@@ -7,6 +7,7 @@ import type { StallDetector } from './connection/stall-detector.ts'
 import { locationOf } from './reply/location.ts'
 import { requestBody } from './request/body.ts'
 import { clientAddress } from './request/client-address.ts'
+import { RequestCredentials } from './request/credentials.ts'
 import type { Route } from './request/route.ts'
 import type { HttpSettings } from './settings.ts'
 
@@ -84,6 +85,10 @@ export class RequestContext {
   /** Where it comes from, as far as that can be trusted. */
   get address(): string {
     return clientAddress(this.request, this.settings.trustedProxies)
+  }
+
+  get credentials(): Credentials {
+    return new RequestCredentials(this.request, this.settings.trustedProxies)
   }
 
   /** The request's body as it comes in. Chunks belong to whoever takes them. */

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { decodeProtectedHeader, SignJWT } from 'jose'
+import type { LoginClient } from '../../core/access-controller.ts'
 import { RegistryError } from '../../core/errors.ts'
 import type { IssuedToken, TokenGrant, TokenIssuer, TokenRequest } from '../../core/token-issuer.ts'
 import type { Authentication } from '../credential-cache.ts'
@@ -41,11 +42,11 @@ export class Issuer implements TokenIssuer {
     this.#subjects = new TokenSubjects(parts)
   }
 
-  async issue({ grant, service, scopes, offline, address }: TokenRequest): Promise<IssuedToken> {
+  async issue({ grant, service, scopes, offline, client }: TokenRequest): Promise<IssuedToken> {
     if (service !== undefined && service !== this.#parts.service) {
       throw new RegistryError('DENIED', { message: `tokens are given here for ${this.#parts.service} only` })
     }
-    const subject = await this.#holderOf(grant, address)
+    const subject = await this.#holderOf(grant, client)
     if (subject.source === 'anonymous' && !subject.permissions.mayList)
       throw new RegistryError('UNAUTHORIZED')
     const issuedAt = new Date()
@@ -78,8 +79,8 @@ export class Issuer implements TokenIssuer {
     }
   }
 
-  async #holderOf(grant: TokenGrant, address: string): Promise<TokenSubject> {
-    if (grant.kind !== 'refresh') return this.#subjects.by(grant, address)
+  async #holderOf(grant: TokenGrant, client: LoginClient): Promise<TokenSubject> {
+    if (grant.kind !== 'refresh') return this.#subjects.by(grant, client)
     return (await this.#verify(grant.token, REFRESH_TYPE)).subject
   }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { LoginClient } from '../../core/access-controller.ts'
 import { isNoLogin, parseBasic, splitAuthorization } from '../../core/authorization-header.ts'
 import { RegistryError } from '../../core/errors.ts'
 import type { TokenGrant } from '../../core/token-issuer.ts'
@@ -51,17 +52,17 @@ export class TokenSubjects {
 
   /** The subject that these credentials authenticate.
    *  @throws RegistryError UNAUTHORIZED, TOOMANYREQUESTS, UNAVAILABLE */
-  async by(grant: Exclude<TokenGrant, { kind: 'refresh' }>, address: string): Promise<TokenSubject> {
+  async by(grant: Exclude<TokenGrant, { kind: 'refresh' }>, client: LoginClient): Promise<TokenSubject> {
     const { accounts, workloads } = this.#parts
     switch (grant.kind) {
       case 'header':
-        return this.#byHeader(grant.authorization, address)
+        return this.#byHeader(grant.authorization, client)
       case 'exchange':
         return this.#workload(await workloads.verify(grant.token))
       case 'password':
         // Clients that know of passwords only send a platform's token as one.
         if (workloads.isFor(grant.password)) return this.#workload(await workloads.verify(grant.password))
-        return this.#account((await accounts.login(grant, address)).name)
+        return this.#account((await accounts.login(grant, client)).name)
     }
   }
 
@@ -78,15 +79,15 @@ export class TokenSubjects {
     return { ...subject, until }
   }
 
-  #byHeader(authorization: string | undefined, address: string): TokenSubject | Promise<TokenSubject> {
+  #byHeader(authorization: string | undefined, client: LoginClient): TokenSubject | Promise<TokenSubject> {
     if (isNoLogin(authorization)) return this.#anonymous()
     const { scheme, credentials } = splitAuthorization(authorization)
-    if (scheme === 'bearer') return this.by({ kind: 'exchange', token: credentials }, address)
+    if (scheme === 'bearer') return this.by({ kind: 'exchange', token: credentials }, client)
     const login = scheme === 'basic' ? parseBasic(credentials) : undefined
     if (login === undefined) {
       throw new RegistryError('UNAUTHORIZED', { detail: { reason: 'a name and a password are wanted' } })
     }
-    return this.by({ kind: 'password', ...login }, address)
+    return this.by({ kind: 'password', ...login }, client)
   }
 
   #anonymous(): TokenSubject {

@@ -78,7 +78,7 @@ async function issue(
       ...asked,
       service: parameters.get('service') ?? undefined,
       scopes: parameters.getAll('scope'),
-      address: context.address,
+      client: context.credentials,
     })
     context.actor = issued
     return issued

@@ -1,5 +1,6 @@
 import type { X509Certificate } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import type { Http2ServerRequest } from 'node:http2'
 import type { BlockList, Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Credentials } from '../../core/access-controller.ts'
@@ -21,6 +22,11 @@ export class RequestCredentials implements Credentials {
 
   get address(): string {
     return clientAddress(this.#request, this.#trustedProxies)
+  }
+
+  get hasLeft(): boolean {
+    const { stream } = this.#request as IncomingMessage & Partial<Http2ServerRequest>
+    return stream?.destroyed ?? this.#request.socket.destroyed
   }
 
   get certificate(): X509Certificate | undefined {
