@@ -17,6 +17,9 @@ if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE) {
 
 nodeModule.enableCompileCache()
 
+// Node would open a debugger, to which everybody on this machine could connect.
+if (!process.execArgv.some((option) => option.startsWith('--inspect'))) process.on('SIGUSR1', () => {})
+
 // A body comes in as many buffers of 64 KiB whose memory lies outside the heap. While the young generation is small they
 // are freed as soon as they are done with; once it has grown, they wait for full collections, which takes an upload twice
 // the CPU and half as much memory again. Set later it has no effect; it costs the start a tenth.

@@ -66,6 +66,15 @@ describe('entrepot serve', () => {
     expect(await client.hasBlob('alpine', digest)).toBe(true)
   })
 
+  it('opens no debugger for who may send it signals', async () => {
+    await using server = await startEntrepot({ dataFolder, configFolder: folder.path })
+    process.kill(server.pid, 'SIGUSR1')
+    const client = new RegistryClient(server.url)
+    await client.pushBlob('a', Buffer.from('bytes'))
+    await server.stop()
+    expect(server.output).not.toContain('Debugger')
+  })
+
   it('says to programs the same in one line', async () => {
     await using server = await startEntrepot({ dataFolder, configFolder: folder.path })
     expect(server.output.split('\n').map((line): unknown => JSON.parse(line))).toEqual([

@@ -25,6 +25,7 @@ export type ErrorCode =
   | 'REQUEST_INVALID'
   | 'SIZE_INVALID'
   | 'TAG_INVALID'
+  | 'TOO_MANY_TAGS'
   | 'TOOMANYREQUESTS'
   | 'UNAUTHORIZED'
   | 'UNAVAILABLE'

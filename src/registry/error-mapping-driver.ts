@@ -34,9 +34,14 @@ class ErrorMappingWriter extends ForwardingWriter {
   }
 }
 
+const NO_PLACE = 'the storage has something else where this belongs, or has no place for it'
+
 function rethrow(error: unknown): never {
   if (error instanceof StorageError) {
     if (error.code === 'NO_SPACE') throw new RegistryError('INSUFFICIENT_STORAGE', { cause: error })
+    // Such as a stray file where a folder belongs: it is for the operator to remove, and the log says where it is.
+    if (error.code === 'PATH_INVALID')
+      throw new RegistryError('UNAVAILABLE', { message: NO_PLACE, cause: error })
     if (error.code === 'TOO_MANY_OPEN_FILES' || error.code === 'BUSY')
       throw new RegistryError('UNAVAILABLE', { cause: error })
   }

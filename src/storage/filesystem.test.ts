@@ -65,6 +65,29 @@ describe('the filesystem driver', () => {
     expect(await namesIn(driver, '/')).toEqual(['a'])
   })
 
+  it('a link to a folder above is not listed, by whatever links one came there', async () => {
+    await driver.put('/a/b/file', Buffer.from('content'))
+    await driver.put('/other/file', Buffer.from('content'))
+    await symlink('..', `${folder.path}/a/b/parent`)
+    await symlink(`${folder.path}/a`, `${folder.path}/a/b/top`)
+    await symlink(`${folder.path}/a/b`, `${folder.path}/other/across`)
+    await symlink(`${folder.path}/other`, `${folder.path}/a/b/other`)
+    expect(await namesIn(driver, '/a/b')).toEqual(['file', 'other'])
+    expect(await namesIn(driver, '/a/b/other')).toEqual(['file'])
+    expect(await namesIn(driver, '/other/across')).toEqual(['file'])
+  })
+
+  it('a folder that was set aside and not removed is a leftover', async () => {
+    await driver.put('/a/file', Buffer.from('content'))
+    await mkdir(`${folder.path}/~removed.${UUID}/folder`, { recursive: true })
+    await writeFile(`${folder.path}/~removed.${UUID}/folder/file`, 'content')
+    const leftovers = []
+    for await (const leftover of driver.leftovers()) leftovers.push(leftover)
+    expect(leftovers.map(({ path }) => path)).toEqual([`/~removed.${UUID}`])
+    for (const leftover of leftovers) await leftover.remove()
+    expect(await readdir(folder.path)).toEqual(['a'])
+  })
+
   it('symbolic links count as what they lead to; where that is nothing they are not listed', async () => {
     await driver.put('/real/file', Buffer.from('content'))
     await symlink(`${folder.path}/real`, `${folder.path}/linked`)

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type * as fs from 'node:fs'
-import { readdir, rename, rmdir, stat, unlink } from 'node:fs/promises'
+import { readdir, realpath, rename, rmdir, stat, unlink } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { isPathNotFound, StorageError } from '../core/errors.ts'
 import type {
@@ -141,6 +141,8 @@ export class FilesystemDriver implements StorageDriver {
       for await (const { name, entry } of read(location, { after, isWanted: isName, nameOf: plainName })) {
         const kind = await kindOfChild(entry)
         if (kind === undefined || name === last) continue
+        if (kind === 'folder' && entry.isSymbolicLink() && (await this.#leadsBack(location, entry.name)))
+          continue
         last = name
         yield { name, kind }
       }
@@ -218,9 +220,42 @@ export class FilesystemDriver implements StorageDriver {
     this.#locate(path)
   }
 
-  async *leftovers(): AsyncIterable<Leftover> {}
+  /** Folders that were set aside to be removed, by processes that did not come to it. */
+  async *leftovers(): AsyncIterable<Leftover> {
+    const root = this.#root || '/'
+    const names = await readdir(root).catch((cause) => {
+      if (isErrno(cause, 'ENOENT')) return []
+      throw readError(cause, '/')
+    })
+    for (const name of names) {
+      if (!name.startsWith(ASIDE)) continue
+      const location = `${this.#root}/${name}`
+      const stats = await stat(location).catch(() => undefined)
+      if (stats === undefined) continue
+      yield {
+        path: `/${name}`,
+        modifiedAt: stats.ctime,
+        remove: async () => {
+          await this.#remove(location).catch((cause) => {
+            throw writeError(cause, `/${name}`)
+          })
+        },
+      }
+    }
+  }
 
   async close(): Promise<void> {}
+
+  /** True for a link in a folder to one that the folder is in, by whatever links one came there: what it leads to would be
+   *  listed without end. */
+  async #leadsBack(location: string, name: string): Promise<boolean> {
+    const target = await realpath(`${location}/${name}`)
+    for (let above = location; above.length >= this.#root.length && above !== '/'; above = dirname(above)) {
+      const real = await realpath(above)
+      if (real === target || real.startsWith(`${target}/`)) return true
+    }
+    return false
+  }
 
   #locate(path: string): string {
     return this.#root + requirePath(path)
@@ -311,7 +346,7 @@ export class FilesystemDriver implements StorageDriver {
 
   /** Right below the root no registry looks, and no path can name it. */
   async #setAside(folder: string): Promise<string> {
-    const aside = `${this.#root}/~removed.${randomUUID()}`
+    const aside = `${this.#root}/${ASIDE}${randomUUID()}`
     try {
       await rename(folder, aside)
     } catch (cause) {
@@ -362,6 +397,9 @@ export class FilesystemDriver implements StorageDriver {
     }
   }
 }
+
+/** Begins the names of folders that are being removed. No path can name them. */
+const ASIDE = '~removed.'
 
 async function isFile(path: string): Promise<boolean> {
   try {

@@ -480,3 +480,19 @@ test('a payload that was damaged on storage is not served; pushing it again heal
   expect((await put(restarted, image)).status).toBe(201)
   expect((await restarted.send(`GET ${byDigest}`)).body).toEqual(image)
 })
+
+test('a hundred tags are set at once, and no more', async () => {
+  await using registry = await HttpRegistry.start()
+  for (const content of ['config', 'layer one', 'layer two']) {
+    await registry.client.pushBlob('a', Buffer.from(content))
+  }
+  const image = payloadOf(imageJson())
+  const push = (count: number) => {
+    const tags = Array.from({ length: count }, (_, index) => `tag=t${index}`).join('&')
+    return put(registry, image, { path: `/v2/a/manifests/${digestOf(image)}?${tags}` })
+  }
+  expect(refusal(await push(101))).toBe('414 TAG_INVALID')
+  expect(await registry.client.tags('a').catch(() => [])).toEqual([])
+  expect((await push(100)).status).toBe(201)
+  expect(await registry.client.tags('a')).toHaveLength(100)
+})

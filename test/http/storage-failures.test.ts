@@ -1,14 +1,18 @@
 /** When the machine has no room or no file handle left, and when it fails. */
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { expect, test } from 'vitest'
 import { NO_CACHE } from '../../src/core/descriptor-cache.ts'
 import { digestOf } from '../../src/core/digest.ts'
 import { StorageError, type StorageErrorCode } from '../../src/core/errors.ts'
 import { MediaType } from '../../src/core/media-type.ts'
+import { FilesystemDriver } from '../../src/storage/filesystem.ts'
 import { MemoryDriver } from '../../src/storage/memory.ts'
 import { type DriverMethod, FaultyDriver } from '../support/faulty-driver.ts'
 import { errorsOf, HttpRegistry, refusal } from '../support/http-registry.ts'
 import { imageJson, payloadOf } from '../support/manifest-json.ts'
 import { RecordedLog } from '../support/recorded-log.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const bytes = Buffer.from('0123456789abcdef')
 const digest = digestOf(bytes)
@@ -142,4 +146,22 @@ test('a download that fails midway ends short, so that the client notices', asyn
   await expect(registry.send(`GET /v2/a/blobs/${digest}`)).rejects.toThrow(/aborted|hang up|ECONNRESET/)
   await recorded.until('an answer broke off')
   expect((await registry.send('GET /v2/')).status).toBe(200)
+})
+
+test('a stray file where a folder belongs is told in words, and what it is not in the way of goes on', async () => {
+  await using folder = await temporaryFolder()
+  const recorded = await RecordedLog.start()
+  const driver = await FilesystemDriver.open({ root: folder.path })
+  await using registry = await HttpRegistry.start({ driver, log: recorded.log })
+  const stray = `${folder.path}/docker/registry/v2/repositories/a/_uploads`
+  await mkdir(dirname(stray), { recursive: true })
+  await writeFile(stray, 'stray')
+  const answer = await registry.send('POST /v2/a/blobs/uploads/')
+  expect(refusal(answer)).toBe('503 UNAVAILABLE')
+  expect((await registry.send('POST /v2/b/blobs/uploads/')).status).toBe(202)
+  expect((await registry.send('GET /v2/a/manifests/x')).status).toBe(404)
+  await rm(stray)
+  expect((await registry.send('POST /v2/a/blobs/uploads/')).status).toBe(202)
+  await registry.stop()
+  expect(recorded.lines.filter((line) => line.includes('repositories/a/_uploads')).length).toBeGreaterThan(0)
 })

@@ -122,6 +122,9 @@ async function requireThere({ repository }: RequestContext, digest: Digest): Pro
   })
 }
 
+/** In one PUT. The specification asks for 10 at least. */
+const MAX_TAGS_AT_ONCE = 100
+
 interface Target {
   digest?: Digest
   tags: Tag[]
@@ -131,7 +134,11 @@ interface Target {
 function targetOf({ reference: text, query }: RequestContext): Target {
   const reference = parseReference(text)
   if (reference.kind === 'tag') return { tags: [reference.tag], byTagParameter: false }
-  const tags = [...new Set(query.getAll('tag'))].map(parseTag)
+  const names = new Set(query.getAll('tag'))
+  if (names.size > MAX_TAGS_AT_ONCE) {
+    throw new RegistryError('TOO_MANY_TAGS', { message: `at most ${MAX_TAGS_AT_ONCE} tags are set at once` })
+  }
+  const tags = [...names].map(parseTag)
   return { digest: reference.digest, tags, byTagParameter: tags.length > 0 }
 }
 

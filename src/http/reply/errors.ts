@@ -39,6 +39,7 @@ const answers = {
   RANGE_INVALID: { status: 416, message: 'invalid content range' },
   SIZE_INVALID: { status: 400, message: 'provided length did not match content length' },
   TAG_INVALID: { status: 400, message: 'manifest tag did not match URI' },
+  TOO_MANY_TAGS: { status: 414, code: 'TAG_INVALID', message: 'too many tags at once' },
   TOOMANYREQUESTS: { status: 429, message: 'too many requests' },
   UNAUTHORIZED: { status: 401, message: 'authentication required' },
   UNAVAILABLE: { status: 503, message: 'service unavailable; try again' },
