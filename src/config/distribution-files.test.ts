@@ -117,3 +117,47 @@ test.each([
 ])('%s: URLs after any Host header are warned of: %j', (text, isWarned) => {
   expect(load(text).warnings.some(({ path }) => path === 'http.relativeurls')).toBe(isWarned)
 })
+
+describe('a variable', () => {
+  test.each([
+    '#secret',
+    '*secret',
+    '|secret',
+    '>secret',
+    '!secret',
+    '&secret',
+    'a #b',
+    'a: b',
+    '@x',
+    '%x',
+    '{x',
+    '"x',
+    '- a',
+  ])('of a text is text as it is: %s', (secret) => {
+    expect(load('', { REGISTRY_HTTP_SECRET: secret }).config.http.secret).toBe(secret)
+  })
+
+  test.each([
+    ['"#quoted"', '#quoted'],
+    ["'12'", '12'],
+    ['0012', '0012'],
+    ['~', ''],
+  ])('may be quoted as in YAML: %s', (written, secret) => {
+    expect(load('', { REGISTRY_HTTP_SECRET: written }).config.http.secret).toBe(secret)
+  })
+
+  test('of another program does not stop the start', () => {
+    const { warnings } = load('', { REGISTRY_AUTH_FILE: '/run/containers/0/auth.json' })
+    expect(warnings.map(({ path }) => path)).toEqual(['REGISTRY_AUTH_FILE'])
+  })
+})
+
+test.each([
+  ...['**secret**', 'a**', 'a/**b', '**a', '***', 'a/b**/c'].map((glob) => [glob, false] as const),
+  ...['**', 'a/**', '**/a', 'a/**/b', '{a,b}/**', 'a*', '*-b/*'].map((glob) => [glob, true] as const),
+])('the pattern %s in a rule is taken: %s', (glob, isTaken) => {
+  const rule = `{repositories: ['${glob}'], who: [a], actions: []}`
+  expect(problemsOf(`auth: {rules: [${rule}]}`).map(([path]) => path)).toEqual(
+    isTaken ? [] : ['auth.rules[0].repositories[0]'],
+  )
+})

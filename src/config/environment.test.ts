@@ -95,8 +95,8 @@ describe('a variable', () => {
   })
 
   test('that is not YAML is a problem of that variable', () => {
-    const { problems } = overlay({ env: { REGISTRY_PROXY_PASSWORD: '@x' } })
-    expect(problems).toMatchObject([{ path: 'REGISTRY_PROXY_PASSWORD:1:1' }])
+    const { problems } = overlay({ env: { REGISTRY_PROXY: '@x' } })
+    expect(problems).toMatchObject([{ path: 'REGISTRY_PROXY:1:1' }])
   })
 
   test('has no key that reaches a prototype', () => {

@@ -57,7 +57,8 @@ export function applyEnvironment(tree: Tree, keys: KeyNode, { variables, readFil
   for (const [name, text] of Object.entries(variables)) {
     if (text === undefined || !name.startsWith(PREFIX) || NOT_KEYS.has(name)) continue
     const override = addressed(name, text, keys)
-    if (override) overrides.push(override)
+    if (override?.isFile && override.path.length === 1) overlaid.warnings.push(ofOthers(name))
+    else if (override) overrides.push(override)
     else if (!KUBERNETES_SERVICE.test(name)) overlaid.warnings.push(unknownVariable(name, keys))
   }
   for (const override of overrides.sort(byPath)) apply(override, keys, readFile, overlaid)
@@ -123,7 +124,7 @@ function readValue(
   node: KeyNode | undefined,
   readFile: (path: string) => string,
 ): { value: TreeValue; problems: ConfigProblem[] } {
-  if (!isFile) return parseYaml(text, name)
+  if (!isFile) return node?.kind === 'value' ? readScalar(text, name) : parseYaml(text, name)
   try {
     const content = readFile(text).replace(/\r?\n$/, '')
     return node?.kind === 'value' ? { value: plain(content), problems: [] } : parseYaml(content, name)
@@ -137,9 +138,28 @@ function readValue(
   }
 }
 
+/** Text as it is, whatever it would be in YAML: a secret may begin with `#` or `*`. What YAML reads as the same number or flag is one,
+ *  and so is what stands in quotation marks or brackets. */
+function readScalar(text: string, name: string): { value: TreeValue; problems: ConfigProblem[] } {
+  const { value, problems } = parseYaml(text, name)
+  const written = text.trim()
+  const isWhole =
+    /^(?:".*"|'.*'|\[.*\]|\{.*\})$/s.test(written) || (typeof value !== 'object' && written === String(value))
+  const isNothing = value === null && /^(?:~|null|Null|NULL)?$/.test(written)
+  return problems.length === 0 && (isWhole || isNothing) ? { value, problems } : { value: text, problems: [] }
+}
+
 /** A flag is one also where it stands in a file of its own; for a text it is the same. */
 function plain(content: string): TreeValue {
   return content === 'true' || content === 'false' ? content === 'true' : content
+}
+
+/** `REGISTRY_AUTH_FILE` names a file of podman's. */
+function ofOthers(name: string): ConfigWarning {
+  return {
+    path: name,
+    message: 'is ignored: a whole section is not read from a file, and other programs have such variables',
+  }
 }
 
 function unknownVariable(name: string, keys: KeyNode): ConfigWarning {

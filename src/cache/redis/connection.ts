@@ -13,6 +13,9 @@ import {
 } from '@redis/client'
 import { addressesOf, type RedisSettings } from './settings.ts'
 
+/** Files for Distribution often say 10 ms, which a first connection with TLS or a busy machine exceeds. No request waits for it. */
+const MIN_CONNECT_MS = 1_000
+
 export interface RedisConnection {
   /** The first `MAX_VALUE_BYTES` of a value: what is longer is none of ours. Null if there is none, or an empty one. */
   get(key: string): Promise<string | null>
@@ -164,7 +167,7 @@ function clientOptions(settings: RedisSettings) {
     disableOfflineQueue: true,
     maintNotifications: 'disabled' as const,
     socket: {
-      ...(dialtimeout > 0 ? { connectTimeout: dialtimeout } : {}),
+      ...(dialtimeout > 0 ? { connectTimeout: Math.max(dialtimeout, MIN_CONNECT_MS) } : {}),
       reconnectStrategy: (retries: number) => Math.min(50 * 2 ** retries, MAX_RECONNECT_DELAY_MS),
       ...(tls && { tls: true as const, cert: tls.certificate, key: tls.key, ...trusted(tls.rootcas) }),
     },

@@ -117,13 +117,18 @@ const oidc = list(
   }),
 )
 
-const repositories = 'a name, or a glob such as team/**'
+const repositories = 'a name, or a glob such as team/** (** between slashes only)'
 const MAX_GLOB_LENGTH = 4096
 
 const glob = scalar(`${repositories}, of up to ${MAX_GLOB_LENGTH} characters`, (found) => {
   const text = String(found)
-  return text.length <= MAX_GLOB_LENGTH && text !== '' ? text : undefined
+  return text.length <= MAX_GLOB_LENGTH && text !== '' && !isAmbiguous(text) ? text : undefined
 })
+
+/** `a**` and `a/**b` mean less than they seem to: `**` is any number of parts of a name only where it stands for whole ones. */
+function isAmbiguous(glob: string): boolean {
+  return /[^/{,(]\*\*|\*\*[^/},)]/.test(glob)
+}
 
 const who = 'a user, group:<name>, authenticated or anonymous'
 
