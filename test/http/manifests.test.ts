@@ -234,10 +234,6 @@ test.each([
   ['no UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])],
   ['65 levels', payloadOf(imageJson({ annotations: JSON.parse(nested(64)) }))],
   ['a bomb of brackets', '['.repeat(100_000)],
-  [
-    '2,001 descriptors',
-    payloadOf(imageJson({ layers: Array.from({ length: 2000 }, () => descriptorOf('layer one')) })),
-  ],
 ])('a manifest of %s is refused', async (_name, body) => {
   await using registry = await registryWithBlobs()
   expect(refusal(await put(registry, body))).toBe('400 MANIFEST_INVALID')
@@ -246,7 +242,7 @@ test.each([
 test('64 levels and many layers are no bomb', async () => {
   await using registry = await registryWithBlobs()
   const json = imageJson({
-    layers: Array.from({ length: 1999 }, () => descriptorOf('layer one')),
+    layers: Array.from({ length: 20_000 }, () => descriptorOf('layer one')),
     annotations: JSON.parse(nested(63)),
   })
   expect((await put(registry, payloadOf(json))).status).toBe(201)
