@@ -359,7 +359,7 @@ export class HttpServer {
     // A whole answer is what came of the work, even if it can't be sent; one that is read on its way can still fail.
     if (lifecycle.answer === undefined || !isWhole(lifecycle.answer)) lifecycle.answer = reply
     const headers: OutgoingHttpHeaders = { ...this.#commonHeaders, ...reply.headers, 'x-request-id': id }
-    if (!request.complete && hasBody(request)) discardRest(request, headers)
+    if (!request.complete && hasBody(request)) discardRest(lifecycle, headers)
     if (this.#draining) headers.connection = 'close'
     return headers
   }
@@ -384,7 +384,18 @@ function pathOf(request: IncomingMessage, prefix: string): string {
 }
 
 /** The body was not matched. A client that waits for leave to send it will send none, so the connection can't go on. */
-function discardRest(request: IncomingMessage, headers: OutgoingHttpHeaders): void {
-  if (holdsBodyBack(request)) headers.connection = 'close'
-  else discardBody(request)
+function discardRest({ request, response }: RequestLifecycle, headers: OutgoingHttpHeaders): void {
+  if (holdsBodyBack(request) && !request.readableDidRead) headers.connection = 'close'
+  else {
+    keepOpen(request, response)
+    discardBody(request)
+  }
+}
+
+/** Node would close the connection of a client that wants it closed as soon as the answer has gone out, in the midst of what the
+ *  client still sends. */
+function keepOpen(request: IncomingMessage, response: ServerResponse): void {
+  if (response.shouldKeepAlive !== false) return
+  response.shouldKeepAlive = true
+  request.once('end', () => request.socket.end())
 }

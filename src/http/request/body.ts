@@ -5,6 +5,8 @@ import type { StallDetector } from '../connection/stall-detector.ts'
 /** How much of a body that nobody wants is still read, so that the client sees the answer instead of a reset. */
 const MAX_UNWANTED_BYTES = 8 * 1024 * 1024
 const MAX_UNWANTED_SECONDS = 10
+/** How long a client that sends more than that has to read the answer. */
+const ANSWER_READ_SECONDS = 2
 
 /** The body of a request. A client that waits for leave to send (RFC 9110 section 10.1.1) gets it when the first byte
  *  is asked for: a request that is refused before that never sends its body.
@@ -69,15 +71,18 @@ export async function readBody(
   return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks, size)
 }
 
-/** Reads what is left of a body after the answer has gone out, up to a limit, then ends the connection. Ending it at
- *  once would reset it, and a client that is still sending would never see why. */
+/** Reads what is left of a body after the answer has gone out, up to a limit, then waits a moment and ends the connection.
+ *  Ending it at once would reset it, and a client that is still sending would report that in place of the answer. */
 export function discardBody(request: IncomingMessage): void {
   if (request.complete || request.destroyed) return
-  const timer = setTimeout(() => request.destroy(), MAX_UNWANTED_SECONDS * 1000)
+  let timer = setTimeout(() => request.destroy(), MAX_UNWANTED_SECONDS * 1000)
   let size = 0
   request.on('data', (chunk: Uint8Array) => {
     size += chunk.length
-    if (size > MAX_UNWANTED_BYTES) request.destroy()
+    if (size <= MAX_UNWANTED_BYTES || request.isPaused()) return
+    request.pause()
+    clearTimeout(timer)
+    timer = setTimeout(() => request.destroy(), ANSWER_READ_SECONDS * 1000)
   })
   request.on('close', () => clearTimeout(timer))
 }
