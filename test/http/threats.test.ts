@@ -195,7 +195,7 @@ describe('a bomb is refused before it goes off', () => {
       milliseconds.push(performance.now() - start)
       expect(refusal(answer)).toBe('400 MANIFEST_INVALID')
     }
-    expect(Math.min(...milliseconds)).toBeLessThan(50)
+    expect(Math.min(...milliseconds)).toBeLessThan(500)
   })
 
   test('a manifest of 5 MiB, with or without saying so', async () => {
