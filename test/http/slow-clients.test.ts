@@ -3,6 +3,7 @@ import { setInterval } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { digestOf } from '../../src/core/digest.ts'
 import { MediaType } from '../../src/core/media-type.ts'
+import type { StorageDriver } from '../../src/core/storage-driver.ts'
 import type { HttpLimits } from '../../src/http/settings.ts'
 import { MemoryDriver } from '../../src/storage/memory.ts'
 import { FaultyDriver } from '../support/faulty-driver.ts'
@@ -15,6 +16,13 @@ const strict: Partial<HttpLimits> = { headerTimeoutSeconds: 0.4, minBytesPerSeco
 
 async function beginUpload(registry: HttpRegistry): Promise<string> {
   return (await registry.client.beginUpload('a')).location
+}
+
+/** Pushes a large blob through a registry that is patient, as the client runs in the same process.
+ *  @returns its digest */
+async function pushLarge(driver: StorageDriver, size: number): Promise<string> {
+  await using registry = await HttpRegistry.start({ driver })
+  return await registry.client.pushBlob('a', Buffer.alloc(size, 'x'))
 }
 
 /** A connection on which an upload of `size` bytes is awaited. */
@@ -77,8 +85,9 @@ test('an upload that is slow but steady is taken, long after the grace', async (
 
 test('a download that nobody reads is ended', async () => {
   const recorded = await RecordedLog.start()
-  await using registry = await HttpRegistry.start({ limits: strict, log: recorded.log })
-  const digest = await registry.client.pushBlob('a', Buffer.alloc(32 * MIB, 'x'))
+  const driver = new MemoryDriver()
+  const digest = await pushLarge(driver, 32 * MIB)
+  await using registry = await HttpRegistry.start({ limits: strict, log: recorded.log, driver })
   using connection = await registry.connect()
   connection.writeHead(`GET /v2/a/blobs/${digest} HTTP/1.1`, 'Host: localhost')
   await connection.until(/HTTP\/1\.1 200 /)
@@ -91,9 +100,10 @@ test('a download that nobody reads is ended', async () => {
 
 test('a download that is slow but steady is served, long after the grace', async () => {
   const limits = { ...strict, minBytesPerSecond: MIB, stallSeconds: 1 }
-  await using registry = await HttpRegistry.start({ limits })
   const size = 24 * MIB
-  const digest = await registry.client.pushBlob('a', Buffer.alloc(size, 'x'))
+  const driver = new MemoryDriver()
+  const digest = await pushLarge(driver, size)
+  await using registry = await HttpRegistry.start({ limits, driver })
   using connection = await registry.connect()
   connection.socket.pause()
   connection.writeHead(`GET /v2/a/blobs/${digest} HTTP/1.1`, 'Host: localhost', 'Connection: close')
@@ -179,9 +189,10 @@ test('a manifest that nobody reads is no reason to keep a connection', async () 
 
 test('a client that asks again and again and never reads is served once at a time, and let go', async () => {
   const recorded = await RecordedLog.start()
-  const driver = new FaultyDriver(new MemoryDriver())
+  const stored = new MemoryDriver()
+  const digest = await pushLarge(stored, 32 * MIB)
+  const driver = new FaultyDriver(stored)
   await using registry = await HttpRegistry.start({ limits: strict, log: recorded.log, driver })
-  const digest = await registry.client.pushBlob('a', Buffer.alloc(32 * MIB, 'x'))
   using connection = await registry.connect()
   connection.socket.pause()
   for (let n = 0; n < 10; n++) connection.writeHead(`GET /v2/a/blobs/${digest} HTTP/1.1`, 'Host: localhost')
