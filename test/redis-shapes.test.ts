@@ -179,12 +179,13 @@ describeWith(['redis-server', 'openssl'], 'Redis', () => {
 describeWith(['redis-server', 'redis-cli'], 'Redis', () => {
   test('as a cluster', async () => {
     await using nodes = new AsyncDisposableStack()
-    const addresses: string[] = []
-    for (let node = 0; node < 3; node++) {
-      const redis = nodes.use(await RedisProcess.start({ options: ['--cluster-enabled', 'yes'] }))
-      addresses.push(redis.address)
-    }
+    const members: RedisProcess[] = []
+    for (let node = 0; node < 3; node++)
+      members.push(nodes.use(await RedisProcess.start({ options: ['--cluster-enabled', 'yes'] })))
+    const addresses = members.map(({ address }) => address)
     await run('redis-cli', ['--cluster', 'create', ...addresses, '--cluster-yes'])
+    for (const member of members)
+      await expect.poll(async () => String(await member.run('CLUSTER', 'INFO'))).toContain('cluster_state:ok')
     await expectCoherent({ addrs: addresses })
   })
 })
