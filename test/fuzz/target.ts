@@ -103,8 +103,7 @@ export class Target implements AsyncDisposable {
   /** Once nobody is connected any more: all is as before. */
   async expectAsBefore(): Promise<void> {
     this.expectSound()
-    // Known fault: some one request of 5,000 over TLS stays counted as in flight. Its cause is not found yet.
-    await expect.poll(() => this.#inFlight(), { timeout: 30_000 }).toBeLessThanOrEqual(3)
+    await expect.poll(() => this.#inFlight(), { timeout: 30_000 }).toBe(0)
     const { handles: handlesBefore, milliseconds: before } = this.#before as Wellness
     const mostHandles = handlesBefore + SPARE_HANDLES
     await expect.poll(() => this.#handles(), { timeout: 30_000 }).toBeLessThanOrEqual(mostHandles)

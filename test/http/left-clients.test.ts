@@ -187,6 +187,23 @@ describe.each<Scheme>(['https', 'http'])('over %s', (scheme) => {
       await expectLeft(recorded, methodOf(request))
     })
 
+    test('many large answers whose connections are reset', async () => {
+      const recorded = await RecordedLog.start()
+      await using registry = await start(scheme, { log: recorded.log, driver: await filledDriver(large) })
+      const request = `GET /v2/a/blobs/${digestOf(large)} HTTP/1.1\r\nHost: localhost\r\n\r\n`
+      const count = 200
+      for (let n = 0; n < count; n++) {
+        const { socket, bare } = await connectTo(registry, 'http/1.1')
+        socket.write(request)
+        if (n % 4 === 0) await once(socket, 'data')
+        else await delay(n % 4)
+        bare.resetAndDestroy()
+      }
+      await expect
+        .poll(() => recorded.lines.filter((line) => line.includes('"status":499')).length)
+        .toBe(count)
+    })
+
     test('a large answer', async () => {
       const recorded = await RecordedLog.start()
       await using registry = await start(scheme, { log: recorded.log, driver: await filledDriver(large) })

@@ -25,10 +25,11 @@ export async function sendStream(
   stallDetector: StallDetector,
 ): Promise<void> {
   const wait = stallDetector.watch(response.req.socket)
+  const write = writerTo(response)
   for await (const chunk of body) {
     if (!response.headersSent) response.writeHead(status, headers)
     wait.begin(chunk.length)
-    const taken = await write(response, chunk)
+    const taken = await write(chunk)
     wait.end()
     if (!taken) return
   }
@@ -36,9 +37,16 @@ export async function sendStream(
   response.end()
 }
 
-/** The chunk's memory is used again as soon as this is fulfilled. False when the connection is gone. */
-function write(response: ServerResponse, chunk: Uint8Array): Promise<boolean> {
-  return new Promise((resolve) => {
-    response.write(chunk, (error) => resolve(error === undefined || error === null))
-  })
+/** Writes one chunk at a time. The chunk's memory is used again as soon as the promise resolves: to false if the connection is
+ *  gone. */
+function writerTo(response: ServerResponse): (chunk: Uint8Array) => Promise<boolean> {
+  let settle: ((isTaken: boolean) => void) | undefined
+  // Node may never report a write to an encrypted connection that is reset meanwhile. A stream of HTTP/2 closes while its
+  // connection may still read the chunk; its writes are always reported.
+  if (response.req.httpVersionMajor === 1) response.once('close', () => settle?.(false))
+  return (chunk) =>
+    new Promise((resolve) => {
+      settle = resolve
+      response.write(chunk, (error) => resolve(error === undefined || error === null))
+    })
 }
