@@ -6,10 +6,8 @@ import { Duplex } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { TlsSettings } from '../../src/http/connection/tls-settings.ts'
 import { MemoryDriver } from '../../src/storage/memory.ts'
-import { tlsPolicy } from '../../src/tls/policy.ts'
-import { Authority, type KeyPair } from '../support/authority.ts'
+import { BothSchemes, type Scheme } from '../support/both-schemes.ts'
 import { HttpRegistry, type HttpRegistryOptions } from '../support/http-registry.ts'
 import { emptySettings, FrameType, frame, PREFACE, requestFrame } from '../support/http2-frames.ts'
 import { RecordedLog } from '../support/recorded-log.ts'
@@ -18,27 +16,12 @@ const DRAIN_MS = 60_000
 /** What is enough on any machine, and far from the time that is given for what runs. */
 const PROMPT_MS = 20_000
 
-let authority: Authority
-let own: KeyPair
+let schemes: BothSchemes
 beforeAll(async () => {
-  authority = await Authority.create('the authority')
-  own = await authority.issue('registry')
+  schemes = await BothSchemes.create()
 })
 
-type Scheme = 'http' | 'https'
-
-function start(scheme: Scheme, options: HttpRegistryOptions = {}): Promise<HttpRegistry> {
-  const tls: TlsSettings = {
-    secureContext: { ...tlsPolicy({ minimumtls: 'tls1.2', ciphersuites: [] }), ...own },
-    clientCertificates: { isRequested: false, isRequired: false, isVerified: false },
-    http2: true,
-  }
-  return HttpRegistry.start({
-    ...options,
-    settings: { h2c: scheme === 'http' },
-    tls: scheme === 'https' ? tls : undefined,
-  })
-}
+const start = (scheme: Scheme, options?: HttpRegistryOptions) => schemes.start(scheme, options)
 
 /** A connection on which no frame was sent yet. */
 async function connectTo({ port, url }: HttpRegistry): Promise<Socket> {
@@ -54,7 +37,7 @@ async function connectTo({ port, url }: HttpRegistry): Promise<Socket> {
 }
 
 async function encrypt(bare: Duplex): Promise<TLSSocket> {
-  const socket = connectTls({ socket: bare, ca: authority.cert, ALPNProtocols: ['h2'] })
+  const socket = connectTls({ socket: bare, ca: schemes.ca, ALPNProtocols: ['h2'] })
   socket.on('error', () => {})
   await once(socket, 'secureConnect')
   return socket

@@ -6,10 +6,8 @@ import { connect as connectTls } from 'node:tls'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { NO_CACHE } from '../../src/core/descriptor-cache.ts'
 import { digestOf } from '../../src/core/digest.ts'
-import type { TlsSettings } from '../../src/http/connection/tls-settings.ts'
-import { MemoryDriver } from '../../src/storage/memory.ts'
-import { tlsPolicy } from '../../src/tls/policy.ts'
-import { Authority, type KeyPair } from '../support/authority.ts'
+import { BothSchemes, type Scheme } from '../support/both-schemes.ts'
+import { HeldDriver } from '../support/held-driver.ts'
 import { HttpRegistry, type HttpRegistryOptions } from '../support/http-registry.ts'
 import {
   emptySettings,
@@ -26,27 +24,12 @@ const bytes = Buffer.from('bytes')
 const digest = digestOf(bytes)
 const large = Buffer.alloc(32 * 1024 ** 2, 'x')
 
-let authority: Authority
-let own: KeyPair
+let schemes: BothSchemes
 beforeAll(async () => {
-  authority = await Authority.create('the authority')
-  own = await authority.issue('registry')
+  schemes = await BothSchemes.create()
 })
 
-type Scheme = 'http' | 'https'
-
-function start(scheme: Scheme, options: HttpRegistryOptions): Promise<HttpRegistry> {
-  const tls: TlsSettings = {
-    secureContext: { ...tlsPolicy({ minimumtls: 'tls1.2', ciphersuites: [] }), ...own },
-    clientCertificates: { isRequested: false, isRequired: false, isVerified: false },
-    http2: true,
-  }
-  return HttpRegistry.start({
-    ...options,
-    settings: { h2c: scheme === 'http' },
-    tls: scheme === 'https' ? tls : undefined,
-  })
-}
+const start = (scheme: Scheme, options?: HttpRegistryOptions) => schemes.start(scheme, options)
 
 interface Connection {
   readonly socket: Socket
@@ -61,7 +44,7 @@ async function connectTo({ url, port }: HttpRegistry, protocol: 'h2' | 'http/1.1
     await once(bare, 'connect')
     return { socket: bare, bare }
   }
-  const socket = connectTls({ socket: bare, ca: authority.cert, ALPNProtocols: [protocol] })
+  const socket = connectTls({ socket: bare, ca: schemes.ca, ALPNProtocols: [protocol] })
   socket.on('error', () => {})
   await once(socket, 'secureConnect')
   return { socket, bare }
@@ -77,35 +60,8 @@ async function openSession(registry: HttpRegistry, settings = emptySettings): Pr
   return connection
 }
 
-/** Holds what is read until it is let go. */
-class HeldDriver extends MemoryDriver {
-  readonly #gate = Promise.withResolvers<void>()
-  isHolding = false
-  waiting = 0
-
-  release(): void {
-    this.#gate.resolve()
-  }
-
-  override async stat(...parameters: Parameters<MemoryDriver['stat']>) {
-    await this.#hold()
-    return super.stat(...parameters)
-  }
-
-  override async get(...parameters: Parameters<MemoryDriver['get']>) {
-    await this.#hold()
-    return super.get(...parameters)
-  }
-
-  async #hold(): Promise<void> {
-    if (!this.isHolding) return
-    this.waiting++
-    await this.#gate.promise
-  }
-}
-
 async function filledDriver(blob = bytes): Promise<HeldDriver> {
-  const driver = new HeldDriver()
+  const driver = new HeldDriver({ isHolding: false })
   const registry = await HttpRegistry.start({ driver })
   await registry.client.pushBlob('a', blob)
   await registry.stop()

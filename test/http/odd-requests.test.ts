@@ -8,10 +8,8 @@ import { NO_CACHE } from '../../src/core/descriptor-cache.ts'
 import { digestOf } from '../../src/core/digest.ts'
 import type { Repository } from '../../src/core/registry.ts'
 import type { RequestObserver } from '../../src/core/request-observer.ts'
-import type { TlsSettings } from '../../src/http/connection/tls-settings.ts'
-import { MemoryDriver } from '../../src/storage/memory.ts'
-import { tlsPolicy } from '../../src/tls/policy.ts'
-import { Authority, type KeyPair } from '../support/authority.ts'
+import { BothSchemes, type Scheme } from '../support/both-schemes.ts'
+import { HeldDriver } from '../support/held-driver.ts'
 import { errorsOf, HttpRegistry, type HttpRegistryOptions } from '../support/http-registry.ts'
 import { answerOf, Http2Client } from '../support/http2-client.ts'
 import { emptySettings, PREFACE, requestFrame, resetFrame } from '../support/http2-frames.ts'
@@ -22,33 +20,18 @@ const { NGHTTP2_NO_ERROR, NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR } = constants
 const codes = { NGHTTP2_NO_ERROR, NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR }
 const digest = digestOf(Buffer.from('x'))
 
-let authority: Authority
-let own: KeyPair
+let schemes: BothSchemes
 beforeAll(async () => {
-  authority = await Authority.create('the authority')
-  own = await authority.issue('registry')
+  schemes = await BothSchemes.create()
 })
 
-type Scheme = 'http' | 'https'
+const start = (scheme: Scheme, options?: HttpRegistryOptions) => schemes.start(scheme, options)
 
-function start(scheme: Scheme, options: HttpRegistryOptions = {}): Promise<HttpRegistry> {
-  const tls: TlsSettings = {
-    secureContext: { ...tlsPolicy({ minimumtls: 'tls1.2', ciphersuites: [] }), ...own },
-    clientCertificates: { isRequested: false, isRequired: false, isVerified: false },
-    http2: true,
-  }
-  return HttpRegistry.start({
-    ...options,
-    settings: { ...options.settings, h2c: scheme === 'http' },
-    tls: scheme === 'https' ? tls : undefined,
-  })
-}
-
-const connectHttp2 = ({ url }: HttpRegistry) => Http2Client.connect(url, { ca: authority.cert })
+const connectHttp2 = ({ url }: HttpRegistry) => Http2Client.connect(url, { ca: schemes.ca })
 
 async function connectHttp1(registry: HttpRegistry): Promise<RawConnection> {
   if (registry.url.startsWith('http:')) return registry.connect()
-  const socket = connectTls({ port: registry.port, ca: authority.cert, ALPNProtocols: ['http/1.1'] })
+  const socket = connectTls({ port: registry.port, ca: schemes.ca, ALPNProtocols: ['http/1.1'] })
   await once(socket, 'secureConnect')
   return new RawConnection(socket)
 }
@@ -64,31 +47,6 @@ class Balance implements RequestObserver {
 
   ended(): void {
     this.endedCount++
-  }
-}
-
-/** A driver whose look-ups wait until they are let go. */
-class HeldDriver extends MemoryDriver {
-  readonly #gate = Promise.withResolvers<void>()
-  waiting = 0
-
-  release(): void {
-    this.#gate.resolve()
-  }
-
-  override async stat(...parameters: Parameters<MemoryDriver['stat']>) {
-    await this.#hold()
-    return super.stat(...parameters)
-  }
-
-  override async get(...parameters: Parameters<MemoryDriver['get']>) {
-    await this.#hold()
-    return super.get(...parameters)
-  }
-
-  async #hold(): Promise<void> {
-    this.waiting++
-    await this.#gate.promise
   }
 }
 
