@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Descriptor, OCTET_STREAM } from '../../core/descriptor.ts'
 import type { ContentSource, StoredContent } from '../../core/descriptor-cache.ts'
-import { algorithmOf, CANONICAL, type Digest } from '../../core/digest.ts'
+import { CANONICAL, type Digest } from '../../core/digest.ts'
 import { isPathNotFound, RegistryError } from '../../core/errors.ts'
 import type {
   Blob,
@@ -19,6 +19,7 @@ import { StoredUpload, type UploadPlace } from '../uploads/blob-upload.ts'
 import { mayContinue, writeOwner, writeStartedAt } from '../uploads/upload-files.ts'
 import { findUpload, type UploadStatus } from '../uploads/upload-status.ts'
 import type { BlobPool } from './blob-pool.ts'
+import { evictMissing, isOnStorage } from './on-storage.ts'
 
 /** How many uploads are looked up side by side while they are listed. */
 const LOOK_UP_CONCURRENCY = 16
@@ -28,10 +29,12 @@ const UPLOAD_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 export class LinkedBlobs implements BlobService {
   readonly #context: RepositoryContext
   readonly #source: ContentSource
+  readonly #evict: EvictMissing
 
   constructor(context: RepositoryContext) {
     const { name: repository, layers, pool } = context
     this.#context = context
+    this.#evict = (missing) => evictMissing(context, this.#source, missing)
     this.#source = {
       repository,
       kind: 'blob',
@@ -63,14 +66,9 @@ export class LinkedBlobs implements BlobService {
 
   /** By what stands on storage, unless this process has stored it a moment ago. What is missing is cached no longer. */
   async isStored(digest: Digest): Promise<boolean> {
-    const { name, layers, pool, recentPushes } = this.#context
+    const { name, layers, recentPushes } = this.#context
     if (recentPushes.has(name, digest)) return this.has(digest)
-    const guess = algorithmOf(digest) === CANONICAL ? digest : undefined
-    const [canonical, size] = await Promise.all([layers.get(digest), guess && pool.size(guess)])
-    const isThere =
-      canonical !== undefined && (canonical === guess ? size : await pool.size(canonical)) !== undefined
-    if (!isThere) await this.#evictMissing(digest, canonical)
-    return isThere
+    return isOnStorage(this.#context, { source: this.#source, links: layers }, digest)
   }
 
   async open(digest: Digest): Promise<Blob> {
@@ -144,20 +142,7 @@ export class LinkedBlobs implements BlobService {
   }
 
   #opened(found: StoredContent): Blob {
-    return new PooledBlob(found, {
-      pool: this.#context.pool,
-      whenMissing: () => this.#evictMissing(found.descriptor.digest, found.canonical),
-    })
-  }
-
-  async #evictMissing(digest: Digest, canonical: Digest | undefined): Promise<void> {
-    const { name, cache, pool, recentPushes } = this.#context
-    recentPushes.delete(name, digest)
-    if (canonical !== undefined) {
-      pool.forget(canonical)
-      await cache.evictContent(canonical)
-    }
-    await cache.evict(this.#source, [digest])
+    return new PooledBlob(found, this.#context.pool, this.#evict)
   }
 
   async #require(digest: Digest): Promise<StoredContent> {
@@ -184,20 +169,19 @@ export class LinkedBlobs implements BlobService {
   }
 }
 
+type EvictMissing = (missing: { digest: Digest; canonical: Digest }) => Promise<void>
+
 class PooledBlob implements Blob {
   readonly descriptor: Descriptor
   readonly #canonical: Digest
   readonly #pool: BlobPool
-  readonly #whenMissing: () => Promise<void>
+  readonly #evict: EvictMissing
 
-  constructor(
-    { descriptor, canonical }: StoredContent,
-    { pool, whenMissing }: { pool: BlobPool; whenMissing: () => Promise<void> },
-  ) {
+  constructor({ descriptor, canonical }: StoredContent, pool: BlobPool, evict: EvictMissing) {
     this.descriptor = descriptor
     this.#canonical = canonical
     this.#pool = pool
-    this.#whenMissing = whenMissing
+    this.#evict = evict
   }
 
   get content(): Uint8Array | undefined {
@@ -216,8 +200,9 @@ class PooledBlob implements Blob {
       const isMissing =
         isPathNotFound(error) || (error instanceof RegistryError && error.code === 'BLOB_UNKNOWN')
       if (!isMissing) throw error
-      await this.#whenMissing()
-      throw new RegistryError('BLOB_UNKNOWN', { detail: { digest: this.descriptor.digest } })
+      const { digest } = this.descriptor
+      await this.#evict({ digest, canonical: this.#canonical })
+      throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
     }
     return {
       [Symbol.asyncIterator]() {

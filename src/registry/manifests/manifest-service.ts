@@ -18,6 +18,7 @@ import type {
 } from '../../core/registry.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'
 import { settleAll } from '../../lib/settle-all.ts'
+import { isOnStorage } from '../blobs/on-storage.ts'
 import type { RepositoryContext } from '../context.ts'
 import { readReferrer } from '../referrers/read-referrer.ts'
 import type { Referrers } from '../referrers/referrers.ts'
@@ -196,22 +197,11 @@ export class LinkedManifests implements ManifestService {
     return true
   }
 
-  /** By what stands on storage: a collector that is not ours may have removed what the cache knows. */
-  async #isStored(digest: Digest): Promise<boolean> {
-    const { cache, pool, revisions } = this.#context
-    const canonical = await revisions.get(digest)
-    if (canonical !== undefined && (await pool.size(canonical)) !== undefined) return this.exists(digest)
-    if (canonical !== undefined) {
-      pool.forget(canonical)
-      await cache.evictContent(canonical)
-    }
-    await cache.evict(this.#source, [digest])
-    return false
-  }
-
   async #hasManifest(digest: Digest): Promise<boolean> {
-    if (!(await this.#isStored(digest))) return false
-    await this.#context.revisions.settle(digest)
+    const { revisions } = this.#context
+    const isThere = await isOnStorage(this.#context, { source: this.#source, links: revisions }, digest)
+    if (!isThere || !(await this.exists(digest))) return false
+    await revisions.settle(digest)
     return true
   }
 }

@@ -46,16 +46,16 @@ export class CopiedParts {
   inRanges(source: CopySource, upload: MarkedUpload): Promise<Part[]> {
     const { multipartcopychunksize, chunksize } = this.settings
     const partBytes = this.#support.copySourceOnly ? multipartcopychunksize : chunksize
-    return this.#copy(ranges(source.object.size, partBytes), { source, upload })
+    return this.#copy(evenRanges(source.object.size, partBytes), { source, upload })
   }
 
   /** An object that was made of parts, as these parts.
    *  @throws StorageError OFFSET_INVALID when it is made of others, or the store's entity tags don't tell; otherwise as `inRanges` */
   async asParts(source: CopySource, parts: readonly Part[], upload: MarkedUpload): Promise<Part[]> {
-    const areAll = parts.reduce((sum, { size }) => sum + size, 0) === source.object.size
-    const copied = areAll ? await this.#copy(rangesOf(parts), { source, upload }) : []
-    const isSame = areAll && copied.every(({ etag }, index) => etag === parts[index]?.etag)
-    if (!isSame) throw new StorageError('OFFSET_INVALID', { path: source.from })
+    const ranges = rangesOf(parts)
+    if ((ranges.at(-1)?.end ?? -1) + 1 !== source.object.size) throw other(source.from)
+    const copied = await this.#copy(ranges, { source, upload })
+    if (copied.some(({ etag }, index) => etag !== parts[index]?.etag)) throw other(source.from)
     return copied
   }
 
@@ -64,8 +64,7 @@ export class CopiedParts {
    *  @throws StorageError OFFSET_INVALID when another object stands there; what the SDK throws */
   async content(key: string, object: StoredObject, range?: string): Promise<Buffer> {
     const { content, etag, metadata } = await this.#bucket.content(key, { etag: object.etag, range })
-    if (!isSameObject({ etag, mark: markOf(metadata) }, object))
-      throw new StorageError('OFFSET_INVALID', { path: key })
+    if (!isSameObject({ etag, mark: markOf(metadata) }, object)) throw other(key)
     return content
   }
 
@@ -89,7 +88,7 @@ export class CopiedParts {
 }
 
 /** Of about the same length each, and none shorter than was asked for: a part may not be too short. */
-function ranges(size: number, partBytes: number): Range[] {
+function evenRanges(size: number, partBytes: number): Range[] {
   const count = Math.min(Math.max(1, Math.floor(size / partBytes)), MAX_PARTS)
   const startOf = (index: number) => Math.floor((index * size) / count)
   return Array.from({ length: count }, (_, index) => ({ start: startOf(index), end: startOf(index + 1) - 1 }))
@@ -102,4 +101,8 @@ function rangesOf(parts: readonly Part[]): Range[] {
     start += size
     return range
   })
+}
+
+function other(path: string): StorageError {
+  return new StorageError('OFFSET_INVALID', { path })
 }
