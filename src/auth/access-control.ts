@@ -1,6 +1,6 @@
-import type { AccessController } from '../core/access-controller.ts'
+import type { AccessController } from '../core/access/access-controller.ts'
+import type { TokenIssuer } from '../core/access/token-issuer.ts'
 import type { Log } from '../core/log.ts'
-import type { TokenIssuer } from '../core/token-issuer.ts'
 import { Accounts } from './accounts.ts'
 import type { CertificateField } from './certificate-user.ts'
 import { CredentialCache } from './credential-cache.ts'

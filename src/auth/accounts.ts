@@ -1,5 +1,5 @@
-import type { LoginClient } from '../core/access-controller.ts'
-import type { Login } from '../core/authorization-header.ts'
+import type { LoginClient } from '../core/access/access-controller.ts'
+import type { Login } from '../core/access/authorization-header.ts'
 import { RegistryError } from '../core/errors.ts'
 import type { LoginThrottle } from './login-throttle.ts'
 import type { Htpasswd } from './passwords/htpasswd.ts'

@@ -1,4 +1,4 @@
-import type { ChallengeOptions } from '../core/access-controller.ts'
+import type { ChallengeOptions } from '../core/access/access-controller.ts'
 
 /** RFC 7617 section 2. */
 export function basicChallenge(realm: string): string {

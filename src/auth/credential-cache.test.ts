@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { EVERYBODY, type Identity } from '../core/access-controller.ts'
+import { EVERYBODY, type Identity } from '../core/access/access-controller.ts'
 import { type Authentication, CredentialCache } from './credential-cache.ts'
 
 const identity: Identity = { ...EVERYBODY, kind: 'user', name: 'alice' }

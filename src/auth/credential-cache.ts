@@ -1,6 +1,6 @@
 import { hash, randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import type { Identity } from '../core/access-controller.ts'
+import type { Identity } from '../core/access/access-controller.ts'
 
 /** A verified login. */
 export interface Authentication {

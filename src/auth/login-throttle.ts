@@ -2,7 +2,7 @@ import { isIPv6 } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import pLimit, { type LimitFunction } from 'p-limit'
-import type { LoginClient } from '../core/access-controller.ts'
+import type { LoginClient } from '../core/access/access-controller.ts'
 import { RegistryError } from '../core/errors.ts'
 
 export interface LoginThrottleOptions {

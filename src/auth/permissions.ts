@@ -1,4 +1,4 @@
-import { ACTIONS, type Action } from '../core/access-controller.ts'
+import { ACTIONS, type Action } from '../core/access/access-controller.ts'
 import {
   type ActionBits,
   ANYBODY,

@@ -1,4 +1,4 @@
-import type { Action, Identity } from '../core/access-controller.ts'
+import type { Action, Identity } from '../core/access/access-controller.ts'
 import type { RepositoryName } from '../core/reference.ts'
 import type { Permissions } from './permissions.ts'
 import { bitOf } from './rules.ts'

@@ -1,6 +1,6 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
-import { ACTIONS } from '../core/access-controller.ts'
+import { ACTIONS } from '../core/access/access-controller.ts'
 
 /** Robots log in with this before their name, which no user of an htpasswd file should have. */
 export const ROBOT_PREFIX = 'robot+'

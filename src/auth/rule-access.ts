@@ -5,10 +5,10 @@ import type {
   Credentials,
   Identity,
   LoginClient,
-} from '../core/access-controller.ts'
-import { isNoLogin, parseBasic, splitAuthorization } from '../core/authorization-header.ts'
+} from '../core/access/access-controller.ts'
+import { isNoLogin, parseBasic, splitAuthorization } from '../core/access/authorization-header.ts'
+import { TOKEN_PATH } from '../core/access/token-issuer.ts'
 import { RegistryError } from '../core/errors.ts'
-import { TOKEN_PATH } from '../core/token-issuer.ts'
 import type { Accounts } from './accounts.ts'
 import { type CertificateField, userOfCertificate } from './certificate-user.ts'
 import { basicChallenge, bearerChallenge } from './challenge.ts'

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import picomatch from 'picomatch'
-import { ACTIONS, type Action } from '../core/access-controller.ts'
+import { ACTIONS, type Action } from '../core/access/access-controller.ts'
 
 /** One line of `auth.rules`: what whoever it names may do to the repositories it names. */
 export interface Rule {

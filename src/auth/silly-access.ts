@@ -1,4 +1,9 @@
-import type { AccessController, ChallengeOptions, Credentials, Identity } from '../core/access-controller.ts'
+import type {
+  AccessController,
+  ChallengeOptions,
+  Credentials,
+  Identity,
+} from '../core/access/access-controller.ts'
 import { bearerChallenge } from './challenge.ts'
 import { ALL_PERMISSIONS, NO_PERMISSIONS } from './permissions.ts'
 import { Principal } from './principal.ts'

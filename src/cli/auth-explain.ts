@@ -10,7 +10,7 @@ import {
 } from '../auth/rules.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
-import { ACTIONS, type Action } from '../core/access-controller.ts'
+import { ACTIONS, type Action } from '../core/access/access-controller.ts'
 import { parseRepositoryName } from '../core/reference.ts'
 import { textOf } from '../lib/atomic-write.ts'
 import { parseCommand } from './parse-command.ts'

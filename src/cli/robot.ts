@@ -10,7 +10,7 @@ import {
 } from '../auth/robots-file.ts'
 import { loadConfig } from '../config/load.ts'
 import { parseDuration } from '../config/units.ts'
-import { ACTIONS, type Action } from '../core/access-controller.ts'
+import { ACTIONS, type Action } from '../core/access/access-controller.ts'
 import { textOf, updateFile } from '../lib/atomic-write.ts'
 import { parseCommand } from './parse-command.ts'
 import { UsageError } from './usage-error.ts'

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { UsageError } from './usage-error.ts'
-import { WORKER_COMMAND } from './worker-command.ts'
+import { WORKER_COMMAND } from './workers/worker-command.ts'
 
 const HELP = `Entrepot, a container registry
 
@@ -31,7 +31,7 @@ export async function run(args: readonly string[]): Promise<void> {
   if (values.help || positionals.length === 0) return print(HELP)
   const [name, ...operands] = positionals
   // What the supervisor of several processes runs them by; in any other process there is no such command.
-  if (name === WORKER_COMMAND && (await (await import('./worker.ts')).work())) return
+  if (name === WORKER_COMMAND && (await (await import('./workers/worker.ts')).work())) return
   if (name === 'serve') return (await import('./serve.ts')).serve(atMostOne(operands))
   if (name === 'config' && operands[0] === 'check') {
     return (await import('./config-check.ts')).checkConfig(atMostOne(operands.slice(1)))

@@ -64,7 +64,7 @@ interface Serving {
 async function start(loaded: LoadedConfig, processLog: ProcessLog): Promise<Serving> {
   const { config } = loaded
   const count = workerCount(config)
-  if (count > 1) return (await import('./supervise.ts')).supervise(loaded, { count, processLog })
+  if (count > 1) return (await import('./workers/supervise.ts')).supervise(loaded, { count, processLog })
   const running = await startRegistry(config, processLog)
   return {
     address: running.address,

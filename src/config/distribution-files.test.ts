@@ -1,7 +1,7 @@
 /** What files for Distribution, and templates that make them, write beside plain values. */
 import { describe, expect, test } from 'vitest'
 import { loadConfig } from './load.ts'
-import { ConfigError } from './problem.ts'
+import { ConfigError } from './problems/problem.ts'
 
 function load(text: string, env: Record<string, string> = {}, files: Record<string, string> = {}) {
   const storage = /^storage:/m.test(text) ? '' : 'storage: {inmemory: }\n'

@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { applyEnvironment } from './environment.ts'
 import { parseYaml } from './file.ts'
+import { keysOf, pathsOf } from './problems/schema-keys.ts'
 import { configSchema } from './schema.ts'
-import { keysOf, pathsOf } from './schema-keys.ts'
 import { emptyTree, type Tree, valueAt } from './tree.ts'
 
 const keys = keysOf(configSchema)

@@ -2,8 +2,8 @@
  *  The order of the variables in the environment does not matter. */
 
 import { parseYaml } from './file.ts'
-import type { ConfigProblem, ConfigWarning } from './problem.ts'
-import { type KeyNode, nearest, nodeAt, pathsOf } from './schema-keys.ts'
+import type { ConfigProblem, ConfigWarning } from './problems/problem.ts'
+import { type KeyNode, nearest, nodeAt, pathsOf } from './problems/schema-keys.ts'
 import { expandShorthands } from './shorthand.ts'
 import {
   assign,

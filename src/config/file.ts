@@ -18,7 +18,7 @@ import {
   visit,
   type YAMLMap,
 } from 'yaml'
-import { type ConfigProblem, firstOf } from './problem.ts'
+import { type ConfigProblem, firstOf } from './problems/problem.ts'
 import { formatPath, isTree, type Tree, type TreePath, type TreeValue, toTree } from './tree.ts'
 
 /** The library needs a second for the worst text of this size. Real ones have some kilobytes; a thousand rules have 100. */

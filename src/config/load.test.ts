@@ -2,9 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { configOf, type LoadedConfig, loadConfig, SEARCHED_PATHS } from './load.ts'
-import { ConfigError, type ConfigProblem } from './problem.ts'
+import { ConfigError, type ConfigProblem } from './problems/problem.ts'
+import { keysOf, pathsOf } from './problems/schema-keys.ts'
 import { configSchema } from './schema.ts'
-import { keysOf, pathsOf } from './schema-keys.ts'
 import { assign, emptyTree, type TreeValue } from './tree.ts'
 
 const repository = resolve(import.meta.dirname, '../..')

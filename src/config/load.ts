@@ -4,14 +4,14 @@ import { resolve } from 'node:path'
 import { readTextSync } from '../lib/bounded-read.ts'
 import { applyEnvironment } from './environment.ts'
 import { MAX_CONFIG_BYTES, parseConfigFile } from './file.ts'
-import { ConfigError, type ConfigProblem, type ConfigWarning } from './problem.ts'
+import { ConfigError, type ConfigProblem, type ConfigWarning } from './problems/problem.ts'
+import { keysOf, removeExtensions } from './problems/schema-keys.ts'
+import { problemsOf } from './problems/schema-problems.ts'
+import { checkSupport } from './problems/unsupported-keys.ts'
 import { type Config, configSchema } from './schema.ts'
-import { keysOf, removeExtensions } from './schema-keys.ts'
-import { problemsOf } from './schema-problems.ts'
 import { emptyTree, type Tree } from './tree.ts'
-import { checkSupport } from './unsupported-keys.ts'
 
-export { ConfigError } from './problem.ts'
+export { ConfigError } from './problems/problem.ts'
 
 /** Where a configuration is looked for when none is named, in this order. */
 export const SEARCHED_PATHS = [

@@ -12,7 +12,7 @@ import { health, notifications, reporting } from './schema/operations.ts'
 import { redis } from './schema/redis.ts'
 import { storage } from './schema/storage.ts'
 
-export type { ConfigProblem, ConfigWarning } from './problem.ts'
+export type { ConfigProblem, ConfigWarning } from './problems/problem.ts'
 
 const VERSION = '0.1'
 const version = scalar(VERSION, (found) => (String(found) === VERSION ? VERSION : undefined))

@@ -1,7 +1,7 @@
 /** What a variable's name addresses. Underscores separate steps, but some keys have them too, so a name is matched
  *  against the keys that stand at each step instead of being split. */
 
-import type { KeyNode } from './schema-keys.ts'
+import type { KeyNode } from './problems/schema-keys.ts'
 
 /** Distribution derives the names from its Go structs, whose fields here and there are called other than the keys. */
 const GO_SPELLINGS: readonly (readonly [RegExp, string])[] = [

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { AccessController, Identity } from '../core/access-controller.ts'
+import type { AccessController, Identity } from '../core/access/access-controller.ts'
 import { RegistryError } from '../core/errors.ts'
 import { isRepositoryName, type RepositoryName } from '../core/reference.ts'
 import { originOf, publicPath } from './reply/location.ts'

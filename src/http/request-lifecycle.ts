@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Identity } from '../core/access-controller.ts'
+import type { Identity } from '../core/access/access-controller.ts'
 import type { ObservedRequest } from './observers/observed-request.ts'
 import { type Failure, isWhole, type Reply } from './reply/reply.ts'
 import type { Route } from './request/route.ts'

@@ -2,14 +2,19 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:
 import type { AddressInfo, ListenOptions } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { SecureContextOptions } from 'node:tls'
-import { type AccessController, EVERYBODY, type Identity, OPEN_TO_ALL } from '../core/access-controller.ts'
-import type { AuditLog } from '../core/audit-log.ts'
-import { isNoLogin } from '../core/authorization-header.ts'
+import {
+  type AccessController,
+  EVERYBODY,
+  type Identity,
+  OPEN_TO_ALL,
+} from '../core/access/access-controller.ts'
+import type { AuditLog } from '../core/access/audit-log.ts'
+import { isNoLogin } from '../core/access/authorization-header.ts'
+import type { TokenIssuer } from '../core/access/token-issuer.ts'
 import { RegistryError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { Registry } from '../core/registry.ts'
 import type { RequestObserver } from '../core/request-observer.ts'
-import type { TokenIssuer } from '../core/token-issuer.ts'
 import { printable } from '../lib/printable.ts'
 import { Authorizer } from './authorizer.ts'
 import { Listener } from './connection/listener.ts'

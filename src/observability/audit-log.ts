@@ -1,5 +1,5 @@
 import { pino } from 'pino'
-import type { AuditEntry, AuditLog } from '../core/audit-log.ts'
+import type { AuditEntry, AuditLog } from '../core/access/audit-log.ts'
 import type { Log } from '../core/log.ts'
 import { openSink } from '../lib/byte-sink.ts'
 import { LineWriter } from '../lib/line-writer.ts'

@@ -1,7 +1,7 @@
 /** What holds for every path: the base, unknown paths and methods, ids, prefixes, hosts and the form of errors. */
 import { BlockList } from 'node:net'
 import { describe, expect, test } from 'vitest'
-import type { AuditEntry } from '../../src/core/audit-log.ts'
+import type { AuditEntry } from '../../src/core/access/audit-log.ts'
 import { digestOf } from '../../src/core/digest.ts'
 import type { HttpSettings } from '../../src/http/settings.ts'
 import { basic, bearer, GuardedRegistry } from '../support/access.ts'

@@ -1,4 +1,4 @@
-import { ACTIONS } from '../../core/access-controller.ts'
+import { ACTIONS } from '../../core/access/access-controller.ts'
 import { isRepositoryName } from '../../core/reference.ts'
 import type { Permissions, ResourceActions } from '../permissions.ts'
 import { bitOf } from '../rules.ts'

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import { isAffordableKey } from '../../core/key-limits.ts'
+import { isAffordableKey } from '../../core/access/key-limits.ts'
 import { isCutOffPem } from '../../lib/pem.ts'
 
 /** The certificates of a PEM text, in its order.

@@ -5,10 +5,10 @@ import type {
   ChallengeOptions,
   Credentials,
   Identity,
-} from '../../core/access-controller.ts'
-import { splitAuthorization } from '../../core/authorization-header.ts'
+} from '../../core/access/access-controller.ts'
+import { splitAuthorization } from '../../core/access/authorization-header.ts'
+import { TOKEN_PATH } from '../../core/access/token-issuer.ts'
 import type { Log } from '../../core/log.ts'
-import { TOKEN_PATH } from '../../core/token-issuer.ts'
 import { WatchedFile } from '../../lib/watched-file.ts'
 import { bearerChallenge } from '../challenge.ts'
 import { type Authentication, CredentialCache } from '../credential-cache.ts'

@@ -1,5 +1,5 @@
+import type { IssuedToken, TokenGrant, TokenIssuer, TokenRequest } from '../../core/access/token-issuer.ts'
 import { RegistryError } from '../../core/errors.ts'
-import type { IssuedToken, TokenGrant, TokenIssuer, TokenRequest } from '../../core/token-issuer.ts'
 import { errorReply } from '../reply/errors.ts'
 import { jsonReply, type Reply } from '../reply/reply.ts'
 import { readBody } from '../request/body.ts'

@@ -1,4 +1,4 @@
-import type { AuditEntry, AuditLog, AuditOutcome } from '../../core/audit-log.ts'
+import type { AuditEntry, AuditLog, AuditOutcome } from '../../core/access/audit-log.ts'
 import { isDigest } from '../../core/digest.ts'
 import { clientAddress } from '../request/client-address.ts'
 import type { MatchedOperation, RequestLifecycle } from '../request-lifecycle.ts'

@@ -1,4 +1,4 @@
-import { claimedUser } from '../../core/authorization-header.ts'
+import { claimedUser } from '../../core/access/authorization-header.ts'
 import { printable } from '../../lib/printable.ts'
 import type { RequestLifecycle } from '../request-lifecycle.ts'
 

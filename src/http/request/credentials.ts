@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Http2ServerRequest } from 'node:http2'
 import type { BlockList, Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import type { Credentials } from '../../core/access-controller.ts'
+import type { Credentials } from '../../core/access/access-controller.ts'
 import { clientAddress } from './client-address.ts'
 
 /** What a request says of who sends it. Most are known by their first part, so the others are looked up when asked for. */

@@ -1,7 +1,7 @@
-import type { Action } from '../../core/access-controller.ts'
+import type { Action } from '../../core/access/access-controller.ts'
+import { KEY_SET_PATH, TOKEN_PATH } from '../../core/access/token-issuer.ts'
 import { RegistryError } from '../../core/errors.ts'
 import { parseRepositoryName, type RepositoryName } from '../../core/reference.ts'
-import { KEY_SET_PATH, TOKEN_PATH } from '../../core/token-issuer.ts'
 
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 

@@ -1,8 +1,8 @@
 /** The public key that a signature names in its header: by itself (`jwk`) or in a chain of certificates (`x5c`).
  *  RFC 7515 sections 4.1.3 and 4.1.6. Whether it is the key of somebody is not for the registry to say. */
 import { createPublicKey, hash, type KeyObject, type webcrypto, X509Certificate } from 'node:crypto'
+import { isAffordableKey } from '../../access/key-limits.ts'
 import { RegistryError } from '../../errors.ts'
-import { isAffordableKey } from '../../key-limits.ts'
 import type { JsonObject } from '../document.ts'
 import { MAX_CERTIFICATES } from '../limits.ts'
 import type { SignatureHeader } from './signature.ts'

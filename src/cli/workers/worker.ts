@@ -1,9 +1,9 @@
-import { type RunningRegistry, startRegistry } from '../app.ts'
-import { configOf } from '../config/load.ts'
-import { ProcessLog } from '../observability/process-log.ts'
-import { SupervisorChannel } from '../workers/supervisor-channel.ts'
-import { logPlatformWarnings } from './platform-warnings.ts'
-import { exitAfter, stopOnSignal } from './stop-on-signal.ts'
+import { type RunningRegistry, startRegistry } from '../../app.ts'
+import { configOf } from '../../config/load.ts'
+import { ProcessLog } from '../../observability/process-log.ts'
+import { SupervisorChannel } from '../../workers/supervisor-channel.ts'
+import { logPlatformWarnings } from '../platform-warnings.ts'
+import { exitAfter, stopOnSignal } from '../stop-on-signal.ts'
 
 interface Serving {
   readonly running: RunningRegistry

@@ -2,10 +2,10 @@
  *  refuses to start: without it the registry would be another one than its owner asked for. Any other is named in a
  *  warning. A row leaves when its key is served. */
 
+import { isPublicUrl } from '../schema/http.ts'
+import { readFlag } from '../schema/key.ts'
+import { isTree, type Tree, type TreeValue, valueAt } from '../tree.ts'
 import type { ConfigProblem, ConfigWarning } from './problem.ts'
-import { isPublicUrl } from './schema/http.ts'
-import { readFlag } from './schema/key.ts'
-import { isTree, type Tree, type TreeValue, valueAt } from './tree.ts'
 
 interface Row {
   path: string

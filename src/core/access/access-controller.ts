@@ -1,5 +1,5 @@
 import type { X509Certificate } from 'node:crypto'
-import type { RepositoryName } from './reference.ts'
+import type { RepositoryName } from '../reference.ts'
 
 /** The permissions on a repository. `push` includes tagging; `tag` alone allows tags of manifests that exist already. */
 export const ACTIONS = ['pull', 'push', 'delete', 'tag'] as const

@@ -1,7 +1,7 @@
-import { startSupervisorServices } from '../app.ts'
-import type { LoadedConfig } from '../config/load.ts'
-import type { ProcessLog } from '../observability/process-log.ts'
-import { Supervisor } from '../workers/supervisor.ts'
+import { startSupervisorServices } from '../../app.ts'
+import type { LoadedConfig } from '../../config/load.ts'
+import type { ProcessLog } from '../../observability/process-log.ts'
+import { Supervisor } from '../../workers/supervisor.ts'
 import { WORKER_COMMAND } from './worker-command.ts'
 
 /** How much longer than its requests a worker may take to end. */

@@ -3,7 +3,7 @@
 
 import { distance } from 'fastest-levenshtein'
 import type { z } from 'zod'
-import { isTree, type TreeValue } from './tree.ts'
+import { isTree, type TreeValue } from '../tree.ts'
 
 /** A place in the schema: a map of known keys, a list, a table of free keys, or a value. */
 export type KeyNode =

@@ -1,9 +1,9 @@
 /** From what the schema objects to, to problems a person can mend. */
 
 import type { z } from 'zod'
+import { formatPath, type Tree, type TreePath, type TreeValue, valueAt } from '../tree.ts'
 import { type ConfigProblem, firstOf, mismatch } from './problem.ts'
 import { type KeyNode, suggestKey } from './schema-keys.ts'
-import { formatPath, type Tree, type TreePath, type TreeValue, valueAt } from './tree.ts'
 
 const EXPECTED: Record<string, string> = { object: 'a map of keys', record: 'a map of keys', array: 'a list' }
 
