@@ -1,5 +1,6 @@
 /** A quick client of the distribution API, for suites that need more requests than a real client is good for. Whatever
  *  is not the expected answer throws. */
+import { setTimeout as pause } from 'node:timers/promises'
 import { type Content, type Image, type ImageIndex, mediaTypes, sha256 } from './oci-image.ts'
 
 const manifestTypes = [
@@ -34,6 +35,9 @@ export interface UploadState {
   readonly size: number
 }
 
+/** Longer than a process that was killed while it deleted manifests keeps others from deleting. */
+const PATIENCE_MS = 30_000
+
 export class RegistryClient {
   readonly #base: string
 
@@ -47,18 +51,25 @@ export class RegistryClient {
     return this.#base
   }
 
-  async request(path: string, { method = 'GET', body, headers, expect }: RequestOptions): Promise<Response> {
+  /** What is refused for the moment is asked again, as a patient client would.
+   *  @throws UnexpectedAnswer also when it is still refused after a while */
+  async request(path: string, options: RequestOptions): Promise<Response> {
+    const deadline = performance.now() + PATIENCE_MS
+    for (let expected = options.expect; ; ) {
+      const answer = await this.#ask(path, options)
+      if (expected.includes(answer.status)) return answer
+      const body = await answer.text()
+      const retryAfter = answer.headers.get('retry-after')
+      if (answer.status !== 503 || retryAfter === null || performance.now() > deadline)
+        throw new UnexpectedAnswer(`${options.method ?? 'GET'} ${path}`, { status: answer.status, body })
+      await pause(1000 * Number(retryAfter))
+      if (options.method === 'DELETE') expected = [...expected, 404] // it may have been done
+    }
+  }
+
+  #ask(path: string, { method = 'GET', body, headers }: RequestOptions): Promise<Response> {
     const url = new URL(path, this.base)
-    const answer = await fetch(url, {
-      method,
-      ...(body && { body: new Uint8Array(body) }),
-      headers: { ...headers },
-    })
-    if (expect.includes(answer.status)) return answer
-    throw new UnexpectedAnswer(`${method} ${url.pathname}`, {
-      status: answer.status,
-      body: await answer.text(),
-    })
+    return fetch(url, { method, ...(body && { body: new Uint8Array(body) }), headers: { ...headers } })
   }
 
   async beginUpload(repository: string): Promise<UploadState> {
