@@ -106,6 +106,37 @@ describe.each(PLACES)('deletions in %s', (_where, place) => {
   })
 })
 
+describe('a process that is gone', () => {
+  const timing = { leaseMs: 500, beatMs: 50, patienceMs: 0 }
+
+  it('is taken for dead also when nobody who waits lives for as long as a lease', async () => {
+    const driver = new MemoryDriver()
+    await driver.swapState(PATH, Buffer.from(JSON.stringify({ count: 7, holder: 'killed' })), undefined)
+    // Each of them waits for less than half of a lease.
+    const waitFor = async (ms: number) => {
+      const waiting = new Deletions({ storage: driver, path: PATH, timing: { ...timing, patienceMs: ms } })
+      return waiting.hasDeletedSince(7).catch(() => undefined)
+    }
+    let waited = 0
+    while ((await waitFor(200)) === undefined) waited++
+    expect(waited).toBeGreaterThan(0)
+  })
+
+  it('is not one that lives, however many wait for it', async () => {
+    const driver = new MemoryDriver()
+    const slow = { leaseMs: 4_000, beatMs: 1_000, patienceMs: 0 }
+    const one = new Deletions({ storage: driver, path: PATH, timing: slow })
+    await one.during(async () => {
+      // Each is there just long enough to note that it waits.
+      for (let waits = 0; waits < 5; waits++) {
+        const other = new Deletions({ storage: driver, path: PATH, timing: { ...slow, patienceMs: 850 } })
+        await expectRegistryError(other.hasDeletedSince(0), 'UNAVAILABLE')
+      }
+    })
+    expect(JSON.parse(Buffer.from((await untilState(driver)).content).toString())).toMatchObject({ count: 1 })
+  })
+})
+
 it('whoever lost its lease removes nothing more', async () => {
   const driver = new FaultyDriver(new MemoryDriver())
   const deletions = new Deletions({ storage: driver, path: PATH, timing: TIMING })

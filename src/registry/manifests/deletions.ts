@@ -13,6 +13,8 @@ interface DeletionState {
   readonly holder?: string | undefined
   /** Grows while the holder is alive. */
   readonly beat?: number | undefined
+  /** For how long others have seen it not grow. It is noted here so that they may be killed as well. */
+  readonly silentMs?: number | undefined
 }
 
 export interface DeletionsParts {
@@ -33,6 +35,9 @@ export interface DeletionsTiming {
 
 const TIMING: DeletionsTiming = { leaseMs: 20_000, beatMs: 3_000, patienceMs: 5_000 }
 
+/** How often those who wait note it, within a lease: more seldom than a holder beats. */
+const NOTES = 5
+
 const FIRST_WAIT_MS = 5
 const LONGEST_WAIT_MS = 200
 
@@ -47,7 +52,7 @@ export type RequireHeld = () => void
  *  whether a deletion was under way meanwhile, which costs one small read; who deletes says so before and after.
  *
  *  Clocks of different machines are never compared: a holder counts as gone when its beat has not grown for as long as a
- *  lease on the clock of whoever waits. */
+ *  lease on the clocks of those who wait, one after the other. */
 export class Deletions {
   readonly #storage: StorageDriver
   readonly #path: string
@@ -126,7 +131,7 @@ export class Deletions {
     if (this.#lease === lease) this.#lease = undefined
     const held = await lease.end()
     // Where another process has taken its place, that has counted it.
-    await this.#swap({ count: held.state.count + 1 }, held.version)
+    await this.#swapAsHolder(held, { count: held.state.count + 1 })
   }
 
   async #swapIn(previous: Held | undefined): Promise<Held> {
@@ -139,11 +144,23 @@ export class Deletions {
     }
   }
 
-  async #beat({ state, version }: Held): Promise<Held> {
-    const next = { ...state, beat: (state.beat ?? 0) + 1 }
-    const swapped = await this.#swap(next, version)
-    if (swapped === undefined) throw busy()
-    return { state: next, version: swapped }
+  async #beat(held: Held): Promise<Held> {
+    const { count, holder, beat = 0 } = held.state
+    const state = { count, holder, beat: beat + 1 }
+    const version = await this.#swapAsHolder(held, state)
+    if (version === undefined) throw busy()
+    return { state, version }
+  }
+
+  /** Also when others have noted meanwhile that they wait. Undefined when another has taken the holder's place. */
+  async #swapAsHolder({ state, version }: Held, next: DeletionState): Promise<FileVersion | undefined> {
+    for (let expected = version; ; ) {
+      const swapped = await this.#swap(next, expected)
+      if (swapped !== undefined) return swapped
+      const stored = await this.#storage.getState(this.#path)
+      if (stored === undefined || parse(stored.content).holder !== state.holder) return undefined
+      expected = stored.version
+    }
   }
 
   /** The state once it has no holder, or the holder was silent for too long. */
@@ -153,8 +170,14 @@ export class Deletions {
       const stored = await this.#storage.getState(this.#path)
       const state = stored === undefined ? NONE : parse(stored.content)
       if (stored === undefined || state.holder === undefined) return { state, version: stored?.version }
-      if (this.#isSilent(stored.version)) {
+      const watchedMs = this.#watchedMs(stored.version)
+      const silentMs = (state.silentMs ?? 0) + watchedMs
+      if (silentMs > this.#timing.leaseMs) {
         await this.#swap({ count: state.count + 1 }, stored.version)
+        continue
+      }
+      if (watchedMs > this.#timing.leaseMs / NOTES) {
+        await this.#swap({ ...state, silentMs }, stored.version)
         continue
       }
       if (performance.now() > deadline) throw busy()
@@ -162,10 +185,10 @@ export class Deletions {
     }
   }
 
-  #isSilent(version: FileVersion): boolean {
+  #watchedMs(version: FileVersion): number {
     const now = performance.now()
     if (this.#watched?.version !== version) this.#watched = { version, since: now }
-    return now - this.#watched.since > this.#timing.leaseMs
+    return now - this.#watched.since
   }
 
   /** A nonce makes each state another one, also where versions come from the bytes. */
@@ -230,8 +253,8 @@ class Lease {
 /** Something else than a state has no holder, and a count that nobody has seen before. */
 function parse(content: Uint8Array): DeletionState {
   try {
-    const { count, holder, beat } = JSON.parse(Buffer.from(content).toString()) as DeletionState
-    if (Number.isSafeInteger(count)) return { count, holder, beat }
+    const { count, holder, beat, silentMs } = JSON.parse(Buffer.from(content).toString()) as DeletionState
+    if (Number.isSafeInteger(count)) return { count, holder, beat, silentMs: Number(silentMs) || 0 }
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
   }
