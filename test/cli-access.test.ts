@@ -122,6 +122,8 @@ describe('entrepot robot', () => {
     [['robot', 'create', 'x'], 2],
     [['robot', 'create', 'x', '-r', 'a'], 2],
     [['robot', 'create', 'x', '-r', 'a', '-a', 'fly'], 2],
+    [['robot', 'create', 'x', '-r', 'a**', '-a', 'pull'], 2],
+    [['robot', 'create', 'x', '-r', 'Team/**', '-a', 'pull'], 2],
     [['robot', 'create', 'x', ...scope, '-e', '2001-01-01'], 2],
     [['robot', 'create', 'x', ...scope, '-e', 'soon'], 2],
     [['robot', 'create', 'x', ...scope, '--secret', 'x'], 2],

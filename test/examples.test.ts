@@ -43,8 +43,15 @@ test('there are examples', () => {
 })
 
 test.each(examples)('%s has no mistakes', async (name) => {
-  const { code, stderr } = await runEntrepot(['config', 'check', join(folder, name)])
+  await using temporary = await temporaryFolder()
+  const { http, auth = {} }: Example = parse(readFileSync(join(folder, name), 'utf8'))
+  const environment = {
+    ...(http.tls && (await tlsFiles(http.tls, temporary.path)).environment),
+    ...(await accessFiles(auth, temporary.path)),
+  }
+  const { code, stdout, stderr } = await runEntrepot(['config', 'check', join(folder, name)], { environment })
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  expect(stdout).not.toContain('auth.')
 })
 
 test.each(examples.filter((name) => !inBuckets.includes(name)))('%s', startsAndAnswers)

@@ -53,10 +53,7 @@ async function cloudFrontOptions(
   options: CloudFront,
   { config, log, index }: Parts,
 ): Promise<{ options: CloudFrontOptions; close: () => void }> {
-  const { readSigningKey } = await import('../storage/middleware/signing-key.ts')
-  const privateKey = await readSigningKey(options.privatekey).catch((cause) => {
-    throw new Error(`middleware.storage[${index}].options.privatekey: ${cause.message}`, { cause })
-  })
+  const privateKey = await cloudFrontKey(options.privatekey, index)
   const direct = await awsRanges(options, log)
   return {
     options: {
@@ -69,6 +66,15 @@ async function cloudFrontOptions(
     },
     close: () => direct?.close(),
   }
+}
+
+/** The key of the entry of that index, in PEM.
+ *  @throws Error that begins with the path of the option */
+export async function cloudFrontKey(path: string, index: number): Promise<string> {
+  const { readSigningKey } = await import('../storage/middleware/signing-key.ts')
+  return readSigningKey(path).catch((cause) => {
+    throw new Error(`middleware.storage[${index}].options.privatekey: ${cause.message}`, { cause })
+  })
 }
 
 /** Those whose clients go to the bucket itself; undefined where nobody does. */

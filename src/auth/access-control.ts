@@ -12,6 +12,7 @@ import { Htpasswd } from './passwords/htpasswd.ts'
 import { RuleBook } from './permissions.ts'
 import { Robots } from './robots.ts'
 import { type ChallengeSettings, RuleAccess } from './rule-access.ts'
+import { logRuleWarnings } from './rule-warnings.ts'
 import type { Rule, RuleSet } from './rules.ts'
 import { SillyAccess } from './silly-access.ts'
 import type { TokenAccessSettings } from './token/token-access.ts'
@@ -112,10 +113,11 @@ async function wire(
   const watching = { log, onChange: () => credentialCache.forgetAll() }
   const book = new RuleBook(settings)
   const bcrypt = new Bcrypt(isAlone ? {} : { concurrency: 1 })
+  const users = htpasswd && opened.keep(await Htpasswd.open({ ...watching, ...htpasswd, bcrypt }))
   const accounts = new Accounts({
     book,
     loginThrottle: new LoginThrottle(loginThrottle),
-    htpasswd: htpasswd && opened.keep(await Htpasswd.open({ ...watching, ...htpasswd, bcrypt })),
+    htpasswd: users,
     robots: robots && opened.keep(await Robots.open({ ...watching, ...robots })),
   })
   const issuer = await openIssuer(settings, { ...watching, accounts, book, opened })
@@ -124,7 +126,14 @@ async function wire(
     challengeSettings: challengeSettingsOf(settings),
     certificateField: certificate?.user,
   })
-  return { controller, issuer, replaceRules: (rules) => book.replace(rules) }
+  const warn = (rules: RuleSet) =>
+    logRuleWarnings({ ...settings, ...rules }, (name) => users?.names(name) === true, log)
+  warn(settings)
+  const replaceRules = (rules: RuleSet) => {
+    book.replace(rules)
+    warn(rules)
+  }
+  return { controller, issuer, replaceRules }
 }
 
 interface IssuerWiring extends WiringParts {

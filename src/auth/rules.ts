@@ -107,8 +107,8 @@ export class Rules {
 
 export const ANYBODY: Subject = { name: undefined, groups: [] }
 
-const GROUP_PREFIX = 'group:'
-const KEYWORDS = ['anonymous', 'authenticated']
+export const GROUP_PREFIX = 'group:'
+export const KEYWORDS: readonly string[] = ['anonymous', 'authenticated']
 
 function isPlainName(name: string): boolean {
   return !name.startsWith(GROUP_PREFIX) && !KEYWORDS.includes(name)

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import {
   formatRobots,
   hasExpired,
@@ -11,7 +12,8 @@ import {
 import { loadConfig } from '../config/load.ts'
 import { parseDuration } from '../config/units.ts'
 import { ACTIONS, type Action } from '../core/access/access-controller.ts'
-import { textOf, updateFile } from '../lib/atomic-write.ts'
+import { GLOB_FORM, hasUpperCase, isRepositoryGlob } from '../core/access/repository-glob.ts'
+import { makeFolder, textOf, updateFile } from '../lib/atomic-write.ts'
 import { parseCommand } from './parse-command.ts'
 import { UsageError } from './usage-error.ts'
 
@@ -85,6 +87,7 @@ async function create(
   if (repository.length === 0 || action.length === 0) {
     throw new UsageError('robot create needs --repository and --action: what the robot may do')
   }
+  for (const glob of repository) requireGlob(glob)
   const actions = action.flatMap((words) => words.split(',')).map(parseAction)
   const expiresAt = parseExpiry(expires, new Date())
   const secret = newSecret()
@@ -96,6 +99,7 @@ async function create(
     createdAt: new Date().toISOString(),
     ...(expiresAt === undefined ? {} : { expiresAt: expiresAt.toISOString() }),
   }
+  await makeFolder(dirname(path))
   await updateFile(path, (text) => {
     const robots = parseRobots(text)
     if (robots.some((one) => one.name === name))
@@ -127,6 +131,12 @@ async function list(path: string): Promise<void> {
     const scope = `${one.actions.join(',')} of ${one.repositories.join(', ')}`
     process.stdout.write(`${ROBOT_PREFIX}${one.name}  ${scope}  ${end}\n`)
   }
+}
+
+/** @throws UsageError when no repository would match */
+function requireGlob(glob: string): void {
+  if (!isRepositoryGlob(glob)) throw new UsageError(`a repository is ${GLOB_FORM}; not ${glob}`)
+  if (hasUpperCase(glob)) throw new UsageError(`no repository has upper-case letters, as ${glob} has`)
 }
 
 function parseAction(word: string): Action | '*' {

@@ -1,9 +1,10 @@
 /** `REGISTRY_*` variables: laid over the tree before the schema sees it, each one as if the file had its value.
  *  The order of the variables in the environment does not matter. */
 
+import { nearest } from '../lib/nearest.ts'
 import { parseYaml } from './file.ts'
 import type { ConfigProblem, ConfigWarning } from './problems/problem.ts'
-import { type KeyNode, nearest, nodeAt, pathsOf } from './problems/schema-keys.ts'
+import { type KeyNode, nodeAt, pathsOf } from './problems/schema-keys.ts'
 import { expandShorthands } from './shorthand.ts'
 import {
   assign,

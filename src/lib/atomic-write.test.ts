@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type TemporaryFolder, temporaryFolder } from '../../test/support/temporary-folder.ts'
-import { updateFile } from './atomic-write.ts'
+import { makeFolder, updateFile } from './atomic-write.ts'
 
 let folder: TemporaryFolder
 beforeEach(async () => {
@@ -73,6 +73,15 @@ test.skipIf(!isRoot)(
     expect(await ownerOf(at('theirs/new'))).toEqual({ uid: 3456, gid: 4567, mode: 0o600 })
   },
 )
+
+test.skipIf(!isRoot)('what root makes for a service belongs to the owner of the folder above', async () => {
+  await mkdir(at('theirs'))
+  await chown(at('theirs'), 3456, 4567)
+  await makeFolder(at('theirs/one/two'))
+  for (const made of ['theirs/one', 'theirs/one/two'])
+    expect(await ownerOf(at(made))).toEqual({ uid: 3456, gid: 4567, mode: 0o700 })
+  await makeFolder(at('theirs/one'))
+})
 
 test.skipIf(!isRoot)('who cannot leave a file its owner does not change it, and says why', async () => {
   await chmod(folder.path, 0o777)

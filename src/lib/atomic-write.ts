@@ -1,4 +1,4 @@
-import { chmod, chown, open, readFile, readlink, realpath, rename, rm, stat } from 'node:fs/promises'
+import { chmod, chown, mkdir, open, readFile, readlink, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { type FileLockOptions, temporaryName, withFileLock } from './file-lock.ts'
 
@@ -58,6 +58,15 @@ export async function replaceFile(
     await rm(temporary, { force: true })
     throw error
   }
+}
+
+/** Makes the folder that a secret file is to be in, and those above it, where they are missing: for their owner only, and root makes
+ *  them those of the owner of the folder that they are made in. */
+export async function makeFolder(path: string): Promise<void> {
+  const first = await mkdir(resolve(path), { recursive: true, mode: 0o700 })
+  if (first === undefined || process.getuid?.() !== 0) return
+  const { uid, gid } = await stat(dirname(first))
+  for (let made = resolve(path); made.startsWith(first); made = dirname(made)) await chown(made, uid, gid)
 }
 
 async function moveInto(path: string, temporary: string): Promise<void> {

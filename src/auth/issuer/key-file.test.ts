@@ -1,8 +1,8 @@
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { temporaryFolder } from '../../../test/support/temporary-folder.ts'
-import { KeyFile, publicKeySet } from './key-file.ts'
+import { checkKeyFile, KeyFile, publicKeySet } from './key-file.ts'
 
 const HOUR = 60 * 60 * 1000
 const log = { debug() {}, info() {}, warn() {}, error() {} }
@@ -24,6 +24,27 @@ beforeEach(() => {
 })
 afterEach(() => {
   vi.useRealTimers()
+})
+
+test('the folder of the file is made, for its owner only', async () => {
+  await using folder = await temporaryFolder()
+  const path = join(folder.path, 'one/two')
+  const keys = await openIn(path)
+  keys.close()
+  expect(await readdir(path)).toEqual(['keys.json'])
+  expect((await stat(path)).mode & 0o777).toBe(0o700)
+  await checkKeyFile(join(path, 'keys.json'))
+})
+
+test('a look whether a file can be used changes nothing', async () => {
+  await using folder = await temporaryFolder()
+  await checkKeyFile(join(folder.path, 'one/two/keys.json'))
+  expect(await readdir(folder.path)).toEqual([])
+  await writeFile(join(folder.path, 'keys.json'), '[]')
+  await expect(checkKeyFile(join(folder.path, 'keys.json'))).rejects.toThrow(
+    /^auth\.issuer\.keys: .*no key set/,
+  )
+  await expect(checkKeyFile(join(folder.path, 'keys.json/keys.json'))).rejects.toThrow('ENOTDIR')
 })
 
 test('a key that is old is followed by a new one, and stays while tokens of it may be about', async () => {

@@ -6,10 +6,12 @@ import {
   type KeyObject,
   type webcrypto,
 } from 'node:crypto'
+import { dirname } from 'node:path'
 import type { Log } from '../../core/log.ts'
-import { replaceFile, textOf } from '../../lib/atomic-write.ts'
+import { makeFolder, replaceFile, textOf } from '../../lib/atomic-write.ts'
 import { withFileLock } from '../../lib/file-lock.ts'
 import { WatchedFile } from '../../lib/watched-file.ts'
+import { requireWritable } from '../../lib/writable.ts'
 
 export const SIGNING_ALGORITHM = 'ES256'
 
@@ -81,6 +83,7 @@ export class KeyFile {
    *  emptied or removed meanwhile gets its keys back. */
   async rotateIfDue(now = new Date()): Promise<void> {
     if (!this.#isDue(now)) return
+    await makeFolder(dirname(this.#options.path))
     await withFileLock(this.#options.path, async (lock) => {
       await this.#file.readNow()
       if (!this.#isDue(now)) return
@@ -132,6 +135,16 @@ function newKey(createdAt: Date): SigningKey {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const id = hash('sha256', publicKey.export({ type: 'spki', format: 'der' }), 'base64url')
   return { id, privateKey, publicKey, createdAt }
+}
+
+/** Looks whether the registry could start with the file, and changes nothing.
+ *  @throws Error when it is no file of ours, or could not be made */
+export async function checkKeyFile(path: string): Promise<void> {
+  try {
+    if (parseKeys(await textOf(path)).length === 0) await requireWritable(path)
+  } catch (cause) {
+    throw new Error(`auth.issuer.keys: ${path}: ${(cause as Error).message}`, { cause })
+  }
 }
 
 type StoredKey = webcrypto.JsonWebKey & { kid: string; created: string }

@@ -69,6 +69,12 @@ export class Htpasswd {
     return found === undefined ? undefined : hash('sha256', found, 'base64url').slice(0, 16)
   }
 
+  /** True if the file has a line of the user, also one that lets nobody in for now. */
+  names(user: string): boolean {
+    const { hashes, locked } = this.#file.content
+    return hashes.has(user) || locked.has(user)
+  }
+
   close(): void {
     this.#file.close()
   }

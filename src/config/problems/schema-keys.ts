@@ -1,8 +1,8 @@
 /** What the schema says of its keys: which there are, which one was meant by a mistyped one, and what a variable's name
  *  addresses. Nothing here knows a key by name. */
 
-import { distance } from 'fastest-levenshtein'
 import type { z } from 'zod'
+import { nearest } from '../../lib/nearest.ts'
 import { isTree, type TreeValue } from '../tree.ts'
 
 /** A place in the schema: a map of known keys, a list, a table of free keys, or a value. */
@@ -76,17 +76,6 @@ export function* pathsOf(node: KeyNode, at: readonly string[] = []): Generator<r
   if (node.kind === 'map') for (const [key, child] of node.keys) yield* pathsOf(child, [...at, key])
   else if (node.kind === 'list') yield* pathsOf(node.item, [...at, '0'])
   else if (node.kind === 'table') yield* pathsOf(node.value, [...at, '*'])
-}
-
-/** Of several words the one that was most likely meant, if any is near. */
-export function nearest(word: string, candidates: Iterable<string>): string | undefined {
-  let best: string | undefined
-  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1
-  for (const candidate of candidates) {
-    const steps = distance(word.toLowerCase(), candidate.toLowerCase())
-    if (steps < bestDistance) [best, bestDistance] = [candidate, steps]
-  }
-  return best
 }
 
 /** What an unknown key may have meant: a key of the same map, else the same key elsewhere. */

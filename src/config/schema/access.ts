@@ -1,6 +1,7 @@
 /** Who may do what: `auth` and `policy`. Durations are milliseconds. */
 
 import { z } from 'zod'
+import { GLOB_FORM, isRepositoryGlob } from '../../core/access/repository-glob.ts'
 import { checks, type Found, isUsed } from './access-checks.ts'
 import {
   choice,
@@ -117,18 +118,7 @@ const oidc = list(
   }),
 )
 
-const repositories = 'a name, or a glob such as team/** (** between slashes only)'
-const MAX_GLOB_LENGTH = 4096
-
-const glob = scalar(`${repositories}, of up to ${MAX_GLOB_LENGTH} characters`, (found) => {
-  const text = String(found)
-  return text.length <= MAX_GLOB_LENGTH && text !== '' && !isAmbiguous(text) ? text : undefined
-})
-
-/** `a**` and `a/**b` mean less than they seem to: `**` is any number of parts of a name only where it stands for whole ones. */
-function isAmbiguous(glob: string): boolean {
-  return /[^/{,(]\*\*|\*\*[^/},)]/.test(glob)
-}
+const glob = scalar(GLOB_FORM, (found) => (isRepositoryGlob(String(found)) ? String(found) : undefined))
 
 const who = 'a user, group:<name>, authenticated or anonymous'
 
@@ -144,7 +134,7 @@ const rule = sectionOf(
     .refine((found) => isUsed(found.repositories), {
       path: ['repositories'],
       when: isMap,
-      error: repositories,
+      error: GLOB_FORM,
     })
     .refine((found) => isUsed(found.who), { path: ['who'], when: isMap, error: who }),
 )

@@ -39,10 +39,12 @@ export async function canSign(
   return 'key' in client && typeof client.key === 'string' && client.key !== ''
 }
 
-async function readCredentials({
+/** The key that is configured, read and checked; undefined where the environment has the credentials.
+ *  @throws StorageError with the name of the key that is at fault */
+export async function readCredentials({
   keyfile,
   credentials,
-}: GcsConnectionOptions): Promise<StorageOptions['credentials']> {
+}: Pick<GcsConnectionOptions, 'keyfile' | 'credentials'>): Promise<StorageOptions['credentials']> {
   if (keyfile !== '') return requireKey(await readKeyFile(keyfile), `storage.gcs.keyfile: ${keyfile}`)
   return Object.keys(credentials).length === 0
     ? undefined

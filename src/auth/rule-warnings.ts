@@ -1,0 +1,86 @@
+import { hasUpperCase } from '../core/access/repository-glob.ts'
+import type { Log } from '../core/log.ts'
+import { nearest } from '../lib/nearest.ts'
+import type { OidcSettings } from './issuer/oidc.ts'
+import { ROBOT_PREFIX } from './robots-file.ts'
+import { GROUP_PREFIX, KEYWORDS, type RuleSet } from './rules.ts'
+
+/** The rules, and what else of `auth` says who there is. */
+export interface RuledAccess extends RuleSet {
+  readonly oidc: readonly OidcSettings[]
+  readonly robots?: object | undefined
+  readonly certificate?: object | undefined
+}
+
+export interface RuleWarning {
+  /** Of the configuration: `auth.rules[0].who[1]`. */
+  readonly key: string
+  readonly message: string
+}
+
+/** As many as somebody reads. */
+const MAX_WARNINGS = 100
+
+/** Says in the log what of the rules can never count. */
+export function logRuleWarnings(settings: RuledAccess, isUser: (name: string) => boolean, log: Log): void {
+  for (const { key, message } of ruleWarnings(settings, isUser)) log.warn({ key }, message)
+}
+
+/** What of rules and groups can never count, and so was meant otherwise. It keeps nothing from starting: the user may be added
+ *  to the file tomorrow.
+ *  @param isUser whether the file of users names somebody */
+export function ruleWarnings(settings: RuledAccess, isUser: (name: string) => boolean): RuleWarning[] {
+  return [...allWarnings(settings, isUser)].slice(0, MAX_WARNINGS)
+}
+
+function* allWarnings(settings: RuledAccess, isUser: (name: string) => boolean): Generator<RuleWarning> {
+  for (const [index, { repositories, who }] of (settings.rules ?? []).entries()) {
+    for (const [at, glob] of repositories.entries()) {
+      if (!hasUpperCase(glob)) continue
+      const message = `${glob} has upper-case letters, which no name of a repository has: it matches none`
+      yield { key: `auth.rules[${index}].repositories[${at}]`, message }
+    }
+    for (const [at, name] of who.entries()) {
+      const message = objectionTo(name, settings, isUser)
+      if (message !== undefined) yield { key: `auth.rules[${index}].who[${at}]`, message }
+    }
+  }
+  for (const [group, users] of Object.entries(settings.groups)) {
+    for (const [at, name] of users.entries()) {
+      const message = objectionToUser(name, settings, isUser)
+      if (message !== undefined) yield { key: `auth.groups.${group}[${at}]`, message }
+    }
+  }
+}
+
+function objectionTo(
+  who: string,
+  settings: RuledAccess,
+  isUser: (name: string) => boolean,
+): string | undefined {
+  if (KEYWORDS.includes(who)) return undefined
+  if (!who.startsWith(GROUP_PREFIX)) return objectionToUser(who, settings, isUser)
+  const group = who.slice(GROUP_PREFIX.length)
+  const { groups, oidc } = settings
+  const isOfPlatform = oidc.some(({ prefix, claims }) => claims.groups.length > 0 && group.startsWith(prefix))
+  if (Object.hasOwn(groups, group) || isOfPlatform) return undefined
+  return `there is no group ${group}${hint(nearest(group, Object.keys(groups)))}`
+}
+
+function objectionToUser(
+  name: string,
+  { robots, oidc, certificate }: RuledAccess,
+  isUser: (name: string) => boolean,
+): string | undefined {
+  if (isUser(name) || oidc.some(({ prefix }) => name.startsWith(prefix))) return undefined
+  const keyword = nearest(name, KEYWORDS)
+  if (keyword !== undefined) return `there is no user ${name}${hint(keyword)}`
+  if (robots !== undefined && name.startsWith(ROBOT_PREFIX))
+    return `${name} is a robot, which may do what it was made for: rules are not asked`
+  // Any name can stand in a certificate.
+  return certificate === undefined ? `there is no user ${name}` : undefined
+}
+
+function hint(meant: string | undefined): string {
+  return meant === undefined ? '' : `; did you mean ${meant}?`
+}
