@@ -1,4 +1,5 @@
 import { formatAddress, listenOptions } from './app/addresses.ts'
+import { watchHealth } from './app/health.ts'
 import {
   mergeMetrics,
   openAccess,
@@ -33,18 +34,20 @@ export async function startRegistry(
   const access = opened.adopt(await openAccess(config, { processLog, isAlone }), (access) => access.close())
   const metrics = await openMetrics(config)
   metrics?.showDroppedLines({ main: processLog, audit: access.audit })
-  if (isAlone) {
-    opened.adopt(await startDebugServer(config, { metrics, log }), (debug) => debug?.close())
-  }
   const registry = opened.adopt(await openRegistry(config, { metrics, workerGroup, log }), (registry) =>
     registry.close(),
   )
+  const { health } = opened.adopt(watchHealth(config, { registry, log }), (watch) => watch.stop())
+  if (isAlone) {
+    opened.adopt(await startDebugServer(config, { metrics, health, log }), (debug) => debug?.close())
+  }
   const certificates = await openCertificates(config.http, log)
   const tls = certificates && tlsSettings(config.http, certificates)
   const server = new HttpServer({
     registry,
     settings: httpSettings(config),
     log,
+    health,
     access: access.controller,
     issuer: access.issuer,
     audit: access.audit,
@@ -100,10 +103,11 @@ export async function startSupervisorServices(
   const metrics = await openMetrics(config)
   metrics?.showDroppedLines({ main: processLog, audit: undefined })
   const merged = metrics && (await mergeMetrics(metrics, snapshots))
-  opened.adopt(await startDebugServer(config, { metrics: merged, log }), (debug) => debug?.close())
   const registry = opened.adopt(await openUncachedRegistry(config, { metrics, locks, log }), (registry) =>
     registry.close(),
   )
+  const { health } = opened.adopt(watchHealth(config, { registry, log }), (watch) => watch.stop())
+  opened.adopt(await startDebugServer(config, { metrics: merged, health, log }), (debug) => debug?.close())
   opened.adopt(schedulePurging(config, registry, log), (purging) => purging?.stop())
   const running = opened.move()
   return { close: () => running.disposeAsync() }

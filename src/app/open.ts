@@ -8,6 +8,7 @@ import { readRedisTls } from '../config/redis-tls.ts'
 import type { Config } from '../config/schema.ts'
 import { OPEN_TO_ALL } from '../core/access/access-controller.ts'
 import { type DescriptorCache, NO_CACHE } from '../core/descriptor-cache.ts'
+import type { Health } from '../core/health.ts'
 import type { Locks } from '../core/locks.ts'
 import type { Log } from '../core/log.ts'
 import type { Peers } from '../core/peers.ts'
@@ -129,13 +130,13 @@ async function meterDriver(driver: StorageDriver, metrics: Metrics | undefined):
  *  @throws Error when it cannot listen */
 export async function startDebugServer(
   { http: { debug } }: Config,
-  { metrics, log }: { metrics: Pick<Metrics, 'render'> | undefined; log: Log },
+  { metrics, health, log }: { metrics: Pick<Metrics, 'render'> | undefined; health: Health; log: Log },
 ): Promise<DebugServer | undefined> {
   if (!debug?.addr) return undefined
   const { DebugServer } = await import('../observability/debug-server.ts')
   const { enabled, path } = debug.prometheus
   const page = enabled && metrics ? { path, render: () => metrics.render() } : undefined
-  const server = new DebugServer({ metrics: page, log })
+  const server = new DebugServer({ metrics: page, health, log })
   const listening = server.listen(tcpOptions(debug.addr, 'http.debug.addr')).catch((cause) => {
     throw new Error(`http.debug.addr: ${cause.message}`, { cause })
   })

@@ -353,7 +353,6 @@ describe('what is not served yet', () => {
   test.each([
     ['storage: {inmemory: , tag: {concurrencylimit: 8}}', 'storage.tag.concurrencylimit'],
     ['notifications: {endpoints: [{name: a, url: "http://a"}]}', 'notifications.endpoints'],
-    ['health: {storagedriver: {enabled: true}}', 'health'],
     ['http: {debug: {addr: ":5001"}}', 'http.debug'],
     [
       'http: {tls: {ciphersuites: [TLS_RSA_WITH_3DES_EDE_CBC_SHA, TLS_AES_128_GCM_SHA256]}}',
@@ -377,7 +376,7 @@ describe('what is not served yet', () => {
     'auth: none',
     'auth: {none: {}}',
     'http: {tls: {minimumtls: tls1.2}, http2: {disabled: true}, h2c: {enabled: false}, secret: a}',
-    'health: {storagedriver: {enabled: no, interval: 10s}}',
+    'health: {storagedriver: {enabled: true, interval: 10s, threshold: 3}, tcp: [{addr: "localhost:6379"}]}',
     'http: {debug: {addr: ":5001", prometheus: {enabled: true, path: /metrics}}}',
     'http: {debug: {addr: "", prometheus: {enabled: no}}}',
     'notifications: {endpoints: [{name: a, url: "http://a", disabled: Yes}]}',
@@ -406,8 +405,7 @@ describe('files as they are met', () => {
 
   const examples = join(repository, 'examples')
   const warned: Record<string, string[]> = {
-    'distribution-2.yml': ['health'],
-    'distribution-3.yml': ['storage.tag.concurrencylimit', 'health'],
+    'distribution-3.yml': ['storage.tag.concurrencylimit'],
   }
 
   test.each(readdirSync(examples).filter((name) => name.endsWith('.yml')))(

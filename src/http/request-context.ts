@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Action, Credentials, Identity } from '../core/access/access-controller.ts'
 import type { TokenIssuer } from '../core/access/token-issuer.ts'
+import type { Health } from '../core/health.ts'
 import type { RepositoryName } from '../core/reference.ts'
 import type { Registry, Repository } from '../core/registry.ts'
 import type { StallDetector } from './connection/stall-detector.ts'
@@ -18,6 +19,7 @@ export interface ServerContext {
   readonly stallDetector: StallDetector
   /** Absent where the registry gives out no tokens. */
   readonly issuer: TokenIssuer | undefined
+  readonly health: Health
 }
 
 /** One request as its handler sees it. */
@@ -50,6 +52,10 @@ export class RequestContext {
 
   get registry(): Registry {
     return this.#parts.registry
+  }
+
+  get health(): Health {
+    return this.#parts.health
   }
 
   get settings(): HttpSettings {

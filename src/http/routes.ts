@@ -1,7 +1,8 @@
-import { getApiVersion, getRoot, redirectToApi } from './handlers/base.ts'
+import { getApiVersion, redirectToApi } from './handlers/base.ts'
 import { deleteBlob, getBlob } from './handlers/blob.ts'
 import { listRepositories } from './handlers/catalog.ts'
 import { deleteManifest, getManifest, putManifest } from './handlers/manifest.ts'
+import { getLiveness, getReadiness, getRoot, getStartup } from './handlers/probes.ts'
 import { listReferrers } from './handlers/referrers.ts'
 import { listSignatures } from './handlers/signatures.ts'
 import { listTags } from './handlers/tags.ts'
@@ -33,6 +34,9 @@ const probe = needs('probe')
 /** The one table of what there is and what it needs: every method of every resource. What is not here is refused. */
 export const operations: Record<Resource, Partial<Record<Method, Operation>>> = {
   root: { GET: probe(getRoot), HEAD: probe(getRoot) },
+  livez: { GET: probe(getLiveness), HEAD: probe(getLiveness) },
+  readyz: { GET: probe(getReadiness), HEAD: probe(getReadiness) },
+  startupz: { GET: probe(getStartup), HEAD: probe(getStartup) },
   api: { GET: login(getApiVersion), HEAD: login(getApiVersion) },
   apiWithoutSlash: { GET: open(redirectToApi), HEAD: open(redirectToApi) },
   catalog: { GET: catalog(listRepositories), HEAD: catalog(listRepositories) },

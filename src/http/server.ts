@@ -12,6 +12,7 @@ import type { AuditLog } from '../core/access/audit-log.ts'
 import { isNoLogin } from '../core/access/authorization-header.ts'
 import type { TokenIssuer } from '../core/access/token-issuer.ts'
 import { RegistryError } from '../core/errors.ts'
+import { HEALTHY, type Health } from '../core/health.ts'
 import type { Log } from '../core/log.ts'
 import type { Registry } from '../core/registry.ts'
 import type { RequestObserver } from '../core/request-observer.ts'
@@ -20,6 +21,7 @@ import { Authorizer } from './authorizer.ts'
 import { Listener } from './connection/listener.ts'
 import { StallDetector } from './connection/stall-detector.ts'
 import type { TlsSettings } from './connection/tls-settings.ts'
+import { unhealthy } from './handlers/probes.ts'
 import { AccessLog } from './observers/access-log.ts'
 import { Audit } from './observers/audit-log.ts'
 import { errorFields, isForeseen } from './observers/failure-fields.ts'
@@ -38,7 +40,7 @@ import { sendStream, sendWhole } from './reply/send.ts'
 import { awaitsContinue, discardBody, hasBody, holdsBodyBack } from './request/body.ts'
 import { clientAddress } from './request/client-address.ts'
 import { isEnabled, preflightReply, refuseConnect, refuseMethod } from './request/method-not-allowed.ts'
-import { parseRoute } from './request/route.ts'
+import { isProbe, PROBES, parseRoute } from './request/route.ts'
 import { cleanPath, normalizeTarget } from './request/target.ts'
 import { RequestContext, type ServerContext } from './request-context.ts'
 import {
@@ -56,6 +58,8 @@ export interface HttpServerOptions {
   log: Log
   /** Connections are encrypted where it is there. */
   tls?: TlsSettings | undefined
+  /** Default: nothing is checked. */
+  health?: Health
   /** Default: everybody may do everything. */
   access?: AccessController
   /** Gives out tokens; default: nobody does. */
@@ -71,6 +75,7 @@ export class HttpServer {
   readonly #listener: Listener
   readonly #settings: HttpSettings
   readonly #log: Log
+  readonly #health: Health
   readonly #observer: RequestObserver | undefined
   readonly #stallDetector: StallDetector
   readonly #parts: ServerContext
@@ -84,16 +89,18 @@ export class HttpServer {
   #draining = false
 
   constructor(options: HttpServerOptions) {
-    const { registry, settings, log, observer, access = OPEN_TO_ALL, issuer, audit, tls } = options
+    const { registry, settings, log, observer, issuer, audit, tls } = options
+    const { health = HEALTHY, access = OPEN_TO_ALL } = options
     const { limits } = settings
     this.#settings = settings
     this.#log = log
+    this.#health = health
     this.#observer = observer
     this.#stallDetector = new StallDetector({
       bytesPerSecond: limits.minBytesPerSecond,
       graceSeconds: limits.stallSeconds,
     })
-    this.#parts = { registry, settings, stallDetector: this.#stallDetector, issuer }
+    this.#parts = { registry, settings, stallDetector: this.#stallDetector, issuer, health }
     this.#authorizer = new Authorizer(access, settings)
     this.#accessLog = new AccessLog({ log, isEnabled: settings.accessLog })
     this.#audit = audit && new Audit(audit, settings)
@@ -238,7 +245,7 @@ export class HttpServer {
     if (!namesUsableHost(request, this.#settings)) {
       throw new RegistryError('REQUEST_INVALID', { message: 'the Host is none' })
     }
-    if (this.#observer !== undefined && route.resource !== 'root') {
+    if (this.#observer !== undefined && !isProbe(route)) {
       lifecycle.observed = new ObservedRequest(request, {
         observer: this.#observer,
         resource: route.resource,
@@ -250,6 +257,7 @@ export class HttpServer {
     if (operation === undefined || !isEnabled(operation.access, this.#settings)) {
       return refuseMethod(route.resource, this.#settings)
     }
+    if (this.#health.failures.size > 0 && operation.access !== 'probe') throw unhealthy()
     if (operation.access === 'probe') return this.#handle(EVERYBODY, { route, operation }, lifecycle)
     lifecycle.matched = { route, operation }
     if (operation.access === 'open') {
@@ -384,7 +392,7 @@ const SETTLE_MS = 2_000
  *  registry is there knows no prefix. */
 function pathOf(request: IncomingMessage, prefix: string): string {
   const path = pathWithoutQuery(request)
-  if (prefix === '' || path === '/') return path
+  if (prefix === '' || PROBES.has(path)) return path
   return path.startsWith(`${prefix}/`) ? path.slice(prefix.length) : ''
 }
 

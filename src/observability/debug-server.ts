@@ -1,11 +1,14 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, ListenOptions } from 'node:net'
+import { HEALTHY, type Health } from '../core/health.ts'
 import type { Log } from '../core/log.ts'
 
 export interface DebugServerOptions {
   /** Absent where nothing is measured. */
   metrics?: MetricsPage | undefined
+  /** Default: nothing is checked. */
+  health?: Health
   log: Log
 }
 
@@ -19,10 +22,12 @@ export interface MetricsPage {
 export class DebugServer {
   readonly #server: Server
   readonly #metrics: MetricsPage | undefined
+  readonly #health: Health
   readonly #log: Log
 
-  constructor({ metrics, log }: DebugServerOptions) {
+  constructor({ metrics, health = HEALTHY, log }: DebugServerOptions) {
     this.#metrics = metrics
+    this.#health = health
     this.#log = log
     this.#server = createServer((request, response) => void this.#answer(request, response))
   }
@@ -65,7 +70,7 @@ export class DebugServer {
 
   #pageAt(path: string): (() => Promise<Page>) | undefined {
     if (path === this.#metrics?.path) return () => this.#scrape(this.#metrics as MetricsPage)
-    if (path === HEALTH_PATH) return async () => HEALTHY
+    if (path === HEALTH_PATH) return async () => healthPage(this.#health)
     return undefined
   }
 
@@ -88,11 +93,13 @@ interface Page {
 
 const HEALTH_PATH = '/debug/health'
 
-/** Distribution's answer where no check has failed. */
-const HEALTHY: Page = {
-  status: 200,
-  headers: { 'content-type': 'application/json; charset=utf-8' },
-  body: '{}',
+/** Distribution's answer: what is wrong, by the name of the check. */
+function healthPage({ failures }: Health): Page {
+  return {
+    status: failures.size === 0 ? 200 : 503,
+    headers: { 'content-type': 'application/json; charset=utf-8' },
+    body: JSON.stringify(Object.fromEntries(failures)),
+  }
 }
 
 const LAST_ANSWERS_MS = 1_000

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { type DescriptorCache, NO_CACHE, type StoredContent } from '../core/descriptor-cache.ts'
 import type { Digest } from '../core/digest.ts'
+import { StorageError } from '../core/errors.ts'
 import type { Locks } from '../core/locks.ts'
 import type { Log } from '../core/log.ts'
 import type { ManifestPolicy } from '../core/manifest/policy.ts'
@@ -16,7 +17,7 @@ import { REPOSITORY_MARKS, repositoryNames } from './catalog/catalog.ts'
 import type { RegistryContext } from './context.ts'
 import { ErrorMappingDriver } from './error-mapping-driver.ts'
 import { Links } from './links/links.ts'
-import { uploadAt } from './paths.ts'
+import { REPOSITORIES, uploadAt } from './paths.ts'
 import { Backfills } from './referrers/backfills.ts'
 import { FallbackMemory, ReferrerMemory } from './referrers/memory.ts'
 import { Overlay } from './referrers/overlay.ts'
@@ -105,6 +106,21 @@ export class StoredRegistry implements Registry {
     for await (const leftover of this.#context.storage.leftovers()) {
       const { path, modifiedAt } = leftover
       yield { path, modifiedAt, upload: uploadAt(path), remove: () => leftover.remove() }
+    }
+  }
+
+  /** The storage driver's name, such as `filesystem`. */
+  get storageName(): string {
+    return this.#context.storage.name
+  }
+
+  /** Asks storage something, whatever the answer.
+   *  @throws StorageError, RegistryError when there is none */
+  async checkStorage(): Promise<void> {
+    try {
+      await this.#context.storage.stat(REPOSITORIES)
+    } catch (error) {
+      if (!(error instanceof StorageError) || error.code !== 'PATH_NOT_FOUND') throw error
     }
   }
 

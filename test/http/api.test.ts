@@ -29,39 +29,42 @@ test('the base without its slash is elsewhere', async () => {
   expect([answer.status, answer.headers.location]).toEqual([301, '/v2/'])
 })
 
-describe('the root says that the registry is there', () => {
-  test.each(['', '/some/place'])('with the prefix "%s"', async (prefix) => {
-    await using registry = await HttpRegistry.start({ settings: { prefix } })
-    for (const path of new Set(['/', '/?from=a-probe', `${prefix}/`])) {
-      for (const method of ['GET', 'HEAD']) {
-        const answer = await registry.send(`${method} ${path}`)
-        expect([method, path, answer.status, answer.body.length]).toEqual([method, path, 200, 0])
-        expect(answer.headers).toMatchObject({ 'cache-control': 'no-cache', 'content-length': '0' })
+describe.each(['/', '/livez', '/readyz', '/startupz'])(
+  'the probe %s says that the registry is there',
+  (probe) => {
+    test.each(['', '/some/place'])('with the prefix "%s"', async (prefix) => {
+      await using registry = await HttpRegistry.start({ settings: { prefix } })
+      for (const path of new Set([probe, `${probe}?from=a-probe`, `${prefix}${probe}`])) {
+        for (const method of ['GET', 'HEAD']) {
+          const answer = await registry.send(`${method} ${path}`)
+          expect([method, path, answer.status, answer.body.length]).toEqual([method, path, 200, 0])
+          expect(answer.headers).toMatchObject({ 'cache-control': 'no-cache', 'content-length': '0' })
+        }
       }
-    }
-    const refused = await registry.send('PUT /')
-    expect([refusal(refused), refused.headers.allow]).toEqual(['405 UNSUPPORTED', 'GET, HEAD'])
-    expect((await registry.send('OPTIONS /')).headers.allow).toBe('GET, HEAD, OPTIONS')
-  })
-
-  test('to whoever asks, as often as they like', async () => {
-    const recorded = await RecordedLog.start()
-    const audited: AuditEntry[] = []
-    await using guarded = await GuardedRegistry.start({
-      users: ['alice'],
-      settings: { requestsPerSecond: 1 },
-      log: recorded.log,
-      audit: { record: (entry) => audited.push(entry) },
+      const refused = await registry.send(`PUT ${probe}`)
+      expect([refusal(refused), refused.headers.allow]).toEqual(['405 UNSUPPORTED', 'GET, HEAD'])
+      expect((await registry.send(`OPTIONS ${probe}`)).headers.allow).toBe('GET, HEAD, OPTIONS')
     })
-    const { registry } = guarded
-    for (const headers of [{}, {}, {}, basic('alice', 'wrong'), bearer('none')]) {
-      expect((await registry.send('GET /', { headers })).status).toBe(200)
-    }
-    expect((await registry.send('GET /v2/', { headers: basic('alice') })).status).toBe(200)
-    await expect.poll(() => audited.length).toBe(1)
-    expect(recorded.lines.filter((line) => !line.includes('"level":30'))).toEqual([])
-  })
-})
+
+    test('to whoever asks, as often as they like', async () => {
+      const recorded = await RecordedLog.start()
+      const audited: AuditEntry[] = []
+      await using guarded = await GuardedRegistry.start({
+        users: ['alice'],
+        settings: { requestsPerSecond: 1 },
+        log: recorded.log,
+        audit: { record: (entry) => audited.push(entry) },
+      })
+      const { registry } = guarded
+      for (const headers of [{}, {}, {}, basic('alice', 'wrong'), bearer('none')]) {
+        expect((await registry.send(`GET ${probe}`, { headers })).status).toBe(200)
+      }
+      expect((await registry.send('GET /v2/', { headers: basic('alice') })).status).toBe(200)
+      await expect.poll(() => audited.length).toBe(1)
+      expect(recorded.lines.filter((line) => !line.includes('"level":30'))).toEqual([])
+    })
+  },
+)
 
 test.each([
   '/v1/',

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import { freePort } from './free-port.ts'
 import { GcsFront } from './gcs-front.ts'
-import { freePort } from './redis-process.ts'
 import { ServerProcess } from './server-process.ts'
 import { requireTool } from './tools.ts'
 

@@ -9,6 +9,7 @@ import type { LoginThrottleOptions } from '../../src/auth/login-throttle.ts'
 import { MemoryDescriptorCache } from '../../src/cache/memory.ts'
 import type { AuditLog } from '../../src/core/access/audit-log.ts'
 import { type DescriptorCache, NO_CACHE } from '../../src/core/descriptor-cache.ts'
+import type { Health } from '../../src/core/health.ts'
 import type { Log } from '../../src/core/log.ts'
 import { DEFAULT_POLICY, type ManifestPolicy } from '../../src/core/manifest/policy.ts'
 import type { RequestObserver } from '../../src/core/request-observer.ts'
@@ -36,6 +37,8 @@ export interface HttpRegistryOptions {
   readonly loginThrottle?: LoginThrottleOptions
   readonly audit?: AuditLog
   readonly observer?: RequestObserver
+  /** Default: nothing is checked. */
+  readonly health?: Health
 }
 
 export interface RequestParts {
@@ -94,6 +97,7 @@ export class HttpRegistry implements AsyncDisposable {
       settings: settingsOf(options),
       ...(access && { access: access.controller, issuer: access.issuer }),
       observer: options.observer,
+      ...(options.health && { health: options.health }),
     })
     const address = await server.listen({ host: '127.0.0.1', port: 0 })
     const scheme = tls === undefined ? 'http' : 'https'

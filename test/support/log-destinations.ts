@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { entrepotMain } from './command.ts'
 import { Exposition } from './exposition.ts'
-import { freePorts } from './redis-process.ts'
+import { freePorts } from './free-port.ts'
 import { type RegistryOptions, writeConfig } from './registry-process.ts'
 
 export interface LoggingOptions {

@@ -1,7 +1,7 @@
 /** Real Redis servers on free ports, each with a folder of its own. */
-import { once } from 'node:events'
-import { type AddressInfo, createServer } from 'node:net'
+
 import { createClient } from '@redis/client'
+import { freePort } from './free-port.ts'
 import { ServerProcess } from './server-process.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 import { requireTool } from './tools.ts'
@@ -97,18 +97,4 @@ export class RedisProcess implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.#dispose()
   }
-}
-
-export async function freePort(): Promise<number> {
-  const [port = 0] = await freePorts(1)
-  return port
-}
-
-/** So many different ones. */
-export async function freePorts(count: number): Promise<number[]> {
-  const probes = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(probes.map((probe) => once(probe, 'listening')))
-  const ports = probes.map((probe) => (probe.address() as AddressInfo).port)
-  await Promise.all(probes.map((probe) => new Promise((resolve) => probe.close(resolve))))
-  return ports
 }

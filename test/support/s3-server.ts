@@ -2,7 +2,7 @@
 import { rm } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
-import { freePort, freePorts } from './redis-process.ts'
+import { freePort, freePorts } from './free-port.ts'
 import { type ServerCommand, ServerProcess } from './server-process.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 import { requireTool } from './tools.ts'

@@ -45,7 +45,6 @@ const IGNORED: readonly Row[] = [
   },
   { path: 'storage.tag.concurrencylimit', why: NOT_SERVED },
   { path: 'notifications.endpoints', why: 'is not served yet: nobody is notified' },
-  { path: 'health', why: 'is not served yet: nothing is checked' },
   {
     path: 'http.debug',
     why: 'has no addr: there is no debug server, and there are no metrics',

@@ -2,6 +2,7 @@
  *  milliseconds. */
 
 import { z } from 'zod'
+import { parseTcpAddress } from '../address.ts'
 import { headers } from './http.ts'
 import {
   duration,
@@ -10,6 +11,7 @@ import {
   integer,
   list,
   optionalSection,
+  scalar,
   section,
   sectionOf,
   text,
@@ -50,6 +52,10 @@ export const notifications = section({
   endpoints: list(endpoint),
 })
 
+const tcpAddress = scalar('host:port', (found) =>
+  parseTcpAddress(String(found)) === undefined ? undefined : String(found),
+)
+
 const interval = () => duration().or(10 * SECOND)
 /** Failures in a row that make it unhealthy. */
 const threshold = () => integer({ min: 0 }).or(0)
@@ -75,7 +81,7 @@ export const health = section({
   ),
   tcp: list(
     section({
-      addr: filledText('host:port').required(),
+      addr: tcpAddress.required(),
       timeout: duration().optional(),
       interval: interval(),
       threshold: threshold(),

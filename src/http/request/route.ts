@@ -7,6 +7,9 @@ export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 export type Resource =
   | 'root'
+  | 'livez'
+  | 'readyz'
+  | 'startupz'
   | 'api'
   | 'apiWithoutSlash'
   | 'catalog'
@@ -35,13 +38,29 @@ export interface Route {
  *  looks at the credentials itself; for a `probe` there are none, and nobody is told of it. */
 export type Access = Action | 'head' | 'catalog' | 'login' | 'open' | 'probe'
 
+/** What load balancers and Kubernetes ask whether the registry is there, also where everything else is below a prefix. */
+export const PROBES: ReadonlyMap<string, Resource> = new Map([
+  ['/', 'root'],
+  ['/livez', 'livez'],
+  ['/readyz', 'readyz'],
+  ['/startupz', 'startupz'],
+])
+
+const PROBE_RESOURCES: ReadonlySet<Resource> = new Set(PROBES.values())
+
+/** Nobody is told of those. */
+export function isProbe({ resource }: Route): boolean {
+  return PROBE_RESOURCES.has(resource)
+}
+
 /** Parses a path behind the prefix, without its query. Repository names have slashes and references have none, so it
  *  is read from its end.
  *  @throws RegistryError NAME_INVALID */
 export function parseRoute(encoded: string): Route | undefined {
   const path = encoded.includes('%') ? decode(encoded) : encoded
   if (path === '/v2/') return { resource: 'api', reference: '' }
-  if (path === '/') return { resource: 'root', reference: '' }
+  const probe = PROBES.get(path)
+  if (probe !== undefined) return { resource: probe, reference: '' }
   if (path === '/v2') return { resource: 'apiWithoutSlash', reference: '' }
   if (path === TOKEN_PATH) return { resource: 'token', reference: '' }
   if (path === KEY_SET_PATH) return { resource: 'keySet', reference: '' }

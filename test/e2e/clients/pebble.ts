@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Authority } from '../../support/authority.ts'
-import { freePort } from '../../support/redis-process.ts'
+import { freePort } from '../../support/free-port.ts'
 import { ServerProcess } from '../../support/server-process.ts'
 import { requireTool } from '../../support/tools.ts'
 

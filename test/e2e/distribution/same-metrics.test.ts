@@ -1,10 +1,9 @@
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import { describeWith } from '../../support/describe-with.ts'
 import { startDistribution } from '../../support/distribution-process.ts'
 import { Exposition } from '../../support/exposition.ts'
+import { freePort } from '../../support/free-port.ts'
 import { gzippedLayer, imageOf } from '../../support/oci-image.ts'
 import { RegistryClient } from '../../support/registry-client.ts'
 import type { StartRegistry } from '../../support/registry-process.ts'
@@ -76,7 +75,7 @@ function labelsOf(exposition: Exposition, metric: string): string[] {
 
 async function metricsAfterTraffic(start: StartRegistry): Promise<Exposition> {
   await using folder = await temporaryFolder()
-  const debugAddress = `${debugHost}:${await freePort()}`
+  const debugAddress = `${debugHost}:${await freePort(debugHost)}`
   const dataFolder = join(folder.path, 'data')
   const server = await start({
     dataFolder,
@@ -89,16 +88,6 @@ async function metricsAfterTraffic(start: StartRegistry): Promise<Exposition> {
   } finally {
     await server.stop()
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, debugHost)
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }
 
 /** Every handler, with good and bad answers. */

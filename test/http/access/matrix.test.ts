@@ -20,6 +20,9 @@ const rules = [
 const digest = `sha256:${'0'.repeat(64)}`
 const paths: Record<Resource, string> = {
   root: '/',
+  livez: '/livez',
+  readyz: '/readyz',
+  startupz: '/startupz',
   api: '/v2/',
   apiWithoutSlash: '/v2',
   catalog: '/v2/_catalog',
@@ -43,6 +46,9 @@ const remove: readonly Person[] = ['deleter', 'everything']
 
 const letIn: Record<Resource, Partial<Record<Method, readonly Person[]>>> = {
   root: { GET: people, HEAD: people },
+  livez: { GET: people, HEAD: people },
+  readyz: { GET: people, HEAD: people },
+  startupz: { GET: people, HEAD: people },
   api: { GET: known, HEAD: known },
   apiWithoutSlash: { GET: people, HEAD: people },
   catalog: { GET: known, HEAD: known },
@@ -89,7 +95,9 @@ test('every operation is in the matrix, and nothing else', () => {
 
 describe.each(cells)('$method $resource', ({ resource, method }) => {
   const allowed = letIn[resource][method]
-  const isOpen = ['root', 'token', 'keySet', 'apiWithoutSlash'].includes(resource)
+  const isOpen =
+    operations[resource][method]?.access === 'probe' ||
+    ['apiWithoutSlash', 'token', 'keySet'].includes(resource)
 
   test.each(people)('by %s, with a password', async (person) => {
     const headers = person === 'anonymous' ? {} : basic(person)
