@@ -7,7 +7,7 @@ const suites = {
   'test:distribution': ['docker-registry'],
   'test:crash': ['versitygw', 'redis-server'],
   'test:fuzz': [],
-  'test:processes': ['redis-server', 'strace'],
+  'test:processes': ['redis-server', 'strace', 'nginx', 'haproxy', 'promtool'],
   'test:package': ['npm'],
 }
 
