@@ -14,12 +14,21 @@ import { httpSettings, tlsSettings } from './app/settings.ts'
 import { schedulePurging } from './app/upload-purging.ts'
 import type { Config } from './config/schema.ts'
 import type { Locks } from './core/locks.ts'
+import type { Log } from './core/log.ts'
+import type { Registry } from './core/registry.ts'
 import { HttpServer } from './http/server.ts'
 import type { SnapshotSource } from './observability/merged-metrics.ts'
 import type { Metrics } from './observability/metrics.ts'
 import type { ProcessLog } from './observability/process-log.ts'
 
 export type { WorkerGroup } from './app/open.ts'
+
+/** Its code is loaded when it is asked for. */
+async function wrapForRequests(config: Config, registry: Registry, log: Log): Promise<Registry> {
+  const { registry: ofRegistry, repository: ofRepositories } = config.middleware
+  if (ofRegistry.length === 0 && ofRepositories.length === 0) return registry
+  return (await import('./app/registry-middleware.ts')).wrapRegistry(registry, config, log)
+}
 
 /** The composition root: a configuration becomes a running registry. Only here, and in `app/`, are parts wired.
  *  @param workerGroup of a process that is one of several: what is done once for all is then done elsewhere */
@@ -44,7 +53,7 @@ export async function startRegistry(
   const certificates = await openCertificates(config.http, log)
   const tls = certificates && tlsSettings(config.http, certificates)
   const server = new HttpServer({
-    registry,
+    registry: await wrapForRequests(config, registry, log),
     settings: httpSettings(config),
     log,
     health,

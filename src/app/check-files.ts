@@ -60,10 +60,16 @@ async function checkStorageKeys({ storage: { gcs } }: Config): Promise<void> {
   await readCredentials(gcs)
 }
 
-function middlewareChecks({ middleware }: Config): Promise<void>[] {
-  return middleware.storage.flatMap((entry, index) =>
+function middlewareChecks(config: Config): Promise<void>[] {
+  const ofStorage = config.middleware.storage.flatMap((entry, index) =>
     entry.disabled || entry.name !== 'cloudfront' ? [] : [checkSigningKey(entry.options.privatekey, index)],
   )
+  return [...ofStorage, checkRegistryModules(config)]
+}
+
+async function checkRegistryModules(config: Config): Promise<void> {
+  const { checkRegistryMiddleware } = await import('./registry-middleware.ts')
+  await checkRegistryMiddleware(config)
 }
 
 async function checkSigningKey(path: string, index: number): Promise<void> {

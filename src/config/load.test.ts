@@ -343,7 +343,6 @@ describe('what is not served yet', () => {
   test.each([
     ['storage', { swift: { authurl: 'a' } }, 'storage.swift'],
     ['proxy', { remoteurl: 'https://registry-1.docker.io' }, 'proxy.remoteurl'],
-    ['middleware', { repository: [{ name: 'own' }] }, 'middleware.repository'],
     ['policy', { repository: { classes: ['image'] } }, 'policy.repository.classes'],
   ])('refuses to start where it decides who may do what or where bytes go: %s %j', (section, value, path) => {
     const problems = problemsOf(() => loadText(`${section}: ${JSON.stringify(value)}`))

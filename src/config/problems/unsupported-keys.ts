@@ -21,16 +21,6 @@ const REFUSED: readonly Row[] = [
   { path: 'storage.swift', why: 'was removed by Distribution 3 and is not served', when: isNamed },
   { path: 'storage.oss', why: 'was removed by Distribution 3 and is not served', when: isNamed },
   { path: 'proxy.remoteurl', why: 'is not served yet: nothing would be fetched, and pushes would be taken' },
-  {
-    path: 'middleware.registry',
-    why: 'is not served: it may decide what is shown and taken',
-    when: hasEnabledEntry,
-  },
-  {
-    path: 'middleware.repository',
-    why: 'is not served: it may decide what is shown and taken',
-    when: hasEnabledEntry,
-  },
 ]
 
 const NOT_SERVED = 'is not served yet and has no effect'
@@ -109,12 +99,6 @@ function asksForSomething(value: TreeValue): boolean {
   if (!isTree(value)) return isThere(value) && readFlag(value) !== false
   if (readFlag(value.enabled) === false || readFlag(value.disabled) === true) return false
   return Object.values(value).some(asksForSomething)
-}
-
-function hasEnabledEntry(entries: TreeValue): boolean {
-  return (
-    !Array.isArray(entries) || entries.some((entry) => !isTree(entry) || readFlag(entry.disabled) !== true)
-  )
 }
 
 function hasAddress(debug: TreeValue): boolean {
