@@ -82,7 +82,7 @@ async function startsAndAnswers(name: string): Promise<void> {
     arguments: [entrepotMain, 'serve', join(folder, name)],
     environment,
     workingFolder: temporary.path,
-    readyUrl: (line) => /listens on (\S+)/.exec(line)?.[1] ?? listeningUrl(line),
+    readyUrl: listeningUrl,
   })
   const path = `${http.prefix ?? '/'}v2/`
   const where = socketPath === undefined ? addressOf(server.url) : { socketPath }

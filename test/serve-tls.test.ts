@@ -6,12 +6,12 @@ import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Authority } from './support/authority.ts'
-import { entrepotMain, runEntrepot } from './support/command.ts'
+import { runEntrepot } from './support/command.ts'
 import { startEntrepot } from './support/entrepot-process.ts'
 import { Http2Client } from './support/http2-client.ts'
 import { sha256 } from './support/oci-image.ts'
 import { writeConfig } from './support/registry-process.ts'
-import { ServerProcess } from './support/server-process.ts'
+import type { ServerProcess } from './support/server-process.ts'
 import { type TemporaryFolder, temporaryFolder } from './support/temporary-folder.ts'
 
 let folder: TemporaryFolder
@@ -49,26 +49,9 @@ async function subjectOf(server: ServerProcess): Promise<string> {
   return String(subject.CN)
 }
 
-test('says to people and to programs that it is reached by https', async () => {
+test('says that it is reached by https', async () => {
   await using server = await startEntrepot(options())
   expect(server.url).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/)
-  await using forPeople = await ServerProcess.start({
-    file: process.execPath,
-    arguments: [
-      entrepotMain,
-      'serve',
-      await writeConfig('people', {
-        ...options(),
-        config: { ...options().config, log: { formatter: 'text' } },
-      }),
-    ],
-    readyUrl: (line) => /INFO.*listening.*"address":"([^"]+)"/.exec(line)?.[1],
-  })
-  expect(forPeople.output).toContain(`Entrepot listens on ${forPeople.url}\n`)
-  expect(forPeople.output).toContain(`docker push ${forPeople.address}/alpine\n`)
-  expect(forPeople.output).toContain(
-    `skopeo copy docker://docker.io/library/alpine docker://${forPeople.address}`,
-  )
 })
 
 test('takes another certificate on SIGHUP, while a download goes on', async () => {

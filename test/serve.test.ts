@@ -1,10 +1,12 @@
 /** `entrepot serve`, as a process of its own. */
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { stripVTControlCharacters } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { entrepotMain, runEntrepot } from './support/command.ts'
 import { startEntrepot } from './support/entrepot-process.ts'
@@ -29,15 +31,19 @@ function configFile(config: RegistryOptions['config'] = {}): Promise<string> {
   return writeConfig('serve', { dataFolder, configFolder: folder.path, config })
 }
 
-/** Starts it with a log for people. */
-async function startForPeople(): Promise<ServerProcess> {
+/** Starts it at a terminal of its own. */
+async function startAtTerminal(): Promise<ServerProcess> {
+  const config = await configFile({ log: { formatter: 'text' } })
+  const command = ['exec', process.execPath, entrepotMain, 'serve', config]
   return ServerProcess.start({
-    file: process.execPath,
-    arguments: [entrepotMain, 'serve', await configFile({ log: { formatter: 'text' } })],
+    file: 'script',
+    arguments: ['--quiet', '--return', '--command', command.join(' '), '/dev/null'],
     workingFolder: folder.path,
-    readyUrl: (line) => /INFO.*listening.*"address":"([^"]+)"/.exec(line)?.[1],
+    readyUrl: (line) => /INFO.*: listening.*"address":"([^"]+)"/.exec(stripVTControlCharacters(line))?.[1],
   })
 }
+
+const hasTerminals = spawnSync('script', ['--version']).stdout?.includes('util-linux') ?? false
 
 function startOnSocket(path: string): Promise<ServerProcess> {
   const config = { http: { net: 'unix', addr: path } }
@@ -52,18 +58,34 @@ async function getOverSocket(socketPath: string, path: string): Promise<{ status
 }
 
 describe('entrepot serve', () => {
-  it('says to people where it listens, where it stores, and how to push a first image', async () => {
-    await using server = await startForPeople()
-    expect(server.output).toContain(`  Entrepot listens on ${server.url}\n`)
-    expect(server.output).toContain(`  stores in           ${dataFolder}\n`)
-    expect(server.output).toContain('  configured by ')
-    const tagged = `${server.address}/alpine`
-    const push = `docker pull alpine && docker tag alpine ${tagged} && docker push ${tagged}`
-    expect(server.output).toContain(push)
-    expect(server.output).toContain(`docker://${tagged}`)
+  // By `script` of util-linux.
+  it.skipIf(!hasTerminals)(
+    'says at a terminal where it listens, where it stores, and how to push',
+    async () => {
+      const server = await startAtTerminal()
+      const pid = Number(/\((\d+)\): listening/.exec(stripVTControlCharacters(server.output))?.[1])
+      try {
+        expect(server.output).toContain(`  Entrepot listens on ${server.url}\n`)
+        expect(server.output).toContain(`  stores in           ${dataFolder}\n`)
+        expect(server.output).toContain('  configured by ')
+        expect(server.output).toContain(`docker push ${server.address}/alpine`)
+      } finally {
+        process.kill(pid, 'SIGTERM')
+      }
+      expect(await server.exited).toBe(0)
+    },
+  )
+
+  it('writes logfmt elsewhere, and nothing else', async () => {
+    const config = { log: { formatter: 'text' } }
+    await using server = await startEntrepot({ dataFolder, configFolder: folder.path, config })
     const client = new RegistryClient(server.url)
     const digest = await client.pushBlob('alpine', Buffer.from('bytes'))
     expect(await client.hasBlob('alpine', digest)).toBe(true)
+    expect(await server.stop()).toBe(0)
+    for (const line of server.output.split('\n'))
+      expect(line).toMatch(/^time="[^"]+" level=info msg=("[^"]+"|\S+)( [A-Za-z.]+=("[^"]*"|\S*))*$/)
+    expect(server.output).toContain(` http.request.uri=/v2/alpine/blobs/`)
   })
 
   it('opens no debugger for who may send it signals', async () => {

@@ -46,7 +46,7 @@ async function serveWith(loaded: LoadedConfig, processLog: ProcessLog): Promise<
     storage: describeStorage(config),
     config: source ?? 'built-in defaults',
   }
-  if (config.log.formatter === 'text') processLog.print(banner(facts))
+  if (config.log.formatter === 'text' && processLog.isTerminal) processLog.print(banner(facts))
   log.info({ ...facts, version: await version(), pid: process.pid, workers }, 'listening')
 }
 

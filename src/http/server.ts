@@ -204,7 +204,7 @@ export class HttpServer {
     try {
       tell(lifecycle)
     } catch (error) {
-      this.#log.error({ requestId: lifecycle.id, err: error }, 'a request could not be accounted for')
+      this.#log.error({ 'http.request.id': lifecycle.id, err: error }, 'a request could not be accounted for')
     }
   }
 
@@ -313,10 +313,14 @@ export class HttpServer {
         this.#send(this.#errorReply(error, lifecycle), lifecycle)
         return
       }
-      const where = { requestId: id, method: request.method, path: printable(pathWithoutQuery(request)) }
+      const where = {
+        'http.request.id': id,
+        'http.request.method': request.method,
+        'http.request.uri': printable(pathWithoutQuery(request)),
+      }
       this.#log.error({ ...where, ...errorFields(error) }, 'an answer broke off')
     } catch (failure) {
-      this.#log.error({ requestId: id, err: failure }, 'an answer could not be sent')
+      this.#log.error({ 'http.request.id': id, err: failure }, 'an answer could not be sent')
     }
     // The client must notice, so the connection ends before the promised length.
     lifecycle.breakOff()
@@ -328,7 +332,8 @@ export class HttpServer {
       return error.code === 'UNAUTHORIZED' ? this.#challenged(error, lifecycle) : errorReply(error)
     }
     if (isForeseen(error)) return errorReply(new RegistryError('UNKNOWN', { cause: error }))
-    this.#log.error({ requestId: id, method: request.method, err: error }, 'a request failed')
+    const where = { 'http.request.id': id, 'http.request.method': request.method }
+    this.#log.error({ ...where, err: error }, 'a request failed')
     return errorReply(unforeseen)
   }
 

@@ -72,7 +72,7 @@ test('work that fails is logged, and tried again at its next time', async () => 
   expect(work).toHaveBeenCalledTimes(2)
   expect(logged.lines).toHaveLength(2)
   expect(JSON.parse(logged.lines[0]!)).toMatchObject({
-    level: 50,
+    level: 'error',
     work: 'a test',
     err: { message: 'no luck' },
   })

@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream'
-import type { Logger } from 'pino'
+import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, it, test } from 'vitest'
-import { createLogger, type LogSettings } from './logger.ts'
+import { createLogger, type Logger, type LogSettings } from './logger.ts'
 
 /** A logger, and the lines that it has written. */
 async function logger(settings: Partial<LogSettings> = {}) {
@@ -26,7 +26,7 @@ test.each([
 })
 
 describe('json', () => {
-  it('is one object a line, with a level, a time in milliseconds, the fields and the message', async () => {
+  it('is one object a line, with a level, a time, the fields and the message, as logrus writes it', async () => {
     const { log, lines, records } = await logger()
     const before = Date.now()
     log.warn({ repository: 'a/b', count: 3 }, 'two\nlines')
@@ -34,13 +34,13 @@ describe('json', () => {
     expect(lines[0]).toMatch(/^\{.*\}\n$/)
     const [record] = records()
     expect(record).toEqual({
-      level: 40,
-      time: expect.any(Number),
+      level: 'warning',
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
       repository: 'a/b',
       count: 3,
       msg: 'two\nlines',
     })
-    expect(record?.time).toBeGreaterThanOrEqual(before)
+    expect(Date.parse(record?.time as string)).toBeGreaterThanOrEqual(before)
   })
 
   it('has the fields of the configuration in every line', async () => {
@@ -96,10 +96,99 @@ describe('logstash', () => {
 })
 
 describe('text', () => {
+  const TIME = /^time="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z" /
+
+  /** The lines without the time. */
+  async function written(
+    write: (log: Logger) => void,
+    settings: Partial<LogSettings> = {},
+  ): Promise<string[]> {
+    const { log, lines } = await logger({ formatter: 'text', ...settings })
+    write(log)
+    for (const line of lines) expect(line).toMatch(TIME)
+    return lines.map((line) => line.replace(TIME, ''))
+  }
+
+  it('is logfmt as logrus writes it in Distribution', async () => {
+    const fields = {
+      'http.request.method': 'GET',
+      'http.response.status': 200,
+      missing: undefined,
+      empty: '',
+    }
+    const lines = await written((log) => log.info(fields, 'response completed'), {
+      fields: { service: 'a b' },
+    })
+    expect(lines).toEqual([
+      'level=info msg="response completed" service="a b" http.request.method=GET http.response.status=200 empty=\n',
+    ])
+  })
+
+  it('calls its levels as logrus does, and keeps to the least', async () => {
+    const all = (log: Logger) => {
+      for (const each of levels) log[each]({}, each)
+    }
+    expect(await written(all, { level: 'debug' })).toEqual([
+      'level=debug msg=debug\n',
+      'level=info msg=info\n',
+      'level=warning msg=warn\n',
+      'level=error msg=error\n',
+    ])
+    expect(await written(all, { level: 'warn' })).toEqual([
+      'level=warning msg=warn\n',
+      'level=error msg=error\n',
+    ])
+  })
+
+  it.each([
+    ['plain', 'a-zA-Z0-9._/@^+', 'a-zA-Z0-9._/@^+'],
+    ['a space', 'a b', '"a b"'],
+    ['quotation marks and a backslash', 'a"b\\c', String.raw`"a\"b\\c"`],
+    ['line ends', 'a\nlevel=error', String.raw`"a\nlevel=error"`],
+    ['a digest', 'sha256:00', '"sha256:00"'],
+    ['letters of other scripts', 'größe', '"größe"'],
+    ['what controls a terminal', '\x1b[31m\x9b\x7f', String.raw`"\u001b[31m\u009b\u007f"`],
+    ['what turns the direction of the text', 'a\u202eb', String.raw`"a\u202eb"`],
+    ['an object', { a: ['b c'] }, String.raw`"{\"a\":[\"b c\"]}"`],
+    ['null', null, 'null'],
+    ['a flag', false, 'false'],
+  ])('quotes a value like %s where needed', async (_, value, expected) => {
+    expect(await written((log) => log.info({ value }, 'x'))).toEqual([`level=info msg=x value=${expected}\n`])
+  })
+
+  it('keeps the keys of the configuration from being read as several', async () => {
+    expect(await written((log) => log.info({}, 'x'), { fields: { 'a b="c': 1 } })).toEqual([
+      'level=info msg=x a_b__c=1\n',
+    ])
+  })
+
+  it('has an error in one line: its message and where it was, with what caused it', async () => {
+    const err = new Error('cannot write', { cause: new Error('the disk is on fire') })
+    const [line] = await written((log) => log.error({ err }, 'failed'))
+    expect(line).toMatch(
+      /^level=error msg=failed err="cannot write: the disk is on fire" err\.stack="Error: cannot write\\n/,
+    )
+    expect(line).toContain(String.raw`\ncaused by: Error: the disk is on fire`)
+    expect(line).toMatch(/^[^\n]+\n$/)
+  })
+
+  it('survives what refers to itself', async () => {
+    const circle: Record<string, unknown> = {}
+    circle.self = circle
+    expect(await written((log) => log.error({ circle }, 'x'))).toEqual([
+      'level=error msg=x circle="[object Object]"\n',
+    ])
+  })
+})
+
+describe('text at a terminal', () => {
   /** What a logger for people writes of it. */
   async function printed(write: (log: Logger) => void, settings: Partial<LogSettings> = {}): Promise<string> {
     const destination = new PassThrough()
-    const log = await createLogger({ level: 'info', formatter: 'text', fields: {}, ...settings }, destination)
+    const log = await createLogger(
+      { level: 'info', formatter: 'text', fields: {}, isTerminal: true, ...settings },
+      destination,
+    )
     write(log)
     log.error({}, 'the end')
     let text = ''
@@ -110,14 +199,15 @@ describe('text', () => {
     return text
   }
 
-  it('is one line for people: time, level, message, fields; no colours in a file', async () => {
+  it('is one line for people: time, level, message, fields, in colours', async () => {
     const text = await printed((log) => log.info({ repository: 'a/b', bytes: 7 }, 'pushed'), {
       fields: { service: 'registry' },
     })
-    expect(text.split('\n')[0]).toMatch(/^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: pushed \{.*\}$/)
+    expect(text).toContain('\x1b[')
+    const [line] = stripVTControlCharacters(text).split('\n')
+    expect(line).toMatch(/^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: pushed \{.*\}$/)
     for (const part of ['"repository":"a/b"', '"bytes":7', '"service":"registry"'])
-      expect(text).toContain(part)
-    expect(text).not.toContain('\x1b[')
+      expect(line).toContain(part)
   })
 
   it('tells of an error and of its cause', async () => {

@@ -1,43 +1,50 @@
-import { type DestinationStream, type Logger, type LoggerOptions, pino, stdSerializers } from 'pino'
+import { type DestinationStream, type LoggerOptions, pino, stdSerializers } from 'pino'
+import type { Log } from '../core/log.ts'
+import { LogfmtLogger } from './logfmt.ts'
 
 export interface LogSettings {
   readonly level: 'error' | 'warn' | 'info' | 'debug'
-  /** `text` is for people, `json` and `logstash` are for programs. */
+  /** Distribution's formats, with the keys that it uses. */
   readonly formatter: 'text' | 'json' | 'logstash'
   /** Added to every line. */
   readonly fields: Readonly<Record<string, unknown>>
-  /** For people at a terminal. Default: no. */
-  readonly colors?: boolean
+  /** Text is then for people, in colours. Default: no. */
+  readonly isTerminal?: boolean
+}
+
+export interface Logger extends Log {
+  isLevelEnabled(level: LogSettings['level']): boolean
 }
 
 export async function createLogger(settings: LogSettings, destination: DestinationStream): Promise<Logger> {
-  const { level, formatter, fields } = settings
-  const options: LoggerOptions = {
-    level,
-    base: fields,
-    serializers: { err: stdSerializers.errWithCause },
-    ...(formatter === 'logstash' ? logstash : {}),
-  }
-  return pino(options, formatter === 'text' ? await forPeople(settings, destination) : destination)
+  const { level, formatter, fields, isTerminal = false } = settings
+  if (formatter === 'text' && !isTerminal) return new LogfmtLogger({ level, fields }, destination)
+  const options = { level, base: fields, serializers: { err: stdSerializers.errWithCause } }
+  if (formatter === 'text') return pino<never>(options, await forPeople(destination))
+  const format = formatter === 'json' ? json : logstash
+  return pino<never>({ ...options, ...format }, destination)
+}
+
+/** As logrus writes it in Distribution. */
+const json: LoggerOptions = {
+  timestamp: pino.stdTimeFunctions.isoTime,
+  formatters: { level: (label) => ({ level: logrusLevel(label) }) },
 }
 
 /** The event format of Logstash, version 1. */
 const logstash: LoggerOptions = {
   messageKey: 'message',
   timestamp: () => `,"@version":"1","@timestamp":"${new Date().toISOString()}"`,
-  formatters: { level: (label) => ({ level: label }) },
+  formatters: { level: (label) => ({ level: logrusLevel(label) }) },
+}
+
+function logrusLevel(label: string): string {
+  return label === 'warn' ? 'warning' : label
 }
 
 /** Formats each line at once: the stream that pino-pretty has for it would keep lines without a limit. */
-async function forPeople(
-  { colors = false }: LogSettings,
-  destination: DestinationStream,
-): Promise<DestinationStream> {
+async function forPeople(destination: DestinationStream): Promise<DestinationStream> {
   const { prettyFactory } = await import('pino-pretty')
-  const pretty = prettyFactory({
-    singleLine: true,
-    colorize: colors,
-    translateTime: 'SYS:HH:MM:ss.l',
-  })
+  const pretty = prettyFactory({ singleLine: true, colorize: true, translateTime: 'SYS:HH:MM:ss.l' })
   return { write: (line) => destination.write(pretty(line) ?? '') }
 }

@@ -1,9 +1,8 @@
 import { isatty } from 'node:tty'
-import type { Logger } from 'pino'
 import { openStandardOutput } from '../lib/byte-sink.ts'
 import { LineWriter } from '../lib/line-writer.ts'
 import { LogLines } from './log-lines.ts'
-import { createLogger, type LogSettings } from './logger.ts'
+import { createLogger, type Logger, type LogSettings } from './logger.ts'
 
 /** The log of this process, on standard output. Whatever becomes of that, nobody waits for it: lines are dropped, counted, and
  *  told of when they can be written again. */
@@ -11,6 +10,8 @@ export class ProcessLog {
   readonly log: Logger
   /** Standard output, for other logs that go there too. */
   readonly output: LineWriter
+  /** Whether people read it as it is written. */
+  readonly isTerminal = isatty(STDOUT)
   readonly #lines: LogLines
 
   private constructor(parts: { log: Logger; output: LineWriter; lines: LogLines }) {
@@ -26,7 +27,7 @@ export class ProcessLog {
   static async open(settings: LogSettings): Promise<ProcessLog> {
     const output = new LineWriter({ open: openStandardOutput })
     const lines = new LogLines(output)
-    const log = await createLogger({ ...settings, colors: isatty(1) }, lines)
+    const log = await createLogger({ ...settings, isTerminal: isatty(STDOUT) }, lines)
     return new ProcessLog({ log, output, lines })
   }
 
@@ -45,6 +46,8 @@ export class ProcessLog {
     return this.output.close(LAST_LINES_MS)
   }
 }
+
+const STDOUT = 1
 
 /** How long the last lines of a log may take at the end of the process. */
 export const LAST_LINES_MS = 500

@@ -129,7 +129,7 @@ export class Target implements AsyncDisposable {
 
   /** What no client may cause: a line that is not of the log, or one of the log that is an error. */
   get #problems(): string[] {
-    return this.#output.filter((line) => !/^\{"level":[1-4]0,/.test(line))
+    return this.#output.filter((line) => !/^\{"level":"(?:debug|info|warning)",/.test(line))
   }
 
   async #fill(): Promise<void> {

@@ -265,12 +265,12 @@ describe.each(['https', 'http'])('over %s', (scheme) => {
     using client = await connect(registry)
     await client.send('GET /v2/?secret', { headers: { 'user-agent': 'me', 'x-request-id': 'mine' } })
     expect(JSON.parse(await recorded.until('response completed'))).toMatchObject({
-      requestId: 'mine',
-      remoteAddress: '127.0.0.1',
-      method: 'GET',
-      path: '/v2/',
-      status: 200,
-      userAgent: 'me',
+      'http.request.id': 'mine',
+      'http.request.remoteaddr': '127.0.0.1',
+      'http.request.method': 'GET',
+      'http.request.uri': '/v2/',
+      'http.response.status': 200,
+      'http.request.useragent': 'me',
     })
   })
 })

@@ -72,8 +72,8 @@ async function filledDriver(blob = bytes): Promise<HeldDriver> {
 function requestsIn({ lines }: RecordedLog) {
   return lines
     .map((line) => JSON.parse(line))
-    .filter(({ path }) => path !== undefined && path !== '/v2/' && path !== '/')
-    .map(({ msg, status, method }) => `${method} ${status} ${msg}`)
+    .filter((line) => ![undefined, '/v2/', '/'].includes(line['http.request.uri']))
+    .map((line) => `${line['http.request.method']} ${line['http.response.status']} ${line.msg}`)
 }
 
 async function expectLeft(recorded: RecordedLog, ...methods: string[]): Promise<void> {
@@ -109,7 +109,7 @@ describe.each<Scheme>(['https', 'http'])('over %s', (scheme) => {
       socket.write(requestFrame(request, { stream: 3 }))
       await expect.poll(() => driver.waiting).toBe(1)
       socket.write(Buffer.concat([resetFrame(3, CANCEL), requestFrame('GET /', { stream: 5 })]))
-      await recorded.until('"path":"/"')
+      await recorded.until('"http.request.uri":"/"')
       driver.release()
       await expectLeft(recorded, methodOf(request))
       socket.destroy()
@@ -156,7 +156,7 @@ describe.each<Scheme>(['https', 'http'])('over %s', (scheme) => {
         bare.resetAndDestroy()
       }
       await expect
-        .poll(() => recorded.lines.filter((line) => line.includes('"status":499')).length)
+        .poll(() => recorded.lines.filter((line) => line.includes('"http.response.status":499')).length)
         .toBe(count)
     })
 

@@ -17,14 +17,18 @@ test('a request is one line, with its id', async () => {
     headers: { 'user-agent': 'test/1', 'x-request-id': 'my-id' },
   })
   expect(JSON.parse(await recorded.until('response completed'))).toMatchObject({
-    requestId: 'my-id',
-    remoteAddress: '127.0.0.1',
-    method: 'GET',
-    path: '/v2/a/tags/list',
-    status: 404,
-    bytes: expect.any(Number),
-    milliseconds: expect.any(Number),
-    userAgent: 'test/1',
+    level: 'info',
+    'err.code': 'NAME_UNKNOWN',
+    'http.request.host': expect.stringMatching(/^127\.0\.0\.1:\d+$/),
+    'http.request.id': 'my-id',
+    'http.request.method': 'GET',
+    'http.request.remoteaddr': '127.0.0.1',
+    'http.request.uri': '/v2/a/tags/list',
+    'http.request.useragent': 'test/1',
+    'http.response.contenttype': 'application/json',
+    'http.response.duration': expect.stringMatching(/^\d+(\.\d+)?ms$/),
+    'http.response.status': 404,
+    'http.response.written': expect.any(Number),
   })
   expect(recorded.lines).toHaveLength(1)
 })
@@ -35,7 +39,7 @@ test('a client cannot control the terminal in which the log is read', async () =
   using connection = await registry.connect()
   connection.write(Buffer.from('GET /v2/ HTTP/1.1\r\nHost: a\r\nUser-Agent: b\x9b31m\r\n\r\n', 'latin1'))
   const line = await recorded.until('response completed')
-  expect(JSON.parse(line)).toMatchObject({ userAgent: 'b?31m', status: 200 })
+  expect(JSON.parse(line)).toMatchObject({ 'http.request.useragent': 'b?31m', 'http.response.status': 200 })
 })
 
 test('a request whose client has left says so, and not what it would have got', async () => {
@@ -51,8 +55,8 @@ test('a request whose client has left says so, and not what it would have got', 
   await connection.until(/100 Continue/)
   connection.socket.destroy()
   expect(JSON.parse(await recorded.until('response broken off'))).toMatchObject({
-    status: 499,
-    method: 'PUT',
+    'http.response.status': 499,
+    'http.request.method': 'PUT',
   })
 })
 
@@ -111,7 +115,10 @@ test('an error that nobody foresaw is in the log with its cause, under the id th
   await using registry = await HttpRegistry.start({ log: recorded.log, driver })
   const answer = await registry.send('GET /v2/a/manifests/x')
   const line = await recorded.until('the disk is gone')
-  expect(JSON.parse(line)).toMatchObject({ level: 50, requestId: answer.headers['x-request-id'] })
+  expect(JSON.parse(line)).toMatchObject({
+    level: 'error',
+    'http.request.id': answer.headers['x-request-id'],
+  })
 })
 
 describe('what was refused or failed', () => {
@@ -119,7 +126,7 @@ describe('what was refused or failed', () => {
   const image = imageJson({ config: descriptorOf('missing'), layers: [] })
 
   for (const accessLog of [true, false]) {
-    const level = { refused: accessLog ? 30 : 40 }
+    const level = { refused: accessLog ? 'info' : 'warning' }
 
     test(`says what its client was told, and to whom; access log: ${accessLog}`, async () => {
       const recorded = await RecordedLog.start()
@@ -129,14 +136,23 @@ describe('what was refused or failed', () => {
       const headers = { ...basic('alice'), 'content-type': MediaType.ociManifest }
       await guarded.registry.send('PUT /v2/a/manifests/v1', { headers, body: payloadOf(image) })
       expect(JSON.parse(await recorded.until('MANIFEST_BLOB_UNKNOWN'))).toMatchObject({
-        ...{ level: level.refused, method: 'PUT', path: '/v2/a/manifests/v1', status: 400, user: 'alice' },
-        error: 'manifest references a manifest or blob unknown to registry',
-        detail: { digest: missing },
-        remoteAddress: '127.0.0.1',
+        level: level.refused,
+        'auth.user.name': 'alice',
+        'err.message': 'manifest references a manifest or blob unknown to registry',
+        'err.detail': { digest: missing },
+        'http.request.method': 'PUT',
+        'http.request.remoteaddr': '127.0.0.1',
+        'http.request.uri': '/v2/a/manifests/v1',
+        'http.response.status': 400,
       })
       await guarded.send('GET /v2/', 'bob')
-      const refused = JSON.parse(await recorded.until('"claimedUser":"bob"'))
-      expect(refused).toMatchObject({ level: level.refused, code: 'UNAUTHORIZED', user: '', status: 401 })
+      const refused = JSON.parse(await recorded.until('"auth.user.claimed":"bob"'))
+      expect(refused).toMatchObject({
+        level: level.refused,
+        'auth.user.name': '',
+        'err.code': 'UNAUTHORIZED',
+        'http.response.status': 401,
+      })
     })
 
     test(`is one line without a stack when the storage is full or away; access log: ${accessLog}`, async () => {
@@ -144,9 +160,9 @@ describe('what was refused or failed', () => {
       const driver = new FaultyDriver(new MemoryDriver())
       await using registry = await HttpRegistry.start({ log: recorded.log, driver, settings: { accessLog } })
       for (const [fault, code, expected] of [
-        ['NO_SPACE', 'INSUFFICIENT_STORAGE', 40],
-        ['BUSY', 'UNAVAILABLE', 40],
-        ['BACKEND_FAILED', 'UNKNOWN', 50],
+        ['NO_SPACE', 'INSUFFICIENT_STORAGE', 'warning'],
+        ['BUSY', 'UNAVAILABLE', 'warning'],
+        ['BACKEND_FAILED', 'UNKNOWN', 'error'],
       ] as const) {
         recorded.lines.length = 0
         driver.fault = ({ method, path }) =>
@@ -157,8 +173,8 @@ describe('what was refused or failed', () => {
         const line = JSON.parse(await recorded.until(code))
         expect(line).toMatchObject({
           level: expected,
-          code,
-          reason: expect.stringContaining('ENOSPC: the disk'),
+          'err.code': code,
+          'err.reason': expect.stringContaining('ENOSPC: the disk'),
         })
         expect(recorded.lines).toHaveLength(1)
         expect(recorded.lines[0]).not.toContain('stack')
@@ -174,7 +190,7 @@ describe('what was refused or failed', () => {
     const body = payloadOf(imageJson({ config: descriptorOf('missing'), layers }))
     await registry.send('PUT /v2/a/manifests/v1', { headers, body })
     const line = await recorded.until('MANIFEST_BLOB_UNKNOWN')
-    expect(JSON.parse(line)).toMatchObject({ othersOmitted: 490 })
+    expect(JSON.parse(line)).toMatchObject({ 'err.othersomitted': 490 })
     expect(line.length).toBeLessThan(8000)
     for (let count = 0; count < 150; count++) await registry.send('GET /v2/a/tags/list')
     expect(recorded.lines.length).toBeLessThan(150)
@@ -189,5 +205,7 @@ test('what is cut off by draining says so', async () => {
   connection.writeHead(`PATCH ${location} HTTP/1.1`, 'Host: a', 'Content-Length: 16', 'Expect: 100-continue')
   await connection.until(/100 Continue/)
   await registry.stop(100)
-  expect(JSON.parse(await recorded.until('by the registry, which stops'))).toMatchObject({ method: 'PATCH' })
+  expect(JSON.parse(await recorded.until('by the registry, which stops'))).toMatchObject({
+    'http.request.method': 'PATCH',
+  })
 })

@@ -105,7 +105,7 @@ export class KeptConnection {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
     const id = `whose-${port}-${performance.now()}`
     await answerTo(requestOn({ port, agent }, 'GET /v2/', { 'x-request-id': id }).end())
-    const { worker } = await registry.logged(({ requestId }) => requestId === id)
+    const { worker } = await registry.logged((record) => record['http.request.id'] === id)
     return new KeptConnection({ worker: worker as number, port, agent })
   }
 

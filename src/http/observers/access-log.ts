@@ -58,18 +58,32 @@ function messageOf({ isTaken, isCutOff }: RequestLifecycle): string {
   return isCutOff ? 'response broken off by the registry, which stops' : 'response broken off'
 }
 
+/** Distribution's keys, in their order. */
 function fieldsOf(lifecycle: RequestLifecycle): object {
   const { request, id, answer, failure, status, startedAt, remoteAddress } = lifecycle
-  const userAgent = request.headers['user-agent']
+  const { host, 'user-agent': userAgent } = request.headers
   return {
-    requestId: id,
-    remoteAddress,
-    method: request.method,
-    path: printable(pathWithoutQuery(request)),
-    status,
-    bytes: answer?.headers['content-length'],
-    milliseconds: startedAt === 0 ? undefined : Math.round((performance.now() - startedAt) * 10) / 10,
-    userAgent: userAgent && printable(userAgent),
     ...(failure && failureFields(failure, lifecycle)),
+    'http.request.host': host && printable(host),
+    'http.request.id': id,
+    'http.request.method': request.method,
+    'http.request.remoteaddr': remoteAddress,
+    'http.request.uri': printable(pathWithoutQuery(request)),
+    'http.request.useragent': userAgent && printable(userAgent),
+    'http.response.contenttype': answer?.headers['content-type'],
+    'http.response.duration': startedAt === 0 ? undefined : durationOf(performance.now() - startedAt),
+    'http.response.status': status,
+    'http.response.written': writtenBytes(lifecycle),
   }
+}
+
+/** As Go writes durations, always in milliseconds. */
+function durationOf(milliseconds: number): string {
+  return `${Math.round(milliseconds * 1000) / 1000}ms`
+}
+
+/** Of the body, if the client took all of it. */
+function writtenBytes({ request, answer, isTaken }: RequestLifecycle): number | string | undefined {
+  if (!isTaken) return undefined
+  return request.method === 'HEAD' ? 0 : (answer?.headers['content-length'] as number | string | undefined)
 }

@@ -9,27 +9,28 @@ import { claimedBy } from './claimed-user.ts'
 const MAX_OTHERS = 10
 const MAX_TEXT_CHARACTERS = 500
 
-/** What a line of the log says of a request that was refused or failed: what its client was told, and who it was. Bounded in size. */
+/** What a line of the log says of a request that was refused or failed, with Distribution's keys: what its client was told, and who it was. Bounded in size. */
 export function failureFields({ error, told }: Failure, lifecycle: RequestLifecycle): object {
   const who = lifecycle.context?.actor ?? lifecycle.identity
   const detailOf = detailsFor(lifecycle.request.url ?? '')
   const [first, ...others] = told.map(({ code, detail }) => ({ code, detail: detailOf(detail) }))
   const { clientAddress, remoteAddress } = lifecycle
   return {
-    ...first,
-    error: cut(told[0]?.message ?? ''),
-    others: others.length > 0 ? others.slice(0, MAX_OTHERS) : undefined,
-    othersOmitted: others.length > MAX_OTHERS ? others.length - MAX_OTHERS : undefined,
-    user: who?.name ?? '',
-    claimedUser: who === undefined ? claimedBy(lifecycle) : undefined,
-    clientAddress: clientAddress === remoteAddress ? undefined : clientAddress,
-    ...(error.cause !== undefined && { reason: reasonOf(error.cause) }),
+    'auth.user.claimed': who === undefined ? claimedBy(lifecycle) : undefined,
+    'auth.user.name': who?.name ?? '',
+    'err.code': first?.code,
+    'err.detail': first?.detail,
+    'err.message': cut(told[0]?.message ?? ''),
+    'err.others': others.length > 0 ? others.slice(0, MAX_OTHERS) : undefined,
+    'err.othersomitted': others.length > MAX_OTHERS ? others.length - MAX_OTHERS : undefined,
+    'err.reason': error.cause === undefined ? undefined : reasonOf(error.cause),
+    'http.request.clientaddr': clientAddress === remoteAddress ? undefined : clientAddress,
   }
 }
 
 /** What the log is told of an error: of one that the storage is known to have, in one line; of any other where it was thrown. */
 export function errorFields(error: unknown): object {
-  return isForeseen(error) ? { reason: reasonOf(error) } : { err: error }
+  return isForeseen(error) ? { 'err.reason': reasonOf(error) } : { err: error }
 }
 
 /** A failure of the storage: it is away, or full, or broken. */

@@ -101,8 +101,8 @@ export class Game {
   }
 
   #isOwnError(line: string): boolean {
-    if (!line.startsWith('{"level":50')) return false
-    return (JSON.parse(line) as { time: number }).time >= this.#begunAt
+    if (!line.startsWith('{"level":"error"')) return false
+    return Date.parse((JSON.parse(line) as { time: string }).time) >= this.#begunAt
   }
 
   /** A lost race is a refusal; whatever else is no success, is wrong. */
