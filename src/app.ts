@@ -47,6 +47,7 @@ export async function startRegistry(
     registry.close(),
   )
   const { health } = opened.adopt(watchHealth(config, { registry, log }), (watch) => watch.stop())
+  metrics?.showHealth(health)
   if (isAlone) {
     opened.adopt(await startDebugServer(config, { metrics, health, log }), (debug) => debug?.close())
   }
@@ -116,6 +117,7 @@ export async function startSupervisorServices(
     registry.close(),
   )
   const { health } = opened.adopt(watchHealth(config, { registry, log }), (watch) => watch.stop())
+  metrics?.showHealth(health)
   opened.adopt(await startDebugServer(config, { metrics: merged, health, log }), (debug) => debug?.close())
   opened.adopt(schedulePurging(config, registry, log), (purging) => purging?.stop())
   const running = opened.move()

@@ -1,5 +1,6 @@
 /** What `entrepot serve` says of itself on its debug server. */
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -228,3 +229,43 @@ describe('the debug server', () => {
     expect(result.stderr).toContain('http.debug.addr')
   })
 })
+
+describe('what is made of the metrics', () => {
+  const deployed = (path: string) => readFileSync(new URL(`../deploy/${path}`, import.meta.url), 'utf8')
+
+  it('names only metrics that are there', async () => {
+    await using server = await start({ prometheus })
+    await useRegistry(new RegistryClient(server.url), 'a')
+    const { types, samples } = await scrape(server)
+    // Where there is no Redis, its metric is not there.
+    const there = new Set([...types.keys(), 'registry_storage_cache_redis_seconds'])
+    const dashboard = JSON.parse(deployed('grafana/entrepot.json')) as Dashboard
+    const expressions = [
+      ...dashboard.panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr)),
+      ...[...deployed('prometheus/alerts.yml').matchAll(/\bexpr: (?:\|\n((?: {10}.*\n)+)|(.*))/g)].map(
+        ([, lines, line]) => lines ?? line ?? '',
+      ),
+    ]
+    expect(expressions.length).toBeGreaterThan(25)
+    for (const expression of expressions) {
+      const named = expression.match(/\b(?:registry|process|nodejs)_\w+/g) ?? []
+      expect(named, expression).not.toEqual([])
+      for (const name of named) expect(there, name).toContain(name.replace(/_(bucket|sum|count)$/, ''))
+    }
+    const labels = new Set(samples.flatMap((sample) => Object.keys(sample.labels)))
+    for (const label of ['code', 'handler', 'action', 'reason', 'log', 'version'])
+      expect(labels).toContain(label)
+  })
+
+  it('tells the version', async () => {
+    await using server = await start({ prometheus })
+    const { samples } = await scrape(server)
+    const build = samples.find(({ name }) => name === 'registry_build_info')
+    const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+    expect(build).toMatchObject({ labels: { version, nodeversion: process.version }, value: 1 })
+  })
+})
+
+interface Dashboard {
+  readonly panels: readonly { readonly targets?: readonly { readonly expr: string }[] }[]
+}

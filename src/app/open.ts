@@ -13,6 +13,7 @@ import type { Locks } from '../core/locks.ts'
 import type { Log } from '../core/log.ts'
 import type { Peers } from '../core/peers.ts'
 import type { StorageDriver } from '../core/storage-driver.ts'
+import { version } from '../lib/version.ts'
 import { AuditFile } from '../observability/audit-log.ts'
 import type { DebugServer } from '../observability/debug-server.ts'
 import type { MergedMetrics, SnapshotSource } from '../observability/merged-metrics.ts'
@@ -74,7 +75,9 @@ async function openAccessControl(
 export async function openMetrics({ http: { debug } }: Config): Promise<Metrics | undefined> {
   if (!debug?.addr || !debug.prometheus.enabled) return undefined
   const { Metrics } = await import('../observability/metrics.ts')
-  return new Metrics()
+  const metrics = new Metrics()
+  metrics.showBuild(await version())
+  return metrics
 }
 
 /** The registry over its storage, with its cache; both are closed with it. */

@@ -27,7 +27,7 @@ export async function run(args: readonly string[]): Promise<void> {
   const command = accessCommands.get(args[0] ?? '')
   if (command !== undefined) return command(args.slice(1))
   const { values, positionals } = parse(args)
-  if (values.version) return print(`${await (await import('./version.ts')).version()}\n`)
+  if (values.version) return print(`${await (await import('../lib/version.ts')).version()}\n`)
   if (values.help || positionals.length === 0) return print(HELP)
   const [name, ...operands] = positionals
   // What the supervisor of several processes runs them by; in any other process there is no such command.

@@ -3,13 +3,13 @@ import { resolve } from 'node:path'
 import { startRegistry } from '../app.ts'
 import { type LoadedConfig, loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
+import { version } from '../lib/version.ts'
 import { ProcessLog } from '../observability/process-log.ts'
 import { banner } from './banner.ts'
 import { logPlatformWarnings } from './platform-warnings.ts'
 import { type Reloadable, reloadOnChange } from './reload.ts'
 import { removeStaleSocket } from './stale-socket.ts'
 import { stopOnSignal } from './stop-on-signal.ts'
-import { version } from './version.ts'
 
 /** Runs the registry until it is told to stop. */
 export async function serve(configPath: string | undefined): Promise<void> {

@@ -1,5 +1,6 @@
 import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { CacheCounts } from '../core/descriptor-cache.ts'
+import type { Health } from '../core/health.ts'
 import type { RequestObserver } from '../core/request-observer.ts'
 import type { Timer } from '../core/timer.ts'
 import { HistogramFamily, HistogramTimer } from './histogram.ts'
@@ -21,6 +22,30 @@ export class Metrics {
   constructor() {
     collectDefaultMetrics({ register: this.#registry })
     this.requests = new RequestMetrics(this.#registry)
+  }
+
+  /** Shows which Entrepot this is. Called once. */
+  showBuild(version: string): void {
+    new Gauge({
+      name: 'registry_build_info',
+      help: 'Always 1; the version of Entrepot and of Node are its labels',
+      labelNames: ['version', 'nodeversion'],
+      aggregator: 'first',
+      registers: [this.#registry],
+    }).set({ version, nodeversion: process.version }, 1)
+  }
+
+  /** Shows how many health checks fail. Called once. */
+  showHealth({ failures }: Health): void {
+    new Gauge({
+      name: 'registry_health_failing_checks',
+      help: 'The number of health checks that fail',
+      aggregator: 'max',
+      registers: [this.#registry],
+      collect() {
+        this.set(failures.size)
+      },
+    })
   }
 
   /** For the actions of a storage driver. Called once.
