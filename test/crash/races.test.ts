@@ -72,7 +72,7 @@ async function race(kind: PlaceKind): Promise<void> {
   const around = { replicas: place.replicas, isDeadly, settleMs, findings, acknowledged, targets }
   await everybody(place, around)
   for (const { url = '' } of place.replicas) await checkProcess(url, around)
-  process.stdout.write(`${findings.summary}\n`)
+  process.stdout.write(`${[findings.summary, ...place.errors].join('\n')}\n`)
   findings.expectNone()
   await place.expectSound()
 }

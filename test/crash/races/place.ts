@@ -26,17 +26,26 @@ export interface PlaceKind {
 
 const MAX_MS_BETWEEN_KILLS = 5_000
 const MAX_MS_DOWN = 500
+const MAX_ERRORS = 20
 
 /** The processes of a registry and what they share. */
 export class Place implements AsyncDisposable {
   readonly replicas: readonly Replica[]
+  /** Lines of their logs about errors that they did not foresee. */
+  readonly errors: readonly string[]
   readonly #servers: AsyncDisposableStack
   readonly #store: Store
 
-  private constructor(parts: { servers: AsyncDisposableStack; store: Store; replicas: readonly Replica[] }) {
+  private constructor(parts: {
+    servers: AsyncDisposableStack
+    store: Store
+    replicas: readonly Replica[]
+    errors: readonly string[]
+  }) {
     this.#servers = parts.servers
     this.#store = parts.store
     this.replicas = parts.replicas
+    this.errors = parts.errors
   }
 
   static async start({ open, processes, workers = 1, settleMs = 0 }: PlaceKind): Promise<Place> {
@@ -45,18 +54,25 @@ export class Place implements AsyncDisposable {
     const store = await open({ servers, folder })
     const isOne = processes === 1
     const http = { addr: '127.0.0.1:0', secret: 'the same in every process', workers }
+    const errors: string[] = []
+    const onLine = (line: string) => {
+      if (/"level":("error"|50)/.test(line) && errors.length < MAX_ERRORS) errors.push(line)
+    }
     const start = () =>
-      startEntrepot({
-        ...store.options,
-        dataFolder: join(folder, 'unused'),
-        configFolder: folder,
-        // A process has to hear of what others delete, or to remember nothing.
-        ...(!isOne && settleMs === 0 && { cache: 'none' }),
-        config: { ...store.options.config, http },
-      })
+      startEntrepot(
+        {
+          ...store.options,
+          dataFolder: join(folder, 'unused'),
+          configFolder: folder,
+          // A process has to hear of what others delete, or to remember nothing.
+          ...(!isOne && settleMs === 0 && { cache: 'none' }),
+          config: { ...store.options.config, http },
+        },
+        { onLine },
+      )
     const replicas = Array.from({ length: processes }, () => servers.use(new Replica(start)))
     for (const replica of replicas) await replica.start()
-    return new Place({ servers: servers.move(), store, replicas })
+    return new Place({ servers: servers.move(), store, replicas, errors })
   }
 
   /** Ends a process in the middle of what it does, again and again, and starts it anew. */
