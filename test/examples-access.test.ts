@@ -6,6 +6,7 @@ import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { accessFiles, basic, bearer } from './support/access.ts'
 import { entrepotMain, runEntrepot } from './support/command.ts'
+import { listeningUrl } from './support/entrepot-process.ts'
 import { OidcIssuer } from './support/oidc-issuer.ts'
 import { ServerProcess } from './support/server-process.ts'
 import { temporaryFolder } from './support/temporary-folder.ts'
@@ -27,7 +28,7 @@ async function start(name: string, more: Record<string, string> = {}) {
     arguments: [entrepotMain, 'serve', path],
     environment,
     workingFolder: temporary.path,
-    readyUrl: (line) => /listens on (\S+)/.exec(line)?.[1],
+    readyUrl: listeningUrl,
   })
   const ask = async (request: string, headers: Record<string, string> = {}) => {
     const [method, target] = request.split(' ')

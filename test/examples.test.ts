@@ -180,7 +180,7 @@ describeWith(['redis-server'], 'redis.yml', () => {
         REGISTRY_REDIS_PASSWORD: 'secret',
       },
       workingFolder: temporary.path,
-      readyUrl: (line) => /listens on (\S+)/.exec(line)?.[1],
+      readyUrl: listeningUrl,
     })
     const client = new RegistryClient(server.url)
     const keys = async () => Number(await redis.run('DBSIZE'))
@@ -202,7 +202,7 @@ describeWith(['fake-gcs-server'], 'gcs.yml', () => {
       arguments: [entrepotMain, 'serve', join(folder, 'gcs.yml')],
       environment: { REGISTRY_HTTP_ADDR: '127.0.0.1:0', STORAGE_EMULATOR_HOST: gcs.url },
       workingFolder: temporary.path,
-      readyUrl: (line) => /listens on (\S+)/.exec(line)?.[1],
+      readyUrl: listeningUrl,
     })
     const content = randomBytes(100)
     const digest = await new RegistryClient(server.url).pushBlob('a', content)

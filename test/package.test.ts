@@ -114,7 +114,7 @@ test('npm start serves a registry, and says where', async () => {
       REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: folder.path,
     },
     workingFolder: project,
-    readyUrl: (line) => /listens on (http\S+)/.exec(line)?.[1],
+    readyUrl: listeningUrl,
   })
   const client = new RegistryClient(server.url)
   const digest = await client.pushBlob('first', Buffer.from('bytes'))
