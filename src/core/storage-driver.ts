@@ -179,7 +179,8 @@ export interface FileWriter {
   /** The file's version after this writer. Defined once it has been closed without an error. */
   readonly version: FileVersion | undefined
 
-  /** Takes ownership of a chunk. Returns a promise if the caller must wait before it writes more (backpressure), undefined if
+  /** Takes ownership of a chunk: the writer empties it as soon as its bytes are written or copied, so whoever hashes it does that
+   *  before, and nobody looks at it afterwards. Returns a promise if the caller must wait before it writes more (backpressure), undefined if
    *  not. */
   write(chunk: Uint8Array): Promise<void> | undefined
 

@@ -103,6 +103,18 @@ describe('the filesystem driver', () => {
     expect(Buffer.from(await driver.get('/linked/file')).toString()).toBe('content')
   })
 
+  it('the memory of a chunk is given back once it is written, but not that of a larger buffer', async () => {
+    const whole = Buffer.alloc(100_000, 'w')
+    const parts = Buffer.alloc(100_000, 'p')
+    const writer = await driver.append('/a/file')
+    for (const chunk of [whole, parts.subarray(0, 40_000), parts.subarray(40_000)]) await writer.write(chunk)
+    await writer.close()
+    expect([whole.length, parts.length]).toEqual([0, 100_000])
+    expect(parts.toString()).toBe('p'.repeat(100_000))
+    const content = Buffer.from(await driver.get('/a/file')).toString()
+    expect(content).toBe('w'.repeat(100_000) + 'p'.repeat(100_000))
+  })
+
   it('a put that fails leaves no temporary file', async () => {
     await driver.put('/a/folder/file', Buffer.from('content'))
     await expectStorageError(driver.put('/a/folder', Buffer.from('x')), 'PATH_INVALID')

@@ -1,5 +1,6 @@
 import { StorageError } from '../../core/errors.ts'
 import type { FileVersion, FileWriter, SyncOptions } from '../../core/storage-driver.ts'
+import { freeMemoryOf } from '../../lib/free-memory.ts'
 import type { FileToAppend } from './appended-files.ts'
 import { close, fdatasync, fstat, ftruncate, writeFully } from './descriptors.ts'
 import { writeError } from './errno.ts'
@@ -93,6 +94,7 @@ export class AppendingWriter implements FileWriter {
   async #writeBatch(): Promise<void> {
     const { chunks, byteCount } = this.#nextBatch()
     await writeFully(this.#file.fd, chunks, this.#position)
+    for (const chunk of chunks) freeMemoryOf(chunk)
     if (this.#failure !== undefined) return
     this.#position += byteCount
     this.#count(-byteCount)

@@ -1,4 +1,5 @@
 import { createHash, type Hash } from 'node:crypto'
+import { freeMemoryOf } from '../../lib/free-memory.ts'
 import type { Content } from './content.ts'
 
 /** Chunks shorter than this are copied together, so that a piece written byte by byte is still a short list. */
@@ -42,7 +43,9 @@ export class PieceBuffer {
       this.#chunks.push(this.#room)
     }
     this.#room.set(chunk)
-    this.#room = this.#room.subarray(chunk.byteLength)
+    const { byteLength } = chunk
+    freeMemoryOf(chunk)
+    this.#room = this.#room.subarray(byteLength)
   }
 
   /** The last block ends where it is filled. */

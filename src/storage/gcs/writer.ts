@@ -67,8 +67,9 @@ export class ComposingWriter implements FileWriter {
     for (let rest = chunk; rest.byteLength > 0; ) {
       if (this.#piece.size === this.#object.chunkBytes) this.#uploadPiece()
       const part = rest.subarray(0, this.#object.chunkBytes - this.#piece.size)
-      this.#piece.add(part)
+      // The piece empties a chunk that it takes whole.
       rest = rest.subarray(part.byteLength)
+      this.#piece.add(part)
     }
     return this.#isFull() ? this.#untilRoom() : undefined
   }

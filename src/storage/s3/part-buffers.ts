@@ -1,4 +1,5 @@
 import pLimit from 'p-limit'
+import { freeMemoryOf } from '../../lib/free-memory.ts'
 
 /** How many parts are sent at the same time, of all uploads together. */
 const MAX_SENDING = 3
@@ -101,9 +102,3 @@ export class PartBuffer {
 }
 
 const NOTHING = Buffer.alloc(0)
-
-/** Gives the memory of a chunk back that was copied and is nobody's any more. The garbage collector would let tens of
- *  megabytes of them come together first. */
-export function freeMemoryOf({ buffer, byteLength }: Uint8Array): void {
-  if (byteLength > 0 && byteLength === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer(0)
-}
