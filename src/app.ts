@@ -20,6 +20,7 @@ import { HttpServer } from './http/server.ts'
 import type { SnapshotSource } from './observability/merged-metrics.ts'
 import type { Metrics } from './observability/metrics.ts'
 import type { ProcessLog } from './observability/process-log.ts'
+import type { StoredRegistry } from './registry/registry.ts'
 
 export type { WorkerGroup } from './app/open.ts'
 
@@ -28,6 +29,12 @@ async function wrapForRequests(config: Config, registry: Registry, log: Log): Pr
   const { registry: ofRegistry, repository: ofRepositories } = config.middleware
   if (ofRegistry.length === 0 && ofRepositories.length === 0) return registry
   return (await import('./app/registry-middleware.ts')).wrapRegistry(registry, config, log)
+}
+
+/** Its code is loaded when it is asked for. */
+async function openCollection(config: Config, registry: StoredRegistry, log: Log) {
+  if (!config.storage.maintenance.gc.enabled) return undefined
+  return (await import('./app/collection.ts')).scheduleCollection(config, registry, log)
 }
 
 /** The composition root: a configuration becomes a running registry. Only here, and in `app/`, are parts wired.
@@ -65,7 +72,10 @@ export async function startRegistry(
     tls,
   })
   const address = await server.listen(listenOptions(config.http))
-  if (isAlone) opened.adopt(schedulePurging(config, registry, log), (purging) => purging?.stop())
+  if (isAlone) {
+    opened.adopt(schedulePurging(config, registry, log), (purging) => purging?.stop())
+    opened.adopt(await openCollection(config, registry, log), (collection) => collection?.stop())
+  }
   opened.adopt(server, () => server.close(config.http.draintimeout))
   certificates?.watch(() => server.setSecureContext(certificates.secureContext))
   opened.adopt(certificates, () => certificates?.close())
@@ -120,6 +130,7 @@ export async function startSupervisorServices(
   metrics?.showHealth(health)
   opened.adopt(await startDebugServer(config, { metrics: merged, health, log }), (debug) => debug?.close())
   opened.adopt(schedulePurging(config, registry, log), (purging) => purging?.stop())
+  opened.adopt(await openCollection(config, registry, log), (collection) => collection?.stop())
   const running = opened.move()
   return { close: () => running.disposeAsync() }
 }

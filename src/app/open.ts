@@ -102,6 +102,7 @@ export async function openRegistry(
     readOnly: maintenance.readonly.enabled,
     smallContentBytes: cached.blobdescriptor === 'none' ? 0 : cached.contentsize,
     locks: workerGroup?.locks,
+    collection: maintenance.gc.enabled,
     log,
   })
 }

@@ -6,6 +6,7 @@ const HELP = `Entrepot, a container registry
 
   entrepot serve [config.yml]          run the registry
   entrepot config check [config.yml]   say what is wrong with a configuration
+  entrepot gc [config.yml]             delete the blobs that no manifest refers to; --help says how
   entrepot htpasswd <file> <user>      set a password, read from the terminal or standard input
   entrepot robot create <name>         make an account for a machine; --help says how
   entrepot robot list                  say which there are
@@ -43,6 +44,8 @@ export async function run(args: readonly string[]): Promise<void> {
 const accessCommands = new Map<string, (args: readonly string[]) => Promise<void>>([
   ['htpasswd', async (args) => (await import('./htpasswd.ts')).htpasswd(args)],
   ['robot', async (args) => (await import('./robot.ts')).robot(args)],
+  ['gc', async (args) => (await import('./gc.ts')).gc(args)],
+  ['garbage-collect', async (args) => (await import('./gc.ts')).garbageCollect(args)],
   ['auth', async (args) => (await import('./auth-explain.ts')).auth(args)],
 ])
 

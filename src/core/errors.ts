@@ -71,6 +71,10 @@ export type StorageErrorCode =
   | 'TOO_MANY_OPEN_FILES'
   /** The backend throttles, or can't be reached. Temporary. */
   | 'BUSY'
+  /** The fence is closed, or its time is over. */
+  | 'FENCE_CLOSED'
+  /** The storage can't do what was asked for, whenever it is asked; the message says what is missing. */
+  | 'UNSUPPORTED'
   /** The work was cancelled by its `AbortSignal`. */
   | 'ABORTED'
   /** Any other failure of the backend; see the cause. */

@@ -2,6 +2,8 @@ import type {
   AppendOptions,
   DeleteOptions,
   Entry,
+  Fence,
+  FenceOptions,
   FileInfo,
   FileVersion,
   FileWriter,
@@ -11,6 +13,8 @@ import type {
   PutOptions,
   ReadOptions,
   RedirectedClient,
+  ScannedFile,
+  ScanOptions,
   State,
   StorageDriver,
   SyncOptions,
@@ -76,6 +80,22 @@ export class ForwardingDriver implements StorageDriver {
     expected: FileVersion | undefined,
   ): Promise<FileVersion | undefined> {
     return this.aroundCall('swapState', this.driver.swapState(path, content, expected))
+  }
+
+  scan(folder: string, options?: ScanOptions): AsyncIterable<readonly ScannedFile[]> {
+    return this.aroundSteps('scan', this.driver.scan(folder, options))
+  }
+
+  openFence(options?: FenceOptions): Promise<Fence> {
+    return this.aroundCall('openFence', this.driver.openFence(options))
+  }
+
+  deleteFenced(paths: readonly string[], fence: Fence): Promise<void> {
+    return this.aroundCall('deleteFenced', this.driver.deleteFenced(paths, fence))
+  }
+
+  closeFence(fence: Fence): Promise<void> {
+    return this.aroundCall('closeFence', this.driver.closeFence(fence))
   }
 
   redirectUrl(path: string, client?: RedirectedClient): Promise<URL | undefined> {

@@ -62,6 +62,23 @@ export interface StorageDriver {
     expected: FileVersion | undefined,
   ): Promise<FileVersion | undefined>
 
+  /** Every file below a folder, at whatever depth, in byte order of their paths; a page at a time, so that millions cost little.
+   *  Files that come or go meanwhile are found or not. */
+  scan(folder: string, options?: ScanOptions): AsyncIterable<readonly ScannedFile[]>
+
+  /** Begins a removal that comes to a certain end: see `Fence`.
+   *  @throws StorageError UNSUPPORTED if the storage can't promise that, or has no compare-and-swap; the message says what is
+   *    missing */
+  openFence(options?: FenceOptions): Promise<Fence>
+
+  /** Removes files, durably or not, as long as the fence is open. An absent file is no error.
+   *  @throws StorageError FENCE_CLOSED if the fence is closed; some of the files may be removed */
+  deleteFenced(paths: readonly string[], fence: Fence): Promise<void>
+
+  /** Closes a fence, whichever process has opened it. Once it resolves, no file is removed by that fence any more, though a
+   *  removal was on its way. That may take as long as the fence has been opened for, and some seconds. */
+  closeFence(fence: Fence): Promise<void>
+
   /** A URL from which the client can fetch the file by itself, or undefined if the registry must serve it. Sends no request to
    *  the storage. */
   redirectUrl(path: string, client?: RedirectedClient): Promise<URL | undefined>
@@ -91,6 +108,35 @@ export interface Entry {
   readonly name: string
   readonly kind: 'file' | 'folder'
 }
+
+export interface ScannedFile {
+  readonly path: string
+  /** In bytes. */
+  readonly size: number
+  /** By the storage's clock. */
+  readonly modifiedAt: Date
+}
+
+export interface ScanOptions {
+  /** Only paths after this one, in byte order. */
+  readonly after?: string
+  /** False for a folder whose files the caller has no use for. A driver need not ask: such files may come all the same. */
+  readonly enters?: (folder: string) => boolean
+}
+
+/** Stands for removals that are sure to end. Whoever removes files that others may need again opens one, tells the others of it,
+ *  and removes by it; a process that takes its place closes it first. A removal by a process that stood still in between, or a
+ *  request that was delayed on its way, then does nothing.
+ *
+ *  A text that means the same to every process over the same storage. */
+export type Fence = string
+
+export interface FenceOptions {
+  /** How long files can be removed by it, in milliseconds. Default: a minute. */
+  readonly lifetimeMs?: number
+}
+
+export const FENCE_LIFETIME_MS = 60_000
 
 /** Bytes from `start` to `end`, both included. */
 export interface ByteRange {

@@ -7,11 +7,13 @@ export interface Step {
   run(): Promise<void>
 }
 
-export interface RunOptions {
+export interface RunOptions<S extends Step> {
   log: Log
   /** Only say what would be done. */
   dryRun: boolean
   signal?: AbortSignal
+  /** Told of each step once it was carried out; in a dry run, of what would be. */
+  onStep?: (step: S) => void
 }
 
 export interface RunResult {
@@ -20,16 +22,18 @@ export interface RunResult {
 }
 
 /** Carries out what long work intends, a step at a time. A step that fails is logged and the rest goes on. */
-export async function run(
-  steps: AsyncIterable<Step>,
-  { log, dryRun, signal }: RunOptions,
+export async function run<S extends Step>(
+  steps: AsyncIterable<S>,
+  { log, dryRun, signal, onStep }: RunOptions<S>,
 ): Promise<RunResult> {
   const result = { done: 0, failed: 0 }
-  for await (const { intent, run: carryOut } of steps) {
+  for await (const step of steps) {
+    const { intent } = step
     if (signal?.aborted) break
     try {
-      if (!dryRun) await carryOut()
+      if (!dryRun) await step.run()
       result.done += 1
+      onStep?.(step)
       log.info({ ...intent, dryRun }, 'maintenance step')
     } catch (err) {
       result.failed += 1

@@ -2,7 +2,8 @@ import type { Log } from '../core/log.ts'
 
 export interface ScheduleOptions {
   name: string
-  intervalMs: number
+  /** Between two times, or what says how long it is until the next one. */
+  intervalMs: number | (() => number)
   /** Before the first time: a server that has just started has better things to do. */
   firstDelayMs: number
   log: Log
@@ -31,7 +32,8 @@ export class Schedule {
   #in(delayMs: number): NodeJS.Timeout {
     const timer = setTimeout(
       () => {
-        this.#running = this.#runOnce()
+        if (delayMs > MAX_TIMER_MS) this.#timer = this.#in(delayMs - MAX_TIMER_MS)
+        else this.#running = this.#runOnce()
       },
       Math.min(delayMs, MAX_TIMER_MS),
     )
@@ -45,7 +47,8 @@ export class Schedule {
     } catch (err) {
       log.error({ work: name, err }, 'maintenance failed; it is tried again at its next time')
     }
-    if (!this.#stopping.signal.aborted) this.#timer = this.#in(intervalMs)
+    if (this.#stopping.signal.aborted) return
+    this.#timer = this.#in(typeof intervalMs === 'number' ? intervalMs : intervalMs())
   }
 }
 

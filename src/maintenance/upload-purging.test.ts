@@ -11,7 +11,7 @@ import type { BlobUpload } from '../core/registry.ts'
 import type { Leftover } from '../core/storage-driver.ts'
 import { StoredRegistry } from '../registry/registry.ts'
 import { MemoryDriver } from '../storage/memory.ts'
-import { type RunOptions, run } from './runner.ts'
+import { type RunOptions, run, type Step } from './runner.ts'
 import { uploadPurging } from './upload-purging.ts'
 
 const HOUR_MS = 3_600_000
@@ -60,7 +60,7 @@ async function upload(repository: string, content?: string): Promise<BlobUpload>
 }
 
 /** Purges what nobody has written to for two hours, some hours from now. */
-function purge(hoursFromNow: number, options: Partial<RunOptions> = {}) {
+function purge(hoursFromNow: number, options: Partial<RunOptions<Step>> = {}) {
   const now = Date.now() + hoursFromNow * HOUR_MS
   const steps = uploadPurging(registry, { ageMs: 2 * HOUR_MS, now })
   return run(steps, { log: logged.log, dryRun: false, ...options })

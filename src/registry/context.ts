@@ -7,6 +7,7 @@ import type { MountSource } from '../core/registry.ts'
 import type { StorageDriver } from '../core/storage-driver.ts'
 import type { BlobPool } from './blobs/blob-pool.ts'
 import type { RecentPushes } from './blobs/recent-pushes.ts'
+import type { CollectionGuard } from './collection/collection-guard.ts'
 import { LinkSet, type Links } from './links/links.ts'
 import { Deletions } from './manifests/deletions.ts'
 import { RepositoryPaths } from './paths.ts'
@@ -27,6 +28,8 @@ export interface RegistryContext {
   readonly sessions: UploadSessions
   readonly cache: DescriptorCache
   readonly recentPushes: RecentPushes
+  /** Undefined if this registry takes no part in garbage collection: then nothing may be collected while it serves. */
+  readonly collection: CollectionGuard | undefined
   readonly tagDigests: TagDigestCache
   readonly policy: ManifestPolicy
   readonly backfills: Backfills

@@ -7,6 +7,7 @@ import { isRepositoryName, type RepositoryName, type Tag } from '../core/referen
  * ```
  * /docker/registry/v2
  * ├── blobs/<alg>/<first two of hex>/<hex>/data       the bytes of layers, configs and manifests
+ * ├── gc                                              Entrepot's own, of garbage collections: see core/collection/
  * ├── cache/generation                                Entrepot's own: what of a cache in Redis is believed
  * └── repositories/<name>
  *     ├── _layers/<alg>/<hex>/link                    the repository has this blob
@@ -34,6 +35,8 @@ import { isRepositoryName, type RepositoryName, type Tag } from '../core/referen
  */
 export const ROOT = '/docker/registry/v2'
 
+export const BLOBS = `${ROOT}/blobs`
+
 export const REPOSITORIES = `${ROOT}/repositories`
 
 export const CACHE_GENERATION = `${ROOT}/cache/generation`
@@ -41,7 +44,7 @@ export const CACHE_GENERATION = `${ROOT}/cache/generation`
 /** `canonical` is a digest of the canonical algorithm: no blob is stored under another. */
 export function blobPath(canonical: Digest): string {
   const hex = hexOf(canonical)
-  return `${ROOT}/blobs/${algorithmOf(canonical)}/${hex.slice(0, 2)}/${hex}/data`
+  return `${BLOBS}/${algorithmOf(canonical)}/${hex.slice(0, 2)}/${hex}/data`
 }
 
 /** The digest that a folder below `<algorithm>/` stands for; undefined for a stray name. */

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import type { Collectable } from '../core/collection/collectable.ts'
 import { type DescriptorCache, NO_CACHE, type StoredContent } from '../core/descriptor-cache.ts'
 import type { Digest } from '../core/digest.ts'
 import { StorageError } from '../core/errors.ts'
@@ -14,6 +15,8 @@ import { ContentCache } from './blobs/content-cache.ts'
 import { MountSearch } from './blobs/mount-search.ts'
 import { RecentPushes } from './blobs/recent-pushes.ts'
 import { REPOSITORY_MARKS, repositoryNames } from './catalog/catalog.ts'
+import { CollectableContent } from './collection/collectable-content.ts'
+import { CollectionGuard, type GuardTiming } from './collection/collection-guard.ts'
 import type { RegistryContext } from './context.ts'
 import { ErrorMappingDriver } from './error-mapping-driver.ts'
 import { Links } from './links/links.ts'
@@ -38,6 +41,8 @@ export interface RegistryOptions {
   smallContentBytes?: number
   /** By which it keeps others from writing to an upload. Default: those of this process. */
   locks?: Locks
+  /** Its part in garbage collection, or how long it waits for that. Default: none. */
+  collection?: boolean | GuardTiming
   log: Log
 }
 
@@ -64,6 +69,7 @@ export class StoredRegistry implements Registry {
     readOnly = false,
     smallContentBytes = 0,
     locks = new ProcessLocks(),
+    collection = false,
     log,
   }: RegistryOptions) {
     const storage = new ErrorMappingDriver(driver)
@@ -77,6 +83,7 @@ export class StoredRegistry implements Registry {
       sessions: new UploadSessions(locks),
       cache,
       recentPushes: new RecentPushes(),
+      collection: guardOf(storage, collection),
       tagDigests: new TagDigestCache({ maxEntries: cache === NO_CACHE ? 0 : MAX_TAG_DIGESTS }),
       policy,
       backfills: new Backfills(),
@@ -86,6 +93,16 @@ export class StoredRegistry implements Registry {
       log,
       findBlob: (digest, from) => this.#findBlob(digest, from),
     }
+  }
+
+  /** What a garbage collector sees of it, read past its caches. */
+  get collectable(): Collectable {
+    const { storage, pool, cache } = this.#context
+    const evict = async (digests: readonly Digest[]) => {
+      for (const digest of digests) pool.forget(digest)
+      for (const digest of digests) await cache.evictContent(digest)
+    }
+    return new CollectableContent({ storage, evict })
   }
 
   repository(name: RepositoryName): Repository {
@@ -141,4 +158,9 @@ export class StoredRegistry implements Registry {
     if (typeof from === 'string') return this.#repository(from).blobs.find(digest)
     return this.#mountSearch.find(digest, from)
   }
+}
+
+function guardOf(storage: StorageDriver, collection: boolean | GuardTiming): CollectionGuard | undefined {
+  if (collection === false) return undefined
+  return collection === true ? new CollectionGuard(storage) : new CollectionGuard(storage, collection)
 }

@@ -6,6 +6,8 @@ import type {
   AppendOptions,
   DeleteOptions,
   Entry,
+  Fence,
+  FenceOptions,
   FileInfo,
   FileVersion,
   FileWriter,
@@ -14,6 +16,8 @@ import type {
   MoveOptions,
   PutOptions,
   ReadOptions,
+  ScannedFile,
+  ScanOptions,
   State,
   StorageDriver,
 } from '../core/storage-driver.ts'
@@ -36,9 +40,12 @@ import { BlobNames } from './azure/names.ts'
 import { BlobRead, type BlobReadOptions } from './azure/reader.ts'
 import type { AzureSettings } from './azure/settings.ts'
 import { Signatures } from './azure/signatures.ts'
+import { signedDeletes } from './azure/signed-delete.ts'
 import { States } from './azure/states.ts'
 import { orderedEntries } from './object-store/children.ts'
 import { ObjectStoreDriver } from './object-store/driver.ts'
+import { ExpiringDeletes } from './object-store/expiring-deletes.ts'
+import { type ListedObject, scannedFiles } from './object-store/scanned.ts'
 
 /** How many blobs of a folder are removed at the same time. */
 const MAX_REMOVALS = 32
@@ -62,6 +69,7 @@ export class AzureDriver extends ObjectStoreDriver implements StorageDriver {
   readonly #copies: Copies
   readonly #conversions: Conversions
   readonly #states: States
+  readonly #expiring: ExpiringDeletes
 
   private constructor(connection: AzureConnection, settings: AzureSettings, log: Log) {
     super()
@@ -74,6 +82,10 @@ export class AzureDriver extends ObjectStoreDriver implements StorageDriver {
     this.#copies = new Copies({ connection, copier, settings })
     this.#conversions = new Conversions({ connection, copier, names: this.#names })
     this.#states = new States(connection)
+    const { temporary } = this.#names
+    this.#expiring = new ExpiringDeletes(
+      signedDeletes({ connection, signatures: this.#signatures, temporary }),
+    )
   }
 
   /** A driver whose container is there and can be read with these credentials.
@@ -167,6 +179,29 @@ export class AzureDriver extends ObjectStoreDriver implements StorageDriver {
     expected: FileVersion | undefined,
   ): Promise<FileVersion | undefined> {
     return this.calling(path, () => this.#states.swap(this.#names.of(path), content, expected))
+  }
+
+  async *scan(folder: string, options: ScanOptions = {}): AsyncIterable<readonly ScannedFile[]> {
+    const prefix = this.#names.below(folder)
+    const objects = async function* (container: ContainerClient): AsyncIterable<ListedObject[]> {
+      for await (const page of pagesBelow(container, prefix))
+        yield page.map(({ name: key, size, modifiedAt }) => ({ key, size, modifiedAt }))
+    }
+    const root = this.#names.below('/')
+    yield* this.callingEach(folder, scannedFiles(objects(this.#container), { ...options, root }))
+  }
+
+  async openFence(options?: FenceOptions): Promise<Fence> {
+    return this.calling('/', () => this.#expiring.open(options))
+  }
+
+  async deleteFenced(paths: readonly string[], fence: Fence): Promise<void> {
+    const names = paths.map((path) => this.#names.of(path))
+    await this.calling(paths[0] ?? '/', () => this.#expiring.delete(names, fence))
+  }
+
+  async closeFence(fence: Fence): Promise<void> {
+    await this.calling('/', () => this.#expiring.close(fence))
   }
 
   async redirectUrl(path: string): Promise<URL | undefined> {

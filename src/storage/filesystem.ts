@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import type * as fs from 'node:fs'
 import { readdir, realpath, rename, rmdir, stat, unlink } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { isPathNotFound, StorageError } from '../core/errors.ts'
@@ -7,6 +6,7 @@ import type {
   AppendOptions,
   DeleteOptions,
   Entry,
+  Fence,
   FileInfo,
   FileVersion,
   FileWriter,
@@ -15,20 +15,25 @@ import type {
   MoveOptions,
   PutOptions,
   ReadOptions,
+  ScannedFile,
+  ScanOptions,
   State,
   StorageDriver,
 } from '../core/storage-driver.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { AppendedFiles, partsOf, type StandingFile } from './filesystem/appended-files.ts'
+import { kindOfChild } from './filesystem/child-kind.ts'
 import { close, fdatasync, open, readFile, writeFully } from './filesystem/descriptors.ts'
 import { isErrno, readError, writeError } from './filesystem/errno.ts'
+import { FENCE, Fences } from './filesystem/fences.ts'
 import { Folders, MAX_ATTEMPTS } from './filesystem/folders.ts'
 import { childrenAtOnce, orderedChildren } from './filesystem/ordered-children.ts'
-import { isStateFolder, partOf, plainName, stateFolderOf } from './filesystem/part-name.ts'
+import { partOf, plainName, stateFolderOf } from './filesystem/part-name.ts'
 import { FileContent } from './filesystem/reader.ts'
 import { RootFolder } from './filesystem/root-folder.ts'
+import { scanTree } from './filesystem/scan.ts'
 import { States } from './filesystem/states.ts'
-import { isTemporary, temporaryFor } from './filesystem/temporary-name.ts'
+import { temporaryFor } from './filesystem/temporary-name.ts'
 import { WriteQueues } from './filesystem/write-queues.ts'
 import { AppendingWriter } from './filesystem/writer.ts'
 import { isName, requireFolder, requirePath } from './path.ts'
@@ -43,6 +48,7 @@ export class FilesystemDriver implements StorageDriver {
   readonly #folders: Folders
   readonly #appended: AppendedFiles
   readonly #states: States
+  readonly #fences: Fences
   readonly #buffers = new BufferPool()
   readonly #queues = new WriteQueues()
 
@@ -54,6 +60,7 @@ export class FilesystemDriver implements StorageDriver {
     this.#folders = new Folders(() => this.#rootFolder.requireSame())
     this.#appended = new AppendedFiles(this.#folders)
     this.#states = new States(this.#folders, writeNew)
+    this.#fences = new Fences(this.#root, this.#folders)
   }
 
   /** A driver whose root is known to stand durably and to take files, unless it is only read. From then on it is BUSY when
@@ -216,6 +223,42 @@ export class FilesystemDriver implements StorageDriver {
     }
   }
 
+  async *scan(folder: string, options: ScanOptions = {}): AsyncIterable<readonly ScannedFile[]> {
+    const top = requireFolder(folder)
+    const leadsBack = (location: string, name: string) => this.#leadsBack(location, name)
+    try {
+      yield* scanTree(top, { root: this.#root, leadsBack }, options)
+      await this.#requireRoot(folder)
+    } catch (cause) {
+      throw cause instanceof StorageError ? cause : readError(cause, folder)
+    }
+  }
+
+  async openFence(): Promise<Fence> {
+    try {
+      return await this.#fences.open()
+    } catch (cause) {
+      throw writeError(cause, '/')
+    }
+  }
+
+  async deleteFenced(paths: readonly string[], fence: Fence): Promise<void> {
+    const files = paths.map((path) => this.#locate(path))
+    try {
+      await this.#fences.delete(files, fence)
+    } catch (cause) {
+      throw writeError(cause, paths[0] ?? '/')
+    }
+  }
+
+  async closeFence(fence: Fence): Promise<void> {
+    try {
+      await this.#fences.close(fence)
+    } catch (cause) {
+      throw writeError(cause, '/')
+    }
+  }
+
   async redirectUrl(path: string): Promise<undefined> {
     this.#locate(path)
   }
@@ -228,7 +271,7 @@ export class FilesystemDriver implements StorageDriver {
       throw readError(cause, '/')
     })
     for (const name of names) {
-      if (!name.startsWith(ASIDE)) continue
+      if (!name.startsWith(ASIDE) && !name.startsWith(FENCE)) continue
       const location = `${this.#root}/${name}`
       const stats = await stat(location).catch(() => undefined)
       if (stats === undefined) continue
@@ -424,28 +467,5 @@ async function fillAndClose(
     if (durable) await fdatasync(fd)
   } finally {
     await close(fd)
-  }
-}
-
-/** What an entry is to the driver's caller; undefined where that is nothing. A state is a file. */
-async function kindOfChild(entry: fs.Dirent): Promise<Entry['kind'] | undefined> {
-  if (isStateFolder(entry)) return 'file'
-  const kind = entry.isSymbolicLink() ? await kindBehind(entry) : kindOf(entry)
-  return kind === 'file' && isTemporary(entry.name) ? undefined : kind
-}
-
-/** Undefined for what is neither, such as a socket. */
-function kindOf(entry: Pick<fs.Dirent, 'isFile' | 'isDirectory'>): Entry['kind'] | undefined {
-  if (entry.isFile()) return 'file'
-  return entry.isDirectory() ? 'folder' : undefined
-}
-
-/** Undefined for a link that leads nowhere, or to what is neither. */
-async function kindBehind(link: fs.Dirent): Promise<Entry['kind'] | undefined> {
-  try {
-    return kindOf(await stat(`${link.parentPath}/${link.name}`))
-  } catch (cause) {
-    if (isErrno(cause, 'ENOENT', 'ENOTDIR', 'ELOOP')) return undefined
-    throw readError(cause, link.name)
   }
 }

@@ -4,6 +4,8 @@ import {
   type AppendOptions,
   type DeleteOptions,
   type Entry,
+  type Fence,
+  type FenceOptions,
   type FileInfo,
   type FileVersion,
   type FileWriter,
@@ -13,6 +15,8 @@ import {
   type PutOptions,
   REDIRECT_LIFETIME_MS,
   type ReadOptions,
+  type ScannedFile,
+  type ScanOptions,
   type State,
   type StorageDriver,
 } from '../core/storage-driver.ts'
@@ -31,6 +35,7 @@ import { type ObjectVersion, parseVersion } from './gcs/version.ts'
 import { ComposingWriter } from './gcs/writer.ts'
 import { type KeyPage, orderedEntries } from './object-store/children.ts'
 import { ObjectStoreDriver } from './object-store/driver.ts'
+import { type ListedObject, scannedFiles } from './object-store/scanned.ts'
 import { requireFolder, requirePath } from './path.ts'
 
 export interface GcsOptions extends GcsConnectionOptions {
@@ -48,6 +53,7 @@ export interface GcsOptions extends GcsConnectionOptions {
 }
 
 const IDLE_MS = 60_000
+const NO_FENCES = 'requests to delete that expire are not sent to Google Cloud Storage yet'
 /** @see https://cloud.google.com/storage/docs/objects#naming */
 const MAX_KEY_BYTES = 1024
 
@@ -184,6 +190,24 @@ export class GcsDriver extends ObjectStoreDriver implements StorageDriver {
     return this.calling(path, () => this.#states.swap({ key, path }, content, expected))
   }
 
+  async *scan(folder: string, options: ScanOptions = {}): AsyncIterable<readonly ScannedFile[]> {
+    const path = requireFolder(folder)
+    const prefix = path === '' ? this.#root : `${this.#root}${path.slice(1)}/`
+    const objects = this.#objects(prefix, options.after)
+    yield* this.callingEach(folder, scannedFiles(objects, { ...options, root: this.#root }))
+  }
+
+  async openFence(_options?: FenceOptions): Promise<Fence> {
+    throw new StorageError('UNSUPPORTED', { path: '/', message: NO_FENCES })
+  }
+
+  async deleteFenced(paths: readonly string[], _fence: Fence): Promise<void> {
+    throw new StorageError('FENCE_CLOSED', { path: paths[0] ?? '/', message: NO_FENCES })
+  }
+
+  /** Nobody has opened one. */
+  async closeFence(_fence: Fence): Promise<void> {}
+
   async redirectUrl(path: string): Promise<URL | undefined> {
     const key = this.#keyToRead(path)
     if (!this.#canSign) return undefined
@@ -208,6 +232,17 @@ export class GcsDriver extends ObjectStoreDriver implements StorageDriver {
   async close(): Promise<void> {
     await this.#pieces.settle()
     this.#api.close()
+  }
+
+  async *#objects(prefix: string, after: string | undefined): AsyncIterable<ListedObject[]> {
+    const startOffset = after === undefined ? undefined : `${this.#root}${after.slice(1)}`
+    for await (const { items } of this.#bucket.pages({ prefix, startOffset })) {
+      yield items.filter(isFile).map(({ name: key = '', size, updated = '' }) => ({
+        key,
+        size: Number(size),
+        modifiedAt: new Date(updated),
+      }))
+    }
   }
 
   async *#childKeys(prefix: string, after: string): AsyncIterable<KeyPage> {

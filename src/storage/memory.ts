@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto'
 import { StorageError } from '../core/errors.ts'
 import type {
   AppendOptions,
   Entry,
+  Fence,
   FileInfo,
   FileVersion,
   FileWriter,
@@ -10,6 +12,8 @@ import type {
   MoveOptions,
   PutOptions,
   ReadOptions,
+  ScannedFile,
+  ScanOptions,
   State,
   StorageDriver,
 } from '../core/storage-driver.ts'
@@ -22,6 +26,7 @@ import { requireFolder, requirePath } from './path.ts'
 export class MemoryDriver implements StorageDriver {
   readonly name = 'inmemory'
   readonly #tree = new MemoryTree()
+  readonly #fences = new Set<Fence>()
   #versions = 0
 
   async stat(path: string): Promise<FileInfo> {
@@ -107,6 +112,38 @@ export class MemoryDriver implements StorageDriver {
     return file.version
   }
 
+  async *scan(
+    folder: string,
+    { after = '', enters }: ScanOptions = {},
+  ): AsyncIterable<readonly ScannedFile[]> {
+    const top = requireFolder(folder)
+    let page: ScannedFile[] = []
+    for (const { path, file } of this.#tree.files(top, enters)) {
+      if (path <= after) continue
+      page.push({ path, size: file.size, modifiedAt: file.modifiedAt })
+      if (page.length < SCAN_PAGE) continue
+      yield page
+      page = []
+    }
+    if (page.length > 0) yield page
+  }
+
+  async openFence(): Promise<Fence> {
+    const fence = randomUUID()
+    this.#fences.add(fence)
+    return fence
+  }
+
+  async deleteFenced(paths: readonly string[], fence: Fence): Promise<void> {
+    for (const path of paths) requirePath(path)
+    if (!this.#fences.has(fence)) throw new StorageError('FENCE_CLOSED', { path: paths[0] ?? '/' })
+    for (const path of paths) this.#tree.remove(path)
+  }
+
+  async closeFence(fence: Fence): Promise<void> {
+    this.#fences.delete(fence)
+  }
+
   async redirectUrl(path: string): Promise<undefined> {
     requirePath(path)
   }
@@ -126,6 +163,9 @@ export class MemoryDriver implements StorageDriver {
     return String(++this.#versions)
   }
 }
+
+/** Files in a page of a scan. */
+const SCAN_PAGE = 1_000
 
 function fileOf(content: Uint8Array): MemoryFile {
   const file = new MemoryFile()

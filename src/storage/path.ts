@@ -10,6 +10,11 @@ export function requirePath(path: string): string {
   return path
 }
 
+/** True for what every driver takes as a path. */
+export function isPath(path: string): boolean {
+  return PATH.test(path)
+}
+
 /** As `requirePath`, for what is to be listed: here `/` stands for the driver's root. Answers '' for it, so that a
  *  child is always at `${folder}/${name}`.
  *  @throws StorageError PATH_INVALID */

@@ -5,6 +5,8 @@ import {
   type AppendOptions,
   type DeleteOptions,
   type Entry,
+  type Fence,
+  type FenceOptions,
   type FileInfo,
   type FileVersion,
   type FileWriter,
@@ -14,11 +16,15 @@ import {
   type PutOptions,
   REDIRECT_LIFETIME_MS,
   type ReadOptions,
+  type ScannedFile,
+  type ScanOptions,
   type State,
   type StorageDriver,
 } from '../core/storage-driver.ts'
 import { orderedEntries } from './object-store/children.ts'
 import { ObjectStoreDriver } from './object-store/driver.ts'
+import { ExpiringDeletes } from './object-store/expiring-deletes.ts'
+import { scannedFiles } from './object-store/scanned.ts'
 import { requireFolder, requirePath } from './path.ts'
 import { findAppendBase } from './s3/append-base.ts'
 import { AppendedObjects } from './s3/appended-object.ts'
@@ -29,7 +35,7 @@ import {
   NO_CONDITIONAL_WRITES,
   probeConditionalWrites,
 } from './s3/conditional-write-support.ts'
-import { copyObject } from './s3/copy.ts'
+import { copyObject } from './s3/copying/copy.ts'
 import {
   describe,
   isCutShort,
@@ -44,6 +50,7 @@ import { readObject } from './s3/reader.ts'
 import { isRecord } from './s3/record.ts'
 import { Removal } from './s3/removal.ts'
 import type { S3Options, S3Settings } from './s3/settings.ts'
+import { signedDeletes } from './s3/signed-delete.ts'
 import { type KnownBytes, parseVersion } from './s3/versions.ts'
 import { S3Writer } from './s3/writer.ts'
 
@@ -69,6 +76,7 @@ export class S3Driver extends ObjectStoreDriver implements StorageDriver {
   readonly #removal: Removal
   readonly #buffers: PartBuffers
   readonly #signer: S3Client
+  readonly #expiring: ExpiringDeletes
 
   private constructor({ settings, client, support }: S3Parts) {
     super()
@@ -79,6 +87,10 @@ export class S3Driver extends ObjectStoreDriver implements StorageDriver {
     this.#removal = new Removal(this.#objects)
     this.#buffers = new PartBuffers(settings.chunksize)
     this.#signer = createSigner(settings)
+    const { bucket: bucketName } = settings
+    this.#expiring = new ExpiringDeletes(
+      signedDeletes({ client, bucket: this.#bucket, bucketName, support, root: this.#root }),
+    )
   }
 
   /** A driver whose bucket is known to be there and to take objects. Which conditions of a write the store honours is found
@@ -209,6 +221,27 @@ export class S3Driver extends ObjectStoreDriver implements StorageDriver {
       const message = `${path}: the state was swapped meanwhile; whether by this request before that, is not known`
       throw new StorageError('BUSY', { path, message, cause })
     }
+  }
+
+  async *scan(folder: string, options: ScanOptions = {}): AsyncIterable<readonly ScannedFile[]> {
+    const { after = '' } = options
+    const prefix = this.#folderKey(folder)
+    const afterKey = after === '' ? undefined : this.#root + after.slice(1)
+    const pages = this.#bucket.objects(prefix, afterKey)
+    yield* this.callingEach(folder, scannedFiles(pages, { ...options, root: this.#root }))
+  }
+
+  async openFence(options?: FenceOptions): Promise<Fence> {
+    return this.calling('/', () => this.#expiring.open(options))
+  }
+
+  async deleteFenced(paths: readonly string[], fence: Fence): Promise<void> {
+    const keys = paths.map((path) => this.keyOf(path))
+    await this.calling(paths[0] ?? '/', () => this.#expiring.delete(keys, fence))
+  }
+
+  async closeFence(fence: Fence): Promise<void> {
+    await this.calling('/', () => this.#expiring.close(fence))
   }
 
   async redirectUrl(path: string): Promise<URL | undefined> {

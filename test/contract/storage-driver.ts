@@ -1,11 +1,13 @@
 import { afterEach, beforeEach, describe } from 'vitest'
 import type { StorageDriver } from '../../src/core/storage-driver.ts'
 import { describeAppending } from './storage-driver/appending.ts'
+import { describeFencing } from './storage-driver/fencing.ts'
 import { describeListing } from './storage-driver/listing.ts'
 import { describePaths } from './storage-driver/paths.ts'
 import { describePutting } from './storage-driver/putting.ts'
 import { describeReading } from './storage-driver/reading.ts'
 import { describeRemoving } from './storage-driver/removing.ts'
+import { describeScanning } from './storage-driver/scanning.ts'
 import { describeVersions } from './storage-driver/versions.ts'
 
 /** A driver over an empty place of its own. */
@@ -53,5 +55,7 @@ export function describeStorageDriver(
     describeListing(current, manyChildren)
     describeRemoving(current)
     describeVersions(current)
+    describeScanning(current)
+    describeFencing(current)
   })
 }

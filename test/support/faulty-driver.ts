@@ -3,6 +3,8 @@ import type {
   AppendOptions,
   DeleteOptions,
   Entry,
+  Fence,
+  FenceOptions,
   FileInfo,
   FileVersion,
   FileWriter,
@@ -12,6 +14,8 @@ import type {
   PutOptions,
   ReadOptions,
   RedirectedClient,
+  ScannedFile,
+  ScanOptions,
   State,
   StorageDriver,
   SyncOptions,
@@ -119,6 +123,26 @@ export class FaultyDriver implements StorageDriver {
   ): Promise<FileVersion | undefined> {
     this.#enter({ method: 'swapState', path })
     return this.#driver.swapState(path, content, expected)
+  }
+
+  async *scan(folder: string, options?: ScanOptions): AsyncIterable<readonly ScannedFile[]> {
+    this.#enter({ method: 'scan', path: folder })
+    yield* this.#driver.scan(folder, options)
+  }
+
+  async openFence(options?: FenceOptions): Promise<Fence> {
+    this.#enter({ method: 'openFence', path: '' })
+    return this.#driver.openFence(options)
+  }
+
+  async deleteFenced(paths: readonly string[], fence: Fence): Promise<void> {
+    this.#enter({ method: 'deleteFenced', path: paths[0] ?? '' })
+    return this.#driver.deleteFenced(paths, fence)
+  }
+
+  async closeFence(fence: Fence): Promise<void> {
+    this.#enter({ method: 'closeFence', path: '' })
+    return this.#driver.closeFence(fence)
   }
 
   async redirectUrl(path: string, client?: RedirectedClient): Promise<URL | undefined> {

@@ -18,7 +18,7 @@ import type { TlsSettings } from '../../src/http/connection/tls-settings.ts'
 import { Redirects } from '../../src/http/reply/redirects.ts'
 import { HttpServer } from '../../src/http/server.ts'
 import { defaultLimits, type HttpLimits, type HttpSettings } from '../../src/http/settings.ts'
-import { StoredRegistry } from '../../src/registry/registry.ts'
+import { type RegistryOptions, StoredRegistry } from '../../src/registry/registry.ts'
 import { MemoryDriver } from '../../src/storage/memory.ts'
 import { RawConnection } from './raw-connection.ts'
 import { RegistryClient } from './registry-client.ts'
@@ -39,6 +39,8 @@ export interface HttpRegistryOptions {
   readonly observer?: RequestObserver
   /** Default: nothing is checked. */
   readonly health?: Health
+  /** Its part in garbage collection. Default: none. */
+  readonly collection?: RegistryOptions['collection']
 }
 
 export interface RequestParts {
@@ -89,7 +91,8 @@ export class HttpRegistry implements AsyncDisposable {
     const { driver = new MemoryDriver(), policy = DEFAULT_POLICY, log = quiet, tls } = options
     const cache = options.cache ?? new MemoryDescriptorCache({ maxEntries: 10_000 })
     const smallContentBytes = cache === NO_CACHE ? 0 : 64 * 1024 ** 2
-    const registry = new StoredRegistry({ driver, policy, cache, smallContentBytes, log })
+    const { collection = false } = options
+    const registry = new StoredRegistry({ driver, policy, cache, smallContentBytes, collection, log })
     const { auth, loginThrottle, audit } = options
     const access = auth && (await openAccessControl(auth, { log, ...(loginThrottle && { loginThrottle }) }))
     const server = new HttpServer({

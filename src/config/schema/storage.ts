@@ -1,6 +1,7 @@
 /** `storage`: exactly one driver, and what holds for any of them. */
 
 import { z } from 'zod'
+import { type CronTime, parseCron } from '../../lib/cron.ts'
 import { azure } from './azure.ts'
 import {
   anything,
@@ -13,6 +14,7 @@ import {
   network,
   optionalSection,
   optionalSectionOf,
+  scalar,
   section,
   sectionOf,
   size,
@@ -50,6 +52,8 @@ const gcs = optionalSectionOf(
     }),
 )
 
+const NEVER = 'never'
+
 const cacheKind = choice('inmemory', 'redis', 'none')
 
 const cache = section({
@@ -77,7 +81,24 @@ const maintenance = section({
     dryrun: flag().or(false),
   }),
   readonly: section({ enabled: flag().or(false) }),
+  gc: section({
+    /** True for every registry that serves the storage, or none: each has its part in it. */
+    enabled: flag().or(false),
+    /** When, as cron has it, or never: then only by the command. */
+    schedule: scalar('five fields of cron such as "0 3 * * *", or never', (found) =>
+      found === NEVER || parseCron(String(found)) !== undefined ? String(found) : undefined,
+    ).or('0 3 * * *'),
+    /** Milliseconds that a blob must be old, and its last push or mount. */
+    grace: duration().or(24 * 3_600_000),
+    /** Requests a second; 0 for as many as go. */
+    pace: integer({ min: 0 }).or(0),
+  }),
 })
+
+/** Undefined for never. */
+export function readCron(schedule: string): CronTime | undefined {
+  return schedule === NEVER ? undefined : parseCron(schedule)
+}
 
 const DRIVERS = ['filesystem', 'inmemory', 's3', 's3aws', 'azure', 'gcs']
 /** Drivers that generation 3 removed, still met in files. */

@@ -66,8 +66,13 @@ export class LinkedBlobs implements BlobService {
 
   /** By what stands on storage, unless this process has stored it a moment ago. What is missing is cached no longer. */
   async isStored(digest: Digest): Promise<boolean> {
-    const { name, layers, recentPushes } = this.#context
-    if (recentPushes.has(name, digest)) return this.has(digest)
+    const { name, recentPushes, collection } = this.#context
+    return recentPushes.has(name, digest, collection?.mark) ? this.has(digest) : this.isOnStorage(digest)
+  }
+
+  /** By what stands on storage, whatever this process knows. */
+  isOnStorage(digest: Digest): Promise<boolean> {
+    const { layers } = this.#context
     return isOnStorage(this.#context, { source: this.#source, links: layers }, digest)
   }
 
@@ -120,10 +125,13 @@ export class LinkedBlobs implements BlobService {
   }
 
   async mount(digest: Digest, from?: MountSource): Promise<Descriptor> {
+    const { collection, layers, cache } = this.#context
     const blob = await this.#context.findBlob(digest, from)
     if (blob === undefined) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
-    await this.#context.cache.writeThrough(this.#source, digest, async () => {
-      await this.#context.layers.add(blob.canonical, digest)
+    await collection?.protect([blob.canonical])
+    await cache.writeThrough(this.#source, digest, async () => {
+      await layers.add(blob.canonical, digest)
+      await this.#confirmMount(blob, digest)
       return blob
     })
     return blob.descriptor
@@ -139,6 +147,16 @@ export class LinkedBlobs implements BlobService {
     // A delete that was cut short may have removed it and told nobody.
     await cache.evict(this.#source, canonical === undefined ? [digest] : await layers.remove(canonical))
     if (canonical === undefined) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
+  }
+
+  /** What it was found by may be a cache that has not heard of a collection. */
+  async #confirmMount({ canonical }: StoredContent, digest: Digest): Promise<void> {
+    const look = async () => {
+      if ((await this.#context.pool.size(canonical)) !== undefined) return
+      await this.#evict({ digest, canonical })
+      throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
+    }
+    await this.#context.collection?.confirmBlob(canonical, { since: undefined, look })
   }
 
   #opened(found: StoredContent): Blob {
@@ -161,8 +179,9 @@ export class LinkedBlobs implements BlobService {
       repository: this.#context,
       paths: this.#context.paths.upload(id),
       writeThrough: async (digest, work) => {
+        const mark = this.#context.collection?.mark
         const stored = await this.#context.cache.writeThrough(this.#source, digest, work)
-        this.#context.recentPushes.add(this.#context.name, digest)
+        this.#context.recentPushes.add(this.#context.name, digest, mark)
         return stored
       },
     }

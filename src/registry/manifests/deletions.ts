@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
+import { Lease, type LeaseTiming, SilenceWatch } from '../../core/coordination/lease.ts'
+import { type Held, SharedState } from '../../core/coordination/shared-state.ts'
 import type { Digest } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
 import type { FileVersion, StorageDriver } from '../../core/storage-driver.ts'
@@ -24,11 +26,7 @@ export interface DeletionsParts {
   readonly timing?: DeletionsTiming
 }
 
-export interface DeletionsTiming {
-  /** How long a holder may be silent before another process takes its place. */
-  readonly leaseMs: number
-  /** How often a holder says that it is alive. */
-  readonly beatMs: number
+export interface DeletionsTiming extends LeaseTiming {
   /** How long somebody waits for others. */
   readonly patienceMs: number
 }
@@ -54,20 +52,17 @@ export type RequireHeld = () => void
  *  Clocks of different machines are never compared: a holder counts as gone when its beat has not grown for as long as a
  *  lease on the clocks of those who wait, one after the other. */
 export class Deletions {
-  readonly #storage: StorageDriver
-  readonly #path: string
+  readonly #state: SharedState<DeletionState>
   readonly #timing: DeletionsTiming
   /** The last count this process saw while nobody was deleting. */
   #count: number | undefined
   /** The marks at which manifests stood that were pushed or looked for. */
   readonly #stood = new LRUCache<Digest, number>({ max: MAX_STOOD })
-  /** The holder that this process waits for, since when. */
-  #watched: { version: FileVersion; since: number } | undefined
-  #lease: Lease | undefined
+  readonly #silence = new SilenceWatch()
+  #lease: Lease<DeletionState> | undefined
 
   constructor({ storage, path, timing = TIMING }: DeletionsParts) {
-    this.#storage = storage
-    this.#path = path
+    this.#state = new SharedState({ storage, path, parse })
     this.#timing = timing
   }
 
@@ -100,7 +95,9 @@ export class Deletions {
   async during<Result>(work: (requireHeld: RequireHeld) => Promise<Result>): Promise<Result> {
     const lease = await this.#join()
     try {
-      const result = await work(() => lease.requireHeld())
+      const result = await work(() => {
+        if (!lease.isHeld) throw busy()
+      })
       await this.#leave(lease)
       return result
     } catch (error) {
@@ -111,8 +108,8 @@ export class Deletions {
   }
 
   /** Those of one process share a lease: they don't get in each other's way. */
-  async #join(): Promise<Lease> {
-    const lease = this.#lease ?? new Lease(this.#timing, (previous) => this.#swapIn(previous))
+  async #join(): Promise<Lease<DeletionState>> {
+    const lease = this.#lease ?? new Lease<DeletionState>(this.#timing, (previous) => this.#swapIn(previous))
     this.#lease = lease
     lease.users++
     try {
@@ -125,7 +122,7 @@ export class Deletions {
     }
   }
 
-  async #leave(lease: Lease): Promise<void> {
+  async #leave(lease: Lease<DeletionState>): Promise<void> {
     lease.users--
     if (lease.users !== 0) return // others use it, or it is ended already
     if (this.#lease === lease) this.#lease = undefined
@@ -134,17 +131,17 @@ export class Deletions {
     await this.#swapAsHolder(held, { count: held.state.count + 1 })
   }
 
-  async #swapIn(previous: Held | undefined): Promise<Held> {
+  async #swapIn(previous: Held<DeletionState> | undefined): Promise<Held<DeletionState>> {
     if (previous !== undefined) return this.#beat(previous)
     for (;;) {
       const { state, version } = await this.#whenFree()
       const held = { count: state.count, holder: randomUUID(), beat: 0 }
-      const swapped = await this.#swap(held, version)
+      const swapped = await this.#state.swap(held, version)
       if (swapped !== undefined) return { state: held, version: swapped }
     }
   }
 
-  async #beat(held: Held): Promise<Held> {
+  async #beat(held: Held<DeletionState>): Promise<Held<DeletionState>> {
     const { count, holder, beat = 0 } = held.state
     const state = { count, holder, beat: beat + 1 }
     const version = await this.#swapAsHolder(held, state)
@@ -153,12 +150,15 @@ export class Deletions {
   }
 
   /** Also when others have noted meanwhile that they wait. Undefined when another has taken the holder's place. */
-  async #swapAsHolder({ state, version }: Held, next: DeletionState): Promise<FileVersion | undefined> {
+  async #swapAsHolder(
+    { state, version }: Held<DeletionState>,
+    next: DeletionState,
+  ): Promise<FileVersion | undefined> {
     for (let expected = version; ; ) {
-      const swapped = await this.#swap(next, expected)
+      const swapped = await this.#state.swap(next, expected)
       if (swapped !== undefined) return swapped
-      const stored = await this.#storage.getState(this.#path)
-      if (stored === undefined || parse(stored.content).holder !== state.holder) return undefined
+      const stored = await this.#state.get()
+      if (stored === undefined || stored.state.holder !== state.holder) return undefined
       expected = stored.version
     }
   }
@@ -167,98 +167,31 @@ export class Deletions {
   async #whenFree(): Promise<{ state: DeletionState; version: FileVersion | undefined }> {
     const deadline = performance.now() + this.#timing.patienceMs
     for (let wait = FIRST_WAIT_MS; ; wait = Math.min(2 * wait, LONGEST_WAIT_MS)) {
-      const stored = await this.#storage.getState(this.#path)
-      const state = stored === undefined ? NONE : parse(stored.content)
+      const stored = await this.#state.get()
+      const state = stored?.state ?? NONE
       if (stored === undefined || state.holder === undefined) return { state, version: stored?.version }
-      const watchedMs = this.#watchedMs(stored.version)
+      const watchedMs = this.#silence.watchedMs(stored.version)
       const silentMs = (state.silentMs ?? 0) + watchedMs
       if (silentMs > this.#timing.leaseMs) {
-        await this.#swap({ count: state.count + 1 }, stored.version)
+        await this.#state.swap({ count: state.count + 1 }, stored.version)
         continue
       }
       if (watchedMs > this.#timing.leaseMs / NOTES) {
-        await this.#swap({ ...state, silentMs }, stored.version)
+        await this.#state.swap({ ...state, silentMs }, stored.version)
         continue
       }
       if (performance.now() > deadline) throw busy()
       await delay(wait)
     }
   }
-
-  #watchedMs(version: FileVersion): number {
-    const now = performance.now()
-    if (this.#watched?.version !== version) this.#watched = { version, since: now }
-    return now - this.#watched.since
-  }
-
-  /** A nonce makes each state another one, also where versions come from the bytes. */
-  #swap(state: DeletionState, expected: FileVersion | undefined): Promise<FileVersion | undefined> {
-    const content = Buffer.from(JSON.stringify({ ...state, nonce: randomUUID() }))
-    return this.#storage.swapState(this.#path, content, expected)
-  }
 }
 
 const NONE: DeletionState = { count: 0 }
 
-interface Held {
-  readonly state: DeletionState
-  readonly version: FileVersion
-}
-
-/** The right to delete, which is kept up until it is ended. */
-class Lease {
-  users = 0
-  readonly begun: Promise<void>
-  readonly #timing: DeletionsTiming
-  readonly #renew: (previous: Held | undefined) => Promise<Held>
-  #held: Promise<Held>
-  #keptUpAt = 0
-  #timer: NodeJS.Timeout | undefined
-
-  constructor(timing: DeletionsTiming, renew: (previous: Held | undefined) => Promise<Held>) {
-    this.#timing = timing
-    this.#renew = renew
-    this.#held = this.#timed(() => renew(undefined))
-    this.begun = this.#held.then(() => {
-      this.#timer = setInterval(() => this.#beat(), timing.beatMs).unref()
-    })
-  }
-
-  /** Half of the lease is left for what is being asked of storage at this moment. */
-  requireHeld(): void {
-    if (performance.now() - this.#keptUpAt > this.#timing.leaseMs / 2) throw busy()
-  }
-
-  async end(): Promise<Held> {
-    clearInterval(this.#timer)
-    return this.#held
-  }
-
-  #beat(): void {
-    const before = this.#held
-    this.#held = before.then((held) => this.#timed(() => this.#renew(held)))
-    // Then it is not kept up any more, which is asked for.
-    this.#held = this.#held.catch(() => before)
-  }
-
-  /** What counts is when it was asked for, not when the answer came. */
-  async #timed(renew: () => Promise<Held>): Promise<Held> {
-    const askedAt = performance.now()
-    const held = await renew()
-    this.#keptUpAt = askedAt
-    return held
-  }
-}
-
 /** Something else than a state has no holder, and a count that nobody has seen before. */
-function parse(content: Uint8Array): DeletionState {
-  try {
-    const { count, holder, beat, silentMs } = JSON.parse(Buffer.from(content).toString()) as DeletionState
-    if (Number.isSafeInteger(count)) return { count, holder, beat, silentMs: Number(silentMs) || 0 }
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error
-  }
-  return { count: Date.now() }
+function parse(found: unknown): DeletionState {
+  const { count, holder, beat, silentMs } = Object(found) as DeletionState
+  return Number.isSafeInteger(count) ? { count, holder, beat, silentMs } : { count: Date.now() }
 }
 
 function busy(): RegistryError {

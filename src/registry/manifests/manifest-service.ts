@@ -1,6 +1,6 @@
 import type { Descriptor, ReferrerDescriptor } from '../../core/descriptor.ts'
 import type { ContentInfo, ContentSource, StoredContent } from '../../core/descriptor-cache.ts'
-import { algorithmOf, type Digest, digestOf } from '../../core/digest.ts'
+import { algorithmOf, CANONICAL, type Digest, digestOf } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
 import { MAX_MISSING_REFERENCES } from '../../core/manifest/limits.ts'
 import type { Manifest, ManifestReference } from '../../core/manifest/manifest.ts'
@@ -19,6 +19,7 @@ import type {
 import { mapInOrder } from '../../lib/map-in-order.ts'
 import { settleAll } from '../../lib/settle-all.ts'
 import { isOnStorage } from '../blobs/on-storage.ts'
+import type { CollectionMark } from '../collection/collection-guard.ts'
 import type { RepositoryContext } from '../context.ts'
 import { readReferrer } from '../referrers/read-referrer.ts'
 import type { Referrers } from '../referrers/referrers.ts'
@@ -27,7 +28,10 @@ import type { RequireHeld } from './deletions.ts'
 
 /** The other services of the repository that a push or a deletion of a manifest needs. */
 export interface ManifestNeighbours {
-  readonly blobs: BlobService & { isStored(digest: Digest): Promise<boolean> }
+  readonly blobs: BlobService & {
+    isStored(digest: Digest): Promise<boolean>
+    isOnStorage(digest: Digest): Promise<boolean>
+  }
   readonly tags: LinkedTags
   readonly signatures: Pick<SignatureService, 'get' | 'put'>
   readonly referrers: () => Referrers
@@ -88,19 +92,49 @@ export class LinkedManifests implements ManifestService {
     checkSchema1(manifest, this.#context.policy)
     checkUrls(manifest, this.#context.policy)
     await verifySignatures(manifest)
+    const { deletions, cache, collection } = this.#context
+    const since = collection?.mark
     await this.#requireReferences(manifest)
-    const { deletions, cache } = this.#context
     const { mark } = deletions
     const { descriptor } = await cache.writeThrough(this.#source, digest, async () => {
-      const stored = settleAll([
-        this.#context.pool.put(canonical, payload),
-        this.#neighbours.signatures.put(canonical, ...manifest.signatures),
-      ])
-      await this.#link(manifest, { canonical, name: digest, stored })
+      const store = () =>
+        settleAll([
+          this.#context.pool.put(canonical, payload),
+          this.#neighbours.signatures.put(canonical, ...manifest.signatures),
+        ])
+      await this.#link(manifest, { canonical, name: digest, stored: store() })
+      await this.#confirm(manifest, { canonical, since, store })
       return { descriptor: { mediaType, digest, size: payload.length }, canonical }
     })
     deletions.stood(canonical, mark)
     return descriptor
+  }
+
+  /** Nothing that the manifest needs is collected any more. What it brings itself is written again if it may be gone.
+   *  @throws RegistryError MANIFEST_BLOB_UNKNOWN; UNAVAILABLE */
+  async #confirm(
+    manifest: Manifest,
+    { canonical, since, store }: { canonical: Digest; since: CollectionMark; store: () => Promise<void> },
+  ): Promise<void> {
+    const { collection } = this.#context
+    if (collection === undefined) return
+    const look = async () => {
+      await store()
+      await this.#requireReferences(manifest, { onStorage: true })
+    }
+    await collection.confirmManifest(await this.#contentOf(manifest, canonical), { since, look })
+  }
+
+  /** The canonical digests of a manifest, of its signatures and of what it refers to. */
+  async #contentOf(manifest: Manifest, canonical: Digest): Promise<Digest[]> {
+    const { layers, revisions } = this.#context
+    const digests = new Set<Digest>([canonical, ...manifest.signatures.map((one) => digestOf(one))])
+    for (const { descriptor } of manifest.references()) {
+      const { digest } = descriptor
+      if (algorithmOf(digest) === CANONICAL) digests.add(digest)
+      else for (const links of [layers, revisions]) digests.add((await links.get(digest)) ?? canonical)
+    }
+    return [...digests]
   }
 
   async delete(digest: Digest): Promise<void> {
@@ -165,11 +199,14 @@ export class LinkedManifests implements ManifestService {
     await untag(some)
   }
 
-  async #requireReferences(manifest: Manifest): Promise<void> {
+  async #requireReferences(manifest: Manifest, { onStorage = false } = {}): Promise<void> {
     const required = distinct(manifest.references(), (reference) =>
       mustExist(reference, this.#context.policy),
     )
-    const work = async (reference: ManifestReference) => ({ reference, found: await this.#has(reference) })
+    const work = async (reference: ManifestReference) => ({
+      reference,
+      found: await this.#has(reference, onStorage),
+    })
     const missing: RegistryError[] = []
     for await (const { reference, found } of mapInOrder(required, {
       concurrency: VERIFY_CONCURRENCY,
@@ -184,15 +221,16 @@ export class LinkedManifests implements ManifestService {
   }
 
   /** Other content of an index, such as the layers of a build cache, may be there as a blob or as a manifest. */
-  async #has({ kind, descriptor: { digest } }: ManifestReference): Promise<boolean> {
-    if (kind === 'blob') return this.#hasBlob(digest)
+  async #has({ kind, descriptor: { digest } }: ManifestReference, onStorage: boolean): Promise<boolean> {
+    if (kind === 'blob') return this.#hasBlob(digest, onStorage)
     if (kind === 'manifest') return this.#hasManifest(digest)
-    return (await this.#hasBlob(digest)) || (await this.#hasManifest(digest))
+    return (await this.#hasBlob(digest, onStorage)) || (await this.#hasManifest(digest))
   }
 
   /** Whoever pushed it may not have been answered yet: then its link need not be durable. */
-  async #hasBlob(digest: Digest): Promise<boolean> {
-    if (!(await this.#neighbours.blobs.isStored(digest))) return false
+  async #hasBlob(digest: Digest, onStorage: boolean): Promise<boolean> {
+    const { blobs } = this.#neighbours
+    if (!(await (onStorage ? blobs.isOnStorage(digest) : blobs.isStored(digest)))) return false
     await this.#context.layers.settle(digest)
     return true
   }

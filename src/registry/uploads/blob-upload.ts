@@ -224,9 +224,13 @@ export class StoredUpload implements BlobUpload {
     const known = (await this.#digests.known(algorithm)) ?? (await this.#read(algorithm))
     if (!known.digests.includes(digest)) return this.#refuse(digest, known)
     const canonical = requireAlgorithm(known, CANONICAL)
+    const { collection } = this.#context
+    const since = collection?.mark
+    await collection?.protect([canonical])
     const { descriptor } = await this.#writeThrough(digest, async () => {
       const adopted = this.#adopt({ canonical, size: known.size })
       await settleAll([adopted, layers.add(canonical, digest, { after: adopted })])
+      await collection?.confirmBlob(canonical, { since, look: () => this.#requireStored(canonical) })
       return { descriptor: { mediaType: OCTET_STREAM, digest, size: known.size }, canonical }
     })
     await this.#remove({ isFinished: true })
@@ -254,6 +258,15 @@ export class StoredUpload implements BlobUpload {
     const { size, version } = this.#status
     const wasAdopted = size === 0 && content.size > 0
     if (!wasAdopted) await pool.adopt(this.#paths.data, { ...content, version })
+  }
+
+  /** A collector can have removed it before its link stood, if storing it took long.
+   *  @throws RegistryError UNAVAILABLE */
+  async #requireStored(canonical: Digest): Promise<void> {
+    if ((await this.#context.pool.size(canonical)) !== undefined) return
+    throw new RegistryError('UNAVAILABLE', {
+      message: 'the blob was collected while it was stored; try again',
+    })
   }
 
   /** The bytes have another digest than the client says. */

@@ -19,6 +19,8 @@ export interface AzureConnection {
   /** The same, but that no request is sent again by itself: for what is sent on a condition, by `attempts`. */
   readonly once: ContainerClient
   readonly attempts: Attempts
+  /** For requests by another right, of which each is sent so many times at most. */
+  readonly pipelineOptions: (maxTries: number) => StoragePipelineOptions
   readonly credential: AzureCredential
   /** The service's address need not have it. */
   readonly accountName: string
@@ -46,6 +48,7 @@ export async function connect(
     container: service.getContainerClient(settings.container),
     once: serviceThat(1).getContainerClient(settings.container),
     attempts: new Attempts(settings),
+    pipelineOptions: (maxTries) => pipelineOptions(settings, { agent, maxTries }),
     credential,
     accountName: settings.accountname || service.accountName,
     close: () => agent.destroy(),

@@ -15,6 +15,8 @@ export async function* pagesOf(container: ContainerClient, prefix: string): Asyn
 
 export interface ListedBlob {
   readonly name: string
+  /** In bytes. */
+  readonly size: number
   readonly modifiedAt: Date
 }
 
@@ -25,7 +27,11 @@ export async function* pagesBelow(
   maxPageSize = MAX_PAGE,
 ): AsyncIterable<ListedBlob[]> {
   for await (const { segment } of container.listBlobsFlat({ prefix }).byPage({ maxPageSize })) {
-    yield segment.blobItems.map(({ name, properties }) => ({ name, modifiedAt: properties.lastModified }))
+    yield segment.blobItems.map(({ name, properties }) => ({
+      name,
+      size: properties.contentLength ?? 0,
+      modifiedAt: properties.lastModified,
+    }))
   }
 }
 
@@ -33,4 +39,11 @@ export async function* pagesBelow(
 export async function isAnyBelow(container: ContainerClient, prefix: string): Promise<boolean> {
   for await (const page of pagesBelow(container, prefix, 1)) if (page.length > 0) return true
   return false
+}
+
+/** What time the service says it is.
+ *  @throws whatever the SDK throws */
+export async function serviceTime(container: ContainerClient, prefix: string): Promise<Date | undefined> {
+  for await (const { date } of container.listBlobsFlat({ prefix }).byPage({ maxPageSize: 1 })) return date
+  return undefined
 }

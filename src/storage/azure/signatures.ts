@@ -20,7 +20,7 @@ const KEY_RENEWAL_MILLISECONDS = 3_600_000
 /** How long to do without, when the service gives no key. */
 const REFUSAL_MILLISECONDS = 5 * 60_000
 
-/** Signs addresses that whoever has them may read for twenty minutes ("Create a service SAS", "Create a user delegation
+/** Signs addresses by which whoever has them may read for twenty minutes, or delete for a shorter time ("Create a service SAS", "Create a user delegation
  *  SAS"). With an account key nobody is asked; with a token the service is asked for a key once a day. */
 export class Signatures {
   readonly #connection: AzureConnection
@@ -34,9 +34,24 @@ export class Signatures {
 
   /** Undefined where nothing is at hand to sign with.
    *  @throws StorageError */
-  async readUrl(blobName: string): Promise<URL | undefined> {
+  readUrl(blobName: string): Promise<URL | undefined> {
+    const now = Date.now()
+    return this.#url(blobName, {
+      permissions: 'r',
+      startsOn: new Date(now - EARLIER_MILLISECONDS),
+      expiresOn: new Date(now + REDIRECT_LIFETIME_MS),
+    })
+  }
+
+  /** By which a blob can be deleted until then. Undefined where nothing is at hand to sign with.
+   *  @throws StorageError */
+  deleteUrl(blobName: string, expiresOn: Date): Promise<URL | undefined> {
+    return this.#url(blobName, { permissions: 'd', expiresOn })
+  }
+
+  async #url(blobName: string, right: SignedRight): Promise<URL | undefined> {
     const { container, credential } = this.#connection
-    const values = this.#valuesFor(blobName)
+    const values = this.#valuesFor(blobName, right)
     const parameters =
       credential instanceof StorageSharedKeyCredential
         ? generateBlobSASQueryParameters(values, credential)
@@ -44,15 +59,13 @@ export class Signatures {
     return parameters && new URL(`${container.getBlobClient(blobName).url}?${parameters}`)
   }
 
-  #valuesFor(blobName: string): BlobSASSignatureValues {
+  #valuesFor(blobName: string, { permissions, ...times }: SignedRight): BlobSASSignatureValues {
     const { container } = this.#connection
-    const now = Date.now()
     return {
       containerName: container.containerName,
       blobName,
-      permissions: BlobSASPermissions.parse('r'),
-      startsOn: new Date(now - EARLIER_MILLISECONDS),
-      expiresOn: new Date(now + REDIRECT_LIFETIME_MS),
+      permissions: BlobSASPermissions.parse(permissions),
+      ...times,
       protocol: container.url.startsWith('https:') ? SASProtocol.Https : SASProtocol.HttpsAndHttp,
     }
   }
@@ -92,6 +105,12 @@ export class Signatures {
       return undefined
     }
   }
+}
+
+interface SignedRight {
+  readonly permissions: 'r' | 'd'
+  readonly startsOn?: Date
+  readonly expiresOn: Date
 }
 
 export function isToken(

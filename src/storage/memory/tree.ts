@@ -39,6 +39,21 @@ export class MemoryTree {
     return [...folder].sort(([one], [other]) => (one < other ? -1 : 1))
   }
 
+  /** Every file below a folder, in byte order of the paths: a folder stands there as `name/`. */
+  *files(
+    folder: string,
+    enters?: (folder: string) => boolean,
+  ): Generator<{ path: string; file: MemoryFile }> {
+    const sorted = this.children(folder)
+      .map(([name, node]) => ({ key: node instanceof MemoryFile ? name : `${name}/`, name, node }))
+      .sort((one, other) => (one.key < other.key ? -1 : 1))
+    for (const { name, node } of sorted) {
+      const path = `${folder}/${name}`
+      if (node instanceof MemoryFile) yield { path, file: node }
+      else if (enters?.(path) !== false) yield* this.files(path, enters)
+    }
+  }
+
   /** Nothing is made before it is known that all of it can be: no empty folder may be left behind. */
   #makeFolder(names: string[], path: string): MemoryFolder {
     let folder = this.#root

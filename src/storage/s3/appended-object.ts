@@ -3,7 +3,7 @@ import { StorageError } from '../../core/errors.ts'
 import type { Bucket, Condition, Part } from './bucket.ts'
 import type { ConditionalWriteSupport } from './conditional-write-support.ts'
 import { type CompletedObject, ConditionalWrites } from './conditional-writes.ts'
-import { CopiedParts, type CopySettings } from './copied-parts.ts'
+import { CopiedParts, type CopySettings } from './copying/copied-parts.ts'
 import { isOther } from './errors.ts'
 import {
   copyMark,

@@ -19,6 +19,7 @@ import {
   UploadPartCommand,
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3'
+import type { ListedObject } from '../object-store/scanned.ts'
 import type { DirectOptions } from './direct-http/handler.ts'
 import type { S3Settings } from './settings.ts'
 
@@ -171,6 +172,28 @@ export class Bucket {
       const objects = (page.Contents ?? []).map(({ Key = '' }) => Key)
       const folders = (page.CommonPrefixes ?? []).map(({ Prefix = '' }) => Prefix)
       yield folders.length === 0 ? objects : [...objects, ...folders].sort()
+    } while (token !== undefined)
+  }
+
+  /** All objects below a prefix in byte order of their keys, a page at a time.
+   *  @param after only keys behind this one */
+  async *objects(prefix: string, after: string | undefined): AsyncIterable<ListedObject[]> {
+    let token: string | undefined
+    do {
+      const page = await this.#client.send(
+        new ListObjectsV2Command({
+          Bucket: this.#name,
+          Prefix: prefix,
+          StartAfter: token === undefined ? after : undefined,
+          ContinuationToken: token,
+        }),
+      )
+      token = page.IsTruncated === true ? page.NextContinuationToken : undefined
+      yield (page.Contents ?? []).map(({ Key = '', Size = 0, LastModified }) => ({
+        key: Key,
+        size: Size,
+        modifiedAt: LastModified ?? new Date(),
+      }))
     } while (token !== undefined)
   }
 

@@ -1,8 +1,8 @@
-import type { AppendedObjects } from './appended-object.ts'
-import type { Condition } from './bucket.ts'
-import { isConditionFailed, isOther } from './errors.ts'
-import { wholeOf } from './record.ts'
-import type { MeantBytes } from './versions.ts'
+import type { AppendedObjects } from '../appended-object.ts'
+import type { Condition } from '../bucket.ts'
+import { isConditionFailed, isOther } from '../errors.ts'
+import { wholeOf } from '../record.ts'
+import type { MeantBytes } from '../versions.ts'
 
 /** An object, or as many bytes of it as its size says. */
 export interface CopyOrigin {

@@ -3,10 +3,10 @@ import {
   distinctBytes,
   expectSameBytes,
   expectStorageError,
-} from '../../../test/contract/storage-driver/support.ts'
-import { MIB, s3ServerForTests, s3Settings, skipReason } from '../../../test/support/s3-driver.ts'
-import { Bucket } from './bucket.ts'
-import { createClient } from './client.ts'
+} from '../../../../test/contract/storage-driver/support.ts'
+import { MIB, s3ServerForTests, s3Settings, skipReason } from '../../../../test/support/s3-driver.ts'
+import { Bucket } from '../bucket.ts'
+import { createClient } from '../client.ts'
 import { CopiedParts } from './copied-parts.ts'
 
 const BOTH = { createOnly: true, replaceOnly: true, completeOnly: true, copyCreateOnly: false }

@@ -1,10 +1,10 @@
 import pLimit from 'p-limit'
-import { StorageError } from '../../core/errors.ts'
-import type { Bucket, Part } from './bucket.ts'
-import type { ConditionalWriteSupport } from './conditional-write-support.ts'
-import { type MarkedUpload, markOf } from './record.ts'
-import type { S3Settings } from './settings.ts'
-import { isSameObject, type StoredObject } from './versions.ts'
+import { StorageError } from '../../../core/errors.ts'
+import type { Bucket, Part } from '../bucket.ts'
+import type { ConditionalWriteSupport } from '../conditional-write-support.ts'
+import { type MarkedUpload, markOf } from '../record.ts'
+import type { S3Settings } from '../settings.ts'
+import { isSameObject, type StoredObject } from '../versions.ts'
 
 export type CopySettings = Pick<
   S3Settings,

@@ -1,0 +1,92 @@
+import { readCron } from '../config/schema/storage.ts'
+import type { Config } from '../config/schema.ts'
+import type { Log } from '../core/log.ts'
+
+export type { CollectionReport } from '../maintenance/gc/collector.ts'
+
+import { type CollectionReport, Collector, type DeletionStep } from '../maintenance/gc/collector.ts'
+import { run } from '../maintenance/runner.ts'
+import { Schedule } from '../maintenance/schedule.ts'
+import type { StoredRegistry } from '../registry/registry.ts'
+import { openRegistry } from './open.ts'
+
+export interface CollectionOptions {
+  readonly graceMs: number
+  /** Requests a second; 0 for as many as go. */
+  readonly pace: number
+  readonly dryRun: boolean
+  readonly log: Log
+  readonly signal?: AbortSignal | undefined
+  readonly onDeleted?: (blob: { readonly digest: string; readonly size: number }) => void
+}
+
+/** Undefined where nothing is to be collected. Of all processes that share the storage one collects at a time. */
+export function scheduleCollection(
+  { storage }: Config,
+  registry: StoredRegistry,
+  log: Log,
+): Schedule | undefined {
+  const { gc, readonly } = storage.maintenance
+  const cron = gc.enabled && !readonly.enabled ? readCron(gc.schedule) : undefined
+  if (cron === undefined) return undefined
+  const untilNext = () => cron.next(new Date()).getTime() - Date.now()
+  const onDeleted = ({ digest, size }: { digest: string; size: number }) =>
+    log.info({ audit: 'blob deleted', digest, bytes: size }, 'garbage collection deleted a blob')
+  return new Schedule({
+    name: 'garbage collection',
+    intervalMs: untilNext,
+    firstDelayMs: untilNext(),
+    log,
+    work: async (signal) => {
+      const options = { graceMs: gc.grace, pace: gc.pace, dryRun: false, log, signal, onDeleted }
+      const { findings, ...figures } = await collect(registry, options)
+      for (const finding of findings)
+        log.warn({ ...finding }, 'a manifest cannot be read: its repository keeps its blobs')
+      log.info(figures, 'garbage collection ended')
+    },
+  })
+}
+
+/** @throws StorageError UNSUPPORTED if the storage can't be collected; CollectorBusy */
+export async function collect(
+  registry: StoredRegistry,
+  { graceMs, pace, dryRun, log, signal, onDeleted }: CollectionOptions,
+): Promise<CollectionReport> {
+  const collector = new Collector({ content: registry.collectable, graceMs, pace, dryRun, signal })
+  const onStep = ({ deleted }: DeletionStep) => {
+    for (const blob of deleted()) onDeleted?.(blob)
+  }
+  await run(collector.steps(), { log, dryRun, onStep, ...(signal && { signal }) })
+  return collector.report
+}
+
+/** One collection by itself, beside the registries that serve.
+ *  @throws Error if they need not know of collections; what `collect` throws */
+export async function collectOnce(config: Config, options: CollectionOptions): Promise<CollectionReport> {
+  const { storage } = config
+  requireParticipants(config, options)
+  // Where nothing may be pushed garbage is collected all the same.
+  const maintenance = { ...storage.maintenance, readonly: { enabled: false } }
+  const opened = { ...config, storage: { ...storage, maintenance } } as Config
+  const registry = await openRegistry(opened, {
+    metrics: undefined,
+    workerGroup: undefined,
+    log: options.log,
+  })
+  try {
+    return await collect(registry, options)
+  } finally {
+    await registry.close()
+  }
+}
+
+const NOBODY_KNOWS = `storage.maintenance.gc.enabled is false: the registries that serve this storage would not know that blobs are being deleted, and could
+acknowledge images that are then broken. Set it in the configuration of all of them, start them again, and collect then. A dry run is
+always possible, and so is a collection where storage.maintenance.readonly.enabled is true for all of them.`
+
+function requireParticipants({ storage }: Config, { dryRun }: CollectionOptions): void {
+  const { gc, readonly } = storage.maintenance
+  if (storage.inmemory !== undefined)
+    throw new Error('storage.inmemory is in the memory of the registry that serves')
+  if (!dryRun && !gc.enabled && !readonly.enabled) throw new Error(NOBODY_KNOWS.replaceAll('\n', ' '))
+}

@@ -1,0 +1,104 @@
+import { type CollectionReport, collectOnce } from '../app/collection.ts'
+import { loadConfig } from '../config/load.ts'
+import { parseDuration } from '../config/units.ts'
+import type { Log } from '../core/log.ts'
+
+import { parseCommand } from './parse-command.ts'
+import { UsageError } from './usage-error.ts'
+
+const HELP = `entrepot gc [config.yml] [--dry-run] [--json] [--grace 24h] [--pace <requests a second>]
+
+Deletes the blobs that no manifest refers to, while the registry serves. docs/garbage-collection.md says what must be configured before.
+
+  --dry-run, -d   only say what would be deleted
+  --json          a line of JSON for each blob, and one for the totals
+  --grace         how old a blob must be, and the last push or mount of it; otherwise as configured
+  --pace          how many requests the storage gets a second, 0 for as many as go; otherwise as configured
+  --quiet, -q     only the totals
+
+Ends with 0; with 3 if manifests can't be read, whose repositories then keep all their blobs; with 1 if it can't collect.
+`
+
+const HELP_OF_DISTRIBUTION = `entrepot garbage-collect [--dry-run|-d] [--quiet] config.yml
+
+As entrepot gc, in the words of CNCF Distribution.
+`
+
+/** @throws UsageError; ConfigError; whatever keeps it from collecting */
+export function gc(args: readonly string[]): Promise<void> {
+  return collectGarbage(args, HELP)
+}
+
+/** In Distribution's words. */
+export function garbageCollect(args: readonly string[]): Promise<void> {
+  return collectGarbage(args, HELP_OF_DISTRIBUTION)
+}
+
+const OPTIONS = {
+  'dry-run': { type: 'boolean', short: 'd' },
+  'delete-untagged': { type: 'boolean', short: 'm' },
+  json: { type: 'boolean' },
+  quiet: { type: 'boolean', short: 'q' },
+  grace: { type: 'string' },
+  pace: { type: 'string' },
+} as const
+
+async function collectGarbage(args: readonly string[], help: string): Promise<void> {
+  const parsed = parseCommand(args, { help, options: OPTIONS })
+  if (parsed === undefined) return
+  const { values, positionals } = parsed
+  if (positionals.length > 1) throw new UsageError(`one file at most, not ${positionals.join(' ')}`)
+  if (values['delete-untagged'])
+    throw new UsageError('--delete-untagged is not there yet: untagged manifests stay')
+  const { config } = loadConfig({ path: positionals[0], env: process.env })
+  const { gc: configured } = config.storage.maintenance
+  const { json = false, quiet = false, 'dry-run': dryRun = false } = values
+  const write = (text: string) => process.stdout.write(`${text}\n`)
+  const report = await collectOnce(config, {
+    graceMs: values.grace === undefined ? configured.grace : durationOf(values.grace),
+    pace: values.pace === undefined ? configured.pace : paceOf(values.pace),
+    dryRun,
+    log: QUIET,
+    onDeleted: ({ digest, size }) => {
+      if (json) write(JSON.stringify({ action: 'delete', digest, bytes: size, reason: REASON }))
+      else if (!quiet) write(`${digest} ${size} bytes: ${REASON}`)
+    },
+  })
+  const lines = json ? [JSON.stringify({ action: 'total', dryRun, ...report })] : linesOf(report, dryRun)
+  for (const line of lines) write(line)
+  if (report.findings.length > 0) process.exitCode = 3
+}
+
+const REASON = 'no manifest refers to it'
+
+function linesOf(report: CollectionReport, dryRun: boolean): string[] {
+  const { blobs, bytes, deletedBlobs, deletedBytes, rescuedBlobs, findings } = report
+  const verb = dryRun ? 'would be deleted' : 'deleted'
+  return [
+    ...findings.map(
+      ({ repository, manifest, reason }) =>
+        `${repository}@${manifest} can't be read (${reason}): the repository keeps all its blobs`,
+    ),
+    `${deletedBlobs} of ${blobs} blobs ${verb}, ${deletedBytes} of ${bytes} bytes`,
+    ...(rescuedBlobs > 0 ? [`${rescuedBlobs} blobs stay: they were needed again meanwhile`] : []),
+  ]
+}
+
+function durationOf(text: string): number {
+  const milliseconds = parseDuration(text)
+  if (milliseconds !== undefined && milliseconds >= 0) return milliseconds
+  throw new UsageError(`--grace takes a duration such as 24h, not ${text}`)
+}
+
+function paceOf(text: string): number {
+  if (/^\d+$/.test(text)) return Number(text)
+  throw new UsageError(`--pace takes a whole number of requests a second, not ${text}`)
+}
+
+/** What it does is printed; what goes wrong is thrown. */
+const QUIET: Log = { debug() {}, info() {}, warn: complain, error: complain }
+
+function complain(fields: object, message?: string): void {
+  const { err } = fields as { err?: unknown }
+  process.stderr.write(`entrepot: ${message ?? ''}${err instanceof Error ? `: ${err.message}` : ''}\n`)
+}

@@ -1,0 +1,63 @@
+/** What the processes that share a storage tell each other of garbage collection. Collectors and pushers go by it: see
+ *  docs/garbage-collection.md. */
+import { SharedState } from '../coordination/shared-state.ts'
+import { type Digest, hexOf } from '../digest.ts'
+import { RegistryError } from '../errors.ts'
+import type { Fence, StorageDriver } from '../storage-driver.ts'
+
+/** Where collections keep what they need; Distribution looks at none of it. */
+export const COLLECTIONS = '/docker/registry/v2/gc'
+
+/** How old a state may be that a push of a blob goes by. Between writing the lists and looking for new links a collector waits for
+ *  twice as long. */
+export const TRUSTED_MS = 5_000
+
+export interface CollectionState {
+  /** Grows with every collection, also with one that takes the place of another. */
+  readonly epoch: number
+  /** `mark`: finding out what is garbage. `condemned`: the lists of it are written, and nothing is being deleted. `sealed`: a batch of
+   *  it is being deleted. */
+  readonly phase: 'idle' | 'mark' | 'condemned' | 'sealed'
+  /** How many batches came to their end. What was known of a blob before may be wrong once it has grown. */
+  readonly deletions: number
+  /** Who is collecting, by a name that nobody else has. */
+  readonly holder?: string
+  /** Grows while the holder is alive. */
+  readonly beat?: number
+  /** From `condemned` on: a bit for each list, by the first byte of a digest, in hex; the first list is the highest bit. */
+  readonly lists?: string
+  /** While `sealed`: what the batch is deleted by. */
+  readonly fence?: Fence
+  /** While `sealed`: the hex of the first and the last digest, both included. */
+  readonly batch?: { readonly first: string; readonly last: string }
+}
+
+export const NO_COLLECTION_YET: CollectionState = { epoch: 0, phase: 'idle', deletions: 0 }
+
+const PHASES: readonly unknown[] = ['idle', 'mark', 'condemned', 'sealed']
+
+/** @throws RegistryError UNAVAILABLE, when it is read, for what is no such state: nobody can say then what is being deleted */
+export function collectionState(
+  storage: Pick<StorageDriver, 'getState' | 'swapState'>,
+): SharedState<CollectionState> {
+  return new SharedState({ storage, path: `${COLLECTIONS}/state`, parse })
+}
+
+function parse(found: unknown): CollectionState {
+  const state = Object(found) as CollectionState
+  const { epoch, phase, deletions, batch, fence, lists } = state
+  const isWhole =
+    Number.isSafeInteger(epoch) &&
+    Number.isSafeInteger(deletions) &&
+    PHASES.includes(phase) &&
+    (phase !== 'sealed' || (typeof batch?.first === 'string' && typeof fence === 'string')) &&
+    (phase === 'idle' || phase === 'mark' || typeof lists === 'string')
+  if (isWhole) return state
+  throw new RegistryError('UNAVAILABLE', { message: `${COLLECTIONS}/state is damaged` })
+}
+
+/** True while the digest may be deleted at any moment. */
+export function isBeingDeleted({ phase, batch }: CollectionState, digest: Digest): boolean {
+  const hex = hexOf(digest)
+  return phase === 'sealed' && batch !== undefined && batch.first <= hex && hex <= batch.last
+}

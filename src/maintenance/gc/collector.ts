@@ -1,0 +1,263 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Collectable } from '../../core/collection/collectable.ts'
+import {
+  CollectionFiles,
+  type CondemnedBlob,
+  LISTS,
+  listBits,
+} from '../../core/collection/collection-files.ts'
+import { type CollectionState, TRUSTED_MS } from '../../core/collection/collection-state.ts'
+import type { LeaseTiming } from '../../core/coordination/lease.ts'
+import { type Digest, hexOf } from '../../core/digest.ts'
+import type { Step } from '../runner.ts'
+import { type Finding, Marks } from './mark.ts'
+import { Pace } from './pace.ts'
+import { Tenure, TIMING } from './tenure.ts'
+
+export interface CollectorTiming extends LeaseTiming {
+  /** Between writing the lists and looking for new links, in milliseconds. */
+  readonly settleMs: number
+}
+
+export interface CollectorOptions {
+  readonly content: Collectable
+  /** How old a blob must be, and the last link to it, in milliseconds. */
+  readonly graceMs: number
+  /** Requests a second; 0 for as many as go. */
+  readonly pace: number
+  readonly dryRun: boolean
+  /** How many blobs are deleted at a time. */
+  readonly batchSize?: number
+  readonly timing?: CollectorTiming
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Deletes a batch of blobs. */
+export interface DeletionStep extends Step {
+  /** Those that were deleted, once it was carried out; in a dry run those that would be. */
+  readonly deleted: () => readonly CondemnedBlob[]
+}
+
+export interface CollectionReport {
+  /** Blobs that are there and were looked at. */
+  readonly blobs: number
+  readonly bytes: number
+  /** Blobs that were deleted, or in a dry run would be. */
+  readonly deletedBlobs: number
+  readonly deletedBytes: number
+  /** Condemned, and then needed all the same. */
+  readonly rescuedBlobs: number
+  readonly findings: readonly Finding[]
+}
+
+const COLLECTOR_TIMING: CollectorTiming = { ...TIMING, settleMs: 2 * TRUSTED_MS + 2_000 }
+const BATCH_SIZE = 1_000
+
+/** Deletes the blobs that nothing keeps, while images are pushed. See docs/garbage-collection.md for the order of its steps and why
+ *  nothing that was acknowledged is lost. What it writes and deletes is in its steps; between them it only reads. */
+export class Collector {
+  readonly #options: CollectorOptions
+  readonly #timing: CollectorTiming
+  readonly #files: CollectionFiles
+  readonly #marks: Marks
+  readonly #pace: Pace
+  readonly #report = { blobs: 0, bytes: 0, deletedBlobs: 0, deletedBytes: 0, rescuedBlobs: 0 }
+  /** From a step that was carried out until the collection ends; never in a dry run. */
+  #tenure: Tenure | undefined
+  #youngSince = new Date()
+
+  constructor(options: CollectorOptions) {
+    this.#options = options
+    this.#timing = options.timing ?? COLLECTOR_TIMING
+    this.#files = new CollectionFiles(options.content.storage)
+    this.#marks = new Marks(options.content)
+    this.#pace = new Pace(options.pace)
+  }
+
+  get report(): CollectionReport {
+    return { ...this.#report, findings: this.#marks.findings }
+  }
+
+  /** The steps of one collection. A step that fails ends it.
+   *  @throws StorageError UNSUPPORTED if the storage can't be collected; CollectorBusy; whatever storage says */
+  async *steps(): AsyncGenerator<DeletionStep> {
+    try {
+      yield* this.#collect()
+    } finally {
+      await this.#leave()
+    }
+  }
+
+  async *#collect(): AsyncGenerator<DeletionStep> {
+    const { dryRun, graceMs } = this.#options
+    if (dryRun) this.#youngSince = new Date(Date.now() - graceMs)
+    else await this.#begin()
+    await this.#mark()
+    yield* dryRun ? this.#deletions(this.#garbage(), { isSwept: false }) : this.#condemnAndSweep()
+  }
+
+  /** What a collection has left that was cut short: nothing is being deleted, so the next one need not wait until this one counts as
+   *  gone. */
+  async #leave(): Promise<void> {
+    const { phase } = this.#tenure?.state ?? {}
+    if (phase === 'mark' || phase === 'condemned') {
+      await this.#tenure
+        ?.change(({ epoch, deletions }) => ({ epoch, phase: 'idle', deletions }))
+        .catch(() => undefined)
+    }
+    await this.#tenure?.end()
+  }
+
+  /** The storage is tried out before anything is written. */
+  async #begin(): Promise<void> {
+    const { content, graceMs, signal } = this.#options
+    const { storage } = content
+    await storage.closeFence(await storage.openFence())
+    this.#tenure = await Tenure.begin(storage, { timing: this.#timing, signal })
+    const { epoch } = this.#tenure.state
+    await this.#files.removeBefore(epoch)
+    const startedAt = await this.#files.begin(epoch)
+    this.#youngSince = new Date(startedAt.getTime() - graceMs)
+  }
+
+  #mark(): Promise<void> {
+    const { signal } = this.#options
+    return this.#marks.mark({ linkedSince: this.#youngSince, pace: this.#pace, signal })
+  }
+
+  async *#condemnAndSweep(): AsyncGenerator<DeletionStep> {
+    const tenure = this.#tenure as Tenure
+    const { epoch } = tenure.state
+    const lists = await this.#condemn(epoch)
+    if (lists.length > 0) {
+      await tenure.change((state) => ({ ...state, phase: 'condemned', lists: listBits(lists) }))
+      // Pushes of blobs go by a state that is some seconds old.
+      await delay(this.#timing.settleMs, undefined, { signal: this.#options.signal })
+      await this.#mark()
+      yield* this.#deletions(this.#condemned(epoch, lists), { isSwept: true })
+    }
+    await tenure.change(({ deletions }) => ({ epoch, phase: 'idle', deletions }))
+    await this.#files.removeBefore(epoch + 1)
+  }
+
+  /** Writes the lists.
+   *  @returns which there are */
+  async #condemn(epoch: number): Promise<number[]> {
+    const lists: number[] = []
+    let current: { list: number; blobs: CondemnedBlob[] } = { list: -1, blobs: [] }
+    const write = async () => {
+      if (current.blobs.length === 0) return
+      await this.#files.writeList(epoch, current.list, current.blobs)
+      lists.push(current.list)
+    }
+    for await (const blob of this.#garbage()) {
+      const list = Number.parseInt(hexOf(blob.digest).slice(0, 2), 16)
+      if (list !== current.list) {
+        await write()
+        current = { list, blobs: [] }
+      }
+      current.blobs.push(blob)
+    }
+    await write()
+    return lists
+  }
+
+  /** In order of the digests. */
+  async *#garbage(): AsyncIterable<CondemnedBlob> {
+    const { content, signal } = this.#options
+    for await (const page of content.pool()) {
+      signal?.throwIfAborted()
+      await this.#pace.take()
+      for (const { digest, size, modifiedAt } of page) {
+        this.#report.blobs++
+        this.#report.bytes += size
+        if (modifiedAt < this.#youngSince && !this.#marks.has(digest)) yield { digest, size }
+      }
+    }
+  }
+
+  /** What is condemned and was not marked since. */
+  async *#condemned(epoch: number, lists: readonly number[]): AsyncIterable<CondemnedBlob> {
+    for (let list = 0; list < LISTS; list++) {
+      if (!lists.includes(list)) continue
+      for (const blob of await this.#files.readList(epoch, list)) {
+        if (this.#marks.has(blob.digest)) this.#report.rescuedBlobs++
+        else yield blob
+      }
+    }
+  }
+
+  /** @param options.isSwept false where nothing is deleted, whoever runs the steps */
+  async *#deletions(
+    blobs: AsyncIterable<CondemnedBlob>,
+    { isSwept }: { isSwept: boolean },
+  ): AsyncGenerator<DeletionStep> {
+    let batch: CondemnedBlob[] = []
+    const { batchSize = BATCH_SIZE, signal } = this.#options
+    for await (const blob of blobs) {
+      batch.push(blob)
+      if (batch.length < batchSize) continue
+      signal?.throwIfAborted()
+      yield* this.#deletion(batch, isSwept)
+      batch = []
+    }
+    if (batch.length > 0) yield* this.#deletion(batch, isSwept)
+  }
+
+  async *#deletion(batch: readonly CondemnedBlob[], isSwept: boolean): AsyncGenerator<DeletionStep> {
+    let failure: unknown
+    let deleted: readonly CondemnedBlob[] | undefined = isSwept ? undefined : batch
+    const run = async () => {
+      if (!isSwept) throw new Error('these steps are those of a dry run')
+      try {
+        deleted = await this.#sweep(batch)
+      } catch (error) {
+        failure = error
+        throw error
+      }
+    }
+    if (!isSwept) this.#count(batch)
+    const bytes = batch.reduce((sum, { size }) => sum + size, 0)
+    yield {
+      intent: { action: 'delete blobs', blobs: batch.length, bytes },
+      run,
+      deleted: () => deleted ?? [],
+    }
+    if (deleted === undefined) throw failure ?? new Error('a step of the collection was left out')
+  }
+
+  /** The state says that the batch is being deleted as long as it may be. Who needs a blob of it and has said so before is heard; who
+   *  comes later waits. */
+  async #sweep(batch: readonly CondemnedBlob[]): Promise<readonly CondemnedBlob[]> {
+    const { content } = this.#options
+    const { storage } = content
+    const tenure = this.#tenure as Tenure
+    const range = { first: hexOf(batch[0]!.digest), last: hexOf(batch.at(-1)!.digest) }
+    await this.#pace.take(batch.length)
+    const fence = await storage.openFence()
+    let doomed: readonly CondemnedBlob[] = []
+    try {
+      await tenure.change((state) => ({ ...state, phase: 'sealed', fence, batch: range }))
+      const pins = await this.#files.pins(tenure.state.epoch, range)
+      doomed = batch.filter(({ digest }) => !pins.has(hexOf(digest)))
+      const paths = doomed.map(({ digest }) => content.pathOf(digest))
+      await storage.deleteFenced(paths, fence)
+    } finally {
+      await storage.closeFence(fence)
+      if (tenure.state.phase === 'sealed') await tenure.change(unsealed)
+    }
+    await content.evict(doomed.map(({ digest }): Digest => digest))
+    this.#count(doomed)
+    this.#report.rescuedBlobs += batch.length - doomed.length
+    return doomed
+  }
+
+  #count(blobs: readonly CondemnedBlob[]): void {
+    this.#report.deletedBlobs += blobs.length
+    for (const { size } of blobs) this.#report.deletedBytes += size
+  }
+}
+
+function unsealed({ fence: _fence, batch: _batch, deletions, ...state }: CollectionState): CollectionState {
+  return { ...state, phase: 'condemned', deletions: deletions + 1 }
+}

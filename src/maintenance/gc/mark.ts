@@ -1,0 +1,95 @@
+import type { Collectable, Holding } from '../../core/collection/collectable.ts'
+import { type Digest, hexOf } from '../../core/digest.ts'
+import type { RepositoryName } from '../../core/reference.ts'
+import { DigestSet } from '../../lib/digest-set.ts'
+import { mapInOrder } from '../../lib/map-in-order.ts'
+import type { Pace } from './pace.ts'
+
+/** A manifest of which nobody knows what it needs. */
+export interface Finding {
+  readonly repository: RepositoryName
+  readonly manifest: Digest
+  readonly reason: string
+}
+
+export interface MarkOptions {
+  /** Links to blobs that were made from then on keep the blob, by the storage's clock. */
+  readonly linkedSince: Date
+  readonly pace: Pace
+  readonly signal?: AbortSignal | undefined
+}
+
+/** How many manifests are read side by side. */
+const CONCURRENCY = 16
+
+/** Digests of manifests are told apart by so many hex digits: nobody can make two that begin alike. */
+const MANIFEST_DIGITS = 40
+
+/** What is not garbage. Marking again adds what has come since. */
+export class Marks {
+  readonly #content: Collectable
+  readonly #marked = new DigestSet()
+  /** What these manifests refer to is marked. */
+  readonly #read = new Set<string>()
+  readonly #findings = new Map<string, Finding>()
+
+  constructor(content: Collectable) {
+    this.#content = content
+  }
+
+  get findings(): readonly Finding[] {
+    return [...this.#findings.values()]
+  }
+
+  has(digest: Digest): boolean {
+    return this.#marked.has(hexOf(digest))
+  }
+
+  /** @throws StorageError if anything can't be read: then nothing may be collected */
+  async mark({ linkedSince, pace, signal }: MarkOptions): Promise<void> {
+    const work = async ({ repository, digest }: Holding) => {
+      await pace.take()
+      return { repository, digest, found: await this.#content.references(repository, digest) }
+    }
+    const manifests = this.#unread({ linkedSince, pace, signal })
+    for await (const { repository, digest, found } of mapInOrder(manifests, {
+      concurrency: CONCURRENCY,
+      work,
+    })) {
+      if ('unreadable' in found) {
+        await this.#keepAll(repository, { digest, reason: found.unreadable })
+        continue
+      }
+      for (const one of found.digests) this.#marked.add(hexOf(one))
+      this.#read.add(keyOf(repository, digest))
+    }
+  }
+
+  /** The manifests that must be read; all else is marked. */
+  async *#unread({ linkedSince, pace, signal }: MarkOptions): AsyncIterable<Holding> {
+    for await (const page of this.#content.holdings()) {
+      signal?.throwIfAborted()
+      await pace.take()
+      for (const holding of page) {
+        if (holding.kind !== 'blob' || holding.linkedAt >= linkedSince)
+          this.#marked.add(hexOf(holding.digest))
+        if (holding.kind === 'manifest' && !this.#read.has(keyOf(holding.repository, holding.digest)))
+          yield holding
+      }
+    }
+  }
+
+  /** The manifest may need any blob of its repository. */
+  async #keepAll(
+    repository: RepositoryName,
+    { digest, reason }: { digest: Digest; reason: string },
+  ): Promise<void> {
+    this.#findings.set(keyOf(repository, digest), { repository, manifest: digest, reason })
+    for await (const blob of this.#content.blobsOf(repository)) this.#marked.add(hexOf(blob))
+  }
+}
+
+/** What a digest by another algorithm stands for depends on the repository. */
+function keyOf(repository: RepositoryName, digest: Digest): string {
+  return `${hexOf(digest).slice(0, MANIFEST_DIGITS)} ${repository}`
+}

@@ -1,0 +1,136 @@
+import type {
+  Collectable,
+  Holding,
+  ManifestReferences,
+  PooledBlob,
+} from '../../core/collection/collectable.ts'
+import { algorithmOf, CANONICAL, type Digest, digestOf, isDigest } from '../../core/digest.ts'
+import { isPathNotFound, RegistryError } from '../../core/errors.ts'
+import type { ManifestReference } from '../../core/manifest/manifest.ts'
+import { parseManifest } from '../../core/manifest/parse.ts'
+import type { RepositoryName } from '../../core/reference.ts'
+import type { ScannedFile, StorageDriver } from '../../core/storage-driver.ts'
+import { BLOBS, blobPath, REPOSITORIES, RepositoryPaths } from '../paths.ts'
+
+export interface CollectableContentParts {
+  readonly storage: StorageDriver
+  readonly evict: (digests: readonly Digest[]) => Promise<void>
+}
+
+const BLOB = new RegExp(`^${BLOBS}/sha256/[0-9a-f]{2}/([0-9a-f]{64})/data$`)
+const LINK = new RegExp(
+  `^${REPOSITORIES}/(.+?)/(?:_layers|_manifests/revisions)/(sha256|sha512)/([0-9a-f]+)/(?:signatures/(sha256|sha512)/([0-9a-f]+)/)?link$`,
+)
+
+/** Folders in which no link is kept that keeps content. A repository may be called `tags`. */
+const OTHER_FOLDERS = /\/(?:_uploads|_manifests\/(?:tags|referrers))$/
+
+/** What a garbage collector sees of a registry, read off its layout by a flat scan. */
+export class CollectableContent implements Collectable {
+  readonly storage: StorageDriver
+  readonly evict: Collectable['evict']
+
+  constructor({ storage, evict }: CollectableContentParts) {
+    this.storage = storage
+    this.evict = evict
+  }
+
+  async *holdings(): AsyncIterable<readonly Holding[]> {
+    const enters = (folder: string) => !OTHER_FOLDERS.test(folder)
+    for await (const files of this.storage.scan(REPOSITORIES, { enters })) {
+      const holdings: Holding[] = []
+      for (const file of files) {
+        const holding = await this.#holdingOf(file)
+        if (holding !== undefined) holdings.push(holding)
+      }
+      if (holdings.length > 0) yield holdings
+    }
+  }
+
+  async references(repository: RepositoryName, manifest: Digest): Promise<ManifestReferences> {
+    let payload: Uint8Array
+    try {
+      payload = await this.storage.get(blobPath(manifest))
+    } catch (error) {
+      if (isPathNotFound(error)) return { unreadable: 'its bytes are missing' }
+      throw error
+    }
+    if (digestOf(payload) !== manifest) return { unreadable: 'its bytes are damaged' }
+    let references: readonly ManifestReference[]
+    try {
+      references = parseManifest(payload).references()
+    } catch (error) {
+      if (error instanceof RegistryError) return { unreadable: error.message }
+      throw error
+    }
+    const digests: Digest[] = []
+    for (const { descriptor } of references)
+      digests.push(...(await this.#canonical(repository, descriptor.digest)))
+    return { digests }
+  }
+
+  async *blobsOf(repository: RepositoryName): AsyncIterable<Digest> {
+    for await (const files of this.storage.scan(new RepositoryPaths(repository).layers)) {
+      for (const file of files) {
+        const holding = await this.#holdingOf(file)
+        if (holding !== undefined) yield holding.digest
+      }
+    }
+  }
+
+  async *pool(): AsyncIterable<readonly PooledBlob[]> {
+    for await (const files of this.storage.scan(BLOBS)) {
+      const blobs: PooledBlob[] = []
+      for (const { path, size, modifiedAt } of files) {
+        const [, hex] = BLOB.exec(path) ?? []
+        if (hex !== undefined) blobs.push({ digest: `${CANONICAL}:${hex}` as Digest, size, modifiedAt })
+      }
+      if (blobs.length > 0) yield blobs
+    }
+  }
+
+  pathOf(digest: Digest): string {
+    return blobPath(digest)
+  }
+
+  /** A link by another algorithm is read: it says which blob it is about. Whatever has links is taken for a repository, also if this
+   *  registry would not serve it. */
+  async #holdingOf({ path, modifiedAt }: ScannedFile): Promise<Holding | undefined> {
+    const [, inRepository, algorithm, hex, signatureAlgorithm, signatureHex] = LINK.exec(path) ?? []
+    if (algorithm === undefined) return undefined
+    const repository = inRepository as RepositoryName
+    const isSignature = signatureAlgorithm !== undefined
+    const name = isSignature ? `${signatureAlgorithm}:${signatureHex}` : `${algorithm}:${hex}`
+    if (!isDigest(name)) return undefined
+    const digest = algorithmOf(name) === CANONICAL ? name : await this.#targetOf(path)
+    if (digest === undefined) return undefined
+    if (isSignature) return { kind: 'signature', repository, digest }
+    return path.includes('/_layers/', REPOSITORIES.length)
+      ? { kind: 'blob', repository, digest, linkedAt: modifiedAt }
+      : { kind: 'manifest', repository, digest }
+  }
+
+  /** A name by another algorithm may be that of a blob or of a manifest. */
+  async #canonical(repository: RepositoryName, name: Digest): Promise<Digest[]> {
+    if (algorithmOf(name) === CANONICAL) return [name]
+    const { layers, revisions } = new RepositoryPaths(repository)
+    const place = name.replace(':', '/')
+    const targets = await Promise.all([
+      this.#targetOf(`${layers}/${place}/link`),
+      this.#targetOf(`${revisions}/${place}/link`),
+    ])
+    return targets.filter((target) => target !== undefined)
+  }
+
+  async #targetOf(link: string): Promise<Digest | undefined> {
+    try {
+      const text = Buffer.from(await this.storage.get(link))
+        .toString('latin1')
+        .trim()
+      return isDigest(text) && algorithmOf(text) === CANONICAL ? text : undefined
+    } catch (error) {
+      if (isPathNotFound(error)) return undefined
+      throw error
+    }
+  }
+}

@@ -1,0 +1,133 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { CollectionFiles } from '../../core/collection/collection-files.ts'
+import {
+  type CollectionState,
+  collectionState,
+  isBeingDeleted,
+  NO_COLLECTION_YET,
+  TRUSTED_MS,
+} from '../../core/collection/collection-state.ts'
+import type { SharedState } from '../../core/coordination/shared-state.ts'
+import type { Digest } from '../../core/digest.ts'
+import { RegistryError } from '../../core/errors.ts'
+import type { StorageDriver } from '../../core/storage-driver.ts'
+
+export interface GuardTiming {
+  /** How old a state may be that a push of a blob goes by, in milliseconds. */
+  readonly trustedMs: number
+  /** How long a push waits for a batch to be deleted, in milliseconds. */
+  readonly patienceMs: number
+}
+
+const TIMING: GuardTiming = { trustedMs: TRUSTED_MS, patienceMs: 5_000 }
+
+const FIRST_WAIT_MS = 20
+const LONGEST_WAIT_MS = 500
+
+/** How many batches of deletions had come to an end when something was learned; undefined if that is not known. */
+export type CollectionMark = number | undefined
+
+export interface Confirmation {
+  /** The mark when the first of the facts was learned, or before. */
+  readonly since: CollectionMark
+  /** Looks at storage whether everything is there, and throws if not. Called if something may have been deleted since. */
+  readonly look: () => Promise<void>
+}
+
+/** A push's part in garbage collection: what it acknowledges is not deleted by any collector. See docs/garbage-collection.md.
+ *
+ *  The order is the safety: first what keeps the content is made durable (a manifest's revision, or a blob's link), then the state of
+ *  the collection is read. Whoever reads it before the lists are written is seen by the collector, which looks again afterwards. */
+export class CollectionGuard {
+  readonly #state: SharedState<CollectionState>
+  readonly #files: CollectionFiles
+  readonly #timing: GuardTiming
+  #known: { readonly state: CollectionState; readonly askedAt: number } | undefined
+
+  constructor(storage: StorageDriver, timing: GuardTiming = TIMING) {
+    this.#state = collectionState(storage)
+    this.#files = new CollectionFiles(storage)
+    this.#timing = timing
+  }
+
+  /** To be taken before something is looked at that a push then relies on. */
+  get mark(): CollectionMark {
+    return this.#known?.state.deletions
+  }
+
+  /** Before a blob is stored or linked: then it is not deleted any more, if it is condemned.
+   *  @throws RegistryError UNAVAILABLE while it is being deleted */
+  async protect(digests: readonly Digest[]): Promise<void> {
+    await this.#settle(digests, () => this.#recent())
+  }
+
+  /** After a link to a blob is durable. The state may be some seconds old: a collector waits for longer than that before it looks
+   *  for links again.
+   *  @throws RegistryError UNAVAILABLE; what `look` throws */
+  async confirmBlob(digest: Digest, confirmation: Confirmation): Promise<void> {
+    await this.#confirm([digest], confirmation, () => this.#recent())
+  }
+
+  /** After a manifest's revision is durable: the manifest itself and all that it refers to.
+   *  @throws RegistryError UNAVAILABLE; what `look` throws */
+  async confirmManifest(digests: readonly Digest[], confirmation: Confirmation): Promise<void> {
+    await this.#confirm(digests, confirmation, () => this.#read())
+  }
+
+  async #confirm(
+    digests: readonly Digest[],
+    { since, look }: Confirmation,
+    first: () => Promise<CollectionState>,
+  ): Promise<void> {
+    const { deletions, isTouched } = await this.#settle(digests, first)
+    if (isTouched || deletions !== since) await look()
+  }
+
+  /** Waits until none of them is being deleted, and pins those that are condemned.
+   *  @returns whether any of them was */
+  async #settle(
+    digests: readonly Digest[],
+    first: () => Promise<CollectionState>,
+  ): Promise<{ deletions: number; isTouched: boolean }> {
+    const deadline = performance.now() + this.#timing.patienceMs
+    let state = await first()
+    let pinnedIn: number | undefined
+    let isTouched = false
+    for (let wait = FIRST_WAIT_MS; ; state = await this.#read()) {
+      if (state.phase === 'idle' || state.phase === 'mark') break
+      const condemned = await this.#files.findCondemned(state, digests)
+      if (condemned?.length === 0) break
+      isTouched = true
+      // Where the lists are gone, it is another state by now.
+      if (condemned === undefined || condemned.some((digest) => isBeingDeleted(state, digest))) {
+        if (performance.now() > deadline) throw beingDeleted()
+        await delay(wait)
+        wait = Math.min(2 * wait, LONGEST_WAIT_MS)
+        continue
+      }
+      if (pinnedIn === state.epoch) break
+      const { epoch } = state
+      await Promise.all(condemned.map((digest) => this.#files.pin(epoch, digest)))
+      // Only a state that is read after the pins says that they were seen.
+      pinnedIn = epoch
+    }
+    return { deletions: state.deletions, isTouched }
+  }
+
+  async #recent(): Promise<CollectionState> {
+    const known = this.#known
+    if (known !== undefined && performance.now() - known.askedAt <= this.#timing.trustedMs) return known.state
+    return this.#read()
+  }
+
+  async #read(): Promise<CollectionState> {
+    const askedAt = performance.now()
+    const state = (await this.#state.get())?.state ?? NO_COLLECTION_YET
+    if (askedAt >= (this.#known?.askedAt ?? 0)) this.#known = { state, askedAt }
+    return state
+  }
+}
+
+function beingDeleted(): RegistryError {
+  return new RegistryError('UNAVAILABLE', { message: 'what is pushed is being deleted; try again' })
+}

@@ -1,0 +1,90 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, readdir, rename, rmdir, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { StorageError } from '../../core/errors.ts'
+import type { Fence } from '../../core/storage-driver.ts'
+import { mapInOrder } from '../../lib/map-in-order.ts'
+import { isErrno } from './errno.ts'
+import type { Folders } from './folders.ts'
+
+/** Begins the names of folders that removed files are moved into. No path can name them. */
+export const FENCE = '~fence.'
+
+const NAME = /^~fence\.[0-9a-f-]{36}$/
+
+const CONCURRENCY = 16
+
+/** A fence is a folder, and a file is removed by being moved into it. The folder is made once, before anybody is told of it; once it
+ *  is removed, no rename can end in it, not even one that was under way. */
+export class Fences {
+  readonly #root: string
+  readonly #folders: Folders
+
+  constructor(root: string, folders: Folders) {
+    this.#root = root
+    this.#folders = folders
+  }
+
+  async open(): Promise<Fence> {
+    const fence = `${FENCE}${randomUUID()}`
+    await this.#folders.within(this.#root || '/', () => mkdir(this.#locate(fence)))
+    await this.#folders.secure(this.#root || '/')
+    return fence
+  }
+
+  /** @param files as the system finds them */
+  async delete(files: readonly string[], fence: Fence): Promise<void> {
+    const folder = this.#locate(fence)
+    const work = (file: string) => this.#move(file, folder)
+    for await (const _ of mapInOrder(files, { concurrency: CONCURRENCY, work }));
+  }
+
+  /** Its files go, then the folder. While another process still moves files in, that begins again. */
+  async close(fence: Fence): Promise<void> {
+    const folder = this.#locate(fence)
+    for (;;) {
+      try {
+        const names = await readdir(folder)
+        const remove = (name: string) => unlink(`${folder}/${name}`).catch(ignoreMissing)
+        for await (const _ of mapInOrder(names, { concurrency: CONCURRENCY, work: remove }));
+        await rmdir(folder)
+        break
+      } catch (cause) {
+        if (isErrno(cause, 'ENOENT')) break
+        if (!isErrno(cause, 'ENOTEMPTY', 'EEXIST')) throw cause
+      }
+    }
+    await this.#folders.sync(this.#root || '/')
+  }
+
+  async #move(file: string, folder: string): Promise<void> {
+    try {
+      await rename(file, `${folder}/${randomUUID()}`)
+    } catch (cause) {
+      if (!isErrno(cause, 'ENOENT', 'ENOTDIR')) throw cause
+      await this.#requireOpen(folder, file)
+      return
+    }
+    // Others may have put a file there again: then it stays.
+    await rmdir(dirname(file)).catch(() => undefined)
+  }
+
+  async #requireOpen(folder: string, path: string): Promise<void> {
+    try {
+      await readdir(folder)
+    } catch (cause) {
+      if (!isErrno(cause, 'ENOENT')) throw cause
+      throw new StorageError('FENCE_CLOSED', { path, cause })
+    }
+  }
+
+  #locate(fence: Fence): string {
+    if (!NAME.test(fence))
+      throw new StorageError('FENCE_CLOSED', { path: '/', message: 'not a fence of a folder' })
+    return `${this.#root}/${fence}`
+  }
+}
+
+function ignoreMissing(cause: unknown): void {
+  if (!isErrno(cause, 'ENOENT')) throw cause
+}

@@ -1,0 +1,120 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import pLimit from 'p-limit'
+import { StorageError } from '../../core/errors.ts'
+import { FENCE_LIFETIME_MS, type Fence, type FenceOptions } from '../../core/storage-driver.ts'
+import { settleAll } from '../../lib/settle-all.ts'
+
+/** When a signed request counts, by the store's clock. Whole seconds. */
+export interface Validity {
+  readonly from: Date
+  readonly until: Date
+}
+
+/** What came of a request that may have expired. */
+export type DeleteOutcome =
+  /** The object is gone. */
+  | 'deleted'
+  /** The store says that the request came too late. */
+  | 'expired'
+  /** Nobody can say. It may still be done, until it expires. */
+  | 'unknown'
+
+export interface ExpiringDeletesParts {
+  /** The store's clock, as it shows it in an answer. */
+  readonly now: () => Promise<Date>
+  /** Sends one request that the store refuses outside of its validity, and never a second one by itself.
+   *  @throws whatever the driver translates, for what the store refused */
+  readonly send: (key: string, validity: Validity) => Promise<DeleteOutcome>
+  /** Undefined if the store does all that is needed; otherwise what is missing, in words. Asked once. */
+  readonly findMissing: () => Promise<string | undefined>
+}
+
+/** How long a request may take from the store's look at its signature to its end. */
+const MARGIN_MS = 10_000
+const CONCURRENCY = 32
+const MAX_ATTEMPTS = 4
+const FIRST_PAUSE_MS = 100
+
+/** Fences of object stores: requests that are signed for a short time, and that no library repeats. A fence is that time, so it can
+ *  be closed by waiting for its end. */
+export class ExpiringDeletes {
+  readonly #parts: ExpiringDeletesParts
+  readonly #inTurn = pLimit(CONCURRENCY)
+  #missing: Promise<string | undefined> | undefined
+  /** The open fences of this process: how many removals are on their way or came to an unknown end. */
+  readonly #unsettled = new Map<Fence, number>()
+
+  constructor(parts: ExpiringDeletesParts) {
+    this.#parts = parts
+  }
+
+  /** @throws StorageError UNSUPPORTED */
+  async open({ lifetimeMs = FENCE_LIFETIME_MS }: FenceOptions = {}): Promise<Fence> {
+    this.#missing ??= this.#parts.findMissing()
+    const missing = await this.#missing.catch((cause) => {
+      this.#missing = undefined
+      throw cause
+    })
+    if (missing !== undefined) throw new StorageError('UNSUPPORTED', { path: '/', message: missing })
+    const from = await this.#parts.now()
+    const start = Math.floor(from.getTime() / 1000)
+    const end = start + Math.max(1, Math.floor(lifetimeMs / 1000))
+    const fence = `${start}-${end}-${randomUUID()}`
+    this.#unsettled.set(fence, 0)
+    return fence
+  }
+
+  /** @throws StorageError FENCE_CLOSED, BUSY; whatever `send` throws */
+  async delete(keys: readonly string[], fence: Fence): Promise<void> {
+    const validity = validityOf(fence)
+    this.#count(fence, 1)
+    await settleAll(keys.map((key) => this.#inTurn(() => this.#deleteOne(key, { fence, validity }))))
+    this.#count(fence, -1)
+  }
+
+  async close(fence: Fence): Promise<void> {
+    const unsettled = this.#unsettled.get(fence)
+    this.#unsettled.delete(fence)
+    if (unsettled === 0) return
+    const end = validityOf(fence).until.getTime() + MARGIN_MS
+    for (;;) {
+      const left = end - (await this.#parts.now()).getTime()
+      if (left < 0) return
+      await delay(Math.min(left + 1000, MARGIN_MS))
+    }
+  }
+
+  /** @throws StorageError FENCE_CLOSED, also where this process has closed it */
+  #count(fence: Fence, change: number): void {
+    const unsettled = this.#unsettled.get(fence)
+    if (unsettled === undefined) throw closed()
+    this.#unsettled.set(fence, unsettled + change)
+  }
+
+  async #deleteOne(key: string, { fence, validity }: { fence: Fence; validity: Validity }): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      if (!this.#unsettled.has(fence)) throw closed()
+      const outcome = await this.#parts.send(key, validity)
+      if (outcome === 'deleted') return
+      if (outcome === 'expired') throw closed()
+      if (attempt === MAX_ATTEMPTS) {
+        throw new StorageError('BUSY', {
+          path: '/',
+          message: `the store did not say whether ${key} is removed`,
+        })
+      }
+      await delay(FIRST_PAUSE_MS * 2 ** attempt)
+    }
+  }
+}
+
+function closed(): StorageError {
+  return new StorageError('FENCE_CLOSED', { path: '/' })
+}
+
+function validityOf(fence: Fence): Validity {
+  const [from, until] = /^\d+-\d+-/.test(fence) ? fence.split('-', 2).map(Number) : []
+  if (from === undefined || until === undefined) throw closed()
+  return { from: new Date(from * 1000), until: new Date(until * 1000) }
+}

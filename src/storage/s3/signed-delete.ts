@@ -1,0 +1,123 @@
+import { randomUUID } from 'node:crypto'
+import { buffer } from 'node:stream/consumers'
+import { DeleteObjectCommand, HeadObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
+import { StorageError } from '../../core/errors.ts'
+import type { DeleteOutcome, ExpiringDeletesParts, Validity } from '../object-store/expiring-deletes.ts'
+import type { Bucket } from './bucket.ts'
+import type { ConditionalWriteSupport } from './conditional-write-support.ts'
+import { isMissing } from './errors.ts'
+
+export interface SignedDeletesParts {
+  readonly client: S3Client
+  readonly bucket: Bucket
+  readonly bucketName: string
+  readonly support: ConditionalWriteSupport
+  /** In front of every key. */
+  readonly root: string
+}
+
+/** The answer to a request that is sent once. */
+interface RawAnswer {
+  readonly status: number
+  /** By the store's clock; undefined if it does not say. */
+  readonly date: Date | undefined
+  readonly body: string
+}
+
+/** Requests to delete that expire: signed in their query (Signature Version 4, "Authenticating Requests: Using Query Parameters")
+ *  and sent past the SDK, whose repetitions would be signed anew. */
+export function signedDeletes({ client, bucket, bucketName, support, root }: SignedDeletesParts) {
+  const send = async (key: string, { from, until }: Validity): Promise<DeleteOutcome> => {
+    const command = new DeleteObjectCommand({ Bucket: bucketName, Key: key })
+    const url = await getSignedUrl(client, command, {
+      signingDate: from,
+      expiresIn: (until.getTime() - from.getTime()) / 1000,
+    })
+    const answer = await ask(client, 'DELETE', url).catch(() => undefined) // nobody knows how far it came
+    return answer === undefined ? 'unknown' : outcomeOf(answer, { key, until })
+  }
+  const now = async (): Promise<Date> => {
+    const command = new HeadObjectCommand({ Bucket: bucketName, Key: `${root}~clock` })
+    const { date } = await ask(client, 'HEAD', await getSignedUrl(client, command, { expiresIn: 60 }))
+    if (date !== undefined) return date
+    throw new StorageError('UNSUPPORTED', {
+      path: '/',
+      message: 'the store does not say what time it is (it sends no Date)',
+    })
+  }
+  const findMissing = async (): Promise<string | undefined> => {
+    if (!support.createOnly)
+      return 'the store puts an object though there is one (it ignores If-None-Match: *)'
+    if (!support.replaceOnly) return 'the store replaces another object than is meant (it ignores If-Match)'
+    return probeExpiry(bucket, { key: `${root}~probe.${randomUUID()}`, send, now })
+  }
+  return { send, now, findMissing } satisfies ExpiringDeletesParts
+}
+
+/** How long ago a request has expired that the store must refuse. */
+const EXPIRED_MS = 120_000
+
+/** What is missing; undefined where a request that has expired is refused, and another is not. */
+async function probeExpiry(
+  bucket: Bucket,
+  { key, send, now }: Pick<ExpiringDeletesParts, 'send' | 'now'> & { key: string },
+): Promise<string | undefined> {
+  const isThere = () =>
+    bucket.head(key).then(
+      () => true,
+      (error) => {
+        if (isMissing(error)) return false
+        throw error
+      },
+    )
+  try {
+    await bucket.put(key, Buffer.from('a probe of what the store can do; it can be removed'))
+    const time = (await now()).getTime()
+    const past = { from: new Date(time - EXPIRED_MS - 60_000), until: new Date(time - EXPIRED_MS) }
+    const late = await send(key, past)
+    if (late !== 'expired' || !(await isThere())) {
+      return `the store does not refuse a request to delete that has expired (it was ${late})`
+    }
+    const inTime = await send(key, { from: new Date(time), until: new Date(time + 60_000) })
+    if (inTime !== 'deleted' || (await isThere())) {
+      return `the store does not take a request to delete that is signed in its address (it was ${inTime})`
+    }
+    return undefined
+  } finally {
+    await bucket.remove(key)
+  }
+}
+
+/** @throws StorageError BACKEND_FAILED for what the store refuses for another reason */
+function outcomeOf(
+  { status, date, body }: RawAnswer,
+  { key, until }: { key: string; until: Date },
+): DeleteOutcome {
+  if ((status >= 200 && status < 300) || status === 404) return 'deleted'
+  if (status === 408 || status === 429 || status >= 500) return 'unknown'
+  if (status === 403 && date !== undefined && date.getTime() >= until.getTime()) return 'expired'
+  const reason = /<Code>([^<]*)<\/Code>(?:\s*<Message>([^<]*))?/.exec(body)
+  const message = `${key}: the store refuses to delete it: ${status} ${reason?.slice(1).join(': ') ?? ''}`
+  throw new StorageError('BACKEND_FAILED', { path: '/', message })
+}
+
+async function ask(client: S3Client, method: 'DELETE' | 'HEAD', signed: string): Promise<RawAnswer> {
+  const url = new URL(signed)
+  const { response } = await client.config.requestHandler.handle({
+    method,
+    protocol: url.protocol,
+    hostname: url.hostname,
+    ...(url.port !== '' && { port: Number(url.port) }),
+    path: `${url.pathname}${url.search}`,
+    query: {},
+    headers: { host: url.host },
+  } as Parameters<typeof client.config.requestHandler.handle>[0])
+  const { date = '' } = response.headers
+  const time = Date.parse(date)
+  return {
+    status: response.statusCode,
+    date: Number.isNaN(time) ? undefined : new Date(time),
+    body: response.body === undefined ? '' : (await buffer(response.body)).toString(),
+  }
+}
