@@ -1,5 +1,8 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeWith } from './support/describe-with.ts'
@@ -19,20 +22,17 @@ const environment = { PATH: `${dirname(process.execPath)}:${process.env.PATH}` }
 describeWith(['npm'], 'the package', () => {
   let folder: TemporaryFolder
   let entrepot: string
+  let archive: string
 
   beforeAll(async () => {
     folder = await temporaryFolder()
     const prefix = join(folder.path, 'prefix')
     await run('npm', ['pack', '--pack-destination', folder.path], { workingFolder: project, environment })
-    const archive = (await readdir(folder.path)).find((name) => name.endsWith('.tgz')) ?? ''
-    await run(
-      'npm',
-      ['install', '--global', '--prefix', prefix, '--prefer-offline', join(folder.path, archive)],
-      {
-        workingFolder: folder.path,
-        environment,
-      },
-    )
+    archive = join(folder.path, (await readdir(folder.path)).find((name) => name.endsWith('.tgz')) ?? '')
+    await run('npm', ['install', '--global', '--prefix', prefix, '--prefer-offline', archive], {
+      workingFolder: folder.path,
+      environment,
+    })
     entrepot = join(prefix, 'bin/entrepot')
   })
   afterAll(() => folder?.remove())
@@ -85,6 +85,21 @@ describeWith(['npm'], 'the package', () => {
     await expectToServe(node)
   })
 
+  /** What npm says of the package, run by the Node that is installed. */
+  async function installWarnings(): Promise<string> {
+    const prefix = join(folder.path, 'older')
+    await mkdir(prefix)
+    const options = ['--package-lock-only', '--prefer-offline', '--prefix', prefix, archive]
+    const npm = spawn('/usr/bin/npm', ['install', ...options], {
+      cwd: prefix,
+      env: { ...process.env, PATH: '/usr/bin:/bin' },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    const [stderr] = await Promise.all([text(npm.stderr), once(npm, 'close')])
+    const [own = ''] = /EBADENGINE[^}]*entrepot[^}]*\}/.exec(stderr) ?? []
+    return own
+  }
+
   test('says which Node it needs where that one is too old', async ({ skip }) => {
     const installed = await run('/usr/bin/node', ['--version']).catch(() => undefined)
     const major = Number(/^v(\d+)/.exec(installed ?? '')?.[1])
@@ -94,6 +109,7 @@ describeWith(['npm'], 'the package', () => {
     await expect(refused).rejects.toThrow(
       `needs Node.js ${await oldestNode()} or later, and this is ${major}`,
     )
+    expect(await installWarnings()).toContain(`required: { node: '>=${await oldestNode()}' }`)
   })
 })
 

@@ -13,6 +13,13 @@ interface DroppedLines {
   readonly droppedLines: number
 }
 
+/** Sums of what stands beside them. They are gauges, and by their names counters: promtool objects to them. */
+const MISNAMED = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+]
+
 /** All that a process measures, under the names of Distribution, with Node's own metrics beside it. What has a label has
  *  one of a few values: nothing that clients, tenants or secrets are called. */
 export class Metrics {
@@ -21,6 +28,7 @@ export class Metrics {
 
   constructor() {
     collectDefaultMetrics({ register: this.#registry })
+    for (const name of MISNAMED) this.#registry.removeSingleMetric(name)
     this.requests = new RequestMetrics(this.#registry)
   }
 

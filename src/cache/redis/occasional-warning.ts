@@ -21,7 +21,7 @@ export class OccasionalWarning {
       this.#unsaid++
       return
     }
-    this.#log.warn({ err, unreported: this.#unsaid }, this.#message)
+    this.#log.warn({ ...reasonOf(err), unreported: this.#unsaid }, this.#message)
     this.#saidAt = now
     this.#unsaid = 0
     this.#isSaid = true
@@ -33,4 +33,16 @@ export class OccasionalWarning {
     this.#isSaid = false
     this.#log.info({}, message)
   }
+}
+
+/** An outage is one line. The place in the code is told of what is a mistake in it. */
+function reasonOf(err: unknown): { reason: string } | { err: unknown } {
+  if (err instanceof TypeError || err instanceof RangeError || err instanceof ReferenceError) return { err }
+  if (err instanceof AggregateError && err.errors.length > 0)
+    return { reason: err.errors.map(messageOf).join('; ') }
+  return { reason: messageOf(err) }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message || error.name : String(error)
 }
