@@ -46,6 +46,10 @@ export class ForwardingRegistry implements Registry {
     return this.registry.leftovers()
   }
 
+  storageTime(): Promise<Date> {
+    return this.registry.storageTime()
+  }
+
   close(): Promise<void> {
     return this.registry.close()
   }

@@ -24,6 +24,9 @@ export interface Registry {
   uploads(): AsyncIterable<BlobUpload>
   /** Unfinished work on storage that no listing shows and that costs space. */
   leftovers(): AsyncIterable<UploadLeftover>
+  /** The time by the clock that the ages of uploads and leftovers are of: the storage's, which all replicas share. Writes a file.
+   *  @throws RegistryError, StorageError when storage takes none */
+  storageTime(): Promise<Date>
   close(): Promise<void>
 }
 

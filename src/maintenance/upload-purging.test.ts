@@ -1,8 +1,11 @@
-import { beforeEach, expect, test } from 'vitest'
+import { readdir, utimes } from 'node:fs/promises'
+import { join } from 'node:path'
+import { beforeEach, expect, test, vi } from 'vitest'
 import { chunksOf, filesIn } from '../../test/contract/registry/support.ts'
 import { FaultyDriver } from '../../test/support/faulty-driver.ts'
 import { eachInTurns } from '../../test/support/in-turns.ts'
 import { RecordedLog } from '../../test/support/recorded-log.ts'
+import { temporaryFolder } from '../../test/support/temporary-folder.ts'
 import { digestOf } from '../core/digest.ts'
 import { StorageError } from '../core/errors.ts'
 import { DEFAULT_POLICY } from '../core/manifest/policy.ts'
@@ -10,6 +13,7 @@ import { parseRepositoryName } from '../core/reference.ts'
 import type { BlobUpload } from '../core/registry.ts'
 import type { Leftover } from '../core/storage-driver.ts'
 import { StoredRegistry } from '../registry/registry.ts'
+import { FilesystemDriver } from '../storage/filesystem.ts'
 import { MemoryDriver } from '../storage/memory.ts'
 import { type RunOptions, run, type Step } from './runner.ts'
 import { uploadPurging } from './upload-purging.ts'
@@ -91,6 +95,35 @@ test('an upload that was begun long ago and still grows is left alone', async ()
   await driver.put(startedAt, Buffer.from('2001-02-03T04:05:06Z'))
   expect(await purge(1)).toEqual({ done: 0, failed: 0 })
   expect(await purge(3)).toEqual({ done: 1, failed: 0 })
+})
+
+test('ages go by the clock of the storage, whatever the clocks of replicas show', async () => {
+  await using folder = await temporaryFolder()
+  const shared = await FilesystemDriver.open({ root: folder.path })
+  const replica = () => new StoredRegistry({ driver: shared, policy: DEFAULT_POLICY, log: logged.log })
+  const purgeNow = () =>
+    run(uploadPurging(replica(), { ageMs: 2 * HOUR_MS }), { log: logged.log, dryRun: false })
+  const now = Date.now()
+  try {
+    vi.useFakeTimers({ toFake: ['Date'], now: now - 400 * HOUR_MS })
+    const { blobs } = replica().repository(parseRepositoryName('a'))
+    const [full, empty] = [await blobs.createUpload(), await blobs.createUpload()]
+    await full.append(chunksOf('content'))
+    vi.setSystemTime(now + 400 * HOUR_MS)
+    expect(await purgeNow()).toEqual({ done: 0, failed: 0 })
+    for (const { id } of [full, empty]) await age(folder.path, id)
+    expect(await purgeNow()).toEqual({ done: 2, failed: 0 })
+  } finally {
+    vi.useRealTimers()
+    await shared.close()
+  }
+
+  /** Makes the files of an upload three hours old. */
+  async function age(root: string, id: string): Promise<void> {
+    const upload = join(root, 'docker/registry/v2/repositories/a/_uploads', id)
+    const time = new Date(now - 3 * HOUR_MS)
+    for (const name of await readdir(upload)) await utimes(join(upload, name), time, time)
+  }
 })
 
 test('what was pushed stays', async () => {

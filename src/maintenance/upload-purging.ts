@@ -5,21 +5,25 @@ import type { Step } from './runner.ts'
 export interface PurgingOptions {
   /** How long nobody has written to what is removed. */
   readonly ageMs: number
+  /** Milliseconds since 1970. Default: what the storage's clock says, because a replica's own may be wrong. */
   readonly now?: number
 }
 
+type KnownOptions = Required<PurgingOptions>
+
 /** Removes uploads that nobody finished, and then what is left of others where no listing shows it. */
-export async function* uploadPurging(registry: Registry, options: PurgingOptions): AsyncIterable<Step> {
+export async function* uploadPurging(
+  registry: Registry,
+  { ageMs, now }: PurgingOptions,
+): AsyncIterable<Step> {
+  const options = { ageMs, now: now ?? (await registry.storageTime()).getTime() }
   yield* abandonedUploads(registry, options)
   yield* forgottenLeftovers(registry, options)
 }
 
 /** Uploads that nobody has written to for some time. An upload that is slow but alive is left alone, however long ago
  *  it was started. */
-async function* abandonedUploads(
-  registry: Registry,
-  { ageMs, now = Date.now() }: PurgingOptions,
-): AsyncIterable<Step> {
+async function* abandonedUploads(registry: Registry, { ageMs, now }: KnownOptions): AsyncIterable<Step> {
   for await (const upload of registry.uploads()) {
     if (now - upload.lastWrittenAt.getTime() < ageMs) continue
     yield {
@@ -36,10 +40,7 @@ async function* abandonedUploads(
 }
 
 /** What belongs to an upload that goes on is left alone, however old it is itself: the upload may need it. */
-async function* forgottenLeftovers(
-  registry: Registry,
-  { ageMs, now = Date.now() }: PurgingOptions,
-): AsyncIterable<Step> {
+async function* forgottenLeftovers(registry: Registry, { ageMs, now }: KnownOptions): AsyncIterable<Step> {
   for await (const leftover of registry.leftovers()) {
     if (now - leftover.modifiedAt.getTime() < ageMs) continue
     const writtenAt = await uploadWrittenAt(registry, leftover)

@@ -9,6 +9,7 @@ import { isRepositoryName, type RepositoryName, type Tag } from '../core/referen
  * ├── blobs/<alg>/<first two of hex>/<hex>/data       the bytes of layers, configs and manifests
  * ├── gc                                              Entrepot's own, of garbage collections: see core/collection/
  * ├── cache/generation                                Entrepot's own: what of a cache in Redis is believed
+ * ├── maintenance/clock                               Entrepot's own, and empty: written to see what time storage has
  * └── repositories/<name>
  *     ├── _layers/<alg>/<hex>/link                    the repository has this blob
  *     ├── _manifests
@@ -38,6 +39,8 @@ export const ROOT = '/docker/registry/v2'
 export const BLOBS = `${ROOT}/blobs`
 
 export const REPOSITORIES = `${ROOT}/repositories`
+
+export const STORAGE_CLOCK = `${ROOT}/maintenance/clock`
 
 export const CACHE_GENERATION = `${ROOT}/cache/generation`
 

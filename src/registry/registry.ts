@@ -20,7 +20,7 @@ import { CollectionGuard, type GuardTiming } from './collection/collection-guard
 import type { RegistryContext } from './context.ts'
 import { ErrorMappingDriver } from './error-mapping-driver.ts'
 import { Links } from './links/links.ts'
-import { REPOSITORIES, uploadAt } from './paths.ts'
+import { REPOSITORIES, STORAGE_CLOCK, uploadAt } from './paths.ts'
 import { Backfills } from './referrers/backfills.ts'
 import { FallbackMemory, ReferrerMemory } from './referrers/memory.ts'
 import { Overlay } from './referrers/overlay.ts'
@@ -124,6 +124,14 @@ export class StoredRegistry implements Registry {
       const { path, modifiedAt } = leftover
       yield { path, modifiedAt, upload: uploadAt(path), remove: () => leftover.remove() }
     }
+  }
+
+  async storageTime(): Promise<Date> {
+    const { storage } = this.#context
+    await storage.put(STORAGE_CLOCK, Buffer.alloc(0), { durable: false })
+    const written = await storage.stat(STORAGE_CLOCK)
+    if (written.kind === 'file') return written.modifiedAt
+    throw new StorageError('BACKEND_FAILED', { path: STORAGE_CLOCK, message: 'is no file' })
   }
 
   /** The storage driver's name, such as `filesystem`. */

@@ -65,6 +65,11 @@ test('wherever its last line is cut off, it is seen; a line without an end may b
   expect(parsePasswordFile(`bad\n${text}`).isCutOff).toBe(false)
 })
 
+test('a file of very many users is read', () => {
+  const lines = Array.from({ length: 200_000 }, (_, index) => `user${index}:${bcrypt('05')}`)
+  expect(parsePasswordFile(lines.join('\n'))).toMatchObject({ highestCost: 5, problems: [] })
+})
+
 test.each([
   ['', 'alice:new\n'],
   ['bob:1\n', 'bob:1\nalice:new\n'],

@@ -51,7 +51,8 @@ export function parsePasswordFile(text: string): PasswordFile {
     if (LOCKED.test(hash)) locked.add(user)
     else hashes.set(user, hash)
   }
-  const highestCost = Math.max(...[...hashes.values()].map(costOf), hashes.size === 0 ? STANDARD_COST : 0)
+  let highestCost = hashes.size === 0 ? STANDARD_COST : 0
+  for (const hash of hashes.values()) highestCost = Math.max(highestCost, costOf(hash))
   const last = lines.at(-1)!.trim()
   const isCutOff = last !== '' && !last.startsWith('#') && typeof parseLine(last) === 'string'
   return { hashes, highestCost, problems, locked, isCutOff }

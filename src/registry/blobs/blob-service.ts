@@ -117,7 +117,7 @@ export class LinkedBlobs implements BlobService {
     const folders = this.#context.storage.list(this.#context.paths.uploads)
     const work = async ({ name: id }: Entry) => ({
       id,
-      status: await this.#findUpload(id, { withOwner: false }),
+      status: await this.#findUpload(id, { withOwner: false, withAge: true }),
     })
     for await (const { id, status } of mapInOrder(folders, { concurrency: LOOK_UP_CONCURRENCY, work })) {
       if (status !== undefined) yield new StoredUpload({ id, status, source: 'storage' }, this.#place(id))
@@ -169,7 +169,10 @@ export class LinkedBlobs implements BlobService {
     return blob
   }
 
-  async #findUpload(id: string, options: { withOwner: boolean }): Promise<UploadStatus | undefined> {
+  async #findUpload(
+    id: string,
+    options: { withOwner: boolean; withAge?: boolean },
+  ): Promise<UploadStatus | undefined> {
     if (!UPLOAD_ID.test(id)) return undefined
     return findUpload(this.#context.storage, { paths: this.#context.paths.upload(id), ...options })
   }

@@ -20,23 +20,31 @@ export interface UploadStatus {
   readonly isOwn: boolean
 }
 
+interface UploadQuery {
+  readonly paths: UploadPaths
+  readonly withOwner: boolean
+  /** Of an upload without bytes, `lastWrittenAt` is by the storage's clock too, not by that of the process that began it. */
+  readonly withAge?: boolean
+}
+
 /** What storage says of an upload; undefined when there is none. */
 export async function findUpload(
   storage: StorageDriver,
-  { paths, withOwner }: { paths: UploadPaths; withOwner: boolean },
+  { paths, withOwner, withAge = false }: UploadQuery,
 ): Promise<UploadStatus | undefined> {
-  const [startedAt, data, record, owner] = await Promise.all([
+  const [startedAt, data, record, owner, begun] = await Promise.all([
     readStartedAt(storage, paths),
     dataSoFar(storage, paths),
     readRecord(storage, paths),
     withOwner ? readOwner(storage, paths) : undefined,
+    withAge ? fileAt(storage, paths.startedAt) : undefined,
   ])
   const first = startedAt ?? data?.modifiedAt
   if (first === undefined) return undefined
   const size = data?.size ?? 0
   return {
     startedAt: first,
-    lastWrittenAt: data?.modifiedAt ?? first,
+    lastWrittenAt: data?.modifiedAt ?? begun?.modifiedAt ?? first,
     size,
     version: data !== undefined && record?.size === size ? record.version : undefined,
     record,
@@ -46,12 +54,18 @@ export async function findUpload(
 }
 
 /** The bytes so far; undefined where there is no file of them. */
-export async function dataSoFar(
-  storage: StorageDriver,
-  paths: UploadPaths,
-): Promise<{ size: number; modifiedAt: Date } | undefined> {
+export function dataSoFar(storage: StorageDriver, paths: UploadPaths): Promise<FoundFile | undefined> {
+  return fileAt(storage, paths.data)
+}
+
+interface FoundFile {
+  readonly size: number
+  readonly modifiedAt: Date
+}
+
+async function fileAt(storage: StorageDriver, path: string): Promise<FoundFile | undefined> {
   try {
-    const info = await storage.stat(paths.data)
+    const info = await storage.stat(path)
     return info.kind === 'file' ? info : undefined
   } catch (error) {
     if (isPathNotFound(error)) return undefined
