@@ -9,9 +9,10 @@ export async function openDriver(storage: Config['storage'], log: Log): Promise<
     return new MemoryDriver()
   }
   const readOnly = storage.maintenance.readonly.enabled
+  const transferMemory = storage.transfermemory
   if (storage.s3 !== undefined) {
     const { S3Driver } = await import('../storage/s3.ts')
-    return S3Driver.open(storage.s3, { log, readOnly })
+    return S3Driver.open(storage.s3, { log, readOnly, transferMemory })
   }
   if (storage.azure !== undefined) {
     const { AzureDriver } = await import('../storage/azure.ts')
@@ -22,5 +23,5 @@ export async function openDriver(storage: Config['storage'], log: Log): Promise<
     return GcsDriver.open(storage.gcs)
   }
   const { FilesystemDriver } = await import('../storage/filesystem.ts')
-  return FilesystemDriver.open({ root: storage.filesystem.rootdirectory, readOnly })
+  return FilesystemDriver.open({ root: storage.filesystem.rootdirectory, readOnly, transferMemory })
 }

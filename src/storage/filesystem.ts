@@ -38,6 +38,13 @@ import { WriteQueues } from './filesystem/write-queues.ts'
 import { AppendingWriter } from './filesystem/writer.ts'
 import { isName, requireFolder, requirePath } from './path.ts'
 
+export interface FilesystemOptions {
+  readonly root: string
+  readonly transferMemory?: number
+}
+
+const DEFAULT_TRANSFER_MEMORY = 96 * 1024 ** 2
+
 /** Files in a folder of the machine. A file appears by being renamed into place, content first and name second, so
  *  that no reader and no power cut ever sees a part of one; what is appended to is the exception, and its writer says
  *  up to where it is safe. Any number of processes may share the folder: see `AppendedFiles` and `States`. */
@@ -49,11 +56,15 @@ export class FilesystemDriver implements StorageDriver {
   readonly #appended: AppendedFiles
   readonly #states: States
   readonly #fences: Fences
-  readonly #buffers = new BufferPool()
-  readonly #queues = new WriteQueues()
+  readonly #buffers: BufferPool
+  readonly #queues: WriteQueues
 
-  /** @param options.root made, with the folders above it, when it is first written to */
-  constructor({ root }: { root: string }) {
+  /** @param options.root made, with the folders above it, when it is first written to
+   *  @param options.transferMemory what downloads and uploads may hold, in bytes; half of it each. Default: 96 MiB */
+  constructor({ root, transferMemory = DEFAULT_TRANSFER_MEMORY }: FilesystemOptions) {
+    const halfBytes = transferMemory / 2
+    this.#buffers = new BufferPool({ maxLentBytes: halfBytes })
+    this.#queues = new WriteQueues({ maxBytes: halfBytes })
     const absolute = resolve(root)
     this.#root = absolute === '/' ? '' : absolute
     this.#rootFolder = new RootFolder(absolute)
@@ -67,13 +78,10 @@ export class FilesystemDriver implements StorageDriver {
    *  another folder stands there.
    *  @throws StorageError */
   static async open({
-    root,
     readOnly = false,
-  }: {
-    root: string
-    readOnly?: boolean
-  }): Promise<FilesystemDriver> {
-    const driver = new FilesystemDriver({ root })
+    ...options
+  }: FilesystemOptions & { readOnly?: boolean }): Promise<FilesystemDriver> {
+    const driver = new FilesystemDriver(options)
     if (!readOnly) await driver.#requireWritable()
     await driver.#rootFolder.remember().catch((cause) => {
       throw readError(cause, '/')

@@ -51,6 +51,7 @@ import { isRecord } from './s3/record.ts'
 import { Removal } from './s3/removal.ts'
 import type { S3Options, S3Settings } from './s3/settings.ts'
 import { signedDeletes } from './s3/signed-delete.ts'
+import { tryToSpill } from './s3/spill-file.ts'
 import { type KnownBytes, parseVersion } from './s3/versions.ts'
 import { S3Writer } from './s3/writer.ts'
 
@@ -62,6 +63,8 @@ export interface S3Parts {
   readonly settings: S3Settings
   readonly client: S3Client
   readonly support: ConditionalWriteSupport
+  /** What uploads may hold in memory before they go on in files. */
+  readonly maxGatheredBytes: number
 }
 
 /** Objects in a bucket of Amazon S3, or of a store that speaks its protocol, under the keys that Distribution gives them:
@@ -78,14 +81,14 @@ export class S3Driver extends ObjectStoreDriver implements StorageDriver {
   readonly #signer: S3Client
   readonly #expiring: ExpiringDeletes
 
-  private constructor({ settings, client, support }: S3Parts) {
+  private constructor({ settings, client, support, maxGatheredBytes }: S3Parts) {
     super()
     this.#settings = settings
     this.#root = rootOf(settings)
     this.#bucket = new Bucket(client, settings)
     this.#objects = new AppendedObjects(this.#bucket, support, settings)
     this.#removal = new Removal(this.#objects)
-    this.#buffers = new PartBuffers(settings.chunksize)
+    this.#buffers = new PartBuffers({ partBytes: settings.chunksize, maxBytes: maxGatheredBytes })
     this.#signer = createSigner(settings)
     const { bucket: bucketName } = settings
     this.#expiring = new ExpiringDeletes(
@@ -100,7 +103,8 @@ export class S3Driver extends ObjectStoreDriver implements StorageDriver {
     const client = createClient(settings, options)
     try {
       const support = await tryOut(new Bucket(client, settings), rootOf(settings), options)
-      return new S3Driver({ settings, client, support })
+      const maxGatheredBytes = await gatheringBudget(options)
+      return new S3Driver({ settings, client, support, maxGatheredBytes })
     } catch (cause) {
       client.destroy()
       const message = `the bucket ${settings.bucket} can't be used: ${describe(cause)}`
@@ -344,4 +348,21 @@ async function tryOut(
   const support = await probeConditionalWrites(bucket, root)
   log.info(support, 'conditional writes that the store honours')
   return support
+}
+
+/** Without a folder for temporary files memory is all there is. */
+async function gatheringBudget({
+  transferMemory = Number.POSITIVE_INFINITY,
+  readOnly = false,
+  log,
+}: S3Options): Promise<number> {
+  if (readOnly || transferMemory === Number.POSITIVE_INFINITY) return transferMemory
+  try {
+    await tryToSpill()
+    return transferMemory
+  } catch (error) {
+    const fields = { key: 'storage.transfermemory', reason: (error as Error).message }
+    log.warn(fields, 'no file can be made for uploads that memory has no room for: they may take more')
+    return Number.POSITIVE_INFINITY
+  }
 }

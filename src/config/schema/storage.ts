@@ -116,6 +116,8 @@ const storageKeys = z
     oss: table(anything()).optional(),
     cache,
     delete: section({ enabled: flag().or(false) }),
+    /** Bytes that the transfers of a process hold together. */
+    transfermemory: size({ min: 16 * MIB, minText: ', at least 16MiB' }).or(96 * MIB),
     redirect: section({
       disable: flag().or(false),
       /** Clients whom blobs are sent to all the same. */

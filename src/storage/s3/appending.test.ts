@@ -29,6 +29,19 @@ describe.skipIf(skipReason('versitygw'))(`objects that grow${skipReason('versity
     expect(await keysIn(place)).toEqual(['up/data'])
   })
 
+  test('what memory has no room for is the same, and can be gone on with', async () => {
+    await using place = await S3Replicas.start(s3Settings(server()), { transferMemory: 0 })
+    const content = distinctBytes(23 * MIB)
+    const [first, rest] = [content.subarray(0, 12 * MIB + 5), content.subarray(12 * MIB + 5)]
+    const writer = await write(await place.open(), { path: '/up/data', chunks: cut(first) })
+    await writer.close()
+    const other = await place.open()
+    const second = await write(other, { path: '/up/data', offset: first.length, chunks: cut(rest) })
+    await second.sync()
+    await second.close()
+    expectSameBytes(await collect(other.read('/up/data')), content)
+  })
+
   test('replicas take turns, in chunks that are no parts', async () => {
     await using place = await replicas()
     const drivers = [await place.open(), await place.open(), await place.open()]

@@ -1,5 +1,6 @@
 import pLimit from 'p-limit'
 import { freeMemoryOf } from '../../lib/free-memory.ts'
+import { SpillFile } from './spill-file.ts'
 
 /** How many parts are sent at the same time, of all uploads together. */
 const MAX_SENDING = 3
@@ -11,17 +12,26 @@ const MAX_FREE = 4
 const MAX_DOUBLED_BYTES = 1024 * 1024
 const FIRST_BYTES = 64 * 1024
 
+export interface PartBuffersOptions {
+  readonly partBytes: number
+  /** What all parts together may hold in memory while they are gathered, but for the first `FIRST_BYTES` of each. Default: any. */
+  readonly maxBytes?: number
+}
+
 /** The memory in which parts of uploads are gathered, used again and again, and how many are being sent.
  *
- *  Memory: each upload gathers one part, or waits with it until it may be sent, and 3 parts are being sent, of all uploads
- *  together. So n uploads hold up to (n + 3) × `chunksize`. */
+ *  Memory: what is gathered has a budget of all uploads together, and beyond it is in files, so that no upload waits for a client of
+ *  another one. Of those, 3 parts at a time are read to be sent. */
 export class PartBuffers {
   readonly partBytes: number
+  readonly #maxBytes: number
   readonly #free: Buffer[] = []
   readonly #limit = pLimit(MAX_SENDING)
+  #heldBytes = 0
 
-  constructor(partBytes: number) {
+  constructor({ partBytes, maxBytes = Number.POSITIVE_INFINITY }: PartBuffersOptions) {
     this.partBytes = partBytes
+    this.#maxBytes = maxBytes
   }
 
   /** For an upload that may be small: it grows with what comes. */
@@ -34,27 +44,35 @@ export class PartBuffers {
     return new PartBuffer({ capacity, maxDoubledBytes: 0, buffers: this })
   }
 
-  take(size: number): Buffer {
+  /** Undefined where the budget is used up. */
+  take(size: number): Buffer | undefined {
+    if (this.#heldBytes + size > this.#maxBytes) return undefined
+    this.#heldBytes += size
     return (size === this.partBytes ? this.#free.pop() : undefined) ?? Buffer.allocUnsafeSlow(size)
   }
 
-  /** Only what nothing reads any more. */
-  giveBack(buffer: Buffer): void {
-    if (buffer.byteLength === this.partBytes && this.#free.length < MAX_FREE) this.#free.push(buffer)
+  /** @param options.isReusable false where something may still read it */
+  giveBack(buffer: Buffer, { isReusable }: { isReusable: boolean }): void {
+    this.#heldBytes -= buffer.byteLength
+    if (isReusable && buffer.byteLength === this.partBytes && this.#free.length < MAX_FREE)
+      this.#free.push(buffer)
   }
 
-  /** Sends a part when it is its turn. */
+  /** Does what sends a part when it is its turn. */
   inTurn<Result>(send: () => Promise<Result>): Promise<Result> {
     return this.#limit(send)
   }
 }
 
-/** Bytes that come in small pieces and leave in one. */
+/** Bytes that come in small pieces and leave in one: in memory, or in a file when memory has become scarce. */
 export class PartBuffer {
   readonly capacity: number
   readonly #maxDoubledBytes: number
   readonly #buffers: PartBuffers
   #bytes: Buffer
+  /** Whether `#bytes` counts in the budget. */
+  #isCounted = false
+  #spilled: SpillFile | undefined
   #length = 0
 
   constructor(parts: { capacity: number; maxDoubledBytes: number; buffers: PartBuffers }) {
@@ -72,32 +90,80 @@ export class PartBuffer {
     return this.#length === this.capacity
   }
 
-  get content(): Buffer {
-    return this.#bytes.subarray(0, this.#length)
+  /** Lends what is in it now, which more that is added does not change: at once what is in memory; what is in a file when it is its
+   *  turn, because it takes memory then.
+   *  @throws StorageError BUSY when the file can't be written or read; whatever `work` throws */
+  lend<Result>(work: (content: Buffer) => Promise<Result>): Promise<Result> {
+    const content = this.#inMemory
+    const snapshot = this.#spilled?.snapshot()
+    if (snapshot === undefined) return work(content)
+    return this.#buffers.inTurn(async () => work(await snapshot()))
+  }
+
+  /** The same for a whole part, in its turn in any case.
+   *  @param onTurn called when it has come */
+  lendInTurn<Result>(work: (content: Buffer) => Promise<Result>, onTurn: () => void): Promise<Result> {
+    return this.#buffers.inTurn(async () => {
+      onTurn()
+      return work((await this.#spilled?.snapshot()()) ?? this.#inMemory)
+    })
   }
 
   /** Takes what there is room for, and answers how much that was. */
   add(chunk: Uint8Array): number {
     const count = Math.min(chunk.byteLength, this.capacity - this.#length)
-    if (this.#length + count > this.#bytes.byteLength) this.#grow(this.#length + count)
-    this.#bytes.set(count === chunk.byteLength ? chunk : chunk.subarray(0, count), this.#length)
+    const taken = count === chunk.byteLength ? chunk : chunk.subarray(0, count)
+    if (this.#spilled === undefined && this.#length + count > this.#bytes.byteLength)
+      this.#grow(this.#length + count)
+    if (this.#spilled === undefined) this.#bytes.set(taken, this.#length)
+    else this.#spilled.append(Buffer.from(taken))
     this.#length += count
     return count
   }
 
-  release(): void {
-    this.#buffers.giveBack(this.#bytes)
-    this.#bytes = NOTHING
+  /** Until more can be added; undefined if it can be at once.
+   *  @throws StorageError BUSY when it is in a file that can't be written */
+  room(): Promise<void> | undefined {
+    return this.#spilled?.room()
+  }
+
+  /** @param options.isReusable false where something may still read it */
+  release({ isReusable = true } = {}): void {
+    this.#giveBack({ isReusable })
+    this.#spilled?.close()
     this.#length = 0
+  }
+
+  get #inMemory(): Buffer {
+    return this.#bytes.subarray(0, this.#length)
   }
 
   #grow(needed: number): void {
     let size = this.#bytes.byteLength
     while (size < needed && size < this.#maxDoubledBytes) size *= 2
     const grown = this.#buffers.take(size < needed ? this.capacity : Math.min(size, this.capacity))
-    grown.set(this.content)
-    freeMemoryOf(this.#bytes)
+    if (grown === undefined) {
+      this.#spill()
+      return
+    }
+    grown.set(this.#inMemory)
+    const before = this.#bytes
+    this.#giveBack({ isReusable: false })
+    freeMemoryOf(before)
     this.#bytes = grown
+    this.#isCounted = true
+  }
+
+  #spill(): void {
+    this.#spilled = new SpillFile()
+    if (this.#length > 0) this.#spilled.append(Buffer.from(this.#inMemory))
+    this.#giveBack({ isReusable: true })
+  }
+
+  #giveBack(options: { isReusable: boolean }): void {
+    if (this.#isCounted) this.#buffers.giveBack(this.#bytes, options)
+    this.#isCounted = false
+    this.#bytes = NOTHING
   }
 }
 

@@ -38,6 +38,8 @@ export interface S3Options {
   readonly log: Log
   /** True where nothing may be written, not even to see what the store can do. Default: false. */
   readonly readOnly?: boolean
+  /** What all transfers may hold in memory, in bytes. Default: any. */
+  readonly transferMemory?: number
   /** How long the store may say nothing, in milliseconds. Default: a minute. */
   readonly timeoutMs?: number
 }

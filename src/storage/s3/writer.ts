@@ -74,7 +74,8 @@ export class S3Writer implements FileWriter {
       taken += this.#buffer.add(chunk.subarray(taken))
     }
     freeMemoryOf(chunk)
-    return this.#waiting.size === 0 ? undefined : this.#untilRoom()
+    const room = this.#buffer.room()
+    return this.#waiting.size === 0 && room === undefined ? undefined : this.#untilRoom(room)
   }
 
   sync({ dataOnly = false }: SyncOptions = {}): Promise<void> {
@@ -118,7 +119,10 @@ export class S3Writer implements FileWriter {
     const { promise: turn, resolve: take } = Promise.withResolvers<void>()
     const sending = this.#begun()
       .then((upload) => this.#sendPart(upload, full, take))
-      .catch((error) => this.#fail(error))
+      .catch((error) => {
+        full.release({ isReusable: false })
+        this.#fail(error)
+      })
       .finally(() => {
         take()
         this.#sending.delete(sending)
@@ -138,13 +142,11 @@ export class S3Writer implements FileWriter {
   }
 
   async #sendPart(upload: MarkedUpload, buffer: PartBuffer, take: () => void): Promise<void> {
-    const { objects, buffers } = this.#parts
+    const { objects } = this.#parts
     const index = this.#partCount++
     if (index >= MAX_PARTS) throw new Error(`more than ${MAX_PARTS} parts: chunksize is too small for it`)
-    this.#sent[index] = await buffers.inTurn(() => {
-      take()
-      return objects.bucket.putPart(upload, index + 1, buffer.content)
-    })
+    const send = (content: Buffer) => objects.bucket.putPart(upload, index + 1, content)
+    this.#sent[index] = await buffer.lendInTurn(send, take)
     buffer.release()
   }
 
@@ -172,9 +174,8 @@ export class S3Writer implements FileWriter {
     if (!this.#isDirty && this.#left !== undefined) return
     try {
       const size = this.#size
-      const { content } = this.#buffer // which stays as it is when more is added
       this.#isDirty = false
-      this.#left = await this.#save(content, name)
+      this.#left = await this.#buffer.lend((content) => this.#save(content, name))
       this.#safeSize = size
     } catch (error) {
       this.#fail(error)
@@ -236,9 +237,9 @@ export class S3Writer implements FileWriter {
     return this.#failure ?? new StorageError('BACKEND_FAILED', { path, message: 'the writer is closed' })
   }
 
-  /** Until no part waits for its turn. */
-  async #untilRoom(): Promise<void> {
-    await Promise.all(this.#waiting)
+  /** Until no part waits for its turn, and more can be gathered. */
+  async #untilRoom(gathered: Promise<void> | undefined): Promise<void> {
+    await Promise.all([...this.#waiting, gathered?.catch((error) => this.#fail(error))])
     if (this.#failure !== undefined) throw this.#failure
   }
 }
