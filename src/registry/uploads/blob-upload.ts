@@ -71,7 +71,12 @@ export class StoredUpload implements BlobUpload {
   }
 
   append(source: AsyncIterable<Uint8Array>, options: UploadAppendOptions = {}): Promise<void> {
-    return this.#exclusively(() => this.#append(source, options))
+    return this.#exclusively(() =>
+      this.#append(source, options).catch((error) => {
+        // Somebody else is removing it.
+        throw isPathNotFound(error) ? this.#unknown() : error
+      }),
+    )
   }
 
   commit(digest: Digest): Promise<Descriptor> {

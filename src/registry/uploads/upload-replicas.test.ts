@@ -198,6 +198,22 @@ describe('an upload that another replica has gone on with', () => {
     expect(await filesIn(driver)).toEqual({})
   })
 
+  it.each([undefined, 5])('that is being removed there takes no more bytes here (at %s)', async (offset) => {
+    const { driver, here, there } = twoReplicas()
+    const { id } = await there.createUpload()
+    await patch(there, id, 'hello')
+    const upload = await here.getUpload(id)
+    const data = Object.keys(await filesIn(driver)).find((path) => path.endsWith('/data')) ?? ''
+    // What says that there is an upload goes last, and an object store has nothing to append to.
+    await driver.delete(data)
+    driver.fault = ({ method, path }) =>
+      method === 'append' ? new StorageError('PATH_NOT_FOUND', { path }) : undefined
+    await expectRegistryError(
+      upload.append(chunksOf(', world'), offset === undefined ? {} : { offset }),
+      'BLOB_UPLOAD_UNKNOWN',
+    )
+  })
+
   it.each(['move', 'put'])('whose finish was cut short there at its %s is finished here', async (method) => {
     const { driver, here, there } = twoReplicas()
     const { id } = await here.createUpload()
