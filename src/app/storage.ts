@@ -23,5 +23,6 @@ export async function openDriver(storage: Config['storage'], log: Log): Promise<
     return GcsDriver.open(storage.gcs)
   }
   const { FilesystemDriver } = await import('../storage/filesystem.ts')
-  return FilesystemDriver.open({ root: storage.filesystem.rootdirectory, readOnly, transferMemory })
+  const { rootdirectory: root, quickcalls: quickCalls } = storage.filesystem
+  return FilesystemDriver.open({ root, readOnly, transferMemory, quickCalls })
 }

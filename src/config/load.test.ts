@@ -104,7 +104,7 @@ describe('what a file leaves out', () => {
     expect(loadText('storage: {filesystem: }').config).toMatchObject({
       log: { level: 'info', formatter: 'text', accesslog: { disabled: false }, fields: {}, hooks: [] },
       storage: {
-        filesystem: { rootdirectory: '/var/lib/registry', maxthreads: 100 },
+        filesystem: { rootdirectory: '/var/lib/registry', maxthreads: 100, quickcalls: 'auto' },
         cache: {
           blobdescriptor: 'inmemory',
           blobdescriptorsize: 10_000,

@@ -32,8 +32,8 @@ export interface StorageDriver {
    *    find that out may throw it from the writer's `sync` instead. */
   append(path: string, options?: AppendOptions): Promise<FileWriter>
 
-  /** The children of a folder in byte order of their names; empty if there is no such folder. At most some thousand are held in
-   *  memory, unless `atOnce` is true. */
+  /** The children of a folder in byte order of their names; empty if there is no such folder. What is held in memory of
+   *  it is bounded. */
   list(folder: string, options?: ListOptions): AsyncIterable<Entry>
 
   /** Moves a file, atomically and durably: a reader of `to` sees the old file or the new one.
@@ -208,8 +208,6 @@ export interface AppendOptions {
 export interface ListOptions {
   /** Only names after this one, in byte order. */
   after?: string
-  /** True if there are few children or the caller keeps them all: they may be read at once, which is quicker. */
-  atOnce?: boolean
 }
 
 export interface SyncOptions {

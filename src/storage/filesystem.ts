@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Dirent } from 'node:fs'
 import { readdir, realpath, rename, rmdir, stat, unlink } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { isPathNotFound, StorageError } from '../core/errors.ts'
@@ -22,13 +23,17 @@ import type {
 } from '../core/storage-driver.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { AppendedFiles, partsOf, type StandingFile } from './filesystem/appended-files.ts'
-import { kindOfChild } from './filesystem/child-kind.ts'
-import { close, fdatasync, open, readFile, writeFully } from './filesystem/descriptors.ts'
+import { kindOfChild, kindOfPlain } from './filesystem/child-kind.ts'
+import { close, fdatasync, open, readBeginning, readFile, writeFully } from './filesystem/descriptors.ts'
 import { isErrno, readError, writeError } from './filesystem/errno.ts'
 import { FENCE, Fences } from './filesystem/fences.ts'
 import { Folders, MAX_ATTEMPTS } from './filesystem/folders.ts'
-import { childrenAtOnce, orderedChildren } from './filesystem/ordered-children.ts'
+import { type EntrySource, EntrySteps, entriesBehind, NO_ENTRIES } from './filesystem/listing/entry-steps.ts'
+import type { Listing } from './filesystem/listing/listing.ts'
+import { Listings } from './filesystem/listing/listings.ts'
+import { orderedChildren } from './filesystem/ordered-children.ts'
 import { partOf, plainName, stateFolderOf } from './filesystem/part-name.ts'
+import { QuickCalls, type QuickCallsMode } from './filesystem/quick-calls.ts'
 import { FileContent } from './filesystem/reader.ts'
 import { RootFolder } from './filesystem/root-folder.ts'
 import { scanTree } from './filesystem/scan.ts'
@@ -41,6 +46,8 @@ import { isName, requireFolder, requirePath } from './path.ts'
 export interface FilesystemOptions {
   readonly root: string
   readonly transferMemory?: number
+  /** Default: `auto`. */
+  readonly quickCalls?: QuickCallsMode
 }
 
 const DEFAULT_TRANSFER_MEMORY = 96 * 1024 ** 2
@@ -58,10 +65,12 @@ export class FilesystemDriver implements StorageDriver {
   readonly #fences: Fences
   readonly #buffers: BufferPool
   readonly #queues: WriteQueues
+  readonly #quick: QuickCalls
+  readonly #listings: Listings
 
   /** @param options.root made, with the folders above it, when it is first written to
    *  @param options.transferMemory what downloads and uploads may hold, in bytes; half of it each. Default: 96 MiB */
-  constructor({ root, transferMemory = DEFAULT_TRANSFER_MEMORY }: FilesystemOptions) {
+  constructor({ root, transferMemory = DEFAULT_TRANSFER_MEMORY, quickCalls = 'auto' }: FilesystemOptions) {
     const halfBytes = transferMemory / 2
     this.#buffers = new BufferPool({ maxLentBytes: halfBytes })
     this.#queues = new WriteQueues({ maxBytes: halfBytes })
@@ -72,6 +81,8 @@ export class FilesystemDriver implements StorageDriver {
     this.#appended = new AppendedFiles(this.#folders)
     this.#states = new States(this.#folders, writeNew)
     this.#fences = new Fences(this.#root, this.#folders)
+    this.#quick = new QuickCalls(absolute, quickCalls)
+    this.#listings = new Listings(this.#quick, (folder, link) => this.#kindOfLink(folder, link))
   }
 
   /** A driver whose root is known to stand durably and to take files, unless it is only read. From then on it is BUSY when
@@ -105,7 +116,7 @@ export class FilesystemDriver implements StorageDriver {
   async get(path: string): Promise<Uint8Array> {
     const file = this.#locate(path)
     try {
-      const content = await readFile(file)
+      const content = (await this.#getAtOnce(file)) ?? (await readFile(file))
       // What is no file reads as an empty one, if it can be read at all.
       if (content.length > 0 || (await stat(file)).isFile()) return content
     } catch (cause) {
@@ -148,24 +159,8 @@ export class FilesystemDriver implements StorageDriver {
     }
   }
 
-  async *list(folder: string, { after = '', atOnce = false }: ListOptions = {}): AsyncIterable<Entry> {
-    const location = this.#root + requireFolder(folder) || '/'
-    const read = atOnce ? childrenAtOnce : orderedChildren
-    try {
-      let last: string | undefined
-      for await (const { name, entry } of read(location, { after, isWanted: isName, nameOf: plainName })) {
-        const kind = await kindOfChild(entry)
-        if (kind === undefined || name === last) continue
-        if (kind === 'folder' && entry.isSymbolicLink() && (await this.#leadsBack(location, entry.name)))
-          continue
-        last = name
-        yield { name, kind }
-      }
-    } catch (cause) {
-      const error = cause instanceof StorageError ? cause : readError(cause, folder)
-      if (!isPathNotFound(error)) throw error
-      await this.#requireRoot(folder)
-    }
+  list(folder: string, { after = '' }: ListOptions = {}): AsyncIterable<Entry> {
+    return { [Symbol.asyncIterator]: () => new EntrySteps(() => this.#openListing(folder, after)) }
   }
 
   /** Only the folder it comes to is synced. File systems record both halves of a rename as one; and where one does
@@ -296,6 +291,59 @@ export class FilesystemDriver implements StorageDriver {
   }
 
   async close(): Promise<void> {}
+
+  /** A small file that the file system answers for at once; undefined if it may not be asked, or the file is larger. */
+  #getAtOnce(file: string): Buffer | undefined | Promise<Buffer | undefined> {
+    if (!this.#quick.areAllowed) return undefined
+    const turn = this.#quick.untilTurn()
+    if (turn !== undefined) return turn.then(() => this.#getAtOnce(file))
+    const content = this.#quick.make(() => readBeginning(file, MAX_QUICK_BYTES + 1))
+    return content.length <= MAX_QUICK_BYTES ? content : undefined
+  }
+
+  #openListing(folder: string, after: string): EntrySource | Promise<EntrySource> {
+    const steps = (listing: Listing | undefined) =>
+      listing === undefined ? this.#inTurn(folder, after) : entriesBehind(listing, after)
+    try {
+      const location = this.#root + requireFolder(folder) || '/'
+      const listing = this.#listings.get(location)
+      if (!(listing instanceof Promise)) return steps(listing)
+      return listing.then(steps, (cause) => this.#withoutFolder(cause, folder))
+    } catch (cause) {
+      return this.#withoutFolder(cause, folder)
+    }
+  }
+
+  /** The entries of a folder that has too many to be held. */
+  async *#inTurn(folder: string, after: string): AsyncGenerator<Entry, undefined> {
+    const location = this.#root + folder
+    try {
+      let last: string | undefined
+      const options = { after, isWanted: isName, nameOf: plainName }
+      for await (const { name, entry } of orderedChildren(location, options)) {
+        const kind = entry.isSymbolicLink() ? await this.#kindOfLink(location, entry) : kindOfPlain(entry)
+        if (kind === undefined || name === last) continue
+        last = name
+        yield { name, kind }
+      }
+    } catch (cause) {
+      await this.#withoutFolder(cause, folder)
+    }
+  }
+
+  /** Nothing is in a folder that is not there. */
+  async #withoutFolder(cause: unknown, folder: string): Promise<EntrySource> {
+    const error = cause instanceof StorageError ? cause : readError(cause, folder)
+    if (!isPathNotFound(error)) throw error
+    await this.#requireRoot(folder)
+    return NO_ENTRIES
+  }
+
+  /** What a symbolic link counts as; undefined if it leads nowhere, or back. */
+  async #kindOfLink(location: string, link: Dirent): Promise<Entry['kind'] | undefined> {
+    const kind = await kindOfChild(link)
+    return kind === 'folder' && (await this.#leadsBack(location, link.name)) ? undefined : kind
+  }
 
   /** True for a link in a folder to one that the folder is in, by whatever links one came there: what it leads to would be
    *  listed without end. */
@@ -448,6 +496,9 @@ export class FilesystemDriver implements StorageDriver {
     }
   }
 }
+
+/** A link, or a manifest of few layers. */
+const MAX_QUICK_BYTES = 4096
 
 /** Begins the names of folders that are being removed. No path can name them. */
 const ASIDE = '~removed.'

@@ -31,6 +31,8 @@ const filesystem = optionalSection({
   rootdirectory: filledText('the path of a folder').or('/var/lib/registry'),
   /** A hint how many files may be worked on at once. */
   maxthreads: integer().or(100),
+  /** Whether metadata may be read on the thread of the event loop. */
+  quickcalls: choice('auto', 'never').or('auto'),
 })
 
 const gcs = optionalSectionOf(

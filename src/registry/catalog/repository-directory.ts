@@ -23,7 +23,7 @@ export async function openRepositoryDirectory(
 ): Promise<RepositoryDirectory> {
   const kept = new Set<string>()
   const children: string[] = []
-  for await (const { name: child, kind } of storage.list(locate(name), { atOnce: true })) {
+  for await (const { name: child, kind } of storage.list(locate(name))) {
     if (kind !== 'folder') continue
     if (child.startsWith('_')) kept.add(child)
     else if (children.length < MOST_HELD) children.push(child)
@@ -49,8 +49,7 @@ export async function* childrenOf(
 
 /** The folders that the registry keeps of a repository: all begin with `_`, and stand together. */
 export async function* metadataDirectories(storage: StorageDriver, name: string): AsyncIterable<string> {
-  const options = { after: BEFORE_KEPT, atOnce: true }
-  for await (const { name: child, kind } of storage.list(locate(name), options)) {
+  for await (const { name: child, kind } of storage.list(locate(name), { after: BEFORE_KEPT })) {
     if (!child.startsWith('_')) return
     if (kind === 'folder') yield child
   }

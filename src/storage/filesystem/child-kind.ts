@@ -7,9 +7,16 @@ import { isTemporary } from './temporary-name.ts'
 
 /** What an entry is to the driver's caller; undefined where that is nothing. A state is a file. */
 export async function kindOfChild(entry: fs.Dirent): Promise<Entry['kind'] | undefined> {
-  if (isStateFolder(entry)) return 'file'
-  const kind = entry.isSymbolicLink() ? await kindBehind(entry) : kindOf(entry)
-  return kind === 'file' && isTemporary(entry.name) ? undefined : kind
+  return entry.isSymbolicLink() ? unlessTemporary(entry, await kindBehind(entry)) : kindOfPlain(entry)
+}
+
+/** The same of an entry that is no link. */
+export function kindOfPlain(entry: fs.Dirent): Entry['kind'] | undefined {
+  return isStateFolder(entry) ? 'file' : unlessTemporary(entry, kindOf(entry))
+}
+
+function unlessTemporary({ name }: fs.Dirent, kind: Entry['kind'] | undefined): Entry['kind'] | undefined {
+  return kind === 'file' && isTemporary(name) ? undefined : kind
 }
 
 /** Undefined for what is neither, such as a socket. */

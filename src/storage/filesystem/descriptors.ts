@@ -8,6 +8,18 @@ import { promisify } from 'node:util'
  *  are four. */
 export const readFile = promisify(fs.readFile) as (path: string) => Promise<Buffer>
 
+/** The beginning of a file, read at once on this thread: never waits for a pipe.
+ *  @returns fewer bytes than `maxBytes` only for a whole file */
+export function readBeginning(path: string, maxBytes: number): Buffer {
+  const fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
+  try {
+    const buffer = Buffer.allocUnsafe(maxBytes)
+    return buffer.subarray(0, fs.readSync(fd, buffer, 0, maxBytes, 0))
+  } finally {
+    fs.closeSync(fd)
+  }
+}
+
 export const open = promisify(fs.open)
 export const close = promisify(fs.close)
 export const fstat = promisify(fs.fstat) as (fd: number) => Promise<fs.Stats>

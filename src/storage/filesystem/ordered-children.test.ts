@@ -1,9 +1,8 @@
-import { mkdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type TemporaryFolder, temporaryFolder } from '../../../test/support/temporary-folder.ts'
-import { isName } from '../path.ts'
-import { childrenAtOnce, orderedChildren } from './ordered-children.ts'
+import { orderedChildren } from './ordered-children.ts'
 
 describe('the children of a folder of the system', () => {
   let folder: TemporaryFolder
@@ -54,23 +53,10 @@ describe('the children of a folder of the system', () => {
     expect(list).toEqual(sorted.filter(wanted))
   })
 
-  it('are the same when they are read at once', async () => {
-    await mkdir(join(folder.path, 'not a name'))
-    await symlink('nowhere', join(folder.path, 'link'))
-    for (const after of ['', 'n5', 'l', 'z']) {
-      const options = { after, isWanted: isName }
-      const found = await namesOf(childrenAtOnce(folder.path, options))
-      expect(found).toEqual(await namesOf(orderedChildren(folder.path, options)))
-      expect(found).toEqual(['link', ...sorted].filter((name) => name > after))
-    }
-  })
-
   it.each(['absent', 'n1'])('of what is no folder are an error of the system: %s', async (name) => {
     const options = { after: '', isWanted: () => true }
-    for (const read of [orderedChildren, childrenAtOnce]) {
-      await expect(namesOf(read(join(folder.path, name), options))).rejects.toMatchObject({
-        code: expect.stringMatching(/^ENO(ENT|TDIR)$/),
-      })
-    }
+    await expect(namesOf(orderedChildren(join(folder.path, name), options))).rejects.toMatchObject({
+      code: expect.stringMatching(/^ENO(ENT|TDIR)$/),
+    })
   })
 })

@@ -1,5 +1,5 @@
 import type { Dirent } from 'node:fs'
-import { opendir, readdir } from 'node:fs/promises'
+import { opendir } from 'node:fs/promises'
 
 export interface ChildrenOptions {
   /** Only names that come behind this one in byte order. */
@@ -42,19 +42,6 @@ export async function* orderedChildren(
   }
 }
 
-/** The same in one trip to the thread pool instead of four, for whoever can hold them all. */
-export async function* childrenAtOnce(
-  folder: string,
-  { after, isWanted, nameOf = itself }: ChildrenOptions,
-): AsyncIterable<Child> {
-  const children: Child[] = []
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
-    const name = nameOf(entry)
-    if (name > after && isWanted(name)) children.push({ name, entry })
-  }
-  yield* inOrder(children)
-}
-
 async function firstChildren(
   folder: string,
   { after, isWanted, nameOf, most }: Required<OrderedChildrenOptions>,
@@ -71,8 +58,8 @@ async function firstChildren(
   return found
 }
 
-/** By callbacks: a promise for each child takes longer than reading it. */
-async function forEachChild(folder: string, visit: (child: Dirent) => void): Promise<void> {
+/** All children in the system's order. By callbacks: a promise for each child takes longer than reading it. */
+export async function forEachChild(folder: string, visit: (child: Dirent) => void): Promise<void> {
   const open = await opendir(folder, { bufferSize: READ_AHEAD })
   const read = (done: () => void, fail: (cause: Error) => void) =>
     open.read((cause, child) => {

@@ -60,16 +60,6 @@ export function describeListing(current: () => DriverUnderTest, manyChildren: nu
       expect(await namesIn(driver, '/many', sorted.at(-3))).toEqual(sorted.slice(-2))
     }, 120_000) // so many requests take an emulator of a store long
 
-    it('asked for at once, they are the same', async () => {
-      const { driver } = current()
-      await putNames(driver, ORDERED)
-      for (const after of ['', 'A', 'aa', 'z']) {
-        const inTurn = await collectAll(driver.list('/a', { after }))
-        expect(await collectAll(driver.list('/a', { after, atOnce: true }))).toEqual(inTurn)
-      }
-      expect(await collectAll(driver.list('/absent', { atOnce: true }))).toEqual([])
-    })
-
     it('a listing can be ended early', async () => {
       const { driver } = current()
       await putNames(driver, ORDERED)

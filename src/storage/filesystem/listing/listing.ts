@@ -1,0 +1,87 @@
+import type { Entry } from '../../../core/storage-driver.ts'
+
+/** The children of a folder in byte order of their names. */
+export interface Listing {
+  readonly length: number
+  /** About what it takes in memory. */
+  readonly byteCount: number
+  entryAt(index: number): Entry
+}
+
+/** @param entries in order; one that has the name of the one before it is left out */
+export function listingOf(entries: readonly Entry[]): Listing {
+  const distinct = entries.filter(({ name }, index) => name !== entries[index - 1]?.name)
+  return distinct.length <= MAX_PLAIN ? new PlainListing(distinct) : new PackedListing(distinct)
+}
+
+/** The place of the first name behind this one. */
+export function indexAfter(listing: Listing, name: string): number {
+  let low = 0
+  let high = listing.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (listing.entryAt(middle).name > name) high = middle
+    else low = middle + 1
+  }
+  return low
+}
+
+/** Longer ones are packed. */
+const MAX_PLAIN = 64
+/** Of the objects of a listing, of its place in a cache, and of an entry. */
+const LISTING_BYTES = 300
+const ENTRY_BYTES = 80
+
+class PlainListing implements Listing {
+  readonly #entries: readonly Entry[]
+
+  constructor(entries: readonly Entry[]) {
+    this.#entries = entries
+  }
+
+  get length(): number {
+    return this.#entries.length
+  }
+
+  get byteCount(): number {
+    return LISTING_BYTES + ENTRY_BYTES * this.length
+  }
+
+  entryAt(index: number): Entry {
+    return this.#entries[index] as Entry
+  }
+}
+
+/** In little memory: a name takes its length and five bytes. */
+class PackedListing implements Listing {
+  /** All names, one behind the other. */
+  readonly #names: string
+  /** Where each name ends. */
+  readonly #ends: Uint32Array
+  /** 1 for a folder. */
+  readonly #kinds: Uint8Array
+
+  constructor(entries: readonly Entry[]) {
+    this.#names = Buffer.from(entries.map(({ name }) => name).join(''), 'latin1').toString('latin1')
+    this.#ends = new Uint32Array(entries.length)
+    this.#kinds = Uint8Array.from(entries, ({ kind }) => (kind === 'folder' ? 1 : 0))
+    let end = 0
+    for (const [index, { name }] of entries.entries()) {
+      end += name.length
+      this.#ends[index] = end
+    }
+  }
+
+  get length(): number {
+    return this.#ends.length
+  }
+
+  get byteCount(): number {
+    return LISTING_BYTES + this.#names.length + 5 * this.length
+  }
+
+  entryAt(index: number): Entry {
+    const name = this.#names.slice(index === 0 ? 0 : this.#ends[index - 1], this.#ends[index])
+    return { name, kind: this.#kinds[index] === 1 ? 'folder' : 'file' }
+  }
+}

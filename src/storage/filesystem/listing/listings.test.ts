@@ -1,0 +1,121 @@
+import { execFileSync } from 'node:child_process'
+import { mkdir, readdir, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { type TemporaryFolder, temporaryFolder } from '../../../../test/support/temporary-folder.ts'
+import { QuickCalls, type QuickCallsMode } from '../quick-calls.ts'
+import { indexAfter } from './listing.ts'
+import { Listings } from './listings.ts'
+
+/** Longer than a folder that has changed is not trusted. */
+const SETTLED_MS = 2_100
+
+describe.each<QuickCallsMode>(['auto', 'never'])('listings of folders, quick calls: %s', (mode) => {
+  let root: TemporaryFolder
+  let folder: string
+  let quick: QuickCalls
+  let listings: Listings
+
+  beforeEach(async () => {
+    root = await temporaryFolder()
+    folder = join(root.path, 'folder')
+    await mkdir(folder)
+    for (const name of ['b', 'a', 'c']) await writeFile(join(folder, name), '')
+    quick = new QuickCalls(root.path, mode)
+    listings = new Listings(quick, async () => 'file')
+    if (mode === 'auto') await vi.waitUntil(() => quick.isLocal)
+  })
+  afterEach(async () => {
+    vi.restoreAllMocks()
+    await root.remove()
+  })
+
+  async function names(): Promise<string[]> {
+    const listing = await listings.get(folder)
+    return Array.from({ length: listing?.length ?? 0 }, (_, index) => listing?.entryAt(index).name ?? '')
+  }
+
+  /** Waits until the clock of the file system has moved on since the last change, and lets ours be so late that this is trusted. */
+  async function settle(): Promise<void> {
+    const probe = join(root.path, 'probe')
+    await vi.waitUntil(async () => {
+      await writeFile(probe, '')
+      return (await stat(probe)).ctimeMs > (await stat(folder)).ctimeMs
+    })
+    const now = Date.now
+    vi.spyOn(Date, 'now').mockImplementation(() => now() + SETTLED_MS)
+  }
+
+  it.skipIf(mode === 'never')('are kept while the folder is the same', async () => {
+    await settle()
+    const first = await listings.get(folder)
+    expect(await listings.get(folder)).toBe(first)
+  })
+
+  it('are read again after a folder has just changed', async () => {
+    const first = await listings.get(folder)
+    expect(await listings.get(folder)).not.toBe(first)
+  })
+
+  it.each<[string, () => Promise<unknown>, string[]]>([
+    ['a file is made', () => writeFile(join(folder, 'd'), ''), ['a', 'b', 'c', 'd']],
+    ['a file is removed', () => rm(join(folder, 'a')), ['b', 'c']],
+    ['a file is renamed', () => rename(join(folder, 'a'), join(folder, 'z')), ['b', 'c', 'z']],
+    [
+      'another process makes a folder',
+      async () => execFileSync('mkdir', [join(folder, 'x')]),
+      ['a', 'b', 'c', 'x'],
+    ],
+    [
+      'another folder takes its place',
+      async () => {
+        await mkdir(join(root.path, 'other'))
+        await rm(folder, { recursive: true })
+        await rename(join(root.path, 'other'), folder)
+      },
+      [],
+    ],
+    [
+      'a copy sets its time back',
+      async () => {
+        const past = new Date('2020-01-01')
+        await writeFile(join(folder, 'd'), '')
+        await utimes(folder, past, past)
+      },
+      ['a', 'b', 'c', 'd'],
+    ],
+  ])('show it at once when %s', async (_, change, expected) => {
+    await settle()
+    expect(await names()).toEqual(['a', 'b', 'c'])
+    expect(await names()).toEqual(['a', 'b', 'c'])
+    await change()
+    expect(await names()).toEqual(expected)
+  })
+
+  it('with links are not kept, since what they lead to can change elsewhere', async () => {
+    await symlink('nowhere', join(folder, 'link'))
+    await settle()
+    const first = await listings.get(folder)
+    expect(first?.length).toBe(4)
+    expect(await listings.get(folder)).not.toBe(first)
+  })
+
+  it('find each name and what comes behind any text', async () => {
+    const many = Array.from({ length: 500 }, (_, index) => `n${(index * 7919) % 500}`)
+    await Promise.all(many.map((name) => mkdir(join(folder, name))))
+    const listing = await listings.get(folder)
+    const sorted = (await readdir(folder)).toSorted()
+    for (const after of ['', 'a', 'n', 'n25', 'n250', 'zz', ' ', sorted.at(-1) ?? '']) {
+      const index = listing === undefined ? 0 : indexAfter(listing, after)
+      const found = index < sorted.length ? listing?.entryAt(index).name : undefined
+      expect(found).toBe(sorted.find((name) => name > after))
+    }
+  })
+
+  it('of no folder are an error of the system', async () => {
+    for (const name of ['absent', 'a']) {
+      const listing = async () => listings.get(join(folder, name))
+      await expect(listing()).rejects.toMatchObject({ code: expect.stringMatching(/^ENO(ENT|TDIR)$/) })
+    }
+  })
+})

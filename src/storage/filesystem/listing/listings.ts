@@ -1,0 +1,148 @@
+import { type Dirent, readdirSync, type Stats, statSync } from 'node:fs'
+import { readdir, stat } from 'node:fs/promises'
+import { LRUCache } from 'lru-cache'
+import type { Entry } from '../../../core/storage-driver.ts'
+import { CoalescedReads } from '../../../lib/request-coalescing.ts'
+import { isName } from '../../path.ts'
+import { kindOfPlain } from '../child-kind.ts'
+import { forEachChild } from '../ordered-children.ts'
+import { plainName } from '../part-name.ts'
+import type { QuickCalls } from '../quick-calls.ts'
+import { type Listing, listingOf } from './listing.ts'
+
+/** A listing of more is not kept, nor held. */
+const MAX_NAMES = 600_000
+const MAX_KEPT_BYTES = 32 * 1024 ** 2
+/** The size of a folder whose names come with one call. */
+const SMALL_FOLDER_BYTES = 4096
+
+/** A folder that has changed since may look as before while the clock of the file system shows the same time. This is longer than
+ *  any clock of a local file system stands still. */
+const CLOCK_GRAIN_MS = 2_000
+
+/** Resolves to what a symbolic link leads to; undefined for nothing that is listed. */
+export type ResolveLink = (folder: string, link: Dirent) => Promise<Entry['kind'] | undefined>
+
+interface Kept {
+  readonly state: string
+  /** Undefined for too many names. */
+  readonly listing: Listing | undefined
+}
+
+interface Reading {
+  readonly listing: Listing | undefined
+  /** Whether it depends on nothing outside of the folder. */
+  readonly isOwn: boolean
+}
+
+/** Listings of folders, kept as long as the folder is the same and has not changed: any process may change it. That is known by its
+ *  inode and the time of its last change (`ctime`, which no process can set), on file systems of this machine only. */
+export class Listings {
+  readonly #quick: QuickCalls
+  readonly #resolveLink: ResolveLink
+  readonly #kept = new LRUCache<string, Kept>({
+    maxSize: MAX_KEPT_BYTES,
+    sizeCalculation: ({ listing }, folder) => (listing?.byteCount ?? 100) + folder.length,
+  })
+  readonly #reads = new CoalescedReads((folder) => this.#read(folder))
+
+  constructor(quick: QuickCalls, resolveLink: ResolveLink) {
+    this.#quick = quick
+    this.#resolveLink = resolveLink
+  }
+
+  /** What is in a folder; undefined if that is too much to be held. Not a promise if it is known and the folder answers at once.
+   *  @throws Error of the system, `ENOENT` and `ENOTDIR` if there is no folder; StorageError of a link */
+  get(folder: string): Listing | undefined | Promise<Listing | undefined> {
+    const kept = this.#kept.get(folder)
+    if (!this.#quick.areAllowed) return this.#getByPool(folder, kept)
+    const turn = this.#quick.untilTurn()
+    if (turn !== undefined) return turn.then(() => this.get(folder))
+    const stats = this.#quick.make(() => statSync(folder))
+    if (kept?.state === stateOf(stats)) return kept.listing
+    return stats.size <= SMALL_FOLDER_BYTES ? this.#readAtOnce(folder, stats) : this.#reads.read(folder)
+  }
+
+  async #getByPool(folder: string, kept: Kept | undefined): Promise<Listing | undefined> {
+    if (kept !== undefined && kept.state === stateOf(await stat(folder))) return kept.listing
+    return this.#reads.read(folder)
+  }
+
+  #readAtOnce(folder: string, before: Stats): Listing | undefined | Promise<Listing | undefined> {
+    const readAt = Date.now()
+    const dirents = this.#quick.make(() => readdirSync(folder, { withFileTypes: true }))
+    const entries = entriesOf(dirents)
+    if (entries === undefined) return this.#resolved(folder, dirents)
+    const listing = listingOf(entries)
+    if (isSettled(before, readAt) && stateOf(statSync(folder)) === stateOf(before))
+      this.#kept.set(folder, { state: stateOf(before), listing })
+    return listing
+  }
+
+  async #read(folder: string): Promise<Listing | undefined> {
+    if (!this.#quick.isLocal) return (await this.#readNow(folder, undefined)).listing
+    const readAt = Date.now()
+    const before = await stat(folder)
+    const { listing, isOwn } = await this.#readNow(folder, before)
+    if (isOwn && isSettled(before, readAt) && stateOf(await stat(folder)) === stateOf(before))
+      this.#kept.set(folder, { state: stateOf(before), listing })
+    return listing
+  }
+
+  async #readNow(folder: string, stats: Stats | undefined): Promise<Reading> {
+    const dirents =
+      stats !== undefined && stats.size <= SMALL_FOLDER_BYTES
+        ? await readdir(folder, { withFileTypes: true })
+        : await manyIn(folder)
+    if (dirents === undefined) return { listing: undefined, isOwn: true }
+    const entries = entriesOf(dirents)
+    if (entries !== undefined) return { listing: listingOf(entries), isOwn: true }
+    return { listing: await this.#resolved(folder, dirents), isOwn: false }
+  }
+
+  /** With what links lead to. */
+  async #resolved(folder: string, dirents: readonly Dirent[]): Promise<Listing> {
+    const entries: Entry[] = []
+    for (const dirent of dirents) {
+      const name = plainName(dirent)
+      if (!isName(name)) continue
+      const kind = dirent.isSymbolicLink() ? await this.#resolveLink(folder, dirent) : kindOfPlain(dirent)
+      if (kind !== undefined) entries.push({ name, kind })
+    }
+    return listingOf(entries.sort(inOrder))
+  }
+}
+
+/** In order; undefined if there are links among them, of which more must be known. */
+function entriesOf(dirents: readonly Dirent[]): Entry[] | undefined {
+  const entries: Entry[] = []
+  for (const dirent of dirents) {
+    if (dirent.isSymbolicLink()) return undefined
+    const name = plainName(dirent)
+    const kind = isName(name) ? kindOfPlain(dirent) : undefined
+    if (kind !== undefined) entries.push({ name, kind })
+  }
+  return entries.sort(inOrder)
+}
+
+function inOrder(one: Entry, other: Entry): number {
+  return one.name < other.name ? -1 : 1
+}
+
+/** Undefined for too many. */
+async function manyIn(folder: string): Promise<Dirent[] | undefined> {
+  const dirents: Dirent[] = []
+  await forEachChild(folder, (dirent) => {
+    if (dirents.length <= MAX_NAMES) dirents.push(dirent)
+  })
+  return dirents.length <= MAX_NAMES ? dirents : undefined
+}
+
+function stateOf({ dev, ino, ctimeMs, mtimeMs }: Stats): string {
+  return `${dev}.${ino}.${ctimeMs}.${mtimeMs}`
+}
+
+/** Whether every later change shows another time. */
+function isSettled({ ctimeMs }: Stats, readAt: number): boolean {
+  return readAt - ctimeMs > CLOCK_GRAIN_MS
+}
