@@ -11,6 +11,7 @@ export type ToSupervisor =
   /** It has applied an invalidation. */
   | { readonly kind: 'acknowledged'; readonly id: number }
   | { readonly kind: 'measured'; readonly id: number; readonly snapshot: Snapshot }
+  | { readonly kind: 'alive' }
 
 export type Question =
   | { readonly kind: 'publish'; readonly invalidation: Invalidation }
@@ -27,6 +28,8 @@ export type ToWorker =
   /** With what the configuration would be made from now: what can be renewed in a process that serves is. */
   | { readonly kind: 'renew'; readonly tree: unknown }
   | { readonly kind: 'reopenLogs' }
+  /** Asks whether it is there. */
+  | { readonly kind: 'areYouThere' }
   | { readonly kind: 'drain' }
 
 /** What a worker has measured: plain data, which is nobody's business here. */

@@ -123,6 +123,9 @@ export class SupervisorChannel implements Locks, Peers {
         this.#renewed = { tree: message.tree }
         this.#renew?.(message.tree)
         break
+      case 'areYouThere':
+        this.#send({ kind: 'alive' })
+        break
       case 'reopenLogs':
         this.#reopenLogs()
         break

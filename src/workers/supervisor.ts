@@ -2,6 +2,7 @@ import cluster, { type Worker } from 'node:cluster'
 import type { Locks } from '../core/locks.ts'
 import type { Log } from '../core/log.ts'
 import { closeHandleOnExit } from './handle-cleanup.ts'
+import { Liveness } from './liveness.ts'
 import { type Snapshot, type ToSupervisor, type ToWorker, unwrap } from './messages.ts'
 import { MetricsCollector } from './metrics-collector.ts'
 import { delayBefore } from './restart-delay.ts'
@@ -22,6 +23,10 @@ export class Supervisor {
   readonly #options: SupervisorOptions
   readonly #hub = new WorkerHub()
   readonly #metrics = new MetricsCollector<Snapshot>()
+  readonly #liveness = new Liveness({
+    ask: (id) => this.#withWorker(id, (worker) => send(worker, { kind: 'areYouThere' })),
+    onSilent: (id) => this.#withWorker(id, (worker) => this.#endSilent(worker)),
+  })
   readonly #workers = new Map<number, Worker>()
   readonly #restarts = new Set<NodeJS.Timeout>()
   readonly #listening = new Set<number>()
@@ -119,6 +124,7 @@ export class Supervisor {
 
   #stop(): void {
     this.#phase = 'stopping'
+    this.#liveness.stop()
     for (const timer of this.#restarts) clearTimeout(timer)
   }
 
@@ -164,6 +170,9 @@ export class Supervisor {
         break
       case 'measured':
         this.#metrics.answered(message.id, message.snapshot)
+        break
+      case 'alive':
+        this.#liveness.answered(worker.id)
     }
   }
 
@@ -179,16 +188,25 @@ export class Supervisor {
     this.#hub.join({
       id,
       send: (message) => send(worker, message),
-      terminate: () => {
-        this.#options.log.error({ worker: id }, 'a worker does not answer and is ended')
-        worker.process.kill('SIGKILL')
-      },
+      terminate: () => this.#endSilent(worker),
     })
     send(worker, { kind: 'begin', tree: this.#tree })
     if (this.#phase === 'stopping') send(worker, { kind: 'drain' })
   }
 
+  /** Another takes its place. */
+  #endSilent(worker: Worker): void {
+    this.#options.log.error({ worker: worker.id }, 'a worker does not answer and is ended')
+    worker.process.kill('SIGKILL')
+  }
+
+  #withWorker(id: number, work: (worker: Worker) => void): void {
+    const worker = this.#workers.get(id)
+    if (worker !== undefined) work(worker)
+  }
+
   #listens(worker: Worker, address: string): void {
+    this.#liveness.watch(worker.id)
     this.#options.log.info({ worker: worker.id, workerPid: worker.process.pid }, 'a worker listens')
     this.#listening.add(worker.id)
     if (this.#listening.size === this.#options.count) this.#onListening(address)
@@ -200,6 +218,7 @@ export class Supervisor {
   ): void {
     this.#workers.delete(worker.id)
     this.#listening.delete(worker.id)
+    this.#liveness.forget(worker.id)
     this.#hub.leave(worker.id)
     if (this.#phase === 'starting') this.#onFailure(new Error('a worker ended before it listened'))
     if (this.#phase === 'serving') this.#replace(worker, { fields, failures, livedMs })
