@@ -32,9 +32,13 @@ async function wrapForRequests(config: Config, registry: Registry, log: Log): Pr
 }
 
 /** Its code is loaded when it is asked for. */
-async function openCollection(config: Config, registry: StoredRegistry, log: Log) {
+async function openCollection(
+  config: Config,
+  registry: StoredRegistry,
+  parts: { metrics: Metrics | undefined; log: Log },
+) {
   if (!config.storage.maintenance.gc.enabled) return undefined
-  return (await import('./app/collection.ts')).scheduleCollection(config, registry, log)
+  return (await import('./app/collection.ts')).scheduleCollection(config, registry, parts)
 }
 
 /** The composition root: a configuration becomes a running registry. Only here, and in `app/`, are parts wired.
@@ -74,7 +78,7 @@ export async function startRegistry(
   const address = await server.listen(listenOptions(config.http))
   if (isAlone) {
     opened.adopt(schedulePurging(config, registry, log), (purging) => purging?.stop())
-    opened.adopt(await openCollection(config, registry, log), (collection) => collection?.stop())
+    opened.adopt(await openCollection(config, registry, { metrics, log }), (collection) => collection?.stop())
   }
   opened.adopt(server, () => server.close(config.http.draintimeout))
   certificates?.watch(() => server.setSecureContext(certificates.secureContext))
@@ -130,7 +134,7 @@ export async function startSupervisorServices(
   metrics?.showHealth(health)
   opened.adopt(await startDebugServer(config, { metrics: merged, health, log }), (debug) => debug?.close())
   opened.adopt(schedulePurging(config, registry, log), (purging) => purging?.stop())
-  opened.adopt(await openCollection(config, registry, log), (collection) => collection?.stop())
+  opened.adopt(await openCollection(config, registry, { metrics, log }), (collection) => collection?.stop())
   const running = opened.move()
   return { close: () => running.disposeAsync() }
 }

@@ -1,12 +1,15 @@
 import { readCron } from '../config/schema/storage.ts'
 import type { Config } from '../config/schema.ts'
+import { type CollectionFigures, newCollectionFigures } from '../core/collection/collection-figures.ts'
 import type { Log } from '../core/log.ts'
 
 export type { CollectionReport } from '../maintenance/gc/collector.ts'
 
 import { type CollectionReport, Collector, type DeletionStep } from '../maintenance/gc/collector.ts'
+import { CollectorBusy } from '../maintenance/gc/tenure.ts'
 import { run } from '../maintenance/runner.ts'
 import { Schedule } from '../maintenance/schedule.ts'
+import type { Metrics } from '../observability/metrics.ts'
 import type { StoredRegistry } from '../registry/registry.ts'
 import { openRegistry } from './open.ts'
 
@@ -24,27 +27,57 @@ export interface CollectionOptions {
 export function scheduleCollection(
   { storage }: Config,
   registry: StoredRegistry,
-  log: Log,
+  { metrics, log }: { metrics: Metrics | undefined; log: Log },
 ): Schedule | undefined {
   const { gc, readonly } = storage.maintenance
   const cron = gc.enabled && !readonly.enabled ? readCron(gc.schedule) : undefined
   if (cron === undefined) return undefined
   const untilNext = () => cron.next(new Date()).getTime() - Date.now()
-  const onDeleted = ({ digest, size }: { digest: string; size: number }) =>
-    log.info({ audit: 'blob deleted', digest, bytes: size }, 'garbage collection deleted a blob')
+  const figures = newCollectionFigures()
+  metrics?.showCollections(figures)
+  const onDeleted = ({ digest, size }: { digest: string; size: number }) => {
+    figures.deletedBlobs++
+    figures.deletedBytes += size
+    log.info({ digest, bytes: size }, 'garbage collection deleted a blob')
+  }
+  const work = async (signal: AbortSignal) => {
+    const options = { graceMs: gc.grace, pace: gc.pace, dryRun: false, log, signal, onDeleted }
+    const { findings, ...report } = await collect(registry, options)
+    for (const finding of findings)
+      log.warn({ ...finding }, 'a manifest cannot be read: its repository keeps its blobs')
+    figures.findings = findings.length
+    log.info(report, 'garbage collection ended')
+  }
   return new Schedule({
     name: 'garbage collection',
     intervalMs: untilNext,
     firstDelayMs: untilNext(),
     log,
-    work: async (signal) => {
-      const options = { graceMs: gc.grace, pace: gc.pace, dryRun: false, log, signal, onDeleted }
-      const { findings, ...figures } = await collect(registry, options)
-      for (const finding of findings)
-        log.warn({ ...finding }, 'a manifest cannot be read: its repository keeps its blobs')
-      log.info(figures, 'garbage collection ended')
-    },
+    work: (signal) => counted(figures, () => work(signal), { signal, log }),
   })
+}
+
+async function counted(
+  figures: CollectionFigures,
+  work: () => Promise<void>,
+  { signal, log }: { signal: AbortSignal; log: Log },
+): Promise<void> {
+  const startedAt = performance.now()
+  figures.isRunning = true
+  try {
+    await work()
+    figures.collections++
+    figures.lastSuccessAt = Date.now() / 1000
+    figures.lastSeconds = (performance.now() - startedAt) / 1000
+  } catch (error) {
+    if (signal.aborted) return
+    // That another replica collects is as it should be.
+    if (error instanceof CollectorBusy) return log.info({}, 'another process collects garbage')
+    figures.failures++
+    throw error
+  } finally {
+    figures.isRunning = false
+  }
 }
 
 /** @throws StorageError UNSUPPORTED if the storage can't be collected; CollectorBusy */

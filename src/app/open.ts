@@ -103,6 +103,8 @@ export async function openRegistry(
     smallContentBytes: cached.blobdescriptor === 'none' ? 0 : cached.contentsize,
     locks: workerGroup?.locks,
     collection: maintenance.gc.enabled,
+    // What is in Redis, the collector evicts itself.
+    ...(cached.blobdescriptor === 'inmemory' && { evictCollected: (digest) => cache.evictContent(digest) }),
     log,
   })
 }

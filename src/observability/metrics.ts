@@ -1,4 +1,5 @@
 import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import type { CollectionFigures } from '../core/collection/collection-figures.ts'
 import type { CacheCounts } from '../core/descriptor-cache.ts'
 import type { Health } from '../core/health.ts'
 import type { RequestObserver } from '../core/request-observer.ts'
@@ -113,6 +114,37 @@ export class Metrics {
         for (const [log, lines] of Object.entries(logs)) if (lines) this.inc({ log }, lines.droppedLines)
       },
     })
+  }
+
+  /** Shows what garbage collections of this process have done. Called once, and only where it collects. */
+  showCollections(figures: CollectionFigures): void {
+    const gauge = (name: string, help: string, read: () => number) =>
+      new Gauge({
+        ...{ name: `registry_gc_${name}`, help, aggregator: 'max' as const, registers: [this.#registry] },
+        collect() {
+          this.set(read())
+        },
+      })
+    const counter = (name: string, help: string, read: () => number) =>
+      new Counter({
+        ...{ name: `registry_gc_${name}_total`, help, registers: [this.#registry] },
+        collect() {
+          this.reset()
+          this.inc(read())
+        },
+      })
+    gauge('running', 'Whether garbage is being collected', () => (figures.isRunning ? 1 : 0))
+    gauge(
+      'last_success_timestamp_seconds',
+      'When the last collection ended well',
+      () => figures.lastSuccessAt,
+    )
+    gauge('last_duration_seconds', 'How long the last collection took', () => figures.lastSeconds)
+    gauge('unreadable_manifests', 'Manifests that the last collection could not read', () => figures.findings)
+    counter('collections', 'The number of collections that ended well', () => figures.collections)
+    counter('failures', 'The number of collections that failed', () => figures.failures)
+    counter('deleted_blobs', 'The number of blobs that were deleted', () => figures.deletedBlobs)
+    counter('deleted_bytes', 'The number of bytes of blobs that were deleted', () => figures.deletedBytes)
   }
 
   /** In the text format of Prometheus, version 0.0.4. */

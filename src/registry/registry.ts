@@ -41,6 +41,9 @@ export interface RegistryOptions {
   smallContentBytes?: number
   /** By which it keeps others from writing to an upload. Default: those of this process. */
   locks?: Locks
+  /** Evicts a blob that is condemned or deleted from a cache of this process alone, of which no collector knows. Default: there is
+   *  none. */
+  evictCollected?: (digest: Digest) => Promise<void>
   /** Its part in garbage collection, or how long it waits for that. Default: none. */
   collection?: boolean | GuardTiming
   log: Log
@@ -70,6 +73,7 @@ export class StoredRegistry implements Registry {
     smallContentBytes = 0,
     locks = new ProcessLocks(),
     collection = false,
+    evictCollected,
     log,
   }: RegistryOptions) {
     const storage = new ErrorMappingDriver(driver)
@@ -92,6 +96,12 @@ export class StoredRegistry implements Registry {
       readOnly,
       log,
       findBlob: (digest, from) => this.#findBlob(digest, from),
+    }
+    if (evictCollected !== undefined) {
+      this.#context.collection?.watch(async (digest) => {
+        this.#context.pool.forget(digest)
+        await evictCollected(digest)
+      })
     }
   }
 
@@ -150,6 +160,7 @@ export class StoredRegistry implements Registry {
   }
 
   async close(): Promise<void> {
+    await this.#context.collection?.close()
     await this.#context.backfills.close()
     await settleAll([this.#context.cache.close(), this.#context.storage.close()])
   }

@@ -1,8 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { digestOf, hexOf } from '../../src/core/digest.ts'
+import { MemoryDescriptorCache } from '../../src/cache/memory.ts'
+import { NO_CACHE } from '../../src/core/descriptor-cache.ts'
+import { digestOf } from '../../src/core/digest.ts'
 import { MediaType } from '../../src/core/media-type.ts'
 import type { StorageDriver } from '../../src/core/storage-driver.ts'
+import { CollectionGuard } from '../../src/registry/collection/collection-guard.ts'
 import { blobPath } from '../../src/registry/paths.ts'
 import { FilesystemDriver } from '../../src/storage/filesystem.ts'
 import { MemoryDriver } from '../../src/storage/memory.ts'
@@ -240,5 +243,45 @@ test('a collector that was replaced deletes nothing any more', async () => {
   await second.value?.run()
   await successor.next()
   expect(await isStored(driver, 'garbage')).toBe(false)
-  expect(hexOf(digestOf(Buffer.from('garbage')))).toHaveLength(64)
+})
+
+test('a replica with a cache of its own forgets what another process has collected', async () => {
+  const driver = new MemoryDriver()
+  const cache = new MemoryDescriptorCache({ maxEntries: 100 })
+  const storage = new FaultyDriver(driver)
+  await using replica = await HttpRegistry.start({ driver: storage, cache, collection: GUARD })
+  const guard = new CollectionGuard(driver, GUARD)
+  const evicted = Promise.withResolvers<void>()
+  const digest = digestOf(Buffer.from('garbage'))
+  guard.watch(async (one) => {
+    await cache.evictContent(one)
+    if (one === digest) evicted.resolve()
+  }, 20)
+  await using collecting = await start(driver)
+  await replica.client.pushBlob('a', Buffer.from('garbage'))
+  storage.forget()
+  expect((await replica.send(`HEAD /v2/a/blobs/${digest}`)).status).toBe(200)
+  expect(storage.calls).toEqual([])
+  await tick()
+  expect((await collect(collecting.registry)).deletedBlobs).toBe(1)
+  await evicted.promise
+  await expect.poll(async () => (await replica.send(`HEAD /v2/a/blobs/${digest}`)).status).toBe(404)
+  await guard.close()
+})
+
+test('a blob that a client looks for while it is condemned is not deleted', async () => {
+  const driver = new MemoryDriver()
+  await using registry = await HttpRegistry.start({ driver, cache: NO_CACHE, collection: GUARD })
+  for (const blob of ['looked for', 'not looked for']) await registry.client.pushBlob('a', Buffer.from(blob))
+  await tick()
+  const steps = collectorOf(registry.registry).steps()
+  const first = await steps.next()
+  await registry.client.pushBlob('b', Buffer.from('the state is known by then'))
+  expect((await registry.send(`HEAD /v2/a/blobs/${digestOf(Buffer.from('looked for'))}`)).status).toBe(200)
+  await first.value?.run()
+  await steps.next()
+  expect([await isStored(driver, 'looked for'), await isStored(driver, 'not looked for')]).toEqual([
+    true,
+    false,
+  ])
 })

@@ -74,6 +74,21 @@ export class CollectionFiles {
     return condemned
   }
 
+  /** What the lists of a state name, as far as they are still there. */
+  async forEachCondemned(
+    { epoch, lists = '' }: CollectionState,
+    work: (digest: Digest) => Promise<void>,
+  ): Promise<void> {
+    for (let list = 0; list < LISTS; list++) {
+      if (!hasList(lists, list)) continue
+      const blobs = await this.readList(epoch, list).catch((error) => {
+        if (isPathNotFound(error)) return []
+        throw error
+      })
+      for (const { digest } of blobs) await work(digest)
+    }
+  }
+
   async pin(epoch: number, digest: Digest): Promise<void> {
     await this.#storage.put(`${COLLECTIONS}/${epoch}/pins/${hexOf(digest)}`, Buffer.from('pinned\n'))
   }

@@ -9,6 +9,7 @@ import {
 import { type CollectionState, TRUSTED_MS } from '../../core/collection/collection-state.ts'
 import type { LeaseTiming } from '../../core/coordination/lease.ts'
 import { type Digest, hexOf } from '../../core/digest.ts'
+import { FENCE_LIFETIME_MS } from '../../core/storage-driver.ts'
 import type { Step } from '../runner.ts'
 import { type Finding, Marks } from './mark.ts'
 import { Pace } from './pace.ts'
@@ -29,6 +30,8 @@ export interface CollectorOptions {
   /** How many blobs are deleted at a time. */
   readonly batchSize?: number
   readonly timing?: CollectorTiming
+  /** How long a batch may take at most, in milliseconds. */
+  readonly fenceMs?: number
   readonly signal?: AbortSignal | undefined
 }
 
@@ -136,8 +139,14 @@ export class Collector {
       await this.#mark()
       yield* this.#deletions(this.#condemned(epoch, lists), { isSwept: true })
     }
-    await tenure.change(({ deletions }) => ({ epoch, phase: 'idle', deletions }))
-    await this.#files.removeBefore(epoch + 1)
+    // The lists stay until the next collection: other processes evict what they name.
+    await tenure.change(({ deletions, lists: bits }) => ({
+      epoch,
+      phase: 'idle',
+      deletions,
+      ...(bits !== undefined && { lists: bits }),
+    }))
+    await this.#files.removeBefore(epoch)
   }
 
   /** Writes the lists.
@@ -234,7 +243,8 @@ export class Collector {
     const tenure = this.#tenure as Tenure
     const range = { first: hexOf(batch[0]!.digest), last: hexOf(batch.at(-1)!.digest) }
     await this.#pace.take(batch.length)
-    const fence = await storage.openFence()
+    const { fenceMs: lifetimeMs = FENCE_LIFETIME_MS } = this.#options
+    const fence = await storage.openFence({ lifetimeMs })
     let doomed: readonly CondemnedBlob[] = []
     try {
       await tenure.change((state) => ({ ...state, phase: 'sealed', fence, batch: range }))

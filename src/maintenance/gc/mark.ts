@@ -1,3 +1,4 @@
+import { hash, randomUUID } from 'node:crypto'
 import type { Collectable, Holding } from '../../core/collection/collectable.ts'
 import { type Digest, hexOf } from '../../core/digest.ts'
 import type { RepositoryName } from '../../core/reference.ts'
@@ -22,15 +23,12 @@ export interface MarkOptions {
 /** How many manifests are read side by side. */
 const CONCURRENCY = 16
 
-/** Digests of manifests are told apart by so many hex digits: nobody can make two that begin alike. */
-const MANIFEST_DIGITS = 40
-
 /** What is not garbage. Marking again adds what has come since. */
 export class Marks {
   readonly #content: Collectable
   readonly #marked = new DigestSet()
   /** What these manifests refer to is marked. */
-  readonly #read = new Set<string>()
+  readonly #read = new ManifestSet()
   readonly #findings = new Map<string, Finding>()
 
   constructor(content: Collectable) {
@@ -61,7 +59,7 @@ export class Marks {
         continue
       }
       for (const one of found.digests) this.#marked.add(hexOf(one))
-      this.#read.add(keyOf(repository, digest))
+      this.#read.add(repository, digest)
     }
   }
 
@@ -73,8 +71,7 @@ export class Marks {
       for (const holding of page) {
         if (holding.kind !== 'blob' || holding.linkedAt >= linkedSince)
           this.#marked.add(hexOf(holding.digest))
-        if (holding.kind === 'manifest' && !this.#read.has(keyOf(holding.repository, holding.digest)))
-          yield holding
+        if (holding.kind === 'manifest' && !this.#read.has(holding.repository, holding.digest)) yield holding
       }
     }
   }
@@ -84,12 +81,30 @@ export class Marks {
     repository: RepositoryName,
     { digest, reason }: { digest: Digest; reason: string },
   ): Promise<void> {
-    this.#findings.set(keyOf(repository, digest), { repository, manifest: digest, reason })
+    this.#findings.set(`${repository}@${digest}`, { repository, manifest: digest, reason })
     for await (const blob of this.#content.blobsOf(repository)) this.#marked.add(hexOf(blob))
   }
 }
 
-/** What a digest by another algorithm stands for depends on the repository. */
-function keyOf(repository: RepositoryName, digest: Digest): string {
-  return `${hexOf(digest).slice(0, MANIFEST_DIGITS)} ${repository}`
+/** Manifests of repositories, by 128 bits of a hash that nobody outside can foresee: no two can be made to look like one. What a
+ *  manifest refers to depends on its repository, if it names something by another algorithm. */
+class ManifestSet {
+  readonly #salt = randomUUID()
+  readonly #firstHalves = new DigestSet()
+  readonly #secondHalves = new DigestSet()
+
+  add(repository: RepositoryName, digest: Digest): void {
+    const hex = this.#hashOf(repository, digest)
+    this.#firstHalves.add(hex)
+    this.#secondHalves.add(hex.slice(16))
+  }
+
+  has(repository: RepositoryName, digest: Digest): boolean {
+    const hex = this.#hashOf(repository, digest)
+    return this.#firstHalves.has(hex) && this.#secondHalves.has(hex.slice(16))
+  }
+
+  #hashOf(repository: RepositoryName, digest: Digest): string {
+    return hash('sha256', `${this.#salt} ${repository}@${digest}`, 'hex')
+  }
 }

@@ -77,7 +77,10 @@ export class LinkedBlobs implements BlobService {
   }
 
   async open(digest: Digest): Promise<Blob> {
-    return this.#opened(await this.#require(digest))
+    const found = await this.#require(digest)
+    const noted = this.#context.collection?.noteInterest(found.canonical)
+    if (noted !== undefined) await this.#whenNoted(noted, digest)
+    return this.#opened(found)
   }
 
   async createUpload({ algorithm = CANONICAL, owner }: UploadOptions = {}): Promise<BlobUpload> {
@@ -157,6 +160,12 @@ export class LinkedBlobs implements BlobService {
       throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
     }
     await this.#context.collection?.confirmBlob(canonical, { since: undefined, look })
+  }
+
+  /** Before it was noted, it may have been deleted. */
+  async #whenNoted(noted: Promise<void>, digest: Digest): Promise<void> {
+    await noted
+    if (!(await this.isOnStorage(digest))) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
   }
 
   #opened(found: StoredContent): Blob {

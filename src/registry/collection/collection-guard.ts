@@ -21,6 +21,10 @@ export interface GuardTiming {
 
 const TIMING: GuardTiming = { trustedMs: TRUSTED_MS, patienceMs: 5_000 }
 
+/** How often a process that keeps a cache of its own looks at the state: so often that it knows what is condemned before any of it is
+ *  deleted. */
+const WATCH_MS = 4_000
+
 const FIRST_WAIT_MS = 20
 const LONGEST_WAIT_MS = 500
 
@@ -42,6 +46,8 @@ export class CollectionGuard {
   readonly #state: SharedState<CollectionState>
   readonly #files: CollectionFiles
   readonly #timing: GuardTiming
+  #watch: NodeJS.Timeout | undefined
+  #evicting: Promise<void> = Promise.resolve()
   #known: { readonly state: CollectionState; readonly askedAt: number } | undefined
 
   constructor(storage: StorageDriver, timing: GuardTiming = TIMING) {
@@ -53,6 +59,35 @@ export class CollectionGuard {
   /** To be taken before something is looked at that a push then relies on. */
   get mark(): CollectionMark {
     return this.#known?.state.deletions
+  }
+
+  /** From now on, blobs that are condemned or deleted are evicted from a cache of this process alone, soon after. */
+  watch(evict: (digest: Digest) => Promise<void>, intervalMs = WATCH_MS): void {
+    let seen: CollectionState | undefined
+    const look = async () => {
+      const state = await this.#read()
+      const isOther =
+        seen?.epoch !== state.epoch || seen.deletions !== state.deletions || seen.lists !== state.lists
+      seen = state
+      if (isOther) await this.#files.forEachCondemned(state, evict)
+    }
+    this.#watch = setInterval(() => {
+      // What fails is tried again at the next time; a push looks at storage in any case.
+      this.#evicting = this.#evicting.then(look).catch(() => undefined)
+    }, intervalMs).unref()
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#watch)
+    await this.#evicting
+  }
+
+  /** A client looks for a blob of its repository and may rely on it. Undefined if nothing is being collected, as far as is known.
+   *  @throws RegistryError UNAVAILABLE while it is being deleted */
+  noteInterest(digest: Digest): Promise<void> | undefined {
+    const phase = this.#known?.state.phase
+    const isCollecting = phase === 'condemned' || phase === 'sealed'
+    return isCollecting ? this.protect([digest]) : undefined
   }
 
   /** Before a blob is stored or linked: then it is not deleted any more, if it is condemned.

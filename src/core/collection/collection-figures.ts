@@ -1,0 +1,20 @@
+/** What garbage collections of a process have done, for metrics. */
+export interface CollectionFigures {
+  isRunning: boolean
+  collections: number
+  failures: number
+  deletedBlobs: number
+  deletedBytes: number
+  /** Manifests that the last one could not read. */
+  findings: number
+  /** Seconds since 1970; 0 for never. */
+  lastSuccessAt: number
+  lastSeconds: number
+}
+
+export function newCollectionFigures(): CollectionFigures {
+  return {
+    ...{ isRunning: false, collections: 0, failures: 0, deletedBlobs: 0, deletedBytes: 0 },
+    ...{ findings: 0, lastSuccessAt: 0, lastSeconds: 0 },
+  }
+}

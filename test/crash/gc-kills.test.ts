@@ -1,0 +1,86 @@
+/** A collector that dies at any call of the storage, before it is made or after: the next one finishes, and nothing is lost. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { digestOf } from '../../src/core/digest.ts'
+import { DEFAULT_POLICY } from '../../src/core/manifest/policy.ts'
+import { MediaType } from '../../src/core/media-type.ts'
+import type { StorageDriver } from '../../src/core/storage-driver.ts'
+import { run } from '../../src/maintenance/runner.ts'
+import { blobPath } from '../../src/registry/paths.ts'
+import { StoredRegistry } from '../../src/registry/registry.ts'
+import { FilesystemDriver } from '../../src/storage/filesystem.ts'
+import { MemoryDriver } from '../../src/storage/memory.ts'
+import { collect, collectorOf, GUARD } from '../gc/support.ts'
+import { HttpRegistry, quiet } from '../support/http-registry.ts'
+import { interruptedDriver } from '../support/interrupted-driver.ts'
+import { descriptorOf, imageJson, payloadOf } from '../support/manifest-json.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
+
+/** The one that died is gone at once. */
+const TIMING = { leaseMs: 5, beatMs: 20, settleMs: 0 }
+
+const image = Buffer.from(
+  payloadOf(imageJson({ config: descriptorOf('config'), layers: [descriptorOf('layer')] })),
+)
+const kept = ['config', 'layer', image]
+const garbage = ['garbage 1', 'garbage 2', 'garbage 3']
+
+async function fill(driver: StorageDriver): Promise<void> {
+  const registry = await HttpRegistry.start({ driver, collection: GUARD })
+  for (const blob of ['config', 'layer', ...garbage]) await registry.client.pushBlob('a', Buffer.from(blob))
+  const headers = { 'content-type': MediaType.ociManifest }
+  const { status } = await registry.send('PUT /v2/a/manifests/v1', { headers, body: image })
+  expect(status).toBe(201)
+  await registry.stop()
+  await delay(20)
+}
+
+const stored = async (driver: StorageDriver, blobs: readonly (string | Buffer)[]) => {
+  const looks = blobs.map((blob) =>
+    driver.stat(blobPath(digestOf(Buffer.from(blob)))).then(
+      () => 1,
+      () => 0,
+    ),
+  )
+  return (await Promise.all(looks)).reduce<number>((sum, one) => sum + one, 0)
+}
+
+/** @returns false if the collection came to its end before the call */
+async function dieAt(driver: StorageDriver, call: number, when: 'before' | 'after'): Promise<boolean> {
+  const interrupted = interruptedDriver(driver, { call, when })
+  const registry = new StoredRegistry({ driver: interrupted.driver, policy: DEFAULT_POLICY, log: quiet })
+  const steps = collectorOf(registry, { timing: TIMING, batchSize: 2 }).steps()
+  const work = run(steps, { log: quiet, dryRun: false }).catch(() => undefined)
+  await Promise.race([work, interrupted.death])
+  return interrupted.isDead()
+}
+
+async function survives(open: () => Promise<StorageDriver>): Promise<number> {
+  for (let call = 1; ; call++) {
+    for (const when of ['before', 'after'] as const) {
+      const driver = await open()
+      await fill(driver)
+      if (!(await dieAt(driver, call, when))) return call - 1
+      expect([call, when, await stored(driver, kept)]).toEqual([call, when, kept.length])
+      const registry = new StoredRegistry({ driver, policy: DEFAULT_POLICY, log: quiet })
+      await collect(registry, { timing: TIMING })
+      expect([call, when, await stored(driver, garbage)]).toEqual([call, when, 0])
+      expect([call, when, await stored(driver, kept)]).toEqual([call, when, kept.length])
+      const state = JSON.parse(
+        Buffer.from((await driver.getState('/docker/registry/v2/gc/state'))!.content).toString(),
+      )
+      expect([call, when, state.phase]).toEqual([call, when, 'idle'])
+    }
+  }
+}
+
+test('in memory', async () => {
+  expect(await survives(async () => new MemoryDriver())).toBeGreaterThan(20)
+})
+
+test('on a disk', async () => {
+  await using folder = await temporaryFolder()
+  let number = 0
+  const open = () => FilesystemDriver.open({ root: `${folder.path}/${number++}` })
+  expect(await survives(open)).toBeGreaterThan(20)
+})
