@@ -239,11 +239,14 @@ for (const [name, proxy] of Object.entries(proxies)) {
       const answer = await send('GET', v2, { headers })
       const realm = `Bearer realm="${server.url}${proxy.prefix ?? ''}/auth/token"`
       expect(answer.headers['www-authenticate']?.slice(0, realm.length)).toBe(realm)
-      await expect.poll(() => lineOf('a liar')).toMatchObject({ clientAddress: CLIENT, status: 401 })
+      const expected = { 'http.request.clientaddr': CLIENT, 'http.response.status': 401 }
+      await expect.poll(() => lineOf('a liar')).toMatchObject(expected)
     })
 
     function lineOf(userAgent: string): unknown {
-      const line = registry.output.split('\n').find((text) => text.includes(`"userAgent":"${userAgent}"`))
+      const line = registry.output
+        .split('\n')
+        .find((text) => text.includes(`"http.request.useragent":"${userAgent}"`))
       return line && JSON.parse(line)
     }
 

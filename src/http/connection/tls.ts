@@ -101,10 +101,11 @@ function admit(
 }
 
 function objectionTo(socket: TLSSocket, { isRequested, isRequired, isVerified }: ClientCertificates) {
-  if (!isRequested || socket.authorized) return undefined
+  if (!isRequested) return undefined
+  // Before `authorized`, which says nothing where there is no certificate.
   const isGiven = socket.getPeerX509Certificate() !== undefined
   if (!isGiven) return isRequired ? 'it sent none' : undefined
-  return isVerified ? String(socket.authorizationError) : undefined
+  return isVerified && !socket.authorized ? String(socket.authorizationError) : undefined
 }
 
 const TLS_HANDSHAKE = 22

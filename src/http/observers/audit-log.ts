@@ -1,5 +1,6 @@
 import type { AuditEntry, AuditLog, AuditOutcome } from '../../core/access/audit-log.ts'
 import { isDigest } from '../../core/digest.ts'
+import { printable } from '../../lib/printable.ts'
 import { clientAddress } from '../request/client-address.ts'
 import type { MatchedOperation, RequestLifecycle } from '../request-lifecycle.ts'
 import type { HttpSettings } from '../settings.ts'
@@ -35,7 +36,7 @@ function entryOf(lifecycle: RequestLifecycle, { route, operation }: MatchedOpera
   return {
     requestId: id,
     address: lifecycle.clientAddress,
-    user: who?.name ?? '',
+    user: printable(who?.name ?? ''),
     kind: who?.kind ?? 'anonymous',
     claimedUser: who === undefined ? claimedBy(lifecycle) : undefined,
     action: operation.access === 'open' ? route.resource : operation.access,

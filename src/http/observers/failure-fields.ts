@@ -17,7 +17,7 @@ export function failureFields({ error, told }: Failure, lifecycle: RequestLifecy
   const { clientAddress, remoteAddress } = lifecycle
   return {
     'auth.user.claimed': who === undefined ? claimedBy(lifecycle) : undefined,
-    'auth.user.name': who?.name ?? '',
+    'auth.user.name': printable(who?.name ?? ''),
     'err.code': first?.code,
     'err.detail': first?.detail,
     'err.message': cut(told[0]?.message ?? ''),

@@ -189,7 +189,7 @@ describe.each(transports)('a request over $transport', ({ isTls, send }) => {
     expect(started.recorded.entries).toEqual([])
     const { entry, served, line } = await started.only()
     expect(entry).toMatchObject({ ...alice, ...deletion, allowed: true, outcome: 'done' })
-    expect([served?.status, line.status]).toEqual([499, 499])
+    expect([served?.status, line['http.response.status']]).toEqual([499, 499])
   })
 
   test('that is left before the password was found wrong', async () => {
@@ -223,7 +223,7 @@ describe.each(transports)('a request over $transport', ({ isTls, send }) => {
     started.held.release()
     const { entry, served, line } = await started.only()
     expect(entry).toMatchObject({ ...alice, ...deletion, allowed: true, outcome: 'done' })
-    expect([served?.status, line.status]).toEqual([499, 499])
+    expect([served?.status, line['http.response.status']]).toEqual([499, 499])
   })
 
   test('that is left during the work, which fails', async () => {
@@ -258,7 +258,7 @@ describe.each(transports)('a request over $transport', ({ isTls, send }) => {
     const { entry, served, line } = await started.only()
     const pulled = { action: 'pull', digest: digestOf(large), status: 499, allowed: true, outcome: 'failed' }
     expect(entry).toMatchObject({ ...alice, ...pulled })
-    expect([served?.status, line.status]).toEqual([499, 499])
+    expect([served?.status, line['http.response.status']]).toEqual([499, 499])
     expect(recorded.served[0]?.responseBytes).toBeLessThan(large.length)
   })
 

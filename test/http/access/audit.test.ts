@@ -36,6 +36,15 @@ async function linesOf(file = path): Promise<Line[]> {
 
 const rules = [rule('a', 'alice', '*'), rule('public', 'anonymous', 'pull')]
 
+test('no name controls the terminal in which the log is looked at, whoever vouches for it', async () => {
+  const name = 'al\u009b2Jice'
+  await using guarded = await GuardedRegistry.start({ users: [name], audit })
+  await guarded.send('GET /v2/a/tags/list', name)
+  await guarded.registry.stop(1000)
+  await audit.close()
+  expect(await linesOf()).toMatchObject([{ user: 'al?2Jice', allowed: true }])
+})
+
 test('every request has its line, with whom, what and whether', async () => {
   await using guarded = await GuardedRegistry.start({
     ...{ users: ['alice', 'bob'], audit },
