@@ -293,10 +293,11 @@ export class FilesystemDriver implements StorageDriver {
   async close(): Promise<void> {}
 
   /** A small file that the file system answers for at once; undefined if it may not be asked, or the file is larger. */
-  #getAtOnce(file: string): Buffer | undefined | Promise<Buffer | undefined> {
+  async #getAtOnce(file: string): Promise<Buffer | undefined> {
     if (!this.#quick.areAllowed) return undefined
-    const turn = this.#quick.untilTurn()
-    if (turn !== undefined) return turn.then(() => this.#getAtOnce(file))
+    // Whoever asks for the same file in this turn can then share one reading.
+    let turn: Promise<void> | undefined = this.#quick.nextTurn()
+    for (; turn !== undefined; turn = this.#quick.untilTurn()) await turn
     const content = this.#quick.make(() => readBeginning(file, MAX_QUICK_BYTES + 1))
     return content.length <= MAX_QUICK_BYTES ? content : undefined
   }

@@ -61,11 +61,12 @@ export class QuickCalls {
   /** Undefined while this turn of the event loop may go on with calls; otherwise a promise of the next turn. */
   untilTurn(): Promise<void> | undefined {
     const now = performance.now()
-    if (this.#turnBegan === undefined) {
-      this.#turnBegan = now
-      setImmediate(this.#endTurn)
-    }
-    if (now - this.#turnBegan < TURN_MS) return undefined
+    this.#beginTurn(now)
+    return now - (this.#turnBegan ?? now) < TURN_MS ? undefined : this.nextTurn()
+  }
+
+  nextTurn(): Promise<void> {
+    this.#beginTurn(performance.now())
     this.#nextTurn ??= Promise.withResolvers()
     return this.#nextTurn.promise
   }
@@ -95,6 +96,12 @@ export class QuickCalls {
     this.#turnBegan = undefined
     this.#nextTurn?.resolve()
     this.#nextTurn = undefined
+  }
+
+  #beginTurn(now: number): void {
+    if (this.#turnBegan !== undefined) return
+    this.#turnBegan = now
+    setImmediate(this.#endTurn)
   }
 
   /** A root that is not there yet is looked at again. */
