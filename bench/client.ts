@@ -1,7 +1,7 @@
 /** A registry client as small as a bench needs: it pushes as docker does, and checks every answer. */
 import { Agent, type IncomingMessage, type OutgoingHttpHeaders, request } from 'node:http'
-import { patchChunked } from './chunked-patch.ts'
 import { type Content, digestOf, type Image, type StreamedContent } from './content.ts'
+import { sendBody } from './send-body.ts'
 
 interface Call {
   readonly method: 'GET' | 'POST' | 'PUT'
@@ -38,10 +38,18 @@ export class RegistryClient {
   /** POST, then one PATCH without a `Content-Length`, then PUT without a body. */
   async pushStream(repository: string, content: StreamedContent): Promise<void> {
     const url = await this.#beginUpload(repository)
-    const answer = await patchChunked(new URL(url), content.chunks())
+    const answer = await sendBody('PATCH', new URL(url), { pieces: content.chunks() })
     if (answer.status !== 202) throw new Error(`PATCH ${url} answered ${answer.status}`)
     const location = this.#resolve(answer.location)
     await this.#call({ method: 'PUT', url: withDigest(location, content.digest), expect: 201 })
+  }
+
+  /** POST, then one PUT with the bytes and their length. */
+  async pushWhole(repository: string, content: StreamedContent): Promise<void> {
+    const url = withDigest(await this.#beginUpload(repository), content.digest)
+    const { size: length } = content
+    const answer = await sendBody('PUT', new URL(url), { pieces: content.pieces(), length })
+    if (answer.status !== 201) throw new Error(`PUT ${url} answered ${answer.status}`)
   }
 
   async pushManifest(repository: string, tag: string, manifest: Content): Promise<void> {

@@ -1,6 +1,6 @@
 /** What the bench pushes: random bytes, and the manifests of images made of them. */
 import { createHash, randomBytes } from 'node:crypto'
-import { frame, LAST_CHUNK } from './chunked-patch.ts'
+import { frame, LAST_CHUNK } from './send-body.ts'
 
 export interface Content {
   readonly digest: string
@@ -14,6 +14,8 @@ export interface StreamedContent {
   readonly size: number
   /** The bytes as a body in chunks, those that docker sends. */
   chunks(): Iterable<Buffer>
+  /** The bytes. */
+  pieces(): Iterable<Buffer>
 }
 
 const manifestMediaType = 'application/vnd.oci.image.manifest.v1+json'
@@ -44,10 +46,11 @@ export function randomImage(): Image {
   return { blobs: [...layers, config], manifest: describeJson(manifest, manifestMediaType) }
 }
 
-const blockBytes = 4 * 1024 * 1024
+const MAX_BLOCK_BYTES = 4 * 1024 * 1024
 
-/** `count` different contents of `size` bytes each, a multiple of 4 MiB; the bytes are hashed here, once. */
+/** `count` different contents of `size` bytes each, up to 4 MiB or a multiple of that; the bytes are hashed here, once. */
 export function streamedContents(count: number, size: number): StreamedContent[] {
+  const blockBytes = Math.min(size, MAX_BLOCK_BYTES)
   const block = randomBytes(blockBytes)
   const ownBytes = 32
   const shared = createHash('sha256')
@@ -65,6 +68,11 @@ export function streamedContents(count: number, size: number): StreamedContent[]
         yield framedRest
         yield frame(own)
         yield LAST_CHUNK
+      },
+      *pieces() {
+        for (let sent = 0; sent < size - blockBytes; sent += blockBytes) yield block
+        yield block.subarray(ownBytes)
+        yield own
       },
     }
   })

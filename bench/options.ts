@@ -1,6 +1,7 @@
 /** The command line of the bench. */
 import { parseArgs } from 'node:util'
 import { type RegistryId, registryIds } from './registries.ts'
+import { listRows } from './rows/lists.ts'
 import { processRows } from './rows/process.ts'
 import { pullRows } from './rows/pulls.ts'
 import { pushRows } from './rows/pushes.ts'
@@ -26,9 +27,12 @@ interface Suite {
   readonly registries: readonly RegistryId[]
 }
 
-const ordinary: Suite = { rows: [...pullRows, ...pushRows, ...processRows], registries: registryIds }
+const ordinary: Suite = {
+  rows: [...pullRows, ...pushRows, ...listRows, ...processRows],
+  registries: registryIds,
+}
 const suites: Readonly<Record<string, Suite>> = {
-  s3: { rows: s3Rows, registries: ['entrepot', 'distribution'] },
+  s3: { rows: s3Rows, registries: ['entrepot', 'distribution3', 'distribution2'] },
 }
 
 export const usage = `npm run bench -- [s3] [options]

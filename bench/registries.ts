@@ -4,8 +4,10 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { hashSync } from '@node-rs/bcrypt'
 import type { S3Server } from '../test/support/s3-server.ts'
+import { type Seed, seededFolder } from './seed.ts'
 
-export const registryIds = ['entrepot', 'distribution', 'bare'] as const
+/** In the order of the columns: the newest peer stands beside Entrepot. */
+export const registryIds = ['entrepot', 'distribution3', 'distribution2', 'bare'] as const
 export type RegistryId = (typeof registryIds)[number]
 
 export interface Registry {
@@ -15,16 +17,21 @@ export interface Registry {
   command(folder: string, port: number, variant: Variant): string[]
 }
 
-/** What a row has configured otherwise than the others: the cache is in memory and the access log is off. */
+/** What a row has configured otherwise than the others: the cache is in memory, and the log is what it is by default. */
 export interface Variant {
   readonly cache?: 'none' | 'redis'
   /** Where Redis is, for a cache in it. */
   readonly redisAddress?: string
+  /** Whether the configuration has the words of Distribution 3, where it has others. */
+  readonly isGeneration3?: boolean
   /** Where the content is; without it, in files. */
   readonly storage?: 's3'
   /** The S3 server that belongs to this server alone. */
   readonly s3?: S3Server
-  readonly accessLog?: boolean
+  /** False for no log but of errors. */
+  readonly log?: false
+  /** What the registry finds when it is started, beside which nothing is stored. */
+  readonly seed?: Seed
   /** Who may do what: without it, everybody everything. */
   readonly access?: AccessVariant
 }
@@ -53,16 +60,8 @@ const makers: Record<RegistryId, (options: { dist: boolean }) => Registry | unde
       writeConfiguration(folder, port, variant),
     ],
   }),
-  distribution: () => {
-    const version = distributionVersion()
-    if (version === undefined) return undefined
-    const command: Registry['command'] = (folder, port, variant) => [
-      'docker-registry',
-      'serve',
-      writeConfiguration(folder, port, variant),
-    ]
-    return { id: 'distribution', title: `Distribution ${version}`, command }
-  },
+  distribution3: () => distribution('distribution3', join(root, '.cache/tools/bin/registry')),
+  distribution2: () => distribution('distribution2', 'docker-registry'),
   bare: () => ({
     id: 'bare',
     title: 'bare node:http',
@@ -70,10 +69,21 @@ const makers: Record<RegistryId, (options: { dist: boolean }) => Registry | unde
   }),
 }
 
-/** The version of the `docker-registry` on the PATH, or nothing where there is none. */
-function distributionVersion(): string | undefined {
+/** Distribution by its program; nothing where that is not on this machine. */
+function distribution(id: RegistryId, program: string): Registry | undefined {
+  const version = distributionVersion(program)
+  if (version === undefined) return undefined
+  const command: Registry['command'] = (folder, port, variant) => [
+    program,
+    'serve',
+    writeConfiguration(folder, port, { ...variant, isGeneration3: id === 'distribution3' }),
+  ]
+  return { id, title: `Distribution ${version}`, command }
+}
+
+function distributionVersion(program: string): string | undefined {
   try {
-    return /\d+\.\d+\.\d+/.exec(execFileSync('docker-registry', ['--version'], { encoding: 'utf8' }))?.[0]
+    return /\d+\.\d+\.\d+/.exec(execFileSync(program, ['--version'], { encoding: 'utf8' }))?.[0]
   } catch {
     return undefined
   }
@@ -82,18 +92,20 @@ function distributionVersion(): string | undefined {
 /** Writes the one configuration that both registries take (JSON is YAML) and returns its path. */
 function writeConfiguration(folder: string, port: number, variant: Variant): string {
   const path = join(folder, 'config.yml')
-  const { cache = 'inmemory', redisAddress, accessLog = false, access, s3 } = variant
+  const { cache = 'inmemory', redisAddress, isGeneration3, log, seed, access, s3 } = variant
   const configuration = {
     version: '0.1',
-    log: accessLog ? { level: 'info', formatter: 'json' } : { level: 'error', accesslog: { disabled: true } },
+    ...(log === false && { log: { level: 'error', accesslog: { disabled: true } } }),
     storage: {
-      ...(s3 ? inBucket(s3) : { filesystem: { rootdirectory: join(folder, 'data') } }),
+      ...(s3
+        ? inBucket(s3)
+        : { filesystem: { rootdirectory: seed ? seededFolder(seed) : join(folder, 'data') } }),
       cache: { blobdescriptor: cache },
       delete: { enabled: true },
       maintenance: { uploadpurging: { enabled: false } },
     },
     ...(access && { auth: accessConfiguration(folder, access) }),
-    ...(redisAddress && { redis: { addr: redisAddress } }),
+    ...(redisAddress && { redis: isGeneration3 ? { addrs: [redisAddress] } : { addr: redisAddress } }),
     http: { addr: `127.0.0.1:${port}`, secret: 'not a secret: the registry of a bench' },
   }
   writeFileSync(path, JSON.stringify(configuration))

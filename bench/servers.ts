@@ -1,6 +1,6 @@
 /** Starts and ends servers: each alone, on a fresh folder and a free port of 127.0.0.1. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -32,7 +32,7 @@ process.on('exit', () => {
   if (workFolder) rmSync(workFolder, { recursive: true, force: true, maxRetries: 3 })
 })
 
-const startTimeoutMs = 10_000
+const startTimeoutMs = 30_000
 const pollMs = 2
 /** Distribution's S3 driver refuses to start where it finds this variable of the AWS SDK. */
 const ENVIRONMENT = { ...process.env, AWS_CA_BUNDLE: '' }
@@ -50,8 +50,11 @@ export async function startServer(registry: Registry, variant: Variant = {}): Pr
   const s3 = variant.storage === 's3' ? await S3Server.start('versitygw') : undefined
   const [program, ...args] = registry.command(folder, port, { ...variant, redisAddress: redis?.address, s3 })
   const startedAt = performance.now()
-  const child = spawn(program!, args, { stdio: ['ignore', 'ignore', 'pipe'], env: ENVIRONMENT })
-  const ended = failOnExit(child, registry)
+  const log = join(folder, 'log')
+  const output = openSync(log, 'a')
+  const child = spawn(program!, args, { stdio: ['ignore', output, output], env: ENVIRONMENT })
+  closeSync(output)
+  const ended = failOnExit(child, { registry, log })
   const stop = async (): Promise<void> => {
     await end(child)
     await redis?.stop()
@@ -67,20 +70,24 @@ export async function startServer(registry: Registry, variant: Variant = {}): Pr
   return { registry, port, pid: child.pid!, startUpMs: performance.now() - startedAt, ended, stop }
 }
 
-function failOnExit(child: ChildProcess, registry: Registry): Promise<never> {
+function failOnExit(
+  child: ChildProcess,
+  { registry, log }: { registry: Registry; log: string },
+): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>()
   promise.catch(() => {})
-  let complaint = ''
-  child.stderr?.on('data', (chunk) => {
-    complaint = (complaint + chunk).slice(-1000)
-  })
   running.add(child)
   child.on('error', reject)
   child.on('close', (code, signal) => {
     running.delete(child)
-    reject(new Error(`${registry.title} ended (${signal ?? code}): ${complaint.trim()}`))
+    reject(new Error(`${registry.title} ended (${signal ?? code}): ${lastOf(log)}`))
   })
   return promise
+}
+
+/** The last lines of a log, to which both outputs go: each registry writes to another one. */
+function lastOf(log: string): string {
+  return existsSync(log) ? readFileSync(log, 'utf8').slice(-1000).trim() : ''
 }
 
 async function end(child: ChildProcess): Promise<void> {

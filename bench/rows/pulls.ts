@@ -60,11 +60,11 @@ const counted: Pull[] = [
     seed: blob(kib),
   },
   {
-    id: 'head-blob-logged',
-    title: 'HEAD blob, access log on',
+    id: 'head-blob-quiet',
+    title: 'HEAD blob, no log',
     method: 'HEAD',
     connections: 32,
-    variant: { accessLog: true },
+    variant: { log: false },
     seed: blob(kib),
   },
   {

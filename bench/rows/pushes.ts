@@ -1,14 +1,30 @@
 /** Pushes: content that the registry has never seen. */
+import { createHistogram } from 'node:perf_hooks'
 import { RegistryClient } from '../client.ts'
-import { randomImage, randomLayer, streamedContents } from '../content.ts'
+import { randomImage, randomLayer, type StreamedContent, streamedContents } from '../content.ts'
+import { cpuSeconds, peakResidentBytes } from '../processes.ts'
 import type { Server } from '../servers.ts'
 import type { Figure, Row, Time } from './row.ts'
 
 const streamBytes = 512 * 1024 ** 2
 const warmUpStreamBytes = 32 * 1024 ** 2
 const pushers = 8
+const mib = 1024 ** 2
+
+/** How many are pushed in a turn, by their size in MiB: whole, and in chunks as docker sends them. */
+const LARGE_PUSHES = { 1: 120, 12: 40, 100: 10 }
+const largePushers = 10
+
+const largeRows: Row[] = Object.entries(LARGE_PUSHES).flatMap(([size, count]) =>
+  (['whole', 'chunked'] as const).map((form) => ({
+    id: `push-${size}m-${form}`,
+    title: `push blobs of ${size} MiB ${form === 'whole' ? 'whole' : 'in chunks'}, ${largePushers} at once`,
+    measure: (server) => measureLargePushes(server, { form, size: Number(size) * mib, count }),
+  })),
+)
 
 export const pushRows: Row[] = [
+  ...largeRows,
   { id: 'stream-512m', title: 'one streamed upload of 512 MiB', measure: measureStream },
   {
     id: 'push-blobs',
@@ -25,6 +41,45 @@ export const pushRows: Row[] = [
       ),
   },
 ]
+
+async function measureLargePushes(
+  server: Server,
+  { form, size, count }: { form: 'whole' | 'chunked'; size: number; count: number },
+): Promise<Figure[]> {
+  const client = new RegistryClient(server.port)
+  const push = (content: StreamedContent, pusher: number) =>
+    form === 'whole'
+      ? client.pushWhole(`bench/pushes-${pusher}`, content)
+      : client.pushStream(`bench/pushes-${pusher}`, content)
+  const latency = createHistogram()
+  const pushAll = async (contents: StreamedContent[], pusher: number) => {
+    for (let content = contents.pop(); content !== undefined; content = contents.pop()) {
+      const begin = performance.now()
+      await push(content, pusher)
+      latency.record(Math.max(1, Math.round((performance.now() - begin) * 1e3)))
+    }
+  }
+  const atOnce = async (contents: StreamedContent[]) => {
+    await Promise.all(Array.from({ length: largePushers }, (_, pusher) => pushAll(contents, pusher)))
+  }
+  try {
+    await atOnce(streamedContents(2 * largePushers, mib))
+    const contents = streamedContents(count, size)
+    latency.reset()
+    const [startedAt, cpuBefore] = [performance.now(), await cpuSeconds(server.pid)]
+    await atOnce(contents)
+    const seconds = (performance.now() - startedAt) / 1000
+    const cpu = (await cpuSeconds(server.pid)) - cpuBefore
+    return [
+      { label: 'rate', unit: 'pushes/s', value: count / seconds },
+      { label: 'p99', unit: 'ms', value: latency.percentile(99) / 1e3 },
+      { label: 'for 1 GB', unit: 'CPU s', value: (cpu / (count * size)) * 1e9 },
+      { label: 'peak RSS', unit: 'MB', value: (await peakResidentBytes(server.pid)) / 1e6 },
+    ]
+  } finally {
+    client.close()
+  }
+}
 
 async function measureStream(server: Server): Promise<Figure[]> {
   const client = new RegistryClient(server.port)

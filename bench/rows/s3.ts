@@ -12,6 +12,6 @@ export const s3Rows: Row[] = [...pullRows, ...pushRows, ...processRows]
     ...row,
     id: `s3-${row.id}`,
     title: `${row.title}, on S3`,
-    registries: ['entrepot', 'distribution'],
+    registries: ['entrepot', 'distribution3', 'distribution2'],
     variant: { ...row.variant, storage: 's3' },
   }))

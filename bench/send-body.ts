@@ -1,5 +1,5 @@
-/** One PATCH whose body was put into chunks beforehand, over a socket of its own: what node:http does to every piece of a
- *  body costs as much as a server's work on it, and both run on the same cores. */
+/** One request with a large body, over a socket of its own: what node:http does to every piece of a body costs as much as a
+ *  server's work on it, and both run on the same cores. */
 import { once } from 'node:events'
 import { connect } from 'node:net'
 
@@ -8,15 +8,21 @@ export interface RawAnswer {
   readonly location: string | undefined
 }
 
-/** Sends `chunks`, which are framed for HTTP already, to a URL on this machine. */
-export async function patchChunked(url: URL, chunks: Iterable<Buffer>): Promise<RawAnswer> {
+/** Sends a body to a URL on this machine.
+ *  @param body.length in bytes; without it, the pieces are framed as chunks of HTTP already */
+export async function sendBody(
+  method: 'PATCH' | 'PUT',
+  url: URL,
+  { pieces, length }: { pieces: Iterable<Buffer>; length?: number },
+): Promise<RawAnswer> {
   const socket = connect({ port: Number(url.port), host: url.hostname })
   const answer = readAll(socket)
+  const framing = length === undefined ? 'Transfer-Encoding: chunked' : `Content-Length: ${length}`
   socket.write(
-    `PATCH ${url.pathname}${url.search} HTTP/1.1\r\nHost: ${url.host}\r\nConnection: close\r\n` +
-      'Content-Type: application/octet-stream\r\nTransfer-Encoding: chunked\r\n\r\n',
+    `${method} ${url.pathname}${url.search} HTTP/1.1\r\nHost: ${url.host}\r\nConnection: close\r\n` +
+      `Content-Type: application/octet-stream\r\n${framing}\r\n\r\n`,
   )
-  for (const chunk of chunks) if (!socket.write(chunk)) await Promise.race([once(socket, 'drain'), answer])
+  for (const piece of pieces) if (!socket.write(piece)) await Promise.race([once(socket, 'drain'), answer])
   return parseAnswer(await answer)
 }
 
