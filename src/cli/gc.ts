@@ -54,7 +54,11 @@ async function collectGarbage(args: readonly string[], help: string): Promise<vo
   const { gc: configured } = config.storage.maintenance
   const { json = false, quiet = false, 'dry-run': dryRun = false } = values
   const write = (text: string) => process.stdout.write(`${text}\n`)
+  const stopping = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => stopping.abort(new Error(`ended by ${signal}`)))
   const report = await collectOnce(config, {
+    signal: stopping.signal,
     graceMs: values.grace === undefined ? configured.grace : durationOf(values.grace),
     pace: values.pace === undefined ? configured.pace : paceOf(values.pace),
     dryRun,

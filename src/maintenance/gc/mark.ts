@@ -46,8 +46,8 @@ export class Marks {
   /** @throws StorageError if anything can't be read: then nothing may be collected */
   async mark({ linkedSince, pace, signal }: MarkOptions): Promise<void> {
     const work = async ({ repository, digest }: Holding) => {
-      await pace.take()
-      return { repository, digest, found: await this.#content.references(repository, digest) }
+      const found = await pace.during(() => this.#content.references(repository, digest))
+      return { repository, digest, found }
     }
     const manifests = this.#unread({ linkedSince, pace, signal })
     for await (const { repository, digest, found } of mapInOrder(manifests, {
