@@ -13,7 +13,7 @@ describe('quick calls', () => {
   beforeEach(async () => {
     await using folder = await temporaryFolder()
     quick = new QuickCalls(folder.path)
-    await vi.waitUntil(() => quick.isLocal)
+    await vi.waitUntil(() => quick.isLocal, { timeout: 60_000, interval: 5 })
   })
 
   it('are allowed where the file system is local, unless they are switched off', async () => {

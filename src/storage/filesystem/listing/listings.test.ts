@@ -10,6 +10,9 @@ import { Listings } from './listings.ts'
 /** Longer than a folder that has changed is not trusted. */
 const SETTLED_MS = 2_100
 
+/** Of a machine that others use. */
+const PATIENCE = { timeout: 60_000, interval: 5 }
+
 describe.each<QuickCallsMode>(['auto', 'never'])('listings of folders, quick calls: %s', (mode) => {
   let root: TemporaryFolder
   let folder: string
@@ -23,7 +26,7 @@ describe.each<QuickCallsMode>(['auto', 'never'])('listings of folders, quick cal
     for (const name of ['b', 'a', 'c']) await writeFile(join(folder, name), '')
     quick = new QuickCalls(root.path, mode)
     listings = new Listings(quick, async () => 'file')
-    if (mode === 'auto') await vi.waitUntil(() => quick.isLocal)
+    if (mode === 'auto') await vi.waitUntil(() => quick.isLocal, PATIENCE)
   })
   afterEach(async () => {
     vi.restoreAllMocks()
@@ -41,7 +44,7 @@ describe.each<QuickCallsMode>(['auto', 'never'])('listings of folders, quick cal
     await vi.waitUntil(async () => {
       await writeFile(probe, '')
       return (await stat(probe)).ctimeMs > (await stat(folder)).ctimeMs
-    })
+    }, PATIENCE)
     const now = Date.now
     vi.spyOn(Date, 'now').mockImplementation(() => now() + SETTLED_MS)
   }
