@@ -1,6 +1,7 @@
 import { readCron } from '../config/schema/storage.ts'
 import type { Config } from '../config/schema.ts'
 import { type CollectionFigures, newCollectionFigures } from '../core/collection/collection-figures.ts'
+import { StorageError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 
 export type { CollectionReport } from '../maintenance/gc/collector.ts'
@@ -108,6 +109,9 @@ export async function collectOnce(config: Config, options: CollectionOptions): P
   })
   try {
     return await collect(registry, options)
+  } catch (cause) {
+    if (!(cause instanceof StorageError) || cause.code !== 'UNSUPPORTED') throw cause
+    throw new Error(`this storage can't be collected: ${cause.message}`, { cause })
   } finally {
     await registry.close()
   }
