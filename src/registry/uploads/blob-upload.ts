@@ -209,6 +209,13 @@ export class StoredUpload implements BlobUpload {
     this.#status = { ...this.#status, record }
   }
 
+  /** Should this process end when the bytes have become a blob and are not linked, whoever repeats the finish knows which they were. */
+  async #record({ size, digests }: KnownDigests): Promise<void> {
+    const { version } = this.#status
+    if (size > 0 && version !== undefined)
+      await writeRecord(this.#context.storage, this.#paths, { version, size, digests })
+  }
+
   /** The offset the file must have: its size as far as is known. */
   #requireOffset(offset = this.size): number {
     if (offset === this.size) return offset
@@ -226,8 +233,10 @@ export class StoredUpload implements BlobUpload {
     const { layers } = this.#context
     if (this.size === 0) await this.#requireNoBytes() // there is nothing to move, which would tell
     const algorithm = algorithmOf(digest)
-    const known = (await this.#digests.known(algorithm)) ?? (await this.#read(algorithm))
+    const atHand = await this.#digests.known(algorithm)
+    const known = atHand ?? (await this.#read(algorithm))
     if (!known.digests.includes(digest)) return this.#refuse(digest, known)
+    if (atHand === undefined) await this.#record(known)
     const canonical = requireAlgorithm(known, CANONICAL)
     const { collection } = this.#context
     const since = collection?.mark

@@ -214,6 +214,22 @@ describe('an upload that another replica has gone on with', () => {
     )
   })
 
+  it('whose bytes nobody knew by their digest is finished here after a finish was cut short there', async () => {
+    const driver = new FaultyDriver(new MemoryDriver())
+    const [here, writer, finisher] = replicasOver(driver, 3) as [BlobService, BlobService, BlobService]
+    const { id } = await here.createUpload()
+    await patch(here, id, 'hel')
+    await patch(writer, id, 'lo')
+    driver.fault = ({ method, path }) =>
+      method === 'put' && path.includes('/_layers/')
+        ? new StorageError('BACKEND_FAILED', { path })
+        : undefined
+    await expect(finish(finisher, id, 'hello')).rejects.toMatchObject({ code: 'BACKEND_FAILED' })
+    driver.fault = () => undefined
+    await finish(here, id, 'hello')
+    expect(await textIn(here, 'hello')).toBe('hello')
+  })
+
   it.each(['move', 'put'])('whose finish was cut short there at its %s is finished here', async (method) => {
     const { driver, here, there } = twoReplicas()
     const { id } = await here.createUpload()

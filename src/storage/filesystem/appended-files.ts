@@ -15,6 +15,8 @@ export interface FileToAppend {
   readonly path: string
   /** Where its folder stands in the operating system. */
   readonly folder: string
+  /** Where it stands itself: a name that only its writer gives it. */
+  readonly location: string
   readonly size: number
   readonly version: FileVersion
   /** Absent where it is known that no other file stands under the plain name. Otherwise this is asked before anything is
@@ -78,7 +80,7 @@ export class AppendedFiles {
       throw cause === OTHER ? otherFile(path) : cause
     }
     const requireAlone = () => removeEmpty(file, location).catch(refuse)
-    return { fd, path, folder, size: 0, version, requireAlone }
+    return { fd, path, folder, location, size: 0, version, requireAlone }
   }
 
   async #goOn(
@@ -96,7 +98,7 @@ export class AppendedFiles {
       })
     const { size } = await fstat(fd)
     if (offset === undefined || offset === size)
-      return { fd, path, folder: dirname(file), size, version: next }
+      return { fd, path, folder: dirname(file), location, size, version: next }
     await close(fd)
     throw otherFile(path)
   }
@@ -120,7 +122,7 @@ export class AppendedFiles {
       await unlink(location).catch(() => undefined)
       throw isErrno(cause, 'ENOENT') || cause === OTHER ? otherFile(path) : cause
     }
-    return { fd, path, folder, size: standing.size, version }
+    return { fd, path, folder, location, size: standing.size, version }
   }
 }
 
@@ -152,8 +154,26 @@ async function removeEmpty(file: string, own: string): Promise<void> {
     const standing = location === own ? undefined : await fileAt(location)
     if (standing === undefined) continue
     if (standing.size > 0) throw OTHER
-    await unlink(location).catch(unlessGone)
+    await removeIfEmpty(location, partOf(file, newVersion()))
   }
+}
+
+/** Its writer, if it still has one, promises nothing once the file has lost its name, and only after it has written. So what is
+ *  empty without the name it had stays without promise; what is not gets its name back.
+ *  @throws OTHER where it is not empty */
+async function removeIfEmpty(location: string, elsewhere: string): Promise<void> {
+  try {
+    await rename(location, elsewhere)
+    if ((await fileAt(elsewhere))?.size === 0) {
+      await unlink(elsewhere)
+      return
+    }
+    await rename(elsewhere, location)
+  } catch (cause) {
+    unlessGone(cause)
+    return
+  }
+  throw OTHER
 }
 
 function unlessGone(cause: unknown): void {

@@ -1,9 +1,10 @@
+import { stat } from 'node:fs/promises'
 import { StorageError } from '../../core/errors.ts'
 import type { FileVersion, FileWriter, SyncOptions } from '../../core/storage-driver.ts'
 import { freeMemoryOf } from '../../lib/free-memory.ts'
 import type { FileToAppend } from './appended-files.ts'
-import { close, fdatasync, fstat, ftruncate, writeFully } from './descriptors.ts'
-import { writeError } from './errno.ts'
+import { close, fdatasync, ftruncate, writeFully } from './descriptors.ts'
+import { isErrno, writeError } from './errno.ts'
 import type { Folders } from './folders.ts'
 import type { WriteQueues } from './write-queues.ts'
 
@@ -151,9 +152,11 @@ export class AppendingWriter implements FileWriter {
 
   /** That the file is still there by its name: nobody has taken it over, and no other stood there before. */
   async #requireOwn(): Promise<void> {
-    const { fd, path } = this.#file
+    const { location, path } = this.#file
     await this.#requireAlone()
-    if ((await fstat(fd)).nlink === 0) throw new StorageError('OFFSET_INVALID', { path })
+    await stat(location).catch((cause) => {
+      throw isErrno(cause, 'ENOENT', 'ENOTDIR') ? new StorageError('OFFSET_INVALID', { path }) : cause
+    })
   }
 
   async #requireAlone(): Promise<void> {

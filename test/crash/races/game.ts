@@ -129,5 +129,7 @@ function briefly(line: string): string {
 
 function codeOf(answer: Answer | undefined): string {
   if (answer === undefined || answer.status < 400 || answer.body.length === 0) return ''
-  return /"code":"(\w+)"/.exec(answer.body.toString())?.[1] ?? ''
+  const body = answer.body.toString()
+  const code = /"code":"(\w+)"/.exec(body)?.[1] ?? ''
+  return code === 'DIGEST_INVALID' ? body : code
 }
