@@ -68,6 +68,7 @@ async function startsAndAnswers(name: string): Promise<void> {
   const tls = http.tls && (await tlsFiles(http.tls, temporary.path))
   const environment: Record<string, string> = {
     REGISTRY_HTTP_ADDR: socketPath ?? '127.0.0.1:0',
+    REGISTRY_LOG_LEVEL: 'info', // says where it listens
     ...('filesystem' in storage
       ? { REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: join(temporary.path, 'data') }
       : {}),

@@ -108,8 +108,8 @@ test.each([
     /auth\.token\.jwks: \/no\/such\/file: ENOENT/,
   ],
   [
-    'issuer: {keys: /no/such/folder/keys}\n  robots: {path: /no/robots}',
-    /auth\.issuer\.keys: \/no\/such\/folder\/keys: ENOENT/,
+    'issuer: {keys: /dev/null/keys}\n  robots: {path: /no/robots}',
+    /auth\.issuer\.keys: \/dev\/null\/keys: ENOTDIR/,
   ],
   ['audit: {path: /no/such/folder/log}', /auth\.audit\.path: \/no\/such\/folder\/log: ENOENT/],
 ])('a file that is missing keeps it from starting: %s', async (auth, message) => {

@@ -30,7 +30,7 @@ export async function startEntrepot(
 
 /** Reads Entrepot's log: the line that says where it listens. */
 export function listeningUrl(line: string): string | undefined {
-  if (!line.startsWith('{')) return / msg=listening address="([^"]+)"/.exec(line)?.[1]
+  if (!line.startsWith('{')) return / msg=listening(?: .*)? address="([^"]+)"/.exec(line)?.[1]
   const record: unknown = JSON.parse(line)
   if (typeof record !== 'object' || record === null) return undefined
   if (!('msg' in record) || !('address' in record)) return undefined
