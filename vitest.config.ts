@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { configDefaults, defineConfig } from 'vitest/config'
-import { STORES } from './test/support/suites.ts'
+import { COMMANDS, STORES } from './test/support/suites.ts'
 
 /** The suites that need nothing but Node. Those that need real clients have scripts of their own. */
 export default defineConfig({
@@ -11,6 +11,7 @@ export default defineConfig({
       'test/{e2e,conformance,crash,fuzz,processes}/**',
       'test/package.test.ts',
       ...STORES,
+      ...COMMANDS,
     ],
     globalSetup: 'test/support/name-other-suites.ts',
     pool: 'forks',

@@ -1,6 +1,7 @@
 import { findTool } from './tools.ts'
 
 const suites = {
+  'test:commands': ['redis-server', 'versitygw', 'haproxy'],
   'test:stores': ['versitygw', 'weed', 'fake-gcs-server'],
   'test:clients': ['skopeo', 'podman', 'buildah', 'crane', 'oras', 'regctl', 'pebble'],
   'test:conformance': ['conformance'],

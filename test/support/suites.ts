@@ -5,3 +5,11 @@ export const STORES = [
   'src/registry/registry-on-azure.test.ts',
   'test/s3/**/*.test.ts',
 ]
+
+/** Commands and examples as processes of their own, again and again: most of the time goes into starting them. */
+export const COMMANDS = [
+  'test/{cli-access,cli-accounts,redis-shapes}.test.ts',
+  'test/examples*.test.ts',
+  'test/serve-*.test.ts',
+  'test/workers/**/*.test.ts',
+]
