@@ -13,7 +13,7 @@ import {
 import { httpSettings, tlsSettings } from './app/settings.ts'
 import { schedulePurging } from './app/upload-purging.ts'
 import type { Config } from './config/schema.ts'
-import type { Locks } from './core/locks.ts'
+import type { Locks } from './core/coordination/locks.ts'
 import type { Log } from './core/log.ts'
 import type { Registry } from './core/registry.ts'
 import { HttpServer } from './http/server.ts'

@@ -3,7 +3,7 @@
 import { readRedisTls } from '../config/redis-tls.ts'
 import type { Config } from '../config/schema.ts'
 import type { Log } from '../core/log.ts'
-import { requireWritable } from '../lib/writable.ts'
+import { requireWritable } from '../lib/files/writable.ts'
 
 export interface FileCheck {
   /** What would keep the registry from starting. */

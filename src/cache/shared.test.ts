@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { CountedSource, describeDescriptorCache } from '../../test/contract/descriptor-cache.ts'
+import type { Invalidation, Peers } from '../core/coordination/peers.ts'
 import { RegistryError } from '../core/errors.ts'
-import type { Invalidation, Peers } from '../core/peers.ts'
 import { parseRepositoryName } from '../core/reference.ts'
 import { MemoryDescriptorCache } from './memory.ts'
 import { SharedDescriptorCache } from './shared.ts'

@@ -1,3 +1,4 @@
+import type { Invalidation, Peers } from '../core/coordination/peers.ts'
 import type {
   CacheCounts,
   ContentSet,
@@ -6,7 +7,6 @@ import type {
   StoredContent,
 } from '../core/descriptor-cache.ts'
 import type { Digest } from '../core/digest.ts'
-import type { Invalidation, Peers } from '../core/peers.ts'
 
 export interface SharedCacheOptions {
   cache: DescriptorCache

@@ -12,7 +12,7 @@ import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { ACTIONS, type Action } from '../core/access/access-controller.ts'
 import { parseRepositoryName } from '../core/reference.ts'
-import { textOf } from '../lib/atomic-write.ts'
+import { textOf } from '../lib/files/atomic-write.ts'
 import { parseCommand } from './parse-command.ts'
 import { UsageError } from './usage-error.ts'
 

@@ -5,7 +5,7 @@ import { MAX_CONFIG_BYTES } from '../config/file.ts'
 import { ConfigError, type LoadedConfig, loadConfig } from '../config/load.ts'
 import { RestartNeededError, renewed } from '../config/renewal.ts'
 import type { Log } from '../core/log.ts'
-import { type FileContent, FileWatch } from '../lib/file-watch.ts'
+import { type FileContent, FileWatch } from '../lib/files/file-watch.ts'
 
 /** What serves, in this process or in others, and what of it can be made anew. */
 export interface Reloadable {

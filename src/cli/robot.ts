@@ -13,7 +13,7 @@ import { loadConfig } from '../config/load.ts'
 import { parseDuration } from '../config/units.ts'
 import { ACTIONS, type Action } from '../core/access/access-controller.ts'
 import { GLOB_FORM, hasUpperCase, isRepositoryGlob } from '../core/access/repository-glob.ts'
-import { makeFolder, textOf, updateFile } from '../lib/atomic-write.ts'
+import { makeFolder, textOf, updateFile } from '../lib/files/atomic-write.ts'
 import { parseCommand } from './parse-command.ts'
 import { UsageError } from './usage-error.ts'
 

@@ -1,7 +1,7 @@
 /** From a file and the environment to a configuration, or to everything that is wrong with it at once. */
 
 import { resolve } from 'node:path'
-import { readTextSync } from '../lib/bounded-read.ts'
+import { readTextSync } from '../lib/files/bounded-read.ts'
 import { applyEnvironment } from './environment.ts'
 import { MAX_CONFIG_BYTES, parseConfigFile } from './file.ts'
 import { ConfigError, type ConfigProblem, type ConfigWarning } from './problems/problem.ts'

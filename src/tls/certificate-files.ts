@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto'
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import type { Log } from '../core/log.ts'
-import { type FileContent, FileWatch, readFiles } from '../lib/file-watch.ts'
+import { type FileContent, FileWatch, readFiles } from '../lib/files/file-watch.ts'
 import { type Certificates, type CertificatesOptions, DEFAULT_POLL_MS } from './certificates.ts'
 import { parseCertificate, parseKey, unreadable } from './files.ts'
 

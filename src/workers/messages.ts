@@ -1,6 +1,6 @@
 /** The messages between the supervisor and its workers, over the channels of node:cluster. Others use the same channels, so
  *  ours are wrapped. */
-import type { Invalidation } from '../core/peers.ts'
+import type { Invalidation } from '../core/coordination/peers.ts'
 
 export type ToSupervisor =
   /** It hears what it is told, knows nothing, and wants to begin. */

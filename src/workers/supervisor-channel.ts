@@ -1,7 +1,7 @@
 import cluster from 'node:cluster'
+import type { Locks } from '../core/coordination/locks.ts'
+import type { Invalidation, Peers } from '../core/coordination/peers.ts'
 import { RegistryError } from '../core/errors.ts'
-import type { Locks } from '../core/locks.ts'
-import type { Invalidation, Peers } from '../core/peers.ts'
 import { type Question, type Snapshot, type ToSupervisor, type ToWorker, unwrap } from './messages.ts'
 
 interface Asked {

@@ -1,5 +1,5 @@
 import cluster, { type Worker } from 'node:cluster'
-import type { Locks } from '../core/locks.ts'
+import type { Locks } from '../core/coordination/locks.ts'
 import type { Log } from '../core/log.ts'
 import { closeHandleOnExit } from './handle-cleanup.ts'
 import { Liveness } from './liveness.ts'

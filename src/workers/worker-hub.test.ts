@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import type { Invalidation } from '../core/coordination/peers.ts'
 import { digestOf } from '../core/digest.ts'
-import type { Invalidation } from '../core/peers.ts'
 import type { Question, ToWorker } from './messages.ts'
 import { WorkerHub } from './worker-hub.ts'
 

@@ -1,5 +1,5 @@
-import type { Locks } from '../core/locks.ts'
-import type { Invalidation } from '../core/peers.ts'
+import type { Locks } from '../core/coordination/locks.ts'
+import type { Invalidation } from '../core/coordination/peers.ts'
 import { LockTable } from './lock-table.ts'
 import type { Question, ToWorker } from './messages.ts'
 

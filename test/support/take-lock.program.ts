@@ -3,7 +3,7 @@
  *  of them. */
 import { appendFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { withFileLock } from '../../src/lib/file-lock.ts'
+import { withFileLock } from '../../src/lib/files/file-lock.ts'
 
 const [path = '', journal = '', times, killedIn] = process.argv.slice(2)
 

@@ -8,10 +8,10 @@ import {
 } from 'node:crypto'
 import { dirname } from 'node:path'
 import type { Log } from '../../core/log.ts'
-import { makeFolder, replaceFile, textOf } from '../../lib/atomic-write.ts'
-import { withFileLock } from '../../lib/file-lock.ts'
-import { WatchedFile } from '../../lib/watched-file.ts'
-import { requireWritable } from '../../lib/writable.ts'
+import { makeFolder, replaceFile, textOf } from '../../lib/files/atomic-write.ts'
+import { withFileLock } from '../../lib/files/file-lock.ts'
+import { WatchedFile } from '../../lib/files/watched-file.ts'
+import { requireWritable } from '../../lib/files/writable.ts'
 
 export const SIGNING_ALGORITHM = 'ES256'
 

@@ -1,7 +1,7 @@
 import { hash, randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Log } from '../../core/log.ts'
-import { WatchedFile } from '../../lib/watched-file.ts'
+import { WatchedFile } from '../../lib/files/watched-file.ts'
 import type { Bcrypt } from './bcrypt.ts'
 import { type PasswordFile, parsePasswordFile } from './htpasswd-file.ts'
 

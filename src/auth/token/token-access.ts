@@ -9,7 +9,7 @@ import type {
 import { splitAuthorization } from '../../core/access/authorization-header.ts'
 import { TOKEN_PATH } from '../../core/access/token-issuer.ts'
 import type { Log } from '../../core/log.ts'
-import { WatchedFile } from '../../lib/watched-file.ts'
+import { WatchedFile } from '../../lib/files/watched-file.ts'
 import { bearerChallenge } from '../challenge.ts'
 import { type Authentication, CredentialCache } from '../credential-cache.ts'
 import { ALL_PERMISSIONS, ListedPermissions, NO_PERMISSIONS } from '../permissions.ts'

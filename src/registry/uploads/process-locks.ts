@@ -1,4 +1,4 @@
-import type { Locks } from '../../core/locks.ts'
+import type { Locks } from '../../core/coordination/locks.ts'
 
 /** Exclusion within this process, for a registry that is served by one. */
 export class ProcessLocks implements Locks {

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
+import type { Locks } from '../../core/coordination/locks.ts'
 import type { DigestAlgorithm } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
-import type { Locks } from '../../core/locks.ts'
 import type { FileVersion } from '../../core/storage-driver.ts'
 import type { UploadPaths } from '../paths.ts'
 import { RunningDigests } from './running-digests.ts'

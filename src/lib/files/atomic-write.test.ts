@@ -3,7 +3,7 @@ import { chmod, chown, mkdir, readdir, readFile, readlink, stat, symlink, writeF
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type TemporaryFolder, temporaryFolder } from '../../test/support/temporary-folder.ts'
+import { type TemporaryFolder, temporaryFolder } from '../../../test/support/temporary-folder.ts'
 import { makeFolder, updateFile } from './atomic-write.ts'
 
 let folder: TemporaryFolder

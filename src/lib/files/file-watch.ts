@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Log } from '../core/log.ts'
+import type { Log } from '../../core/log.ts'
+import { Polling } from '../polling.ts'
 import { type Look, lookAt, stampAt } from './bounded-read.ts'
-import { Polling } from './polling.ts'
 
 /** The bytes of a file, or why it cannot be read. */
 export type FileContent = Look['content']

@@ -1,4 +1,4 @@
-import type { Log } from '../core/log.ts'
+import type { Log } from '../../core/log.ts'
 import { type FileContent, FileWatch, readFiles } from './file-watch.ts'
 
 export interface WatchedFileOptions<Content> {

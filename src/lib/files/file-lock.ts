@@ -1,7 +1,7 @@
 import { chmod, chown, mkdir, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { newMark, pidOf, stateOf } from './process-identity.ts'
+import { newMark, pidOf, stateOf } from '../process-identity.ts'
 
 export interface FileLockOptions {
   /** How long to wait for others. Default: 30 s. */

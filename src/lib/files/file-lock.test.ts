@@ -6,11 +6,11 @@ import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type TemporaryFolder, temporaryFolder } from '../../test/support/temporary-folder.ts'
+import { type TemporaryFolder, temporaryFolder } from '../../../test/support/temporary-folder.ts'
+import { newMark, stateOf } from '../process-identity.ts'
 import { temporaryName, withFileLock } from './file-lock.ts'
-import { newMark, stateOf } from './process-identity.ts'
 
-const program = fileURLToPath(new URL('../../test/support/take-lock.program.ts', import.meta.url))
+const program = fileURLToPath(new URL('../../../test/support/take-lock.program.ts', import.meta.url))
 
 let folder: TemporaryFolder
 beforeEach(async () => {
@@ -30,7 +30,7 @@ async function takeLock(times: number, killedIn = 0): Promise<{ pid: number; sig
   return { pid: child.pid ?? 0, signal }
 }
 
-const printMark = `import { newMark } from ${JSON.stringify(new URL('process-identity.ts', import.meta.url).href)}
+const printMark = `import { newMark } from ${JSON.stringify(new URL('../process-identity.ts', import.meta.url).href)}
 process.stdout.write(newMark())`
 
 /** A mark of a process that was here and has ended. */

@@ -14,8 +14,8 @@ import {
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { RecordedLog } from '../../test/support/recorded-log.ts'
-import { type TemporaryFolder, temporaryFolder } from '../../test/support/temporary-folder.ts'
+import { RecordedLog } from '../../../test/support/recorded-log.ts'
+import { type TemporaryFolder, temporaryFolder } from '../../../test/support/temporary-folder.ts'
 import { FileWatch, type FileWatchOptions, readFiles } from './file-watch.ts'
 
 let folder: TemporaryFolder

@@ -1,5 +1,5 @@
-import type { ContentSet } from './descriptor-cache.ts'
-import type { Digest } from './digest.ts'
+import type { ContentSet } from '../descriptor-cache.ts'
+import type { Digest } from '../digest.ts'
 
 /** Evictions that every process of a registry must apply to its cache. Sent between processes as JSON. */
 export type Invalidation =
