@@ -12,7 +12,7 @@ import type { RepositoryContext } from '../context.ts'
 import { UPLOAD_FILES, type UploadPaths } from '../paths.ts'
 import type { KnownDigests, RunningDigests } from './running-digests.ts'
 import { requireAlgorithm, UploadDigests } from './upload-digests.ts'
-import { writeRecord } from './upload-files.ts'
+import { readRecord, writeRecord } from './upload-files.ts'
 import { dataSoFar, findUpload, type UploadStatus } from './upload-status.ts'
 
 /** Where an upload belongs. */
@@ -161,6 +161,7 @@ export class StoredUpload implements BlobUpload {
         version: this.#status.version,
       }),
     )
+    const isBegun = this.size > 0
     const running = this.#digests.running()
     try {
       await this.#fill(writer, { source, running, last })
@@ -169,7 +170,8 @@ export class StoredUpload implements BlobUpload {
       // Where storage looks at the file only when it writes, it may be gone by then.
       throw await this.#explained(error, WHILE_WRITING)
     }
-    if (!last) await this.#keep(running)
+    // The only bytes of an upload come again when its finish is repeated; those before the last ones do not.
+    if (!last || isBegun) await this.#keep(running)
     this.#source = 'storage'
     if (this.#status.isOwn) sessions.remember(this.#paths, this.#status)
   }
@@ -230,24 +232,36 @@ export class StoredUpload implements BlobUpload {
   }
 
   async #commit(digest: Digest): Promise<Descriptor> {
-    const { layers } = this.#context
     if (this.size === 0) await this.#requireNoBytes() // there is nothing to move, which would tell
     const algorithm = algorithmOf(digest)
     const atHand = await this.#digests.known(algorithm)
     const known = atHand ?? (await this.#read(algorithm))
     if (!known.digests.includes(digest)) return this.#refuse(digest, known)
     if (atHand === undefined) await this.#record(known)
+    const descriptor = await this.#link(digest, known, (canonical) =>
+      this.#adopt({ canonical, size: known.size }),
+    )
+    await this.#remove({ isFinished: true })
+    return descriptor
+  }
+
+  /** Makes a blob of the repository of what `adopt` brings into the pool. */
+  async #link(
+    digest: Digest,
+    known: KnownDigests,
+    adopt: (canonical: Digest) => Promise<void>,
+  ): Promise<Descriptor> {
+    const { layers } = this.#context
     const canonical = requireAlgorithm(known, CANONICAL)
     const { collection } = this.#context
     const since = collection?.mark
     await collection?.protect([canonical])
     const { descriptor } = await this.#writeThrough(digest, async () => {
-      const adopted = this.#adopt({ canonical, size: known.size })
+      const adopted = adopt(canonical)
       await settleAll([adopted, layers.add(canonical, digest, { after: adopted })])
       await collection?.confirmBlob(canonical, { since, look: () => this.#requireStored(canonical) })
       return { descriptor: { mediaType: OCTET_STREAM, digest, size: known.size }, canonical }
     })
-    await this.#remove({ isFinished: true })
     return descriptor
   }
 
@@ -291,11 +305,23 @@ export class StoredUpload implements BlobUpload {
     })
     if (this.#source === 'memory') throw error // which is not the last word
     if (this.size > 0) await this.#goOnWithBytes()
-    const finished = known.size === 0 ? await this.#inRepository(digest) : undefined
+    const finished = await this.#finishedBefore(digest, known)
     await this.#remove()
-    // Cut short while it removed the upload, a finish has left a part of it without the bytes.
     if (finished !== undefined) return finished
     throw error
+  }
+
+  /** A finish that was cut short can have left a part of the upload without the bytes. Where it could not link the blob that
+   *  they had become, its repetition does, also if that has brought the last bytes again. */
+  async #finishedBefore(digest: Digest, known: KnownDigests): Promise<Descriptor | undefined> {
+    const { pool, storage } = this.#context
+    const record = await readRecord(storage, this.#paths)
+    if (record?.digests.includes(digest)) {
+      const canonical = requireAlgorithm(record, CANONICAL)
+      if (await pool.holds({ canonical, size: record.size }))
+        return this.#link(digest, record, async () => {})
+    }
+    return known.size === 0 ? this.#inRepository(digest) : undefined
   }
 
   async #requireNoBytes(): Promise<void> {

@@ -230,6 +230,31 @@ describe('an upload that another replica has gone on with', () => {
     expect(await textIn(here, 'hello')).toBe('hello')
   })
 
+  it.each(['one process', 'several'])(
+    'whose finish with its last bytes was cut short there is finished here by the same request (%s)',
+    async (writers) => {
+      const driver = new FaultyDriver(new MemoryDriver())
+      const [here, writer, other] = replicasOver(driver, 3) as [BlobService, BlobService, BlobService]
+      const { id } = await here.createUpload()
+      await patch(writer, id, 'hel')
+      const finishWithTail = async (at: BlobService) => {
+        const upload = await at.getUpload(id)
+        await upload.append(chunksOf('lo'), { last: true })
+        return upload.commit(digestOfText('hello'))
+      }
+      driver.fault = ({ method, path }) =>
+        method === 'put' && path.includes('/_layers/')
+          ? new StorageError('BACKEND_FAILED', { path })
+          : undefined
+      const finisher = writers === 'several' ? other : writer
+      await expect(finishWithTail(finisher)).rejects.toMatchObject({ code: 'BACKEND_FAILED' })
+      driver.fault = () => undefined
+      await finishWithTail(here)
+      expect(await textIn(here, 'hello')).toBe('hello')
+      expect(Object.keys(await filesIn(driver))).toHaveLength(2)
+    },
+  )
+
   it.each(['move', 'put'])('whose finish was cut short there at its %s is finished here', async (method) => {
     const { driver, here, there } = twoReplicas()
     const { id } = await here.createUpload()

@@ -85,7 +85,11 @@ export class Game {
       output.filter((line) => this.#isOwnError(line)),
     )
     this.around.findings.report(
-      [`${this.#title}: ${wrong}`, ...this.#log, ...errors.slice(-3).map(briefly)].join('\n'),
+      [
+        `${this.#title}: ${wrong}`,
+        ...this.#log,
+        ...errors.slice(-3).map((line) => `  logged: ${line.slice(0, MAX_LINE)}`),
+      ].join('\n'),
     )
   }
 
@@ -120,12 +124,8 @@ export class Game {
   }
 }
 
-/** What failed and where, of a record in the log. */
-function briefly(line: string): string {
-  const { method, msg, err } = JSON.parse(line) as { method?: string; msg?: string; err?: { stack?: string } }
-  const frames = err?.stack?.split('\n').slice(0, 8).join('\n    ') ?? ''
-  return `  logged: ${method} ${msg}\n    ${frames}`
-}
+/** Of a line of a log, in characters. */
+const MAX_LINE = 1_000
 
 function codeOf(answer: Answer | undefined): string {
   if (answer === undefined || answer.status < 400 || answer.body.length === 0) return ''
