@@ -24,7 +24,7 @@ async function bench(options: Options): Promise<void> {
   const { rows, rounds, json } = options
   const registries = findRegistries(options.registries, options)
   for (const id of options.registries) {
-    if (!registries.some((registry) => registry.id === id))
+    if (id !== 'baseline' && !registries.some((registry) => registry.id === id))
       console.error(`${id} is not on this machine: left out`)
   }
   const outcomes: Outcome[] = []

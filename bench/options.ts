@@ -14,6 +14,8 @@ export interface Options extends Time {
   readonly rounds: number
   /** Runs Entrepot from its build. */
   readonly dist: boolean
+  /** Folder of another checkout of Entrepot, to compare with. */
+  readonly baseline: string | undefined
   /** A file for all that was measured. */
   readonly json: string | undefined
   readonly help: boolean
@@ -44,6 +46,7 @@ export const usage = `npm run bench -- [s3] [options]
   --seconds <n>         measured for each row in each round (5)
   --rounds <n>          of every row, all registries in turn (3)
   --dist                Entrepot from its build (npm run build) instead of its source
+  --baseline <folder>   another checkout of Entrepot, as a column
   --json <file>         write all that was measured
 
 Rows: ${ordinary.rows.map(({ id }) => id).join(', ')}
@@ -61,6 +64,7 @@ export function parseOptions(args: string[]): Options {
     warmUpSeconds: Math.min(2, seconds / 2),
     rounds: positive(values.rounds, '--rounds'),
     dist: values.dist,
+    baseline: values.baseline,
     json: values.json,
     help: values.help,
   }
@@ -73,6 +77,7 @@ function parse(args: string[]) {
     seconds: { type: 'string', default: '5' },
     rounds: { type: 'string', default: '3' },
     dist: { type: 'boolean', default: false },
+    baseline: { type: 'string' },
     json: { type: 'string' },
     help: { type: 'boolean', default: false },
   } as const

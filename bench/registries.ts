@@ -1,13 +1,13 @@
 /** The registries that are compared, and how each is started. */
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { hashSync } from '@node-rs/bcrypt'
 import type { S3Server } from '../test/support/s3-server.ts'
 import { type Seed, seededFolder } from './seed.ts'
 
 /** In the order of the columns: the newest peer stands beside Entrepot. */
-export const registryIds = ['entrepot', 'distribution3', 'distribution2', 'bare'] as const
+export const registryIds = ['entrepot', 'baseline', 'distribution3', 'distribution2', 'bare'] as const
 export type RegistryId = (typeof registryIds)[number]
 
 export interface Registry {
@@ -43,23 +43,25 @@ export interface AccessVariant {
   readonly rules?: number
 }
 
-/** Returns those of `ids` that are on this machine. With `dist`, Entrepot runs from its build. */
-export function findRegistries(ids: readonly RegistryId[], options: { dist: boolean }): Registry[] {
+export interface RegistryOptions {
+  /** Entrepot runs from its build. */
+  readonly dist: boolean
+  /** Folder of another checkout of Entrepot, ready to start. */
+  readonly baseline?: string | undefined
+}
+
+/** Returns those of `ids` that are on this machine. */
+export function findRegistries(ids: readonly RegistryId[], options: RegistryOptions): Registry[] {
   return ids.flatMap((id) => makers[id](options) ?? [])
 }
 
 const root = join(import.meta.dirname, '..')
-const makers: Record<RegistryId, (options: { dist: boolean }) => Registry | undefined> = {
-  entrepot: ({ dist }) => ({
-    id: 'entrepot',
-    title: dist ? 'Entrepot (dist)' : 'Entrepot',
-    command: (folder, port, variant) => [
-      process.execPath,
-      join(root, dist ? 'dist/main.js' : 'src/main.ts'),
-      'serve',
-      writeConfiguration(folder, port, variant),
-    ],
-  }),
+const makers: Record<RegistryId, (options: RegistryOptions) => Registry | undefined> = {
+  entrepot: ({ dist }) => entrepot({ id: 'entrepot', title: 'Entrepot', folder: root, dist }),
+  baseline: ({ dist, baseline }) =>
+    baseline === undefined
+      ? undefined
+      : entrepot({ id: 'baseline', title: 'baseline', folder: resolve(baseline), dist }),
   distribution3: () => distribution('distribution3', join(root, '.cache/tools/bin/registry')),
   distribution2: () => distribution('distribution2', 'docker-registry'),
   bare: () => ({
@@ -67,6 +69,25 @@ const makers: Record<RegistryId, (options: { dist: boolean }) => Registry | unde
     title: 'bare node:http',
     command: (folder, port) => [process.execPath, join(root, 'bench/bare-server.ts'), folder, `${port}`],
   }),
+}
+
+function entrepot({
+  id,
+  title,
+  folder,
+  dist,
+}: Pick<Registry, 'id' | 'title'> & { folder: string; dist: boolean }): Registry {
+  const program = join(folder, dist ? 'dist/main.js' : 'src/main.ts')
+  return {
+    id,
+    title: dist ? `${title} (dist)` : title,
+    command: (data, port, variant) => [
+      process.execPath,
+      program,
+      'serve',
+      writeConfiguration(data, port, variant),
+    ],
+  }
 }
 
 /** Distribution by its program; nothing where that is not on this machine. */
