@@ -7,7 +7,7 @@ import type {
   FileInfo,
   FileVersion,
   FileWriter,
-  Leftover,
+  IncompleteUpload,
   ListOptions,
   MoveOptions,
   PutOptions,
@@ -102,8 +102,8 @@ export class ForwardingDriver implements StorageDriver {
     return this.aroundCall('redirectUrl', this.driver.redirectUrl(path, client))
   }
 
-  leftovers(): AsyncIterable<Leftover> {
-    return this.aroundSteps('leftovers', this.driver.leftovers())
+  incompleteUploads(): AsyncIterable<IncompleteUpload> {
+    return this.aroundSteps('incompleteUploads', this.driver.incompleteUploads())
   }
 
   close(): Promise<void> {

@@ -8,6 +8,7 @@ import type {
   Blob,
   BlobService,
   BlobUpload,
+  IncompleteBlobUpload,
   ManifestService,
   MountSource,
   Page,
@@ -18,7 +19,6 @@ import type {
   SignatureService,
   StoredManifest,
   TagService,
-  UploadLeftover,
   UploadOptions,
 } from './registry.ts'
 
@@ -42,8 +42,8 @@ export class ForwardingRegistry implements Registry {
     return this.registry.uploads()
   }
 
-  leftovers(): AsyncIterable<UploadLeftover> {
-    return this.registry.leftovers()
+  incompleteUploads(): AsyncIterable<IncompleteBlobUpload> {
+    return this.registry.incompleteUploads()
   }
 
   storageTime(): Promise<Date> {

@@ -3,7 +3,7 @@ import type { Descriptor, ReferrerDescriptor } from './descriptor.ts'
 import type { Digest, DigestAlgorithm } from './digest.ts'
 import type { Manifest } from './manifest/manifest.ts'
 import type { RepositoryName, Tag } from './reference.ts'
-import type { ByteRange, Leftover, RedirectedClient } from './storage-driver.ts'
+import type { ByteRange, IncompleteUpload, RedirectedClient } from './storage-driver.ts'
 
 /** A page of a list: the names after `after`, in byte order. */
 export interface Page {
@@ -22,16 +22,16 @@ export interface Registry {
   repositories(page?: Page): AsyncIterable<RepositoryName>
   /** Every open upload, also of repositories that don't exist yet. */
   uploads(): AsyncIterable<BlobUpload>
-  /** Unfinished work on storage that no listing shows and that costs space. */
-  leftovers(): AsyncIterable<UploadLeftover>
-  /** The time by the clock that the ages of uploads and leftovers are of: the storage's, which all replicas share. Writes a file.
-   *  @throws RegistryError, StorageError when storage takes none */
+  /** Parts of uploads on storage that no listing shows and that cost space; see `StorageDriver.incompleteUploads`. */
+  incompleteUploads(): AsyncIterable<IncompleteBlobUpload>
+  /** The time by the storage's clock, which all replicas share and the ages of uploads are measured by. Writes a file.
+   *  @throws RegistryError, StorageError if storage rejects the write */
   storageTime(): Promise<Date>
   close(): Promise<void>
 }
 
-export interface UploadLeftover extends Leftover {
-  /** The upload that it belonged to, by its path. That may be gone. */
+export interface IncompleteBlobUpload extends IncompleteUpload {
+  /** The upload that it belongs to, by its path; undefined for other paths. It may not exist any more. */
   readonly upload: { readonly repository: RepositoryName; readonly id: string } | undefined
 }
 

@@ -83,8 +83,8 @@ export interface StorageDriver {
    *  the storage. */
   redirectUrl(path: string, client?: RedirectedClient): Promise<URL | undefined>
 
-  /** Unfinished work that no listing shows and that costs space, such as an abandoned multipart upload. */
-  leftovers(): AsyncIterable<Leftover>
+  /** Incomplete uploads, which cost space but which no listing shows, such as multipart uploads never completed. */
+  incompleteUploads(): AsyncIterable<IncompleteUpload>
 
   /** Releases connections and files. No method may be called afterwards. */
   close(): Promise<void>
@@ -190,7 +190,9 @@ export interface RedirectedClient {
   readonly address: string
 }
 
-export interface Leftover {
+/** Parts of an upload, or a file set aside, that the process writing them has not completed or removed. */
+export interface IncompleteUpload {
+  /** The path that the parts were written for. */
   readonly path: string
   /** The last activity that the storage knows of. */
   readonly modifiedAt: Date

@@ -11,7 +11,7 @@ import { StorageError } from '../core/errors.ts'
 import { DEFAULT_POLICY } from '../core/manifest/policy.ts'
 import { parseRepositoryName } from '../core/reference.ts'
 import type { BlobUpload } from '../core/registry.ts'
-import type { Leftover } from '../core/storage-driver.ts'
+import type { IncompleteUpload } from '../core/storage-driver.ts'
 import { StoredRegistry } from '../registry/registry.ts'
 import { FilesystemDriver } from '../storage/filesystem.ts'
 import { MemoryDriver } from '../storage/memory.ts'
@@ -32,8 +32,8 @@ class LeavingDriver extends FaultyDriver {
     return [...this.#left.keys()]
   }
 
-  override async *leftovers(): AsyncIterable<Leftover> {
-    yield* super.leftovers()
+  override async *incompleteUploads(): AsyncIterable<IncompleteUpload> {
+    yield* super.incompleteUploads()
     for (const [path, modifiedAt] of this.#left) {
       yield {
         path,
@@ -231,7 +231,7 @@ test('what belongs to an abandoned upload goes after it', async () => {
   const { id } = await upload('a', 'content')
   driver.leave(dataOf('a', id))
   expect(await purge(3)).toEqual({ done: 2, failed: 0 })
-  expect(records().map(({ action }) => action)).toEqual(['purge upload', 'remove leftover'])
+  expect(records().map(({ action }) => action)).toEqual(['purge upload', 'remove incomplete upload'])
   expect(driver.left).toEqual([])
 })
 
@@ -241,7 +241,7 @@ test('the removal of what is left is logged, and not done in a dry run', async (
   expect(driver.left).toEqual(['/left'])
   expect(records()).toEqual([
     expect.objectContaining({
-      action: 'remove leftover',
+      action: 'remove incomplete upload',
       path: '/left',
       modifiedAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
       dryRun: true,
@@ -249,7 +249,7 @@ test('the removal of what is left is logged, and not done in a dry run', async (
   ])
 })
 
-test('a leftover that cannot be removed is logged, and the others go', async () => {
+test('an incomplete upload that cannot be removed is logged, and the others go', async () => {
   for (const path of ['/one', '/two', '/three']) driver.leave(path, { hoursAgo: 3 })
   driver.fault = ({ method, path }) =>
     method === 'delete' && path === '/two' ? new StorageError('BUSY', { path }) : undefined
@@ -261,7 +261,7 @@ test('an outage is no word for an upload being gone', async () => {
   const { id } = await upload('a')
   driver.leave(dataOf('a', id), { hoursAgo: 3 })
   driver.fault = ({ method, path }) =>
-    method === 'get' && driver.count('leftovers') > 0
+    method === 'get' && driver.count('incompleteUploads') > 0
       ? new StorageError('BACKEND_FAILED', { path })
       : undefined
   await expect(purge(0)).rejects.toMatchObject({ code: 'BACKEND_FAILED' })

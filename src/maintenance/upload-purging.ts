@@ -1,5 +1,5 @@
 import { RegistryError } from '../core/errors.ts'
-import type { Registry, UploadLeftover } from '../core/registry.ts'
+import type { IncompleteBlobUpload, Registry } from '../core/registry.ts'
 import type { Step } from './runner.ts'
 
 export interface PurgingOptions {
@@ -18,7 +18,7 @@ export async function* uploadPurging(
 ): AsyncIterable<Step> {
   const options = { ageMs, now: now ?? (await registry.storageTime()).getTime() }
   yield* abandonedUploads(registry, options)
-  yield* forgottenLeftovers(registry, options)
+  yield* abandonedIncompleteUploads(registry, options)
 }
 
 /** Uploads that nobody has written to for some time. An upload that is slow but alive is left alone, however long ago
@@ -40,24 +40,30 @@ async function* abandonedUploads(registry: Registry, { ageMs, now }: KnownOption
 }
 
 /** What belongs to an upload that goes on is left alone, however old it is itself: the upload may need it. */
-async function* forgottenLeftovers(registry: Registry, { ageMs, now }: KnownOptions): AsyncIterable<Step> {
-  for await (const leftover of registry.leftovers()) {
-    if (now - leftover.modifiedAt.getTime() < ageMs) continue
-    const writtenAt = await uploadWrittenAt(registry, leftover)
+async function* abandonedIncompleteUploads(
+  registry: Registry,
+  { ageMs, now }: KnownOptions,
+): AsyncIterable<Step> {
+  for await (const incomplete of registry.incompleteUploads()) {
+    if (now - incomplete.modifiedAt.getTime() < ageMs) continue
+    const writtenAt = await uploadWrittenAt(registry, incomplete)
     if (writtenAt !== undefined && now - writtenAt.getTime() < ageMs) continue
     yield {
       intent: {
-        action: 'remove leftover',
-        path: leftover.path,
-        modifiedAt: leftover.modifiedAt.toISOString(),
+        action: 'remove incomplete upload',
+        path: incomplete.path,
+        modifiedAt: incomplete.modifiedAt.toISOString(),
       },
-      run: () => leftover.remove(),
+      run: () => incomplete.remove(),
     }
   }
 }
 
-/** When the upload that the leftover belongs to was last written to; undefined when there is no such upload. */
-async function uploadWrittenAt(registry: Registry, { upload }: UploadLeftover): Promise<Date | undefined> {
+/** When the upload that an incomplete one belongs to was last written to; undefined if it does not exist. */
+async function uploadWrittenAt(
+  registry: Registry,
+  { upload }: IncompleteBlobUpload,
+): Promise<Date | undefined> {
   if (upload === undefined) return undefined
   try {
     return (await registry.repository(upload.repository).blobs.getUpload(upload.id)).lastWrittenAt

@@ -7,7 +7,14 @@ import { StorageError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { ManifestPolicy } from '../core/manifest/policy.ts'
 import type { RepositoryName } from '../core/reference.ts'
-import type { BlobUpload, MountSource, Page, Registry, Repository, UploadLeftover } from '../core/registry.ts'
+import type {
+  BlobUpload,
+  IncompleteBlobUpload,
+  MountSource,
+  Page,
+  Registry,
+  Repository,
+} from '../core/registry.ts'
 import type { StorageDriver } from '../core/storage-driver.ts'
 import { settleAll } from '../lib/settle-all.ts'
 import { BlobPool } from './blobs/blob-pool.ts'
@@ -129,10 +136,10 @@ export class StoredRegistry implements Registry {
     }
   }
 
-  async *leftovers(): AsyncIterable<UploadLeftover> {
-    for await (const leftover of this.#context.storage.leftovers()) {
-      const { path, modifiedAt } = leftover
-      yield { path, modifiedAt, upload: uploadAt(path), remove: () => leftover.remove() }
+  async *incompleteUploads(): AsyncIterable<IncompleteBlobUpload> {
+    for await (const incomplete of this.#context.storage.incompleteUploads()) {
+      const { path, modifiedAt } = incomplete
+      yield { path, modifiedAt, upload: uploadAt(path), remove: () => incomplete.remove() }
     }
   }
 

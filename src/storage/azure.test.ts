@@ -103,7 +103,7 @@ describe('the azure driver', () => {
       expect(blobType).toBe('AppendBlob')
       expect(blobCommittedBlockCount).toBe(4)
       expectSameBytes(await driver.get('/file'), Buffer.concat([content, Buffer.from('more')]))
-      expect(await collectAll(driver.leftovers())).toEqual([])
+      expect(await collectAll(driver.incompleteUploads())).toEqual([])
     })
 
     it('what was put empty becomes an append blob', async () => {
@@ -320,7 +320,7 @@ describe('the azure driver', () => {
       () => driver.move('/file', '/other'),
       () => driver.move('/file', '/other', { replace: false }),
       () => driver.delete('/file'),
-      () => collectAll(driver.leftovers()),
+      () => collectAll(driver.incompleteUploads()),
     ]
     for (const one of work) await expectStorageError(one(), 'BACKEND_FAILED')
   })
@@ -328,10 +328,10 @@ describe('the azure driver', () => {
   it('what a conversion has left is found and removed', async () => {
     await container.getAppendBlobClient('the/root/~temporary/1').create()
     expect(await namesIn(driver, '/')).toEqual([])
-    const [leftover] = await collectAll(driver.leftovers())
-    expect(leftover).toMatchObject({ path: '/~temporary/1', modifiedAt: expect.any(Date) })
-    await leftover!.remove()
-    expect(await collectAll(driver.leftovers())).toEqual([])
+    const [incomplete] = await collectAll(driver.incompleteUploads())
+    expect(incomplete).toMatchObject({ path: '/~temporary/1', modifiedAt: expect.any(Date) })
+    await incomplete!.remove()
+    expect(await collectAll(driver.incompleteUploads())).toEqual([])
   })
 })
 

@@ -11,7 +11,7 @@ import type {
   FileInfo,
   FileVersion,
   FileWriter,
-  Leftover,
+  IncompleteUpload,
   ListOptions,
   MoveOptions,
   PutOptions,
@@ -209,11 +209,11 @@ export class AzureDriver extends ObjectStoreDriver implements StorageDriver {
   }
 
   /** What a conversion that was cut short has left. */
-  async *leftovers(): AsyncIterable<Leftover> {
+  async *incompleteUploads(): AsyncIterable<IncompleteUpload> {
     const prefix = this.#names.temporary
     try {
       for await (const page of pagesBelow(this.#container, prefix)) {
-        for (const { name, modifiedAt } of page) yield this.#leftover(name, modifiedAt)
+        for (const { name, modifiedAt } of page) yield this.#incompleteUpload(name, modifiedAt)
       }
     } catch (cause) {
       throw azureError(cause, '/')
@@ -245,7 +245,7 @@ export class AzureDriver extends ObjectStoreDriver implements StorageDriver {
     return isMoved
   }
 
-  #leftover(name: string, modifiedAt: Date): Leftover {
+  #incompleteUpload(name: string, modifiedAt: Date): IncompleteUpload {
     const path = `/${name.slice(this.#names.below('/').length)}`
     const remove = async () => {
       await this.calling(path, () => this.#removeBlob(name))

@@ -77,14 +77,14 @@ describe('the filesystem driver', () => {
     expect(await namesIn(driver, '/other/across')).toEqual(['file'])
   })
 
-  it('a folder that was set aside and not removed is a leftover', async () => {
+  it('a folder that was set aside and not removed is found as incomplete', async () => {
     await driver.put('/a/file', Buffer.from('content'))
     await mkdir(`${folder.path}/~removed.${UUID}/folder`, { recursive: true })
     await writeFile(`${folder.path}/~removed.${UUID}/folder/file`, 'content')
-    const leftovers = []
-    for await (const leftover of driver.leftovers()) leftovers.push(leftover)
-    expect(leftovers.map(({ path }) => path)).toEqual([`/~removed.${UUID}`])
-    for (const leftover of leftovers) await leftover.remove()
+    const incompleteUploads = []
+    for await (const incomplete of driver.incompleteUploads()) incompleteUploads.push(incomplete)
+    expect(incompleteUploads.map(({ path }) => path)).toEqual([`/~removed.${UUID}`])
+    for (const incomplete of incompleteUploads) await incomplete.remove()
     expect(await readdir(folder.path)).toEqual(['a'])
   })
 

@@ -11,7 +11,7 @@ import type {
   FileInfo,
   FileVersion,
   FileWriter,
-  Leftover,
+  IncompleteUpload,
   ListOptions,
   MoveOptions,
   PutOptions,
@@ -267,7 +267,7 @@ export class FilesystemDriver implements StorageDriver {
   }
 
   /** Folders that were set aside to be removed, by processes that did not come to it. */
-  async *leftovers(): AsyncIterable<Leftover> {
+  async *incompleteUploads(): AsyncIterable<IncompleteUpload> {
     const root = this.#root || '/'
     const names = await readdir(root).catch((cause) => {
       if (isErrno(cause, 'ENOENT')) return []

@@ -9,7 +9,7 @@ import {
   type FileInfo,
   type FileVersion,
   type FileWriter,
-  type Leftover,
+  type IncompleteUpload,
   type ListOptions,
   type MoveOptions,
   type PutOptions,
@@ -219,9 +219,9 @@ export class GcsDriver extends ObjectStoreDriver implements StorageDriver {
     })
   }
 
-  async *leftovers(): AsyncIterable<Leftover> {
+  async *incompleteUploads(): AsyncIterable<IncompleteUpload> {
     try {
-      for await (const { path, modifiedAt, remove } of this.#pieces.leftovers()) {
+      for await (const { path, modifiedAt, remove } of this.#pieces.incompleteUploads()) {
         yield { path, modifiedAt, remove: () => this.calling(path, remove) }
       }
     } catch (cause) {

@@ -7,7 +7,7 @@ import type {
   FileInfo,
   FileVersion,
   FileWriter,
-  Leftover,
+  IncompleteUpload,
   ListOptions,
   MoveOptions,
   PutOptions,
@@ -148,7 +148,7 @@ export class MemoryDriver implements StorageDriver {
     requirePath(path)
   }
 
-  async *leftovers(): AsyncIterable<Leftover> {}
+  async *incompleteUploads(): AsyncIterable<IncompleteUpload> {}
 
   async close(): Promise<void> {}
 

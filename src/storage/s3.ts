@@ -10,7 +10,7 @@ import {
   type FileInfo,
   type FileVersion,
   type FileWriter,
-  type Leftover,
+  type IncompleteUpload,
   type ListOptions,
   type MoveOptions,
   type PutOptions,
@@ -259,7 +259,7 @@ export class S3Driver extends ObjectStoreDriver implements StorageDriver {
 
   /** Uploads in parts that no record speaks of: of this driver, cut short before they were promised to anybody, or of
    *  another registry. */
-  async *leftovers(): AsyncIterable<Leftover> {
+  async *incompleteUploads(): AsyncIterable<IncompleteUpload> {
     try {
       for await (const upload of this.#bucket.openUploads(this.#root)) {
         const state = await this.#objects.look(upload.key)

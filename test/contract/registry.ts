@@ -2,9 +2,9 @@ import { afterEach, beforeEach, describe } from 'vitest'
 import { describeAliases } from './registry/aliases.ts'
 import { describeBlobs } from './registry/blobs.ts'
 import { describeCatalog } from './registry/catalog.ts'
+import { describeForeignFiles } from './registry/foreign-files.ts'
 import { describeHealing } from './registry/healing.ts'
 import { describeLayout } from './registry/layout.ts'
-import { describeLeftovers } from './registry/leftovers.ts'
 import { describeManifests } from './registry/manifests.ts'
 import { describeOwnership } from './registry/ownership.ts'
 import { describeRaces } from './registry/races.ts'
@@ -43,7 +43,7 @@ export function describeRegistry(name: string, open: () => Promise<DriverUnderTe
     describeReferrers(current)
     describeReferrersFromBefore(current)
     describeReferrerSummaries(current)
-    describeLeftovers(current)
+    describeForeignFiles(current)
     describeLayout(current)
     describeRaces(current)
   })

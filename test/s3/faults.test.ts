@@ -71,7 +71,7 @@ describe.skipIf(skipReason('versitygw'))(`one fault in twenty${skipReason('versi
     for await (const step of uploadPurging(witness.registry, { ageMs: 0, now: Date.now() + 60_000 }))
       await step.run()
     const left: string[] = []
-    for await (const { path } of fresh.leftovers()) left.push(path)
+    for await (const { path } of fresh.incompleteUploads()) left.push(path)
     for await (const upload of witness.registry.uploads()) left.push(upload.id)
     expect(left).toEqual([])
   }, 240_000)

@@ -8,7 +8,7 @@ import type {
   FileInfo,
   FileVersion,
   FileWriter,
-  Leftover,
+  IncompleteUpload,
   ListOptions,
   MoveOptions,
   PutOptions,
@@ -150,9 +150,9 @@ export class FaultyDriver implements StorageDriver {
     return this.#driver.redirectUrl(path, client)
   }
 
-  async *leftovers(): AsyncIterable<Leftover> {
-    this.#enter({ method: 'leftovers', path: '' })
-    yield* this.#driver.leftovers()
+  async *incompleteUploads(): AsyncIterable<IncompleteUpload> {
+    this.#enter({ method: 'incompleteUploads', path: '' })
+    yield* this.#driver.incompleteUploads()
   }
 
   async close(): Promise<void> {

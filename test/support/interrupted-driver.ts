@@ -7,7 +7,7 @@ export interface InterruptedDriver {
   readonly death: Promise<void>
 }
 
-const ITERATED = new Set<PropertyKey>(['scan', 'list', 'read', 'leftovers'])
+const ITERATED = new Set<PropertyKey>(['scan', 'list', 'read', 'incompleteUploads'])
 
 /** The driver of a process that dies at one of its calls: from then on none of them comes back.
  *  @param options.call from 1

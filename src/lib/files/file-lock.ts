@@ -38,7 +38,7 @@ export async function withFileLock<T>(
   const mark = await acquire(path, { timeoutMs, holders: new Holders(folder, strangerMs) })
   const own = join(folder, mark)
   try {
-    await removeLeftovers(path)
+    await removeStaleFiles(path)
     return await work({ confirm: () => confirm(path, own) })
   } finally {
     await rm(own, { force: true })
@@ -132,7 +132,7 @@ function tooLong(path: string, { timeoutMs, holders }: Waiting): string {
 
 /** Removes what processes that were killed have left beside the file: locks that they never got, and new contents that
  *  never came into place (`temporaryName`). */
-async function removeLeftovers(path: string): Promise<void> {
+async function removeStaleFiles(path: string): Promise<void> {
   const folder = dirname(path)
   const name = basename(path)
   for (const entry of await readdir(folder)) {

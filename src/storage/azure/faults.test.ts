@@ -146,7 +146,7 @@ describe('a place of another type', () => {
     expect(proxy.requests.filter(isDelete).map(({ path }) => path)).toEqual([
       expect.stringContaining('/~temporary/'),
     ])
-    expect(await collectAll(driver.leftovers())).toEqual([])
+    expect(await collectAll(driver.incompleteUploads())).toEqual([])
   })
 
   it.each([

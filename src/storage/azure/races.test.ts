@@ -307,9 +307,9 @@ describe('two that finish one upload at once', () => {
 
 describe('what was put and is appended to', () => {
   const typeOf = async (name: string) => (await propertiesOf(name)).blobType
-  const leftovers = async () => {
+  const incompleteUploads = async () => {
     const paths: string[] = []
-    for await (const { path } of other.leftovers()) paths.push(path)
+    for await (const { path } of other.incompleteUploads()) paths.push(path)
     return paths
   }
   beforeEach(() => other.put('/file', bytes('put')))
@@ -325,7 +325,7 @@ describe('what was put and is appended to', () => {
     }
     expect(await typeOf('file')).toBe('AppendBlob')
     expect(await textOf('/file')).toBe(succeeded.length === 1 ? 'put more' : 'put')
-    expect(await leftovers()).toEqual([])
+    expect(await incompleteUploads()).toEqual([])
   })
 
   it.each<[string, () => Promise<unknown>, string]>([
@@ -335,7 +335,7 @@ describe('what was put and is appended to', () => {
     proxy.fault = meanwhile(isDelete, work)
     await expectStorageError(driver.append('/file', { offset: 3 }), 'OFFSET_INVALID')
     expect(await textOf('/file')).toBe(text)
-    expect(await leftovers()).toEqual([])
+    expect(await incompleteUploads()).toEqual([])
   })
 
   it('does not take the place of what was begun while it was not there', async () => {
@@ -351,7 +351,7 @@ describe('what was put and is appended to', () => {
     proxy.fault = firstOf(1, { of, fault: { kind: 'lose-answer' } })
     await closed(await driver.append('/file', { offset: 3 }), ' more')
     expect(await textOf('/file')).toBe('put more')
-    expect(await leftovers()).toEqual([])
+    expect(await incompleteUploads()).toEqual([])
   })
 })
 

@@ -159,15 +159,15 @@ describeOnGcs('appending to objects of gcs', (current) => {
     await first.sync()
     await first.write(distinctBytes(2 * CHUNK + 1))
     const other = await opened().another()
-    await expect.poll(async () => (await collectAll(other.leftovers())).length).toBe(2)
+    await expect.poll(async () => (await collectAll(other.incompleteUploads())).length).toBe(2)
     const second = await other.append('/file', { offset: 7 })
     await second.write(Buffer.from('and more'))
     await second.close()
     expect(Buffer.from(await other.get('/file')).toString()).toBe('synced and more')
-    for await (const leftover of other.leftovers()) {
-      expect(leftover.path).toBe('/file')
-      expect(Math.abs(leftover.modifiedAt.getTime() - Date.now())).toBeLessThan(60_000)
-      await leftover.remove()
+    for await (const incomplete of other.incompleteUploads()) {
+      expect(incomplete.path).toBe('/file')
+      expect(Math.abs(incomplete.modifiedAt.getTime() - Date.now())).toBeLessThan(60_000)
+      await incomplete.remove()
     }
     expect(Object.keys(await current().server.objects(opened().bucket))).toEqual(['file'])
   })

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Leftover } from '../../core/storage-driver.ts'
+import type { IncompleteUpload } from '../../core/storage-driver.ts'
 import { type Bucket, MAX_SOURCES, type ObjectToCompose } from './bucket.ts'
 import type { Content } from './content.ts'
 import { NO_GENERATION } from './version.ts'
@@ -49,7 +49,7 @@ export class Pieces {
     return this.gather(larger, { most, path, made })
   }
 
-  /** Removes pieces behind the caller's back. Those that stay are found by `leftovers`. */
+  /** Removes pieces behind the caller's back. Those that stay are found by `incompleteUploads`. */
   remove(keys: readonly string[]): void {
     for (const key of keys) {
       const removal = this.#bucket.remove(key).catch(() => undefined)
@@ -64,7 +64,7 @@ export class Pieces {
   }
 
   /** What writers that were killed have left, and what others are about to compose. */
-  async *leftovers(): AsyncIterable<Leftover> {
+  async *incompleteUploads(): AsyncIterable<IncompleteUpload> {
     for await (const { items } of this.#bucket.pages({ prefix: this.#folder })) {
       for (const { name = '', updated = '', metadata } of items) {
         yield {

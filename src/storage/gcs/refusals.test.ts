@@ -27,7 +27,7 @@ describeOnGcs('what gcs refuses', (current) => {
     ['getState', (driver) => driver.getState('/file')],
     ['swapState', (driver) => driver.swapState('/state', Buffer.from('x'), undefined)],
     ['delete', (driver) => driver.delete('/file')],
-    ['leftovers', (driver) => collectAll(driver.leftovers())],
+    ['incompleteUploads', (driver) => collectAll(driver.incompleteUploads())],
   ]
 
   describe.each(everything)('%s', (_name, work) => {

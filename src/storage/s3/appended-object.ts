@@ -76,7 +76,7 @@ export class AppendedObjects {
 
   /** Lets go of an upload that nobody else knows of. */
   async abandon(upload: MarkedUpload): Promise<void> {
-    // What can't be aborted now is found when leftovers are.
+    // What can't be aborted now is found by incompleteUploads().
     await this.bucket.abortUpload(upload).catch(() => undefined)
   }
 

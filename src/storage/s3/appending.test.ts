@@ -192,14 +192,14 @@ describe.skipIf(skipReason('versitygw'))(`objects that grow${skipReason('versity
     expect(await keysIn(place)).toEqual(['blob', 'up/other'])
   })
 
-  test('leftovers are the uploads in parts that nothing speaks of', async () => {
+  test('incomplete uploads are the multipart uploads that no record names', async () => {
     await using place = await replicas()
     const driver = await place.open()
     const owned = await write(driver, { path: '/owned/data', chunks: cut(distinctBytes(11 * MIB)) })
     await owned.sync()
     const bucket = bucketOf(place)
     await bucket.createUpload(`${place.settings.rootdirectory}/abandoned/data`)
-    const found = await collectAll(driver.leftovers())
+    const found = await collectAll(driver.incompleteUploads())
     expect(found.map(({ path }) => path)).toEqual(['/abandoned/data'])
     expect(Date.now() - (found[0]?.modifiedAt.getTime() ?? 0)).toBeLessThan(60_000)
     await found[0]?.remove()

@@ -92,7 +92,7 @@ async function probeParts(bucket: Bucket, source: Probed, key: string) {
       (await accepts(() => complete({ etag })))
     return { completeOnly, copiesRanges }
   } finally {
-    await bucket.abortUpload(upload).catch(() => undefined) // what can't be aborted now is found when leftovers are
+    await bucket.abortUpload(upload).catch(() => undefined) // what can't be aborted now is found by incompleteUploads()
   }
 }
 

@@ -114,7 +114,7 @@ describe.skipIf(skipReason('versitygw'))(`a store that is not well${skipReason('
       completed.resolve()
       await removed
       await expectStorageError(past.stat('/up/data'), 'PATH_NOT_FOUND')
-      expect(await collectAll(past.leftovers())).toEqual([])
+      expect(await collectAll(past.incompleteUploads())).toEqual([])
     }
   })
 
@@ -235,7 +235,7 @@ describe.skipIf(skipReason('versitygw'))(`a store that is not well${skipReason('
       () => collectAll(driver.list('/')),
       () => driver.move('/file', '/other'),
       () => driver.delete('/file'),
-      () => collectAll(driver.leftovers()),
+      () => collectAll(driver.incompleteUploads()),
     ]
     for (const work of works) await expectStorageError(work(), 'BUSY')
   }, 60_000)

@@ -20,7 +20,7 @@ describe.skipIf(skipReason('versitygw'))(`what is configured${skipReason('versit
     })
     await expectStorageError(driver.stat('/probe'), 'PATH_NOT_FOUND')
     expect(await filesAt(replicas)).toEqual([])
-    expect(await collectAll(driver.leftovers())).toEqual([])
+    expect(await collectAll(driver.incompleteUploads())).toEqual([])
   })
 
   test('where nothing may be written, nothing is', async () => {

@@ -3,7 +3,7 @@ import type { StorageDriver } from '../../../src/core/storage-driver.ts'
 /** What a call waits for before it is made. */
 export type BeforeCall = (method: string) => Promise<void>
 
-const ITERATED = new Set<PropertyKey>(['scan', 'list', 'read', 'leftovers'])
+const ITERATED = new Set<PropertyKey>(['scan', 'list', 'read', 'incompleteUploads'])
 
 /** A driver of a process that may stand still before any call, as when it is stopped by a signal, and go on later. */
 export function stallingDriver(driver: StorageDriver, before: BeforeCall): StorageDriver {

@@ -25,7 +25,7 @@ const hello = digestOf(Buffer.from('hello, world'))
 /** What a crash of another registry may have left in a link. */
 const broken = ['', '\n', 'sha256:', `sha256:${'0'.repeat(63)}`, `sha256:${'A'.repeat(64)}`, '\0'.repeat(71)]
 
-export function describeLeftovers(current: () => RegistryUnderTest): void {
+export function describeForeignFiles(current: () => RegistryUnderTest): void {
   describe('links that hold no digest', () => {
     it.each(broken)('a blob with the link %j is not there, until it is pushed again', async (text) => {
       const { driver } = current()
@@ -74,7 +74,7 @@ export function describeLeftovers(current: () => RegistryUnderTest): void {
     })
   })
 
-  describe('what others have left', () => {
+  describe('files of other registries and of crashes', () => {
     it("Distribution's saved hashes are passed by, and go with the upload", async () => {
       const { driver } = current()
       const upload = await uploadOf(current().repository('a'), 'hello')
