@@ -24,14 +24,14 @@ import type { StoredRegistry } from './registry/registry.ts'
 
 export type { WorkerGroup } from './app/open.ts'
 
-/** Its code is loaded when it is asked for. */
+/** Loads the middleware code only if it is configured. */
 async function wrapForRequests(config: Config, registry: Registry, log: Log): Promise<Registry> {
   const { registry: ofRegistry, repository: ofRepositories } = config.middleware
   if (ofRegistry.length === 0 && ofRepositories.length === 0) return registry
   return (await import('./app/registry-middleware.ts')).wrapRegistry(registry, config, log)
 }
 
-/** Its code is loaded when it is asked for. */
+/** Loads the code of garbage collection only if it is enabled. */
 async function openCollection(
   config: Config,
   registry: StoredRegistry,
@@ -41,8 +41,9 @@ async function openCollection(
   return (await import('./app/collection.ts')).scheduleCollection(config, registry, parts)
 }
 
-/** The composition root: a configuration becomes a running registry. Only here, and in `app/`, are parts wired.
- *  @param workerGroup of a process that is one of several: what is done once for all is then done elsewhere */
+/** The composition root: a configuration becomes a running registry. Parts are wired only here and in `app/`.
+ *  @param workerGroup the other workers, if there are several; background work then runs in the supervisor
+ *    only */
 export async function startRegistry(
   config: Config,
   processLog: ProcessLog,
@@ -97,27 +98,27 @@ export async function startRegistry(
 }
 
 export interface RunningRegistry {
-  /** Where it listens: a URL, or `unix:` and the path of a socket. */
+  /** The address it listens at: a URL, or `unix:` and the path of a socket. */
   readonly address: string
-  /** Puts the rules of another configuration in force; nothing else of it. */
+  /** Applies the access rules of another configuration, and nothing else of it. */
   replaceRules(config: Config): void
-  /** Begins files anew that were moved away, and looks for new certificates. */
+  /** Reopens log files that were rotated, and checks for new certificates. */
   reopenLogs(): void
-  /** What this process measures; undefined where nobody is to see it. */
+  /** This process's metrics; undefined if they are disabled. */
   readonly metrics: Metrics | undefined
-  /** Lets what runs finish, up to the configured time, and lets go of everything. */
+  /** Drains running requests up to the configured time, then releases everything. */
   close(): Promise<void>
 }
 
 export interface SupervisorServicesOptions {
   readonly locks: Locks
-  /** What each process that serves has measured, by its number. */
+  /** The metrics of each worker, by its number. */
   readonly snapshots: SnapshotSource
   readonly processLog: ProcessLog
 }
 
-/** What is done once for all when other processes serve: maintenance, and the debug server.
- *  @throws Error when the debug server cannot listen; StorageError */
+/** Services that run once if several workers serve: maintenance and the debug server.
+ *  @throws Error if the debug server cannot listen; StorageError */
 export async function startSupervisorServices(
   config: Config,
   { locks, snapshots, processLog }: SupervisorServicesOptions,
@@ -140,6 +141,6 @@ export async function startSupervisorServices(
 }
 
 export interface SupervisorServices {
-  /** Fulfilled when what runs has come to its end. */
+  /** Resolves once running work has ended. */
   close(): Promise<void>
 }

@@ -1,11 +1,12 @@
 #!/usr/bin/env node
-/** The executable: argv to a command. */
+/** The executable: runs the command in argv. */
 
-// Not by its names, of which an older Node lacks one: it could not even say that it is too old.
+// A namespace import, because an older Node lacks one of the names: named imports would fail before the
+// version check.
 import * as nodeModule from 'node:module'
 import { setFlagsFromString } from 'node:v8'
 
-/** As `engines` in package.json says. */
+/** The oldest supported version, as in `engines` of package.json. */
 const OLDEST_NODE = 24
 
 if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE) {
@@ -17,15 +18,15 @@ if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE) {
 
 nodeModule.enableCompileCache()
 
-// Node would open a debugger, to which everybody on this machine could connect.
+// Otherwise Node would open a debugger, to which any local process could connect.
 if (!process.execArgv.some((option) => option.startsWith('--inspect'))) process.on('SIGUSR1', () => {})
 
-// A body comes in as many buffers of 64 KiB whose memory lies outside the heap. While the young generation is small they
-// are freed as soon as they are done with; once it has grown, they wait for full collections, which takes an upload twice
-// the CPU and half as much memory again. Set later it has no effect; it costs the start a tenth.
+// Request bodies arrive as buffers of 64 KiB outside the heap. With a small young generation they are freed
+// at once; with a large one they wait for full collections, which doubles an upload's CPU and needs half as
+// much memory again. Must be set at the start.
 setFlagsFromString('--semi-space-growth-factor=1')
 
-// Storage work waits for the disk in these threads. The pool takes its size when it is first used.
+// Storage I/O runs in these threads. The size of the pool is fixed at its first use.
 process.env.UV_THREADPOOL_SIZE ??= '32'
 
 const { run, UsageError } = await import('./cli/run.ts')
@@ -33,7 +34,7 @@ const { run, UsageError } = await import('./cli/run.ts')
 try {
   await run(process.argv.slice(2))
 } catch (error) {
-  // Where it can't be said, there is nobody to say that to.
+  // If stderr is closed, the message is lost.
   process.stderr.on('error', () => {})
   process.stderr.write(`entrepot: ${error instanceof Error ? error.message : String(error)}\n`)
   if (error instanceof UsageError) process.stderr.write('entrepot --help says what there is\n')

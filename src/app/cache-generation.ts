@@ -4,7 +4,7 @@ import type { StorageDriver } from '../core/storage-driver.ts'
 import { ErrorMappingDriver } from '../registry/error-mapping-driver.ts'
 import { CACHE_GENERATION } from '../registry/paths.ts'
 
-/** On the storage that the replicas share. */
+/** The file of the cache's generation, on the storage that the replicas share. */
 export function cacheGenerationFile(
   driver: StorageDriver,
   { isWritable }: { isWritable: boolean },

@@ -1,4 +1,4 @@
-/** What `entrepot config check` says of the files that a configuration names: it opens them as the start does, and changes
+/** The file checks of `entrepot config check`: opens the configured files as the start does, and changes
  *  nothing. */
 import { readRedisTls } from '../config/redis-tls.ts'
 import type { Config } from '../config/schema.ts'
@@ -6,13 +6,13 @@ import type { Log } from '../core/log.ts'
 import { requireWritable } from '../lib/files/writable.ts'
 
 export interface FileCheck {
-  /** What would keep the registry from starting. */
+  /** Errors that would prevent the start. */
   readonly problems: readonly string[]
-  /** Each with the key or the file that it is about. */
+  /** Warnings, each with its key or file. */
   readonly warnings: readonly string[]
 }
 
-/** Looks at every file, whatever is wrong with another one. */
+/** Checks every file, also after errors in others. */
 export async function checkFiles(config: Config): Promise<FileCheck> {
   const warnings: string[] = []
   const log = collectingLog(warnings)
@@ -85,7 +85,7 @@ async function checkWritable(key: string, path: string): Promise<void> {
   }
 }
 
-/** Keeps the warnings of what is opened; all else is of no interest before the start. */
+/** A log that collects the warnings of opened files and drops everything else. */
 function collectingLog(warnings: string[]): Log {
   const warn = (fields: { key?: string; path?: string }, message: string) => {
     warnings.push(`${fields.key ?? fields.path}: ${message}`)

@@ -16,7 +16,7 @@ import { openRegistry } from './open.ts'
 
 export interface CollectionOptions {
   readonly graceMs: number
-  /** Requests a second; 0 for as many as go. */
+  /** Requests per second; 0 for no limit. */
   readonly pace: number
   readonly dryRun: boolean
   readonly log: Log
@@ -24,7 +24,8 @@ export interface CollectionOptions {
   readonly onDeleted?: (blob: { readonly digest: string; readonly size: number }) => void
 }
 
-/** Undefined where nothing is to be collected. Of all processes that share the storage one collects at a time. */
+/** Schedules garbage collection. Undefined if it is disabled. Of all processes that share the storage one
+ *  collects at a time. */
 export function scheduleCollection(
   { storage }: Config,
   registry: StoredRegistry,
@@ -72,7 +73,7 @@ async function counted(
     figures.lastSeconds = (performance.now() - startedAt) / 1000
   } catch (error) {
     if (signal.aborted) return
-    // That another replica collects is as it should be.
+    // Normal among replicas.
     if (error instanceof CollectorBusy) return log.info({}, 'another process collects garbage')
     figures.failures++
     throw error
@@ -81,7 +82,8 @@ async function counted(
   }
 }
 
-/** @throws StorageError UNSUPPORTED if the storage can't be collected; CollectorBusy */
+/** Runs one collection.
+ *  @throws StorageError UNSUPPORTED if the storage can't be collected; CollectorBusy */
 export async function collect(
   registry: StoredRegistry,
   { graceMs, pace, dryRun, log, signal, onDeleted }: CollectionOptions,
@@ -94,12 +96,12 @@ export async function collect(
   return collector.report
 }
 
-/** One collection by itself, beside the registries that serve.
- *  @throws Error if they need not know of collections; what `collect` throws */
+/** Runs one collection in a process of its own, beside the serving registries.
+ *  @throws Error if those are not configured for collection; the errors of `collect` */
 export async function collectOnce(config: Config, options: CollectionOptions): Promise<CollectionReport> {
   const { storage } = config
   requireParticipants(config, options)
-  // Where nothing may be pushed garbage is collected all the same.
+  // Garbage is collected in read-only mode too.
   const maintenance = { ...storage.maintenance, readonly: { enabled: false } }
   const opened = { ...config, storage: { ...storage, maintenance } } as Config
   const registry = await openRegistry(opened, {

@@ -7,12 +7,12 @@ import { Schedule } from '../maintenance/schedule.ts'
 import type { StoredRegistry } from '../registry/registry.ts'
 import { tcpOptions } from './addresses.ts'
 
-/** Where an interval is 0, as in Distribution. */
+/** Used if an interval is 0, as in Distribution. */
 const DEFAULT_INTERVAL_MS = 10_000
 
 const STORAGE_RETRY_MS = 1_000
 
-/** Waits for storage to answer once, and makes the configured checks from then on and until it is stopped. */
+/** Waits until storage has answered once, then runs the configured checks until stopped. */
 export function watchHealth(
   config: Config,
   { registry, log }: { registry: StoredRegistry; log: Log },
@@ -39,7 +39,8 @@ export function watchHealth(
   return { health, stop }
 }
 
-/** @returns false when it was stopped before */
+/** Waits until storage answers.
+ *  @returns false if it was stopped before */
 async function untilStorageAnswers(
   registry: StoredRegistry,
   { log, signal }: { log: Log; signal: AbortSignal },

@@ -1,5 +1,4 @@
-/** Opens the parts that a configuration asks for. The code of those that not every registry needs is loaded here, when
- *  they are asked for. */
+/** Opens the parts of a configuration. Code that not every registry needs is loaded on demand. */
 import type { AccessControl } from '../auth/access-control.ts'
 import { isAuthEnabled } from '../auth/is-auth-enabled.ts'
 import { MemoryDescriptorCache } from '../cache/memory.ts'
@@ -26,16 +25,16 @@ import { manifestPolicy } from './settings.ts'
 import { openDriver } from './storage.ts'
 import { wrapDriver } from './storage-middleware.ts'
 
-/** The other processes that serve the same registry beside this one. */
+/** The other processes that serve the same registry. */
 export interface WorkerGroup {
   readonly peers: Peers
   readonly locks: Locks
 }
 
-/** Who may do what, and what is written down of it. */
+/** Access control and its audit log. */
 interface Access extends Omit<AccessControl, 'close'> {
   readonly audit: AuditFile | undefined
-  /** Fulfilled when the last lines of the audit log are written. */
+  /** Resolves once the last lines of the audit log are written. */
   close(): Promise<void>
 }
 
@@ -60,7 +59,7 @@ export async function openAccess(
   }
 }
 
-/** Its code is loaded when somebody is to be kept out. */
+/** Loads the code of access control only if it is configured. */
 async function openAccessControl(
   auth: Config['auth'],
   parts: { log: Log; isAlone: boolean },
@@ -71,7 +70,7 @@ async function openAccessControl(
   return (await import('../auth/access-control.ts')).openAccessControl(auth, parts)
 }
 
-/** What this process measures; undefined where nobody is to see it. Its code is loaded when it is asked for. */
+/** This process's metrics. Undefined if they are disabled; their code is not loaded then. */
 export async function openMetrics({ http: { debug } }: Config): Promise<Metrics | undefined> {
   if (!debug?.addr || !debug.prometheus.enabled) return undefined
   const { Metrics } = await import('../observability/metrics.ts')
@@ -80,7 +79,7 @@ export async function openMetrics({ http: { debug } }: Config): Promise<Metrics 
   return metrics
 }
 
-/** The registry over its storage, with its cache; both are closed with it. */
+/** The registry over its storage and cache; closing it closes both. */
 export async function openRegistry(
   config: Config,
   { metrics, workerGroup, log }: RegistryParts,
@@ -103,7 +102,7 @@ export async function openRegistry(
     smallContentBytes: cached.blobdescriptor === 'none' ? 0 : cached.contentsize,
     locks: workerGroup?.locks,
     collection: maintenance.gc.enabled,
-    // What is in Redis, the collector evicts itself.
+    // With Redis the collector evicts by itself.
     ...(cached.blobdescriptor === 'inmemory' && { evictCollected: (digest) => cache.evictContent(digest) }),
     log,
   })
@@ -115,12 +114,12 @@ interface RegistryParts {
   readonly log: Log
 }
 
-/** The registry of the supervisor's services. It caches nothing: it is sent no invalidations. */
+/** The registry of the supervisor's services. It has no cache, because it receives no invalidations. */
 export async function openUncachedRegistry(
   config: Config,
   { metrics, locks, log }: { metrics: Metrics | undefined; locks: Locks; log: Log },
 ): Promise<StoredRegistry> {
-  // Nobody is sent anywhere from here, so no middleware is asked.
+  // Without redirect middleware: no client is redirected from here.
   const driver = await meterDriver(await openDriver(config.storage, log), metrics)
   return new StoredRegistry({ driver, policy: manifestPolicy(config), locks, log })
 }
@@ -131,9 +130,9 @@ async function meterDriver(driver: StorageDriver, metrics: Metrics | undefined):
   return new MeteredDriver(driver, metrics.storageTimer(driver.name))
 }
 
-/** The server for those who run the registry; undefined where there is to be none.
- *  @param metrics of this process, or of several as one; shown where metrics are enabled
- *  @throws Error when it cannot listen */
+/** The debug server, for operators. Undefined if it is disabled.
+ *  @param metrics of this process, or merged from several; served if metrics are enabled
+ *  @throws Error if it cannot listen */
 export async function startDebugServer(
   { http: { debug } }: Config,
   { metrics, health, log }: { metrics: Pick<Metrics, 'render'> | undefined; health: Health; log: Log },
@@ -153,7 +152,7 @@ export async function startDebugServer(
   return server
 }
 
-/** The layer info cache that was chosen; the Redis client's code is loaded when it is needed. */
+/** The configured layer info cache. The Redis client is loaded only if needed. */
 async function openCache(
   { storage, redis, http }: Config,
   { metrics, log, driver }: { metrics: Metrics | undefined; log: Log; driver: StorageDriver },
@@ -182,7 +181,7 @@ function shareCache(cache: DescriptorCache, workerGroup: WorkerGroup | undefined
   return new SharedDescriptorCache({ cache, peers: workerGroup.peers })
 }
 
-/** Their code is loaded when connections are to be encrypted. */
+/** The certificates. Undefined without TLS; their code is not loaded then. */
 export async function openCertificates({ tls }: Config['http'], log: Log): Promise<Certificates | undefined> {
   if (tls === undefined || (tls.certificate === '' && tls.letsencrypt.cachefile === '')) return undefined
   const [{ openCertificates }, { tlsPolicy }] = await Promise.all([
@@ -192,7 +191,7 @@ export async function openCertificates({ tls }: Config['http'], log: Log): Promi
   return openCertificates({ ...tls, policy: tlsPolicy(tls), log })
 }
 
-/** What several processes have measured, as one. */
+/** The metrics of several processes, merged. */
 export async function mergeMetrics(own: Metrics, snapshots: SnapshotSource): Promise<MergedMetrics> {
   const { MergedMetrics } = await import('../observability/merged-metrics.ts')
   return new MergedMetrics({ own, snapshots })

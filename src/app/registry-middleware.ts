@@ -10,9 +10,10 @@ import type { Registry, Repository } from '../core/registry.ts'
 
 type Entry = Config['middleware']['registry'][number]
 
-/** The registry with the modules that are configured, in their order: each is asked before those in front of it. Those of
- *  repositories are within those of the registry.
- *  @throws Error that begins with the path of the entry's name, when one can't be loaded or gives back something else */
+/** Wraps the registry with the configured modules: the last one is outermost. Repository modules are inside
+ *  the registry modules.
+ *  @throws Error that begins with the key of the entry's name, if a module can't be loaded or returns
+ *    something else */
 export async function wrapRegistry(registry: Registry, { middleware }: Config, log: Log): Promise<Registry> {
   let wrapped: Registry = registry
   for (const { key, entry } of enabled('middleware.repository', middleware.repository)) {
@@ -27,15 +28,15 @@ export async function wrapRegistry(registry: Registry, { middleware }: Config, l
   return wrapped
 }
 
-/** Loads each module that is configured.
- *  @throws Error as `wrapRegistry` does */
+/** Loads each configured module.
+ *  @throws Error as `wrapRegistry` */
 export async function checkRegistryMiddleware({ middleware }: Config): Promise<void> {
   for (const kind of ['repository', 'registry'] as const) {
     for (const { key, entry } of enabled(`middleware.${kind}`, middleware[kind])) await load(key, entry)
   }
 }
 
-/** A registry whose repositories are each wrapped once. */
+/** A registry that wraps each repository once. */
 class RegistryOfRepositories extends forwarding.ForwardingRegistry {
   readonly #wrap: (repository: Repository) => Repository
   readonly #wrapped = new WeakMap<Repository, Repository>()
@@ -59,7 +60,8 @@ function enabled(path: string, entries: readonly Entry[]): { key: string; entry:
   return entries.flatMap((entry, index) => (entry.disabled ? [] : [{ key: `${path}[${index}].name`, entry }]))
 }
 
-/** A name that begins with a dot or a slash is a path; any other is a package that is installed beside Entrepot. */
+/** Loads a module. A name that begins with a dot or a slash is a path; any other is a package installed
+ *  beside Entrepot. */
 async function load<Make>(key: string, { name }: Entry): Promise<Make> {
   const specifier = /^[./]/.test(name) ? pathToFileURL(resolve(name)).href : name
   const { default: make } = await failingAt(key, () => import(specifier))

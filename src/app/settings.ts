@@ -1,4 +1,4 @@
-/** From a configuration to what the parts of a registry want to know of it. */
+/** Maps the configuration to the settings of the registry's parts. */
 import type { Config } from '../config/schema.ts'
 import { type ManifestPolicy, NO_VALIDATION } from '../core/manifest/policy.ts'
 import type { TlsSettings } from '../http/connection/tls-settings.ts'
@@ -57,7 +57,7 @@ export function tlsSettings({ tls, http2 }: Config['http'], certificates: Certif
   }
 }
 
-/** Headers of the same name in another case would be sent beside each other. */
+/** Lower-cased, because headers that differ in case only would be sent twice. */
 function lowerCaseNames(headers: Config['http']['headers']): Record<string, string[]> {
   return Object.fromEntries(Object.entries(headers).map(([name, values]) => [name.toLowerCase(), values]))
 }

@@ -6,8 +6,8 @@ import type { CloudFrontOptions } from '../storage/middleware/cloudfront.ts'
 type Entry = Exclude<Config['middleware']['storage'][number], { disabled: true }>
 type CloudFront = Extract<Entry, { name: 'cloudfront' }>['options']
 
-/** The driver with what decides where clients are sent, in the order of the configuration: each is asked before those in
- *  front of it. Their code is loaded when they are configured. When one cannot be had, the driver is closed.
+/** Wraps the driver with the configured redirect middleware: the last one is outermost. Its code is loaded on
+ *  demand. If one fails, the driver is closed.
  *  @throws Error that begins with the path of the option */
 export async function wrapDriver(driver: StorageDriver, config: Config, log: Log): Promise<StorageDriver> {
   let wrapped = driver
@@ -25,7 +25,7 @@ export async function wrapDriver(driver: StorageDriver, config: Config, log: Log
 interface Parts {
   readonly config: Config
   readonly log: Log
-  /** Of the entry. */
+  /** Index of the entry. */
   readonly index: number
 }
 
@@ -68,7 +68,7 @@ async function cloudFrontOptions(
   }
 }
 
-/** The key of the entry of that index, in PEM.
+/** The CloudFront signing key of the entry at an index, in PEM.
  *  @throws Error that begins with the path of the option */
 export async function cloudFrontKey(path: string, index: number): Promise<string> {
   const { readSigningKey } = await import('../storage/middleware/signing-key.ts')
@@ -77,7 +77,7 @@ export async function cloudFrontKey(path: string, index: number): Promise<string
   })
 }
 
-/** Those whose clients go to the bucket itself; undefined where nobody does. */
+/** The address ranges of clients that are redirected to the bucket itself. Undefined if there are none. */
 async function awsRanges({ ipfilteredby, regions, iprangesurl, updatefrequency }: CloudFront, log: Log) {
   if (ipfilteredby === 'none') return undefined
   const { AwsRanges } = await import('../storage/middleware/aws-ranges.ts')

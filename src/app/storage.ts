@@ -2,7 +2,7 @@ import type { Config } from '../config/schema.ts'
 import type { Log } from '../core/log.ts'
 import type { StorageDriver } from '../core/storage-driver.ts'
 
-/** A driver's code is loaded when it is configured. */
+/** Opens the configured driver and loads only its code. */
 export async function openDriver(storage: Config['storage'], log: Log): Promise<StorageDriver> {
   if (storage.inmemory !== undefined) {
     const { MemoryDriver } = await import('../storage/memory.ts')

@@ -5,10 +5,10 @@ import { run } from '../maintenance/runner.ts'
 import { Schedule } from '../maintenance/schedule.ts'
 import { uploadPurging } from '../maintenance/upload-purging.ts'
 
-/** How long a server that has just started is left alone by its own maintenance. */
+/** Delay of the first purge after the start. */
 const FIRST_PURGE_DELAY_MS = 60_000
 
-/** Undefined where nothing is to be purged. */
+/** Schedules upload purging. Undefined if it is disabled. */
 export function schedulePurging({ storage }: Config, registry: Registry, log: Log): Schedule | undefined {
   const { uploadpurging, readonly } = storage.maintenance
   if (!uploadpurging.enabled || readonly.enabled) return undefined

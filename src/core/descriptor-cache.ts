@@ -1,8 +1,8 @@
 /** The layer info cache: sizes, media types and memberships of content, so that storage is asked once.
  *
- *  It caches that a repository has a digest and, shared by all repositories, what a canonical digest is. Content never changes,
- *  so both stay right until a deletion evicts them; absence is never cached. Every cache passes the tests in
- *  `test/contract/descriptor-cache.ts`. */
+ *  It caches that a repository has a digest and, shared by all repositories, what a canonical digest is.
+ *  Content never changes, so both stay right until a deletion evicts them; absence is never cached. Every
+ *  cache passes the tests in `test/contract/descriptor-cache.ts`. */
 import type { Descriptor } from './descriptor.ts'
 import type { Digest } from './digest.ts'
 import { RegistryError } from './errors.ts'
@@ -11,8 +11,8 @@ import type { RepositoryName } from './reference.ts'
 /** Content of a repository is visible as a blob or as a manifest. The same bytes can be both. */
 export type ContentKind = 'blob' | 'manifest'
 
-/** Content of a repository. The descriptor carries the digest that was asked for; the bytes are stored under the canonical
- *  one. */
+/** Content of a repository. The descriptor carries the digest that was asked for; the bytes are stored under
+ *  the canonical one. */
 export interface StoredContent {
   readonly descriptor: Descriptor
   readonly canonical: Digest
@@ -45,11 +45,12 @@ export interface DescriptorCache {
   getIfCached(set: ContentSet, digest: Digest): StoredContent | undefined
   /** Cached content, or what the source answers. An answer that is evicted meanwhile is not cached. */
   find(source: ContentSource, digest: Digest): Promise<StoredContent | undefined>
-  /** Runs the work that stores content in the set, then caches its result, unless that is evicted meanwhile. */
+  /** Runs the work that stores content in the set, then caches its result, unless that is evicted
+   *  meanwhile. */
   writeThrough(set: ContentSet, digest: Digest, work: () => Promise<StoredContent>): Promise<StoredContent>
   /** Evicts content of a set by all the names it has. Called after storage has changed, never before. */
   evict(set: ContentSet, names: readonly Digest[]): Promise<void>
-  /** Evicts a canonical digest for all repositories. Called after the bytes are gone. */
+  /** Evicts a canonical digest for all repositories. Called after the bytes were removed. */
   evictContent(canonical: Digest): Promise<void>
   close(): Promise<void>
 }
@@ -97,7 +98,7 @@ export function storedContent(
   return { descriptor: { mediaType, digest, size }, canonical }
 }
 
-/** The cache that caches nothing. */
+/** A cache that stores nothing. */
 export const NO_CACHE: DescriptorCache = {
   counts: { requests: 0, hits: 0, errors: 0, evicted: 0, displaced: 0, entries: 0 },
   getIfCached: () => undefined,

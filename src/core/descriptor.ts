@@ -8,7 +8,8 @@ export interface Descriptor {
   readonly size: number
 }
 
-/** A manifest as the list of its subject's referrers shows it. OCI Distribution Specification 1.1, "Listing Referrers". */
+/** A manifest as the list of its subject's referrers shows it. OCI Distribution Specification 1.1, "Listing
+ *  Referrers". */
 export interface ReferrerDescriptor extends Descriptor {
   /** The manifest's `artifactType`, else its config's media type. Undefined for an index without one. */
   readonly artifactType?: string

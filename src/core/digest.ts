@@ -3,7 +3,8 @@ import { RegistryError } from './errors.ts'
 
 declare const digestBrand: unique symbol
 
-/** The name of some bytes: `<algorithm>:<lower-case hex>`, checked. OCI Image Specification 1.1, "Digests". */
+/** The name of some bytes: `<algorithm>:<lower-case hex>`, checked. OCI Image Specification 1.1,
+ *  "Digests". */
 export type Digest = string & { readonly [digestBrand]: true }
 
 /** The algorithms served; `sha256` is canonical: every blob is stored under it. */
@@ -19,7 +20,8 @@ export function isDigest(text: string): text is Digest {
   return PATTERN.test(text)
 }
 
-/** @throws RegistryError DIGEST_INVALID: another algorithm, another length, upper case, anything else. */
+/** Parses a digest.
+ *  @throws RegistryError DIGEST_INVALID for another algorithm, another length, or upper-case letters */
 export function parseDigest(text: string): Digest {
   if (isDigest(text)) return text
   throw new RegistryError('DIGEST_INVALID', {
@@ -28,7 +30,8 @@ export function parseDigest(text: string): Digest {
   })
 }
 
-/** @throws RegistryError DIGEST_INVALID for an algorithm that is not served. */
+/** Parses the name of an algorithm.
+ *  @throws RegistryError DIGEST_INVALID for an algorithm that is not served */
 export function parseDigestAlgorithm(text: string): DigestAlgorithm {
   const algorithm = ALGORITHMS.find((known) => known === text)
   if (algorithm !== undefined) return algorithm
@@ -51,7 +54,7 @@ export function digestOf(bytes: Uint8Array, algorithm: DigestAlgorithm = CANONIC
   return `${algorithm}:${hash(algorithm, bytes, 'hex')}` as Digest
 }
 
-/** The digest of bytes that arrive in pieces. */
+/** Computes the digest of bytes that arrive in chunks. */
 export class Digester {
   readonly algorithm: DigestAlgorithm
   readonly #hash: Hash
@@ -65,7 +68,7 @@ export class Digester {
     this.#hash.update(chunk)
   }
 
-  /** The digest of what came so far; more may follow. */
+  /** The digest of the bytes so far; more may follow. */
   digest(): Digest {
     return `${this.algorithm}:${this.#hash.copy().digest('hex')}` as Digest
   }

@@ -1,5 +1,5 @@
-/** The two error types: `StorageError` of storage drivers, `RegistryError` of the registry. `registry/` translates the first into
- *  the second, `http/reply/errors.ts` the second into a response. */
+/** The two error types: `StorageError` of storage drivers, `RegistryError` of the registry. `registry/`
+ *  translates the first into the second, `http/reply/errors.ts` the second into a response. */
 
 /** The registry's errors. Most are the wire's own codes (OCI Distribution Specification 1.1, "Error Codes");
  *  the table in `http/reply/errors.ts` gives each its status and, where it differs, the code sent. */
@@ -33,9 +33,9 @@ export type ErrorCode =
   | 'UNSUPPORTED'
 
 export interface RegistryErrorOptions {
-  /** For people. Default: a text for the code. */
+  /** Text for people. Default: the text of the code. */
   message?: string
-  /** For programs: plain JSON without internals. */
+  /** Plain JSON for programs, without internals. */
   detail?: unknown
   cause?: unknown
   /** Further errors found in the same request, reported with this one. */
@@ -58,10 +58,10 @@ export class RegistryError extends Error {
 }
 
 export type StorageErrorCode =
-  /** There is nothing at the path. */
+  /** The path does not exist. */
   | 'PATH_NOT_FOUND'
-  /** The path is malformed, too long for the storage, or can't be written because a folder is there or a file is above it.
-   *  Reading such a path is PATH_NOT_FOUND. */
+  /** The path is malformed, too long for the storage, or can't be written because a folder is there or a file
+   *  is above it. Reading such a path is PATH_NOT_FOUND. */
   | 'PATH_INVALID'
   /** A range is outside the file, or the file has another length or version than expected. */
   | 'OFFSET_INVALID'
@@ -73,7 +73,7 @@ export type StorageErrorCode =
   | 'BUSY'
   /** The fence is closed, or its time is over. */
   | 'FENCE_CLOSED'
-  /** The storage can't do what was asked for, whenever it is asked; the message says what is missing. */
+  /** The storage never supports the operation; the message says what is missing. */
   | 'UNSUPPORTED'
   /** The work was cancelled by its `AbortSignal`. */
   | 'ABORTED'

@@ -20,11 +20,11 @@ import type {
   SyncOptions,
 } from './storage-driver.ts'
 
-/** The methods of the port, but for `close`. */
+/** The methods of the port, without `close`. */
 export type DriverOperation = Exclude<keyof StorageDriver, 'name' | 'close'>
 
-/** Base of every decorator of `StorageDriver`: forwards each call to another driver. A decorator overrides single methods, or
- *  the hooks `aroundCall` and `aroundSteps`, which see the outcome of all of them. */
+/** Base of every decorator of `StorageDriver`: forwards each call to another driver. A decorator overrides
+ *  single methods, or the hooks `aroundCall` and `aroundSteps`, which see the outcome of all of them. */
 export class ForwardingDriver implements StorageDriver {
   readonly name: string
   protected readonly driver: StorageDriver
@@ -110,18 +110,19 @@ export class ForwardingDriver implements StorageDriver {
     return this.driver.close()
   }
 
-  /** The outcome of a call that the driver is at work on. */
+  /** Hook around a call that returns a promise. */
   protected aroundCall<T>(_operation: DriverOperation, work: Promise<T>): Promise<T> {
     return work
   }
 
-  /** The items that the driver yields. */
+  /** Hook around a call that yields items. */
   protected aroundSteps<T>(_operation: DriverOperation, source: AsyncIterable<T>): AsyncIterable<T> {
     return source
   }
 }
 
-/** Base of every decorator of `FileWriter`; the hook `aroundCall` sees what `write`, `sync` and `close` come to. */
+/** Base of every decorator of `FileWriter`; the hook `aroundCall` sees what `write`, `sync` and `close` come
+ *  to. */
 export class ForwardingWriter implements FileWriter {
   readonly #writer: FileWriter
 

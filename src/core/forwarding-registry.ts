@@ -1,5 +1,5 @@
-/** Bases of decorators of `Registry` and of what it consists of: each forwards every call. A decorator overrides what it
- *  changes. docs/adding-an-extension.md shows one. */
+/** Bases of decorators of `Registry` and its services: each forwards every call. A decorator overrides single
+ *  methods. docs/adding-an-extension.md shows one. */
 import type { Descriptor, ReferrerDescriptor } from './descriptor.ts'
 import type { Digest } from './digest.ts'
 import type { Manifest } from './manifest/manifest.ts'

@@ -1,10 +1,10 @@
-/** Whether the registry can serve. */
+/** The health of the registry. */
 export interface Health {
-  /** What is wrong, by the name of what was checked. Empty while nothing is. */
+  /** The failed checks: their messages by their names. Empty while healthy. */
   readonly failures: ReadonlyMap<string, string>
-  /** Whether storage has answered since the process started. */
+  /** True once storage has answered since the process started. */
   readonly hasStarted: boolean
 }
 
-/** Where nothing is checked. */
+/** The health if no checks are configured. */
 export const HEALTHY: Health = { failures: new Map(), hasStarted: true }

@@ -9,18 +9,18 @@ export const MediaType = {
   ociArtifact: 'application/vnd.oci.artifact.manifest.v1+json',
 } as const
 
-/** Docker's first kind of manifest, with its signatures and without. */
+/** The media types of Docker's schema 1, signed and unsigned. */
 export const SCHEMA1_TYPES: ReadonlySet<string> = new Set([
   MediaType.dockerSchema1,
   MediaType.dockerSchema1Signed,
 ])
 
-/** The layers of schema 1, which does not say what they are. */
+/** The media type of schema 1's layers, which the manifest does not state. */
 export const SCHEMA1_LAYER = 'application/vnd.docker.container.image.rootfs.diff+x-gtar'
 
 export const DOCKER_FOREIGN_LAYER = 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip'
 
-/** Layers that their maker does not let others distribute: clients fetch them from elsewhere. */
+/** Layers that may not be redistributed: clients fetch them from the URLs in the manifest. */
 export const NON_DISTRIBUTABLE_LAYERS: ReadonlySet<string> = new Set([
   DOCKER_FOREIGN_LAYER,
   'application/vnd.oci.image.layer.nondistributable.v1.tar',
@@ -28,16 +28,17 @@ export const NON_DISTRIBUTABLE_LAYERS: ReadonlySet<string> = new Set([
   'application/vnd.oci.image.layer.nondistributable.v1.tar+zstd',
 ])
 
-/** `type/subtype` of RFC 9110 section 8.3.1: no control character can stand in one. */
+/** `type/subtype`, RFC 9110 section 8.3.1. Admits no control characters. */
 const PATTERN = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+\/[A-Za-z0-9!#$%&'*+.^_`|~-]+$/
 
-/** The type of a `Content-Type` header without its parameters; undefined where there is none or it is malformed. */
+/** The media type in a `Content-Type` header, without parameters. Undefined if the header is absent or
+ *  malformed. */
 export function parseMediaType(header: string | undefined): string | undefined {
   const type = header?.split(';', 1)[0]?.trim()
   return type !== undefined && isMediaType(type) ? type.toLowerCase() : undefined
 }
 
-/** `; name=value` of RFC 9110 section 5.6.6, the value a token or a quoted string. */
+/** `; name=value`, RFC 9110 section 5.6.6; the value is a token or a quoted string. */
 const PARAMETERS =
   /^(?:[ \t]*;[ \t]*[A-Za-z0-9!#$%&'*+.^_`|~-]+=(?:[A-Za-z0-9!#$%&'*+.^_`|~-]+|"(?:[ !#-[\]-~]|\\[ -~])*"))*$/
 

@@ -4,8 +4,8 @@ import { RegistryError } from './errors.ts'
 declare const nameBrand: unique symbol
 declare const tagBrand: unique symbol
 
-/** A repository's name: path components of lower-case letters and digits joined by single separators, at most 255
- *  characters. OCI Distribution Specification 1.1, "Pulling manifests". */
+/** A repository's name: path components of lower-case letters and digits joined by single separators, at most
+ *  255 characters. OCI Distribution Specification 1.1, "Pulling manifests". */
 export type RepositoryName = string & { readonly [nameBrand]: true }
 
 /** A tag: at most 128 characters. OCI Distribution Specification 1.1, "Pulling manifests". */
@@ -19,7 +19,8 @@ export function isRepositoryName(text: string): text is RepositoryName {
   return text.length <= MAX_NAME_LENGTH && NAME_PATTERN.test(text)
 }
 
-/** @throws RegistryError NAME_INVALID */
+/** Parses a repository's name.
+ *  @throws RegistryError NAME_INVALID */
 export function parseRepositoryName(text: string): RepositoryName {
   if (isRepositoryName(text)) return text
   throw new RegistryError('NAME_INVALID', {
@@ -35,7 +36,8 @@ export function isTag(text: string): text is Tag {
   return TAG_PATTERN.test(text)
 }
 
-/** @throws RegistryError TAG_INVALID */
+/** Parses a tag.
+ *  @throws RegistryError TAG_INVALID */
 export function parseTag(text: string): Tag {
   if (isTag(text)) return text
   throw new RegistryError('TAG_INVALID', {
@@ -44,10 +46,10 @@ export function parseTag(text: string): Tag {
   })
 }
 
-/** What names a manifest in a repository. */
+/** The reference to a manifest in a repository. */
 export type Reference = { kind: 'digest'; digest: Digest } | { kind: 'tag'; tag: Tag }
 
-/** A colon makes it a digest: no tag has one.
+/** Parses a reference. A colon makes it a digest: tags contain none.
  *  @throws RegistryError DIGEST_INVALID or TAG_INVALID */
 export function parseReference(text: string): Reference {
   return text.includes(':')

@@ -22,9 +22,11 @@ export interface Registry {
   repositories(page?: Page): AsyncIterable<RepositoryName>
   /** Every open upload, also of repositories that don't exist yet. */
   uploads(): AsyncIterable<BlobUpload>
-  /** Parts of uploads on storage that no listing shows and that cost space; see `StorageDriver.incompleteUploads`. */
+  /** Parts of uploads on storage that no listing shows and that cost space; see
+   *  `StorageDriver.incompleteUploads`. */
   incompleteUploads(): AsyncIterable<IncompleteBlobUpload>
-  /** The time by the storage's clock, which all replicas share and the ages of uploads are measured by. Writes a file.
+  /** The time by the storage's clock, which all replicas share and the ages of uploads are measured by.
+   *  Writes a file.
    *  @throws RegistryError, StorageError if storage rejects the write */
   storageTime(): Promise<Date>
   close(): Promise<void>
@@ -45,30 +47,31 @@ export interface Repository {
   exists(): Promise<boolean>
 }
 
-/** The blobs of a repository. Bytes are stored once for all repositories, under their canonical digest; a repository has a blob
- *  while it has a link to it. Descriptors carry the digest that was asked for. */
+/** The blobs of a repository. Bytes are stored once for all repositories, under their canonical digest; a
+ *  repository has a blob while it has a link to it. Descriptors carry the digest that was asked for. */
 export interface BlobService {
   /** @throws RegistryError BLOB_UNKNOWN unless this repository has it */
   stat(digest: Digest): Promise<Descriptor>
   has(digest: Digest): Promise<boolean>
-  /** A blob of this repository, if it is known without asking storage. Undefined says nothing: `open` decides. */
+  /** A blob of this repository, if it is cached. Undefined says nothing: `open` decides. */
   getIfCached(digest: Digest): Blob | undefined
   /** @throws RegistryError BLOB_UNKNOWN unless this repository has it */
   open(digest: Digest): Promise<Blob>
-  /** Begins an upload. `algorithm` is the one that the client will name the blob by, if it says so. */
+  /** Starts an upload. `algorithm` is that of the digest that the client will commit with, if it says so. */
   createUpload(options?: UploadOptions): Promise<BlobUpload>
-  /** An upload to be continued, on this replica or another. Its size may be out of date if other processes continue it too;
-   *  `append` and `commit` go by storage. If an owner is given, the uploads of others are unknown.
+  /** An upload to be continued, on this replica or another. Its size may be out of date if other processes
+   *  continue it too; `append` and `commit` compare it with storage. If an owner is given, uploads of others
+   *  are unknown.
    *  @throws RegistryError BLOB_UPLOAD_UNKNOWN */
   resume(id: string, options?: ResumeOptions): Promise<BlobUpload>
-  /** An upload as storage has it now.
+  /** An upload with its current state from storage.
    *  @throws RegistryError BLOB_UPLOAD_UNKNOWN */
   getUpload(id: string, options?: ResumeOptions): Promise<BlobUpload>
   /** Links a blob of another repository into this one; no bytes are copied.
    *  @param from the repository, or a predicate for those that may be searched. Default: all
    *  @throws RegistryError BLOB_UNKNOWN */
   mount(digest: Digest, from?: MountSource): Promise<Descriptor>
-  /** The digests of all blobs, including names by another algorithm. */
+  /** The digests of all blobs, of every algorithm. */
   all(page?: Page): AsyncIterable<Digest>
   /** Removes the link. Garbage collection removes the bytes.
    *  @throws RegistryError BLOB_UNKNOWN */
@@ -115,12 +118,13 @@ export interface BlobUpload {
   /** Bytes stored so far. */
   readonly size: number
   /** Appends bytes and makes them durable. If the source fails midway, the bytes before stay.
-   *  @throws RegistryError RANGE_INVALID if `offset` is not the size, or if another append is running; BLOB_UPLOAD_UNKNOWN if
-   *    the upload has been removed meanwhile */
+   *  @throws RegistryError RANGE_INVALID if `offset` is not the size, or if another append is running;
+   *    BLOB_UPLOAD_UNKNOWN if the upload has been removed meanwhile */
   append(source: AsyncIterable<Uint8Array>, options?: UploadAppendOptions): Promise<void>
   /** Turns the bytes into a blob of the repository. Idempotent.
-   *  @throws RegistryError DIGEST_INVALID if the bytes have another digest, and then removes the upload; RANGE_INVALID if
-   *    another process has appended since; BLOB_UPLOAD_UNKNOWN if the upload is gone and the repository has no such blob */
+   *  @throws RegistryError DIGEST_INVALID if the bytes have another digest, and then removes the upload;
+   *    RANGE_INVALID if another process has appended since; BLOB_UPLOAD_UNKNOWN if the upload is gone and the
+   *    repository has no such blob */
   commit(digest: Digest): Promise<Descriptor>
   /** Removes the upload and its bytes. */
   cancel(): Promise<void>
@@ -134,15 +138,15 @@ export interface StoredManifest {
 
 export interface ManifestService {
   exists(digest: Digest): Promise<boolean>
-  /** A manifest of this repository, if it is known without asking storage. Undefined says nothing: `get` decides. */
+  /** A manifest of this repository, if it is cached. Undefined says nothing: `get` decides. */
   getIfCached(digest: Digest): StoredManifest | undefined
   /** @throws RegistryError MANIFEST_UNKNOWN */
   get(digest: Digest): Promise<StoredManifest>
-  /** Stores a manifest if the repository has everything that it references. Its JWS signatures are verified and kept in
-   *  `SignatureService`.
+  /** Stores a manifest if the repository has everything that it references. Its JWS signatures are verified
+   *  and kept in `SignatureService`.
    *  @param digest the client's name for it, checked against the bytes. Default: the canonical digest
-   *  @throws RegistryError DIGEST_INVALID, MANIFEST_INVALID, MANIFEST_UNVERIFIED, MANIFEST_BLOB_UNKNOWN (one for each missing
-   *    reference) */
+   *  @throws RegistryError DIGEST_INVALID, MANIFEST_INVALID, MANIFEST_UNVERIFIED, MANIFEST_BLOB_UNKNOWN (one
+   *    for each missing reference) */
   put(manifest: Manifest, digest?: Digest): Promise<Descriptor>
   /** Removes the manifest and every tag that names it.
    *  @throws RegistryError MANIFEST_UNKNOWN */
@@ -156,8 +160,8 @@ export interface TagService {
   /** The digest that the tag names.
    *  @throws RegistryError MANIFEST_UNKNOWN */
   get(tag: Tag): Promise<Digest>
-  /** Points the tag to a manifest. The descriptor is that of a `put` or `get`, so a tag can't name a missing manifest by
-   *  mistake. The last write wins.
+  /** Points the tag to a manifest. The descriptor is that of a `put` or `get`, so a tag can't name a missing
+   *  manifest by mistake. The last write wins.
    *  @throws RegistryError MANIFEST_UNKNOWN if the manifest was deleted meanwhile */
   tag(tag: Tag, descriptor: Descriptor): Promise<void>
   /** @throws RegistryError MANIFEST_UNKNOWN */
@@ -188,11 +192,11 @@ export interface SignatureInfo {
 
 /** Signatures of manifests. They are kept apart from the manifests, so signing changes no digest. */
 export interface SignatureService {
-  /** The JWS signatures of a manifest as JSON, in order of their digests, at most `MAX_SIGNATURES`. None if there is no such
-   *  manifest. */
+  /** The JWS signatures of a manifest as JSON, in order of their digests, at most `MAX_SIGNATURES`. None if
+   *  there is no such manifest. */
   get(digest: Digest): Promise<Uint8Array[]>
-  /** Adds signatures that the caller has verified. Idempotent. Signatures may be added before their manifest, by its canonical
-   *  digest, so that it is never visible without them.
+  /** Adds signatures that the caller has verified. Idempotent. Signatures may be added before their manifest,
+   *  by its canonical digest, so that it is never visible without them.
    *  @throws RegistryError MANIFEST_UNKNOWN if a digest by another algorithm names no manifest */
   put(digest: Digest, ...signatures: Uint8Array[]): Promise<void>
   /** All signatures of a manifest, of every kind. The manifest itself need not exist. */

@@ -2,21 +2,22 @@
 export interface RequestObserver {
   /** A request for a kind of resource has arrived. */
   begun(resource: string): void
-  /** Its work has ended, and its answer was sent or its connection lost. Called once for each `begun`. */
+  /** The handler has ended, and its response was sent or its connection lost. Called once for each
+   *  `begun`. */
   ended(resource: string, request: ServedRequest): void
-  /** Credentials were sent that are no good. */
+  /** Credentials were rejected. */
   loginFailed?(): void
 }
 
 export interface ServedRequest {
-  /** As sent by the client: any text. */
+  /** The method as sent: any text. */
   readonly method: string
-  /** 499 if the client did not get the whole answer. */
+  /** 499 if the client did not get the whole response. */
   readonly status: number
-  /** From the request's header to the last byte of the answer. */
+  /** From the request's header to the last byte of the response. */
   readonly seconds: number
-  /** Of the header and of the body. */
+  /** Size of header and body. */
   readonly requestBytes: number
-  /** Of the body. */
+  /** Size of the body. */
   readonly responseBytes: number
 }

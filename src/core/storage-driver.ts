@@ -1,8 +1,8 @@
 /** The port to storage: bytes under paths, on a disk, in memory or in a bucket.
  *
- *  A path is `(/[A-Za-z0-9._-]+)+` without the components `.` and `..`, relative to the driver's root. A folder exists while
- *  a file exists below it; on a disk an empty folder may remain. Every method throws `StorageError` only. Every driver passes
- *  the tests in `test/contract/storage-driver.ts`. */
+ *  A path is `(/[A-Za-z0-9._-]+)+` without the components `.` and `..`, relative to the driver's root. A
+ *  folder exists while a file exists below it; on a disk an empty folder may remain. Every method throws
+ *  `StorageError` only. Every driver passes the tests in `test/contract/storage-driver.ts`. */
 export interface StorageDriver {
   /** Its name in the configuration: `filesystem`, `inmemory`, … */
   readonly name: string
@@ -15,83 +15,86 @@ export interface StorageDriver {
    *  @throws StorageError PATH_NOT_FOUND */
   get(path: string): Promise<Uint8Array>
 
-  /** The bytes of a file, or of a range, in order. The file is opened by the first step of the iteration, which throws if that
-   *  fails. Ending the iteration early releases the file.
+  /** The bytes of a file, or of a range, in order. The file is opened by the first step of the iteration,
+   *  which throws if that fails. Ending the iteration early releases the file.
    *
    *  **A chunk is valid only until the next one is requested**: drivers reuse their buffers.
    *  @throws StorageError PATH_NOT_FOUND; OFFSET_INVALID if the range is not wholly inside the file */
   read(path: string, options?: ReadOptions): AsyncIterable<Uint8Array>
 
-  /** Writes a small file atomically: a reader sees the old content or the new. Unless `durable` is false, the content survives a
-   *  power cut once the promise resolves. */
+  /** Writes a small file atomically: a reader sees the old content or the new. Unless `durable` is false, the
+   *  content survives a power cut once the promise resolves. */
   put(path: string, content: Uint8Array, options?: PutOptions): Promise<void>
 
-  /** Opens a file for appending, and creates it if it is absent. Of several writers that start from the same bytes, in any
-   *  processes, at most one succeeds; their bytes are never mixed.
-   *  @throws StorageError OFFSET_INVALID if the file has another length or version. A driver that would need an extra request to
-   *    find that out may throw it from the writer's `sync` instead. */
+  /** Opens a file for appending, and creates it if it is absent. Of several writers that start from the same
+   *  bytes, in any processes, at most one succeeds; their bytes are never mixed.
+   *  @throws StorageError OFFSET_INVALID if the file has another length or version. A driver that would need
+   *    an extra request to find that out may throw it from the writer's `sync` instead. */
   append(path: string, options?: AppendOptions): Promise<FileWriter>
 
-  /** The children of a folder in byte order of their names; empty if there is no such folder. What is held in memory of
-   *  it is bounded. */
+  /** The children of a folder in byte order of their names; empty if there is no such folder. Uses bounded
+   *  memory. */
   list(folder: string, options?: ListOptions): AsyncIterable<Entry>
 
   /** Moves a file, atomically and durably: a reader of `to` sees the old file or the new one.
-   *  @returns false if `replace` is false and a file exists at `to`: nothing was done
+   *  @returns false if `replace` is false and a file exists at `to`; nothing is changed then
    *  @throws StorageError PATH_NOT_FOUND; OFFSET_INVALID if the file is not of `version` */
   move(from: string, to: string, options?: MoveOptions): Promise<boolean>
 
-  /** Removes a file, or a folder and everything below it. An absent path is no error. The removal survives a power cut unless
-   *  `durable` is false. */
+  /** Removes a file, or a folder and everything below it. An absent path is no error. The removal survives a
+   *  power cut unless `durable` is false. */
   delete(path: string, options?: DeleteOptions): Promise<void>
 
-  /** Makes a visible file durable. Needed before relying on a file of another process, which may not have synced it yet or may
-   *  have ended before. */
+  /** Makes a visible file durable. Needed before relying on a file of another process, which may not have
+   *  synced it yet or may have ended before. */
   settle(path: string): Promise<void>
 
-  /** A state: a small file that only `swapState` changes. Undefined if there is none. Linearizable: it is what was swapped in
-   *  last, by any process. */
+  /** Reads a state: a small file that only `swapState` changes. Undefined if there is none. Linearizable: it
+   *  returns what was swapped in last, by any process. */
   getState(path: string): Promise<State | undefined>
 
-  /** Compare-and-swap: durably replaces a state if it is still of the version `expected` (undefined: if there is none). Of
-   *  several processes that swap the same version exactly one succeeds. `delete` removes a state.
-   *  @returns the new version; undefined if the state has changed: nothing was done */
+  /** Compare-and-swap: durably replaces a state if it still has the version `expected` (undefined: if there
+   *  is none). Of several processes that swap the same version exactly one succeeds. `delete` removes a
+   *  state.
+   *  @returns the new version; undefined if the state has changed, and nothing is written then */
   swapState(
     path: string,
     content: Uint8Array,
     expected: FileVersion | undefined,
   ): Promise<FileVersion | undefined>
 
-  /** Every file below a folder, at whatever depth, in byte order of their paths; a page at a time, so that millions cost little.
-   *  Files that come or go meanwhile are found or not. */
+  /** Every file below a folder, at any depth, in byte order of the paths; a page at a time, so millions of
+   *  files need little memory. Files that appear or disappear during the scan may or may not be included. */
   scan(folder: string, options?: ScanOptions): AsyncIterable<readonly ScannedFile[]>
 
-  /** Begins a removal that comes to a certain end: see `Fence`.
-   *  @throws StorageError UNSUPPORTED if the storage can't promise that, or has no compare-and-swap; the message says what is
-   *    missing */
+  /** Opens a fence, by which removals end at a known time: see `Fence`.
+   *  @throws StorageError UNSUPPORTED if the storage can't guarantee that, or has no compare-and-swap; the
+   *    message says what is missing */
   openFence(options?: FenceOptions): Promise<Fence>
 
   /** Removes files, durably or not, as long as the fence is open. An absent file is no error.
    *  @throws StorageError FENCE_CLOSED if the fence is closed; some of the files may be removed */
   deleteFenced(paths: readonly string[], fence: Fence): Promise<void>
 
-  /** Closes a fence, whichever process has opened it. Once it resolves, no file is removed by that fence any more, though a
-   *  removal was on its way. That may take as long as the fence has been opened for, and some seconds. */
+  /** Closes a fence, whichever process has opened it. Once it resolves, that fence removes no more files,
+   *  even if a request was still under way. May take as long as the fence's lifetime, and some seconds. */
   closeFence(fence: Fence): Promise<void>
 
-  /** A URL from which the client can fetch the file by itself, or undefined if the registry must serve it. Sends no request to
-   *  the storage. */
+  /** A URL from which the client can fetch the file by itself, or undefined if the registry must serve it.
+   *  Sends no request to the storage. */
   redirectUrl(path: string, client?: RedirectedClient): Promise<URL | undefined>
 
-  /** Incomplete uploads, which cost space but which no listing shows, such as multipart uploads never completed. */
+  /** Incomplete uploads, which cost space but which no listing shows, such as multipart uploads never
+   *  completed. */
   incompleteUploads(): AsyncIterable<IncompleteUpload>
 
   /** Releases connections and files. No method may be called afterwards. */
   close(): Promise<void>
 }
 
-/** Identifies the bytes of an appended file or of a state, like a strong entity tag: other bytes have another version, even of
- *  the same length. Opaque; only a driver of the same kind can interpret it, in any process. */
+/** Identifies the bytes of an appended file or of a state, like a strong entity tag: other bytes have
+ *  another version, even of the same length. Opaque; only a driver of the same kind can interpret it, in
+ *  any process. */
 export type FileVersion = string
 
 export interface State {
@@ -120,19 +123,20 @@ export interface ScannedFile {
 export interface ScanOptions {
   /** Only paths after this one, in byte order. */
   readonly after?: string
-  /** False for a folder whose files the caller has no use for. A driver need not ask: such files may come all the same. */
+  /** Returns false for a folder whose files the caller ignores. A hint: the driver may return such files all
+   *  the same. */
   readonly enters?: (folder: string) => boolean
 }
 
-/** Stands for removals that are sure to end. Whoever removes files that others may need again opens one, tells the others of it,
- *  and removes by it; a process that takes its place closes it first. A removal by a process that stood still in between, or a
- *  request that was delayed on its way, then does nothing.
+/** A permission to remove files, which ends for certain. A process that removes files that others may need
+ *  again opens a fence, tells the others of it, and removes by it; a process that takes over closes it first.
+ *  Removals by a process that was suspended, and delayed requests, then do nothing.
  *
- *  A text that means the same to every process over the same storage. */
+ *  A text that is valid in every process over the same storage. */
 export type Fence = string
 
 export interface FenceOptions {
-  /** How long files can be removed by it, in milliseconds. Default: a minute. */
+  /** Lifetime of the fence, in milliseconds. Default: a minute. */
   readonly lifetimeMs?: number
 }
 
@@ -158,30 +162,31 @@ export interface PutOptions extends Precedence {
 
 /** The order in which files become visible. */
 export interface Precedence {
-  /** The file becomes visible after this promise resolves, and never if it rejects. Writing starts before, so files that must
-   *  appear in order are still written concurrently. */
+  /** The file becomes visible after this promise resolves, and never if it rejects. Writing starts before, so
+   *  files that must appear in order are still written concurrently. */
   after?: Promise<unknown>
 }
 
 export interface DeleteOptions {
-  /** False if the file may be there again after a power cut. Default: true. */
+  /** False if the file may reappear after a power cut. Default: true. */
   durable?: boolean
-  /** The names of all children of the folder, if the caller knows them: it is then not listed, and other children may stay. */
+  /** The names of all children of the folder, if the caller knows them. The folder is not listed then, and
+   *  other children may stay. */
   knownChildren?: readonly string[]
 }
 
 export interface MoveOptions {
   /** If false, an existing target with the same content may be kept. Default: true. */
   replace?: boolean
-  /** If true, the source may remain, because the caller removes it next. Saves a request where moving is copying. Default:
-   *  false. */
+  /** If true, the source may remain, because the caller removes it next. Saves a request where moving is
+   *  copying. Default: false. */
   mayStay?: boolean
-  /** The version that the source must have; otherwise nothing is done. Exactly the bytes of the writer that returned the version
-   *  are moved, and no writer can change them afterwards. Default: any. */
+  /** The version that the source must have; otherwise nothing is done. Exactly the bytes of the writer that
+   *  returned the version are moved, and no writer can change them afterwards. Default: any. */
   version?: FileVersion | undefined
 }
 
-/** How long a URL from `redirectUrl` is valid: as long as in Distribution. */
+/** Lifetime of the URLs from `redirectUrl`; the same as Distribution's. */
 export const REDIRECT_LIFETIME_MS = 20 * 60_000
 
 /** The client that is redirected. */
@@ -194,7 +199,7 @@ export interface RedirectedClient {
 export interface IncompleteUpload {
   /** The path that the parts were written for. */
   readonly path: string
-  /** The last activity that the storage knows of. */
+  /** The last activity that the storage has recorded. */
   readonly modifiedAt: Date
   remove(): Promise<void>
 }
@@ -202,8 +207,8 @@ export interface IncompleteUpload {
 export interface AppendOptions {
   /** The length that the file must have, in bytes. Default: any. */
   offset?: number
-  /** The version that the file must have, from the previous writer. Without it another process may be writing to the file: the
-   *  bytes are taken over, and that writer fails. */
+  /** The version that the file must have, from the previous writer. Without it another process may be writing
+   *  to the file: the bytes are taken over, and that writer fails. */
   version?: FileVersion | undefined
 }
 
@@ -213,11 +218,12 @@ export interface ListOptions {
 }
 
 export interface SyncOptions {
-  /** True if the file is moved next: only its bytes are made durable, and the move does the rest. Default: false. */
+  /** True if the file is moved next: only its bytes are made durable, and the move does the rest. Default:
+   *  false. */
   dataOnly?: boolean
 }
 
-/** Appends to a file. */
+/** Appends to one file. */
 export interface FileWriter {
   /** Length of the file in bytes, including all written chunks. */
   readonly size: number
@@ -225,14 +231,15 @@ export interface FileWriter {
   /** The file's version after this writer. Defined once it has been closed without an error. */
   readonly version: FileVersion | undefined
 
-  /** Takes ownership of a chunk: the writer empties it as soon as its bytes are written or copied, so whoever hashes it does that
-   *  before, and nobody looks at it afterwards. Returns a promise if the caller must wait before it writes more (backpressure), undefined if
-   *  not. */
+  /** Takes ownership of a chunk: the writer empties it once its bytes are written or copied. A caller that
+   *  hashes it does so before, and does not use it afterwards.
+   *  @returns a promise if the caller must wait before it writes more (backpressure), otherwise undefined */
   write(chunk: Uint8Array): Promise<void> | undefined
 
-  /** Makes all written bytes and the file's name durable. A failed sync is never retried: every later call fails. */
+  /** Makes all written bytes and the file's name durable. A failed sync is never retried: every later call
+   *  fails. */
   sync(options?: SyncOptions): Promise<void>
 
-  /** Ends the writing. The bytes stay and can be appended to. */
+  /** Closes the writer. The bytes stay and can be appended to. */
   close(): Promise<void>
 }

@@ -1,7 +1,8 @@
 import type { X509Certificate } from 'node:crypto'
 import type { RepositoryName } from '../reference.ts'
 
-/** The permissions on a repository. `push` includes tagging; `tag` alone allows tags of manifests that exist already. */
+/** The permissions on a repository. `push` includes tagging; `tag` alone allows tags of manifests that exist
+ *  already. */
 export const ACTIONS = ['pull', 'push', 'delete', 'tag'] as const
 export type Action = (typeof ACTIONS)[number]
 
@@ -9,7 +10,7 @@ export type Action = (typeof ACTIONS)[number]
 export interface LoginClient {
   /** Its address, from a trusted source. Failed logins are counted by it. */
   readonly address: string
-  /** True once it has closed its connection or stream: it is not made to wait any more. */
+  /** True once it has closed its connection or stream; delays for failed logins end then. */
   readonly hasLeft: boolean
 }
 
@@ -21,7 +22,8 @@ export interface Credentials extends LoginClient {
   readonly certificate?: X509Certificate | undefined
 }
 
-/** An authenticated client, or the anonymous one, with its permissions. Synchronous: permissions are decided from memory. */
+/** An authenticated client, or the anonymous one, with its permissions. Synchronous: permissions are decided
+ *  from memory. */
 export interface Identity {
   readonly kind: 'anonymous' | 'user' | 'robot'
   /** The name in rules and logs; empty for anonymous. */
@@ -41,7 +43,8 @@ export interface ChallengeOptions {
   readonly scopes: readonly string[]
   /** The error of the token that was sent. RFC 6750 section 3.1. */
   readonly problem?: 'invalid_token' | 'insufficient_scope' | undefined
-  /** The registry's origin as the client sees it, such as `https://registry.example.com`. Undefined if the request doesn't say.
+  /** The registry's origin as the client sees it, such as `https://registry.example.com`. Undefined if the
+   *  request doesn't say.
    *  @param scheme the default */
   readonly origin: (scheme: 'http' | 'https') => string | undefined
   /** The prefix of the registry's paths: empty, or `/…`. */
@@ -50,8 +53,8 @@ export interface ChallengeOptions {
 
 /** The port to authentication. Authorization is the identity's. */
 export interface AccessController {
-  /** The identity, if it is known without waiting: of credentials that were verified a moment ago, or of none. Undefined says
-   *  nothing: `identify` decides. */
+  /** The identity, if it is known without waiting: of credentials that were verified recently, or of none.
+   *  Undefined says nothing: `identify` decides. */
   identifyIfCached(credentials: Credentials): Identity | undefined
   /** @throws RegistryError UNAUTHORIZED if the credentials are wrong; TOOMANYREQUESTS; UNAVAILABLE */
   identify(credentials: Credentials): Promise<Identity>

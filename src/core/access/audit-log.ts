@@ -5,7 +5,7 @@ export interface AuditEntry {
   /** The authenticated name; empty for anonymous. */
   readonly user: string
   readonly kind: 'anonymous' | 'user' | 'robot'
-  /** The name in credentials that were refused or not fully checked. Proves nothing. */
+  /** The name in credentials that were rejected or not fully checked. Not verified. */
   readonly claimedUser?: string | undefined
   /** `pull`, `push`, `delete`, `tag`, `catalog`, `token`, … */
   readonly action: string

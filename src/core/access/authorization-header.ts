@@ -4,7 +4,7 @@ export interface Login {
   readonly password: string
 }
 
-/** Reads the credentials of the scheme Basic, RFC 7617; undefined when they are none. A colon ends the name. */
+/** The credentials of the scheme Basic, RFC 7617. Undefined if malformed. A colon ends the name. */
 export function parseBasic(credentials: string): Login | undefined {
   if (!/^[A-Za-z0-9+/]*={0,2}$/.test(credentials)) return undefined
   const text = Buffer.from(credentials, 'base64').toString()
@@ -12,10 +12,10 @@ export function parseBasic(credentials: string): Login | undefined {
   return colon === -1 ? undefined : { username: text.slice(0, colon), password: text.slice(colon + 1) }
 }
 
-/** What podman and skopeo send when they are asked to log in and have no login: an empty name and password. */
+/** The empty name and password that podman and skopeo send if they have no login for the registry. */
 const NO_LOGIN = `Basic ${Buffer.from(':').toString('base64')}`
 
-/** True for a header that is not there, or says nothing. */
+/** True if the header is absent or has no login. */
 export function isNoLogin(authorization: string | undefined): authorization is undefined {
   return authorization === undefined || authorization === NO_LOGIN
 }
@@ -27,7 +27,7 @@ export function splitAuthorization(header: string): { scheme: string; credential
   return { scheme: header.slice(0, space).toLowerCase(), credentials: header.slice(space + 1).trim() }
 }
 
-/** The name in a login of the scheme Basic, which proves nothing; undefined where there is none. */
+/** The unverified name in a login of the scheme Basic. Undefined if there is none. */
 export function claimedUser(header: string | undefined): string | undefined {
   if (isNoLogin(header)) return undefined
   const { scheme, credentials } = splitAuthorization(header)

@@ -1,6 +1,6 @@
 import type { Identity, LoginClient } from './access-controller.ts'
 
-/** The credentials with which a client asks for a token. */
+/** The credentials for a token. */
 export type TokenGrant =
   /** The header `Authorization` with a password, or none for anonymous. */
   | { readonly kind: 'header'; readonly authorization: string | undefined }

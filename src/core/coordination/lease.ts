@@ -2,19 +2,19 @@ import type { FileVersion } from '../storage-driver.ts'
 import type { Held } from './shared-state.ts'
 
 export interface LeaseTiming {
-  /** How long a holder may be silent before another process takes its place. */
+  /** Time without a heartbeat after which another process may take over. */
   readonly leaseMs: number
-  /** How often a holder says that it is alive. */
+  /** Interval of the holder's heartbeats. */
   readonly beatMs: number
 }
 
-/** How long a process has seen a holder be silent: its state has not changed on the clock of whoever waits. Clocks of different
- *  machines are never compared. */
+/** Measures how long a holder has sent no heartbeat: how long its state has not changed, by the clock of the
+ *  process that waits. Clocks of different machines are never compared. */
 export class SilenceWatch {
   #watched: { version: FileVersion; since: number } | undefined
 
-  /** @param version of the state just now
-   *  @returns milliseconds */
+  /** Milliseconds since the version was first seen.
+   *  @param version of the state just now */
   watchedMs(version: FileVersion): number {
     const now = performance.now()
     if (this.#watched?.version !== version) this.#watched = { version, since: now }
@@ -22,7 +22,7 @@ export class SilenceWatch {
   }
 }
 
-/** A state that this process holds. It is renewed, which is the beat that others watch, until it is ended. */
+/** A state that this process holds. Renewing it is the heartbeat that others watch, until it is ended. */
 export class Lease<State> {
   users = 0
   readonly begun: Promise<void>
@@ -32,7 +32,8 @@ export class Lease<State> {
   #keptUpAt = 0
   #timer: NodeJS.Timeout | undefined
 
-  /** @param renew acquires it, if there is no previous state, or renews it; throws if another process has it */
+  /** @param renew acquires it, if there is no previous state, or renews it; throws if another process has
+   *    it */
   constructor(timing: LeaseTiming, renew: (previous: Held<State> | undefined) => Promise<Held<State>>) {
     this.#timing = timing
     this.#renew = renew
@@ -42,13 +43,13 @@ export class Lease<State> {
     })
   }
 
-  /** False once another process may have taken its place. Half of the lease is left for what is being asked of storage at this
-   *  moment. */
+  /** False once another process may take over. Half of the lease is kept back for requests to storage under
+   *  way. */
   get isHeld(): boolean {
     return performance.now() - this.#keptUpAt <= this.#timing.leaseMs / 2
   }
 
-  /** Changes the state, between two beats.
+  /** Changes the state, between two heartbeats.
    *  @param work throws if another process has changed it */
   async change(work: (held: Held<State>) => Promise<Held<State>>): Promise<State> {
     const before = this.#held
@@ -65,11 +66,11 @@ export class Lease<State> {
   #beat(): void {
     const before = this.#held
     this.#held = before.then((held) => this.#timed(() => this.#renew(held)))
-    // Then it is not kept up any more, which is asked for.
+    // A failure means that the lease was lost, and it is ended here anyway.
     this.#held = this.#held.catch(() => before)
   }
 
-  /** What counts is when it was asked for, not when the answer came. */
+  /** Runs a renewal. The lease counts from the request, not from the answer. */
   async #timed(renew: () => Promise<Held<State>>): Promise<Held<State>> {
     const askedAt = performance.now()
     const held = await renew()

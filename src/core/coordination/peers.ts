@@ -8,7 +8,8 @@ export type Invalidation =
 
 /** The port to the other processes that serve the same registry at the same address. */
 export interface Peers {
-  /** Resolves once every living peer has applied the invalidation. A peer that joins later has nothing cached.
+  /** Resolves once every living peer has applied the invalidation. A peer that joins later has nothing
+   *  cached.
    *  @throws RegistryError UNAVAILABLE if the peers can't be reached */
   publish(invalidation: Invalidation): Promise<void>
   /** @param apply is called for each invalidation of a peer. Subscribe once, before the process serves. */

@@ -10,7 +10,7 @@ export interface Held<State> {
 export interface SharedStateParts<State> {
   readonly storage: Pick<StorageDriver, 'getState' | 'swapState'>
   readonly path: string
-  /** From what JSON says; undefined or anything else if the content is no JSON. */
+  /** Parses the JSON of the state; gets undefined if the content is no JSON. */
   readonly parse: (found: unknown) => State
 }
 
@@ -26,16 +26,16 @@ export class SharedState<State extends object> {
     this.#parse = parse
   }
 
-  /** Undefined if nobody has written one. */
+  /** Reads the state. Undefined if none was written. */
   async get(): Promise<Held<State> | undefined> {
     const found = await this.#storage.getState(this.#path)
     return found && { state: this.#parse(jsonOf(found.content)), version: found.version }
   }
 
-  /** Writes a state in the place of the expected one. A nonce makes each state another one, also where versions come from the bytes;
-   *  it also tells, if an answer was lost, whether the state that stands there is this one.
-   *  @param expected undefined if there is to be none yet
-   *  @returns the new version; undefined if the state has changed, and nothing was done */
+  /** Replaces the expected state. A nonce makes every state unique, also if versions are derived from the
+   *  bytes; and if an answer was lost, it tells whether the stored state is this one.
+   *  @param expected undefined if there is no state yet
+   *  @returns the new version; undefined if the state has changed, and nothing is written then */
   async swap(state: State, expected: FileVersion | undefined): Promise<FileVersion | undefined> {
     const nonce = randomUUID()
     const content = Buffer.from(JSON.stringify({ ...state, nonce }))

@@ -8,7 +8,8 @@ import type { ManifestReference, Platform } from './manifest.ts'
 
 const NO_URLS: readonly string[] = []
 
-/** @param place where the descriptor stands, for the errors
+/** Parses a descriptor.
+ *  @param place its place in the manifest, for error messages
  *  @throws RegistryError MANIFEST_INVALID */
 export function parseDescriptor(value: unknown, place: string): Descriptor {
   const object = requireObject(value, place)
@@ -16,7 +17,8 @@ export function parseDescriptor(value: unknown, place: string): Descriptor {
   return descriptorOf(object, place)
 }
 
-/** @param kindOf says by the descriptor's media type what it points at
+/** Parses a descriptor with its URLs and platform.
+ *  @param kindOf maps the descriptor's media type to the kind of content
  *  @throws RegistryError MANIFEST_INVALID */
 export function parseReference(
   value: unknown,
@@ -31,7 +33,7 @@ export function parseReference(
   return {
     descriptor,
     kind,
-    // Nobody could fetch what neither the registry has nor any URL names.
+    // Without URLs, content that the registry lacks could not be fetched from anywhere.
     required: required || urls.length === 0,
     urls,
     platform: platformOf(object, place),

@@ -1,19 +1,20 @@
-/** The JSON of a manifest and its fields, each read with the place where it stands, so that an error can name it.
- *  A field that is `null` counts as absent: that is how encoders in Go write an empty list. */
+/** The JSON of a manifest and its fields, each read with its place for error messages. A field that is `null`
+ *  counts as absent: encoders in Go write empty lists so. */
 import { RegistryError } from '../errors.ts'
 
 export type JsonObject = Readonly<Record<string, unknown>>
 
-/** A byte order mark is left in the text, and is no JSON. */
+/** Keeps a byte order mark in the text, so that the parser rejects it. */
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** The error for a field, whose place is written as in JavaScript: `layers[3].digest`. */
+/** The error for a field. Its place is written as in JavaScript: `layers[3].digest`. */
 export function invalidAt(place: string, problem: string, cause?: unknown): RegistryError {
   return new RegistryError('MANIFEST_INVALID', { message: `${place} ${problem}`, detail: { place }, cause })
 }
 
-/** @param place what the bytes are, for the errors
- *  @throws RegistryError MANIFEST_INVALID when the bytes are not UTF-8, not JSON, or not an object */
+/** Parses the JSON of a manifest.
+ *  @param place the name of the document, for error messages
+ *  @throws RegistryError MANIFEST_INVALID if the bytes are not UTF-8, not JSON, or not an object */
 export function parseDocument(payload: Uint8Array, place = 'the manifest'): JsonObject {
   return requireObject(parseJson(decode(payload, place), place), place)
 }
@@ -44,7 +45,7 @@ export function requireObject(value: unknown, place: string): JsonObject {
   throw invalidAt(place, value === undefined ? 'is missing' : 'is not an object')
 }
 
-/** The list in a field; a `null` stands for an empty one, an absent one only where `optional` says so. */
+/** The list in a field. `null` is an empty list; an absent field is one only if `optional`. */
 export function listIn(document: JsonObject, field: string, { optional }: { optional: boolean }): unknown[] {
   const value = document[field]
   if (Array.isArray(value)) return value
@@ -52,7 +53,7 @@ export function listIn(document: JsonObject, field: string, { optional }: { opti
   throw invalidAt(field, value === undefined ? 'is missing' : 'is not an array')
 }
 
-/** The text in a field, empty where it is absent. */
+/** The text in a field; empty if the field is absent. */
 export function textIn(object: JsonObject, field: string, place: string): string {
   const value = object[field]
   if (isAbsent(value)) return ''

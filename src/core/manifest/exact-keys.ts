@@ -1,13 +1,13 @@
-/** Clients in Go read a key whatever its case, so `Layers` beside `layers` would be another manifest to them
- *  (`encoding/json`, `Unmarshal`). A key that is one of ours but for its case is refused. */
+/** Rejects keys that differ from known ones in case only. Clients in Go ignore the case of keys
+ *  (`encoding/json`, `Unmarshal`), so `Layers` beside `layers` would be another manifest to them. */
 import { invalidAt, type JsonObject } from './document.ts'
 
-/** Keys by what Go takes for the same. */
+/** The known keys, by their case-folded form. */
 export type ExactKeys = ReadonlyMap<string, string>
 
 const keys = (...names: string[]): ExactKeys => new Map(names.map((name) => [fold(name), name]))
 
-/** Of manifests of every kind. */
+/** Keys of manifests of every kind. */
 export const MANIFEST_KEYS = keys(
   ...['schemaVersion', 'mediaType', 'artifactType', 'config', 'layers', 'manifests', 'blobs', 'subject'],
   ...['annotations', 'name', 'tag', 'architecture', 'fsLayers', 'history', 'signatures'],
@@ -19,10 +19,11 @@ export const DESCRIPTOR_KEYS = keys(
 
 export const PLATFORM_KEYS = keys('architecture', 'os', 'os.version', 'os.features', 'variant', 'features')
 
-/** Of a layer in schema 1, and of its history. */
+/** Keys of a layer in schema 1, and of its history. */
 export const SCHEMA1_LAYER_KEYS = keys('blobSum', 'v1Compatibility')
 
-/** @throws RegistryError MANIFEST_INVALID */
+/** Checks the keys of an object.
+ *  @throws RegistryError MANIFEST_INVALID */
 export function requireExactKeys(object: JsonObject, known: ExactKeys, place = ''): void {
   for (const key in object) {
     if (key.length > LONGEST_KEY) continue
@@ -34,7 +35,7 @@ export function requireExactKeys(object: JsonObject, known: ExactKeys, place = '
 
 const LONGEST_KEY = 'v1Compatibility'.length
 
-/** Unicode's simple folding, as far as it touches ASCII: the long s and the sign for Kelvin are letters too. */
+/** Unicode's simple case folding to ASCII: includes the long s and the Kelvin sign. */
 function fold(key: string): string {
   return key.toLowerCase().replaceAll('\u017f', 's')
 }

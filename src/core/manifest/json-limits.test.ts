@@ -92,7 +92,7 @@ function depthOf(value: unknown): number {
   return 1 + Math.max(0, ...Object.values(value).map(depthOf))
 }
 
-/** Bytes that count how often and how far they are read. */
+/** Bytes that count the reads and the furthest position read. */
 function reads(text: string) {
   let count = 0
   let furthest = 0

@@ -9,8 +9,8 @@ const CLOSE_BRACKET = 0x5d
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 
-/** Refuses JSON that would be expensive to parse or to check, in one pass over its bytes that allocates nothing and
- *  ends at the first excess. It does not say that the rest is JSON: whatever is no JSON costs a parser less.
+/** Rejects JSON that would be expensive to parse or to check, in one pass without allocation that ends at the
+ *  first excess. Does not validate the rest: malformed JSON is cheaper to parse.
  *  @throws RegistryError MANIFEST_INVALID */
 export function requireModestJson(json: Uint8Array): void {
   let depth = 0
@@ -44,7 +44,8 @@ function tooMuch(excess: keyof typeof EXCESSES): RegistryError {
   return new RegistryError('MANIFEST_INVALID', { message: EXCESSES[excess] })
 }
 
-/** Where the closing quote of a string stands whose characters begin at `start`; the end of the text without one. */
+/** Position of the closing quote of a string whose characters begin at `start`; the end of the text if
+ *  unclosed. */
 function endOfString(json: Uint8Array, start: number): number {
   let at = start
   while (at < json.length && json[at] !== QUOTE) at += json[at] === BACKSLASH ? 2 : 1

@@ -1,17 +1,17 @@
-/** The kinds of manifests that can be pushed, in one table: they differ only in what they must say of themselves and
- *  in where their children stand. */
+/** The kinds of manifests that can be pushed, in one table: they differ in their required fields and in the
+ *  field of their children. */
 import { MediaType, NON_DISTRIBUTABLE_LAYERS } from '../media-type.ts'
 import type { JsonObject } from './document.ts'
 import type { ManifestReference } from './manifest.ts'
 
 export interface ManifestKind {
   readonly mediaType: string
-  /** False where the payload may leave its `mediaType` out. */
+  /** False if the payload may omit `mediaType`. */
   readonly mustStateMediaType: boolean
   readonly schemaVersion: 2 | undefined
   readonly hasConfig: boolean
   readonly hasSubject: boolean
-  /** The field with the list of children. */
+  /** The field that lists the children. */
   readonly children: 'layers' | 'manifests' | 'blobs'
   readonly mayLackChildren: boolean
 }
@@ -47,7 +47,8 @@ const OCI_INDEX: ManifestKind = {
   children: 'manifests',
 }
 
-/** Of the release candidates of OCI Image Specification 1.1; some registries' content still has it. */
+/** Artifact manifest of the release candidates of OCI Image Specification 1.1; some registries still hold
+ *  some. */
 const OCI_ARTIFACT: ManifestKind = {
   mediaType: MediaType.ociArtifact,
   mustStateMediaType: true,
@@ -62,7 +63,8 @@ export const KINDS: ReadonlyMap<string, ManifestKind> = new Map(
   [DOCKER_IMAGE, DOCKER_LIST, OCI_IMAGE, OCI_INDEX, OCI_ARTIFACT].map((kind) => [kind.mediaType, kind]),
 )
 
-/** The media type of a document that does not state it, by its shape; undefined where it has that of no manifest. */
+/** The media type of a document that does not state it, by its shape. Undefined if it has no manifest's
+ *  shape. */
 export function mediaTypeByShape(document: JsonObject): string | undefined {
   if (isSchema1(document))
     return document.signatures ? MediaType.dockerSchema1Signed : MediaType.dockerSchema1
@@ -71,14 +73,14 @@ export function mediaTypeByShape(document: JsonObject): string | undefined {
   return undefined
 }
 
-/** Docker's first kind, which never stated its media type. */
+/** Recognizes Docker's schema 1, which states no media type. */
 function isSchema1({ schemaVersion, fsLayers }: JsonObject): boolean {
   return schemaVersion === 1 || fsLayers !== undefined
 }
 
 const MANIFEST_TYPES: ReadonlySet<string> = new Set(Object.values(MediaType))
 
-/** What a child is, by the field it stands in and its media type. */
+/** The kind of a child, by its field and media type. */
 export function childKind(
   children: ManifestKind['children'],
   mediaType: string,

@@ -1,5 +1,5 @@
-/** Manifests from their bytes. What comes out is checked: every digest, size and media type in it is well-formed, and
- *  it can be read as one kind of manifest only. */
+/** Parses manifests. Every digest, size and media type in the result is well-formed, and the payload can be
+ *  read as one kind of manifest only. */
 import type { Descriptor } from '../descriptor.ts'
 import { RegistryError } from '../errors.ts'
 import { isMediaType, parseMediaType, SCHEMA1_TYPES } from '../media-type.ts'
@@ -12,19 +12,19 @@ import { MAX_MANIFEST_BYTES } from './limits.ts'
 import type { Manifest, ManifestReference } from './manifest.ts'
 import { parseSchema1 } from './schema1/parse.ts'
 
-/** The fields that make a manifest one of an image, an index or schema 1. */
+/** Fields by which clients recognize an image, an index or schema 1. */
 const STRUCTURE = ['config', 'layers', 'manifests', 'fsLayers'] as const
 
-/** Clients that know no better send these; they say nothing of the kind of manifest. */
+/** Content types that some clients send for every manifest; they do not state its kind. */
 const UNSPECIFIC_TYPES: ReadonlySet<string> = new Set(['application/json', ''])
 
 const NO_SIGNATURES: readonly Uint8Array[] = []
 
-/** Parses a manifest that is pushed, or one that is stored. OCI Image Specification 1.1, "Image Manifest" and "Image
+/** Parses a manifest that is pushed or stored. OCI Image Specification 1.1, "Image Manifest" and "Image
  *  Index"; Docker's "Image Manifest Version 2", schemas 1 and 2. Signatures are not verified.
- *  @param contentType the header it was pushed with; without it, or with `application/json`, the payload decides
- *  @throws RegistryError MANIFEST_TOO_LARGE above `MAX_MANIFEST_BYTES`, MANIFEST_UNVERIFIED without the signatures
- *    that are promised, MANIFEST_INVALID otherwise */
+ *  @param contentType the header of the push; if absent or `application/json`, the payload decides
+ *  @throws RegistryError MANIFEST_TOO_LARGE above `MAX_MANIFEST_BYTES`, MANIFEST_UNVERIFIED if the content
+ *    type promises signatures that are missing, otherwise MANIFEST_INVALID */
 export function parseManifest(payload: Uint8Array, contentType?: string): Manifest {
   if (payload.length > MAX_MANIFEST_BYTES) {
     throw new RegistryError('MANIFEST_TOO_LARGE', {
@@ -49,9 +49,9 @@ export function parseManifest(payload: Uint8Array, contentType?: string): Manife
   }
 }
 
-/** The media type of a stored manifest, which is what it says or else what it has the shape of; schema 1 included.
- *  Looks at nothing else, so that whatever was stored once can be served.
- *  @throws RegistryError MANIFEST_INVALID when it has the shape of no manifest */
+/** The media type of a stored manifest: the stated one, or else by its shape; schema 1 included. Checks
+ *  nothing else, so that everything stored can be served.
+ *  @throws RegistryError MANIFEST_INVALID if it has no manifest's shape */
 export function mediaTypeOf(payload: Uint8Array): string {
   const document = parseDocument(payload)
   const mediaType = statedMediaType(document) ?? mediaTypeByShape(document)
@@ -59,7 +59,7 @@ export function mediaTypeOf(payload: Uint8Array): string {
   throw new RegistryError('MANIFEST_INVALID', { message: 'the manifest has the shape of no kind' })
 }
 
-/** One that can be parsed: that of a kind in the table, or of schema 1. */
+/** The media type, if it can be parsed: a kind of the table, or schema 1. */
 function requireMediaType(document: JsonObject, contentType: string | undefined): string {
   const declared = declaredMediaType(contentType)
   const stated = statedMediaType(document)
@@ -87,7 +87,7 @@ function requireKnown(mediaType: string | undefined, place: string): string {
   throw invalidAt(place, `${problem}; accepted are ${[...KINDS.keys()].join(', ')}`)
 }
 
-/** Two clients must never read one payload as two things (CVE-2021-41190). */
+/** No two clients may read one payload as different manifests (CVE-2021-41190). */
 function requireStructure(document: JsonObject, kind: ManifestKind): void {
   const { schemaVersion } = document
   if (kind.mustStateMediaType && statedMediaType(document) === undefined) {

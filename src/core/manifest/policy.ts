@@ -1,35 +1,35 @@
-/** What an operator demands of the manifests that are pushed: `validation.manifests` of the configuration, with the
- *  meaning that CNCF Distribution's code gives it (`registry/storage/*manifesthandler.go`, `manifestlisthandler.go`).
- *  Where its manual says otherwise, the code is followed: without `allow`, `deny` alone decides.
- *  Unlike there, with neither any web address will do: a registry must take non-distributable layers (OCI Image
- *  Specification 1.1), and it never fetches what a client names. */
+/** The rules of `validation.manifests` for pushed manifests. They follow CNCF Distribution's code
+ *  (`registry/storage/*manifesthandler.go`, `manifestlisthandler.go`), also where its manual differs:
+ *  without `allow`, `deny` alone decides. One exception: with neither, any http(s) URL is accepted,
+ *  because a registry must accept non-distributable layers (OCI Image Specification 1.1) and never fetches
+ *  such URLs. */
 import { runInNewContext } from 'node:vm'
 import { RegistryError } from '../errors.ts'
 import { DOCKER_FOREIGN_LAYER, MediaType, NON_DISTRIBUTABLE_LAYERS } from '../media-type.ts'
 import type { Manifest, ManifestReference, Platform } from './manifest.ts'
 
 export interface ManifestPolicy {
-  /** Where layers may be fetched from: a URL must match one of `allow`, where there is one, and none of `deny`. The
-   *  patterns must not have the flags `g` and `y`. */
+  /** URLs that layers may be fetched from: each must match one of `allow`, if there are any, and none of
+   *  `deny`. The patterns must not have the flags `g` and `y`. */
   readonly urls: { readonly allow: readonly RegExp[]; readonly deny: readonly RegExp[] }
-  /** Which entries of an index must be in the repository: those for a platform of the list, or of any platform while
-   *  the list is empty. */
+  /** Entries of an index that must be in the repository: those of the listed platforms, or all if the list is
+   *  empty. */
   readonly platforms: 'all' | 'none' | { readonly list: readonly Pick<Platform, 'os' | 'architecture'>[] }
-  /** Whether Docker's schema 1 may be pushed: `compatibility.schema1.enabled`. */
+  /** True if Docker's schema 1 may be pushed: `compatibility.schema1.enabled`. */
   readonly schema1: boolean
 }
 
-/** What holds when the configuration says nothing. */
+/** The policy of an empty configuration. */
 export const DEFAULT_POLICY: ManifestPolicy = {
   urls: { allow: [], deny: [] },
   platforms: 'all',
   schema1: false,
 }
 
-/** `validation.disabled`: any web address will do, and indexes may point at what is not there. */
+/** `validation.disabled`: any http(s) URL is accepted, and indexes may list missing manifests. */
 export const NO_VALIDATION: ManifestPolicy = { ...DEFAULT_POLICY, platforms: 'none' }
 
-/** The layers whose URLs are looked at; those of other content are not, because it must be in the repository. */
+/** The layers whose URLs are checked. Other content must be in the repository, so its URLs are not needed. */
 const URL_LAYERS: ReadonlySet<string> = new Set([
   ...NON_DISTRIBUTABLE_LAYERS,
   'application/vnd.oci.image.layer.v1.tar',
@@ -37,10 +37,10 @@ const URL_LAYERS: ReadonlySet<string> = new Set([
   'application/vnd.oci.image.layer.v1.tar+zstd',
 ])
 
-/** How long the patterns may take for all URLs of a manifest. */
+/** Time limit of the patterns for all URLs of a manifest. */
 const MATCH_MILLISECONDS = 100
 
-/** Refuses schema 1 where it is not wanted, and where it has no signatures: Distribution never took it without.
+/** Rejects schema 1 if it is disabled, or without signatures, as Distribution does.
  *  @throws RegistryError MANIFEST_INVALID, MANIFEST_UNVERIFIED */
 export function checkSchema1({ mediaType, signatures }: Manifest, { schema1 }: ManifestPolicy): void {
   if (mediaType !== MediaType.dockerSchema1) return
@@ -56,7 +56,7 @@ export function checkSchema1({ mediaType, signatures }: Manifest, { schema1 }: M
   }
 }
 
-/** Refuses a manifest with a layer that may be fetched from where the policy does not allow.
+/** Rejects a manifest if the policy forbids the URL of one of its layers.
  *  @throws RegistryError MANIFEST_INVALID */
 export function checkUrls(manifest: Manifest, { urls: policy }: ManifestPolicy): void {
   const urls: string[] = []
@@ -75,7 +75,7 @@ export function checkUrls(manifest: Manifest, { urls: policy }: ManifestPolicy):
   if (refused !== undefined) throw invalidUrl('a layer has a URL that is not allowed', { url: refused })
 }
 
-/** True when the manifest can be pushed only after what it refers to. */
+/** True if the reference must be in the repository before the manifest is pushed. */
 export function mustExist(reference: ManifestReference, { platforms }: ManifestPolicy): boolean {
   if (reference.kind === 'blob' || platforms === 'all') return reference.required
   if (platforms === 'none') return false
@@ -87,13 +87,14 @@ export function mustExist(reference: ManifestReference, { platforms }: ManifestP
   )
 }
 
-/** An absolute URL of the web without a fragment. */
+/** True for an absolute http(s) URL without a fragment. */
 function isWebAddress(url: string): boolean {
   return /^https?:\/\/[^\s\x00-\x1f\x7f]+$/i.test(url) && URL.canParse(url) && !/#./.test(url)
 }
 
-/** Patterns written for Go, where every pattern takes linear time, can take exponential time here (the example in
- *  Distribution's manual does), and whoever pushes chooses the text: a context of its own can be stopped. */
+/** The first URL that the policy forbids. Patterns written for Go, where matching takes linear time, can take
+ *  exponential time here (the example in Distribution's manual does), and clients choose the text. Only a
+ *  context of its own can be stopped. */
 function firstRefused(urls: readonly string[], { allow, deny }: ManifestPolicy['urls']): string | undefined {
   const isRefused = (url: string) =>
     (allow.length > 0 && !allow.some((pattern) => pattern.test(url))) ||
@@ -109,7 +110,7 @@ function firstRefused(urls: readonly string[], { allow, deny }: ManifestPolicy['
   }
 }
 
-/** The error is of the other context, whose `Error` is not this one's. */
+/** Compares the code: the error belongs to the other context, so `instanceof Error` is false. */
 function isTimeout(error: unknown): boolean {
   return (error as { code?: unknown } | null)?.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT'
 }

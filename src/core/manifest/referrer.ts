@@ -1,4 +1,4 @@
-/** What the list of referrers says of a manifest. OCI Image Specification 1.1, "Image Manifest", `subject`; OCI
+/** Descriptors for the list of referrers. OCI Image Specification 1.1, "Image Manifest", `subject`; OCI
  *  Distribution Specification 1.1, "Listing Referrers". */
 import type { ReferrerDescriptor } from '../descriptor.ts'
 import { type Digest, isDigest } from '../digest.ts'
@@ -7,14 +7,14 @@ import { KINDS } from './kinds.ts'
 import { mediaTypeOf } from './parse.ts'
 
 export interface Referrer {
-  /** Undefined where the manifest is about no other, or does not name it by a digest. */
+  /** Undefined if the manifest has no subject, or none with a valid digest. */
   readonly subject: Digest | undefined
   readonly descriptor: ReferrerDescriptor
 }
 
-/** Reads a stored manifest. Looks at nothing but what a list shows, so that whatever was stored once can be listed.
- *  @param digest the name it is listed by
- *  @throws RegistryError MANIFEST_INVALID when it has the shape of no manifest */
+/** Parses a stored manifest. Reads only the listed fields, so that everything stored can be listed.
+ *  @param digest the digest that it is listed by
+ *  @throws RegistryError MANIFEST_INVALID if it has no manifest's shape */
 export function parseReferrer(payload: Uint8Array, digest: Digest): Referrer {
   const document = parseDocument(payload)
   const mediaType = mediaTypeOf(payload)
@@ -32,8 +32,8 @@ export function parseReferrer(payload: Uint8Array, digest: Digest): Referrer {
   }
 }
 
-/** The manifests that an index lists, such as the one that clients keep under a tag where a registry has no list of
- *  referrers: OCI Distribution Specification 1.1, "Referrers Tag Schema". Of anything else, none. */
+/** The manifests that an index lists; empty for other content. Clients keep such an index under a tag if a
+ *  registry has no referrers API: OCI Distribution Specification 1.1, "Referrers Tag Schema". */
 export function parseListed(payload: Uint8Array): readonly Digest[] {
   const { manifests } = parseDocument(payload)
   if (!Array.isArray(manifests)) return []
@@ -50,7 +50,8 @@ function artifactTypeOf({ artifactType, config }: JsonObject): string | undefine
   return someText(artifactType) ?? (isObject(config) ? someText(config.mediaType) : undefined)
 }
 
-/** Undefined for none. What is no text is left out: a list must be readable whatever one manifest says. */
+/** The annotations; undefined if there are none. Values that are not text are dropped, so that one manifest
+ *  can't break a list. */
 export function annotationsOf({ annotations }: JsonObject): ReferrerDescriptor['annotations'] {
   if (!isObject(annotations)) return undefined
   const texts = Object.entries(annotations).filter(

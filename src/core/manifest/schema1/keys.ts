@@ -1,5 +1,5 @@
-/** The public key that a signature names in its header: by itself (`jwk`) or in a chain of certificates (`x5c`).
- *  RFC 7515 sections 4.1.3 and 4.1.6. Whether it is the key of somebody is not for the registry to say. */
+/** The public key in a signature's header: as a key (`jwk`) or in a chain of certificates (`x5c`). RFC 7515
+ *  sections 4.1.3 and 4.1.6. Clients decide whether they trust the key. */
 import { createPublicKey, hash, type KeyObject, type webcrypto, X509Certificate } from 'node:crypto'
 import { isAffordableKey } from '../../access/key-limits.ts'
 import { RegistryError } from '../../errors.ts'
@@ -7,7 +7,7 @@ import type { JsonObject } from '../document.ts'
 import { MAX_CERTIFICATES } from '../limits.ts'
 import type { SignatureHeader } from './signature.ts'
 
-/** The error for a signature that cannot be relied on. */
+/** The error for an invalid signature. */
 export function unverifiedAt(place: string, problem: string, cause?: unknown): RegistryError {
   return new RegistryError('MANIFEST_UNVERIFIED', {
     message: `${place} ${problem}`,
@@ -16,7 +16,8 @@ export function unverifiedAt(place: string, problem: string, cause?: unknown): R
   })
 }
 
-/** @param place where the header stands, for the errors
+/** Reads the key of a signature.
+ *  @param place the header's place in the manifest, for error messages
  *  @throws RegistryError MANIFEST_UNVERIFIED */
 export function publicKeyOf({ jwk, x5c = [] }: SignatureHeader, place: string): KeyObject {
   if (jwk !== undefined && x5c.length > 0) throw unverifiedAt(place, 'has both a jwk and an x5c')
@@ -42,7 +43,8 @@ function keyFromJwk(jwk: JsonObject, place: string): KeyObject {
 
 const UNAFFORDABLE = 'has a key of a kind or a length that is not taken'
 
-/** What libtrust calls a key, and insists on when it reads one: 240 bits of its SHA-256 in base 32, in groups of four. */
+/** libtrust's key id, which libtrust checks when it reads a key: 240 bits of the key's SHA-256 in base 32, in
+ *  groups of four. */
 function keyIdOf(key: KeyObject): string {
   const fingerprint = hash('sha256', key.export({ type: 'spki', format: 'der' }), 'buffer').subarray(0, 30)
   let bits = ''
@@ -54,8 +56,8 @@ function keyIdOf(key: KeyObject): string {
 /** RFC 4648 section 6. */
 const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
 
-/** Each certificate must be valid today and signed by the next, which must be that of an authority. The last is taken as
- *  it is: the registry has no authorities that it trusts. */
+/** The key of a certificate chain. Each certificate must be valid today and signed by the next, which must be
+ *  an authority's. The last is not checked further: the registry has no trusted authorities. */
 function keyFromChain(x5c: readonly string[], place: string): KeyObject {
   if (x5c.length > MAX_CERTIFICATES)
     throw unverifiedAt(place, `has more than ${MAX_CERTIFICATES} certificates`)
@@ -92,7 +94,7 @@ function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): bool
   return issuer.ca && certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey)
 }
 
-/** Node's errors of keys and certificates that it cannot read have no type in common. Nothing else can happen here. */
+/** Maps errors of Node for unreadable keys and certificates, which have no common type. */
 function attempt<Result>(read: () => Result, place: string, problem: string): Result {
   try {
     return read()

@@ -7,10 +7,10 @@ import { MANIFEST_KEYS, requireExactKeys, SCHEMA1_LAYER_KEYS } from '../exact-ke
 import type { Manifest, ManifestReference } from '../manifest.ts'
 import { type SignedPayload, splitPrettyJws } from './pretty-jws.ts'
 
-/** Parses a manifest with its signatures, as it is pushed, or the payload alone, as it is stored. The signatures are
- *  not verified.
- *  @param document what `content` says
- *  @throws RegistryError MANIFEST_INVALID; MANIFEST_UNVERIFIED where the list of signatures is empty */
+/** Parses a manifest with its signatures, as it is pushed, or the payload alone, as it is stored. The
+ *  signatures are not verified.
+ *  @param document the parsed `content`
+ *  @throws RegistryError MANIFEST_INVALID; MANIFEST_UNVERIFIED if the list of signatures is empty */
 export function parseSchema1(content: Uint8Array, document: JsonObject): Manifest {
   const signed = isAbsent(document.signatures)
     ? unsigned(content, document)
@@ -34,10 +34,10 @@ function unsigned(content: Uint8Array, document: JsonObject): SignedPayload {
   return { payload: content, document, signatures: [] }
 }
 
-/** Two clients must never read one payload as two things (CVE-2021-41190). */
+/** Fields of other kinds: no two clients may read one payload as different manifests (CVE-2021-41190). */
 const OF_OTHER_KINDS = ['config', 'layers', 'manifests'] as const
 
-/** Each layer has its history: clients take the image's configuration from there. */
+/** Checks the fields. Each layer needs its history: clients take the image's configuration from it. */
 function requireSchema1(document: JsonObject): void {
   requireExactKeys(document, MANIFEST_KEYS)
   const { schemaVersion } = document

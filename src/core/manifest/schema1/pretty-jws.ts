@@ -1,6 +1,6 @@
-/** Docker's "pretty" JWS (libtrust, `jsonsign.go`): a JSON document that carries its own signatures. What is signed is the
- *  payload, the document without them; each signature says how many bytes of the document the payload begins with and
- *  what its last bytes are. So the payload can be stored by itself, and the document made again. */
+/** Docker's "pretty" JWS (libtrust, `jsonsign.go`): a JSON document that contains its own signatures. Signed
+ *  is the payload, the document without them. Each signature states how many bytes of the document the
+ *  payload begins with, and its last bytes. So the payload can be stored alone, and the document rebuilt. */
 import { isDeepStrictEqual } from 'node:util'
 import { RegistryError } from '../../errors.ts'
 import { invalidAt, type JsonObject, listIn, parseDocument } from '../document.ts'
@@ -16,15 +16,15 @@ import {
 
 export interface SignedPayload {
   readonly payload: Uint8Array
-  /** The payload, parsed. */
+  /** The parsed payload. */
   readonly document: JsonObject
-  /** Not verified. Each as JSON, none of them twice. */
+  /** Unverified signatures, each as JSON, without duplicates. */
   readonly signatures: readonly Uint8Array[]
 }
 
-/** Takes a document and its signatures apart. Nothing may stand in it that is not signed.
- *  @param document what `content` says
- *  @throws RegistryError MANIFEST_INVALID; MANIFEST_UNVERIFIED where the list of signatures is empty */
+/** Splits a document into payload and signatures. It may contain nothing unsigned.
+ *  @param document the parsed `content`
+ *  @throws RegistryError MANIFEST_INVALID; MANIFEST_UNVERIFIED if the list of signatures is empty */
 export function splitPrettyJws(content: Uint8Array, document: JsonObject): SignedPayload {
   const { signatures: _, ...unsigned } = document
   const signatures = signaturesIn(document)
@@ -37,8 +37,8 @@ export function splitPrettyJws(content: Uint8Array, document: JsonObject): Signe
   return { payload, document: signed, signatures: withoutRepetitions(kept) }
 }
 
-/** Makes the document again as libtrust writes it, with those of the signatures that were made of this layout.
- *  @returns undefined where there is none of these */
+/** Rebuilds the document as libtrust writes it, with the signatures that were made of this layout.
+ *  @returns undefined if there are none */
 export function joinPrettyJws(
   payload: Uint8Array,
   signatures: readonly Uint8Array[],
@@ -61,7 +61,8 @@ function signaturesIn(document: JsonObject): JwsSignature[] {
   return list.map((value, index) => parseSignature(value, placeOf(index)))
 }
 
-/** No deeper and with no more in it than `content`, which was looked at: all that is added is white space and a brace. */
+/** The payload. No deeper and no larger than `content`, whose limits were checked: it adds only white space
+ *  and a brace. */
 function payloadOf(content: Uint8Array, signatures: readonly JwsSignature[]): Uint8Array {
   const formats = signatures.map((signature, index) => formatIn(signature, placeOf(index)))
   const [first] = formats as [Format]
@@ -78,7 +79,8 @@ function payloadOf(content: Uint8Array, signatures: readonly JwsSignature[]): Ui
   return payload
 }
 
-/** Where libtrust cuts a payload: before its last brace and the white space on both sides of it. */
+/** The layout of a payload. libtrust splits it before its last brace and the white space on both sides of
+ *  it. */
 function layoutOf(payload: Uint8Array): Format | undefined {
   const brace = lastByte(payload, payload.length)
   if (payload[brace] !== CLOSE_BRACE) return undefined
@@ -86,7 +88,7 @@ function layoutOf(payload: Uint8Array): Format | undefined {
   return { length, tail: payload.subarray(length) }
 }
 
-/** Where the last byte before `end` stands that is no white space of JSON. */
+/** Position of the last byte before `end` that is not JSON's white space. */
 function lastByte(json: Uint8Array, end: number): number {
   let at = end - 1
   while (at >= 0 && WHITE_SPACE.includes(json[at] as number)) at--
@@ -110,7 +112,7 @@ function isSame(one: Format, other: Format): boolean {
   return one.length === other.length && Buffer.compare(one.tail, other.tail) === 0
 }
 
-/** What stands before the first member when it has a line of its own. */
+/** The indentation of the first member, if it has a line of its own. */
 function indentOf(payload: Uint8Array): string {
   return /^\{\n([ \t]{1,10})"/.exec(Buffer.from(payload.subarray(0, 16)).toString('latin1'))?.[1] ?? ''
 }

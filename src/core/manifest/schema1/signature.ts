@@ -1,5 +1,5 @@
-/** One signature of a JWS in JSON (RFC 7515 section 7.2.1), in the form of Docker's libtrust: the key that made it
- *  stands in its header, and its protected header says how the signed payload was laid out. */
+/** One signature of a JWS in JSON (RFC 7515 section 7.2.1), in the form of Docker's libtrust: its header has
+ *  the key, and its protected header the layout of the signed payload. */
 import { RegistryError } from '../../errors.ts'
 import { invalidAt, isAbsent, type JsonObject, parseDocument, requireObject, textIn } from '../document.ts'
 import { requireModestJson } from '../json-limits.ts'
@@ -17,13 +17,14 @@ export interface JwsSignature {
   readonly protected: string
 }
 
-/** How a payload was laid out: the signatures follow its first `length` bytes, and `tail` is the rest of it. */
+/** The layout of a payload: the signatures follow its first `length` bytes; `tail` is the rest. */
 export interface Format {
   readonly length: number
   readonly tail: Uint8Array
 }
 
-/** @param place where the signature stands, for the errors
+/** Parses a signature.
+ *  @param place its place in the manifest, for error messages
  *  @throws RegistryError MANIFEST_INVALID */
 export function parseSignature(value: unknown, place: string): JwsSignature {
   const object = requireObject(value, place)
@@ -34,14 +35,14 @@ export function parseSignature(value: unknown, place: string): JwsSignature {
   }
 }
 
-/** The bytes to keep, which are those that libtrust writes: the same for the same signature however it was indented. */
+/** The bytes to store, as libtrust writes them: equal for equal signatures, however they were indented. */
 export function serializeSignature(signature: JwsSignature, place: string): Uint8Array {
   const bytes = Buffer.from(JSON.stringify(signature))
   if (bytes.length <= MAX_SIGNATURE_BYTES) return bytes
   throw invalidAt(place, `has more than ${MAX_SIGNATURE_BYTES} bytes`)
 }
 
-/** A signature that was kept; undefined for what is none. */
+/** Parses a stored signature. Undefined if it is malformed. */
 export function readSignature(bytes: Uint8Array): JwsSignature | undefined {
   try {
     return parseSignature(parseDocument(bytes), 'the signature')
@@ -51,7 +52,7 @@ export function readSignature(bytes: Uint8Array): JwsSignature | undefined {
   }
 }
 
-/** What the protected header says of the payload.
+/** The payload's layout in the protected header.
  *  @throws RegistryError MANIFEST_INVALID */
 export function formatIn(signature: JwsSignature, place: string): Format {
   const header = protectedHeaderOf(signature, `${place}.protected`)
@@ -80,7 +81,7 @@ function headerOf(header: JsonObject, place: string): SignatureHeader {
   }
 }
 
-/** Go writes the members of a key in this order. */
+/** The members of a key in Go's order. */
 function sorted(object: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(object).sort(([one], [other]) => (one < other ? -1 : 1)))
 }
@@ -90,7 +91,7 @@ function textsIn(value: unknown, place: string): readonly string[] {
   throw invalidAt(place, 'is not an array of strings')
 }
 
-/** RFC 7515 section 2: without padding, and nothing else in between. */
+/** Text in base64url without padding. RFC 7515 section 2. */
 function base64UrlIn(object: JsonObject, field: string, place: string): string {
   const text = textIn(object, field, `${place}.${field}`)
   if (text !== '' && /^[\w-]*$/.test(text) && text.length % 4 !== 1) return text

@@ -4,13 +4,14 @@ import type { Manifest } from '../manifest.ts'
 import { publicKeyOf, unverifiedAt } from './keys.ts'
 import { parseSignature } from './signature.ts'
 
-/** What Docker's clients signed with. RFC 7518 section 3.1; RSA keys have 2048 bits or more (section 3.3). */
+/** The algorithms of Docker's clients. RFC 7518 section 3.1; RSA keys have 2048 bits or more (section
+ *  3.3). */
 const ALGORITHMS = ['ES256', 'ES384', 'RS256']
 
 const REFUSALS = [TypeError, DOMException] as const
 
-/** Verifies every signature of a manifest with the key that it names. It says that the payload is the one that was
- *  signed, not who signed it: that is for clients, who know whom they trust.
+/** Verifies every signature of a manifest with the key in its header. Proves that the payload is the signed
+ *  one, not who signed it: that is for clients to decide.
  *  @throws RegistryError MANIFEST_UNVERIFIED */
 export async function verifySignatures({ payload, signatures }: Manifest): Promise<void> {
   if (signatures.length === 0) return
@@ -34,7 +35,7 @@ export async function verifySignatures({ payload, signatures }: Manifest): Promi
         algorithms: ALGORITHMS,
       })
     } catch (cause) {
-      // What a key that is not one of the algorithm is told: TypeError by jose, DOMException by Web Crypto.
+      // A key of another algorithm is a TypeError in jose, a DOMException in Web Crypto.
       const isRefusal = REFUSALS.some((type) => cause instanceof type)
       if (!(isRefusal || cause instanceof errors.JOSEError)) throw cause
       throw unverifiedAt(place, `cannot be verified: ${(cause as Error).message}`, cause)
