@@ -16,8 +16,8 @@ export interface RequiredAccess {
   readonly repository: RepositoryName | undefined
 }
 
-/** Authenticates, then authorizes, before any handler runs. The access that an operation needs stands in the table of
- *  operations. */
+/** Authenticates, then authorizes, before any handler runs. The table of operations states the access each
+ *  one needs. */
 export class Authorizer {
   readonly #controller: AccessController
   readonly #settings: HttpSettings
@@ -29,12 +29,12 @@ export class Authorizer {
     if (settings.requestsPerSecond > 0) this.#rate = new RequestRate(settings.requestsPerSecond)
   }
 
-  /** The sender of the request, if known without waiting, which nearly all are. */
+  /** The client's identity, if it is cached or anonymous, as for nearly all requests. */
   identifyIfCached(request: IncomingMessage): Identity | undefined {
     return this.#controller.identifyIfCached(new RequestCredentials(request, this.#settings.trustedProxies))
   }
 
-  /** Authenticates the sender. Failures are counted by address.
+  /** Authenticates the client. Failed logins are counted by address.
    *  @throws RegistryError UNAUTHORIZED, TOOMANYREQUESTS, UNAVAILABLE */
   async identify(request: IncomingMessage): Promise<Identity> {
     const credentials = new RequestCredentials(request, this.#settings.trustedProxies)
@@ -46,13 +46,13 @@ export class Authorizer {
     }
   }
 
-  /** For what looks at the credentials itself: counts the request as one of its address.
+  /** Counts a request against its address's rate, for operations that check credentials themselves.
    *  @throws RegistryError TOOMANYREQUESTS */
   count(request: IncomingMessage): void {
     this.#rate?.take(clientAddress(request, this.#settings.trustedProxies))
   }
 
-  /** Counts the request as one of its sender.
+  /** Authorizes a request, and counts it against the client's rate.
    *  @throws RegistryError UNAUTHORIZED, DENIED or TOOMANYREQUESTS */
   admit(identity: Identity, required: RequiredAccess, request: IncomingMessage): void {
     if (identity.name === '') this.count(request)
@@ -60,15 +60,15 @@ export class Authorizer {
     if (!isAdmitted(identity, required, () => this.#challenges)) throw this.#refusal(identity, required)
   }
 
-  /** 401 if other credentials may help, 403 if the sender has proved who they are. */
+  /** 401 if other credentials may help, 403 if the client is authenticated. */
   #refusal(identity: Identity, required: RequiredAccess): RegistryError {
     const detail = scopeParts(required)
     const mayTryAgain = (identity.proof === 'none' || identity.proof === 'token') && this.#challenges
     return new RegistryError(mayTryAgain ? 'UNAUTHORIZED' : 'DENIED', { detail })
   }
 
-  /** The answer to an error UNAUTHORIZED, with how to do better.
-   *  @param identity undefined when the credentials themselves were no good */
+  /** Adds `WWW-Authenticate` to the reply to an UNAUTHORIZED error.
+   *  @param identity undefined if the credentials were invalid */
   challenged(reply: WholeReply, { request, identity, required }: Challenged): WholeReply {
     const challenge = this.#controller.challenge({
       scopes: [...scopeParts(required), ...mountScopes(request, required)].map(
@@ -82,7 +82,7 @@ export class Authorizer {
     return { ...reply, headers: { ...reply.headers, 'www-authenticate': challenge } }
   }
 
-  /** False if there are no credentials to be had. */
+  /** False if no way to authenticate is configured. */
   get #challenges(): boolean {
     return this.#controller.challenge({ scopes: [], origin: () => undefined, prefix: '' }) !== undefined
   }
@@ -104,7 +104,7 @@ function isAdmitted(
     case 'probe':
       return true
     case 'login':
-      // Clients learn here that they have to log in; those that get a 200 never send what they have.
+      // Clients log in only after a 401; after a 200 they never send their credentials.
       return identity.proof !== 'none' || !canLogIn()
     case 'catalog':
       return identity.mayList
@@ -125,7 +125,7 @@ interface Scope {
   readonly actions: readonly string[]
 }
 
-/** In the words of the token protocol; whoever pushes is expected to pull as well.
+/** The required scopes of the token protocol. A push includes a pull.
  *  https://distribution.github.io/distribution/spec/auth/scope/ */
 function scopeParts({ access, repository }: RequiredAccess): readonly Scope[] {
   if (access === 'catalog') return [{ type: 'registry', name: 'catalog', actions: ['*'] }]
@@ -133,7 +133,7 @@ function scopeParts({ access, repository }: RequiredAccess): readonly Scope[] {
   return [{ type: 'repository', name: repository, actions: scopeActions(access) }]
 }
 
-/** A mount needs to pull from its source as well. */
+/** The scopes of a mount, which also pulls from its source. */
 function mountScopes({ url = '' }: IncomingMessage, { access }: RequiredAccess): readonly Scope[] {
   if (access !== 'push' || !url.includes('mount=')) return []
   const query = new URLSearchParams(url.slice(url.indexOf('?') + 1))

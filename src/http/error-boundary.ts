@@ -2,9 +2,9 @@ import type { Log } from '../core/log.ts'
 
 type Listener<Subject, A, B, C> = (this: unknown, subject: Subject, a: A, b: B, c: C) => void
 
-/** Makes listeners from which no exception gets out: it is logged, and ends what the event was about. An exception that a
- *  listener of Node's events throws would end the process.
- *  @param end for the subject of the event, such as a socket or a stream */
+/** Wraps event listeners so that exceptions are logged and end only the subject of the event. Node would end
+ *  the process.
+ *  @param end ends the subject, such as a socket or a stream */
 export function errorBoundary(log: Log) {
   return <Subject, A, B, C>(
     listener: Listener<Subject, A, B, C>,

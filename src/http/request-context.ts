@@ -12,25 +12,25 @@ import { RequestCredentials } from './request/credentials.ts'
 import type { Route } from './request/route.ts'
 import type { HttpSettings } from './settings.ts'
 
-/** Shared by all requests of a server. */
+/** What all requests of a server share. */
 export interface ServerContext {
   readonly registry: Registry
   readonly settings: HttpSettings
   readonly stallDetector: StallDetector
-  /** Absent where the registry gives out no tokens. */
+  /** Undefined if the registry issues no tokens. */
   readonly issuer: TokenIssuer | undefined
   readonly health: Health
 }
 
-/** One request as its handler sees it. */
+/** One request, as its handler sees it. */
 export class RequestContext {
   readonly request: IncomingMessage
   readonly reference: string
-  /** The authenticated sender. */
+  /** The authenticated identity. */
   readonly identity: Identity
-  /** The sender, if the operation authenticates by itself. */
+  /** The authenticated identity, if the operation authenticates by itself. */
   actor: Pick<Identity, 'name' | 'kind'> | undefined
-  /** The name in a login that stands in the body: it proves nothing. */
+  /** The unverified name of a login in the body. */
   claimedUser: string | undefined
   readonly #response: ServerResponse
   readonly #route: Route
@@ -62,19 +62,19 @@ export class RequestContext {
     return this.#parts.settings
   }
 
-  /** The repository that the path names. */
+  /** The repository in the path. */
   get repository(): Repository {
     const { repository } = this.#route
     if (repository === undefined) throw new Error(`the resource ${this.#route.resource} has no repository`)
     return this.#parts.registry.repository(repository)
   }
 
-  /** Absent where the registry gives out no tokens. */
+  /** Undefined if the registry issues no tokens. */
   get issuer(): TokenIssuer | undefined {
     return this.#parts.issuer
   }
 
-  /** Whether the sender may do something to the repository that the path names, or to another. */
+  /** True if the client may do the action on a repository; by default on that of the path. */
   may(action: Action, repository: RepositoryName | undefined = this.#route.repository): boolean {
     return repository !== undefined && this.identity.may(action, repository)
   }
@@ -88,7 +88,7 @@ export class RequestContext {
     return this.#query
   }
 
-  /** Where it comes from, as far as that can be trusted. */
+  /** The client's address, from trusted proxies only. */
   get address(): string {
     return clientAddress(this.request, this.settings.trustedProxies)
   }
@@ -97,12 +97,12 @@ export class RequestContext {
     return new RequestCredentials(this.request, this.settings.trustedProxies)
   }
 
-  /** The request's body as it comes in. Chunks belong to whoever takes them. */
+  /** The request's body as it arrives. Its chunks belong to the reader. */
   body(): AsyncIterable<Uint8Array> {
     return requestBody(this.request, this.#response, this.#parts.stallDetector)
   }
 
-  /** A `Location` for a path below the prefix. */
+  /** The `Location` of a path below the prefix. */
   location(path: string): string {
     return locationOf(path, this.request, this.settings)
   }

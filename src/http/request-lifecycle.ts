@@ -7,7 +7,7 @@ import type { Route } from './request/route.ts'
 import type { RequestContext } from './request-context.ts'
 import type { Operation } from './routes.ts'
 
-/** The route of a request, and its operation in the table. */
+/** A route and its operation in the table. */
 export interface MatchedOperation {
   readonly route: Route
   readonly operation: Operation
@@ -15,32 +15,33 @@ export interface MatchedOperation {
 
 /** Listens for the end of requests. Must not throw. */
 export interface LifecycleListener {
-  /** The answer has gone out, or its connection. */
+  /** The response was sent, or its connection has closed. */
   closed(): void
-  /** And the work has ended as well; told once. A handler goes on when its client has left, and only its end tells who asked
-   *  and what came of it. */
+  /** The handler has ended too; called once. A handler goes on after its client has left, and its outcome is
+   *  known only at its end. */
   ended(lifecycle: RequestLifecycle): void
 }
 
-/** A request from its arrival to its end, as the server follows it; `RequestContext` is what a handler sees of it. */
+/** A request from its arrival to its end, as the server follows it. `RequestContext` is the handler's
+ *  view. */
 export class RequestLifecycle {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly id: string
   matched: MatchedOperation | undefined = undefined
   identity: Identity | undefined = undefined
-  /** Made when the operation begins: whoever asks was allowed to. */
+  /** Set when the operation starts, after authorization. */
   context: RequestContext | undefined = undefined
-  /** When it began, by `performance.now()`, and the other end of its connection: kept where the access log wants them. */
+  /** Start by `performance.now()`, and the peer's address; set only if the access log needs them. */
   startedAt = 0
   remoteAddress: string | undefined = undefined
-  /** Where it comes from, as far as that can be trusted: kept where the audit log wants it. */
+  /** The client's address, from trusted proxies only; set only if the audit log needs it. */
   clientAddress = ''
-  /** Where somebody is told of it, once its resource is known. */
+  /** Set if the request is observed, once its resource is known. */
   observed: ObservedRequest | undefined = undefined
-  /** What the registry answered, even if the client has left. */
+  /** The registry's reply, also if the client has left. */
   answer: Reply | undefined = undefined
-  /** The registry stops, and has waited for it long enough. */
+  /** True if the registry was stopped and did not wait for this request any longer. */
   isCutOff = false
   #isWorking = false
   #isClosed = false
@@ -54,7 +55,7 @@ export class RequestLifecycle {
     this.id = requestId(request)
   }
 
-  /** From now on this one is told. */
+  /** Sets the listener; only the first one is kept. */
   follow(follower: LifecycleListener): void {
     if (this.#follower !== undefined) return
     this.#follower = follower
@@ -65,7 +66,7 @@ export class RequestLifecycle {
     })
   }
 
-  /** The answer is not known at once. */
+  /** The reply is not ready yet. */
   workBegins(): void {
     this.#isWorking = true
   }
@@ -75,29 +76,29 @@ export class RequestLifecycle {
     if (this.#isClosed) this.#end()
   }
 
-  /** The registry can't go on with an answer that has begun. */
+  /** Marks the response as aborted by the registry after its header was sent. */
   breakOff(): void {
     this.#brokeOff = !this.#isClosed
     this.response.destroy()
   }
 
-  /** What the registry answered where that was an error. */
+  /** The failure, if the reply is an error. */
   get failure(): Failure | undefined {
     return this.answer !== undefined && isWhole(this.answer) ? this.answer.failure : undefined
   }
 
-  /** The registry has broken off its answer while the client was there to take it. */
+  /** True if the registry aborted the response while the client was connected. */
   get brokeOff(): boolean {
     return this.#brokeOff
   }
 
-  /** The client took the whole answer, as far as can be known. */
+  /** True if the client took the whole response, as far as Node knows. */
   get isTaken(): boolean {
     return this.response.writableFinished
   }
 
-  /** What the client was answered: 499 when it did not get the whole answer, as nginx and Distribution have it, and 500
-   *  when that was the registry's fault. */
+  /** The status for logs: 499 if the client did not get the whole response, as in nginx and Distribution; 500
+   *  if that was the registry's fault. */
   get status(): number {
     if (this.isTaken) return this.response.statusCode
     return this.#brokeOff ? 500 : CLIENT_LEFT
@@ -114,7 +115,7 @@ const CLIENT_LEFT = 499
 
 const REQUEST_ID = /^[A-Za-z0-9._:/+=@-]{1,128}$/
 
-/** The client's own id where it has one that is fit for a header and a log. */
+/** The client's own request id, if it is fit for a header and a log, otherwise a new one. */
 function requestId(request: IncomingMessage): string {
   const given = request.headers['x-request-id']
   return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()

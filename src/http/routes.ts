@@ -31,7 +31,8 @@ const catalog = needs('catalog')
 const open = needs('open')
 const probe = needs('probe')
 
-/** The one table of what there is and what it needs: every method of every resource. What is not here is refused. */
+/** The table of operations: every method of every resource, and the access it needs. All others are
+ *  rejected. */
 export const operations: Record<Resource, Partial<Record<Method, Operation>>> = {
   root: { GET: probe(getRoot), HEAD: probe(getRoot) },
   livez: { GET: probe(getLiveness), HEAD: probe(getLiveness) },
@@ -62,7 +63,7 @@ export const operations: Record<Resource, Partial<Record<Method, Operation>>> = 
   keySet: { GET: open(getKeySet), HEAD: open(getKeySet) },
 }
 
-/** Undefined for what is not in the table: a method may be any text, also one that names a property of every object. */
+/** The operation of a method. Undefined if there is none, also for names such as `constructor`. */
 export function operationOf(resource: Resource, method: string | undefined): Operation | undefined {
   const methods = operations[resource]
   return Object.hasOwn(methods, method ?? '') ? methods[method as Method] : undefined

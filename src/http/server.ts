@@ -56,21 +56,21 @@ export interface HttpServerOptions {
   registry: Registry
   settings: HttpSettings
   log: Log
-  /** Connections are encrypted where it is there. */
+  /** Default: no TLS. */
   tls?: TlsSettings | undefined
-  /** Default: nothing is checked. */
+  /** Default: no checks. */
   health?: Health
-  /** Default: everybody may do everything. */
+  /** Default: everything is allowed. */
   access?: AccessController
-  /** Gives out tokens; default: nobody does. */
+  /** Default: no tokens are issued. */
   issuer?: TokenIssuer | undefined
   /** Default: none. */
   audit?: AuditLog | undefined
-  /** Default: nobody is told. */
+  /** Default: none. */
   observer?: RequestObserver | undefined
 }
 
-/** The wire: from a request to a reply, with the request's id, its place in the log and its errors. */
+/** The HTTP server: turns requests into replies, with request ids, logs and error handling. */
 export class HttpServer {
   readonly #listener: Listener
   readonly #settings: HttpSettings
@@ -82,7 +82,7 @@ export class HttpServer {
   readonly #authorizer: Authorizer
   readonly #accessLog: AccessLog
   readonly #audit: Audit | undefined
-  /** What is told of each request that has ended. */
+  /** Called for each request that has ended. */
   readonly #watchers: ((lifecycle: RequestLifecycle) => void)[] = []
   readonly #commonHeaders: OutgoingHttpHeaders
   readonly #running = new Map<RequestLifecycle, Promise<void>>()
@@ -121,18 +121,18 @@ export class HttpServer {
     })
   }
 
-  /** Begins to accept connections; fulfilled with where. */
+  /** Starts to accept connections; resolves to the address. */
   listen(options: ListenOptions): Promise<AddressInfo | string> {
     return this.#listener.listen(options)
   }
 
-  /** Other certificates, for the connections to come. */
+  /** Replaces the certificates for new connections. */
   setSecureContext(lifecycle: SecureContextOptions): void {
     this.#listener.setSecureContext(lifecycle)
   }
 
-  /** Stops accepting and lets what runs finish; what still runs after the time is cut off. Nothing is asked of the
-   *  registry afterwards, unless the storage does not answer. */
+  /** Stops accepting and drains running requests; those that exceed the time are aborted. Nothing calls the
+   *  registry afterwards, unless storage hangs. */
   async close(drainMs: number): Promise<void> {
     this.#draining = true
     const closed = this.#listener.close()
@@ -140,7 +140,7 @@ export class HttpServer {
     await closed
     clearTimeout(cutOff)
     await this.#settle()
-    // Of what has not come to its end, this is all that will ever be known.
+    // Logs unfinished requests with what is known of them now.
     for (const lifecycle of this.#running.keys()) lifecycle.workEnds()
     this.#stallDetector.close()
   }
@@ -150,7 +150,7 @@ export class HttpServer {
     this.#listener.cutOff()
   }
 
-  /** A request outlives its connection while it puts away what it holds. */
+  /** Waits for handlers to release what they hold after their connections have closed. */
   async #settle(): Promise<void> {
     const patience = new AbortController()
     const limit = delay(SETTLE_MS, undefined, { signal: patience.signal }).catch(() => {})
@@ -158,20 +158,20 @@ export class HttpServer {
     patience.abort()
   }
 
-  /** A client may send requests before it has read the answers to earlier ones. They are served in turn, RFC 9112
-   *  section 9.3.2, and those whose turn never comes are forgotten with the connection. */
+  /** Handles pipelined requests in turn (RFC 9112 section 9.3.2). Those still queued when the connection
+   *  closes are dropped. */
   #accept(request: IncomingMessage, response: ServerResponse): void {
     if (response.socket !== null) this.#begin(request, response)
     else response.once('socket', () => this.#begin(request, response))
   }
 
-  /** What goes wrong on the way from a request to its answer ends here, in `#serve` or with the listener: as an answer, or
-   *  as the end of this context alone. */
+  /** Handles one request. Errors end here, in `#serve` or in the listener: as a response, or as the end of
+   *  this request alone. */
   #begin(request: IncomingMessage, response: ServerResponse): void {
     const lifecycle = new RequestLifecycle(request, response)
     try {
       this.#watch(lifecycle)
-      // At once where it can be: most answers are gone before the next request is looked at and cost no promise.
+      // Synchronous if possible: most responses need no promise and are sent before the next request is read.
       const reply = this.#dispatch(lifecycle)
       if (isAtHand(reply)) this.#send(reply, lifecycle)
       else this.#sendLater(reply, lifecycle)
@@ -187,10 +187,10 @@ export class HttpServer {
     this.#audit?.begin(lifecycle)
   }
 
-  /** The one place from which those who watch are told of a request, once its work and its answer have ended. */
+  /** Notifies the watchers of a request, in one place, once its handler and its response have ended. */
   readonly #follower: LifecycleListener = {
     closed: () => {
-      // Its head may have gone out before the draining began, with a promise that the connection goes on.
+      // Its header may have been sent before the draining began, with keep-alive.
       if (this.#draining) this.#listener.closeIdleConnections()
     },
     ended: (lifecycle) => {
@@ -199,7 +199,7 @@ export class HttpServer {
     },
   }
 
-  /** What fails here ends nothing else. */
+  /** Calls a watcher; its errors affect nothing else. */
   #tell(tell: (lifecycle: RequestLifecycle) => void, lifecycle: RequestLifecycle): void {
     try {
       tell(lifecycle)
@@ -217,12 +217,12 @@ export class HttpServer {
     this.#running.set(lifecycle, work)
     lifecycle.follow(this.#follower)
     const { socket } = lifecycle.request
-    // Of the response, not of the server: between requests keepAliveTimeout must be able to end the connection.
+    // A timeout of the response, not of the server, so that keepAliveTimeout still applies between requests.
     const stallMs = this.#settings.limits.stallSeconds * 1000
     lifecycle.response.setTimeout(stallMs, () => this.#stallDetector.endIfWaiting(socket))
   }
 
-  /** Never rejected. */
+  /** Never rejects. */
   async #serve(reply: Reply | Promise<Reply>, lifecycle: RequestLifecycle): Promise<void> {
     try {
       const ready = await reply
@@ -271,7 +271,7 @@ export class HttpServer {
       .then((known) => this.#admit(known, lifecycle.matched!, lifecycle))
   }
 
-  /** Doubled slashes, and one too many at the end, lead to the path without them if something is there.
+  /** Redirects to the path without doubled and trailing slashes, if that is a route.
    *  @throws RegistryError PATH_UNKNOWN, NAME_INVALID */
   #redirectToClean(path: string, request: IncomingMessage): Reply {
     const clean = cleanPath(path)
@@ -305,7 +305,8 @@ export class HttpServer {
     return operation.handle(lifecycle.context)
   }
 
-  /** Every error becomes a reply here, and only here, unless a part of another has gone out. Throws nothing. */
+  /** Turns every error into a reply, in one place, unless part of a response was sent already. Never
+   *  throws. */
   #fail(error: unknown, lifecycle: RequestLifecycle): void {
     const { request, response, id } = lifecycle
     try {
@@ -322,7 +323,7 @@ export class HttpServer {
     } catch (failure) {
       this.#log.error({ 'http.request.id': id, err: failure }, 'an answer could not be sent')
     }
-    // The client must notice, so the connection ends before the promised length.
+    // Closed before the promised length, so that the client notices.
     lifecycle.breakOff()
   }
 
@@ -352,7 +353,7 @@ export class HttpServer {
     sendWhole(lifecycle.response, { ...reply, headers: this.#headers(reply, lifecycle) }, this.#stallDetector)
   }
 
-  /** Refusals and failures are told of whether or not each request is. */
+  /** Logs rejections and failures, also without an access log. */
   #fails({ error }: Failure, lifecycle: RequestLifecycle): void {
     const { request, identity, context } = lifecycle
     lifecycle.remoteAddress ??= request.socket.remoteAddress
@@ -371,10 +372,10 @@ export class HttpServer {
     )
   }
 
-  /** The reply's own and those that every answer carries. */
+  /** The headers of the reply and of every response. */
   #headers(reply: Reply, lifecycle: RequestLifecycle): OutgoingHttpHeaders {
     const { request, id } = lifecycle
-    // A whole answer is what came of the work, even if it can't be sent; one that is read on its way can still fail.
+    // A whole reply is the outcome, even if it can't be sent; a streamed one can still fail.
     if (lifecycle.answer === undefined || !isWhole(lifecycle.answer)) lifecycle.answer = reply
     const headers: OutgoingHttpHeaders = { ...this.#commonHeaders, ...reply.headers, 'x-request-id': id }
     if (!request.complete && hasBody(request)) discardRest(lifecycle, headers)
@@ -387,21 +388,22 @@ function isAtHand(reply: Reply | Promise<Reply>): reply is WholeReply {
   return !(reply instanceof Promise) && isWhole(reply)
 }
 
-/** Fit for a header. */
+/** Characters that are safe in a header. */
 const IS_PRINTABLE = /^[\x21-\x7e]*$/
 
-/** How long requests whose connections are gone may take to settle. */
+/** Time for handlers whose connections are closed. */
 const SETTLE_MS = 2_000
 
-/** The path behind the prefix; of a path that is not below the prefix something that no route has. Who asks whether the
- *  registry is there knows no prefix. */
+/** The path behind the prefix, or one that matches no route if it is not below the prefix. Probes have no
+ *  prefix. */
 function pathOf(request: IncomingMessage, prefix: string): string {
   const path = pathWithoutQuery(request)
   if (prefix === '' || PROBES.has(path)) return path
   return path.startsWith(`${prefix}/`) ? path.slice(prefix.length) : ''
 }
 
-/** The body was not matched. A client that waits for leave to send it will send none, so the connection can't go on. */
+/** Discards the unread body. A client that still waits for `100 Continue` will not send it, so the connection
+ *  is closed. */
 function discardRest({ request, response }: RequestLifecycle, headers: OutgoingHttpHeaders): void {
   if (holdsBodyBack(request) && !request.readableDidRead) headers.connection = 'close'
   else {
@@ -410,8 +412,8 @@ function discardRest({ request, response }: RequestLifecycle, headers: OutgoingH
   }
 }
 
-/** Node would close the connection of a client that wants it closed as soon as the answer has gone out, in the midst of what the
- *  client still sends. */
+/** Keeps the connection open until the body has arrived. With `Connection: close` Node would close it once
+ *  the response is sent, while the client still sends. */
 function keepOpen(request: IncomingMessage, response: ServerResponse): void {
   if (response.shouldKeepAlive !== false) return
   response.shouldKeepAlive = true

@@ -1,41 +1,41 @@
 import type { BlockList } from 'node:net'
 import type { Redirects } from './reply/redirects.ts'
 
-/** What the wire needs to know of the configuration. */
+/** The configuration of the HTTP server. */
 export interface HttpSettings {
-  /** What stands before `/v2/`: empty, or `/…` without a slash at its end. */
+  /** Prefix of `/v2/`: empty, or `/…` without a trailing slash. */
   readonly prefix: string
-  /** The origin that clients see, where it was configured. */
+  /** The origin that clients see, if configured. */
   readonly publicUrl: URL | undefined
-  /** Locations are paths, so that no forged host can enter them. */
+  /** True if locations are paths without a host, so that no forged host can enter them. */
   readonly relativeUrls: boolean
-  /** Whose forwarding headers are believed. */
+  /** Proxies whose forwarding headers are trusted. */
   readonly trustedProxies: BlockList
-  /** Added to every answer; the names in lower case. */
+  /** Headers of every response, with names in lower case. */
   readonly extraHeaders: Readonly<Record<string, string[]>>
   readonly deleteEnabled: boolean
   readonly readOnly: boolean
-  /** Which clients are sent to the storage's own URLs, where it has them; undefined for none. */
+  /** Clients that are redirected to the storage's own URLs; undefined for none. */
   readonly redirects: Redirects | undefined
   readonly maxCatalogEntries: number
   readonly maxTags: number
   readonly accessLog: boolean
-  /** HTTP/2 without TLS is served too. */
+  /** True if HTTP/2 without TLS is served. */
   readonly h2c: boolean
-  /** Of each user, or of each address of those who have no name; 0 for any number. */
+  /** Rate of each user, or of each address for anonymous clients; 0 for no limit. */
   readonly requestsPerSecond: number
   readonly limits: HttpLimits
 }
 
 export interface HttpLimits {
-  /** For the whole header of a request. */
+  /** Time limit of a request's header. */
   readonly headerTimeoutSeconds: number
   readonly keepAliveSeconds: number
-  /** podman asks for up to a thousand ranges in one header. */
+  /** podman sends up to a thousand ranges in one header. */
   readonly maxHeaderBytes: number
-  /** The slowest average transfer that is tolerated. */
+  /** Minimum average throughput of a transfer. */
   readonly minBytesPerSecond: number
-  /** How long a transfer may be slower. */
+  /** Time for which a transfer may be slower. */
   readonly stallSeconds: number
 }
 

@@ -1,13 +1,13 @@
-/** Sessions of HTTP/2: how long they may be silent, and that their connections end with them. */
+/** HTTP/2 sessions: their idle timeouts, and the end of their connections. */
 import type { ServerHttp2Session } from 'node:http2'
 import type { Server, Socket } from 'node:net'
 import type { HttpLimits } from '../settings.ts'
 
-/** How much a client may send ahead in all streams of a connection. */
+/** Flow-control window of a connection, for all its streams. */
 const CONNECTION_WINDOW_BYTES = 8 * 1024 ** 2
 
-/** Bounds how long a connection may be silent: before its first request, and between two. One on which something is still
- *  to be sent is left to that: streams that stall are ended one by one, and then it is silent. */
+/** Limits the silence of a connection, before its first request and between requests. While a response is
+ *  being sent, the stall detection of its stream applies instead. */
 export function limitSession(session: ServerHttp2Session, limits: HttpLimits): void {
   keepHandle(session)
   session.setLocalWindowSize(CONNECTION_WINDOW_BYTES)
@@ -22,9 +22,9 @@ export function limitSession(session: ServerHttp2Session, limits: HttpLimits): v
   })
 }
 
-/** Serves a connection as Node's servers do by themselves, and sees that it ends with its session. From one to the other
- *  nothing leads but that the session is told of while the connection is handed over.
- *  @param serve hands the connection to `server`; it may turn out to speak HTTP/1.1 */
+/** Serves a connection and ends it with its session. Node links the two only by the `session` event during
+ *  the handover.
+ *  @param serve hands the connection to `server`; it may turn out to use HTTP/1.1 */
 export function serveSession(
   server: Server,
   { socket, serve, limits }: { socket: Socket; serve: () => void; limits: HttpLimits },
@@ -38,12 +38,12 @@ export function serveSession(
   }
 }
 
-/** How long a client may keep its connection when its session was broken off. */
+/** Time for which a client may keep its connection after its session was destroyed. */
 const BROKEN_OFF_MS = 2_000
 
-/** Bounds how long a connection outlasts its session. Node waits until all that was written is taken and then, if the end
- *  was a gentle one, until the client hangs up too; and of a write to an encrypted connection that was reset meanwhile it may
- *  never be told that it failed. */
+/** Ends a connection some time after its session. Node waits until all is sent and, after a graceful end,
+ *  until the client closes; and it may never report the failure of a write to an encrypted connection that
+ *  was reset. */
 function endWithSession(
   session: ServerHttp2Session,
   { socket, limits }: { socket: Socket; limits: HttpLimits },
@@ -58,9 +58,9 @@ function endWithSession(
   }
 }
 
-/** Keeps what is native of a session until the session is closed and done with. Node lets go of it earlier: when a session is
- *  destroyed while what it has received is read, and garbage is collected before the streams that were refused there are
- *  freed, it aborts the process (`current_nghttp2_memory_ == 0`). */
+/** Keeps a session's native handle until the session is closed. Node releases it earlier: if a session is
+ *  destroyed while its input is being read, and garbage is collected before its rejected streams are freed,
+ *  Node aborts the process (`current_nghttp2_memory_ == 0`). */
 function keepHandle(session: ServerHttp2Session): void {
   const symbol = Object.getOwnPropertySymbols(session).find(({ description }) => description === 'kHandle')
   if (symbol === undefined) return

@@ -1,28 +1,28 @@
-/** HTTP/2 as the rest of the wire knows HTTP/1.1: requests and responses of Node's compatibility API, made to behave alike
- *  where that API leaves a difference. */
+/** HTTP/2 requests and responses of Node's compatibility API, with the remaining differences to HTTP/1.1
+ *  removed. */
 import type { OutgoingHttpHeaders } from 'node:http'
 import { constants, Http2ServerRequest, Http2ServerResponse, type ServerHttp2Stream } from 'node:http2'
 import type { HttpLimits } from '../settings.ts'
 
-/** Its headers say whom it is for and whether it has a body in the words of HTTP/1.1; and its body fails when the client
- *  leaves, where Node's ends as if that had been all of it. */
+/** Provides `host` and the headers of a body as in HTTP/1.1. Its body fails if the client leaves; Node's
+ *  would end as if complete. */
 export class Http2Request extends Http2ServerRequest {
-  /** When something of the exchange has last gone in or out, by `performance.now()`. */
+  /** Time of the last byte in or out, by `performance.now()`. */
   movedAt = performance.now()
-  /** How many bytes of its body were read. */
+  /** Bytes of the body read so far. */
   bodyBytes = 0
-  /** Its client has sent all of it. */
+  /** True once the client has sent all of it. */
   isWhole: boolean
 
   constructor(...[stream, headers, ...rest]: ConstructorParameters<typeof Http2ServerRequest>) {
     headers.host ??= headers[':authority']
-    // No client may send this one (RFC 9113 section 8.2.2), so that it can't be mistaken.
+    // HTTP/2 clients may not send this header (RFC 9113 section 8.2.2), so it is unambiguous.
     if (headers['content-length'] === undefined && !stream.endAfterHeaders) {
       headers['transfer-encoding'] = 'chunked'
     }
     super(stream, headers, ...rest)
     this.isWhole = stream.endAfterHeaders
-    // Whoever reads the body is told by the iterator.
+    // A reader of the body gets the error from the iterator.
     this.on('error', () => {})
   }
 
@@ -37,7 +37,7 @@ export class Http2Request extends Http2ServerRequest {
   }
 }
 
-/** What is used of Node's response, which its types call a Writable although it is none. */
+/** The used part of Node's response. Its type claims to be a Writable, which it is not. */
 interface CompatibilityResponse {
   readonly stream: ServerHttp2Stream & { readonly headRequest: boolean }
   readonly req: Http2Request
@@ -57,18 +57,18 @@ const NodeResponse = Http2ServerResponse as unknown as new (
   stream: ServerHttp2Stream,
 ) => CompatibilityResponse
 
-/** A body goes out in pieces, one after the other, because that a piece has gone is all that tells of a stream whether it
- *  moves; even at the slowest that is tolerated, one is gone within the time that a stall may take. */
+/** Chunks are sent in parts, one after the other, because only a sent part shows that a stream moves. At the
+ *  slowest allowed throughput one part is sent within the stall time. */
 const PIECE_BYTES = 16 * 1024
 
-/** How long after its answer a client may go on sending. */
+/** Time for which a client may go on sending after the response. */
 const UNWANTED_MS = 1_000
 
 export class Http2Response extends NodeResponse {
   #unwritten = 0
 
-  /** Node ends a stream that was broken off, and one that asks for no body before it is answered. An answer without a body
-   *  counts as sent while it still waits for its turn; a reset that comes before that ends the stream in its place. */
+  /** True once the response was sent. Node also finishes responses of aborted streams, and responses without
+   *  a body before they are sent: a reset may end the stream first. */
   override get writableFinished(): boolean {
     const { stream, req } = this
     const isReset = req.isWhole && stream.rstCode !== constants.NGHTTP2_NO_ERROR
@@ -79,18 +79,17 @@ export class Http2Response extends NodeResponse {
     return super.writableLength + this.#unwritten
   }
 
-  /** A client that has left is not told to go on; Node would throw. */
+  /** Skipped if the client has left: Node would throw. */
   override writeContinue(): void {
     if (!this.stream.closed) super.writeContinue()
   }
 
-  /** Node calls it by itself, without headers, for an answer that is ended before it was begun: of a stream that was closed
-   *  meanwhile. */
+  /** Node calls it without headers if a response ends before it began, on a stream that was closed. */
   override writeHead(status: number, headers: OutgoingHttpHeaders = {}): this {
     return super.writeHead(status, fitForHttp2(headers))
   }
 
-  /** Whatever becomes of the stream, `onTaken` is told when the chunk's memory is free again. */
+  /** Writes a chunk. `onTaken` is called once the chunk's memory is free again, even if the stream fails. */
   override write(chunk: Uint8Array, onTaken?: OnTaken): boolean {
     const piece = chunk.subarray(0, PIECE_BYTES)
     this.#unwritten = chunk.length - piece.length
@@ -101,11 +100,12 @@ export class Http2Response extends NodeResponse {
     })
   }
 
-  /** An answer to HEAD has no body. A client that still sends learns that no more is wanted: RFC 9113 section 8.1. */
+  /** Ends the response. One to HEAD has no body. A client that still sends is told to stop: RFC 9113 section
+   *  8.1. */
   override end(body: string | Uint8Array = ''): this {
     const { stream, req } = this
     if (!stream.endAfterHeaders && !req.complete) {
-      // Not at once: it would overtake the end of the answer.
+      // Delayed, because the reset would overtake the end of the response.
       const timer = setTimeout(() => req.complete || stream.close(constants.NGHTTP2_NO_ERROR), UNWANTED_MS)
       stream.once('close', () => clearTimeout(timer))
     }
@@ -114,8 +114,8 @@ export class Http2Response extends NodeResponse {
     return this
   }
 
-  /** Calls when nothing of this exchange has moved for a time, in whichever direction. Node would count what moves in
-   *  others on the same connection. */
+  /** Calls back once nothing has moved in either direction for a time. Node's own would also count other
+   *  streams of the connection. */
   setTimeout(milliseconds: number, onTimeout: () => void): void {
     const timer = setInterval(() => {
       if (performance.now() - this.req.movedAt >= milliseconds) onTimeout()
@@ -124,10 +124,10 @@ export class Http2Response extends NodeResponse {
     if (this.stream.destroyed) clearInterval(timer)
   }
 
-  /** For an answer that broke off: the client must not take it for whole. */
+  /** Resets the stream of an aborted response, so that the client does not take it for complete. */
   override destroy(): void {
     this.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
-    // An answer to HEAD is over for Node only when it was ended.
+    // Node closes a response to HEAD only after `end`.
     if (!this.writableEnded) super.end()
   }
 
@@ -142,15 +142,15 @@ export class Http2Response extends NodeResponse {
   }
 }
 
-/** In the clear, a part of a chunk may still wait for the socket when its stream is done with it; its memory, which
- *  another answer has filled by then, would go out. TLS has it encrypted before. */
+/** Copies chunks without TLS: part of a chunk may still wait for the socket after its stream has closed, and
+ *  its buffer may then hold another response. TLS encrypts it before. */
 export class ClearHttp2Response extends Http2Response {
   override write(chunk: Uint8Array, onTaken?: OnTaken): boolean {
     return super.write(Buffer.from(chunk), onTaken)
   }
 }
 
-/** RFC 9113 section 8.2.2: what is about the connection is no header here. */
+/** Connection-specific headers, which HTTP/2 forbids. RFC 9113 section 8.2.2. */
 const CONNECTION_HEADERS = new Set([
   'connection',
   'keep-alive',
@@ -159,7 +159,7 @@ const CONNECTION_HEADERS = new Set([
   'upgrade',
 ])
 
-/** A list of values is sent as one (RFC 9110 section 5.3), because Node refuses lists for many names. */
+/** Joins lists of values (RFC 9110 section 5.3), because Node rejects lists for many names. */
 function fitForHttp2(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
   const fit: OutgoingHttpHeaders = {}
   for (const [name, value] of Object.entries(headers)) {
@@ -170,11 +170,11 @@ function fitForHttp2(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
 }
 
 const MIB = 1024 ** 2
-/** How much a client may send ahead in one stream. */
+/** Flow-control window of one stream. */
 const STREAM_WINDOW_BYTES = MIB
 const MAX_STREAMS = 250
 
-/** What every HTTP/2 server of ours is made with. */
+/** Options of every HTTP/2 server. */
 export function http2Options({ maxHeaderBytes }: HttpLimits) {
   return {
     settings: {

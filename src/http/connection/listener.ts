@@ -21,19 +21,19 @@ import type { TlsSettings } from './tls-settings.ts'
 export interface ListenerOptions {
   readonly limits: HttpLimits
   readonly tls: TlsSettings | undefined
-  /** HTTP/2 in the clear, for clients that know beforehand. RFC 9113 section 3.3. */
+  /** HTTP/2 without TLS, by prior knowledge. RFC 9113 section 3.3. */
   readonly h2c: boolean
   readonly log: Log
-  /** Requests of HTTP/2 behave like those of HTTP/1.1. */
+  /** HTTP/2 requests behave like those of HTTP/1.1. */
   readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void
 }
 
-/** Where connections come in, in the clear or encrypted, and become requests. */
+/** Accepts connections, with or without TLS, and turns them into requests. */
 export class Listener {
   readonly #log: Log
   readonly #server: Server
   readonly #firstBytes: ProtocolSniffer | undefined
-  /** Serves connections that another server has accepted. */
+  /** Serves connections accepted by another server. */
   readonly #clearHttp2: Server | undefined
   readonly #cutOff: () => void
 
@@ -63,13 +63,13 @@ export class Listener {
     this.#cutOff = () => firstBytes.endAll()
   }
 
-  /** Begins to accept connections; fulfilled with where. */
+  /** Starts to accept connections; resolves to the address. */
   async listen(options: ListenOptions): Promise<AddressInfo | string> {
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject)
       this.#server.listen(options, () => {
         this.#server.removeListener('error', reject)
-        // A connection could not be accepted; those that are there go on.
+        // Failed accepts do not affect open connections.
         this.#server.on('error', (error) => this.#log.error({ err: error }, 'a connection was not accepted'))
         resolve()
       })
@@ -77,13 +77,13 @@ export class Listener {
     return this.#server.address() as AddressInfo | string
   }
 
-  /** For the connections to come. */
+  /** Replaces the certificates for new connections. */
   setSecureContext(context: SecureContextOptions): void {
     const server = this.#server as Partial<TlsServer>
     server.setSecureContext?.(context)
   }
 
-  /** Accepts no more; fulfilled when the last connection has gone. */
+  /** Stops accepting; resolves once the last connection has closed. */
   close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     this.#firstBytes?.endSilent()
@@ -91,13 +91,13 @@ export class Listener {
     return closed
   }
 
-  /** Ends connections of HTTP/1.1 on which nothing is asked; those of HTTP/2 are told that the listener closes. */
+  /** Closes idle HTTP/1.1 connections, and sends GOAWAY on those of HTTP/2. */
   closeIdleConnections(): void {
     const server = this.#server as Partial<HttpServer>
     server.closeIdleConnections?.()
   }
 
-  /** Ends what is still there. */
+  /** Closes the remaining connections. */
   cutOff(): void {
     this.#cutOff()
   }
@@ -113,12 +113,12 @@ function http1Options(limits: HttpLimits) {
   }
 }
 
-/** Everything that happens to a server while it serves. Node answers by itself, or ends the process, where an event has no
- *  listener; and what a listener throws is nobody's. */
+/** Listens to every event of a server. Without a listener Node answers by itself or ends the process, and it
+ *  does not catch a listener's exceptions. */
 function attach<S extends Server>(server: S, { onRequest, limits, log }: ListenerOptions): S {
   const bounded = errorBoundary(log)
   const serve = bounded(onRequest, (_request, response) => response.destroy())
-  // RFC 9110 section 10.1.1: what a client expects is looked at where all requests are.
+  // Expectations are checked with all other headers. RFC 9110 section 10.1.1.
   for (const event of ['request', 'checkContinue', 'checkExpectation']) server.on(event, serve)
   server.on(
     'connect',
@@ -139,16 +139,17 @@ function attach<S extends Server>(server: S, { onRequest, limits, log }: Listene
   return server
 }
 
-/** Over HTTP/2 it is a request like any other, over HTTP/1.1 one that has a connection in place of a response. */
+/** Handles CONNECT: a normal request in HTTP/2, one with a raw connection instead of a response in
+ *  HTTP/1.1. */
 function connectListener(onRequest: ListenerOptions['onRequest']) {
   return (request: IncomingMessage, responseOrTunnel: ServerResponse | Duplex) => {
-    // Not by the version that it names, which may be any.
+    // By class, because the stated version may be any.
     if (request instanceof Http2Request) onRequest(request, responseOrTunnel as ServerResponse)
     else refuseTunnel(request, responseOrTunnel as Duplex)
   }
 }
 
-/** Node's own listener makes a request of a stream. */
+/** Puts Node's own stream listener, which creates the requests, inside an error boundary. */
 function boundStreams(server: Server, bounded: ReturnType<typeof errorBoundary>): void {
   const listeners = server.listeners('stream') as ((stream: ServerHttp2Stream) => void)[]
   server.removeAllListeners('stream')
@@ -162,12 +163,13 @@ function boundStreams(server: Server, bounded: ReturnType<typeof errorBoundary>)
 
 const HTTP2_PREFACE = 'PRI'
 
-/** RFC 9113 section 3.4. No method of HTTP/1.1 that is served begins like the preface of HTTP/2. */
+/** Chooses the protocol without TLS. RFC 9113 section 3.4. No served method of HTTP/1.1 begins like HTTP/2's
+ *  preface. */
 function chooseClear(http1: HttpServer, http2: Server, { limits, log }: ListenerOptions) {
   const serveHttp1 = handlerOf(http1, log)
   const serve = handlerOf(http2, log)
   const serveHttp2 = (socket: Socket) => {
-    // Servers of HTTP/1.1 leave a connection half open, for clients that have said all.
+    // HTTP/1.1 servers leave connections half-open after the client's FIN.
     socket.allowHalfOpen = false
     serveSession(http2, { socket, serve: () => serve(socket), limits })
   }

@@ -3,16 +3,15 @@ import type { Log } from '../../core/log.ts'
 import { errorBoundary } from '../error-boundary.ts'
 
 export interface FirstBytesOptions {
-  /** How long a client may be silent. */
+  /** Time limit for the first bytes. */
   readonly timeoutMs: number
-  /** What is to become of a connection that begins so; undefined as long as that cannot be told. */
+  /** The handler of a connection that begins so; undefined until that can be decided. */
   readonly choose: (bytes: Buffer) => ConnectionHandler | undefined
 }
 
 export type ConnectionHandler = (socket: Socket) => void
 
-/** Stands between a server and its connections: by the first bytes of each it is decided who serves it. Nothing is taken
- *  from it by that. */
+/** Decides by the first bytes of each connection which server handles it, and hands the bytes on. */
 export class ProtocolSniffer {
   readonly #options: FirstBytesOptions
   readonly #silent = new Set<Socket>()
@@ -24,12 +23,12 @@ export class ProtocolSniffer {
     server.on('connection', (socket: Socket) => this.#look(socket))
   }
 
-  /** Ends the connections on which nothing has come yet. */
+  /** Closes connections that have sent nothing yet. */
   endSilent(): void {
     for (const socket of this.#silent) socket.destroy()
   }
 
-  /** Ends all connections, whoever serves them. */
+  /** Closes all connections. */
   endAll(): void {
     for (const socket of this.#all) socket.destroy()
   }
@@ -51,7 +50,7 @@ export class ProtocolSniffer {
       const handle = this.#options.choose(held)
       if (handle === undefined) return
       done()
-      // Given back no earlier: it would be read again at once.
+      // Pushed back last, because it would be read again at once.
       socket.unshift(held)
       handle(socket)
     }
@@ -66,7 +65,7 @@ export class ProtocolSniffer {
   }
 }
 
-/** What a server does with its connections by itself. */
+/** A server's own connection listener. */
 export function handlerOf(server: Server, log: Log): ConnectionHandler {
   const [handle] = server.listeners('connection')
   const bounded = errorBoundary(log)<Socket, void, void, void>(

@@ -1,14 +1,14 @@
 import type { Socket } from 'node:net'
 
 export interface ProgressFloorOptions {
-  /** The slowest average that is tolerated. */
+  /** Minimum average throughput. */
   bytesPerSecond: number
-  /** How long a transfer may be slower before it is ended. */
+  /** Time for which a transfer may be slower. */
   graceSeconds: number
 }
 
-/** Ends connections whose client stalls while the registry waits for it: no time limit on a transfer as a whole, but
- *  it must move. Time that the registry itself takes is not counted. */
+/** Closes connections whose client stalls while the registry waits for it. Transfers have no total time
+ *  limit, but must progress. Time spent by the registry is not counted. */
 export class StallDetector {
   readonly #options: ProgressFloorOptions
   readonly #waiting = new Set<ClientWait>()
@@ -20,12 +20,12 @@ export class StallDetector {
     this.#timer.unref()
   }
 
-  /** Follows one direction of one exchange. */
+  /** Watches one direction of one request. */
   watch(socket: Socket): ClientWait {
     return new ClientWait(socket, this.#waiting, this.#options)
   }
 
-  /** For a socket on which nothing at all has moved for the grace: ends it if a client is what is waited for. */
+  /** For a socket without traffic for the grace time: closes it if the registry waits for its client. */
   endIfWaiting(socket: Socket): void {
     for (const wait of this.#waiting) if (wait.socket === socket) socket.destroy()
   }
@@ -40,8 +40,7 @@ export class StallDetector {
   }
 }
 
-/** How long one transfer may still keep the registry waiting. Its bytes earn it time; a client that was fast keeps no
- *  more of it than the grace. */
+/** The remaining time of one transfer. Its bytes extend it, up to the grace time. */
 export class ClientWait {
   readonly socket: Socket
   readonly #waiting: Set<ClientWait>
@@ -62,14 +61,14 @@ export class ClientWait {
     this.#leftMs = this.#graceMs
   }
 
-  /** The registry begins to wait: for bytes to come, or for `pendingBytes` that it has handed over to be taken. */
+  /** The registry begins to wait: for bytes to arrive, or for `pendingBytes` to be sent. */
   begin(pendingBytes = 0): void {
     this.#leftMs += pendingBytes / this.#bytesPerMs
     this.#since = performance.now()
     this.#waiting.add(this)
   }
 
-  /** The wait is over, and brought `bytes`. */
+  /** The wait has ended with `bytes` received. */
   end(bytes = 0): void {
     this.#waiting.delete(this)
     const left = this.#leftMs - (performance.now() - this.#since) + bytes / this.#bytesPerMs

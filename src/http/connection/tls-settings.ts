@@ -1,19 +1,20 @@
 import type { SecureContext, SecureContextOptions } from 'node:tls'
 
-/** How connections are encrypted. */
+/** The TLS settings of the server. */
 export interface TlsSettings {
-  /** Certificates, authorities, versions and ciphers to begin with; `HttpServer.setSecureContext` replaces them. */
+  /** The initial certificates, authorities, versions and ciphers; `HttpServer.setSecureContext` replaces
+   *  them. */
   readonly secureContext: SecureContextOptions
   readonly clientCertificates: ClientCertificates
-  /** HTTP/2 for the clients that speak it; HTTP/1.1 for the others, always. */
+  /** True if HTTP/2 is offered. HTTP/1.1 always is. */
   readonly http2: boolean
-  /** What is used in place of `secureContext` for a name, where the certificates are of several. */
+  /** Replaces `secureContext` for a server name, if there are several certificates. */
   readonly contextOf?: (serverName: string) => SecureContext | undefined
-  /** What proves to a certificate authority that a name is ours. RFC 8737. */
+  /** The certificate of an ACME challenge. RFC 8737. */
   readonly challengeOf?: (serverName: string) => SecureContext | undefined
 }
 
-/** What is asked of clients. One that is not verified still says on its socket whether it is `authorized`. */
+/** Requests for client certificates. Sockets of unverified clients are not `authorized`. */
 export interface ClientCertificates {
   readonly isRequested: boolean
   readonly isRequired: boolean

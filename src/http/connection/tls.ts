@@ -11,10 +11,10 @@ import { type ConnectionHandler, handlerOf } from './protocol-sniffer.ts'
 import { refusePlainHttp } from './raw-refusal.ts'
 import type { ClientCertificates, TlsSettings } from './tls-settings.ts'
 
-/** The protocol by which an authority looks whether a name is ours. RFC 8737. */
+/** The ALPN protocol of ACME challenges. RFC 8737. */
 const ACME_PROTOCOL = 'acme-tls/1'
 
-/** A server of HTTPS. Handshakes that fail end their connection and nothing else. */
+/** Creates an HTTPS server. A failed handshake ends its connection only. */
 export function createTlsServer(
   tls: TlsSettings,
   { limits, http1, log }: { limits: HttpLimits; http1: object; log: Log },
@@ -45,15 +45,15 @@ function tlsOptions(tls: TlsSettings, limits: HttpLimits): TlsOptions {
   return {
     ...tls.secureContext,
     requestCert: tls.clientCertificates.isRequested,
-    // Who is to be refused is decided in `admit`, which knows a missing certificate from a bad one.
+    // `admit` rejects clients, because it can tell a missing certificate from an invalid one.
     rejectUnauthorized: false,
     handshakeTimeout: limits.headerTimeoutSeconds * 1000,
     ...protocolOptions(tls),
   }
 }
 
-/** Which certificate and which protocol: RFC 6066 section 3, RFC 7301, and RFC 8737 for whoever looks whether a name is
- *  ours. Node calls both functions as methods of the connection, the one for its certificate last. */
+/** Chooses certificate and protocol: RFC 6066 section 3, RFC 7301, and RFC 8737 for ACME challenges. Node
+ *  calls both functions as methods of the connection, the certificate's last. */
 function protocolOptions({ http2, contextOf, challengeOf }: TlsSettings): TlsOptions {
   const challenged = new WeakSet<TLSSocket>()
   const served = http2 ? ['h2', 'http/1.1'] : ['http/1.1']
@@ -75,7 +75,7 @@ function protocolOptions({ http2, contextOf, challengeOf }: TlsSettings): TlsOpt
   }
 }
 
-/** Lets those in whose certificate, or lack of one, is allowed. */
+/** Rejects connections whose client certificate is invalid, or missing but required. */
 function admit(
   server: Server,
   { clientCertificates, limits, log }: TlsSettings & { limits: HttpLimits; log: Log },
@@ -102,7 +102,7 @@ function admit(
 
 function objectionTo(socket: TLSSocket, { isRequested, isRequired, isVerified }: ClientCertificates) {
   if (!isRequested) return undefined
-  // Before `authorized`, which says nothing where there is no certificate.
+  // Checked before `authorized`, which says nothing without a certificate.
   const isGiven = socket.getPeerX509Certificate() !== undefined
   if (!isGiven) return isRequired ? 'it sent none' : undefined
   return isVerified && !socket.authorized ? String(socket.authorizationError) : undefined
@@ -110,7 +110,7 @@ function objectionTo(socket: TLSSocket, { isRequested, isRequired, isVerified }:
 
 const TLS_HANDSHAKE = 22
 
-/** Who has been told `http://` in place of `https://` is told so. */
+/** Answers plain HTTP on a TLS port with an error. */
 export function chooseTls(server: Server, log: Log): (bytes: Buffer) => ConnectionHandler {
   const serve = handlerOf(server, log)
   return ([first = 0]) => (first === TLS_HANDSHAKE || !isLetter(first) ? serve : refusePlainHttp)

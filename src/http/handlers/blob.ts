@@ -4,8 +4,8 @@ import { blobReply } from '../reply/blob-reply.ts'
 import { emptyReply, type Reply } from '../reply/reply.ts'
 import type { RequestContext } from '../request-context.ts'
 
-/** OCI Distribution Specification 1.1, "Pulling blobs" and "Checking if content exists in the registry". A blob that is
- *  known is answered for at once. */
+/** OCI Distribution Specification 1.1, "Pulling blobs" and "Checking if content exists in the registry". A
+ *  cached blob is answered synchronously. */
 export function getBlob(context: RequestContext): Reply | Promise<Reply> {
   const digest = parseDigest(context.reference)
   const known = context.repository.blobs.getIfCached(digest)
@@ -27,10 +27,10 @@ function replyTo(context: RequestContext, blob: Blob): Reply | Promise<Reply> {
   return isSent ? blobReply(blob, { headers: request.headers, isHead }) : redirectOrReply(context, blob)
 }
 
-/** Bytes that are not in memory are fetched by the client itself, where the storage lets it. Nobody may keep where: such
- *  a URL is often good for a short time, and for whoever has it. */
+/** Redirects to storage if possible, or serves the blob. Redirects may not be cached: the URLs expire, and
+ *  anyone may use them. */
 async function redirectOrReply(context: RequestContext, blob: Blob): Promise<Reply> {
-  // The client's address is worked out only where the storage asks for it.
+  // The client's address is computed only if the storage needs it.
   const url = await blob.redirectUrl(context)
   if (url === undefined) return blobReply(blob, { headers: context.request.headers, isHead: false })
   return emptyReply(307, {

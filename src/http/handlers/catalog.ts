@@ -4,10 +4,10 @@ import { jsonReply, type Reply } from '../reply/reply.ts'
 import { linkToNext, pageRequest, takePage } from '../request/pagination.ts'
 import type { RequestContext } from '../request-context.ts'
 
-/** How many repositories a client gets that doesn't say. */
+/** Page size if the client states none. */
 const STANDARD_ENTRIES = 100
 
-/** Only what the client may know of, before it is divided into pages. */
+/** Repositories that the client may see; filtered before paging. */
 async function* seen({ registry, identity }: RequestContext, page: Page): AsyncIterable<RepositoryName> {
   for await (const name of registry.repositories(page)) if (identity.sees(name)) yield name
 }

@@ -14,8 +14,8 @@ import { matchesEtag } from '../request/ranges.ts'
 import type { RequestContext } from '../request-context.ts'
 import { isSchema1, requireAgreement, withSignatures } from './schema1.ts'
 
-/** OCI Distribution Specification 1.1, "Pulling manifests". What is stored is what is sent, whatever the client says
- *  it accepts, with one exception (`forOldClients`). */
+/** OCI Distribution Specification 1.1, "Pulling manifests". The stored manifest is sent whatever `Accept`
+ *  says, with one exception (`forOldClients`). */
 export function getManifest(context: RequestContext): Reply | Promise<Reply> {
   const reference = parseReference(context.reference)
   if (reference.kind === 'tag') return getTagged(context, reference.tag)
@@ -35,7 +35,7 @@ async function getTagged(context: RequestContext, tag: Tag): Promise<Reply> {
   return wholeReply(context, isForAll ? tagged : await forOldClients(context, tagged))
 }
 
-/** Of what is stored in two parts, both. */
+/** Adds the signatures to a schema 1 manifest. */
 function wholeReply(context: RequestContext, manifest: StoredManifest): Reply | Promise<Reply> {
   return isSchema1(manifest) ? signedReply(context, manifest) : manifestReply(context, manifest)
 }
@@ -56,8 +56,8 @@ function manifestReply({ request, isHead }: RequestContext, manifest: StoredMani
   }
 }
 
-/** Docker clients from before manifest lists ask for a tag and can read a single image only: they get the one that
- *  Distribution gave them. */
+/** Clients of Docker before manifest lists ask for a tag and can read a single image only: they get the same
+ *  one as from Distribution. */
 async function forOldClients(
   { repository, request }: RequestContext,
   list: StoredManifest,
@@ -73,7 +73,7 @@ async function forOldClients(
   return repository.manifests.get(child.descriptor.digest)
 }
 
-/** OCI Distribution Specification 1.1, "Pushing manifests"; by digest, the `tag` parameters name it as well. */
+/** OCI Distribution Specification 1.1, "Pushing manifests". With a digest, `tag` parameters add tags. */
 export async function putManifest(context: RequestContext): Promise<Reply> {
   const { repository } = context
   const { digest, tags, byTagParameter } = targetOf(context)
@@ -93,7 +93,8 @@ export async function putManifest(context: RequestContext): Promise<Reply> {
   })
 }
 
-/** Where the manifest is deleted before all its tags stand, it is pushed once more: as if the deletion had come first. */
+/** Stores a manifest and its tags. If it is deleted in between, it is pushed again, as if the deletion had
+ *  come first. */
 async function store(
   { manifests, tags: service }: Repository,
   manifest: Manifest,
@@ -114,7 +115,7 @@ async function store(
 
 const MAX_ATTEMPTS = 5
 
-/** Whoever may only set tags may set them to what is there. */
+/** A client that may only tag needs an existing manifest. */
 async function requireThere({ repository }: RequestContext, digest: Digest): Promise<void> {
   if (await repository.manifests.exists(digest)) return
   throw new RegistryError('DENIED', {
@@ -122,7 +123,7 @@ async function requireThere({ repository }: RequestContext, digest: Digest): Pro
   })
 }
 
-/** In one PUT. The specification asks for 10 at least. */
+/** Limit of tags in one PUT. The specification asks for 10 at least. */
 const MAX_TAGS_AT_ONCE = 100
 
 interface Target {
@@ -148,7 +149,7 @@ function manifestTooLarge(): RegistryError {
   })
 }
 
-/** By digest the manifest with every tag that names it; by tag that tag only. */
+/** By digest, deletes the manifest and every tag that names it; by tag, that tag only. */
 export async function deleteManifest(context: RequestContext): Promise<Reply> {
   const { repository } = context
   const reference = parseReference(context.reference)

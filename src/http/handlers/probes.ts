@@ -1,34 +1,34 @@
-/** What load balancers and Kubernetes ask, without a login. They take nothing but a 200 for a yes. */
+/** Probes of load balancers and Kubernetes, without authentication. Only a 200 counts as success. */
 import { RegistryError } from '../../core/errors.ts'
 import { emptyReply, type Reply } from '../reply/reply.ts'
 import type { RequestContext } from '../request-context.ts'
 
-/** The registry is there, and no health check fails. */
+/** 200 if no health check fails. */
 export function getRoot({ health }: RequestContext): Reply {
   if (health.failures.size > 0) throw unhealthy()
   return yes()
 }
 
-/** The process answers: there is no reason to start it anew. */
+/** 200 while the process answers. */
 export function getLiveness(): Reply {
   return yes()
 }
 
-/** Storage has answered since the process started. */
+/** 200 once storage has answered. */
 export function getStartup({ health }: RequestContext): Reply {
   if (!health.hasStarted) throw notReady('storage has not answered yet')
   return yes()
 }
 
-/** Requests may be sent here. What the registry can do without, such as Redis, does not count. A registry that is being stopped
- *  takes no connections, which is answer enough. */
+/** 200 if requests may be sent here. Optional parts, such as Redis, do not count. A registry that is stopping
+ *  accepts no connections. */
 export function getReadiness({ health }: RequestContext): Reply {
   if (!health.hasStarted) throw notReady('storage has not answered yet')
   if (health.failures.size > 0) throw unhealthy()
   return yes()
 }
 
-/** In the words of Distribution. */
+/** Distribution's message. */
 export function unhealthy(): RegistryError {
   return notReady('health check failed: please see /debug/health')
 }

@@ -6,9 +6,9 @@ import type { Reply } from '../reply/reply.ts'
 import { linkToNext, pageRequest } from '../request/pagination.ts'
 import type { RequestContext } from '../request-context.ts'
 
-/** OCI Distribution Specification 1.1, "Listing Referrers". A digest that nothing refers to has an empty list, whether
- *  or not there is such a manifest or such a repository. A page ends where clients stop to read: some never ask for a
- *  second one. */
+/** OCI Distribution Specification 1.1, "Listing Referrers". A digest without referrers has an empty list,
+ *  even if the manifest or the repository does not exist. A page is limited by the size that clients read:
+ *  some never request a second. */
 export async function listReferrers(context: RequestContext): Promise<Reply> {
   const { repository, query } = context
   const subject = parseDigest(context.reference)

@@ -1,4 +1,4 @@
-/** What Docker's schema 1 asks of the handlers of manifests beyond the others. */
+/** Docker's schema 1 in the handlers of manifests. */
 import { RegistryError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/manifest/manifest.ts'
 import { joinPrettyJws } from '../../core/manifest/schema1/pretty-jws.ts'
@@ -10,8 +10,8 @@ export function isSchema1({ descriptor }: StoredManifest): boolean {
   return SCHEMA1_TYPES.has(descriptor.mediaType)
 }
 
-/** The manifest with its signatures, as it was pushed; its digest remains that of the payload, which is what clients
- *  compute. One that has no signatures is left as it is: Distribution has kept none since 2016. */
+/** The manifest with its signatures, as it was pushed. Its digest remains that of the payload, which clients
+ *  compute. One without signatures is unchanged: Distribution has stored none since 2016. */
 export async function withSignatures(
   stored: StoredManifest,
   signatures: SignatureService,
@@ -22,7 +22,7 @@ export async function withSignatures(
   return { descriptor: { mediaType: MediaType.dockerSchema1Signed, digest, size: payload.length }, payload }
 }
 
-/** A manifest that says which repository and tag it was made for is pushed there and nowhere else.
+/** Checks that a manifest is pushed to the repository and tag that it names.
  *  @throws RegistryError NAME_INVALID, TAG_INVALID */
 export function requireAgreement(
   { madeFor }: Manifest,

@@ -4,8 +4,8 @@ import type { SignatureInfo } from '../../core/registry.ts'
 import type { Reply } from '../reply/reply.ts'
 import type { RequestContext } from '../request-context.ts'
 
-/** Every signature known of a manifest, as JSON: docs/signatures.md has its form. It is sent as it is found, however many
- *  there are. */
+/** All known signatures of a manifest, as JSON; see docs/signatures.md. Streamed as they are found, in any
+ *  number. */
 export async function listSignatures(context: RequestContext): Promise<Reply> {
   const { repository, isHead } = context
   const digest = parseDigest(context.reference)

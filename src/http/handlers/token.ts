@@ -5,13 +5,13 @@ import { jsonReply, type Reply } from '../reply/reply.ts'
 import { readBody } from '../request/body.ts'
 import type { RequestContext } from '../request-context.ts'
 
-/** No form of ours is longer, even with a token in it. */
+/** Size limit of a form, with room for a token. */
 const MAX_FORM_BYTES = 64 * 1024
 
-/** Tokens are nobody else's business. RFC 6749 section 5.1. */
+/** Tokens may not be cached. RFC 6749 section 5.1. */
 const UNCACHED = { 'cache-control': 'no-store' }
 
-/** The Docker token protocol: the password comes as Basic, and what is asked for in the query.
+/** The Docker token protocol: the password in Basic, the requested scopes in the query.
  *  https://distribution.github.io/distribution/spec/auth/token/ */
 export async function getToken(context: RequestContext): Promise<Reply> {
   const { query, request } = context
@@ -31,8 +31,8 @@ export async function getToken(context: RequestContext): Promise<Reply> {
   return jsonReply(200, answer, UNCACHED)
 }
 
-/** OAuth2: a password, a refresh token or another issuer's token for a token of ours. RFC 6749 sections 4.3 and 6,
- *  RFC 7523 section 2.1, RFC 8693. https://distribution.github.io/distribution/spec/auth/oauth/ */
+/** OAuth2: exchanges a password, a refresh token or another issuer's token for a token. RFC 6749 sections 4.3
+ *  and 6, RFC 7523 section 2.1, RFC 8693. https://distribution.github.io/distribution/spec/auth/oauth/ */
 export async function postToken(context: RequestContext): Promise<Reply> {
   const form = await readForm(context)
   const grant = grantOf(form)
@@ -55,7 +55,7 @@ export async function postToken(context: RequestContext): Promise<Reply> {
   return jsonReply(200, answer, UNCACHED)
 }
 
-/** The public keys that our tokens can be checked with. */
+/** The public keys that verify the registry's tokens. */
 export function getKeySet(context: RequestContext): Reply {
   const reply = jsonReply(200, requireIssuer(context).keySet())
   return context.isHead ? { ...reply, body: undefined } : reply
@@ -66,7 +66,7 @@ function requireIssuer({ issuer }: RequestContext): TokenIssuer {
   return issuer
 }
 
-/** What is issued, or the refusal, which asks for a password. */
+/** The issued token, or a 401 that asks for a password. */
 async function issue(
   context: RequestContext,
   parameters: URLSearchParams,

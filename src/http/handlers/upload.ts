@@ -8,7 +8,7 @@ import { hasBody } from '../request/body.ts'
 import { parseContentRange } from '../request/ranges.ts'
 import type { RequestContext } from '../request-context.ts'
 
-/** Begins an upload, makes a whole one at once (`?digest=`), or mounts a blob of another repository (`?mount=`).
+/** Starts an upload, uploads a whole blob (`?digest=`), or mounts a blob of another repository (`?mount=`).
  *  OCI Distribution Specification 1.1, "Pushing blobs". */
 export async function startUpload(context: RequestContext): Promise<Reply> {
   const { query, repository, identity } = context
@@ -24,8 +24,8 @@ export async function startUpload(context: RequestContext): Promise<Reply> {
   return digest === undefined ? acceptedReply(context, upload) : pushAtOnce(context, upload, digest)
 }
 
-/** Undefined if no blob can be mounted, whatever the reason: the client then uploads it. It is searched only where the
- *  client may pull. */
+/** Mounts a blob. Undefined if that is not possible for any reason: the client then uploads it. Only
+ *  repositories that the client may pull from are searched. */
 async function tryMount(context: RequestContext): Promise<Reply | undefined> {
   const digest = context.query.get('mount')
   const from = context.query.get('from')
@@ -42,7 +42,7 @@ async function tryMount(context: RequestContext): Promise<Reply | undefined> {
   return createdReply(context, digest)
 }
 
-/** Nobody knows an upload whose only request failed, so nothing of it is kept. */
+/** Uploads a blob in one request. A failed upload is removed, because the client doesn't know its id. */
 async function pushAtOnce(context: RequestContext, upload: BlobUpload, digest: Digest): Promise<Reply> {
   try {
     await upload.append(context.body(), { last: true })
@@ -54,7 +54,7 @@ async function pushAtOnce(context: RequestContext, upload: BlobUpload, digest: D
   return createdReply(context, digest)
 }
 
-/** One of the client's own uploads, to be continued: another's is as unknown as none. */
+/** The client's own upload, to be continued. Uploads of others are unknown. */
 function resume({ repository, reference, identity }: RequestContext): Promise<BlobUpload> {
   return repository.blobs.resume(reference, { owner: identity.owner })
 }
@@ -63,7 +63,7 @@ function currentUpload({ repository, reference, identity }: RequestContext): Pro
   return repository.blobs.getUpload(reference, { owner: identity.owner })
 }
 
-/** By storage, whatever is remembered: a client asks when it has lost its place. */
+/** The state of an upload from storage, not from memory: a client asks if it has lost its position. */
 export async function getUpload(context: RequestContext): Promise<Reply> {
   const upload = await currentUpload(context)
   return emptyReply(204, uploadHeaders(context, upload))
@@ -77,7 +77,7 @@ export async function patchUpload(context: RequestContext): Promise<Reply> {
   })
 }
 
-/** Where the upload is gone and the blob is there, it was finished before and this is the client's second try. */
+/** Commits an upload. If it does not exist but the blob does, an earlier attempt has succeeded. */
 export async function finishUpload(context: RequestContext): Promise<Reply> {
   const digest = parseDigest(context.query.get('digest') ?? '')
   try {
@@ -105,8 +105,8 @@ export async function cancelUpload(context: RequestContext): Promise<Reply> {
   return emptyReply(204, { 'docker-upload-uuid': upload.id })
 }
 
-/** Where the request says that its bytes belong, checked against how many it says there are. One that is out of place is
- *  told so first, whatever its size. */
+/** The offset that the request states, checked against its length. A wrong offset is reported before a wrong
+ *  length. */
 function offsetOf({ request }: RequestContext, { size }: BlobUpload): number | undefined {
   const range = parseContentRange(request.headers['content-range'])
   const length = request.headers['content-length']
@@ -117,7 +117,7 @@ function offsetOf({ request }: RequestContext, { size }: BlobUpload): number | u
   return range?.start
 }
 
-/** A client whose range is refused learns where the upload stands. */
+/** Adds the upload's current state to a rejected range. */
 async function orWhereItStands(
   context: RequestContext,
   upload: BlobUpload,

@@ -6,12 +6,12 @@ import { failureFields } from './failure-fields.ts'
 
 export interface AccessLogOptions {
   readonly log: Log
-  /** False for requests that were refused or failed only. */
+  /** False if only rejections and failures are logged. */
   readonly isEnabled: boolean
 }
 
-/** A line for each request that has ended. Without it, one for each that was refused or failed, as many as a log can bear: failures of
- *  the registry do not count against the refusals that strangers cause. */
+/** Logs each request when it has ended; if disabled, only rejections and failures, at a limited rate.
+ *  Failures of the registry do not count against the limit of rejections, which clients cause. */
 export class AccessLog {
   readonly isEnabled: boolean
   readonly #log: Log
@@ -23,7 +23,7 @@ export class AccessLog {
     this.isEnabled = isEnabled
   }
 
-  /** Asks what can't be asked at the end: a connection that is gone has no address. */
+  /** Records the peer's address, which a closed connection no longer has. */
   begin(lifecycle: RequestLifecycle): void {
     lifecycle.startedAt = performance.now()
     lifecycle.remoteAddress = lifecycle.request.socket.remoteAddress
@@ -48,7 +48,7 @@ export class AccessLog {
   }
 }
 
-/** What the registry can't help is a warning. */
+/** Rejections are warnings, failures errors. */
 function levelOf(code: string): 'warn' | 'error' {
   return code === 'UNKNOWN' ? 'error' : 'warn'
 }
@@ -58,7 +58,7 @@ function messageOf({ isTaken, isCutOff }: RequestLifecycle): string {
   return isCutOff ? 'response broken off by the registry, which stops' : 'response broken off'
 }
 
-/** Distribution's keys, in their order. */
+/** Distribution's keys, in its order. */
 function fieldsOf(lifecycle: RequestLifecycle): object {
   const { request, id, answer, failure, status, startedAt, remoteAddress } = lifecycle
   const { host, 'user-agent': userAgent } = request.headers
@@ -77,12 +77,12 @@ function fieldsOf(lifecycle: RequestLifecycle): object {
   }
 }
 
-/** As Go writes durations, always in milliseconds. */
+/** Formats a duration like Go, always in milliseconds. */
 function durationOf(milliseconds: number): string {
   return `${Math.round(milliseconds * 1000) / 1000}ms`
 }
 
-/** Of the body, if the client took all of it. */
+/** Bytes of the body, if the client took all of it. */
 function writtenBytes({ request, answer, isTaken }: RequestLifecycle): number | string | undefined {
   if (!isTaken) return undefined
   return request.method === 'HEAD' ? 0 : (answer?.headers['content-length'] as number | string | undefined)

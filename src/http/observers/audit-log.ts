@@ -6,7 +6,7 @@ import type { MatchedOperation, RequestLifecycle } from '../request-lifecycle.ts
 import type { HttpSettings } from '../settings.ts'
 import { claimedBy, readable } from './claimed-user.ts'
 
-/** Writes down what came of each request that has ended; one that no operation is for has no place in the log. */
+/** Writes the outcome of each request to the audit log, except requests that match no operation. */
 export class Audit {
   readonly #log: AuditLog
   readonly #settings: HttpSettings
@@ -16,7 +16,7 @@ export class Audit {
     this.#settings = settings
   }
 
-  /** Asks what can't be asked at the end: a connection that is gone has no address. */
+  /** Records the client's address, which a closed connection no longer has. */
   begin(lifecycle: RequestLifecycle): void {
     lifecycle.clientAddress = clientAddress(lifecycle.request, this.#settings.trustedProxies)
   }
@@ -26,7 +26,7 @@ export class Audit {
   }
 }
 
-/** Of what its client sent only names, tags and digests. */
+/** An entry. Of the client's own texts it contains only names, tags and digests. */
 function entryOf(lifecycle: RequestLifecycle, { route, operation }: MatchedOperation): AuditEntry {
   const { request, id, context, answer } = lifecycle
   const who = context?.actor ?? lifecycle.identity
@@ -52,12 +52,14 @@ function entryOf(lifecycle: RequestLifecycle, { route, operation }: MatchedOpera
 
 const REFUSED = [401, 403, 429]
 
-/** No handler runs before its sender was let in; one that looks at credentials itself can refuse them. */
+/** True if the request was authorized; operations that check credentials themselves reject in their
+ *  handler. */
 function isAllowed({ context, answer }: RequestLifecycle): boolean {
   return context !== undefined && !(answer !== undefined && REFUSED.includes(answer.status))
 }
 
-/** Of what was allowed. To read is to get all of it; anything else is done whether or not its client learns of it. */
+/** The outcome of an authorized request. A read is done if the client got all of it; anything else, even if
+ *  the client has left. */
 function outcomeOf({ request, answer, brokeOff, isTaken }: RequestLifecycle): AuditOutcome {
   if (answer === undefined) return 'unknown'
   if (answer.status >= 400 || brokeOff) return 'failed'

@@ -5,11 +5,12 @@ import type { Failure } from '../reply/reply.ts'
 import type { RequestLifecycle } from '../request-lifecycle.ts'
 import { claimedBy } from './claimed-user.ts'
 
-/** Of errors that were found together, such as blobs that are missing. */
+/** Limit of further errors, such as missing blobs. */
 const MAX_OTHERS = 10
 const MAX_TEXT_CHARACTERS = 500
 
-/** What a line of the log says of a request that was refused or failed, with Distribution's keys: what its client was told, and who it was. Bounded in size. */
+/** The log fields of a rejected or failed request, with Distribution's keys: the client's identity and the
+ *  error sent. Limited in size. */
 export function failureFields({ error, told }: Failure, lifecycle: RequestLifecycle): object {
   const who = lifecycle.context?.actor ?? lifecycle.identity
   const detailOf = detailsFor(lifecycle.request.url ?? '')
@@ -28,17 +29,17 @@ export function failureFields({ error, told }: Failure, lifecycle: RequestLifecy
   }
 }
 
-/** What the log is told of an error: of one that the storage is known to have, in one line; of any other where it was thrown. */
+/** The log fields of an error: one line for a known failure of storage, the stack of any other. */
 export function errorFields(error: unknown): object {
   return isForeseen(error) ? { 'err.reason': reasonOf(error) } : { err: error }
 }
 
-/** A failure of the storage: it is away, or full, or broken. */
+/** True for failures of storage: unreachable, full or broken. */
 export function isForeseen(error: unknown): boolean {
   return error instanceof StorageError || (error instanceof Error && error.cause instanceof StorageError)
 }
 
-/** The messages of an error and of what caused it. */
+/** The messages of an error and its causes. */
 function reasonOf(error: unknown): string {
   const messages: string[] = []
   for (let cause = error; cause !== undefined && messages.length < 4; ) {
@@ -48,7 +49,8 @@ function reasonOf(error: unknown): string {
   return cut(messages.filter(Boolean).join(': '))
 }
 
-/** Plain data, or its beginning as text. Of the request's query only digests: secrets stand there too. */
+/** Makes details safe for logs: plain data, or the beginning of its text. Of the query only digests, because
+ *  it may hold secrets. */
 function detailsFor(url: string): (detail: unknown) => unknown {
   const query = new Set(
     url.includes('?') ? new URLSearchParams(url.slice(url.indexOf('?') + 1)).values() : [],

@@ -3,7 +3,7 @@ import type { RequestObserver } from '../../core/request-observer.ts'
 import { Http2Request } from '../connection/http2.ts'
 import type { WholeReply } from '../reply/reply.ts'
 
-/** What is told to an observer of a request, gathered on its way. Made when the request begins. */
+/** Collects what a `RequestObserver` is told of one request. Created when the request begins. */
 export class ObservedRequest {
   readonly #startedAt = performance.now()
   readonly #request: IncomingMessage
@@ -24,12 +24,12 @@ export class ObservedRequest {
     observer.begun(resource)
   }
 
-  /** The answer is at hand and goes out at once. */
+  /** The reply is whole and sent at once. */
   sendsWhole({ headers }: WholeReply): void {
     this.#wholeBytes = Number(headers['content-length'] ?? 0)
   }
 
-  /** The body as it is; its bytes count as the client takes them. */
+  /** Passes the body through and counts the bytes that the client takes. */
   async *counted(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
     for await (const chunk of body) {
       yield chunk
@@ -37,8 +37,9 @@ export class ObservedRequest {
     }
   }
 
-  /** @param ended.status what the client was answered
-   *  @param ended.isTaken whether it took the whole answer */
+  /** Reports the end of the request.
+   *  @param ended.status the response's status
+   *  @param ended.isTaken true if the client took the whole response */
   end({ status, isTaken }: { status: number; isTaken: boolean }): void {
     const { method = '' } = this.#request
     const responseBytes = this.#streamedBytes + (isTaken ? this.#wholeBytes : 0)
@@ -51,8 +52,8 @@ export class ObservedRequest {
     })
   }
 
-  /** Of a body without a length, what came over the connection while the request ran; of one that shares its connection,
-   *  what was read of it. */
+  /** Size of the request's body. Without a length it is the traffic of the connection during the request; for
+   *  HTTP/2, the bytes read. */
   #bodyBytes(): number {
     const request = this.#request
     if (!isChunked(request)) return Number(request.headers['content-length'] ?? 0)
@@ -65,7 +66,7 @@ function isChunked({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined
 }
 
-/** Without what separates them, as Distribution counts. */
+/** Size of the header without separators, as Distribution counts. */
 function headerBytes({ method = '', url = '', rawHeaders }: IncomingMessage): number {
   let bytes = method.length + url.length + 'HTTP/1.1'.length
   for (const part of rawHeaders) bytes += part.length

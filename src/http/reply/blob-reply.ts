@@ -7,8 +7,8 @@ import type { ByteRange } from '../../core/storage-driver.ts'
 import { ifRangeAllows, matchesEtag, parseRange } from '../request/ranges.ts'
 import { emptyReply, type Reply } from './reply.ts'
 
-/** The reply to a GET or HEAD of immutable bytes: whole, one range, several ranges, or not at all because the client
- *  has them. RFC 9110 sections 13 and 14. */
+/** The reply to a GET or HEAD of immutable bytes: whole, one range, several ranges, or 304. RFC 9110 sections
+ *  13 and 14. */
 export function blobReply(blob: Blob, request: { headers: IncomingHttpHeaders; isHead: boolean }): Reply {
   const { digest, size } = blob.descriptor
   const { headers: asked, isHead } = request
@@ -48,7 +48,7 @@ function partialReply(blob: Blob, ranges: readonly ByteRange[], headers: Outgoin
   return multipartReply(blob, ranges, headers)
 }
 
-/** RFC 9110 section 14.6. */
+/** A `multipart/byteranges` body. RFC 9110 section 14.6. */
 function multipartReply(blob: Blob, ranges: readonly ByteRange[], headers: OutgoingHttpHeaders): Reply {
   const boundary = randomUUID()
   const parts = ranges.map((range) => ({ range, head: partHead(range, blob.descriptor.size, boundary) }))
@@ -91,7 +91,7 @@ function lengthOf({ start, end }: ByteRange): number {
   return end - start + 1
 }
 
-/** A blob may be a page with scripts that somebody pushed: a browser must neither run nor show it. */
+/** The headers of a blob. It may be HTML with scripts, which browsers must neither run nor display. */
 function headersOf({ etag, digest, accept }: { etag: string; digest: Digest; accept: string | undefined }) {
   const headers: OutgoingHttpHeaders = {
     etag,
@@ -104,7 +104,7 @@ function headersOf({ etag, digest, accept }: { etag: string; digest: Digest; acc
   return headers
 }
 
-/** The same object, which costs less than another. */
+/** Mutates the object, which is cheaper than a copy. */
 function asWhole(headers: OutgoingHttpHeaders, size: number): OutgoingHttpHeaders {
   headers['content-type'] = OCTET_STREAM
   headers['content-length'] = size

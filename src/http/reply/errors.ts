@@ -4,11 +4,11 @@ import { jsonReply, type WholeReply } from './reply.ts'
 interface Answer {
   readonly status: number
   readonly message: string
-  /** The code on the wire, where the specification has none of our name. */
+  /** The code that is sent, if the specification has no such name. */
   readonly code?: string
 }
 
-/** OCI Distribution Specification 1.1, "Error Codes", and what Docker's API has beside them. */
+/** OCI Distribution Specification 1.1, "Error Codes", and additional codes of Docker's API. */
 const answers = {
   BLOB_UNKNOWN: { status: 404, message: 'blob unknown to registry' },
   BLOB_UPLOAD_INVALID: { status: 404, message: 'blob upload invalid' },
@@ -33,7 +33,8 @@ const answers = {
   NAME_INVALID: { status: 400, message: 'invalid repository name' },
   NAME_UNKNOWN: { status: 404, message: 'repository name not known to registry' },
   PAGINATION_NUMBER_INVALID: { status: 400, message: 'invalid number of results requested' },
-  // Not NAME_UNKNOWN: a client that asks for referrers would take the repository for missing and not fall back.
+  // Not NAME_UNKNOWN: a client that asks for referrers would take the repository for missing and not fall
+  // back.
   PATH_UNKNOWN: { status: 404, code: 'UNSUPPORTED', message: 'no such path in the registry API' },
   REQUEST_INVALID: { status: 400, code: 'UNSUPPORTED', message: 'the request is not understood' },
   RANGE_INVALID: { status: 416, message: 'invalid content range' },
@@ -47,10 +48,10 @@ const answers = {
   UNSUPPORTED: { status: 405, message: 'the operation is unsupported' },
 } as const satisfies Record<ErrorCode, Answer>
 
-/** Seconds after which a client may try again what was refused for want of file handles, or of patience. */
+/** `Retry-After` if file handles run out or a limit is exceeded. */
 const RETRY_AFTER_SECONDS = 1
 
-/** The JSON answer of an error: the status of the first, all of them in the body. */
+/** The JSON reply to an error: the status of the first error, all of them in the body. */
 export function errorReply(error: RegistryError): WholeReply {
   const errors = [error, ...error.others].map(({ code, message, detail }) => {
     const answer: Answer = answers[code]
@@ -61,5 +62,5 @@ export function errorReply(error: RegistryError): WholeReply {
   return { ...jsonReply(answers[error.code].status, { errors }, headers), failure: { error, told: errors } }
 }
 
-/** The answer to what nobody foresaw: not a word of the inside. */
+/** The error sent for unexpected exceptions, without internals. */
 export const unforeseen = new RegistryError('UNKNOWN')

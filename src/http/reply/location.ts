@@ -3,8 +3,8 @@ import type { TLSSocket } from 'node:tls'
 import { isWithin } from '../../lib/networks.ts'
 import type { HttpSettings } from '../settings.ts'
 
-/** The value of a `Location` header for a path below the prefix. Absolute only where it was asked for, and from the
- *  client's own words only so far as a trusted proxy vouches for them. */
+/** The value of a `Location` header for a path below the prefix. Absolute only if configured; the client's
+ *  own host is used only as far as a trusted proxy confirms it. */
 export function locationOf(path: string, request: IncomingMessage, settings: HttpSettings): string {
   const prefixed = publicPath(settings) + path
   if (settings.publicUrl !== undefined) return new URL(prefixed, settings.publicUrl).href
@@ -13,21 +13,21 @@ export function locationOf(path: string, request: IncomingMessage, settings: Htt
   return origin === undefined ? prefixed : new URL(prefixed, origin).href
 }
 
-/** What stands before `/v2/` as clients see it: the path of the public URL, if it has one, else the prefix. Without a slash
- *  at its end. */
+/** The prefix of `/v2/` as clients see it: the path of the public URL if it has one, else the configured
+ *  prefix. Without a trailing slash. */
 export function publicPath({ publicUrl, prefix }: HttpSettings): string {
   const path = publicUrl?.pathname.replace(/\/+$/, '') ?? ''
   return path === '' ? prefix : path
 }
 
-/** False if locations are to be at the host of the request, and what it names is none. */
+/** False if locations contain the request's host, and that is invalid. */
 export function namesUsableHost(request: IncomingMessage, settings: HttpSettings): boolean {
   if (settings.relativeUrls || settings.publicUrl !== undefined) return true
   return !request.headers.host || originOf(request, settings) !== undefined
 }
 
-/** The registry as the client sees it; undefined where the client names no host that could be one.
- *  @param plain the scheme of a connection without TLS of which no trusted proxy says more */
+/** The registry's origin as the client sees it. Undefined if the request has no valid host.
+ *  @param plain the scheme of a connection without TLS, if no trusted proxy states another */
 export function originOf(
   request: IncomingMessage,
   settings: HttpSettings,
@@ -50,7 +50,8 @@ interface Origin {
   host?: string
 }
 
-/** RFC 7239, or the headers that were there before it. With several proxies the first value is the client's view. */
+/** The origin in `Forwarded` (RFC 7239) or `X-Forwarded-*`. With several proxies the first value is the
+ *  client's view. */
 function forwardedOrigin({ headers }: IncomingMessage): Origin {
   const first = (value: string | string[] | undefined) =>
     String(value ?? '')

@@ -6,22 +6,22 @@ import { matchesEtag } from '../request/ranges.ts'
 import { wildcard } from '../request/wildcard.ts'
 
 export interface RedirectsOptions {
-  /** Of clients whom blobs are sent to: addresses and CIDR ranges. */
+  /** Clients that are not redirected, by address or CIDR range. */
   readonly addresses?: readonly string[]
-  /** Of such clients too: what `User-Agent` says, with `*` for any text. */
+  /** Clients that are not redirected, by `User-Agent`; `*` matches any text. */
   readonly userAgents?: readonly string[]
 }
 
-/** What counts of a request for a blob. */
+/** The properties of a blob request that matter. */
 export interface BlobRequest {
   readonly request: { readonly headers: IncomingHttpHeaders }
   /** The client's IP address. */
   readonly address: string
 }
 
-/** Decides which clients fetch a blob from the storage by themselves. */
+/** Decides which clients are redirected to storage. */
 export class Redirects {
-  /** Undefined where no address is excepted: then nobody's is looked for. */
+  /** Undefined if no addresses are excepted: the client's is not computed then. */
   readonly #addresses: BlockList | undefined
   readonly #userAgents: readonly ((userAgent: string) => boolean)[]
 
@@ -30,8 +30,8 @@ export class Redirects {
     this.#userAgents = userAgents.map(wildcard)
   }
 
-  /** Whether a GET is for the storage to answer. It is not where the client has the blob, nor where it asks for several
-   *  ranges, which object stores do not send. */
+  /** True if a GET may be redirected. False if the client has the blob already, or asks for several ranges,
+   *  which object stores do not support. */
   suit(blobRequest: BlobRequest, digest: Digest): boolean {
     const { headers } = blobRequest.request
     return (

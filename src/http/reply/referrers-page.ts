@@ -4,15 +4,15 @@ import { MediaType } from '../../core/media-type.ts'
 export interface IndexPage {
   /** An OCI index, as JSON. */
   readonly body: Buffer
-  /** Where the next page begins; undefined when this is the last. */
+  /** Start of the next page; undefined on the last. */
   readonly next: string | undefined
 }
 
 const HEAD = `{"schemaVersion":2,"mediaType":"${MediaType.ociIndex}","manifests":[`
 const TAIL = ']}'
 
-/** One page of a list of referrers, with as many as fit. Annotations that would not fit by themselves are left out: no
- *  manifest can keep those behind it from being listed. */
+/** One page of referrers, as many as fit. Annotations too large for a page are omitted, so that no manifest
+ *  can keep later ones from being listed. */
 export async function takeIndexPage(
   referrers: AsyncIterable<ReferrerDescriptor>,
   { count, maxBytes }: { count: number; maxBytes: number },

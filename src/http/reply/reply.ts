@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import type { RegistryError } from '../../core/errors.ts'
 
-/** What a handler answers. The server adds the headers that every answer carries. */
+/** The reply of a handler. The server adds the headers of every response. */
 export type Reply = WholeReply | StreamedReply
 
 interface Head {
@@ -12,18 +12,19 @@ interface Head {
 /** A reply whose body, if it has one, is in memory. */
 export interface WholeReply extends Head {
   readonly body?: string | Uint8Array | undefined
-  /** Of a reply that tells of an error: what the log is to say. */
+  /** The error to log, if the reply is one. */
   readonly failure?: Failure
 }
 
-/** An error, and the words in which its client is told of it and of those found with it. */
+/** An error, and the error reply that its client gets. */
 export interface Failure {
   readonly error: RegistryError
   readonly told: readonly { readonly code: string; readonly message: string; readonly detail?: unknown }[]
 }
 
 export interface StreamedReply extends Head {
-  /** Its chunks are valid only until the next one is asked for; its length is in the headers where it is known. */
+  /** Chunks are valid only until the next one is requested. `content-length` is set if the length is
+   *  known. */
   readonly body: AsyncIterable<Uint8Array>
 }
 
@@ -42,6 +43,6 @@ export function jsonReply(status: number, value: unknown, headers: OutgoingHttpH
 }
 
 export function emptyReply(status: number, headers: OutgoingHttpHeaders = {}): WholeReply {
-  // RFC 9110 section 8.6: a 204 and a 304 carry no Content-Length of their own.
+  // A 204 and a 304 have no Content-Length of their own. RFC 9110 section 8.6.
   return { status, headers: status === 204 || status === 304 ? headers : { ...headers, 'content-length': 0 } }
 }

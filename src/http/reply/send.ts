@@ -16,9 +16,9 @@ export function sendWhole(
   response.once('close', () => wait.end())
 }
 
-/** Fulfilled when the last byte was handed to the system, or the client has left. The head waits for the first chunk,
- *  because a file that cannot be opened says so there.
- *  @throws whatever the body's source throws; nothing was sent yet when `headersSent` is false */
+/** Resolves when all is written or the client has gone. The head waits for the first chunk, so opening errors
+ *  keep their status.
+ *  @throws the errors of the body's source; nothing was sent if `headersSent` is false */
 export async function sendStream(
   response: ServerResponse,
   { status, headers, body }: StreamedReply,
@@ -37,12 +37,12 @@ export async function sendStream(
   response.end()
 }
 
-/** Writes one chunk at a time. The chunk's memory is used again as soon as the promise resolves: to false if the connection is
- *  gone. */
+/** Writes one chunk at a time. Resolves once the chunk's memory may be reused; to false if the connection has
+ *  closed. */
 function writerTo(response: ServerResponse): (chunk: Uint8Array) => Promise<boolean> {
   let settle: ((isTaken: boolean) => void) | undefined
-  // Node may never report a write to an encrypted connection that is reset meanwhile. A stream of HTTP/2 closes while its
-  // connection may still read the chunk; its writes are always reported.
+  // Node may never report a write to an encrypted connection that was reset. An HTTP/2 stream may close while
+  // its connection still reads the chunk, but its writes are always reported.
   if (response.req.httpVersionMajor === 1) response.once('close', () => settle?.(false))
   return (chunk) =>
     new Promise((resolve) => {

@@ -1,5 +1,5 @@
-/** True when an `Accept` header admits a media type: named, by a wildcard, or because there is no header at all.
- *  RFC 9110 section 12.5.1; of the weights only 0, which excludes, makes a difference. */
+/** True if an `Accept` header admits a media type: by name, by a wildcard, or because the header is absent.
+ *  RFC 9110 section 12.5.1; of the weights only 0, which excludes, is considered. */
 export function accepts(header: string | undefined, mediaType: string): boolean {
   if (header === undefined || header.trim() === '') return true
   const wildcard = `${mediaType.slice(0, mediaType.indexOf('/'))}/*`

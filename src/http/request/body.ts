@@ -2,15 +2,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { RegistryError } from '../../core/errors.ts'
 import type { StallDetector } from '../connection/stall-detector.ts'
 
-/** How much of a body that nobody wants is still read, so that the client sees the answer instead of a reset. */
+/** Limit for reading an unwanted body, so that the client sees the response instead of a reset. */
 const MAX_UNWANTED_BYTES = 8 * 1024 * 1024
 const MAX_UNWANTED_SECONDS = 10
-/** How long a client that sends more than that has to read the answer. */
+/** Time for a client that sends more than that to read the response. */
 const ANSWER_READ_SECONDS = 2
 
-/** The body of a request. A client that waits for leave to send (RFC 9110 section 10.1.1) gets it when the first byte
- *  is asked for: a request that is refused before that never sends its body.
- *  @throws RegistryError SIZE_INVALID when the client leaves before the end */
+/** The body of a request. A client that expects `100 Continue` (RFC 9110 section 10.1.1) gets it when the
+ *  first byte is requested, so a request that is rejected before never sends its body.
+ *  @throws RegistryError SIZE_INVALID if the client leaves before the end */
 export async function* requestBody(
   request: IncomingMessage,
   response: ServerResponse,
@@ -18,7 +18,7 @@ export async function* requestBody(
 ): AsyncIterable<Uint8Array> {
   if (request.headers.expect !== undefined && awaitsContinue(request)) response.writeContinue()
   const wait = stallDetector.watch(request.socket)
-  // Left open on an early end: the answer still has to go out over this connection.
+  // Left open if reading ends early: the response still needs the connection.
   const chunks = request.iterator({ destroyOnReturn: false })
   try {
     for (;;) {
@@ -36,8 +36,8 @@ export async function* requestBody(
   }
 }
 
-/** Whether the client waits for leave to send its body. RFC 9110 section 10.1.1: in HTTP/1.0 nothing is expected, and
- *  nobody knows another expectation.
+/** True if the client expects `100 Continue`. RFC 9110 section 10.1.1: HTTP/1.0 has no expectations; others
+ *  are unknown.
  *  @throws RegistryError EXPECTATION_FAILED */
 export function awaitsContinue({ headers, httpVersion }: IncomingMessage): boolean {
   if (headers.expect === undefined || httpVersion === '1.0') return false
@@ -45,18 +45,18 @@ export function awaitsContinue({ headers, httpVersion }: IncomingMessage): boole
   throw new RegistryError('EXPECTATION_FAILED')
 }
 
-/** Whether a client that waits for leave to send got none so far, and will send nothing. */
+/** True if the client expects `100 Continue` and has not got it, so it will send no body. */
 export function holdsBodyBack({ headers, httpVersion }: IncomingMessage): boolean {
   return headers.expect !== undefined && httpVersion !== '1.0'
 }
 
-/** RFC 9112 section 6.3. */
+/** True if the request has a body. RFC 9112 section 6.3. */
 export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
-/** A small body, whole.
- *  @throws what `tooLarge` makes when there is more than `maxBytes` of it */
+/** Reads a small body.
+ *  @throws the error of `tooLarge` if it exceeds `maxBytes` */
 export async function readBody(
   body: AsyncIterable<Uint8Array>,
   { maxBytes, tooLarge }: { maxBytes: number; tooLarge: () => Error },
@@ -71,8 +71,8 @@ export async function readBody(
   return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks, size)
 }
 
-/** Reads what is left of a body after the answer has gone out, up to a limit, then waits a moment and ends the connection.
- *  Ending it at once would reset it, and a client that is still sending would report that in place of the answer. */
+/** Reads the rest of a body after the response, up to a limit, then waits a moment and closes the connection.
+ *  Closing at once would reset it, and a client that is still sending would not see the response. */
 export function discardBody(request: IncomingMessage): void {
   if (request.complete || request.destroyed) return
   let timer = setTimeout(() => request.destroy(), MAX_UNWANTED_SECONDS * 1000)

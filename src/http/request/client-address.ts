@@ -2,9 +2,9 @@ import type { IncomingMessage } from 'node:http'
 import { type BlockList, isIP } from 'node:net'
 import { isWithin } from '../../lib/networks.ts'
 
-/** The address that a request comes from: the other end of its connection, or whom the trusted proxies there say they
- *  speak for; a unix socket has no address, and whoever may open it is a proxy. Of a list of addresses, the last that is no
- *  trusted proxy: what stands before it anybody can write. */
+/** The address of the client: the connection's peer, or the one that trusted proxies report. A unix socket
+ *  counts as a proxy. In a list it is the last address that is no trusted proxy: those before it may be
+ *  forged. */
 export function clientAddress(request: IncomingMessage, trustedProxies: BlockList): string {
   const peer = plain(request.socket.remoteAddress ?? '')
   if (peer !== '' && !isWithin(trustedProxies, peer)) return peer
@@ -17,7 +17,7 @@ export function clientAddress(request: IncomingMessage, trustedProxies: BlockLis
   return client
 }
 
-/** RFC 7239 section 5.2, or the header that was there before it; the client first. */
+/** The list of addresses in RFC 7239 section 5.2 or `X-Forwarded-For`; the client first. */
 function forwardedFor({ headers }: IncomingMessage): string[] {
   const { forwarded } = headers
   const entries =
@@ -31,7 +31,7 @@ function withoutPort(address: string): string {
   return /^\[([^\]]*)\]/.exec(address)?.[1] ?? /^([\d.]+):\d+$/.exec(address)?.[1] ?? address
 }
 
-/** IPv4 as such, also where the socket is one of IPv6. */
+/** Unmaps IPv4 addresses of IPv6 sockets. */
 function plain(address: string): string {
   return address.replace(/^::ffff:(?=\d+\.)/i, '')
 }

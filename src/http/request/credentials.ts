@@ -6,7 +6,7 @@ import type { TLSSocket } from 'node:tls'
 import type { Credentials } from '../../core/access/access-controller.ts'
 import { clientAddress } from './client-address.ts'
 
-/** What a request says of who sends it. Most are known by their first part, so the others are looked up when asked for. */
+/** The credentials of a request. `authorization` mostly suffices, so the others are computed on demand. */
 export class RequestCredentials implements Credentials {
   readonly #request: IncomingMessage
   readonly #trustedProxies: BlockList
@@ -35,7 +35,7 @@ export class RequestCredentials implements Credentials {
   }
 }
 
-/** The same object for all requests of a connection. */
+/** One object for all requests of a connection. */
 const certificates = new WeakMap<Socket, X509Certificate>()
 
 function certificateOf(socket: TLSSocket): X509Certificate | undefined {

@@ -5,7 +5,7 @@ import { operations } from '../routes.ts'
 import type { HttpSettings } from '../settings.ts'
 import type { Access, Resource } from './route.ts'
 
-/** False for what is switched off, whoever asks. */
+/** False if the configuration disables the operation. */
 export function isEnabled(access: Access, { readOnly, deleteEnabled }: HttpSettings): boolean {
   if (access === 'delete') return deleteEnabled && !readOnly
   return !readOnly || (access !== 'push' && access !== 'tag')
@@ -16,21 +16,21 @@ function enabledMethods(resource: Resource, settings: HttpSettings): string[] {
   return enabled.map(([method]) => method)
 }
 
-/** RFC 9110 section 15.5.6: with what would be served. */
+/** A 405 with `Allow`. RFC 9110 section 15.5.6. */
 export function refuseMethod(resource: Resource, settings: HttpSettings): WholeReply {
   const message = settings.readOnly ? 'the registry is read-only' : 'this method is not enabled here'
   const refused = errorReply(new RegistryError('UNSUPPORTED', { message }))
   return { ...refused, headers: { ...refused.headers, allow: enabledMethods(resource, settings).join(', ') } }
 }
 
-/** The answer to `CONNECT`, which names no resource: nobody is tunneled anywhere. RFC 9110 section 9.3.6. */
+/** The answer to `CONNECT`: the registry is no proxy. RFC 9110 section 9.3.6. */
 export function refuseConnect(): WholeReply {
   const refused = errorReply(new RegistryError('UNSUPPORTED', { message: 'this is no proxy' }))
   return { ...refused, headers: { ...refused.headers, allow: '' } }
 }
 
-/** The answer to `OPTIONS`, which browsers send without credentials before they send the request of another site's page.
- *  What such pages may do stands in `http.headers`, which every answer carries. RFC 9110 section 9.3.7;
+/** The answer to `OPTIONS`, the CORS preflight that browsers send without credentials. The CORS headers come
+ *  from `http.headers`, which every response carries. RFC 9110 section 9.3.7;
  *  https://fetch.spec.whatwg.org/#cors-preflight-fetch */
 export function preflightReply(resource: Resource, settings: HttpSettings): WholeReply {
   return emptyReply(204, { allow: [...enabledMethods(resource, settings), 'OPTIONS'].join(', ') })

@@ -3,7 +3,7 @@ import { publicPath } from '../reply/location.ts'
 import type { RequestContext } from '../request-context.ts'
 
 export interface PageRequest {
-  /** How many names are asked for, at most as many as are allowed. */
+  /** Requested number of names, limited to the maximum. */
   readonly count: number
   readonly after: string | undefined
 }
@@ -24,11 +24,11 @@ export function pageRequest(query: URLSearchParams, limits: { standard: number; 
 
 export interface PageOfNames {
   readonly names: string[]
-  /** Where the next page begins; undefined when this is the last. */
+  /** Start of the next page; undefined on the last. */
   readonly next: string | undefined
 }
 
-/** Takes one page from a list, and looks one name further to know whether there is more. */
+/** Takes one page of a list, and reads one name more to know if another page follows. */
 export async function takePage(names: AsyncIterable<string>, count: number): Promise<PageOfNames> {
   if (count === 0) return { names: [], next: undefined }
   const taken: string[] = []
@@ -41,15 +41,16 @@ export async function takePage(names: AsyncIterable<string>, count: number): Pro
 
 export interface NextPage {
   readonly path: string
-  /** Where it begins; undefined when there is none. */
+  /** Start of the next page; undefined on the last. */
   readonly next: string | undefined
-  /** How many were asked for; infinite where the client did not say. */
+  /** Requested number; infinite if not stated. */
   readonly count: number
-  /** What the list is filtered by. */
+  /** The filter of the list. */
   readonly artifactType?: string
 }
 
-/** RFC 8288: where the next page is. A path, also where locations are absolute: clients resolve it. */
+/** The `Link` header of the next page, RFC 8288. A path, also if locations are absolute: clients resolve
+ *  it. */
 export function linkToNext(
   context: RequestContext,
   { path, next, count, artifactType }: NextPage,

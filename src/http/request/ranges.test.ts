@@ -244,7 +244,7 @@ describe('an If-Range header', () => {
   )
 })
 
-/** The positions that a range names in content of this size, one by one. */
+/** The positions in a range of content of this size, one by one. */
 function positionsOf(spec: string, size: number): number[] {
   const [first, last] = spec.split('-') as [string, string]
   const all = Array.from({ length: size }, (_, position) => position)

@@ -1,23 +1,23 @@
-/** The headers that ask for a part of something, or for it only when it has changed: RFC 9110 sections 13 and 14.
- *  Every parser takes time in proportion to its header's length. */
+/** Range and conditional headers: RFC 9110 sections 13 and 14. Every parser takes time proportional to the
+ *  length of its header. */
 import { RegistryError } from '../../core/errors.ts'
 import type { ByteRange } from '../../core/storage-driver.ts'
 
 export type RangeRequest =
   | { readonly kind: 'whole' }
   | { readonly kind: 'unsatisfiable' }
-  /** At least one, inside the size, in the order asked. */
+  /** At least one, inside the size, in the requested order. */
   | { readonly kind: 'ranges'; readonly ranges: readonly ByteRange[] }
 
-/** Twice what podman asks for in one request. */
+/** Twice the number that podman requests at once. */
 const MAX_RANGES = 2_048
 
 const WHOLE: RangeRequest = { kind: 'whole' }
 const UNSATISFIABLE: RangeRequest = { kind: 'unsatisfiable' }
 
-/** What a `Range` header asks of content of `size` bytes. RFC 9110 section 14.2. A header that is malformed, of another
- *  unit, or asks for more than the content has in many pieces (section 17.15) is ignored; so is any when the content
- *  is empty, because some clients send one with every request and no range of nothing can be named. */
+/** Parses a `Range` header for content of `size` bytes. RFC 9110 section 14.2. Ignored if it is malformed, of
+ *  another unit, or asks for more than the content in many ranges (section 17.15); also if the content is
+ *  empty, because some clients send one with every request and no range of it can be valid. */
 export function parseRange(header: string | undefined, size: number): RangeRequest {
   const list = /^bytes=(.*)$/i.exec(header ?? '')?.[1]
   if (list === undefined || size === 0) return WHOLE
@@ -36,9 +36,9 @@ export function parseRange(header: string | undefined, size: number): RangeReque
   return isAbusive(ranges, size) ? WHOLE : { kind: 'ranges', ranges }
 }
 
-/** One range of the list, clamped to the size; undefined when malformed, and with its end before its start when it
- *  cannot be satisfied. One that is written backwards counts as such: RFC 9110 section 14.2 leaves it to the server to
- *  ignore or to refuse it, and who asked for 500-0 does not want the whole. */
+/** One range, clamped to the size. Undefined if malformed; with its end before its start if unsatisfiable. A
+ *  reversed range such as 500-0 counts as unsatisfiable: RFC 9110 section 14.2 leaves that to the server, and
+ *  the client does not want the whole. */
 function parseRangeSpec(spec: string, size: number): ByteRange | undefined {
   const [, first = '', last = ''] = /^(\d*)-(\d*)$/.exec(spec) ?? []
   if (first === '') {
@@ -49,15 +49,15 @@ function parseRangeSpec(spec: string, size: number): ByteRange | undefined {
   return { start, end: Math.min(end, size - 1) }
 }
 
-/** More than two ranges that overlap so much that the answer would outgrow the content. */
+/** True for more than two ranges that overlap so much that the response would exceed the content. */
 function isAbusive(ranges: readonly ByteRange[], size: number): boolean {
   const asked = ranges.reduce((sum, { start, end }) => sum + end - start + 1, 0)
   return ranges.length > 2 && asked > size
 }
 
-/** Where the bytes of an upload's chunk belong, both ends included: `0-99` as the OCI Distribution Specification 1.1
- *  writes it ("Pushing a blob in chunks"), or `bytes 0-99/100` as RFC 9110 section 14.4 does. Undefined without a
- *  header.
+/** Parses the position of an upload's chunk, both ends included: `0-99` as in the OCI Distribution
+ *  Specification 1.1 ("Pushing a blob in chunks"), or `bytes 0-99/100` as in RFC 9110 section 14.4. Undefined
+ *  without a header.
  *  @throws RegistryError RANGE_INVALID */
 export function parseContentRange(header: string | undefined): ByteRange | undefined {
   if (header === undefined || header.trim() === '') return undefined
@@ -75,8 +75,8 @@ function invalidContentRange(problem: string): RegistryError {
   return new RegistryError('RANGE_INVALID', { message: `the Content-Range ${problem}` })
 }
 
-/** True when an `If-None-Match` header names the content: the client has it. Compared weakly, RFC 9110 section 13.1.2;
- *  a digest without quotes is taken as well, because registry clients send it so.
+/** True if an `If-None-Match` header names the content. Compared weakly, RFC 9110 section 13.1.2; digests
+ *  without quotes are accepted, because registry clients send them.
  *  @param etag as it is sent: in quotes */
 export function matchesEtag(header: string | undefined, etag: string): boolean {
   if (header === undefined) return false
@@ -90,8 +90,8 @@ function opaqueTag(etag: string): string {
   return quoted ?? bare
 }
 
-/** True unless an `If-Range` header says that the client's part is of other content. Compared strongly, RFC 9110
- *  section 13.1.5; a date never matches, because content here has none.
+/** True unless an `If-Range` header names other content. Compared strongly, RFC 9110 section 13.1.5; dates
+ *  never match, because content here has none.
  *  @param etag as it is sent: in quotes */
 export function ifRangeAllows(header: string | string[] | undefined, etag: string): boolean {
   return header === undefined || (typeof header === 'string' && header.trim() === etag)

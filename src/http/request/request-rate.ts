@@ -8,7 +8,7 @@ interface Bucket {
 
 const MAX_BUCKETS = 50_000
 
-/** Lets each user, or address, send so many requests a second; one second's worth may come at once. */
+/** Limits the requests per second of each user or address. Bursts of one second's worth are allowed. */
 export class RequestRate {
   readonly #perSecond: number
   readonly #buckets = new LRUCache<string, Bucket>({ max: MAX_BUCKETS })
@@ -17,7 +17,8 @@ export class RequestRate {
     this.#perSecond = perSecond
   }
 
-  /** @throws RegistryError TOOMANYREQUESTS */
+  /** Counts one request.
+   *  @throws RegistryError TOOMANYREQUESTS */
   take(of: string, now = performance.now()): void {
     const bucket = this.#bucket(of, now)
     const earned = ((now - bucket.filledAt) / 1000) * this.#perSecond

@@ -23,22 +23,22 @@ export type Resource =
   | 'token'
   | 'keySet'
 
-/** Which resource a path names: OCI Distribution Specification 1.1, "Endpoints". */
+/** A path's resource. OCI Distribution Specification 1.1, "Endpoints". */
 export interface Route {
   readonly resource: Resource
-  /** Absent where the path names no repository. */
+  /** Undefined if the path has no repository. */
   readonly repository?: RepositoryName
-  /** The path's last part, decoded and not yet checked: a tag, a digest or an upload's id. */
+  /** The last part of the path, decoded and not yet validated: a tag, a digest or an upload's id. */
   readonly reference: string
 }
 
-/** What an operation needs, and what switches are about: an action on the repository; `tag`, which whoever may push may
- *  do too; `head`, whether the repository has something, which clients ask before they push it: for whoever may pull or
- *  push; `catalog`, which shows everybody what they may pull; `login`, which shows that one is known. What is `open`
- *  looks at the credentials itself; for a `probe` there are none, and nobody is told of it. */
+/** The access that an operation needs: an action on the repository, where `tag` is included in `push`;
+ *  `head`, for clients that may pull or push; `catalog`, which lists what the client may pull; `login`, for
+ *  any authenticated client. `open` operations check credentials themselves; a `probe` has none and is not
+ *  observed. */
 export type Access = Action | 'head' | 'catalog' | 'login' | 'open' | 'probe'
 
-/** What load balancers and Kubernetes ask whether the registry is there, also where everything else is below a prefix. */
+/** Probes of load balancers and Kubernetes, served also if everything else has a prefix. */
 export const PROBES: ReadonlyMap<string, Resource> = new Map([
   ['/', 'root'],
   ['/livez', 'livez'],
@@ -48,13 +48,13 @@ export const PROBES: ReadonlyMap<string, Resource> = new Map([
 
 const PROBE_RESOURCES: ReadonlySet<Resource> = new Set(PROBES.values())
 
-/** Nobody is told of those. */
+/** Probes are not logged or counted. */
 export function isProbe({ resource }: Route): boolean {
   return PROBE_RESOURCES.has(resource)
 }
 
-/** Parses a path behind the prefix, without its query. Repository names have slashes and references have none, so it
- *  is read from its end.
+/** Parses a path behind the prefix, without its query. Repository names have slashes and references have
+ *  none, so it is read from its end.
  *  @throws RegistryError NAME_INVALID */
 export function parseRoute(encoded: string): Route | undefined {
   const path = encoded.includes('%') ? decode(encoded) : encoded
@@ -100,12 +100,12 @@ function parseRepositoryRoute(path: string): Route | undefined {
   }
 }
 
-/** What stands before what Entrepot has of its own: no component of a name begins like this. */
+/** Prefix of Entrepot's own resources: no component of a repository's name begins with `_`. */
 const OWN = '/_entrepot'
 
 const NAME_START = '/v2/'.length
 
-/** Percent-decodes once. An encoded slash is a slash, as everywhere. */
+/** Percent-decodes once. An encoded slash counts as a slash. */
 function decode(path: string): string {
   try {
     return decodeURIComponent(path)

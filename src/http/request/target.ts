@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import { RegistryError } from '../../core/errors.ts'
 
-/** Brings the target of a request into the form of a path. RFC 9112 section 3.2.2: a server takes a whole URL as well, and
- *  its host in place of the header's. Section 3.2: more than one `Host` is refused.
+/** Normalizes a request target to a path. RFC 9112 section 3.2.2: a server accepts absolute URLs, and their
+ *  host replaces the header's. Section 3.2: more than one `Host` is rejected.
  *  @throws RegistryError REQUEST_INVALID */
 export function normalizeTarget(request: IncomingMessage): void {
   if (hostCount(request) > 1) throw new RegistryError('REQUEST_INVALID', { message: 'more than one Host' })
@@ -26,7 +26,7 @@ function hostCount({ rawHeaders }: IncomingMessage): number {
   return count
 }
 
-/** The path with single slashes and none at its end; undefined for one that has that form already. */
+/** The path with single slashes and none at its end; undefined if it has that form already. */
 export function cleanPath(path: string): string | undefined {
   const clean = path.replace(/\/{2,}/g, '/').replace(/(?<=.)\/$/, '')
   return clean === path ? undefined : clean

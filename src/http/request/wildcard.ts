@@ -1,5 +1,5 @@
-/** A test for whole texts, in which `*` stands for any text and all else for itself, in either case. It never goes back,
- *  so that its time is in proportion to the text, whatever somebody sends. */
+/** Compiles a case-insensitive pattern for whole texts, in which `*` matches any text. Without backtracking:
+ *  its time is proportional to the length of the text. */
 export function wildcard(pattern: string): (text: string) => boolean {
   const [first = '', ...rest] = pattern.toLowerCase().split('*')
   const last = rest.pop()
