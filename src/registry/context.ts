@@ -17,38 +17,39 @@ import type { SmallFiles } from './referrers/overlay.ts'
 import type { TagDigestCache } from './tags/tag-digest-cache.ts'
 import type { UploadSessions } from './uploads/upload-sessions.ts'
 
-/** Shared by all repositories of a registry. */
+/** What all repositories of a registry share. */
 export interface RegistryContext {
   readonly storage: StorageDriver
   readonly pool: BlobPool
   readonly links: Links
-  /** Entrepot's own files beside Distribution's layout. If the registry is read-only they are kept in memory. */
+  /** Entrepot's own files beside Distribution's layout. Kept in memory if the registry is read-only. */
   readonly own: SmallFiles
   readonly ownLinks: Links
   readonly sessions: UploadSessions
   readonly cache: DescriptorCache
   readonly recentPushes: RecentPushes
-  /** Undefined if this registry takes no part in garbage collection: then nothing may be collected while it serves. */
+  /** Undefined if this registry does not support garbage collection: nothing may be collected while it
+   *  serves. */
   readonly collection: CollectionGuard | undefined
   readonly tagDigests: TagDigestCache
   readonly policy: ManifestPolicy
   readonly backfills: Backfills
   readonly fallbackMemory: FallbackMemory
   readonly referrerMemory: ReferrerMemory
-  /** True if nothing may be written, whatever is asked for. */
+  /** True if nothing may be written. */
   readonly readOnly: boolean
   readonly log: Log
-  /** Finds a blob in another repository: the one that is named, or any that may be looked into. */
+  /** Finds a blob in another repository: a named one, or any that may be searched. */
   readonly findBlob: (digest: Digest, from?: MountSource) => Promise<StoredContent | undefined>
 }
 
-/** Held by every service of a repository. */
+/** What the services of one repository share. */
 export interface RepositoryContext extends RegistryContext {
   readonly name: RepositoryName
   readonly paths: RepositoryPaths
-  /** Links to its blobs. */
+  /** Links to the repository's blobs. */
   readonly layers: LinkSet
-  /** Links to its manifests. */
+  /** Links to the repository's manifests. */
   readonly revisions: LinkSet
   readonly deletions: Deletions
 }

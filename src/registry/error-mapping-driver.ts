@@ -2,9 +2,9 @@ import { RegistryError, StorageError } from '../core/errors.ts'
 import { type DriverOperation, ForwardingDriver, ForwardingWriter } from '../core/forwarding-driver.ts'
 import type { AppendOptions, FileWriter } from '../core/storage-driver.ts'
 
-/** The storage driver as the registry sees it. Errors that a client must hear of (a full disk, no file handle left) become a
- *  RegistryError. Errors that the registry handles itself (nothing at the path, another length) stay a StorageError, and so
- *  do those that cannot be handled. Attached once, around the whole registry. */
+/** Maps errors of the storage driver. Errors that clients must know (a full disk, no file handle left) become
+ *  a RegistryError; those that the registry handles itself (path not found, another length) and unexpected
+ *  ones stay a StorageError. Wrapped once, around the registry's driver. */
 export class ErrorMappingDriver extends ForwardingDriver {
   override async append(path: string, options?: AppendOptions): Promise<FileWriter> {
     return new ErrorMappingWriter(await super.append(path, options))
@@ -14,7 +14,8 @@ export class ErrorMappingDriver extends ForwardingDriver {
     return work.catch(rethrow)
   }
 
-  /** By hand: a generator around the driver's iterator would cost a small blob more promises than reading it does. */
+  /** Written by hand: for a small blob, a generator around the driver's iterator would cost more promises
+   *  than the read. */
   protected override aroundSteps<T>(_operation: DriverOperation, source: AsyncIterable<T>): AsyncIterable<T> {
     return {
       [Symbol.asyncIterator]() {
@@ -39,7 +40,7 @@ const NO_PLACE = 'the storage has something else where this belongs, or has no p
 function rethrow(error: unknown): never {
   if (error instanceof StorageError) {
     if (error.code === 'NO_SPACE') throw new RegistryError('INSUFFICIENT_STORAGE', { cause: error })
-    // Such as a stray file where a folder belongs: it is for the operator to remove, and the log says where it is.
+    // For example a file where a folder belongs. The operator must remove it; the log has its path.
     if (error.code === 'PATH_INVALID')
       throw new RegistryError('UNAVAILABLE', { message: NO_PLACE, cause: error })
     if (error.code === 'TOO_MANY_OPEN_FILES' || error.code === 'BUSY')

@@ -1,39 +1,39 @@
 import { algorithmOf, type Digest, type DigestAlgorithm, hexOf, isDigest } from '../core/digest.ts'
 import { isRepositoryName, type RepositoryName, type Tag } from '../core/reference.ts'
 
-/**
- * Every storage path of the registry: CNCF Distribution's layout, byte for byte.
+/** Every storage path of the registry: CNCF Distribution's layout, byte for byte. Files marked * are
+ *  Entrepot's own.
  *
- * ```
- * /docker/registry/v2
- * ├── blobs/<alg>/<first two of hex>/<hex>/data       the bytes of layers, configs and manifests
- * ├── gc                                              Entrepot's own, of garbage collections: see core/collection/
- * ├── cache/generation                                Entrepot's own: what of a cache in Redis is believed
- * ├── maintenance/clock                               Entrepot's own, and empty: written to see what time storage has
- * └── repositories/<name>
- *     ├── _layers/<alg>/<hex>/link                    the repository has this blob
- *     ├── _manifests
- *     │   ├── revisions/<alg>/<hex>/link              … this manifest
- *     │   ├── revisions/<alg>/<hex>/signatures/<alg>/<hex>/link   … this JWS signature of it, a blob of its own
- *     │   ├── tags/<tag>
- *     │   │   ├── current/link                        what the tag names
- *     │   │   ├── current/name                        Entrepot's own: its digest by another algorithm
- *     │   │   └── index/<alg>/<hex>/link              everything it ever named
- *     │   ├── deletions                               Entrepot's own: a state; whether manifests are being deleted
- *     │   └── referrers                               Entrepot's own
- *     │       ├── backfill                            how far the manifests from before were looked at
- *     │       └── <alg>/<hex of a subject>
- *     │           ├── <alg>/<hex>/link                a manifest that refers to it, by the name it was pushed by
- *     │           └── summaries/<alg>-<digit>         what the list says of those whose hex begins with the digit
- *     └── _uploads/<uuid>
- *         ├── data                                    the bytes so far
- *         ├── startedat                               RFC 3339, UTC, whole seconds
- *         ├── owner                                   Entrepot's own: who may go on with it
- *         └── digests                                 Entrepot's own: which bytes those are, and their digests
- * ```
+ *  ```
+ *  /docker/registry/v2
+ *  ├── blobs/<alg>/<first two of hex>/<hex>/data   the bytes of layers, configs and manifests
+ *  ├── gc                                        * garbage collection: see core/collection/
+ *  ├── cache/generation                          * the valid generation of a cache in Redis
+ *  ├── maintenance/clock                         * empty; written to read the storage's clock
+ *  └── repositories/<name>
+ *      ├── _layers/<alg>/<hex>/link                the repository has this blob
+ *      ├── _manifests
+ *      │   ├── revisions/<alg>/<hex>
+ *      │   │   ├── link                            the repository has this manifest
+ *      │   │   └── signatures/<alg>/<hex>/link     a JWS signature of it, stored as a blob
+ *      │   ├── tags/<tag>
+ *      │   │   ├── current/link                    the manifest that the tag names
+ *      │   │   ├── current/name                  * its digest by another algorithm
+ *      │   │   └── index/<alg>/<hex>/link          every manifest that the tag has named
+ *      │   ├── deletions                         * a state: running deletions of manifests
+ *      │   └── referrers                         *
+ *      │       ├── backfill                        progress of the search in older manifests
+ *      │       └── <alg>/<hex of a subject>
+ *      │           ├── <alg>/<hex>/link            a referrer, by the digest it was pushed by
+ *      │           └── summaries/<alg>-<digit>     descriptors of those whose hex begins with the digit
+ *      └── _uploads/<uuid>
+ *          ├── data                                the bytes so far
+ *          ├── startedat                           RFC 3339, UTC, whole seconds
+ *          ├── owner                             * the identity that may continue it
+ *          └── digests                           * the version of the bytes, and their digests
+ *  ```
  *
- * A link's content is the canonical digest of the blob it stands for, without a newline.
- */
+ *  A link's content is the canonical digest of the blob that it refers to, without a newline. */
 export const ROOT = '/docker/registry/v2'
 
 export const BLOBS = `${ROOT}/blobs`
@@ -44,19 +44,20 @@ export const STORAGE_CLOCK = `${ROOT}/maintenance/clock`
 
 export const CACHE_GENERATION = `${ROOT}/cache/generation`
 
-/** `canonical` is a digest of the canonical algorithm: no blob is stored under another. */
+/** The path of a blob. `canonical` is a digest of the canonical algorithm: blobs are stored under no
+ *  other. */
 export function blobPath(canonical: Digest): string {
   const hex = hexOf(canonical)
   return `${BLOBS}/${algorithmOf(canonical)}/${hex.slice(0, 2)}/${hex}/data`
 }
 
-/** The digest that a folder below `<algorithm>/` stands for; undefined for a stray name. */
+/** The digest in the name of a folder below `<algorithm>/`. Undefined for a stray name. */
 export function digestFromFolder(algorithm: DigestAlgorithm, name: string): Digest | undefined {
   const digest = `${algorithm}:${name}`
   return isDigest(digest) ? digest : undefined
 }
 
-/** The upload whose folder a path lies in, by the path alone. */
+/** The upload that a path belongs to, by its text alone. Undefined for other paths. */
 export function uploadAt(path: string): { repository: RepositoryName; id: string } | undefined {
   const [, repository = '', id = ''] = UPLOAD_PATH.exec(path) ?? []
   return isRepositoryName(repository) ? { repository, id } : undefined
@@ -64,7 +65,7 @@ export function uploadAt(path: string): { repository: RepositoryName; id: string
 
 const UPLOAD_PATH = new RegExp(`^${REPOSITORIES}/(.+?)/_uploads/([^/]+)/`)
 
-/** The folders of a repository. */
+/** The paths of a repository. */
 export class RepositoryPaths {
   readonly root: string
   readonly layers: string
@@ -96,7 +97,7 @@ export class RepositoryPaths {
     return new TagPaths(`${this.tags}/${tag}`)
   }
 
-  /** The links to the signatures of a manifest, which go when its revision goes. */
+  /** The folder of a manifest's signatures, which is deleted with its revision. */
   signatures(canonical: Digest): string {
     return `${this.revisions}/${algorithmOf(canonical)}/${hexOf(canonical)}/signatures`
   }
@@ -120,7 +121,7 @@ export class TagPaths {
   }
 }
 
-/** What is kept of a manifest's referrers, whether or not the manifest is there. */
+/** The paths of a manifest's referrers; the manifest itself need not exist. */
 export class SubjectPaths {
   readonly folder: string
 
@@ -128,7 +129,7 @@ export class SubjectPaths {
     this.folder = folder
   }
 
-  /** A folder whose children are named after the referrers that were pushed by this algorithm. */
+  /** The folder of the referrers that were pushed by digests of this algorithm. */
   referrers(algorithm: DigestAlgorithm): string {
     return `${this.folder}/${algorithm}`
   }
@@ -142,7 +143,7 @@ export class SubjectPaths {
   }
 }
 
-/** The names of all that the registry keeps in an upload's folder. */
+/** All files that the registry writes in an upload's folder. */
 export const UPLOAD_FILES = ['startedat', 'data', 'owner', 'digests'] as const
 
 export class UploadPaths {

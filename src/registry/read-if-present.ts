@@ -1,7 +1,7 @@
 import { isPathNotFound } from '../core/errors.ts'
 import type { StorageDriver } from '../core/storage-driver.ts'
 
-/** A small file, or undefined if there is none.
+/** Reads a small file. Undefined if it does not exist.
  *  @throws StorageError for every other reason: an outage must not look like an absence */
 export async function readIfPresent(
   storage: Pick<StorageDriver, 'get'>,

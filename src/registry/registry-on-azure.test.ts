@@ -3,7 +3,7 @@ import { describeRegistry } from '../../test/contract/registry.ts'
 import { openAzureDriver } from '../../test/support/azure-driver.ts'
 import { Azurite } from '../../test/support/azurite.ts'
 
-// An emulator has one thread, and these suites ask it for much.
+// The emulator has one thread, so it is slow under load.
 vi.setConfig({ testTimeout: 120_000 })
 
 let azurite: Azurite

@@ -37,21 +37,21 @@ import { ProcessLocks } from './uploads/process-locks.ts'
 import { UploadSessions } from './uploads/upload-sessions.ts'
 
 export interface RegistryOptions {
-  /** Closed together with the registry. */
+  /** Closed with the registry. */
   driver: StorageDriver
   policy: ManifestPolicy
-  /** Closed together with the registry. Default: none. */
+  /** Closed with the registry. Default: none. */
   cache?: DescriptorCache
-  /** True where nothing may be written. Default: false. */
+  /** True if nothing may be written. Default: false. */
   readOnly?: boolean
-  /** How many bytes of manifests and small blobs are kept in memory. Default: none. */
+  /** Memory for manifests and small blobs, in bytes. Default: none. */
   smallContentBytes?: number
-  /** By which it keeps others from writing to an upload. Default: those of this process. */
+  /** Locks of uploads. Default: locks within this process. */
   locks?: Locks
-  /** Evicts a blob that is condemned or deleted from a cache of this process alone, of which no collector knows. Default: there is
-   *  none. */
+  /** Evicts a collected blob from a cache of this process alone, which the collector can't reach. Default: no
+   *  such cache. */
   evictCollected?: (digest: Digest) => Promise<void>
-  /** Its part in garbage collection, or how long it waits for that. Default: none. */
+  /** Enables garbage collection, optionally with its timing. Default: disabled. */
   collection?: boolean | GuardTiming
   log: Log
 }
@@ -63,10 +63,10 @@ const MAX_TAG_DIGESTS = 10_000
 /** The registry over a storage driver, in Distribution's layout. */
 export class StoredRegistry implements Registry {
   readonly #context: RegistryContext
-  /** They hold nothing that would have to be the same everywhere: it is only quicker not to make them anew. */
+  /** Only avoids creating them anew: they hold no state that must be shared. */
   readonly #repositories = new LRUCache<RepositoryName, StoredRepository>({ max: MAX_KEPT_REPOSITORIES })
   readonly #mountSearch = new MountSearch({
-    // Copied: searching a repository makes it one that was used.
+    // Copied, because searching a repository changes the order.
     recent: () => [...this.#repositories.keys()],
     all: () => this.repositories(),
     find: (name, digest) => this.#repository(name).blobs.find(digest),
@@ -112,7 +112,7 @@ export class StoredRegistry implements Registry {
     }
   }
 
-  /** What a garbage collector sees of it, read past its caches. */
+  /** The content as a garbage collector sees it, without caches. */
   get collectable(): Collectable {
     const { storage, pool, cache } = this.#context
     const evict = async (digests: readonly Digest[]) => {
@@ -156,8 +156,8 @@ export class StoredRegistry implements Registry {
     return this.#context.storage.name
   }
 
-  /** Asks storage something, whatever the answer.
-   *  @throws StorageError, RegistryError when there is none */
+  /** A health check: sends a request to storage and ignores the content.
+   *  @throws StorageError, RegistryError if storage does not answer */
   async checkStorage(): Promise<void> {
     try {
       await this.#context.storage.stat(REPOSITORIES)

@@ -8,8 +8,8 @@ import type { Repository } from '../core/registry.ts'
 import { MemoryDriver } from '../storage/memory.ts'
 import { StoredRegistry } from './registry.ts'
 
-/** Another replica dies when it has removed a link, before the caches of the others hear of it. The client, which got no
- *  answer, asks again. */
+/** Another replica ends after it has removed a link, before the other caches are told. The client got no
+ *  answer and repeats the request. */
 describe('a delete that is repeated after it was cut short', () => {
   let here: Repository
   let dying: Repository

@@ -14,7 +14,7 @@ import { ReferrerLinks } from './referrers/links.ts'
 import { Referrers } from './referrers/referrers.ts'
 import { LinkedTags } from './tags/tag-service.ts'
 
-/** The services of a repository over one context. */
+/** The services of one repository, over one context. */
 export class StoredRepository implements Repository {
   readonly name: RepositoryName
   readonly blobs: LinkedBlobs
@@ -47,7 +47,7 @@ export class StoredRepository implements Repository {
     return false
   }
 
-  /** Made when it is asked for: few requests do. */
+  /** Created on demand: few requests need it. */
   get signatures(): SignatureIndex {
     const { manifests, tags } = this
     this.#signatures ??= new SignatureIndex(this.#context, { jws: this.#jws, manifests, tags })

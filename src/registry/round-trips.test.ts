@@ -1,4 +1,4 @@
-/** What waits for what: how often in turn the storage is asked, where each answer takes a while. */
+/** Counts the sequential requests to a storage with latency. */
 import { beforeEach, describe, expect, test } from 'vitest'
 import { pushBlob, pushManifest, revisionLink } from '../../test/contract/registry/support.ts'
 import { collectAll } from '../../test/contract/storage-driver/support.ts'

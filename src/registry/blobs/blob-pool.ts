@@ -18,7 +18,7 @@ export interface BlobPoolParts {
   readonly log: Log
 }
 
-/** Content as a descriptor has it: where it stands and how long it is. */
+/** Location and size of content. */
 export interface PooledContent {
   readonly canonical: Digest
   readonly size: number
@@ -31,14 +31,14 @@ export interface CheckedFile extends PooledContent {
 
 const MAX_VERIFIED = 10_000
 
-/** The bytes of every blob and manifest, stored once under their canonical digest and shared by all repositories.
- *  Small content is checked against its digest when it is read, and then kept in memory: it can never be another.
- *  The pool knows nothing of who may see what: that is the links' business. */
+/** The bytes of every blob and manifest, stored once under their canonical digest and shared by all
+ *  repositories. Small content is checked against its digest when it is read, and then kept in memory. Links
+ *  decide which repository has it. */
 export class BlobPool {
   readonly #storage: StorageDriver
   readonly #small: ContentCache
   readonly #log: Log
-  /** The sizes of blobs whose bytes this process has hashed and put there durably. */
+  /** Sizes of the blobs whose bytes this process has hashed and stored durably. */
   readonly #verified = new LRUCache<Digest, number>({ max: MAX_VERIFIED })
 
   constructor({ storage, small, log }: BlobPoolParts) {
@@ -47,7 +47,7 @@ export class BlobPool {
     this.#log = log
   }
 
-  /** In bytes; undefined when there is no such blob. */
+  /** Size in bytes. Undefined if the blob does not exist. */
   async size(canonical: Digest): Promise<number | undefined> {
     try {
       const info = await this.#storage.stat(blobPath(canonical))
@@ -58,13 +58,14 @@ export class BlobPool {
     }
   }
 
-  /** The bytes, where they are in memory. */
+  /** The bytes, if they are in memory. */
   getIfCached(canonical: Digest): Uint8Array | undefined {
     return this.#small.get(canonical)
   }
 
-  /** The bytes of a blob, or of a range of it. Those of a small one are known to be right before the first is given.
-   *  @throws RegistryError BLOB_UNKNOWN; StorageError PATH_NOT_FOUND, or OFFSET_INVALID when it is shorter than `size` */
+  /** The bytes of a blob, or of a range of it. A small blob is checked before its first byte is returned.
+   *  @throws RegistryError BLOB_UNKNOWN; StorageError PATH_NOT_FOUND, or OFFSET_INVALID if it is shorter than
+   *    `size` */
   read({ canonical, size }: PooledContent, { range, signal }: ReadOptions = {}): AsyncIterable<Uint8Array> {
     const asked = range ?? { start: 0, end: size - 1 }
     return this.#small.admits(size)
@@ -72,7 +73,7 @@ export class BlobPool {
       : this.#storage.read(blobPath(canonical), { range: asked, signal })
   }
 
-  /** For content whose file somebody else has removed. */
+  /** Drops content whose file another process has removed. */
   forget(canonical: Digest): void {
     this.#small.delete(canonical)
     this.#verified.delete(canonical)
@@ -82,21 +83,21 @@ export class BlobPool {
     return this.#storage.redirectUrl(blobPath(canonical), client)
   }
 
-  /** A small blob, whole and checked; undefined when there is none, or when what stands there is damaged. */
+  /** A small blob, checked against its digest. Undefined if it is missing or damaged. */
   async get(canonical: Digest): Promise<Uint8Array | undefined> {
     return this.#small.get(canonical) ?? this.#load(canonical)
   }
 
-  /** Writes a small blob, over one that may stand there damaged. */
+  /** Writes a small blob, also over a damaged one. */
   async put(canonical: Digest, content: Uint8Array): Promise<void> {
     await this.#storage.put(blobPath(canonical), content)
     this.#small.keep(canonical, content)
   }
 
-  /** Takes a file of checked content over as a blob. A blob that stands already stays if this process knows its bytes; any
-   *  other is replaced: its size says little, and pushing again heals.
-   *  @param version of the file, whose bytes have the digest
-   *  @throws StorageError OFFSET_INVALID when the file is another by now; PATH_NOT_FOUND */
+  /** Moves a file of checked content into the pool. An existing blob is kept only if this process knows its
+   *  bytes. Others are replaced, because the size proves little, and so a repeated push repairs damage.
+   *  @param version the version of the file whose bytes have the digest
+   *  @throws StorageError OFFSET_INVALID if the file has changed; PATH_NOT_FOUND */
   async adopt(path: string, { canonical, size, version }: CheckedFile): Promise<void> {
     if (size === 0) return this.put(canonical, new Uint8Array())
     const place = blobPath(canonical)
@@ -107,8 +108,8 @@ export class BlobPool {
     this.#verified.set(canonical, size)
   }
 
-  /** True when a blob of these bytes stands there, durably. Where this process does not know them, they are read: another
-   *  one may have put them there just now. */
+  /** True if a blob of these bytes is stored durably. Unless this process knows them they are read, because
+   *  another process may have written them just now. */
   async holds({ canonical, size }: PooledContent): Promise<boolean> {
     if ((await this.size(canonical)) !== size) return false
     if (this.#verified.get(canonical) === size) return true
@@ -133,7 +134,7 @@ export class BlobPool {
     return undefined
   }
 
-  /** By what stands on storage, whatever is in memory. */
+  /** Checks the bytes on storage, without caches. */
   async #isIntact({ canonical, size }: PooledContent): Promise<boolean> {
     if ((await this.size(canonical)) !== size) return false
     return !this.#small.admits(size) || (await this.#load(canonical)) !== undefined

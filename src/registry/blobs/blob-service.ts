@@ -21,7 +21,7 @@ import { findUpload, type UploadStatus } from '../uploads/upload-status.ts'
 import type { BlobPool } from './blob-pool.ts'
 import { evictMissing, isOnStorage } from './on-storage.ts'
 
-/** How many uploads are looked up side by side while they are listed. */
+/** Uploads looked up concurrently during listing. */
 const LOOK_UP_CONCURRENCY = 16
 
 const UPLOAD_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
@@ -46,7 +46,7 @@ export class LinkedBlobs implements BlobService {
     }
   }
 
-  /** Undefined unless this repository has a link to it and its bytes are there. */
+  /** Undefined unless this repository has a link to it and the bytes exist. */
   find(digest: Digest): Promise<StoredContent | undefined> {
     return this.#context.cache.find(this.#source, digest)
   }
@@ -64,13 +64,14 @@ export class LinkedBlobs implements BlobService {
     return (await this.find(digest)) !== undefined
   }
 
-  /** By what stands on storage, unless this process has stored it a moment ago. What is missing is cached no longer. */
+  /** True if the blob is on storage; blobs stored by this process recently are not looked up. A missing one
+   *  is evicted. */
   async isStored(digest: Digest): Promise<boolean> {
     const { name, recentPushes, collection } = this.#context
     return recentPushes.has(name, digest, collection?.mark) ? this.has(digest) : this.isOnStorage(digest)
   }
 
-  /** By what stands on storage, whatever this process knows. */
+  /** True if the blob is on storage, without caches. */
   isOnStorage(digest: Digest): Promise<boolean> {
     const { layers } = this.#context
     return isOnStorage(this.#context, { source: this.#source, links: layers }, digest)
@@ -89,7 +90,8 @@ export class LinkedBlobs implements BlobService {
     const place = this.#place(id)
     const { paths } = place
     const startedAt = await writeStartedAt(storage, paths)
-    // Second, so that whatever a crash leaves is found and purged; nobody knows the id before the owner does.
+    // Written after `startedat`, so that an upload cut short by a crash is found and purged. Until then only
+    // its owner knows the id.
     if (owner !== undefined) await writeOwner(storage, { paths, owner })
     const status = {
       ...{ startedAt, lastWrittenAt: startedAt, size: 0, version: undefined, record: undefined },
@@ -100,7 +102,7 @@ export class LinkedBlobs implements BlobService {
     return new StoredUpload({ id, status, source: 'storage' }, place)
   }
 
-  /** By what this process remembers, if it does: what is asked of the upload then goes by storage all the same. */
+  /** Uses the remembered state, if there is one: later operations compare it with storage. */
   async resume(id: string, options: ResumeOptions = {}): Promise<BlobUpload> {
     const place = this.#place(id)
     const status = this.#context.sessions.recall(place.paths)
@@ -147,12 +149,12 @@ export class LinkedBlobs implements BlobService {
   async delete(digest: Digest): Promise<void> {
     const { layers, cache } = this.#context
     const canonical = await layers.get(digest)
-    // A delete that was cut short may have removed it and told nobody.
+    // An interrupted delete may have removed it without telling the caches.
     await cache.evict(this.#source, canonical === undefined ? [digest] : await layers.remove(canonical))
     if (canonical === undefined) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
   }
 
-  /** What it was found by may be a cache that has not heard of a collection. */
+  /** Checks a mounted blob on storage: the cache that had it may not know yet of a collection. */
   async #confirmMount({ canonical }: StoredContent, digest: Digest): Promise<void> {
     const look = async () => {
       if ((await this.#context.pool.size(canonical)) !== undefined) return
@@ -162,7 +164,7 @@ export class LinkedBlobs implements BlobService {
     await this.#context.collection?.confirmBlob(canonical, { since: undefined, look })
   }
 
-  /** Before it was noted, it may have been deleted. */
+  /** Checks the blob again once the note is written: it may have been deleted before. */
   async #whenNoted(noted: Promise<void>, digest: Digest): Promise<void> {
     await noted
     if (!(await this.isOnStorage(digest))) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
@@ -225,7 +227,7 @@ class PooledBlob implements Blob {
     return this.#orMissing(this.#pool.read({ canonical: this.#canonical, size }, options))
   }
 
-  /** The bytes, or BLOB_UNKNOWN when there are none: only the first step is looked at, so that the others cost nothing. */
+  /** The bytes, or BLOB_UNKNOWN. Only the first step is caught, so that the others cost nothing. */
   #orMissing(bytes: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
     const missing = async (error: unknown): Promise<never> => {
       const isMissing =

@@ -2,15 +2,15 @@ import { LRUCache } from 'lru-cache'
 import type { Digest } from '../../core/digest.ts'
 
 export interface ContentCacheOptions {
-  /** How many bytes are kept together; 0 for none. */
+  /** Limit of all content together, in bytes; 0 disables the cache. */
   readonly maxBytes: number
 }
 
-/** What an image's configuration or an attestation rarely exceeds. */
+/** Image configurations and attestations are rarely larger. */
 export const MAX_SMALL_BYTES = 128 * 1024
 
-/** Manifests and small blobs by their canonical digests, those used last. What is here was checked against its digest,
- *  so it is right for ever; whether a repository shows it is decided elsewhere. */
+/** Manifests and small blobs in memory by canonical digest, least recently used first out. Their digests were
+ *  checked, so entries never become wrong. Whether a repository has them is decided by its links. */
 export class ContentCache {
   readonly #entries: LRUCache<Digest, Uint8Array> | undefined
 
@@ -21,7 +21,7 @@ export class ContentCache {
         : undefined
   }
 
-  /** True for a blob that is to be read whole and kept. A manifest is, whatever its size. */
+  /** True if a blob of this size is read whole and cached. Manifests always are. */
   admits(size: number): boolean {
     return this.#entries !== undefined && size <= MAX_SMALL_BYTES
   }
@@ -30,13 +30,14 @@ export class ContentCache {
     return this.#entries?.get(canonical)
   }
 
-  /** For content whose file is gone. */
+  /** Removes content whose file was deleted. */
   delete(canonical: Digest): void {
     this.#entries?.delete(canonical)
   }
 
-  /** @param content has this digest; it is not changed afterwards
-   *  @returns the content, in memory of no more than its size when it is kept */
+  /** Caches content.
+   *  @param content has this digest, and is not modified afterwards
+   *  @returns the content; if cached, in a buffer no larger than its size */
   keep(canonical: Digest, content: Uint8Array): Uint8Array {
     if (this.#entries === undefined) return content
     const own =

@@ -5,26 +5,26 @@ import type { RepositoryName } from '../../core/reference.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'
 
 export interface MountSearchParts {
-  /** Repositories in use, the last one first. */
+  /** Repositories in use, the most recent first. */
   readonly recent: () => Iterable<RepositoryName>
   /** The catalog. */
   readonly all: () => AsyncIterable<RepositoryName>
   readonly find: (repository: RepositoryName, digest: Digest) => Promise<StoredContent | undefined>
 }
 
-/** How many repositories are searched for a blob, */
+/** Repositories that are searched for a blob. */
 export const MAX_SEARCHED = 64
-/** and how many names of the catalog are read for them. */
+/** Names of the catalog that are read for a search. */
 export const MAX_CATALOG_NAMES = 128
 
 const CONCURRENCY = 8
-/** Searches of one process at a time. Beyond those that wait, none is made. */
+/** Concurrent searches of one process. If too many wait, a search finds nothing. */
 const MAX_SEARCHES = 2
 const MAX_WAITING = 64
 
-/** Finds a blob for a mount that names no repository: in those used last, then in the first ones of the catalog. It is
- *  bounded, and asks nothing of repositories that may not be searched, nor of the pool that all share. So its time does not
- *  tell whether somebody else has the blob. A blob that is not found is uploaded. */
+/** Finds a blob for a mount without `from`: in the repositories used last, then in the first ones of the
+ *  catalog. Bounded, and looks only at repositories that may be searched, never at the shared pool, so that
+ *  its time does not reveal the content of others. If it finds nothing, the client uploads the blob. */
 export class MountSearch {
   readonly #parts: MountSearchParts
   readonly #inTurn = pLimit(MAX_SEARCHES)
@@ -33,7 +33,8 @@ export class MountSearch {
     this.#parts = parts
   }
 
-  /** @param maySearch decides by the name alone */
+  /** Searches the repositories.
+   *  @param maySearch decides by the name alone */
   async find(
     digest: Digest,
     maySearch: (name: RepositoryName) => boolean,

@@ -3,21 +3,21 @@ import { algorithmOf, CANONICAL, type Digest } from '../../core/digest.ts'
 import type { RepositoryContext } from '../context.ts'
 import type { LinkSet } from '../links/links.ts'
 
-/** The place of content in a repository: the links to it, and what it is called in the cache. */
+/** Content of a repository: its links and its cache entry. */
 export interface LinkedContent {
   readonly source: ContentSource
   readonly links: LinkSet
 }
 
-/** True if link and bytes are on storage, whatever is cached: a collector that is not ours tells nobody what it removes.
- *  Content that is missing is evicted. */
+/** True if link and bytes are on storage, without caches: Distribution's collector does not evict what it
+ *  removes. Missing content is evicted. */
 export async function isOnStorage(
   context: RepositoryContext,
   { source, links }: LinkedContent,
   digest: Digest,
 ): Promise<boolean> {
   const { pool } = context
-  // The link nearly always leads to the digest itself, so that both can be looked at in one trip.
+  // The link nearly always holds the same digest, so both are read concurrently.
   const guess = algorithmOf(digest) === CANONICAL ? digest : undefined
   const [canonical, size] = await Promise.all([links.get(digest), guess && pool.size(guess)])
   const isThere =
@@ -26,7 +26,7 @@ export async function isOnStorage(
   return isThere
 }
 
-/** Forgets content whose link or bytes were found missing. */
+/** Evicts content whose link or bytes are missing. */
 export async function evictMissing(
   { name, cache, pool, recentPushes }: RepositoryContext,
   source: ContentSource,

@@ -26,7 +26,7 @@ async function firstOf(names: AsyncIterable<string>, count: number): Promise<str
   return first
 }
 
-/** Names of few characters, so that many begin with each other. */
+/** Short names of few characters, so that many are prefixes of each other. */
 const names = fc
   .uniqueArray(
     fc.string({ unit: fc.constantFrom('a', 'b', '0', '-', '.', '_', '/'), minLength: 1, maxLength: 9 }),

@@ -4,15 +4,15 @@ import type { StorageDriver } from '../../core/storage-driver.ts'
 import { childrenOf, openRepositoryDirectory, type RepositoryDirectory } from './repository-directory.ts'
 
 export interface CatalogOptions extends Page {
-  /** Which of `_manifests`, `_layers` and `_uploads` make a folder count; one is enough. */
+  /** Metadata folders (`_manifests`, `_layers`, `_uploads`) that make a folder count; one is enough. */
   kept: readonly string[]
 }
 
-/** What makes a folder a repository: Distribution 3 asks for the first, Distribution 2 for the second. */
+/** Folders that mark a repository: Distribution 3 checks the first, Distribution 2 the second. */
 export const REPOSITORY_MARKS = ['_manifests', '_layers'] as const
 
-/** Every repository's name in byte order, found by walking the folders. A walk in the folders' order would not do:
- *  `a/b` is found inside `a`, yet stands behind `a-b`. */
+/** Every repository's name in byte order, by walking the folders. A plain depth-first walk has another order:
+ *  `a/b` is inside `a`, but comes after `a-b`. */
 export async function* repositoryNames(
   storage: StorageDriver,
   { after = '', kept }: CatalogOptions,
@@ -29,22 +29,22 @@ export async function* repositoryNames(
   }
 }
 
-/** How many folders are opened at once: more with every name that is asked for, so that who asks for few costs little. */
+/** Folders opened concurrently. Grows with the number of names read, so that short pages cost little. */
 const FIRST_CONCURRENCY = 4
 const MOST_CONCURRENCY = 24
 
-/** A place in the order of names: that of a folder's own name, or that of all the names below it. */
+/** A position in the order of names: a folder's own name, or all names below it. */
 interface Place {
   readonly folder: FoundFolder
   readonly isBelow: boolean
 }
 
-/** The folders behind a name, in the byte order of their names, each opened some time before it is asked for: those at the
- *  next places are opened together, wherever in the tree they are. */
+/** Walks the folders of a repository name's prefix in byte order. Folders are opened ahead: those at the next
+ *  positions concurrently, at any depth. */
 class Walk {
   readonly #storage: StorageDriver
   readonly #after: string
-  /** The next places in order; an iterator stands for those that it gives. */
+  /** The next positions in order. An iterator stands for all the positions it yields. */
   readonly #ahead: (Place | AsyncIterator<Place>)[]
   #opening = 0
   #concurrency = FIRST_CONCURRENCY
@@ -55,7 +55,7 @@ class Walk {
     this.#ahead = [this.#placesBelow('', undefined)]
   }
 
-  /** Undefined behind the last. */
+  /** The next folder. Undefined at the end. */
   async next(): Promise<RepositoryDirectory | undefined> {
     for (;;) {
       await this.#lookAhead()
@@ -70,13 +70,13 @@ class Walk {
     }
   }
 
-  /** Ends the listings that have not come to their ends. */
+  /** Closes the unfinished listings. */
   async close(): Promise<void> {
     for (const one of this.#ahead) if (!isPlace(one)) await one.return?.()
   }
 
-  /** Has the folders at the next places opened: of about as many names as are opened at once, each with what is below it.
-   *  The first of them is a place then, if there is any. */
+  /** Opens the folders at the next positions, each with what is below it: about as many names as are opened
+   *  at once. Afterwards the first position is a folder, if any is left. */
   async #lookAhead(): Promise<void> {
     const ahead = this.#ahead
     let index = 0
@@ -112,7 +112,8 @@ class Walk {
     }
   }
 
-  /** @param children as far as they are known already */
+  /** The positions below a prefix.
+   *  @param children as far as they are known */
   #placesBelow(prefix: string, children: readonly string[] | undefined): AsyncIterator<Place> {
     const place = this.#after.startsWith(prefix) ? this.#after.slice(prefix.length) : ''
     const after = NAME_CHARACTERS.exec(place)?.[0] ?? ''
@@ -122,10 +123,10 @@ class Walk {
   }
 }
 
-/** What a name in a folder consists of. */
+/** The characters of a path component. */
 const NAME_CHARACTERS = /^[a-z0-9._-]*/
 
-/** A folder that is opened once, for both of its places. */
+/** A folder that is opened once for both of its positions. */
 class FoundFolder {
   readonly name: string
   opening: Promise<RepositoryDirectory> | undefined
@@ -140,9 +141,9 @@ function isPlace(one: Place | AsyncIterator<Place>): one is Place {
   return 'folder' in one
 }
 
-/** The places of the children of a folder in the order of the full names. The names below `a` come behind `a-b` and `a.b`:
- *  what waits for its place meanwhile are names that begin with each other.
- *  @param options.before names that the children come behind, below which there may be names behind `after` all the same */
+/** The positions of a folder's children in the order of full names. Names below `a` come after `a-b` and
+ *  `a.b`; pending are only names that are prefixes of each other.
+ *  @param options.before names before the children, below which there may be names after `after` */
 async function* placesOf(
   children: AsyncIterable<string> | Iterable<string>,
   { prefix, after, before }: { prefix: string; after: string; before: readonly string[] },
@@ -162,12 +163,12 @@ async function* placesOf(
   for (const folder of waiting.reverse()) yield { folder, isBelow: true }
 }
 
-/** What a name begins with, shortest first, and the name itself. */
+/** The prefixes of a name, shortest first, and the name itself. */
 function prefixesOf(name: string): string[] {
   return Array.from({ length: name.length }, (_, index) => name.slice(0, index + 1))
 }
 
-/** True unless every name that begins with the prefix stands before `after`. */
+/** False if all names with the prefix are before `after`. */
 function mayHoldBehind(prefix: string, after: string): boolean {
   return prefix > after || after.startsWith(prefix)
 }

@@ -4,19 +4,19 @@ import { REPOSITORIES } from '../paths.ts'
 /** A folder below `repositories/`: part of a repository's name, a repository, or both. */
 export interface RepositoryDirectory {
   readonly name: string
-  /** The folders whose names begin with `_`: what the registry keeps of a repository. */
+  /** The metadata folders, whose names begin with `_`. */
   readonly kept: ReadonlySet<string>
-  /** The last components of the names below, in byte order; undefined when they are too many to be held. */
+  /** The last components of the names below, in byte order. Undefined if there are too many to hold. */
   readonly children: readonly string[] | undefined
 }
 
-/** So many names of each folder that is looked at ahead are held, a usual page of the catalog. */
+/** Limit of names held for each folder opened ahead; a usual page of the catalog. */
 const MOST_HELD = 100
 
-/** Stands before the folders that begin with `_`, behind digits and before the letters. */
+/** Sorts between digits and `_`, so that a listing after it begins with the metadata folders. */
 const BEFORE_KEPT = '^'
 
-/** Nothing is in a folder that is not there. */
+/** Opens a folder. A missing folder is empty. */
 export async function openRepositoryDirectory(
   storage: StorageDriver,
   name: string,
@@ -35,8 +35,8 @@ export async function openRepositoryDirectory(
   return { name, kept, children }
 }
 
-/** The last components of the names right below one, in byte order, however many there are.
- *  @param name empty for all */
+/** The last components of the names directly below one, in byte order, in any number.
+ *  @param name empty for the root */
 export async function* childrenOf(
   storage: StorageDriver,
   name: string,
@@ -47,7 +47,7 @@ export async function* childrenOf(
   }
 }
 
-/** The folders that the registry keeps of a repository: all begin with `_`, and stand together. */
+/** The metadata folders of a repository. Their names begin with `_`, so they are adjacent in a listing. */
 export async function* metadataDirectories(storage: StorageDriver, name: string): AsyncIterable<string> {
   for await (const { name: child, kind } of storage.list(locate(name), { after: BEFORE_KEPT })) {
     if (!child.startsWith('_')) return

@@ -13,14 +13,14 @@ export type LinkStorage = Pick<StorageDriver, 'get' | 'put' | 'settle'>
 
 const MAX_DURABLE = 10_000
 
-/** Link files: small files that hold a digest. They are written exactly and read leniently: a link that a crash of
- *  some other registry left empty or broken counts as absent, and is logged once. */
+/** Link files: small files that hold a digest. Written exactly and read leniently: a link that a crash of
+ *  another registry has left empty or broken counts as absent, and is logged once. */
 export class Links {
   readonly #storage: LinkStorage
   readonly #log: Log
   readonly #reported = new Set<string>()
   readonly #joined = new CoalescedReads((path) => this.#read(path))
-  /** Links that this process has made durable, or has seen to be. */
+  /** Links that are known to be durable. */
   readonly #durable = new LRUCache<string, true>({ max: MAX_DURABLE })
 
   constructor(storage: LinkStorage, log: Log) {
@@ -28,7 +28,7 @@ export class Links {
     this.#log = log
   }
 
-  /** The canonical digest in the link, or undefined. */
+  /** The canonical digest in the link. Undefined if there is none. */
   read(path: string): Promise<Digest | undefined> {
     return this.#joined.read(path)
   }
@@ -38,14 +38,14 @@ export class Links {
     this.#durable.set(path, true)
   }
 
-  /** Makes a link durable that was read: whoever has written it may not have come to that yet. */
+  /** Makes a link durable that another process may not have synced yet. */
   async settle(path: string): Promise<void> {
     if (this.#durable.has(path)) return
     await this.#storage.settle(path)
     this.#durable.set(path, true)
   }
 
-  /** To be told of a link that is removed. */
+  /** Must be called when a link is removed. */
   forget(path: string): void {
     this.#durable.delete(path)
   }
@@ -73,11 +73,12 @@ export class Links {
 
 const MAX_REPORTED = 10_000
 
-/** How many links of a set are read side by side. */
+/** Links of a set that are read concurrently. */
 const READ_CONCURRENCY = 16
 
-/** The links of one folder, `<folder>/<algorithm>/<hex>/link`: a repository's blobs, its manifests, a tag's history.
- *  A link by the canonical algorithm always stands; one by another is a further name for the same content. */
+/** The links of one folder, `<folder>/<algorithm>/<hex>/link`: a repository's blobs, its manifests, or a
+ *  tag's history. A link by the canonical algorithm always exists; one by another algorithm is a further name
+ *  for the same content. */
 export class LinkSet {
   readonly folder: string
   readonly #storage: StorageDriver
@@ -89,29 +90,29 @@ export class LinkSet {
     this.#links = links
   }
 
-  /** The canonical digest of the content that the set has under this name. */
+  /** The canonical digest of the set's content of this name. Undefined if there is none. */
   get(digest: Digest): Promise<Digest | undefined> {
     return this.#links.read(this.path(digest))
   }
 
-  /** Where the link stands, if it does. */
+  /** The path of the link, whether or not it exists. */
   path(name: Digest): string {
     return `${this.#member(name)}/link`
   }
 
-  /** Adds content by its canonical digest and, where it was named by another, by that one too. */
+  /** Adds content by its canonical digest and, if it has another, by that one too. */
   async add(canonical: Digest, name: Digest = canonical, precedence?: Precedence): Promise<void> {
     const added = this.#links.write(this.path(canonical), canonical, precedence)
     if (name === canonical) return added
     await settleAll([added, this.#links.write(this.path(name), canonical, { after: added })])
   }
 
-  /** Makes the link durable by which the set has this name, if it has it. */
+  /** Makes the link of this name durable, if it exists. */
   settle(name: Digest): Promise<void> {
     return this.#links.settle(this.path(name))
   }
 
-  /** Removes every name of the content, the canonical one last, and says which it had. */
+  /** Removes every name of the content, the canonical one last, and returns them. */
   async remove(canonical: Digest): Promise<Digest[]> {
     const aliases: Digest[] = []
     for await (const { name, target } of this.#targets(this.#aliases()))
@@ -127,13 +128,13 @@ export class LinkSet {
       if (target !== undefined) yield name
   }
 
-  /** What the links hold. */
+  /** Reads the links. */
   #targets(names: AsyncIterable<Digest>): AsyncIterable<{ name: Digest; target: Digest | undefined }> {
     const work = async (name: Digest) => ({ name, target: await this.get(name) })
     return mapInOrder(names, { concurrency: READ_CONCURRENCY, work })
   }
 
-  /** Of whatever stands there like a link. */
+  /** The names of all folders that look like links. */
   async *#names({ after }: Page): AsyncIterable<Digest> {
     for (const algorithm of ALGORITHMS) {
       const prefix = `${algorithm}:`

@@ -96,10 +96,10 @@ describe.each(PLACES)('deletions in %s', (_where, place) => {
   it('of a process that is gone are over after the lease', async () => {
     const [gone, other] = processes() as [Deletions, Deletions]
     void gone.during(() => new Promise(() => undefined))
-    // Its beats end as those of a process do that was killed.
+    // Its heartbeats stop, as those of a killed process do.
     const storage = open()
     const killed = Buffer.from(JSON.stringify({ count: 7, holder: 'killed' }))
-    // Another beat may come between.
+    // Another heartbeat may come between.
     while ((await storage.swapState(PATH, killed, (await untilState(storage)).version)) === undefined);
     expect(await other.hasDeletedSince(7)).toBe(true)
     expect(await other.hasDeletedSince(8)).toBe(false)
@@ -127,7 +127,7 @@ describe('a process that is gone', () => {
     const slow = { leaseMs: 4_000, beatMs: 1_000, patienceMs: 0 }
     const one = new Deletions({ storage: driver, path: PATH, timing: slow })
     await one.during(async () => {
-      // Each is there just long enough to note that it waits.
+      // Each lives just long enough to record that it waits.
       for (let waits = 0; waits < 5; waits++) {
         const other = new Deletions({ storage: driver, path: PATH, timing: { ...slow, patienceMs: 850 } })
         await expectRegistryError(other.hasDeletedSince(0), 'UNAVAILABLE')

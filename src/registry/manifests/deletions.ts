@@ -7,56 +7,57 @@ import type { Digest } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
 import type { FileVersion, StorageDriver } from '../../core/storage-driver.ts'
 
-/** What storage says of the deletions of a repository. */
+/** The state of a repository's deletions on storage. */
 interface DeletionState {
-  /** How many have come to an end, successful or not. */
+  /** Number of deletions that have ended, successful or not. */
   readonly count: number
-  /** Who is deleting at the moment, by a name that nobody else has. */
+  /** The process that is deleting at the moment, by a unique name. */
   readonly holder?: string | undefined
-  /** Grows while the holder is alive. */
+  /** Heartbeat: grows while the holder is alive. */
   readonly beat?: number | undefined
-  /** For how long others have seen it not grow. It is noted here so that they may be killed as well. */
+  /** Time for which waiting processes have seen no heartbeat. Stored, so that the wait survives their own
+   *  end. */
   readonly silentMs?: number | undefined
 }
 
 export interface DeletionsParts {
   readonly storage: StorageDriver
-  /** Of the state. */
+  /** Path of the state. */
   readonly path: string
   readonly timing?: DeletionsTiming
 }
 
 export interface DeletionsTiming extends LeaseTiming {
-  /** How long somebody waits for others. */
+  /** Time limit for waiting. */
   readonly patienceMs: number
 }
 
 const TIMING: DeletionsTiming = { leaseMs: 20_000, beatMs: 3_000, patienceMs: 5_000 }
 
-/** How often those who wait note it, within a lease: more seldom than a holder beats. */
+/** Records of waiting within a lease: fewer than heartbeats. */
 const NOTES = 5
 
 const FIRST_WAIT_MS = 5
 const LONGEST_WAIT_MS = 200
 
-/** More are not pushed to a repository at the same time. One that is forgotten costs two small reads. */
+/** Limit of manifests being pushed to a repository. One that is forgotten costs two small reads. */
 const MAX_STOOD = 100
 
-/** What a deletion asks before each thing that it removes.
- *  @throws RegistryError UNAVAILABLE when another process may have taken its place */
+/** Checked by a deletion before each removal.
+ *  @throws RegistryError UNAVAILABLE if another process may have taken over */
 export type RequireHeld = () => void
 
-/** Keeps deleting manifests and tagging them apart, in all processes that share the storage. Who tags looks afterwards
- *  whether a deletion was under way meanwhile, which costs one small read; who deletes says so before and after.
+/** Keeps deleting and tagging of manifests apart, in all processes that share the storage. A deletion records
+ *  its start and end; a tagging checks afterwards, with one small read, that no deletion has run meanwhile.
  *
- *  Clocks of different machines are never compared: a holder counts as gone when its beat has not grown for as long as a
- *  lease on the clocks of those who wait, one after the other. */
+ *  Clocks of different machines are never compared: a holder counts as dead if its heartbeat has not grown
+ *  for a lease, on the clocks of the waiting processes one after the other. */
 export class Deletions {
   readonly #state: SharedState<DeletionState>
   readonly #timing: DeletionsTiming
-  /** The last count this process saw while nobody was deleting. */
+  /** The last count that this process saw without a holder. */
   #count: number | undefined
-  /** The marks at which manifests stood that were pushed or looked for. */
+  /** The marks at which manifests were last known to exist. */
   readonly #stood = new LRUCache<Digest, number>({ max: MAX_STOOD })
   readonly #silence = new SilenceWatch()
   #lease: Lease<DeletionState> | undefined
@@ -66,32 +67,32 @@ export class Deletions {
     this.#timing = timing
   }
 
-  /** What to compare with `hasDeletedSince`. */
+  /** The present mark, for `hasDeletedSince`. */
   get mark(): number | undefined {
     return this.#count
   }
 
-  /** Notes that a manifest stood at a time when nobody had deleted since the mark was taken. */
+  /** Records that a manifest existed, and that nothing was deleted after the mark until then. */
   stood(canonical: Digest, mark: number | undefined): void {
     if (mark !== undefined) this.#stood.set(canonical, mark)
   }
 
-  /** The mark at which the manifest was last known to stand. */
+  /** The mark at which the manifest was last known to exist. */
   markOf(canonical: Digest): number | undefined {
     return this.#stood.get(canonical)
   }
 
-  /** Waits until nobody is deleting.
-   *  @returns true when somebody has, or may have, since the mark was taken
-   *  @throws RegistryError UNAVAILABLE when somebody still is after a while */
+  /** Waits until no deletion is running.
+   *  @returns true if one has run, or may have, since the mark was taken
+   *  @throws RegistryError UNAVAILABLE if one is still running after a while */
   async hasDeletedSince(mark: number | undefined): Promise<boolean> {
     const { state } = await this.#whenFree()
     this.#count = state.count
     return state.count !== 0 && state.count !== mark
   }
 
-  /** Does what removes manifests, while no other process does so in this repository.
-   *  @throws RegistryError UNAVAILABLE when it can't begin, or was taken for dead meanwhile */
+  /** Runs work that removes manifests, while no other process does so in this repository.
+   *  @throws RegistryError UNAVAILABLE if it can't begin, or was taken for dead meanwhile */
   async during<Result>(work: (requireHeld: RequireHeld) => Promise<Result>): Promise<Result> {
     const lease = await this.#join()
     try {
@@ -101,13 +102,13 @@ export class Deletions {
       await this.#leave(lease)
       return result
     } catch (error) {
-      // What others then wait for is the end of the lease; the first error is the one to hear of.
+      // If this fails too, the others wait for the lease to end. The first error is the one to report.
       await this.#leave(lease).catch(() => undefined)
       throw error
     }
   }
 
-  /** Those of one process share a lease: they don't get in each other's way. */
+  /** Deletions of one process share a lease: they don't interfere with each other. */
   async #join(): Promise<Lease<DeletionState>> {
     const lease = this.#lease ?? new Lease<DeletionState>(this.#timing, (previous) => this.#swapIn(previous))
     this.#lease = lease
@@ -127,7 +128,7 @@ export class Deletions {
     if (lease.users !== 0) return // others use it, or it is ended already
     if (this.#lease === lease) this.#lease = undefined
     const held = await lease.end()
-    // Where another process has taken its place, that has counted it.
+    // A process that has taken over has counted it already.
     await this.#swapAsHolder(held, { count: held.state.count + 1 })
   }
 
@@ -149,7 +150,7 @@ export class Deletions {
     return { state, version }
   }
 
-  /** Also when others have noted meanwhile that they wait. Undefined when another has taken the holder's place. */
+  /** Retries if waiting processes have changed the state. Undefined if another process has taken over. */
   async #swapAsHolder(
     { state, version }: Held<DeletionState>,
     next: DeletionState,
@@ -188,7 +189,7 @@ export class Deletions {
 
 const NONE: DeletionState = { count: 0 }
 
-/** Something else than a state has no holder, and a count that nobody has seen before. */
+/** A malformed state has no holder, and a count that differs from all others. */
 function parse(found: unknown): DeletionState {
   const { count, holder, beat, silentMs } = Object(found) as DeletionState
   return Number.isSafeInteger(count) ? { count, holder, beat, silentMs } : { count: Date.now() }

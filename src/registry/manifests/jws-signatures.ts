@@ -7,11 +7,12 @@ import { settleAll } from '../../lib/settle-all.ts'
 import type { RepositoryContext } from '../context.ts'
 import { LinkSet } from '../links/links.ts'
 
-/** How many signatures are read side by side. */
+/** Signatures that are read concurrently. */
 const READ_CONCURRENCY = 16
 
-/** The signatures of a repository's manifests where Distribution kept them in 2015: each is a blob of its own, and the
- *  folder of the manifest's revision has a link to it. A signature whose bytes are gone or damaged counts as absent. */
+/** The JWS signatures of a repository's manifests, stored as Distribution did in 2015: each is a blob,
+ *  linked in the folder of the manifest's revision. A signature whose bytes are missing or damaged counts
+ *  as absent. */
 export class JwsSignatures implements Pick<SignatureService, 'get' | 'put'> {
   readonly #context: RepositoryContext
 
@@ -45,7 +46,7 @@ export class JwsSignatures implements Pick<SignatureService, 'get' | 'put'> {
     )
   }
 
-  /** The digests of the signatures, and where their links stand. */
+  /** The digests of the signatures, and the paths of their links. */
   async *all(digest: Digest): AsyncIterable<{ name: Digest; link: string }> {
     const canonical = await this.#canonical(digest)
     if (canonical === undefined) return

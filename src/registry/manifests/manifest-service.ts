@@ -26,7 +26,7 @@ import type { Referrers } from '../referrers/referrers.ts'
 import type { LinkedTags } from '../tags/tag-service.ts'
 import type { RequireHeld } from './deletions.ts'
 
-/** The other services of the repository that a push or a deletion of a manifest needs. */
+/** The repository's other services that pushes and deletions of manifests need. */
 export interface ManifestNeighbours {
   readonly blobs: BlobService & {
     isStored(digest: Digest): Promise<boolean>
@@ -37,14 +37,14 @@ export interface ManifestNeighbours {
   readonly referrers: () => Referrers
 }
 
-/** How many of a manifest's references are looked up side by side. */
+/** References of a manifest that are looked up concurrently. */
 const VERIFY_CONCURRENCY = 32
 
-/** How many tags of a manifest are removed side by side. */
+/** Tags of a manifest that are removed concurrently. */
 const UNTAG_CONCURRENCY = 16
 
-/** The manifests of a repository: revision links to payloads in the blob pool. A payload is handed out only when its
- *  bytes have the digest they are stored under. */
+/** The manifests of a repository: revision links to payloads in the blob pool. A payload is returned only if
+ *  its bytes have the digest that they are stored under. */
 export class LinkedManifests implements ManifestService {
   readonly #context: RepositoryContext
   readonly #neighbours: ManifestNeighbours
@@ -110,7 +110,8 @@ export class LinkedManifests implements ManifestService {
     return descriptor
   }
 
-  /** Nothing that the manifest needs is collected any more. What it brings itself is written again if it may be gone.
+  /** Protects the manifest's content from collection. What was pushed with it is written again if it may have
+   *  been removed.
    *  @throws RegistryError MANIFEST_BLOB_UNKNOWN; UNAVAILABLE */
   async #confirm(
     manifest: Manifest,
@@ -125,7 +126,7 @@ export class LinkedManifests implements ManifestService {
     await collection.confirmManifest(await this.#contentOf(manifest, canonical), { since, look })
   }
 
-  /** The canonical digests of a manifest, of its signatures and of what it refers to. */
+  /** The canonical digests of a manifest, its signatures and its references. */
   async #contentOf(manifest: Manifest, canonical: Digest): Promise<Digest[]> {
     const { layers, revisions } = this.#context
     const digests = new Set<Digest>([canonical, ...manifest.signatures.map((one) => digestOf(one))])
@@ -140,7 +141,7 @@ export class LinkedManifests implements ManifestService {
   async delete(digest: Digest): Promise<void> {
     const canonical = await this.#context.revisions.get(digest)
     if (canonical === undefined) {
-      // A delete that was cut short may have removed it and told nobody.
+      // An interrupted delete may have removed it without telling the caches.
       await this.#context.cache.evict(this.#source, [digest])
       throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
     }
@@ -166,7 +167,7 @@ export class LinkedManifests implements ManifestService {
     return this.#neighbours.referrers().list(subject, query)
   }
 
-  /** The list of the subject's referrers has the manifest before the repository has it: see `ReferrerLinks`. */
+  /** Links the manifest; in the subject's list of referrers first: see `ReferrerLinks`. */
   async #link(
     { subject, payload }: Manifest,
     { canonical, name, stored }: { canonical: Digest; name: Digest; stored: Promise<void> },
@@ -220,14 +221,15 @@ export class LinkedManifests implements ManifestService {
     if (first !== undefined) throw new RegistryError(first.code, { detail: first.detail, others })
   }
 
-  /** Other content of an index, such as the layers of a build cache, may be there as a blob or as a manifest. */
+  /** Other content of an index, such as the layers of a build cache, may be a blob or a manifest. */
   async #has({ kind, descriptor: { digest } }: ManifestReference, onStorage: boolean): Promise<boolean> {
     if (kind === 'blob') return this.#hasBlob(digest, onStorage)
     if (kind === 'manifest') return this.#hasManifest(digest)
     return (await this.#hasBlob(digest, onStorage)) || (await this.#hasManifest(digest))
   }
 
-  /** Whoever pushed it may not have been answered yet: then its link need not be durable. */
+  /** True if the repository has the blob. Its link is made durable, because its push may not be acknowledged
+   *  yet. */
   async #hasBlob(digest: Digest, onStorage: boolean): Promise<boolean> {
     const { blobs } = this.#neighbours
     if (!(await (onStorage ? blobs.isOnStorage(digest) : blobs.isStored(digest)))) return false
@@ -244,7 +246,7 @@ export class LinkedManifests implements ManifestService {
   }
 }
 
-/** Content that is referred to many times is looked up once. */
+/** Removes duplicates, so that each reference is looked up once. */
 function distinct(
   references: readonly ManifestReference[],
   isRequired: (reference: ManifestReference) => boolean,

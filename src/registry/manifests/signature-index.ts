@@ -30,8 +30,8 @@ const READ_CONCURRENCY = 8
 /** The media type that RFC 7515 gives a JWS in JSON. */
 const JWS_TYPE = 'application/jose+json'
 
-/** A repository's signatures of every kind: the JWS ones, which have links of their own, and those that clients push as
- *  manifests, under a tag or as referrers. */
+/** A repository's signatures of every kind: JWS signatures, which have links of their own, and those that
+ *  clients push as manifests, under a tag or as referrers. */
 export class SignatureIndex implements SignatureService {
   readonly #context: RepositoryContext
   readonly #sources: SignatureSources
@@ -69,7 +69,8 @@ export class SignatureIndex implements SignatureService {
     }
   }
 
-  /** cosign can be told to make one manifest both a tag's and a referrer: it is listed once. */
+  /** The carriers of a manifest's signatures. cosign may push one manifest both as a tag and as a referrer:
+   *  it is listed once. */
   async *#carriers(digest: Digest): AsyncIterable<Carrier> {
     const tagged = await this.#tagged(digest)
     if (tagged !== undefined) yield { kind: 'cosign', manifest: tagged }
@@ -94,7 +95,7 @@ export class SignatureIndex implements SignatureService {
     return parseSignatures(stored.payload).map((carried) => ({ ...carried, kind, manifest, pushedAt }))
   }
 
-  /** Undefined when it is not there. */
+  /** The file's modification time. Undefined if it does not exist. */
   async #writtenAt(path: string): Promise<Date | undefined> {
     try {
       const info = await this.#context.storage.stat(path)
@@ -106,7 +107,7 @@ export class SignatureIndex implements SignatureService {
   }
 }
 
-/** Undefined for a manifest that the repository does not have. */
+/** Undefined if the repository lacks the manifest. */
 async function orUnknown<Result>(answer: Promise<Result>): Promise<Result | undefined> {
   try {
     return await answer

@@ -6,17 +6,17 @@ import { readIfPresent } from '../read-if-present.ts'
 import type { ReferrerLinks } from './links.ts'
 import { readReferrer } from './read-referrer.ts'
 
-/** How many manifests are looked at before it is written down how far the work has come. */
+/** Manifests between two saves of the progress. */
 const STEP = 500
 
 const READ_CONCURRENCY = 16
 
 const COMPLETE = 'complete'
 
-/** Finds the referrers that came to the repository while nobody kept a list of them: looks at every manifest once, in
- *  the order of their digests, and gives those that have a subject their links. How far it has come is kept in a file,
- *  after the links are durable, so a process that is killed is followed by one that goes on; and two at once write the
- *  same links. Nothing of Distribution's is written. */
+/** Finds referrers that were pushed without a list, for example through Distribution. Reads every manifest
+ *  once, in order of the digests, and links those with a subject. The progress is saved after the links are
+ *  durable, so another process can continue after a crash, and two at once write the same links.
+ *  Distribution's files are not changed. */
 export class ReferrerBackfill {
   readonly #context: RepositoryContext
   readonly #referrers: ReferrerLinks
@@ -26,13 +26,14 @@ export class ReferrerBackfill {
     this.#referrers = referrers
   }
 
-  /** Fulfilled when every manifest that was there before has its link; undefined where that is known. */
+  /** Resolves once every earlier manifest with a subject has its link. Undefined if that is known already. */
   complete(): Promise<void> | undefined {
     const { backfills, name } = this.#context
     return backfills.once(name, () => this.#run())
   }
 
-  /** @returns false for a repository without manifests, of which nothing is written down */
+  /** Runs the back-fill.
+   *  @returns false for a repository without manifests, for which no progress is saved */
   async #run(): Promise<boolean> {
     const progress = await this.#progress()
     if (progress === COMPLETE) return true
@@ -60,8 +61,8 @@ export class ReferrerBackfill {
     return true
   }
 
-  /** True when the manifest is a referrer that had no link. A name by another algorithm is one that the registry gave
-   *  a link when it took it. */
+  /** Links a manifest. True if it is a referrer that had no link. Manifests named by another algorithm were
+   *  pushed here, with a link. */
   async #link(digest: Digest): Promise<boolean> {
     if (algorithmOf(digest) !== CANONICAL) return false
     const subject = (await readReferrer(this.#context.pool, { canonical: digest }))?.subject
@@ -72,7 +73,7 @@ export class ReferrerBackfill {
     return true
   }
 
-  /** Up to which manifest the work is done; undefined where it was not begun, or the file is not what was written. */
+  /** The digest up to which the work is done. Undefined if it has not begun, or the file is malformed. */
   async #progress(): Promise<Digest | typeof COMPLETE | undefined> {
     const { own, paths } = this.#context
     const text = (await readIfPresent(own, paths.backfill))?.toString()
@@ -84,7 +85,7 @@ export class ReferrerBackfill {
   }
 }
 
-/** What comes before the signal. */
+/** The items that arrive before the signal. */
 async function* until<Item>(signal: AbortSignal, items: AsyncIterable<Item>): AsyncIterable<Item> {
   for await (const item of items) {
     if (signal.aborted) return

@@ -7,12 +7,12 @@ export class Backfills {
   readonly #done = new LRUCache<RepositoryName, true>({ max: MAX_REMEMBERED, ttl: TIME_TO_LIVE_MS })
   readonly #closing = new AbortController()
 
-  /** Aborted when the registry closes: what was not done is done by the next process. */
+  /** Aborted when the registry closes; the next process continues. */
   get signal(): AbortSignal {
     return this.#closing.signal
   }
 
-  /** Lets the work be done once, whoever waits for it. `work` says whether there was anything to fill. */
+  /** Runs the work once for all callers. `work` resolves to false if the repository was empty. */
   once(repository: RepositoryName, work: () => Promise<boolean>): Promise<void> | undefined {
     if (this.#done.has(repository)) return undefined
     const running = this.#running.get(repository)
@@ -33,5 +33,5 @@ export class Backfills {
 }
 
 const MAX_REMEMBERED = 100_000
-/** A repository may be removed and come again. */
+/** Limited, because a repository may be removed and created again. */
 const TIME_TO_LIVE_MS = 60_000

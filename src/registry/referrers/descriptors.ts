@@ -8,15 +8,15 @@ import type { RememberedBucket, RememberedReferrer } from './memory.ts'
 import { readReferrer } from './read-referrer.ts'
 import { abridge, type KnownReferrer, readSummary, writeSummary } from './summary.ts'
 
-/** Of fewer names than this the manifests are read. Of more the summary is, and what it lacks is added to it as soon as
- *  that is so many again. */
+/** Below this number of referrers the manifests are read. Above it the summary is read, and extended each
+ *  time that as many are missing from it. */
 const WORTH_A_SUMMARY = 32
 
 const READ_CONCURRENCY = 16
 
-/** What the list says of the referrers it names. It is looked for in memory, in the summary of the bucket, and in the
- *  manifest itself. Whatever is found in either is right, because it follows from bytes that never change; so a summary
- *  may lag behind, and several processes may write it. */
+/** The descriptors in a list of referrers: from memory, from the summary of the bucket, or from the
+ *  manifests. All three are derived from immutable bytes, so a summary may be incomplete, and several
+ *  processes may write it. */
 export class ReferrerDescriptors {
   readonly #context: RepositoryContext
   readonly #links: ReferrerLinks
@@ -26,7 +26,7 @@ export class ReferrerDescriptors {
     this.#links = links
   }
 
-  /** In the order of the names; those are missing whose manifests are. */
+  /** The descriptors in the order of the names, without missing manifests. */
   async of(bucket: ReferrerBucket): Promise<RememberedReferrer[]> {
     const summary = this.#summary(bucket)
     const remembered = this.#context.referrerMemory.bucket(summary)
@@ -35,7 +35,7 @@ export class ReferrerDescriptors {
     return bucket.names.map((name) => remembered.get(name)).filter((referrer) => referrer !== undefined)
   }
 
-  /** Takes note of a referrer that has just been pushed. */
+  /** Adds a referrer that was pushed just now. */
   async add(subject: Digest, descriptor: ReferrerDescriptor): Promise<void> {
     const { referrerMemory: memory } = this.#context
     const summary = this.#summary({ subject, key: bucketOf(descriptor.digest) })
@@ -46,12 +46,12 @@ export class ReferrerDescriptors {
     if (unsummarised.length > 0) await this.#summarise(summary, { added: unsummarised })
   }
 
-  /** Takes note that a manifest was deleted. */
+  /** Records that a manifest was deleted. */
   removed(subject: Digest, name: Digest): void {
     this.#context.referrerMemory.bucket(this.#summary({ subject, key: bucketOf(name) })).unsee(name)
   }
 
-  /** With all its annotations; undefined when the manifest is missing or damaged. */
+  /** A descriptor with all its annotations. Undefined if the manifest is missing or damaged. */
   async whole(subject: Digest, known: KnownReferrer): Promise<ReferrerDescriptor | undefined> {
     return known.abridged ? this.#read(subject, known.descriptor.digest) : known.descriptor
   }
@@ -72,7 +72,7 @@ export class ReferrerDescriptors {
     await this.#summarise(summary, { there, added: learnt })
   }
 
-  /** From the manifests themselves. */
+  /** Reads the manifests. */
   async #learn({ subject }: ReferrerBucket, names: readonly Digest[]): Promise<KnownReferrer[]> {
     const learnt: KnownReferrer[] = []
     const work = (name: Digest) => this.#read(subject, name)
@@ -89,8 +89,8 @@ export class ReferrerDescriptors {
     return canonical && (await readReferrer(pool, { canonical, name }))?.descriptor
   }
 
-  /** Adds to the summary, which is read unless it is at hand. A failure is logged only: the request that led here is served, and
-   *  the next one may be slower. */
+  /** Extends the summary, which is read unless it is in memory. A failure is only logged: this request is
+   *  served, and later ones are slower. */
   async #summarise(
     path: string,
     { there, added }: { there?: readonly KnownReferrer[]; added: readonly KnownReferrer[] },
@@ -115,6 +115,6 @@ export class ReferrerDescriptors {
 interface Search {
   readonly bucket: ReferrerBucket
   readonly remembered: RememberedBucket
-  /** The path of the bucket's. */
+  /** The path of the bucket's summary. */
   readonly summary: string
 }

@@ -6,7 +6,7 @@ import type { RepositoryContext } from '../context.ts'
 import type { ReferrerLinks } from './links.ts'
 import { orUndefined, readReferrer } from './read-referrer.ts'
 
-/** The tag under which clients keep a list of a manifest's referrers where the registry keeps none. OCI Distribution
+/** The tag under which clients keep a list of referrers if a registry has no referrers API. OCI Distribution
  *  Specification 1.1, "Referrers Tag Schema". */
 export function fallbackTag(subject: Digest): Tag {
   return parseTag(`${algorithmOf(subject)}-${hexOf(subject).slice(0, 64)}`)
@@ -14,9 +14,9 @@ export function fallbackTag(subject: Digest): Tag {
 
 const READ_CONCURRENCY = 16
 
-/** What clients have listed under fallback tags becomes part of the registry's own list. Another registry may go on
- *  working on the same storage, so the tag is looked at whenever the list is asked for: one small read. The tag itself
- *  stays as it is. */
+/** Adds referrers that clients have listed under fallback tags to the registry's own list. Another registry
+ *  may use the same storage, so the tag is checked for every list, with one small read. The tag itself is not
+ *  changed. */
 export class FallbackTags {
   readonly #context: RepositoryContext
   readonly #referrers: ReferrerLinks
@@ -26,7 +26,7 @@ export class FallbackTags {
     this.#referrers = referrers
   }
 
-  /** Gives the manifests that the subject's tag lists their links, where they have none. */
+  /** Links the manifests that the subject's fallback tag lists, unless they have links. */
   async take(subject: Digest): Promise<void> {
     const { links, fallbackMemory: memory, paths } = this.#context
     const path = paths.tag(fallbackTag(subject)).current
@@ -34,7 +34,7 @@ export class FallbackTags {
     if (index === undefined || memory.has(path, index)) return
     const work = (digest: Digest) => this.#link(subject, digest)
     for await (const _ of mapInOrder(await this.#listed(index), { concurrency: READ_CONCURRENCY, work })) {
-      // each is linked by itself
+      // Linked one by one, within the loop.
     }
     memory.add(path, index)
   }
@@ -52,8 +52,8 @@ export class FallbackTags {
     await referrers.add(referrer)
   }
 
-  /** A manifest that names another subject is not of this one, whatever a tag says. One that names none is, where the
-   *  tag has the whole digest: not every client's manifests could name one when they were made. */
+  /** True if a manifest may be a referrer of the subject: it names this subject, or none and the tag has the
+   *  whole digest. Not every client could set `subject` when the tag schema was used. */
   async #mayBeOf(subject: Digest, name: Digest): Promise<boolean> {
     const referrer = await readReferrer(this.#context.pool, { canonical: name })
     if (referrer === undefined) return false

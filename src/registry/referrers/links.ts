@@ -14,7 +14,7 @@ import { digestFromFolder } from '../paths.ts'
 /** A manifest that refers to another. */
 export interface LinkedReferrer {
   readonly subject: Digest
-  /** What it was pushed by. */
+  /** The digest that it was pushed by. */
   readonly name: Digest
   readonly canonical: Digest
 }
@@ -25,17 +25,17 @@ export interface ReferrerBucket {
   /** `bucketOf` each of the names. */
   readonly key: string
   readonly names: readonly Digest[]
-  /** False when the bucket may hold more that stand before the first of these. */
+  /** False if the bucket may have more names before the first of these. */
   readonly whole: boolean
 }
 
-/** Names fall into the same bucket as long as this is the same. */
+/** The bucket of a name. */
 export function bucketOf(name: Digest): string {
   return `${algorithmOf(name)}-${hexOf(name).slice(0, 1)}`
 }
 
-/** Which manifests refer to which. A link may lead to a manifest that is not there, and is then passed by; a manifest
- *  that is there always has its link, which is why it appears before the manifest's and goes after it. */
+/** The links of referrers. Before a manifest appears its link is written, and it is removed after the
+ *  manifest; so an existing manifest always has its link, and a link without a manifest is skipped. */
 export class ReferrerLinks {
   readonly #context: RepositoryContext
 
@@ -47,8 +47,8 @@ export class ReferrerLinks {
     return this.#context.ownLinks.write(this.#link(referrer), referrer.canonical, precedence)
   }
 
-  /** For whoever has just added a manifest or removed one, while somebody else may have done the opposite: whichever of
-   *  the two comes second finds what the first has left, and mends it. */
+  /** Repairs the link after a manifest was added or removed, if another process has done the opposite
+   *  meanwhile: the second of the two finds what the first has left. */
   async confirm(referrer: LinkedReferrer): Promise<void> {
     const [linked, there] = await Promise.all([this.has(referrer), this.isThere(referrer.name)])
     if (there && !linked) await this.add(referrer)
@@ -63,7 +63,7 @@ export class ReferrerLinks {
     return (await this.#context.ownLinks.read(this.#link(referrer))) !== undefined
   }
 
-  /** True when the subject has the manifest in its list by any name. */
+  /** True if the subject's list has the manifest by any name. */
   async hasByAnyName({ subject, canonical }: LinkedReferrer): Promise<boolean> {
     if (await this.has({ subject, name: canonical, canonical })) return true
     for (const algorithm of ALGORITHMS) {
@@ -78,17 +78,17 @@ export class ReferrerLinks {
     return false
   }
 
-  /** The canonical digest of what the subject's list has by this name. */
+  /** The canonical digest of the referrer of this name. */
   canonical(subject: Digest, name: Digest): Promise<Digest | undefined> {
     return this.#context.ownLinks.read(this.#link({ subject, name }))
   }
 
-  /** True when the repository has the manifest. */
+  /** True if the repository has the manifest. */
   async isThere(name: Digest): Promise<boolean> {
     return (await this.#context.revisions.get(name)) !== undefined
   }
 
-  /** The names of the referrers in byte order. They are not looked at: whether they are there is another question. */
+  /** The names of the referrers in byte order, without checking that the manifests exist. */
   async *buckets(subject: Digest, { after }: Page = {}): AsyncIterable<ReferrerBucket> {
     for (const algorithm of ALGORITHMS) {
       const prefix = `${algorithm}:`

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { Digest } from '../../core/digest.ts'
 import type { KnownReferrer } from './summary.ts'
 
-/** A referrer, and when its manifest was last known to be there, by `performance.now()`. */
+/** A referrer, and the time when its manifest was last known to exist, by `performance.now()`. */
 export interface RememberedReferrer {
   readonly known: KnownReferrer
   seenAt: number
@@ -10,13 +10,13 @@ export interface RememberedReferrer {
 
 const NEVER = Number.NEGATIVE_INFINITY
 
-/** What is remembered of the referrers that share a summary. */
+/** The remembered referrers of one summary. */
 export class RememberedBucket {
   readonly #referrers = new Map<Digest, RememberedReferrer>()
   #unsummarised: Digest[] = []
   #length = 0
 
-  /** About how much memory it takes, in bytes. */
+  /** Approximate size in memory, in bytes. */
   get size(): number {
     return BUCKET_OVERHEAD + this.#length + this.#referrers.size * REFERRER_OVERHEAD
   }
@@ -35,13 +35,14 @@ export class RememberedBucket {
     return remembered
   }
 
-  /** For a manifest that was deleted; what was said of it holds when it comes again. */
+  /** Forgets that a deleted manifest exists; its descriptor stays valid if it is pushed again. */
   unsee(name: Digest): void {
     const remembered = this.#referrers.get(name)
     if (remembered !== undefined) remembered.seenAt = NEVER
   }
 
-  /** Counts a referrer that no summary has. Gives all of those back once there are `enough`, and counts anew. */
+  /** Adds a referrer that the summary lacks. Returns all of those once there are `enough`, and starts
+   *  anew. */
   addUnsummarised(name: Digest, enough: number): readonly KnownReferrer[] {
     this.#unsummarised.push(name)
     if (this.#unsummarised.length < enough) return []
@@ -51,19 +52,20 @@ export class RememberedBucket {
   }
 }
 
-/** What this process remembers of the referrers that it listed or took last, of all repositories. */
+/** The referrers that this process has listed or stored last, of all repositories. */
 export class ReferrerMemory {
   readonly #buckets = new LRUCache<string, RememberedBucket>({
     maxSize: MAX_BYTES,
     sizeCalculation: ({ size }) => size,
   })
 
-  /** @param summary the path of the bucket's summary */
+  /** The bucket of a summary.
+   *  @param summary its path */
   bucket(summary: string): RememberedBucket {
     return this.#buckets.get(summary) ?? new RememberedBucket()
   }
 
-  /** To be called when something was added to the bucket: it has another size by now. */
+  /** Must be called when a bucket has grown, because its size has changed. */
   keep(summary: string, bucket: RememberedBucket): void {
     this.#buckets.delete(summary)
     this.#buckets.set(summary, bucket)
@@ -74,8 +76,8 @@ const MAX_BYTES = 32 * 1024 * 1024
 const BUCKET_OVERHEAD = 1024
 const REFERRER_OVERHEAD = 400
 
-/** The indexes that this process has seen under fallback tags, of all repositories: the path of the tag's link, and
- *  what it named. */
+/** The indexes that this process has seen under fallback tags, by the path of the tag's link, for all
+ *  repositories. */
 export class FallbackMemory {
   readonly #seen = new LRUCache<string, Digest>({ max: 10_000 })
 

@@ -1,9 +1,9 @@
 import type { Entry, ListOptions, PutOptions, StorageDriver } from '../../core/storage-driver.ts'
 
-/** Small files and the folders they stand in. */
+/** Small files and their folders. */
 export type SmallFiles = Pick<StorageDriver, 'get' | 'put' | 'list' | 'settle'>
 
-/** Storage that may not be written to, with files over it that are kept in memory for as long as the process runs. */
+/** Read-only storage, with files over it that are kept in memory until the process ends. */
 export class Overlay implements SmallFiles {
   readonly #storage: SmallFiles
   readonly #files = new Map<string, Uint8Array>()
@@ -23,7 +23,7 @@ export class Overlay implements SmallFiles {
     this.#enter(path)
   }
 
-  /** What is in memory goes with the process, and the rest was not put by it. */
+  /** Does nothing: files in memory can't be durable, and the others were written by another process. */
   async settle(): Promise<void> {}
 
   async *list(folder: string, options: ListOptions = {}): AsyncIterable<Entry> {
@@ -42,7 +42,7 @@ export class Overlay implements SmallFiles {
     return names.map((name) => ({ name, kind: this.#files.has(`${folder}/${name}`) ? 'file' : 'folder' }))
   }
 
-  /** Makes the path a child of its folder, and so on up. */
+  /** Adds the path to its folder, and so on up. */
   #enter(path: string): void {
     const slash = path.lastIndexOf('/')
     if (slash <= 0) return

@@ -3,8 +3,8 @@ import { RegistryError } from '../../core/errors.ts'
 import { parseReferrer, type Referrer } from '../../core/manifest/referrer.ts'
 import type { BlobPool } from '../blobs/blob-pool.ts'
 
-/** What a stored manifest says of itself as a referrer; undefined when it is missing, damaged or none.
- *  @param names.name what it is to be listed by; the canonical digest where it is absent */
+/** Reads a stored manifest as a referrer. Undefined if it is missing, damaged or has no subject.
+ *  @param names.name the digest to list it by; the canonical one if absent */
 export async function readReferrer(
   pool: BlobPool,
   { canonical, name = canonical }: { canonical: Digest; name?: Digest },
@@ -13,7 +13,7 @@ export async function readReferrer(
   return payload && orUndefined(() => parseReferrer(payload, name))
 }
 
-/** What comes of parsing, undefined for what is no manifest: other registries may have stored anything. */
+/** The result of parsing. Undefined if it fails: other registries may have stored anything. */
 export function orUndefined<Result>(parse: () => Result): Result | undefined {
   try {
     return parse()

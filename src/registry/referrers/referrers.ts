@@ -15,16 +15,16 @@ export interface ReferrersParts {
   readonly fallbackTags: FallbackTags
 }
 
-/** Another registry may remove manifests and leave the links: so many of one list are looked up every time, the others
- *  once in a while. */
+/** Another registry may remove manifests and leave their links: so many of one list are checked every time,
+ *  the others from time to time. */
 const ALWAYS_LOOKED_UP = 64
 const TRUSTED_MS = 60_000
 
-/** How many are looked up at once. */
+/** Manifests that are checked concurrently. */
 const LOOK_UPS = 16
 
-/** A repository's manifests by what they refer to. The links say which there are, in one ordered listing; what is said
- *  of each is remembered, in memory and beside the links. docs/decisions/004-lists-of-referrers.md says why. */
+/** A repository's manifests by subject. The links are listed in order; the descriptors are cached in memory
+ *  and in summaries beside the links. See docs/decisions/004-lists-of-referrers.md. */
 export class Referrers {
   readonly #parts: ReferrersParts
 
@@ -40,31 +40,31 @@ export class Referrers {
       for (let start = 0; start < some.length; start += LOOK_UPS) {
         const group = some.slice(start, start + LOOK_UPS)
         const there = await this.#present(subject, group, { always: position < ALWAYS_LOOKED_UP })
-        // Not `yield*`, which makes three promises of each.
+        // Not `yield*`, which creates three promises for each.
         for (const descriptor of there) yield descriptor
         position += group.length
       }
     }
   }
 
-  /** The link of a manifest that is about to be stored. */
+  /** Adds the link of a manifest that is about to be stored. */
   add(referrer: LinkedReferrer, { after }: { after: Promise<unknown> }): Promise<void> {
     return this.#parts.links.add(referrer, { after })
   }
 
-  /** The manifest is stored. */
+  /** Called once the manifest is stored. */
   async added(referrer: LinkedReferrer, payload: Uint8Array): Promise<void> {
     await this.#parts.links.confirm(referrer)
     await this.#parts.descriptors.add(referrer.subject, parseReferrer(payload, referrer.name).descriptor)
   }
 
-  /** The manifest is removed. */
+  /** Called once the manifest is removed. */
   async removed(referrer: LinkedReferrer): Promise<void> {
     this.#parts.descriptors.removed(referrer.subject, referrer.name)
     await this.#parts.links.remove(referrer)
   }
 
-  /** What may be listed, a bucket at a time. */
+  /** The descriptors of the existing links, a bucket at a time. */
   async *#described(
     subject: Digest,
     { after, artifactType }: ReferrerQuery,
@@ -77,8 +77,8 @@ export class Referrers {
     }
   }
 
-  /** Those of the group whose manifests are there, with all their annotations. A group that needs no look-up costs
-   *  nothing but itself: lists are long. */
+  /** The referrers of a group whose manifests exist, with all their annotations. Costs no promise if none
+   *  must be checked: lists are long. */
   async #present(
     subject: Digest,
     group: readonly RememberedReferrer[],

@@ -3,24 +3,25 @@ import { isDigest } from '../../core/digest.ts'
 import { isPathNotFound } from '../../core/errors.ts'
 import type { SmallFiles } from './overlay.ts'
 
-/** What a list says of a manifest. It follows from the manifest's bytes, so it never changes. */
+/** A descriptor derived from the manifest's immutable bytes. */
 export interface KnownReferrer {
   readonly descriptor: ReferrerDescriptor
-  /** True where its annotations are left out because they are long: the manifest has them. */
+  /** True if its long annotations were left out; the manifest has them. */
   readonly abridged?: true
 }
 
-/** How long what is kept of one referrer may be, in characters of JSON. */
+/** Limit of a stored referrer, in characters of JSON. */
 const MAX_KEPT_LENGTH = 2048
 
-/** What is to be kept of a referrer, so that neither a file of many nor the memory grows with what their makers write. */
+/** Shortens a referrer, so that neither summaries nor memory grow with the size of annotations. */
 export function abridge(descriptor: ReferrerDescriptor): KnownReferrer {
   if (JSON.stringify(descriptor).length <= MAX_KEPT_LENGTH) return { descriptor }
   const { annotations, ...rest } = descriptor
   return { descriptor: rest, abridged: true }
 }
 
-/** @returns an empty list for anything that is not what `writeSummary` wrote: a summary is only a shortcut */
+/** Reads a summary, which is only a cache.
+ *  @returns an empty list unless `writeSummary` wrote the file */
 export async function readSummary(own: SmallFiles, path: string): Promise<readonly KnownReferrer[]> {
   try {
     return parseSummary(Buffer.from(await own.get(path)).toString())

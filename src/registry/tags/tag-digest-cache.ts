@@ -2,20 +2,21 @@ import { LRUCache } from 'lru-cache'
 import type { Digest } from '../../core/digest.ts'
 import type { RepositoryName, Tag } from '../../core/reference.ts'
 
-/** A tag of a repository while it names this content. */
+/** A tag of a repository and the content that it names. */
 export interface TaggedManifest {
   readonly repository: RepositoryName
   readonly tag: Tag
   readonly canonical: Digest
 }
 
-/** By which of its digests a tag's manifest was pushed, for the tags asked for last: nearly always the canonical one,
- *  and then a file need not be looked for that is nearly never there. Where another process has pushed the same
- *  manifest by another algorithm in the meantime, this one names it by the digest it knew: as right, and as unchanging. */
+/** The digests by which the manifests of recently used tags were pushed. Nearly always the canonical one;
+ *  then the file of another name is not looked for. If another process has pushed the same manifest by
+ *  another algorithm, the old digest is returned, which is valid too. */
 export class TagDigestCache {
   readonly #names: LRUCache<string, Digest> | undefined
 
-  /** @param options.maxEntries 0 for none */
+  /** Limits the cache.
+   *  @param options.maxEntries 0 for none */
   constructor({ maxEntries }: { maxEntries: number }) {
     this.#names = maxEntries > 0 ? new LRUCache({ max: maxEntries, ttl: TIME_TO_LIVE_MS }) : undefined
   }

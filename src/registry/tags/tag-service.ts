@@ -10,10 +10,11 @@ import { LinkSet } from '../links/links.ts'
 import { readIfPresent } from '../read-if-present.ts'
 import type { TaggedManifest } from './tag-digest-cache.ts'
 
-/** How many tags are looked at side by side while they are listed. */
+/** Tags that are read concurrently during listing. */
 const LISTING_CONCURRENCY = 16
 
-/** A tag is its `current` link: a folder without one, as a crash may leave it, is no tag. */
+/** The tags of a repository. A tag is its `current` link; a folder without one, left by a crash, is no
+ *  tag. */
 export class LinkedTags implements TagService {
   readonly #context: RepositoryContext
 
@@ -34,7 +35,8 @@ export class LinkedTags implements TagService {
     return name
   }
 
-  /** The tag is acknowledged once no deletion has been under way while it was written, or has left it alone. */
+  /** Points the tag to a manifest. It is acknowledged once no deletion has run while it was written, or none
+   *  has affected it. */
   async tag(tag: Tag, { digest }: Descriptor): Promise<void> {
     const { revisions, deletions, tagDigests } = this.#context
     const canonical = algorithmOf(digest) === CANONICAL ? digest : await revisions.get(digest)
@@ -94,7 +96,7 @@ export class LinkedTags implements TagService {
     await this.#context.storage.delete(paths.folder, { durable: false })
   }
 
-  /** Another process may have pushed the manifest again since. */
+  /** Removes the tag, unless the manifest was pushed again meanwhile. */
   async #takeBack(tag: Tag, canonical: Digest): Promise<void> {
     if ((await this.#context.revisions.get(canonical)) === undefined) await this.untagFrom(tag, canonical)
   }
@@ -114,7 +116,8 @@ export class LinkedTags implements TagService {
     return this.#context.links.read(this.#context.paths.tag(tag).current)
   }
 
-  /** What the tag was last given by another algorithm; it may name another manifest by now. */
+  /** The digest by another algorithm that the tag was last given. It may belong to another manifest by
+   *  now. */
   async #name(tag: Tag): Promise<Digest | undefined> {
     const { storage, paths } = this.#context
     const text = (await readIfPresent(storage, paths.tag(tag).currentName))?.toString()

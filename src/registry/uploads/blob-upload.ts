@@ -15,16 +15,16 @@ import { requireAlgorithm, UploadDigests } from './upload-digests.ts'
 import { readRecord, writeRecord } from './upload-files.ts'
 import { dataSoFar, findUpload, type UploadStatus } from './upload-status.ts'
 
-/** Where an upload belongs. */
+/** The repository of an upload. */
 export interface UploadPlace {
   readonly repository: RepositoryContext
   readonly paths: UploadPaths
-  /** Does what makes the bytes a blob of the repository, and lets the cache know. */
+  /** Runs the work that makes the bytes a blob, and updates the cache. */
   readonly writeThrough: (digest: Digest, work: () => Promise<StoredContent>) => Promise<StoredContent>
 }
 
-/** How far what is known of an upload can be trusted: this process remembers it; storage said so, and what is kept beside the
- *  bytes; or the bytes were looked at. */
+/** The origin of an upload's status: this process's memory, storage with the files beside the bytes, or the
+ *  bytes themselves. */
 export type StatusSource = 'memory' | 'storage' | 'bytes'
 
 export interface UploadState {
@@ -33,12 +33,12 @@ export interface UploadState {
   readonly source: StatusSource
 }
 
-/** An upload whose truth is on storage: any process can continue it. The digests of the bytes so far are kept beside
- *  them after every chunk, so that whoever finishes it need not read them again.
+/** An upload whose state is on storage, so any process can continue it. After every chunk the digests so far
+ *  are stored beside the bytes, so that `commit` need not read them again.
  *
- *  What is written to or moved is always a certain version of the bytes: the one whose digests are known. Where storage has
- *  another, nothing was done, and it is looked at again, at last at the bytes themselves. Nothing is refused or removed
- *  on the word of memory. */
+ *  Each operation names the version of the bytes whose digests are known. If storage has another, nothing is
+ *  changed, and the state is read again, at last from the bytes. Nothing is rejected or removed because of
+ *  remembered state alone. See docs/decisions/014-versions-of-uploads.md. */
 export class StoredUpload implements BlobUpload {
   readonly id: string
   readonly repository: RepositoryName
@@ -73,7 +73,7 @@ export class StoredUpload implements BlobUpload {
   append(source: AsyncIterable<Uint8Array>, options: UploadAppendOptions = {}): Promise<void> {
     return this.#exclusively(() =>
       this.#append(source, options).catch((error) => {
-        // Somebody else is removing it.
+        // Another request is removing it.
         throw isPathNotFound(error) ? this.#unknown() : error
       }),
     )
@@ -89,7 +89,7 @@ export class StoredUpload implements BlobUpload {
     return this.#exclusively(() => this.#remove())
   }
 
-  /** While something is done to the upload nothing of it is remembered, nor when that failed. */
+  /** Runs work under the upload's lock. The remembered state is dropped meanwhile, and after a failure. */
   #exclusively<Result>(work: () => Promise<Result>): Promise<Result> {
     const { sessions } = this.#context
     return sessions.exclusively(this.id, () => {
@@ -98,8 +98,8 @@ export class StoredUpload implements BlobUpload {
     })
   }
 
-  /** Does what goes by the facts. Where these prove wrong, it is done again by what is seen when looking closer: so the work
-   *  must not have changed anything when it says so. */
+  /** Runs work that relies on the status. If that proves wrong, it is read again and the work retried, so the
+   *  work must not have changed anything when it fails. */
   async #asKnown<Result>(work: () => Promise<Result>): Promise<Result> {
     try {
       return await work()
@@ -110,7 +110,8 @@ export class StoredUpload implements BlobUpload {
     return this.#asKnown(work)
   }
 
-  /** @throws RegistryError BLOB_UPLOAD_UNKNOWN, RANGE_INVALID; the error that was the reason, when the bytes are gone */
+  /** Reads the status from a more reliable origin.
+   *  @throws RegistryError BLOB_UPLOAD_UNKNOWN, RANGE_INVALID; `reason`, if the bytes are gone */
   async #lookCloser(reason: unknown): Promise<void> {
     const { size } = this.#status
     await this.#lookUp()
@@ -120,23 +121,24 @@ export class StoredUpload implements BlobUpload {
     }
     if (this.size === 0 && isPathNotFound(reason)) throw reason
     if (this.size !== size) throw outOfStep(reason)
-    // As long as before, and yet not what was kept beside it.
+    // The same length, but another version than the record's.
     this.#status = { ...this.#status, version: undefined, record: undefined }
     this.#source = 'bytes'
   }
 
-  /** @throws RegistryError BLOB_UPLOAD_UNKNOWN */
+  /** Reads the status from storage.
+   *  @throws RegistryError BLOB_UPLOAD_UNKNOWN */
   async #lookUp(): Promise<void> {
     const { storage } = this.#context
     const found = await findUpload(storage, { paths: this.#paths, withOwner: false })
     if (found === undefined) throw this.#unknown()
-    // Somebody else was here: the hash may be that of other bytes.
+    // Another process has written: the running hash may be that of other bytes.
     this.#context.sessions.end(this.id)
     this.#status = { ...found, owner: this.#status.owner }
   }
 
-  /** Somebody else wrote to the upload since it was looked up: the client is told how far it is by now. What is kept beside
-   *  the bytes is not believed again. */
+  /** The error to report if another process has written since: it tells the client the upload's present size.
+   *  The record beside the bytes is ignored from then on. */
   async #explained(
     error: unknown,
     codes: readonly StorageErrorCode[] = ['OFFSET_INVALID'],
@@ -167,10 +169,10 @@ export class StoredUpload implements BlobUpload {
       await this.#fill(writer, { source, running, last })
     } catch (error) {
       await this.#keep(running).catch(() => undefined) // the first error is the one to hear of
-      // Where storage looks at the file only when it writes, it may be gone by then.
+      // If the driver checks the file only when it writes, it may be gone by then.
       throw await this.#explained(error, WHILE_WRITING)
     }
-    // The only bytes of an upload come again when its finish is repeated; those before the last ones do not.
+    // The bytes of an upload in one request are sent again if its commit is repeated; earlier chunks are not.
     if (!last || isBegun) await this.#keep(running)
     this.#source = 'storage'
     if (this.#status.isOwn) sessions.remember(this.#paths, this.#status)
@@ -193,14 +195,14 @@ export class StoredUpload implements BlobUpload {
       } finally {
         const { size, version } = writer
         this.#status = { ...this.#status, size, version, record: undefined, lastWrittenAt: new Date() }
-        // Of bytes that could not be kept the hash knows all the same: it must not stand for others in their place.
+        // If the bytes were not stored, the hash includes them all the same, and must not be used for others.
         if (running?.size === size && version !== undefined) running.version = version
         else this.#context.sessions.end(this.id)
       }
     }
   }
 
-  /** Lets whoever goes on with the upload know which bytes they are, and by which digests as far as these are known. */
+  /** Stores the version and digests of the bytes, for the process that continues the upload. */
   async #keep(running: RunningDigests | undefined): Promise<void> {
     const { storage } = this.#context
     const { size, version } = this.#status
@@ -211,14 +213,15 @@ export class StoredUpload implements BlobUpload {
     this.#status = { ...this.#status, record }
   }
 
-  /** Should this process end when the bytes have become a blob and are not linked, whoever repeats the finish knows which they were. */
+  /** Stores the digests before the bytes become a blob. If the process ends before they are linked, a
+   *  repeated commit knows which blob it was. */
   async #record({ size, digests }: KnownDigests): Promise<void> {
     const { version } = this.#status
     if (size > 0 && version !== undefined)
       await writeRecord(this.#context.storage, this.#paths, { version, size, digests })
   }
 
-  /** The offset the file must have: its size as far as is known. */
+  /** Checks the offset of a chunk: the size, as far as it is known. */
   #requireOffset(offset = this.size): number {
     if (offset === this.size) return offset
     throw new RegistryError('RANGE_INVALID', {
@@ -245,7 +248,7 @@ export class StoredUpload implements BlobUpload {
     return descriptor
   }
 
-  /** Makes a blob of the repository of what `adopt` brings into the pool. */
+  /** Links the blob that `adopt` moves into the pool. */
   async #link(
     digest: Digest,
     known: KnownDigests,
@@ -265,13 +268,13 @@ export class StoredUpload implements BlobUpload {
     return descriptor
   }
 
-  /** The digests of the bytes themselves. */
+  /** Computes the digests from the bytes. */
   async #read(algorithm: DigestAlgorithm): Promise<KnownDigests> {
     if (this.size > 0 && this.#status.version === undefined) await this.#goOnWithBytes()
     return this.#digests.read(algorithm, this.#status.version)
   }
 
-  /** Makes sure that the bytes are what is known, or takes over those that nobody vouches for: as for more of them.
+  /** Checks that the bytes have the known version, or takes over bytes of unknown version, as for an append.
    *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND */
   async #goOnWithBytes(): Promise<void> {
     const { storage } = this.#context
@@ -288,7 +291,7 @@ export class StoredUpload implements BlobUpload {
     if (!wasAdopted) await pool.adopt(this.#paths.data, { ...content, version })
   }
 
-  /** A collector can have removed it before its link stood, if storing it took long.
+  /** A collector may have removed the blob before its link existed, if storing took long.
    *  @throws RegistryError UNAVAILABLE */
   async #requireStored(canonical: Digest): Promise<void> {
     if ((await this.#context.pool.size(canonical)) !== undefined) return
@@ -297,7 +300,7 @@ export class StoredUpload implements BlobUpload {
     })
   }
 
-  /** The bytes have another digest than the client says. */
+  /** Rejects and removes an upload whose bytes have another digest than the client states. */
   async #refuse(digest: Digest, known: KnownDigests): Promise<Descriptor> {
     const error = new RegistryError('DIGEST_INVALID', {
       message: 'the uploaded bytes have another digest',
@@ -311,8 +314,8 @@ export class StoredUpload implements BlobUpload {
     throw error
   }
 
-  /** A finish that was cut short can have left a part of the upload without the bytes. Where it could not link the blob that
-   *  they had become, its repetition does, also if that has brought the last bytes again. */
+  /** Completes an interrupted commit: links the blob that the bytes had become. Also if the repetition has
+   *  sent the last bytes again, into an upload without the others. */
   async #finishedBefore(digest: Digest, known: KnownDigests): Promise<Descriptor | undefined> {
     const { pool, storage } = this.#context
     const record = await readRecord(storage, this.#paths)
@@ -330,7 +333,7 @@ export class StoredUpload implements BlobUpload {
     if (size > 0) throw new StorageError('OFFSET_INVALID', { path: this.#paths.data })
   }
 
-  /** A finish that is repeated, or comes second, finds the bytes gone from the upload and the blob in the repository. */
+  /** The result of a repeated commit, whose upload is gone but whose blob exists. */
   async #committedBefore(digest: Digest, error: unknown): Promise<Descriptor> {
     const isGone = error instanceof RegistryError && error.code === 'BLOB_UPLOAD_UNKNOWN'
     if (!isGone && !isPathNotFound(error)) throw error
@@ -339,7 +342,7 @@ export class StoredUpload implements BlobUpload {
     return finished
   }
 
-  /** The blob of this name that the repository has by now. */
+  /** The repository's blob of this name, if it exists by now. */
   async #inRepository(digest: Digest): Promise<Descriptor | undefined> {
     const { pool, layers } = this.#context
     const canonical = await layers.get(digest)
@@ -348,7 +351,8 @@ export class StoredUpload implements BlobUpload {
     return size === undefined ? undefined : { mediaType: OCTET_STREAM, digest, size }
   }
 
-  /** One that was finished by whoever began it need not be listed: nobody else has put anything there. */
+  /** Removes the upload. If this process began and committed it, its folder has no other files and is not
+   *  listed. */
   async #remove({ isFinished = false } = {}): Promise<void> {
     const { sessions, storage } = this.#context
     sessions.end(this.id)
@@ -378,7 +382,7 @@ function outOfStep(cause: unknown): RegistryError {
   return new RegistryError('RANGE_INVALID', { message: 'the upload has other bytes by now', cause })
 }
 
-/** True for what may come of facts that are not so any more. */
+/** True if the error may come from an outdated status. */
 function contradicts(error: unknown, source: StatusSource): boolean {
   if (source === 'bytes') return false
   if (error instanceof StorageError) return ['OFFSET_INVALID', 'PATH_NOT_FOUND'].includes(error.code)

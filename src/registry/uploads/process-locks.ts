@@ -1,6 +1,6 @@
 import type { Locks } from '../../core/coordination/locks.ts'
 
-/** Exclusion within this process, for a registry that is served by one. */
+/** Locks within this process, for a registry without other workers. */
 export class ProcessLocks implements Locks {
   readonly #held = new Set<string>()
 

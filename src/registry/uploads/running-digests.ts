@@ -1,10 +1,10 @@
 import { CANONICAL, type Digest, type DigestAlgorithm, Digester } from '../../core/digest.ts'
 import type { FileVersion } from '../../core/storage-driver.ts'
 
-/** The digests of the first `size` bytes of an upload: always the canonical one, others where they were asked for. */
+/** The digests of the first `size` bytes of an upload: the canonical one, and others on request. */
 export class RunningDigests {
   size = 0
-  /** Of the file that holds these bytes; undefined while they are being written. */
+  /** Version of the file with these bytes. Undefined while they are being written. */
   version: FileVersion | undefined
   readonly #digesters: Digester[]
 

@@ -12,8 +12,8 @@ export interface UploadDigestsOptions {
   readonly paths: UploadPaths
 }
 
-/** The digests of an upload's bytes so far: from the live hash, from what was kept beside the bytes, or from the bytes,
- *  whichever is at hand. They are always those of one version of the file. */
+/** The digests of an upload's bytes so far: from the running hash, from the record beside the bytes, or from
+ *  the bytes. They always belong to one version of the file. */
 export class UploadDigests {
   readonly #id: string
   readonly #status: UploadStatus
@@ -27,7 +27,7 @@ export class UploadDigests {
     this.#context = context
   }
 
-  /** The live hash that what is written behind the bytes so far goes into; undefined where theirs is not known. */
+  /** The running hash, to which further bytes are added. Undefined if it does not cover the bytes so far. */
   running(): RunningDigests | undefined {
     const { sessions } = this.#context
     const status = this.#status
@@ -35,8 +35,8 @@ export class UploadDigests {
     return status.version === undefined ? undefined : sessions.running(this.#id, status.version)
   }
 
-  /** At least the canonical one, and that by the algorithm, where they need not be read for it. They may be those of a blob
-   *  that the bytes have become. */
+  /** The canonical digest and that of the algorithm, if they are known without reading the bytes. They may be
+   *  those of a blob that the bytes have become. */
   async known(algorithm: DigestAlgorithm): Promise<KnownDigests | undefined> {
     const { record, size, version } = this.#status
     const isRecorded = record !== undefined && has(record, algorithm)
@@ -46,8 +46,8 @@ export class UploadDigests {
     return isRecorded && version !== undefined && record.version === version ? record : undefined
   }
 
-  /** Of the bytes of a version, or of none.
-   *  @throws StorageError OFFSET_INVALID when there are not as many as are known of */
+  /** Computes the digests of the bytes of a version, or of an upload without bytes.
+   *  @throws StorageError OFFSET_INVALID if there are fewer bytes than known */
   async read(algorithm: DigestAlgorithm, version: FileVersion | undefined): Promise<KnownDigests> {
     const { storage } = this.#context
     const running = new RunningDigests([algorithm])
@@ -59,7 +59,8 @@ export class UploadDigests {
     return running.snapshot()
   }
 
-  /** True when a finish was cut short after the bytes had become a blob: the repetition only has to link it. */
+  /** True if a commit was interrupted after the bytes had become a blob: the repetition only has to link
+   *  it. */
   async #wasAdopted(record: KnownDigests): Promise<boolean> {
     if (record.size === 0) return false
     return this.#context.pool.holds({ canonical: requireAlgorithm(record, CANONICAL), size: record.size })

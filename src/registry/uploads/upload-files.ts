@@ -1,14 +1,14 @@
-/** The small files beside an upload's bytes. Distribution passes all but `startedat` by. None need survive a power cut: without
- *  `startedat` the time of the bytes counts, without a record the bytes are read again, and without an owner the upload's id is
- *  the secret that it is in Distribution. */
+/** The small files beside an upload's bytes. Distribution ignores all but `startedat`. None need survive a
+ *  power cut: without `startedat` the time of the bytes counts, without a record the bytes are read again,
+ *  and without an owner the upload's id is the secret, as in Distribution. */
 import { algorithmOf, CANONICAL, isDigest } from '../../core/digest.ts'
 import type { FileVersion, StorageDriver } from '../../core/storage-driver.ts'
 import type { UploadPaths } from '../paths.ts'
 import { readIfPresent } from '../read-if-present.ts'
 import type { KnownDigests } from './running-digests.ts'
 
-/** In whole seconds.
- *  @returns what was written */
+/** Writes the start time, in whole seconds.
+ *  @returns the written time */
 export async function writeStartedAt(storage: StorageDriver, paths: UploadPaths): Promise<Date> {
   const startedAt = new Date(Math.floor(Date.now() / 1000) * 1000)
   await storage.put(paths.startedAt, Buffer.from(formatSeconds(startedAt)), { durable: false })
@@ -26,10 +26,10 @@ function formatSeconds(date: Date): string {
   return date.toISOString().replace(/\.\d{3}Z$/, 'Z')
 }
 
-/** What was found out about an upload's owner. */
+/** The known owner of an upload. */
 export interface KnownOwner {
-  /** Undefined if it has none: it was begun by Distribution, or without access control. A file that a power cut left empty
-   *  names nobody. */
+  /** Undefined if it has none: it was started by Distribution, or without access control. A file that a power
+   *  cut left empty names no owner. */
   readonly name: string | undefined
 }
 
@@ -44,15 +44,16 @@ export async function readOwner(storage: StorageDriver, paths: UploadPaths): Pro
   return { name: (await readIfPresent(storage, paths.owner))?.toString() }
 }
 
-/** True if whoever asks may continue the upload; `asking` is undefined where everybody may.
- *  @param owner undefined if it was not looked at: then only those may who need not be the owner */
+/** True if the client may continue the upload. `asking` is undefined without access control.
+ *  @param owner undefined if it was not read: then only clients without an identity of their own may
+ *    continue */
 export function mayContinue(owner: KnownOwner | undefined, asking: string | undefined): boolean {
   if (asking === undefined) return true
   return owner !== undefined && (owner.name === undefined || owner.name === asking)
 }
 
-/** Which version of the bytes there is, and its digests: none if nobody has computed them. Only a shortcut: a record that
- *  makes no sense, or whose version the storage does not know any more, counts as absent. */
+/** The version of the bytes and its digests; without digests if they are unknown. Only a cache: a malformed
+ *  record, or one with an outdated version, counts as absent. */
 export interface UploadRecord extends KnownDigests {
   readonly version: FileVersion
 }
@@ -69,7 +70,7 @@ export async function readRecord(
   return content && parseRecord(content.toString())
 }
 
-/** Undefined for anything that `writeRecord` does not write. */
+/** Undefined unless `writeRecord` wrote it. */
 function parseRecord(text: string): UploadRecord | undefined {
   let value: unknown
   try {

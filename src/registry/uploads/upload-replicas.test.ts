@@ -1,4 +1,5 @@
-/** What a process remembers of an upload, while others go on with it: several registries over one storage. */
+/** The remembered state of an upload, while other processes continue it: several registries over one
+ *  storage. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { chunksOf, expectRegistryError, filesIn } from '../../../test/contract/registry/support.ts'
@@ -17,7 +18,7 @@ import { StoredRegistry } from '../registry.ts'
 const name = parseRepositoryName('a')
 const digestOfText = (text: string) => digestOf(Buffer.from(text))
 
-/** The same repository as several replicas have it, which share nothing but the storage. */
+/** The same repository in several replicas, which share only the storage. */
 function replicasOver(driver: FaultyDriver, count = 2): BlobService[] {
   const replica = () =>
     new StoredRegistry({ driver, policy: DEFAULT_POLICY, log: quiet }).repository(name).blobs
@@ -30,7 +31,7 @@ function twoReplicas() {
   return { driver, here, there }
 }
 
-/** As a request does it. */
+/** Resumes the upload as a request does. */
 function recalled(blobs: BlobService, id: string): Promise<BlobUpload> {
   return blobs.resume(id)
 }
@@ -204,7 +205,7 @@ describe('an upload that another replica has gone on with', () => {
     await patch(there, id, 'hello')
     const upload = await here.getUpload(id)
     const data = Object.keys(await filesIn(driver)).find((path) => path.endsWith('/data')) ?? ''
-    // What says that there is an upload goes last, and an object store has nothing to append to.
+    // The file that makes it an upload is deleted last; an object store has nothing to append to.
     await driver.delete(data)
     driver.fault = ({ method, path }) =>
       method === 'append' ? new StorageError('PATH_NOT_FOUND', { path }) : undefined
@@ -326,7 +327,7 @@ describe('an upload that another replica has gone on with', () => {
   })
 })
 
-/** What a client does, at which replica. */
+/** A client's request to a replica. */
 interface Request {
   readonly at: number
   readonly kind: 'patch' | 'put' | 'put with bytes' | 'put of a part' | 'status' | 'cancel'
@@ -353,7 +354,7 @@ const requests = fc.array(
   { maxLength: 12 },
 )
 
-/** A client that knows what it was told, and sees that it was true. */
+/** A client that checks that each answer stays true. */
 class Client {
   readonly #replicas: readonly BlobService[]
   readonly #checksLate: boolean
@@ -391,13 +392,13 @@ class Client {
   async #patch(blobs: BlobService, { text, isNamed }: Request): Promise<boolean> {
     const outcome = await patch(blobs, this.#id, text, isNamed ? this.#taken.length : undefined).catch(codeOf)
     if (typeof outcome === 'number') {
-      // One that is gone may begin anew where nobody has heard of it.
+      // An upload that is gone may restart at a replica that does not know.
       this.#isThere = true
       this.#taken += text
       expect(outcome).toBe(this.#taken.length)
       return true
     }
-    // While there are no bytes, a replica may go by a version that another one has changed by adding none.
+    // Without bytes, a replica may use a version that another one has replaced without adding bytes.
     const isOutOfStep = this.#checksLate && (!isNamed || this.#taken === '')
     expect(outcome).toBe(this.#isThere ? isOutOfStep && 'RANGE_INVALID' : 'BLOB_UPLOAD_UNKNOWN')
     return false

@@ -7,11 +7,11 @@ import type { UploadPaths } from '../paths.ts'
 import { RunningDigests } from './running-digests.ts'
 import type { UploadStatus } from './upload-status.ts'
 
-/** What is known of uploads beyond what is on storage: who is writing, and, in this process alone, the live hash of the
- *  bytes so far. Losing a hash costs a re-read of the bytes at the end, nothing else.
+/** The locks of uploads and, in this process alone, their running hashes. A lost hash costs reading the bytes
+ *  again, nothing else.
  *
- *  And what this process last knew of those that it began, which saves looking them up. Others may have gone on with an
- *  upload since: whoever goes by it writes and moves only the version of the bytes that it knows. */
+ *  Also remembers the status of uploads that this process has started, which saves reading it. Others may
+ *  continue an upload meanwhile, so operations name the version of the bytes that they rely on. */
 export class UploadSessions {
   readonly #locks: Locks
   readonly #running = new LRUCache<string, RunningDigests>({ max: MAX_UPLOADS })
@@ -21,8 +21,8 @@ export class UploadSessions {
     this.#locks = locks
   }
 
-  /** Keeps others from writing to the upload while the work runs, in other processes too.
-   *  @throws RegistryError RANGE_INVALID when somebody is writing already */
+  /** Runs work while no other request, in any process, writes to the upload.
+   *  @throws RegistryError RANGE_INVALID if one is writing already */
   async exclusively<Result>(uploadId: string, work: () => Promise<Result>): Promise<Result> {
     if (!(await this.#locks.acquire(uploadId))) {
       throw new RegistryError('RANGE_INVALID', { message: 'another request is writing to this upload' })
@@ -34,7 +34,7 @@ export class UploadSessions {
     }
   }
 
-  /** The hash of an upload that has no bytes yet. */
+  /** Starts the running hash of an upload without bytes. */
   begin(uploadId: string, algorithms: readonly DigestAlgorithm[]): RunningDigests {
     const running = new RunningDigests(algorithms)
     this.#running.set(uploadId, running)
@@ -46,7 +46,7 @@ export class UploadSessions {
     return running?.size === 0 ? running : this.begin(uploadId, [])
   }
 
-  /** The live digests, when they are of exactly this version of the bytes. */
+  /** The running hash, if it covers exactly this version of the bytes. */
   running(uploadId: string, version: FileVersion): RunningDigests | undefined {
     const running = this.#running.get(uploadId)
     return running?.version === version ? running : undefined
@@ -69,5 +69,6 @@ export class UploadSessions {
   }
 }
 
-/** A hash state is some hundred bytes, and so are the facts; this many uploads at once are not expected of one process. */
+/** Limit of remembered uploads, more than one process is expected to have. A hash state takes some hundred
+ *  bytes. */
 const MAX_UPLOADS = 10_000

@@ -3,31 +3,33 @@ import type { FileVersion, StorageDriver } from '../../core/storage-driver.ts'
 import type { UploadPaths } from '../paths.ts'
 import { type KnownOwner, readOwner, readRecord, readStartedAt, type UploadRecord } from './upload-files.ts'
 
-/** What is known of an upload, from storage or because this process wrote it there. */
+/** The status of an upload, read from storage or written by this process. */
 export interface UploadStatus {
   readonly startedAt: Date
   readonly lastWrittenAt: Date
-  /** Of its bytes so far. */
+  /** Size of the bytes so far. */
   readonly size: number
-  /** Of the file of its bytes. Undefined where there are none, or nobody vouches for them: a process that ended may have
-   *  left them, or one may be writing. */
+  /** Version of the file of the bytes. Undefined if there is none, or if it is unknown because another
+   *  process was writing it. */
   readonly version: FileVersion | undefined
-  /** Kept beside the bytes, whether or not they are there. */
+  /** The record beside the bytes, whether or not it matches them. */
   readonly record: UploadRecord | undefined
-  /** Undefined where it was not looked at. */
+  /** Undefined if it was not read. */
   readonly owner: KnownOwner | undefined
-  /** True where this process began it and never had to look it up: only the registry's own files are in its folder then. */
+  /** True if this process started the upload and never re-read it: its folder has only the registry's own
+   *  files then. */
   readonly isOwn: boolean
 }
 
 interface UploadQuery {
   readonly paths: UploadPaths
   readonly withOwner: boolean
-  /** Of an upload without bytes, `lastWrittenAt` is by the storage's clock too, not by that of the process that began it. */
+  /** True if `lastWrittenAt` of an upload without bytes must be by the storage's clock, not by the process
+   *  that started it. */
   readonly withAge?: boolean
 }
 
-/** What storage says of an upload; undefined when there is none. */
+/** Reads an upload's status from storage. Undefined if there is no such upload. */
 export async function findUpload(
   storage: StorageDriver,
   { paths, withOwner, withAge = false }: UploadQuery,
@@ -53,7 +55,7 @@ export async function findUpload(
   }
 }
 
-/** The bytes so far; undefined where there is no file of them. */
+/** The file of the bytes so far. Undefined if there is none. */
 export function dataSoFar(storage: StorageDriver, paths: UploadPaths): Promise<FoundFile | undefined> {
   return fileAt(storage, paths.data)
 }
