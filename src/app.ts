@@ -31,6 +31,16 @@ async function wrapForRequests(config: Config, registry: Registry, log: Log): Pr
   return (await import('./app/registry-middleware.ts')).wrapRegistry(registry, config, log)
 }
 
+/** Loads the code of mirrors only if something is mirrored. */
+async function openMirrors(
+  config: Config,
+  registry: StoredRegistry,
+  parts: { metrics: Metrics | undefined; log: Log },
+) {
+  if (config.proxy.remoteurl === undefined && config.mirrors.length === 0) return undefined
+  return (await import('./app/mirrors.ts')).openMirrors(config, registry, parts)
+}
+
 /** Loads the code of garbage collection only if it is enabled. */
 async function openCollection(
   config: Config,
@@ -63,10 +73,13 @@ export async function startRegistry(
   if (isAlone) {
     opened.adopt(await startDebugServer(config, { metrics, health, log }), (debug) => debug?.close())
   }
+  const mirrors = opened.adopt(await openMirrors(config, registry, { metrics, log }), (mirrors) =>
+    mirrors?.close(),
+  )
   const certificates = await openCertificates(config.http, log)
   const tls = certificates && tlsSettings(config.http, certificates)
   const server = new HttpServer({
-    registry: await wrapForRequests(config, registry, log),
+    registry: await wrapForRequests(config, mirrors?.registry ?? registry, log),
     settings: httpSettings(config),
     log,
     health,

@@ -122,6 +122,8 @@ describe('what a file leaves out', () => {
       catalog: { maxentries: 1000 },
       tags: { maxtags: 1000 },
       proxy: { ttl: 604_800_000, cachewritetimeout: 300_000 },
+      mirrors: [],
+      mirroring: { folder: '', maxflights: 64 },
       validation: { disabled: false, manifests: { indexes: { platforms: 'all' } } },
     })
   })
@@ -342,7 +344,6 @@ test('a secret is not quoted', () => {
 describe('what is not served yet', () => {
   test.each([
     ['storage', { swift: { authurl: 'a' } }, 'storage.swift'],
-    ['proxy', { remoteurl: 'https://registry-1.docker.io' }, 'proxy.remoteurl'],
     ['policy', { repository: { classes: ['image'] } }, 'policy.repository.classes'],
   ])('refuses to start where it decides who may do what or where bytes go: %s %j', (section, value, path) => {
     const problems = problemsOf(() => loadText(`${section}: ${JSON.stringify(value)}`))
@@ -382,6 +383,8 @@ describe('what is not served yet', () => {
     'middleware: {storage: [{name: redirect, disabled: true, options: {foo: 1}}], registry: [{name: a, disabled: on}]}',
     'log: {hooks: [{type: mail, disabled: true}]}',
     'proxy: {ttl: 168h}',
+    'proxy: {remoteurl: "https://registry-1.docker.io", username: a, password: b}',
+    'mirrors: [{upstream: docker.io}, {upstream: "https://localhost:5000", prefix: local}]',
     'compatibility: {schema1: {enabled: true}}',
     'storage: {inmemory: , redirect: {disable: true}}',
     'policy: {repository: {classes: []}}',
@@ -392,13 +395,15 @@ describe('what is not served yet', () => {
 
 describe('files as they are met', () => {
   const fixtures = join(repository, 'test/fixtures/config')
+  const REFUSED_FIXTURES = new Set(['generation-2.yml'])
 
   test.each(readdirSync(fixtures))(
     '%s has no key that is unknown and no value that is not accepted',
     (name) => {
-      const problems = problemsOf(() => loadConfig({ path: join(fixtures, name), env: {} }))
+      const load = () => loadConfig({ path: join(fixtures, name), env: {} })
+      const problems = REFUSED_FIXTURES.has(name) ? problemsOf(load) : []
+      if (problems.length === 0) load()
       expect(problems.filter(({ message }) => !message.includes('not served'))).toEqual([])
-      expect(problems.map(({ path }) => path)).toContain('proxy.remoteurl')
     },
   )
 

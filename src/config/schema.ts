@@ -3,11 +3,12 @@
 
 import { z } from 'zod'
 import { auth, policy } from './schema/access.ts'
-import { catalog, compatibility, proxy, tags, validation } from './schema/content.ts'
+import { catalog, compatibility, tags, validation } from './schema/content.ts'
 import { http } from './schema/http.ts'
 import { scalar } from './schema/key.ts'
 import { log, logLevel } from './schema/log.ts'
 import { middleware } from './schema/middleware.ts'
+import { mirroring, mirrors, proxy } from './schema/mirrors.ts'
 import { health, notifications, reporting } from './schema/operations.ts'
 import { redis } from './schema/redis.ts'
 import { storage } from './schema/storage.ts'
@@ -34,6 +35,8 @@ export const configSchema = z
     catalog,
     tags,
     proxy,
+    mirrors,
+    mirroring,
     compatibility,
     validation,
     policy,
@@ -47,6 +50,11 @@ export const configSchema = z
     ({ http, storage }) => storage.inmemory === undefined || http.workers === 1 || http.workers === 'auto',
     { path: ['http', 'workers'], error: '1 or auto, as storage.inmemory is in the memory of one process' },
   )
+  .refine(({ proxy, mirrors }) => proxy?.remoteurl === undefined || (mirrors ?? []).length === 0, {
+    path: ['mirrors'],
+    when: ({ value }) => typeof value === 'object',
+    error: 'nothing beside proxy.remoteurl, whose repositories have every name',
+  })
   .check(({ value: { middleware, storage }, issues }) => {
     for (const [index, { name, disabled }] of middleware.storage.entries()) {
       if (disabled || name !== 'cloudfront' || storage.s3 !== undefined) continue

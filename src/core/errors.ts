@@ -31,6 +31,8 @@ export type ErrorCode =
   | 'UNAVAILABLE'
   | 'UNKNOWN'
   | 'UNSUPPORTED'
+  | 'UPSTREAM_FAILED'
+  | 'UPSTREAM_TIMEOUT'
 
 export interface RegistryErrorOptions {
   /** Text for people. Default: the text of the code. */
@@ -40,6 +42,8 @@ export interface RegistryErrorOptions {
   cause?: unknown
   /** Further errors found in the same request, reported with this one. */
   others?: RegistryError[]
+  /** When to try again. Default: at once, if the code says that it may help. */
+  retryAfterSeconds?: number | undefined
 }
 
 /** An error for the registry's caller to see. */
@@ -48,9 +52,12 @@ export class RegistryError extends Error {
   readonly code: ErrorCode
   readonly detail: unknown
   readonly others: readonly RegistryError[]
+  readonly retryAfterSeconds: number | undefined
 
-  constructor(code: ErrorCode, { message = '', detail, cause, others = [] }: RegistryErrorOptions = {}) {
+  constructor(code: ErrorCode, options: RegistryErrorOptions = {}) {
+    const { message = '', detail, cause, others = [], retryAfterSeconds } = options
     super(message, { cause })
+    this.retryAfterSeconds = retryAfterSeconds
     this.code = code
     this.detail = detail
     this.others = others

@@ -37,7 +37,7 @@ describe.each(bases.map((base) => [base.name, base] as const))('%s', (_, Base) =
     (method) => {
       const { behind, calls } = recorder()
       const forwarding = new Base(behind) as unknown as Methods
-      const given = [{ one: 1 }, { two: 2 }].slice(0, forwarding[method]!.length)
+      const given = [{ one: 1 }, { two: 2 }, { three: 3 }].slice(0, forwarding[method]!.length)
       expect(forwarding[method]!(...given)).toBe('the answer')
       expect(calls).toEqual([[method, ...given]])
     },
@@ -45,7 +45,7 @@ describe.each(bases.map((base) => [base.name, base] as const))('%s', (_, Base) =
 })
 
 test('a repository has the name and the services of the one behind it', () => {
-  const behind = { name: 'a', blobs: {}, manifests: {}, tags: {}, signatures: {} }
+  const behind = { name: 'a', blobs: {}, manifests: {}, tags: {}, signatures: {}, mirrored: {} }
   const forwarding = new ForwardingRepository(behind as never)
   for (const [part, value] of Object.entries(behind))
     expect(forwarding[part as keyof typeof behind]).toBe(value)

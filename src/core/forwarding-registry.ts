@@ -10,8 +10,10 @@ import type {
   BlobUpload,
   IncompleteBlobUpload,
   ManifestService,
+  MirroredContent,
   MountSource,
   Page,
+  PutManifestOptions,
   ReferrerQuery,
   Registry,
   Repository,
@@ -80,6 +82,10 @@ export class ForwardingRepository implements Repository {
 
   get signatures(): SignatureService {
     return this.inner.signatures
+  }
+
+  get mirrored(): MirroredContent | undefined {
+    return this.inner.mirrored
   }
 
   exists(): Promise<boolean> {
@@ -154,8 +160,8 @@ export class ForwardingManifests implements ManifestService {
     return this.manifests.get(digest)
   }
 
-  put(manifest: Manifest, digest?: Digest): Promise<Descriptor> {
-    return this.manifests.put(manifest, digest)
+  put(manifest: Manifest, digest?: Digest, options?: PutManifestOptions): Promise<Descriptor> {
+    return this.manifests.put(manifest, digest, options)
   }
 
   delete(digest: Digest): Promise<void> {

@@ -43,8 +43,24 @@ export interface Repository {
   readonly manifests: ManifestService
   readonly tags: TagService
   readonly signatures: SignatureService
+  /** Of a repository that mirrors one of another registry; undefined for any other. */
+  readonly mirrored: MirroredContent | undefined
   /** True if something was pushed to it. */
   exists(): Promise<boolean>
+}
+
+export interface MirroredContent {
+  /** How the last answer for the reference came about; undefined if that is not known. */
+  statusOf(reference: Tag | Digest): CacheStatus | undefined
+}
+
+/** RFC 9211. */
+export interface CacheStatus {
+  /** `hit`: it was here, and needs no question; `validated`: the upstream said that it still holds; `stale`: the upstream could not be
+   *  asked; `miss`: it was fetched. */
+  readonly kind: 'hit' | 'validated' | 'stale' | 'miss'
+  /** Since the upstream has said so, or sent it; undefined if this process does not know. */
+  readonly ageSeconds: number | undefined
 }
 
 /** The blobs of a repository. Bytes are stored once for all repositories, under their canonical digest; a
@@ -136,6 +152,12 @@ export interface StoredManifest {
   readonly payload: Uint8Array
 }
 
+export interface PutManifestOptions {
+  /** True for a copy of another registry's: what it refers to may come later, and what is demanded of pushes does not hold for it.
+   *  Default: false. */
+  readonly isCopy?: boolean
+}
+
 export interface ManifestService {
   exists(digest: Digest): Promise<boolean>
   /** A manifest of this repository, if it is cached. Undefined says nothing: `get` decides. */
@@ -147,7 +169,7 @@ export interface ManifestService {
    *  @param digest the client's name for it, checked against the bytes. Default: the canonical digest
    *  @throws RegistryError DIGEST_INVALID, MANIFEST_INVALID, MANIFEST_UNVERIFIED, MANIFEST_BLOB_UNKNOWN (one
    *    for each missing reference) */
-  put(manifest: Manifest, digest?: Digest): Promise<Descriptor>
+  put(manifest: Manifest, digest?: Digest, options?: PutManifestOptions): Promise<Descriptor>
   /** Removes the manifest and every tag that names it.
    *  @throws RegistryError MANIFEST_UNKNOWN */
   delete(digest: Digest): Promise<void>

@@ -2,9 +2,11 @@ import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Registry } f
 import type { CollectionFigures } from '../core/collection/collection-figures.ts'
 import type { CacheCounts } from '../core/descriptor-cache.ts'
 import type { Health } from '../core/health.ts'
+import type { MirrorFigures } from '../core/mirror-figures.ts'
 import type { RequestObserver } from '../core/request-observer.ts'
 import type { Timer } from '../core/timer.ts'
 import { HistogramFamily, HistogramTimer } from './histogram.ts'
+import { showMirrors } from './mirror-metrics.ts'
 import { RequestMetrics } from './request-metrics.ts'
 
 /** What one process has measured, as plain JSON that another one can merge. */
@@ -145,6 +147,11 @@ export class Metrics {
     counter('failures', 'The number of collections that failed', () => figures.failures)
     counter('deleted_blobs', 'The number of blobs that were deleted', () => figures.deletedBlobs)
     counter('deleted_bytes', 'The number of bytes of blobs that were deleted', () => figures.deletedBytes)
+  }
+
+  /** Shows what is mirrored, by upstream. Called once, and only where something is. */
+  showMirrors(mirrors: readonly MirrorFigures[]): void {
+    showMirrors(this.#registry, mirrors)
   }
 
   /** In the text format of Prometheus, version 0.0.4. */

@@ -20,6 +20,7 @@ export class StoredRepository implements Repository {
   readonly blobs: LinkedBlobs
   readonly manifests: LinkedManifests
   readonly tags: LinkedTags
+  readonly mirrored = undefined
   readonly #context: RepositoryContext
   readonly #jws: JwsSignatures
   #referrers: Referrers | undefined

@@ -12,6 +12,7 @@ import { type DescriptorCache, NO_CACHE } from '../../src/core/descriptor-cache.
 import type { Health } from '../../src/core/health.ts'
 import type { Log } from '../../src/core/log.ts'
 import { DEFAULT_POLICY, type ManifestPolicy } from '../../src/core/manifest/policy.ts'
+import type { Registry } from '../../src/core/registry.ts'
 import type { RequestObserver } from '../../src/core/request-observer.ts'
 import type { StorageDriver } from '../../src/core/storage-driver.ts'
 import type { TlsSettings } from '../../src/http/connection/tls-settings.ts'
@@ -39,6 +40,8 @@ export interface HttpRegistryOptions {
   readonly observer?: RequestObserver
   /** Default: nothing is checked. */
   readonly health?: Health
+  /** What stands between the stored registry and the server. */
+  readonly decorate?: (stored: StoredRegistry) => Registry
   /** Its part in garbage collection. Default: none. */
   readonly collection?: RegistryOptions['collection']
 }
@@ -96,7 +99,7 @@ export class HttpRegistry implements AsyncDisposable {
     const { auth, loginThrottle, audit } = options
     const access = auth && (await openAccessControl(auth, { log, ...(loginThrottle && { loginThrottle }) }))
     const server = new HttpServer({
-      ...{ registry, log, audit, tls },
+      ...{ registry: options.decorate?.(registry) ?? registry, log, audit, tls },
       settings: settingsOf(options),
       ...(access && { access: access.controller, issuer: access.issuer }),
       observer: options.observer,

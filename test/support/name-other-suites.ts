@@ -6,6 +6,7 @@ const suites = {
   'test:clients': ['skopeo', 'podman', 'buildah', 'crane', 'oras', 'regctl', 'pebble'],
   'test:conformance': ['conformance'],
   'test:distribution': ['docker-registry'],
+  'test:mirror': ['docker-registry', 'registry', 'skopeo', 'crane'],
   'test:crash': ['versitygw', 'redis-server'],
   'test:fuzz': [],
   'test:processes': ['redis-server', 'strace', 'nginx', 'haproxy', 'promtool'],

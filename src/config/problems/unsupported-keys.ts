@@ -20,7 +20,6 @@ const REFUSED: readonly Row[] = [
   { path: 'policy.repository.classes', why: 'is not served yet: every class of content would be taken' },
   { path: 'storage.swift', why: 'was removed by Distribution 3 and is not served', when: isNamed },
   { path: 'storage.oss', why: 'was removed by Distribution 3 and is not served', when: isNamed },
-  { path: 'proxy.remoteurl', why: 'is not served yet: nothing would be fetched, and pushes would be taken' },
 ]
 
 const NOT_SERVED = 'is not served yet and has no effect'

@@ -1,19 +1,7 @@
-/** Which content is taken and shown, and from where: `validation`, `catalog`, `tags`, `proxy`, `compatibility`. */
+/** Which content is taken and shown, and from where: `validation`, `catalog`, `tags`, `compatibility`. */
 
 import { compileGoPattern } from '../go-pattern.ts'
-import {
-  choice,
-  duration,
-  filledText,
-  flag,
-  integer,
-  list,
-  optionalSection,
-  scalar,
-  section,
-  text,
-  url,
-} from './key.ts'
+import { choice, flag, integer, list, scalar, section, text } from './key.ts'
 
 const pattern = scalar('a regular expression', (found) => compileGoPattern(String(found)))
 
@@ -45,20 +33,6 @@ export const validation = section({
   disabled: flag().or(false),
   manifests,
 }).transform(({ enabled, disabled, manifests }) => ({ disabled: disabled && !enabled, manifests }))
-
-export const proxy = section({
-  remoteurl: url().optional(),
-  username: text().or(''),
-  password: text().or(''),
-  /** Milliseconds; 0 to keep content for ever. */
-  ttl: duration().or(168 * 3_600_000),
-  exec: optionalSection({
-    command: filledText('the name of a credential helper').required(),
-    /** Milliseconds; 0 to ask each time, absent to ask once. */
-    lifetime: duration().optional(),
-  }),
-  cachewritetimeout: duration().or(5 * 60_000),
-})
 
 /** Removed by generation 3. */
 export const compatibility = section({

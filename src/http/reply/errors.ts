@@ -46,6 +46,8 @@ const answers = {
   UNAVAILABLE: { status: 503, message: 'service unavailable; try again' },
   UNKNOWN: { status: 500, message: 'unknown error' },
   UNSUPPORTED: { status: 405, message: 'the operation is unsupported' },
+  UPSTREAM_FAILED: { status: 502, code: 'UNAVAILABLE', message: 'the upstream registry failed' },
+  UPSTREAM_TIMEOUT: { status: 504, code: 'UNAVAILABLE', message: 'the upstream registry does not answer' },
 } as const satisfies Record<ErrorCode, Answer>
 
 /** `Retry-After` if file handles run out or a limit is exceeded. */
@@ -58,7 +60,8 @@ export function errorReply(error: RegistryError): WholeReply {
     return { code: answer.code ?? code, message: message || answer.message, detail }
   })
   const mayTryAgain = error.code === 'UNAVAILABLE' || error.code === 'TOOMANYREQUESTS'
-  const headers = mayTryAgain ? { 'retry-after': String(RETRY_AFTER_SECONDS) } : undefined
+  const seconds = error.retryAfterSeconds ?? (mayTryAgain ? RETRY_AFTER_SECONDS : undefined)
+  const headers = seconds === undefined ? undefined : { 'retry-after': String(seconds) }
   return { ...jsonReply(answers[error.code].status, { errors }, headers), failure: { error, told: errors } }
 }
 

@@ -12,6 +12,7 @@ import type {
   BlobService,
   ManifestService,
   Page,
+  PutManifestOptions,
   ReferrerQuery,
   SignatureService,
   StoredManifest,
@@ -35,6 +36,15 @@ export interface ManifestNeighbours {
   readonly tags: LinkedTags
   readonly signatures: Pick<SignatureService, 'get' | 'put'>
   readonly referrers: () => Referrers
+}
+
+/** A manifest on its way into a repository. */
+interface Stored {
+  readonly canonical: Digest
+  readonly since: CollectionMark
+  /** Writes what it brings itself. */
+  readonly store: () => Promise<void>
+  readonly isCopy: boolean
 }
 
 /** References of a manifest that are looked up concurrently. */
@@ -84,17 +94,20 @@ export class LinkedManifests implements ManifestService {
     return { descriptor: (found as StoredContent).descriptor, payload }
   }
 
-  async put(manifest: Manifest, name?: Digest): Promise<Descriptor> {
+  async put(
+    manifest: Manifest,
+    name?: Digest,
+    { isCopy = false }: PutManifestOptions = {},
+  ): Promise<Descriptor> {
     const { payload, mediaType } = manifest
     const canonical = digestOf(payload)
     const digest = name ?? canonical
     requireDigest(payload, digest)
-    checkSchema1(manifest, this.#context.policy)
-    checkUrls(manifest, this.#context.policy)
+    if (!isCopy) this.#requireAllowed(manifest)
     await verifySignatures(manifest)
     const { deletions, cache, collection } = this.#context
     const since = collection?.mark
-    await this.#requireReferences(manifest)
+    if (!isCopy) await this.#requireReferences(manifest)
     const { mark } = deletions
     const { descriptor } = await cache.writeThrough(this.#source, digest, async () => {
       const store = () =>
@@ -103,25 +116,27 @@ export class LinkedManifests implements ManifestService {
           this.#neighbours.signatures.put(canonical, ...manifest.signatures),
         ])
       await this.#link(manifest, { canonical, name: digest, stored: store() })
-      await this.#confirm(manifest, { canonical, since, store })
+      await this.#confirm(manifest, { canonical, since, store, isCopy })
       return { descriptor: { mediaType, digest, size: payload.length }, canonical }
     })
     deletions.stood(canonical, mark)
     return descriptor
   }
 
+  #requireAllowed(manifest: Manifest): void {
+    checkSchema1(manifest, this.#context.policy)
+    checkUrls(manifest, this.#context.policy)
+  }
+
   /** Protects the manifest's content from collection. What was pushed with it is written again if it may have
    *  been removed.
    *  @throws RegistryError MANIFEST_BLOB_UNKNOWN; UNAVAILABLE */
-  async #confirm(
-    manifest: Manifest,
-    { canonical, since, store }: { canonical: Digest; since: CollectionMark; store: () => Promise<void> },
-  ): Promise<void> {
+  async #confirm(manifest: Manifest, { canonical, since, store, isCopy }: Stored): Promise<void> {
     const { collection } = this.#context
     if (collection === undefined) return
     const look = async () => {
       await store()
-      await this.#requireReferences(manifest, { onStorage: true })
+      if (!isCopy) await this.#requireReferences(manifest, { onStorage: true })
     }
     await collection.confirmManifest(await this.#contentOf(manifest, canonical), { since, look })
   }

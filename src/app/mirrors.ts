@@ -1,0 +1,118 @@
+import { tmpdir } from 'node:os'
+import picomatch from 'picomatch'
+import { helperCredentials } from '../client/credential-helper.ts'
+import { type CredentialSource, fixedCredentials } from '../client/credentials.ts'
+import { RegistryClient } from '../client/registry-client.ts'
+import type { Config } from '../config/schema.ts'
+import type { Log } from '../core/log.ts'
+import type { RepositoryName } from '../core/reference.ts'
+import type { Registry } from '../core/registry.ts'
+import { readTextSync } from '../lib/bounded-read.ts'
+import { settleAll } from '../lib/settle-all.ts'
+import { version } from '../lib/version.ts'
+import { Flights } from '../mirror/flight/flights.ts'
+import { MirroredRegistry } from '../mirror/mirrored-registry.ts'
+import { MirrorMemory } from '../mirror/repository/context.ts'
+import type { MirrorSettings } from '../mirror/upstream/settings.ts'
+import { Upstream } from '../mirror/upstream/upstream.ts'
+import { Usage } from '../mirror/usage.ts'
+import type { Metrics } from '../observability/metrics.ts'
+import type { StoredRegistry } from '../registry/registry.ts'
+
+type Mirror = Config['mirrors'][number]
+
+/** How long a client waits for an answer about a tag of which there is a copy, and how long absence is remembered. */
+const STALE_AFTER_MS = 800
+const NEGATIVE_MS = 30_000
+
+export interface Mirrors {
+  /** The registry with what it mirrors. */
+  readonly registry: Registry
+  close(): Promise<void>
+}
+
+export async function openMirrors(
+  config: Config,
+  stored: StoredRegistry,
+  { metrics, log }: { metrics: Metrics | undefined; log: Log },
+): Promise<Mirrors> {
+  const userAgent = `entrepot/${await version()}`
+  const upstreams = await upstreamsOf(config, userAgent)
+  const { mirroring, storage } = config
+  const readOnly = storage.maintenance.readonly.enabled
+  const folder = mirroring.folder || storage.filesystem?.rootdirectory || tmpdir()
+  const flights = new Flights({ folder, maxFlights: mirroring.maxflights, readOnly, log })
+  const context = { flights, usage: new Usage(), memory: new MirrorMemory(), readOnly, log }
+  metrics?.showMirrors(upstreams.map(({ figures }) => figures))
+  return {
+    registry: new MirroredRegistry(stored, upstreams, context),
+    async close() {
+      await flights.close()
+      await settleAll(upstreams.map((upstream) => upstream.close()))
+    },
+  }
+}
+
+async function upstreamsOf({ proxy, mirrors }: Config, userAgent: string): Promise<Upstream[]> {
+  if (proxy.remoteurl === undefined)
+    return Promise.all(mirrors.map((mirror) => upstreamOf(mirror, userAgent)))
+  const { remoteurl: url } = proxy
+  const credentials = credentialsOf({ ...proxy, url })
+  return [new Upstream(new RegistryClient({ url, credentials, userAgent }), proxySettings(proxy))]
+}
+
+async function upstreamOf(mirror: Mirror, userAgent: string): Promise<Upstream> {
+  const { url } = mirror.upstream
+  const client = new RegistryClient({
+    ...{ url, userAgent },
+    credentials: credentialsOf({ ...mirror, url }),
+    ca: mirror.cas.map((path) => readTextSync(path, MAX_CA_BYTES)),
+    realmHosts: mirror.tokenhosts,
+    redirectNetworks: mirror.redirectnetworks,
+  })
+  return new Upstream(client, mirrorSettings(mirror))
+}
+
+const MAX_CA_BYTES = 4 * 1024 ** 2
+
+interface Login extends Pick<Mirror, 'username' | 'password' | 'exec'> {
+  readonly url: string
+}
+
+function credentialsOf({ username, password, exec, url }: Login): CredentialSource {
+  if (exec !== undefined)
+    return helperCredentials({ command: exec.command, lifetimeMs: exec.lifetime, serverUrl: url })
+  return fixedCredentials(username === '' && password === '' ? undefined : { username, password })
+}
+
+/** As Distribution's proxy is: a tag that the upstream has no longer stays, and tags are listed as it has them. */
+function proxySettings({ ttl, cachewritetimeout }: Config['proxy']): MirrorSettings {
+  return {
+    prefix: '',
+    admits: () => true,
+    ttlMs: ttl,
+    maxBytes: 0,
+    tagFreshMs: 0,
+    negativeMs: NEGATIVE_MS,
+    staleAfterMs: STALE_AFTER_MS,
+    storeTimeoutMs: cachewritetimeout,
+    whenDeleted: 'keep',
+    lists: 'upstream',
+  }
+}
+
+function mirrorSettings(mirror: Mirror): MirrorSettings {
+  const { repositories } = mirror
+  return {
+    prefix: mirror.prefix as RepositoryName,
+    admits: repositories.length === 0 ? () => true : picomatch(repositories),
+    ttlMs: mirror.ttl,
+    maxBytes: mirror.maxsize,
+    tagFreshMs: mirror.revalidate,
+    negativeMs: mirror.negativettl,
+    staleAfterMs: mirror.staleafter,
+    storeTimeoutMs: mirror.cachewritetimeout,
+    whenDeleted: mirror.ondelete,
+    lists: mirror.lists,
+  }
+}

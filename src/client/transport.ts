@@ -1,0 +1,172 @@
+import { isIP } from 'node:net'
+import { getCACertificates } from 'node:tls'
+import { type Dispatcher, EnvHttpProxyAgent, errors } from 'undici'
+import { UpstreamError } from '../core/upstream/upstream-error.ts'
+import { AddressPolicy, RefusedAddress } from './public-addresses.ts'
+
+export interface TransportTiming {
+  readonly connectMs: number
+  /** Until the head of an answer is there. */
+  readonly headMs: number
+  /** Between two pieces of a body. */
+  readonly bodyMs: number
+}
+
+export const TIMING: TransportTiming = { connectMs: 5_000, headMs: 30_000, bodyMs: 30_000 }
+
+export interface TransportOptions {
+  /** The registry's own URL, which the configuration vouches for. */
+  readonly url: URL
+  /** Certificates in PEM that are trusted besides the system's. */
+  readonly ca?: readonly string[]
+  /** Private networks that it may redirect to. */
+  readonly redirectNetworks?: readonly string[]
+  readonly timing?: TransportTiming
+}
+
+export interface TransportRequest {
+  readonly method: 'GET' | 'HEAD' | 'POST'
+  readonly url: URL
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: string
+  readonly signal?: AbortSignal | undefined
+}
+
+export type Answer = Dispatcher.ResponseData
+
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
+const MAX_REDIRECTS = 5
+
+/** Requests to one registry and to where it redirects to, through the proxies of the environment. */
+export class Transport {
+  readonly #url: URL
+  readonly #addresses: AddressPolicy
+  readonly #own: Dispatcher
+  /** For other hosts: their addresses are looked at. */
+  readonly #others: Dispatcher
+
+  constructor({ url, ca = [], redirectNetworks = [], timing = TIMING }: TransportOptions) {
+    this.#url = url
+    this.#addresses = new AddressPolicy(redirectNetworks)
+    const tls = ca.length > 0 ? { ca: [...getCACertificates('default'), ...ca] } : {}
+    const options = {
+      headersTimeout: timing.headMs,
+      bodyTimeout: timing.bodyMs,
+      requestTls: tls,
+    }
+    const connect = { ...tls, timeout: timing.connectMs }
+    this.#own = new EnvHttpProxyAgent({ ...options, connect })
+    this.#others = new EnvHttpProxyAgent({
+      ...options,
+      connect: { ...connect, lookup: this.#addresses.lookup },
+    })
+  }
+
+  /** Follows redirects. Credentials go to the registry's own origin only.
+   *  @throws UpstreamError; the signal's reason */
+  async send(request: TransportRequest): Promise<Answer & { readonly isOwn: boolean }> {
+    let { url } = request
+    for (let redirects = 0; ; redirects++) {
+      const isOwn = url.origin === this.#url.origin
+      const answer = await this.#sendOnce({ ...request, url }, isOwn)
+      const { location } = answer.headers
+      if (!REDIRECTS.has(answer.statusCode) || typeof location !== 'string')
+        return Object.assign(answer, { isOwn })
+      await discard(answer)
+      if (redirects === MAX_REDIRECTS) throw invalid(`more than ${MAX_REDIRECTS} redirects`)
+      url = this.#redirected(location, url)
+    }
+  }
+
+  /** To another host of the same site, such as a token server: as the caller says, without redirects. */
+  async sendDirectly(request: TransportRequest): Promise<Answer> {
+    const isOwn = request.url.hostname === this.#url.hostname
+    if (!isOwn) this.#requireAllowed(request.url)
+    return this.#sendOnce(request, isOwn, true)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#own.destroy(), this.#others.destroy()])
+  }
+
+  async #sendOnce(
+    { method, url, headers, body, signal }: TransportRequest,
+    isOwn: boolean,
+    mayHaveLogin = isOwn,
+  ): Promise<Answer> {
+    const { authorization, ...others } = headers
+    const sent = { ...others, ...(mayHaveLogin && authorization !== undefined && { authorization }) }
+    try {
+      const answer = await (isOwn ? this.#own : this.#others).request({
+        origin: url.origin,
+        path: `${url.pathname}${url.search}`,
+        method,
+        headers: sent,
+        ...(body !== undefined && { body }),
+        ...(signal && { signal }),
+      })
+      answer.body.on('error', () => {}) // of a body that nobody reads to its end
+      return answer
+    } catch (cause) {
+      throw transportError(cause, { host: url.host, signal })
+    }
+  }
+
+  #redirected(location: string, from: URL): URL {
+    if (!URL.canParse(location, from)) throw invalid('a redirect to what is no URL')
+    const url = new URL(location, from)
+    if (url.username !== '' || url.password !== '') throw invalid('a redirect to a URL with a login')
+    if (url.origin === this.#url.origin) return url
+    const isAllowed =
+      url.protocol === 'https:' || (url.protocol === 'http:' && this.#url.protocol === 'http:')
+    if (!isAllowed) throw invalid(`a redirect to ${url.protocol}//${url.host}, which is not encrypted`)
+    this.#requireAllowed(url)
+    return url
+  }
+
+  /** Addresses are not looked up, so nothing else would look at them. */
+  #requireAllowed({ hostname }: URL): void {
+    const address = hostname.replace(/^\[|\]$/g, '')
+    if (isIP(address) !== 0 && !this.#addresses.allows(address))
+      throw invalid(`the private address ${hostname} is not gone to`)
+  }
+}
+
+/** Reads what is left of a body if that is little; otherwise ends its connection. */
+export async function discard({ body }: Answer): Promise<void> {
+  await body.dump({ limit: 128 * 1024 }).catch(() => undefined)
+}
+
+function invalid(message: string, cause?: unknown): UpstreamError {
+  return new UpstreamError('INVALID', { message: `the upstream answered with ${message}`, cause })
+}
+
+const TIMEOUTS: ReadonlySet<string> = new Set([
+  'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_BODY_TIMEOUT',
+])
+
+/** What a request or a body failed with, in our words. The signal's own reason stays. */
+export function transportError(
+  cause: unknown,
+  { host, signal }: { host: string; signal?: AbortSignal | undefined },
+): unknown {
+  if (cause instanceof UpstreamError) return cause
+  if (signal?.aborted) return signal.reason
+  const refused = refusedAddress(cause)
+  if (refused !== undefined) return invalid(`a redirect: ${refused.message}`, cause)
+  const { code = '', message } = cause as NodeJS.ErrnoException
+  if (cause instanceof errors.HTTPParserError) return invalid('what is no HTTP', cause)
+  const isTimeout = TIMEOUTS.has(code)
+  return new UpstreamError(isTimeout ? 'TIMEOUT' : 'UNREACHABLE', {
+    message: `${host}: ${isTimeout ? 'no answer in time' : message}`,
+    cause,
+  })
+}
+
+function refusedAddress(cause: unknown): RefusedAddress | undefined {
+  for (let error = cause, depth = 0; error instanceof Error && depth < 5; error = error.cause, depth++)
+    if (error instanceof RefusedAddress) return error
+  return undefined
+}

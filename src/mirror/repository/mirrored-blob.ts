@@ -1,0 +1,114 @@
+import type { Descriptor } from '../../core/descriptor.ts'
+import type { Digest } from '../../core/digest.ts'
+import { RegistryError } from '../../core/errors.ts'
+import type { Blob } from '../../core/registry.ts'
+import type { ByteRange, RedirectedClient } from '../../core/storage-driver.ts'
+import type { Flight } from '../flight/flight.ts'
+import { clientError } from '../upstream/upstream.ts'
+import type { MirroredRepositoryContext } from './context.ts'
+
+/** Where a blob comes from: what is stored, or a flight. */
+export interface BlobSource {
+  find(digest: Digest): Promise<Blob | undefined>
+  flight(digest: Digest): Flight
+}
+
+type ReadOptions = { range?: ByteRange; signal?: AbortSignal }
+
+/** How far behind a flight a part may begin that its reader waits for. */
+const MAX_WAIT_BYTES = 16 * 1024 ** 2
+
+/** A blob that was not here when it was looked for. Nothing is fetched before it is read. */
+export class FetchedBlob implements Blob {
+  readonly descriptor: Descriptor
+  readonly content = undefined
+  readonly #context: MirroredRepositoryContext
+  readonly #source: BlobSource
+
+  constructor(descriptor: Descriptor, context: MirroredRepositoryContext, source: BlobSource) {
+    this.descriptor = descriptor
+    this.#context = context
+    this.#source = source
+  }
+
+  async *read(options: ReadOptions = {}): AsyncIterable<Uint8Array> {
+    const { digest } = this.descriptor
+    try {
+      yield* await this.#open(options)
+    } catch (error) {
+      throw clientError(error, 'BLOB_UNKNOWN', { digest })
+    }
+  }
+
+  async redirectUrl(): Promise<URL | undefined> {
+    return undefined
+  }
+
+  /** A flight may have ended and stored it meanwhile. */
+  async #open(options: ReadOptions): Promise<AsyncIterable<Uint8Array>> {
+    const { flights, name } = this.#context
+    const { digest } = this.descriptor
+    const running = flights.find(name, digest)
+    const stored = running === undefined ? await this.#source.find(digest) : undefined
+    if (stored !== undefined) return stored.read(options)
+    const flight = running ?? this.#source.flight(digest)
+    const { range } = options
+    if (range !== undefined && range.start > flight.received + MAX_WAIT_BYTES) return this.#part(range)
+    return flight.read(range)
+  }
+
+  /** A part that the flight is far from comes from the upstream itself; it can't be checked, and is not kept. */
+  async #part({ start, end }: ByteRange): Promise<AsyncIterable<Uint8Array>> {
+    const { upstream, name } = this.#context
+    const { chunks } = await upstream.openBlob(name, this.descriptor.digest, { start, end })
+    return chunks
+  }
+}
+
+/** A blob that is here. If its bytes turn out to be gone, they are fetched again. */
+export class CachedBlob implements Blob {
+  readonly #blob: Blob
+  readonly #source: BlobSource
+
+  constructor(blob: Blob, source: BlobSource) {
+    this.#blob = blob
+    this.#source = source
+  }
+
+  get descriptor(): Descriptor {
+    return this.#blob.descriptor
+  }
+
+  get content(): Uint8Array | undefined {
+    return this.#blob.content
+  }
+
+  redirectUrl(client: RedirectedClient): Promise<URL | undefined> {
+    return this.#blob.redirectUrl(client)
+  }
+
+  /** Only the first step is looked at, so that the others cost nothing. */
+  read(options: ReadOptions = {}): AsyncIterable<Uint8Array> {
+    const again = () => this.#source.flight(this.descriptor.digest).read(options.range)
+    const bytes = this.#blob.read(options)
+    return {
+      [Symbol.asyncIterator]: () => {
+        let steps = bytes[Symbol.asyncIterator]()
+        let isFirst = true
+        return {
+          next() {
+            const step = steps.next()
+            if (!isFirst) return step
+            isFirst = false
+            return step.catch((error) => {
+              if (!(error instanceof RegistryError) || error.code !== 'BLOB_UNKNOWN') throw error
+              steps = again()[Symbol.asyncIterator]()
+              return steps.next()
+            })
+          },
+          return: async (value) => (await steps.return?.(value)) ?? { done: true, value },
+        }
+      },
+    }
+  }
+}

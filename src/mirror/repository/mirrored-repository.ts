@@ -1,0 +1,51 @@
+import type { Digest } from '../../core/digest.ts'
+import { ForwardingRepository } from '../../core/forwarding-registry.ts'
+import type { Tag } from '../../core/reference.ts'
+import type { CacheStatus, MirroredContent } from '../../core/registry.ts'
+import { type MirroredRepositoryContext, memoryKey } from './context.ts'
+import { MirroredBlobs } from './mirrored-blobs.ts'
+import { MirroredManifests } from './mirrored-manifests.ts'
+import { MirroredTags } from './mirrored-tags.ts'
+
+/** A repository that caches one of an upstream. Nothing is pushed to it; what is here can be deleted. */
+export class MirroredRepository extends ForwardingRepository implements MirroredContent {
+  readonly #context: MirroredRepositoryContext
+  readonly #blobs: MirroredBlobs
+  readonly #manifests: MirroredManifests
+  readonly #tags: MirroredTags
+
+  constructor(context: MirroredRepositoryContext) {
+    super(context.stored)
+    this.#context = context
+    this.#blobs = new MirroredBlobs(context)
+    this.#manifests = new MirroredManifests(context)
+    this.#tags = new MirroredTags(context, this.#manifests)
+  }
+
+  override get blobs(): MirroredBlobs {
+    return this.#blobs
+  }
+
+  override get manifests(): MirroredManifests {
+    return this.#manifests
+  }
+
+  override get tags(): MirroredTags {
+    return this.#tags
+  }
+
+  override get mirrored(): MirroredContent {
+    return this
+  }
+
+  /** A miss is told of once. */
+  statusOf(reference: Tag | Digest): CacheStatus | undefined {
+    const { memory, flights, name } = this.#context
+    const key = memoryKey(name, reference)
+    const status = memory.statuses.get(key)
+    if (status === undefined)
+      return { kind: flights.find(name, reference as Digest) ? 'miss' : 'hit', ageSeconds: undefined }
+    if (reference.includes(':') && status.kind === 'miss') memory.statuses.delete(key)
+    return status
+  }
+}

@@ -1,0 +1,70 @@
+/** A registry in this process that mirrors upstreams, as the HTTP API serves it. */
+import { tmpdir } from 'node:os'
+import { RegistryClient, type RegistryClientOptions } from '../../src/client/registry-client.ts'
+import type { RepositoryName } from '../../src/core/reference.ts'
+import { Flights } from '../../src/mirror/flight/flights.ts'
+import { MirroredRegistry } from '../../src/mirror/mirrored-registry.ts'
+import { MirrorMemory } from '../../src/mirror/repository/context.ts'
+import type { MirrorSettings } from '../../src/mirror/upstream/settings.ts'
+import { Upstream } from '../../src/mirror/upstream/upstream.ts'
+import { Usage } from '../../src/mirror/usage.ts'
+import { HttpRegistry, type HttpRegistryOptions, quiet } from './http-registry.ts'
+
+export interface MirroredUpstream {
+  readonly url: string
+  readonly client?: Partial<RegistryClientOptions>
+  readonly settings?: Partial<MirrorSettings>
+}
+
+export const MIRROR_SETTINGS: MirrorSettings = {
+  prefix: '',
+  admits: () => true,
+  ttlMs: 0,
+  maxBytes: 0,
+  tagFreshMs: 0,
+  negativeMs: 30_000,
+  staleAfterMs: 800,
+  storeTimeoutMs: 60_000,
+  whenDeleted: 'keep',
+  lists: 'upstream',
+}
+
+export interface MirrorUnderTest extends AsyncDisposable {
+  readonly http: HttpRegistry
+  readonly upstreams: readonly Upstream[]
+  readonly flights: Flights
+  readonly usage: Usage
+}
+
+export async function startMirror(
+  mirrored: MirroredUpstream | readonly MirroredUpstream[],
+  options: HttpRegistryOptions & { readonly folder?: string; readonly maxFlights?: number } = {},
+): Promise<MirrorUnderTest> {
+  const { folder = tmpdir(), maxFlights = 64, log = quiet } = options
+  const readOnly = options.settings?.readOnly ?? false
+  const upstreams = [mirrored].flat().map(
+    ({ url, client, settings }) =>
+      new Upstream(new RegistryClient({ url, userAgent: 'entrepot/test', ...client }), {
+        ...MIRROR_SETTINGS,
+        ...settings,
+      }),
+  )
+  const flights = new Flights({ folder, maxFlights, readOnly, log })
+  const usage = new Usage()
+  const context = { flights, usage, memory: new MirrorMemory(), readOnly, log }
+  const http = await HttpRegistry.start({
+    ...options,
+    decorate: (stored) => new MirroredRegistry(stored, upstreams, context),
+  })
+  return {
+    ...{ http, upstreams, flights, usage },
+    async [Symbol.asyncDispose]() {
+      await http.stop()
+      await flights.close()
+      await Promise.all(upstreams.map((upstream) => upstream.close()))
+      await http.driver.close()
+    },
+  }
+}
+
+export const name = (text: string) => text as RepositoryName
