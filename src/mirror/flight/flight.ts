@@ -3,7 +3,7 @@ import { algorithmOf, type Digest, Digester } from '../../core/digest.ts'
 import type { ByteRange } from '../../core/storage-driver.ts'
 import { isTemporary, UpstreamError } from '../../core/upstream/upstream-error.ts'
 import type { UpstreamBlob } from '../../core/upstream/upstream-registry.ts'
-import { SpoolFile } from '../../lib/spool-file.ts'
+import { SpoolFile } from '../../lib/files/spool-file.ts'
 import { Spool } from './spool.ts'
 
 export interface FlightParts {

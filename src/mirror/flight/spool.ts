@@ -1,4 +1,4 @@
-import type { SpoolFile } from '../../lib/spool-file.ts'
+import type { SpoolFile } from '../../lib/files/spool-file.ts'
 import { Progress } from './progress.ts'
 
 /** How much at the end nobody gets before all of it is known to be right. */
