@@ -21,7 +21,8 @@ import type { StoredRegistry } from '../registry/registry.ts'
 
 type Mirror = Config['mirrors'][number]
 
-/** How long a client waits for an answer about a tag of which there is a copy, and how long absence is remembered. */
+/** How long a client waits for an answer about a tag of which there is a copy, and how long absence is
+ *  remembered. */
 const STALE_AFTER_MS = 800
 const NEGATIVE_MS = 30_000
 
@@ -85,7 +86,8 @@ function credentialsOf({ username, password, exec, url }: Login): CredentialSour
   return fixedCredentials(username === '' && password === '' ? undefined : { username, password })
 }
 
-/** As Distribution's proxy is: a tag that the upstream has no longer stays, and tags are listed as it has them. */
+/** As Distribution's proxy is: a tag that the upstream has no longer stays, and tags are listed as it has
+ *  them. */
 function proxySettings({ ttl, cachewritetimeout }: Config['proxy']): MirrorSettings {
   return {
     prefix: '',

@@ -10,7 +10,8 @@ const TOKEN = /[!#$%&'*+.^_`|~0-9A-Za-z-]+/y
 const PARAMETER = /([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s",]*))/y
 const SEPARATOR = /[ \t,]*/y
 
-/** Reads every challenge of a header, or of several that were joined by commas. What can't be read ends the list. */
+/** Reads every challenge of a header, or of several that were joined by commas. What can't be read ends the
+ *  list. */
 export function parseChallenges(header: string): Challenge[] {
   const challenges: Challenge[] = []
   for (let at = 0; at < header.length; ) {

@@ -13,8 +13,9 @@ export interface CredentialHelper {
 
 const TIMEOUT_MS = 60_000
 
-/** Credentials of a docker credential helper, such as `docker-credential-ecr-login`: it is run with `get`, is told the URL on its
- *  standard input, and answers with JSON. https://github.com/docker/docker-credential-helpers#development */
+/** Credentials of a docker credential helper, such as `docker-credential-ecr-login`: it is run with `get`, is
+ *  told the URL on its standard input, and answers with JSON.
+ *  https://github.com/docker/docker-credential-helpers#development */
 export function helperCredentials(helper: CredentialHelper): CredentialSource {
   return new FetchedCredentials(async () => {
     const { Username: username, Secret: password } = Object(await ask(helper))

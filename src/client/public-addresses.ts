@@ -2,8 +2,8 @@ import { lookup as resolve } from 'node:dns'
 import { type BlockList, isIP, type LookupFunction } from 'node:net'
 import { isWithin, networkList } from '../lib/networks.ts'
 
-/** Addresses that no stranger may send us to: this machine's, its networks', and what has no place on the internet. The special-purpose
- *  registries of IANA, RFC 6890. */
+/** Addresses that no stranger may send us to: this machine's, its networks', and what has no place on the
+ *  internet. The special-purpose registries of IANA, RFC 6890. */
 const PRIVATE = networkList([
   ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12'],
   ...['192.0.0.0/24', '192.0.2.0/24', '192.88.99.0/24', '192.168.0.0/16', '198.18.0.0/15'],

@@ -10,8 +10,8 @@ const SHARED_DOMAINS = new Set(
   ),
 )
 
-/** True if a registry at `host` may send clients to a token server at `other`: the same host, one above it, or one that shares a
- *  domain which belongs to one owner. Both without a port. */
+/** True if a registry at `host` may send clients to a token server at `other`: the same host, one above it,
+ *  or one that shares a domain which belongs to one owner. Both without a port. */
 export function isSameSite(host: string, other: string): boolean {
   const [a, b] = [host.toLowerCase(), other.toLowerCase()]
   if (a === b) return true

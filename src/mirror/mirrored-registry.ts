@@ -10,7 +10,8 @@ import type { Upstream } from './upstream/upstream.ts'
 
 const MAX_KEPT_REPOSITORIES = 1_000
 
-/** A registry in which some names are those of other registries' repositories, which are cached as they are pulled. */
+/** A registry in which some names are those of other registries' repositories, which are cached as they are
+ *  pulled. */
 export class MirroredRegistry extends ForwardingRegistry {
   readonly #upstreams: readonly Upstream[]
   readonly #context: MirrorContext

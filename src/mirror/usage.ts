@@ -4,7 +4,8 @@ import type { RepositoryName } from '../core/reference.ts'
 
 const MAX_MANIFESTS = 500_000
 
-/** When this process has used a manifest last, in milliseconds since 1970. Kept in memory, and written down now and then. */
+/** When this process has used a manifest last, in milliseconds since 1970. Kept in memory, and written down
+ *  now and then. */
 export class Usage {
   readonly #lastUsed = new LRUCache<string, number>({ max: MAX_MANIFESTS })
 

@@ -1,4 +1,5 @@
-/** Other registries whose content is cached here: Distribution's `proxy` of one, and `mirrors` of many beside what is hosted. */
+/** Other registries whose content is cached here: Distribution's `proxy` of one, and `mirrors` of many beside
+ *  what is hosted. */
 
 import { z } from 'zod'
 import { isRepositoryGlob } from '../../core/access/repository-glob.ts'
@@ -131,7 +132,8 @@ export const mirrors = list(sectionOf(mirror)).check(({ value, issues }) => {
 
 /** What all mirrors of a process share. */
 export const mirroring = section({
-  /** A folder for blobs on their way. Default: beside the blobs, or for temporary files if they are not in files. */
+  /** A folder for blobs on their way. Default: beside the blobs, or for temporary files if they are not in
+   *  files. */
   folder: text().or(''),
   /** How many blobs are fetched at the same time. */
   maxflights: integer({ min: 1, max: 10_000 }).or(64),

@@ -28,7 +28,8 @@ export interface UpstreamRegistry {
   tags(repository: RepositoryName, options?: CallOptions): AsyncIterable<string>
   /** The catalog, through all pages, in the upstream's order. */
   repositories(options?: CallOptions): AsyncIterable<string>
-  /** The manifests that refer to a subject, through all pages, or by the fallback tag where the upstream has no such list. */
+  /** The manifests that refer to a subject, through all pages, or by the fallback tag where the upstream has
+   *  no such list. */
   referrers(
     repository: RepositoryName,
     subject: Digest,

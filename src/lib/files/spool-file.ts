@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { type FileHandle, open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** A file without a name: written at its end by one, read anywhere by many, and gone when the last of them has released it, or the
- *  process has ended. */
+/** A file without a name: written at its end by one, read anywhere by many, and gone when the last of them
+ *  has released it, or the process has ended. */
 export class SpoolFile {
   readonly #file: FileHandle
   #users = 1

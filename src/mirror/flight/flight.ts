@@ -21,11 +21,12 @@ const MAX_ATTEMPTS = 5
 const FIRST_WAIT_MS = 200
 const LONGEST_WAIT_MS = 5_000
 
-/** One fetch of a blob for all who want it: the bytes are spooled as they come and checked by their digest. Whoever leaves ends
- *  nothing. A break is resumed where it was. */
+/** One fetch of a blob for all who want it: the bytes are spooled as they come and checked by their digest.
+ *  Whoever leaves ends nothing. A break is resumed where it was. */
 export class Flight {
   readonly digest: Digest
-  /** The size, once the upstream has said it; undefined if it doesn't. Rejects if there is nothing to be had. */
+  /** The size, once the upstream has said it; undefined if it doesn't. Rejects if there is nothing to be
+   *  had. */
   readonly opened: Promise<number | undefined>
   /** Resolves when all bytes are there and are the right ones. */
   readonly landed: Promise<number>

@@ -10,8 +10,9 @@ const WINDOW_BYTES = 1024 ** 2
 const MAX_QUEUED_BYTES = 1024 ** 2
 const READ_BYTES = 256 * 1024
 
-/** The bytes of a flight: appended by one, read by many from wherever they are. Memory is bounded by the flight: a window of the newest
- *  bytes, and what waits to be written. A reader that has fallen behind has one buffer of its own. */
+/** The bytes of a flight: appended by one, read by many from wherever they are. Memory is bounded by the
+ *  flight: a window of the newest bytes, and what waits to be written. A reader that has fallen behind has
+ *  one buffer of its own. */
 export class Spool {
   readonly #file: SpoolFile
   readonly #progress = new Progress()

@@ -38,7 +38,8 @@ const MAX_SIZES = 200_000
 const MAX_STATUSES = 10_000
 const MAX_MANIFEST_BYTES = 32 * 1024 ** 2
 
-/** What a process remembers of mirrored repositories: nothing that could not be asked again. Keys begin with the repository's name. */
+/** What a process remembers of mirrored repositories: nothing that could not be asked again. Keys begin with
+ *  the repository's name. */
 export class MirrorMemory {
   readonly tags = new LRUCache<string, TagCheck>({ max: MAX_TAGS })
   /** Of blobs, as their manifests say. */

@@ -57,7 +57,8 @@ export class FetchedBlob implements Blob {
     return flight.read(range)
   }
 
-  /** A part that the flight is far from comes from the upstream itself; it can't be checked, and is not kept. */
+  /** A part that the flight is far from comes from the upstream itself; it can't be checked, and is not
+   *  kept. */
   async #part({ start, end }: ByteRange): Promise<AsyncIterable<Uint8Array>> {
     const { upstream, name } = this.#context
     const { chunks } = await upstream.openBlob(name, this.descriptor.digest, { start, end })

@@ -9,12 +9,13 @@ import type { Tag } from '../../core/reference.ts'
 import type { ReferrerQuery, StoredManifest } from '../../core/registry.ts'
 import { UpstreamError } from '../../core/upstream/upstream-error.ts'
 import type { UpstreamManifest } from '../../core/upstream/upstream-registry.ts'
-import { SharedWork } from '../../lib/shared-work.ts'
+import { SharedWork } from '../../lib/request-coalescing.ts'
 import { clientError } from '../upstream/upstream.ts'
 import { absenceKey, type MirroredRepositoryContext, memoryKey } from './context.ts'
 import { pushRefused } from './push-refused.ts'
 
-/** Manifests that are fetched when they are asked for first. What has the right digest is never asked for again. */
+/** Manifests that are fetched when they are asked for first. What has the right digest is never asked for
+ *  again. */
 export class MirroredManifests extends ForwardingManifests {
   readonly #context: MirroredRepositoryContext
   readonly #fetches = new SharedWork<StoredManifest>()

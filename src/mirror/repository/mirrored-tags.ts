@@ -4,13 +4,14 @@ import { ForwardingTags } from '../../core/forwarding-registry.ts'
 import { isTag, type Tag } from '../../core/reference.ts'
 import type { CacheStatus, Page } from '../../core/registry.ts'
 import { UpstreamError } from '../../core/upstream/upstream-error.ts'
-import { SharedWork } from '../../lib/shared-work.ts'
+import { SharedWork } from '../../lib/request-coalescing.ts'
 import { clientError } from '../upstream/upstream.ts'
 import { type MirroredRepositoryContext, memoryKey, type TagCheck } from './context.ts'
 import type { MirroredManifests } from './mirrored-manifests.ts'
 import { pushRefused } from './push-refused.ts'
 
-/** Tags as the upstream has them now, by a HEAD for all who ask at the same time. If it can't say, the tag is what it was. */
+/** Tags as the upstream has them now, by a HEAD for all who ask at the same time. If it can't say, the tag is
+ *  what it was. */
 export class MirroredTags extends ForwardingTags {
   readonly #context: MirroredRepositoryContext
   readonly #manifests: MirroredManifests
@@ -82,7 +83,8 @@ export class MirroredTags extends ForwardingTags {
     }
   }
 
-  /** Of a tag of which there is a copy: who asks does not wait for long. The question goes on all the same. */
+  /** Of a tag of which there is a copy: who asks does not wait for long. The question goes on all the
+   *  same. */
   async #checkOrCopy(tag: Tag): Promise<TagCheck | 'stale'> {
     const { breaker, settings } = this.#context.upstream
     const check = this.#check(tag)

@@ -125,7 +125,8 @@ async function sorted(names: AsyncIterable<string>): Promise<string[]> {
   return [...new Set(all)].sort((a, b) => (a < b ? -1 : 1))
 }
 
-/** What a client is told of an upstream's failure. Absence is what the upstream itself says, and nothing else. */
+/** What a client is told of an upstream's failure. Absence is what the upstream itself says, and nothing
+ *  else. */
 export function clientError(error: unknown, absent: ErrorCode, detail: unknown): unknown {
   if (!(error instanceof UpstreamError)) return error
   const { message, retryAfterMs } = error
