@@ -14,35 +14,35 @@ import {
 import type { Digest } from '../core/digest.ts'
 
 export interface MemoryCacheOptions {
-  /** How many descriptors are remembered, and four times as many memberships of repositories; 0 or less: as many as come. */
+  /** Limit of descriptors, and of four times as many memberships; 0 or less for no limit. */
   maxEntries: number
-  /** An entry that some other process made wrong is wrong no longer than this. */
+  /** Lifetime of an entry, which limits the effect of a missed invalidation. */
   ttlMs?: number
-  /** True where a process that was stopped for a while must not show an old entry for even a moment: the clock is read
-   *  for each look, which costs some. Default: false. */
+  /** True if a process that was suspended must not return an expired entry even once: the clock is read for
+   *  each lookup, which costs some time. Default: false. */
   isExact?: boolean
 }
 
 export const DEFAULT_TTL_MS = 24 * 60 * 60 * 1000
 
-/** A blob that is common to many repositories has one descriptor, and a membership in each. */
+/** A blob in many repositories has one descriptor, and a membership in each. */
 const MEMBERS_PER_DESCRIPTOR = 4
 
-/** A question that is being answered, or a change under way. */
+/** A lookup or change that is running. */
 interface Look {
   readonly startedAt: number
-  /** True when what it was about has been evicted since it began. */
+  /** True if its content was evicted since it began. */
   isStale: boolean
   found: Promise<StoredContent | undefined>
 }
 
-/** The layer info cache of one process: the entries used last, up to a number of them. Those who ask for the same at
- *  the same time share one answer. */
+/** The layer info cache of one process: a limited number of entries, least recently used first out.
+ *  Concurrent lookups of the same content share one result. */
 export class MemoryDescriptorCache implements DescriptorCache {
   readonly counts: MemoryCounts
   /** From a set and a name in it to the canonical digest. */
   readonly #members: LRUCache<string, Digest>
-  /** From the canonical digest to the content under that name. */
+  /** From the canonical digest to the content of that name. */
   readonly #contents: Record<ContentKind, LRUCache<Digest, StoredContent>>
   readonly #looks = new Map<string, Look>()
   readonly #ttlMs: number
@@ -77,14 +77,14 @@ export class MemoryDescriptorCache implements DescriptorCache {
     return this.findOr(source, digest, () => this.ask(source, digest))
   }
 
-  /** What the source says. It is not asked what stands under a digest where that is remembered. */
+  /** Asks the source. Cached descriptors are not asked for again. */
   ask(source: ContentSource, digest: Digest): Promise<StoredContent | undefined> {
     return askSource(source, digest, async (canonical) => {
       return this.describe(source.kind, canonical) ?? source.describe(canonical)
     })
   }
 
-  /** As `find`, with another way to the answer. */
+  /** Like `find`, with another function for misses. */
   findOr(
     set: ContentSet,
     digest: Digest,
@@ -98,7 +98,7 @@ export class MemoryDescriptorCache implements DescriptorCache {
     return Promise.resolve(known)
   }
 
-  /** What is remembered of a canonical digest, whoever asked for it. */
+  /** The cached properties of a canonical digest, from any repository. */
   describe(kind: ContentKind, canonical: Digest): ContentInfo | undefined {
     return this.#contents[kind].get(canonical)?.descriptor
   }
@@ -109,7 +109,7 @@ export class MemoryDescriptorCache implements DescriptorCache {
     work: () => Promise<StoredContent>,
   ): Promise<StoredContent> {
     const key = memberKey(set, digest)
-    // What was asked before may be answered with what was there before.
+    // Running lookups may still return the state from before.
     this.#markStale(key)
     return (await this.#begin(key, set.kind, work).found) as StoredContent
   }
@@ -118,7 +118,7 @@ export class MemoryDescriptorCache implements DescriptorCache {
     for (const name of names) this.drop(memberKey(set, name))
   }
 
-  /** Forgets one member by its key. */
+  /** Removes one membership by its key. */
   drop(key: string): void {
     this.#markStale(key)
     if (this.#members.delete(key)) this.counts.evicted++
@@ -129,13 +129,13 @@ export class MemoryDescriptorCache implements DescriptorCache {
     this.dropContent('manifest', canonical)
   }
 
-  /** Forgets what stands under a canonical digest. */
+  /** Removes the descriptor of a canonical digest. */
   dropContent(kind: ContentKind, canonical: Digest): void {
     for (const key of this.#looks.keys()) this.#markStale(key)
     if (this.#contents[kind].delete(canonical)) this.counts.evicted++
   }
 
-  /** Forgets everything. */
+  /** Removes everything. */
   clear(): void {
     for (const key of this.#looks.keys()) this.#markStale(key)
     for (const entries of [this.#members, this.#contents.blob, this.#contents.manifest]) entries.clear()
@@ -152,7 +152,7 @@ export class MemoryDescriptorCache implements DescriptorCache {
     return storedContent(digest, content.canonical, content.descriptor)
   }
 
-  /** What is being looked up, unless that takes for longer than its answer would be believed. */
+  /** The running lookup, unless it takes longer than its result would be valid. */
   #lookAt(key: string): Look | undefined {
     const look = this.#looks.get(key)
     return look !== undefined && performance.now() - look.startedAt < this.#ttlMs ? look : undefined
@@ -171,7 +171,7 @@ export class MemoryDescriptorCache implements DescriptorCache {
     return look
   }
 
-  /** As of when it was asked for: it may have been deleted since. */
+  /** Dated by the start of the lookup: the content may have been deleted since. */
   #remember(
     key: string,
     { kind, found, start }: { kind: ContentKind; found: StoredContent; start: number },
@@ -181,7 +181,7 @@ export class MemoryDescriptorCache implements DescriptorCache {
     this.#contents[kind].set(canonical, storedContent(canonical, canonical, descriptor), { start })
   }
 
-  /** Nobody joins it any more, and its answer is not remembered. */
+  /** Keeps further callers from joining the lookup, and its result from being cached. */
   #markStale(key: string): void {
     const look = this.#looks.get(key)
     if (look === undefined) return

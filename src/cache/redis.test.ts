@@ -22,13 +22,13 @@ describeWith(['redis-server'], 'the layer info cache in Redis', () => {
   })
 
   async function openReplica(options?: Parameters<typeof openRedisCache>[1]): Promise<OpenedRedisCache> {
-    // Longer than any hiccup of the machine: what is tested here is a Redis that answers.
+    // Longer than pauses of the machine: Redis answers in these tests.
     const opened = await openRedisCache({ addr: redis.address }, { commandTimeoutMs: 10_000, ...options })
     await opened.cache.reachable()
     return opened
   }
 
-  /** Fulfilled once what a cache has begun to write is in Redis. */
+  /** Resolves once the cache's pending writes are in Redis. */
   async function written(...keys: string[]): Promise<void> {
     await expect.poll(() => redis.run('EXISTS', ...keys), { interval: 5, timeout: 10_000 }).toBe(keys.length)
   }
@@ -158,7 +158,7 @@ describeWith(['redis-server'], 'the layer info cache in Redis', () => {
   })
 
   describe('whoever can write to Redis', () => {
-    /** The entries of a blob that a repository has, as the cache wrote them. */
+    /** The entries of a blob in a repository, as the cache wrote them. */
     async function entriesOf(): Promise<{ member: string; content: string }> {
       await using replica = await openReplica()
       const source = new CountedSource(a)

@@ -30,35 +30,36 @@ import type { RedisSettings } from './redis/settings.ts'
 
 export interface RedisCacheOptions {
   settings: RedisSettings
-  /** What entries are signed with: the same in all processes that share them. */
+  /** Key of the entries' signatures; the same in all processes that share them. */
   secret: string
-  /** On the storage. Without it what Redis could not be told of is only known to this process. Default: none. */
+  /** The generation file on the storage. Without it, evictions that Redis did not take are known to this
+   *  process only. Default: none. */
   generationFile?: GenerationFile
-  /** Of the near cache, as in `MemoryCacheOptions`. */
+  /** Limits of the near cache, as in `MemoryCacheOptions`. */
   maxEntries: number
-  /** How long an entry in Redis lives at most. */
+  /** Lifetime of an entry in Redis. */
   ttlMs: number
   log: Log
-  /** How long a command may take before Redis is left alone for a while. */
+  /** Time limit of a command; if exceeded, Redis is not used for a while. */
   commandTimeoutMs?: number
-  /** Told how long each command took. */
+  /** Called with the duration of each command. */
   observe?: (operation: string, seconds: number) => void
 }
 
 const DEFAULT_COMMAND_TIMEOUT_MS = 50
 const PROBE_INTERVAL_MS = 500
-/** While nobody asks anything there is less of a hurry to notice. */
+/** Without other requests a late probe is less urgent. */
 const PROBE_TIMEOUT_FACTOR = 5
 
-/** When something was begun to be looked up, and in which generation. */
+/** Start and generation of a lookup. */
 interface Moment {
   readonly startedAt: number
   readonly generation: string | undefined
 }
 
-/** The layer info cache that many processes share, in Redis. What a process asks for again it finds in its own memory:
- *  Redis tells it when somebody changes something (RESP3 client-side caching). Redis is never waited for: while it is slow or
- *  gone or can't be written, storage is asked. */
+/** The layer info cache that processes share in Redis. Repeated lookups are answered from memory; Redis sends
+ *  invalidations (RESP3 client-side caching). Requests never wait for an unavailable Redis: while it is slow,
+ *  gone or read-only, storage is asked. */
 export class RedisDescriptorCache implements DescriptorCache {
   readonly counts: CacheCounts
   readonly #options: RedisCacheOptions
@@ -99,7 +100,7 @@ export class RedisDescriptorCache implements DescriptorCache {
     this.#circuit.probe()
   }
 
-  /** Fulfilled when Redis is used. */
+  /** Resolves once Redis is in use. */
   reachable(): Promise<void> {
     return this.#whenReachable.promise
   }
@@ -123,7 +124,7 @@ export class RedisDescriptorCache implements DescriptorCache {
     const contentKey = contentEntryKey(set.kind, canonical)
     this.#write(memberEntryKey(memberKey(set, digest)), canonical, moment)
     const isWritten = this.#write(contentKey, encodeInfo(descriptor), { ...moment, isNew: false })
-    // What Redis has of it may be what stood there damaged.
+    // Redis may hold properties of the content that was damaged.
     if (!isWritten) this.#evictions.evictLater(contentKey)
     return stored
   }
@@ -148,7 +149,7 @@ export class RedisDescriptorCache implements DescriptorCache {
     for (const memory of this.#memories.both) await memory.close()
   }
 
-  /** What this process remembers and may believe. A process that stood still finds out here that it did. */
+  /** This process's valid memory. Detects that the process was suspended for too long. */
   get #memory(): MemoryDescriptorCache {
     if (performance.now() > this.#generation.believedUntil) this.#circuit.open(this.#generation.overdue())
     return this.#memories.inUse
@@ -158,12 +159,13 @@ export class RedisDescriptorCache implements DescriptorCache {
     return { startedAt: performance.now(), generation: this.#generation.name }
   }
 
-  /** One trip to Redis, for both things that make up the answer; only what it does not know is asked of storage. */
+  /** Looks up membership and properties in one round trip to Redis, and asks storage only for what is
+   *  missing. */
   async #lookUp(source: ContentSource, digest: Digest): Promise<StoredContent | undefined> {
     const moment = this.#now()
     if (moment.generation === undefined) return this.#memory.ask(source, digest)
     const key = memberEntryKey(memberKey(source, digest))
-    // Another algorithm's name leads to a canonical one only by the first answer: that is a second trip.
+    // A name by another algorithm needs a second round trip: its canonical digest is in the first answer.
     const described = algorithmOf(digest) === CANONICAL ? this.#describe(source, digest) : undefined
     const member = await this.#read(key)
     const isMember = member !== undefined && isDigest(member)
@@ -178,7 +180,7 @@ export class RedisDescriptorCache implements DescriptorCache {
     return storedContent(digest, canonical, info)
   }
 
-  /** What is known of a canonical digest in memory or in Redis. */
+  /** The properties of a canonical digest, from memory or Redis. */
   async #describe({ kind }: ContentSet, canonical: Digest): Promise<ContentInfo | undefined> {
     const near = this.#memory.describe(kind, canonical)
     if (near !== undefined) return near
@@ -186,8 +188,8 @@ export class RedisDescriptorCache implements DescriptorCache {
     return content === undefined ? undefined : decodeInfo(content)
   }
 
-  /** An entry's content; undefined where there is none, or none that can be used. That goes before storage is asked, so
-   *  that the answer can be written in its place. */
+  /** The content of an entry. Undefined if there is none, or it is unusable; it is removed then, so that
+   *  storage's answer can be written in its place. */
   async #read(key: string): Promise<string | undefined> {
     try {
       const value = await this.#command('get', () => this.#connection.get(key))
@@ -195,7 +197,7 @@ export class RedisDescriptorCache implements DescriptorCache {
       const entry = this.#codec.decode(key, value, Date.now())
       if (entry === undefined) return await this.#removeForeign(key)
       if (entry.generation === this.#generation.name) return entry.content
-      // Somebody may evict it at this moment: what is of another generation is buried, not removed.
+      // Another process may be evicting it: an entry of another generation gets a tombstone, not a deletion.
       await this.#command('set', () => this.#evictions.bury(key))
     } catch (error) {
       if (isWrongType(error)) return this.#removeForeign(key)
@@ -204,7 +206,7 @@ export class RedisDescriptorCache implements DescriptorCache {
     return undefined
   }
 
-  /** Nobody of ours can have written it. */
+  /** Removes an entry that no process with the secret has written. */
   async #removeForeign(key: string): Promise<undefined> {
     this.#own.errors++
     try {
@@ -214,8 +216,8 @@ export class RedisDescriptorCache implements DescriptorCache {
     }
   }
 
-  /** Nobody waits for it. An entry that is new does not take the place of another, nor of a tombstone.
-   *  @returns false when it is not even tried */
+  /** Writes an entry in the background. Does not replace an existing entry or a tombstone.
+   *  @returns false if it was not tried */
   #write(
     key: string,
     content: string,
@@ -245,7 +247,7 @@ export class RedisDescriptorCache implements DescriptorCache {
     else this.#failed(error)
   }
 
-  /** This Redis may not have what it had, or not be the one that the others use. */
+  /** Stops using a Redis that may have lost data, or may not be the server that others use. */
   #distrust(reason: Error): void {
     this.#generation.doubt()
     this.#circuit.open(reason)
@@ -265,7 +267,7 @@ export class RedisDescriptorCache implements DescriptorCache {
     else if (name?.of === 'content') near?.dropContent(name.kind, name.canonical)
   }
 
-  /** The tombstones are gone too. */
+  /** Empties both memories, and notes the time, because tombstones are lost too. */
   #dropAll(): void {
     this.#emptiedAt = performance.now()
     for (const memory of this.#memories.both) memory.clear()
@@ -299,7 +301,7 @@ export class RedisDescriptorCache implements DescriptorCache {
     } catch (error) {
       if (isRefusal(error)) this.#generation.doubt()
       const isPassing = error instanceof GenerationError && error.isPassing
-      // Where the circuit is closed, its opening is told.
+      // If the circuit was closed, opening it is logged already.
       if (this.#circuit.isOpen && !isPassing && !isUnconnected(error)) this.#failed(error)
       throw error
     }

@@ -6,7 +6,7 @@ import { parseRepositoryName } from '../core/reference.ts'
 import { MemoryDescriptorCache } from './memory.ts'
 import { SharedDescriptorCache } from './shared.ts'
 
-/** Ends of lines between processes, all in this one. What is said crosses as JSON. */
+/** Channels between processes, within this one. Messages are passed as JSON. */
 class Lines {
   readonly #listeners: ((invalidation: Invalidation) => Promise<void>)[] = []
   areCut = false

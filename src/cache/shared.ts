@@ -13,9 +13,9 @@ export interface SharedCacheOptions {
   peers: Peers
 }
 
-/** A cache beside those of other processes that serve the same registry: when an eviction is fulfilled, none of them
- *  shows any more what was evicted. Each evicts it as if it had been the one to delete it, from a place that they share
- *  too: it may be the only one that has a way there at this moment, or that believes what stands there. */
+/** A cache beside those of the other workers. When an eviction resolves, none of them has the evicted entries
+ *  any more. Each worker evicts as if it had deleted the content itself, also from a shared Redis: it may be
+ *  the only one with a connection, or the only one that trusts its entries. */
 export class SharedDescriptorCache implements DescriptorCache {
   readonly counts: CacheCounts
   readonly #cache: DescriptorCache
@@ -40,7 +40,7 @@ export class SharedDescriptorCache implements DescriptorCache {
     return this.#cache.writeThrough(set, digest, work)
   }
 
-  /** One after the other: a peer that looks again may look into a place that they share. */
+  /** Sequential: a peer that looks up again may read the shared Redis. */
   async evict({ repository, kind }: ContentSet, names: readonly Digest[]): Promise<void> {
     await this.#cache.evict({ repository, kind }, names)
     await this.#peers.publish({ kind: 'evicted', set: { repository, kind }, names })

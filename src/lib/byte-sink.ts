@@ -2,32 +2,32 @@ import { close, constants, fstatSync, openSync, write, writeSync } from 'node:fs
 import { Socket } from 'node:net'
 import { isatty } from 'node:tty'
 
-/** Told how many of the bytes were taken, or the error: EAGAIN when there is no room at the moment. */
+/** Called with the number of bytes taken, or with the error: EAGAIN if there is no room at the moment. */
 export type OnTaken = (error: Error | null | undefined, takenBytes: number) => void
 
-/** Where bytes go. Nothing here waits in this process's own thread, and nothing that a thread waits for keeps the process
- *  from ending. */
+/** A destination of bytes. It never blocks the event loop, and its pending writes do not keep the process
+ *  alive. */
 export interface ByteSink {
-  /** The most that one write should have. */
+  /** Limit of one write. */
   readonly maxWriteBytes: number
-  /** Whether another one must be opened in its place. */
+  /** True if it must be replaced by another one. */
   readonly isBroken: boolean
-  /** One write at a time. */
+  /** Starts a write; one at a time. */
   write(bytes: Uint8Array, onTaken: OnTaken): void
-  /** Writes what there is room for here and now. Used when the process ends. */
+  /** Writes synchronously what there is room for. Used when the process ends. */
   writeAtOnce(bytes: Uint8Array): void
-  /** What is being written may be lost. */
+  /** Closes it. A pending write may be lost. */
   close(): void
 }
 
-/** Opens a file to append to it, which is made when it is missing, for its owner only; or a device, or a pipe.
- *  @throws Error of the system: with the code ENXIO for a pipe that nobody reads */
+/** Opens a file for appending, created for its owner only if missing; or a device, or a pipe.
+ *  @throws Error of the system, with the code ENXIO for a pipe without a reader */
 export function openSink(path: string): ByteSink {
   return sinkOf(openSync(path, constants.O_CREAT | NEVER_WAITING, 0o600))
 }
 
-/** Standard output, whatever it is. A pipe or a terminal is opened anew where the system lets us: other processes have the
- *  same one and expect to wait for it, which we must never do. */
+/** Standard output of any kind. A pipe or a terminal is reopened if possible: other processes share it and
+ *  rely on its blocking mode, which must be off here. */
 export function openStandardOutput(): ByteSink {
   const stats = fstatSync(STDOUT)
   if (stats.isFIFO() || isatty(STDOUT)) {
@@ -45,7 +45,7 @@ const STDOUT = 1
 
 const NEVER_WAITING = constants.O_WRONLY | constants.O_APPEND | constants.O_NONBLOCK | constants.O_NOCTTY
 
-/** Another user's, as in some containers; no /proc; nobody reads it. */
+/** Errors of reopening: another user's pipe, as in some containers; no /proc; no reader. */
 const CANNOT_BE_OPENED_ANEW = new Set(['EACCES', 'EPERM', 'ENOENT', 'ENXIO'])
 
 function sinkOf(descriptor: number): ByteSink {
@@ -80,23 +80,23 @@ class FileSink implements ByteSink {
     }
   }
 
-  /** While a thread still uses the descriptor it is left to the end of the process. */
+  /** Closes the descriptor, unless a thread still uses it; then the end of the process does. */
   close(): void {
     if (this.#descriptor !== STDOUT && !this.#isWriting) close(this.#descriptor, () => {})
   }
 }
 
-/** What a write to a pipe may have so that no other process's bytes get into the middle of it: PIPE_BUF of Linux. */
+/** Limit of atomic writes to a pipe, into which no other process's bytes can fall: PIPE_BUF of Linux. */
 const PIPE_BUF = 4096
 
-/** A pipe or a socket that tells when it has room. */
+/** A pipe or a socket, which reports when it has room. */
 class SocketSink implements ByteSink {
   readonly maxWriteBytes = PIPE_BUF
   readonly #socket: Socket
 
   constructor(socket: Socket) {
     this.#socket = socket
-    // Whoever writes is told by the write.
+    // Errors are reported by the write.
     if (socket.listenerCount('error') === 0) socket.on('error', () => {})
   }
 
@@ -117,7 +117,7 @@ class SocketSink implements ByteSink {
   }
 }
 
-/** One that could not be opened anew. A process that is started with it lets all others wait for it again. */
+/** Standard output that could not be reopened. Child processes that inherit it make it blocking again. */
 class SharedSocketSink extends SocketSink {
   readonly #handle: Handle | null | undefined
 

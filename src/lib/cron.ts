@@ -1,13 +1,13 @@
 import { Cron } from 'croner'
 
-/** The five fields of a line of cron: minute, hour, day of the month, month, day of the week. */
+/** The five fields of a cron line: minute, hour, day of the month, month, day of the week. */
 export interface CronTime {
-  /** The first minute after a time that it stands for, by the machine's own time zone. */
+  /** The first matching minute after a time, in the machine's time zone. */
   next(after: Date): Date
 }
 
-/** Reads `minute hour day month weekday` (crontab(5)). Sunday is 0 or 7; where both a day and a weekday are given, either will do.
- *  Undefined if it is none, or no date ever comes. */
+/** Parses `minute hour day month weekday` (crontab(5)). Sunday is 0 or 7. If both a day and a weekday are
+ *  given, either matches. Undefined if it is malformed, or matches no date. */
 export function parseCron(text: string): CronTime | undefined {
   if (text.trim().split(/\s+/).length !== 5) return undefined
   try {

@@ -1,9 +1,9 @@
 const EMPTY_SLOTS = 1 << 16
-/** Filled further, looking takes longer. */
+/** Above this load, lookups become slower. */
 const MAX_LOAD = 0.7
 
-/** A set of hex digests, by their first 64 bits: 12 to 23 bytes each. Two digests that begin alike are one to it: what is not in the
- *  set is known for sure, what is in it almost. */
+/** A set of hex digests, by their first 64 bits: 12 to 23 bytes each. Digests with equal prefixes are the
+ *  same to it, so an absence is certain and a presence almost. */
 export class DigestSet {
   #size = 0
   #slots: Uint32Array
@@ -19,8 +19,9 @@ export class DigestSet {
     return this.#size
   }
 
-  /** @param hex of at least 16 digits
-   *  @returns false if it was there */
+  /** Adds a digest.
+   *  @param hex of at least 16 digits
+   *  @returns false if it was present */
   add(hex: string): boolean {
     const high = Number.parseInt(hex.slice(0, 8), 16)
     const low = Number.parseInt(hex.slice(8, 16), 16)
@@ -51,7 +52,7 @@ export class DigestSet {
     return true
   }
 
-  /** Where it is, or would be: zeros are a free slot. */
+  /** The slot of a digest, or the free one (zeros) where it would be. */
   #find(high: number, low: number): number {
     const slots = this.#slots
     for (let index = low & this.#mask; ; index = (index + 1) & this.#mask) {

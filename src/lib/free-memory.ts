@@ -1,7 +1,8 @@
-/** Gives the memory of a chunk back at once, for the chunk's only owner: it is empty afterwards. V8 counts the memory of a chunk as
- *  external, and would begin one full collection after another for it while a body passes.
+/** Frees the memory of a chunk at once; its only owner may call this, and the chunk is empty afterwards. V8
+ *  counts chunks as external memory, and would otherwise run one full collection after another during a
+ *  transfer.
  *
- *  Nothing is done to a chunk that is a part of a larger buffer, since the rest may be another's. */
+ *  A chunk that is part of a larger buffer is left alone. */
 export function freeMemoryOf({ buffer, byteLength }: Uint8Array): void {
   if (byteLength > 0 && byteLength === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer(0)
 }

@@ -1,10 +1,10 @@
 export interface LineBudgetOptions {
-  /** How many lines may come at once. */
+  /** Size of a burst, in lines. */
   readonly burst: number
   readonly perSecond: number
 }
 
-/** Bounds how many lines of one kind a log gets, whatever strangers do. */
+/** Limits the log lines of one kind, which clients may cause. */
 export class LineBudget {
   readonly #options: LineBudgetOptions
   #available: number
@@ -16,7 +16,7 @@ export class LineBudget {
     this.#available = options.burst
   }
 
-  /** How many lines were left out since the last one; undefined if this one is to be left out too. */
+  /** The number of lines suppressed since the last one; undefined if this one must be suppressed too. */
   take(): number | undefined {
     const { burst, perSecond } = this.#options
     const now = performance.now()

@@ -7,14 +7,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type ByteSink, type OnTaken, openSink } from './byte-sink.ts'
 import { LineWriter } from './line-writer.ts'
 
-/** A sink that takes what it is told to take. */
+/** A sink that takes bytes only when told to. */
 class ToldSink implements ByteSink {
   readonly maxWriteBytes = 20
   isBroken = false
   isClosed = false
-  /** What was taken. */
+  /** The bytes taken so far. */
   text = ''
-  /** What is offered, until it is answered. */
+  /** The pending write. */
   offered: { readonly text: string; readonly onTaken: OnTaken } | undefined
   readonly #events = new EventEmitter()
 
@@ -23,7 +23,7 @@ class ToldSink implements ByteSink {
     this.#events.emit('offer')
   }
 
-  /** The next write, as soon as it is there. */
+  /** Resolves to the next write. */
   async offer(): Promise<string> {
     if (this.offered === undefined) await once(this.#events, 'offer')
     return this.offered!.text

@@ -1,32 +1,32 @@
 import type { ByteSink } from './byte-sink.ts'
 
 export interface LineWriterOptions {
-  /** Called at the start, and again for a sink that is broken or has to be replaced. */
+  /** Called at the start, and again to replace a broken sink. */
   readonly open: () => ByteSink
-  /** How much may wait, in characters. */
+  /** Limit of waiting text, in characters. */
   readonly maxWaiting?: number
-  /** Told once of each time in which nothing can be written, with the first error. */
+  /** Called with the first error of each period in which writing fails. */
   readonly onFailure?: (error: Error) => void
 }
 
 const MAX_WAITING = 4 * 1024 ** 2
 
-/** How long until something that failed is tried again, and how long until there may be room again. */
+/** Delays before a retry: after an error, and if there is no room. */
 const RETRY_MS = 1_000
 const NO_ROOM_MS = 10
 
-/** Of an `open` that may succeed later. */
+/** Errors of `open` that may be temporary. */
 const MAY_PASS = new Set(['ENOSPC', 'EDQUOT', 'ENXIO'])
 
-/** Writes lines in their order, and never lets anybody wait for them: they wait here while they can't be written, and are
- *  refused when too many wait. What cannot be written now is tried again for ever. */
+/** Writes lines in order without ever blocking the caller: they wait in memory, and are dropped when too many
+ *  wait. Writes that fail are retried without end. */
 export class LineWriter {
   readonly #options: LineWriterOptions
   readonly #maxWaiting: number
   readonly #onDrained: (() => void)[] = []
   readonly #lines: string[] = []
   #waiting = 0
-  /** What is being written, or has to be next: the rest of some lines. */
+  /** The rest of a partly written batch, which must be written next. */
   #rest: Uint8Array | undefined
   #sink: ByteSink | undefined
   #replacement: ByteSink | undefined
@@ -38,7 +38,8 @@ export class LineWriter {
   #later: NodeJS.Timeout | undefined
   #settled = () => {}
 
-  /** @throws Error of `open` */
+  /** Opens the sink.
+   *  @throws Error of `open` */
   constructor(options: LineWriterOptions) {
     this.#options = options
     this.#maxWaiting = options.maxWaiting ?? MAX_WAITING
@@ -51,9 +52,9 @@ export class LineWriter {
     process.on('exit', this.#atExit)
   }
 
-  /** Lines of one turn of the event loop are written together.
+  /** Queues a line. Lines of one turn of the event loop are written together.
    *  @param line with its line end
-   *  @returns false when there is no room for it: it is lost then */
+   *  @returns false if there is no room; the line is dropped then */
   write(line: string): boolean {
     if (this.#isDone || this.#waiting + line.length > this.#maxWaiting) return false
     this.#lines.push(line)
@@ -62,13 +63,13 @@ export class LineWriter {
     return true
   }
 
-  /** Calls whenever nothing waits any more. */
+  /** Calls back each time the queue has become empty. */
   whenDrained(onDrained: () => void): void {
     this.#onDrained.push(onDrained)
   }
 
-  /** Goes on with what is opened now; no line is divided between the two.
-   *  @throws Error of `open`; then it goes on as before */
+  /** Continues in a newly opened sink; no line is divided between the two.
+   *  @throws Error of `open`; then it goes on with the old one */
   reopen(): void {
     const replacement = this.#options.open()
     this.#replacement?.close()
@@ -76,7 +77,7 @@ export class LineWriter {
     this.#tryNow()
   }
 
-  /** Fulfilled when all lines are written, can't be, or the time is over; then it takes no more. */
+  /** Resolves once all lines are written, can't be, or the time is over. Takes no more lines. */
   async close(patienceMs: number): Promise<void> {
     if (this.#isClosing) return
     this.#isClosing = true
@@ -121,7 +122,8 @@ export class LineWriter {
     return this.#rest === undefined && this.#lines.length === 0
   }
 
-  /** What was begun is finished where it was begun, unless that fails.
+  /** The sink for the next write. A partly written batch is completed in the sink it was begun in, unless
+   *  that fails.
    *  @throws Error of `open` */
   #currentSink(): ByteSink {
     const mayReplace = this.#replacement !== undefined && (this.#rest === undefined || this.#isFailing)
@@ -133,7 +135,7 @@ export class LineWriter {
     return sink
   }
 
-  /** Whole lines, as many as one write should have. */
+  /** Whole lines, up to the limit of one write. */
   #take(maxBytes: number): Uint8Array {
     let count = 0
     let bytes = 0

@@ -1,5 +1,5 @@
-/** Applies asynchronous work to a sequence, a few items at a time, and yields the results in the sequence's order.
- *  At most `concurrency` items are being worked on. */
+/** Applies asynchronous work to a sequence, a few items at a time, and yields the results in the sequence's
+ *  order. At most `concurrency` items are being worked on. */
 export async function* mapInOrder<Item, Result>(
   items: AsyncIterable<Item> | Iterable<Item>,
   { concurrency, work }: { concurrency: number; work: (item: Item) => Promise<Result> },

@@ -1,6 +1,6 @@
 import { distance } from 'fastest-levenshtein'
 
-/** Of several words the one that was most likely meant, if any is near. */
+/** The word closest to a mistyped one. Undefined if none is close. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1

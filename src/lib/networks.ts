@@ -1,4 +1,4 @@
-/** IP addresses, and ranges of them as CIDR writes them (RFC 4632 section 3.1, RFC 4291 section 2.3). */
+/** IP addresses and CIDR ranges (RFC 4632 section 3.1, RFC 4291 section 2.3). */
 import { BlockList, isIP, isIPv6 } from 'node:net'
 
 /** True for an address, or a range such as `10.0.0.0/8`. */
@@ -9,8 +9,8 @@ export function isNetwork(text: string): boolean {
   return maxBits > 0 && isRange && rest.length === 0
 }
 
-/** All of them as one, to be looked into by `isWithin`.
- *  @param networks that `isNetwork` is true for */
+/** A list of networks, for `isWithin`.
+ *  @param networks that `isNetwork` accepts */
 export function networkList(networks: Iterable<string>): BlockList {
   const list = new BlockList()
   for (const network of networks) {
@@ -21,7 +21,7 @@ export function networkList(networks: Iterable<string>): BlockList {
   return list
 }
 
-/** False for what is no address. */
+/** True if the address is in the list; false for text that is no address. */
 export function isWithin(list: BlockList, address: string): boolean {
   return isIP(address) !== 0 && list.check(address, familyOf(address))
 }

@@ -1,4 +1,4 @@
-/** Does something again and again, never twice at once. */
+/** Repeats work periodically, never twice at once. */
 export class Polling {
   readonly #work: () => Promise<void>
   readonly #pauseMs: number
@@ -6,18 +6,19 @@ export class Polling {
   #running: Promise<void> | undefined
   #isClosed = false
 
-  /** @param work catches its errors itself */
+  /** Does not start yet.
+   *  @param work catches its errors itself */
   constructor(work: () => Promise<void>, pauseMs: number) {
     this.#work = work
     this.#pauseMs = pauseMs
   }
 
-  /** Begins, after a first pause. */
+  /** Starts, with a pause first. */
   start(): void {
     this.#timer = setTimeout(() => void this.now(), this.#pauseMs).unref()
   }
 
-  /** Fulfilled when the work has been done once more, from its beginning. */
+  /** Runs the work once more and resolves when that run has ended. */
   async now(): Promise<void> {
     await this.#running
     if (this.#isClosed || this.#running !== undefined) return this.#running

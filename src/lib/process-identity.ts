@@ -2,8 +2,8 @@ import { hash, randomUUID } from 'node:crypto'
 import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 
-/** A mark that is this process's alone, for names of files: whoever finds such a file can tell whether the process that
- *  made it still runs. Every call returns another one. */
+/** A unique name of a file that identifies this process, so that others can tell whether the process that
+ *  made the file still runs. Each call returns another one. */
 export function newMark(): string {
   return [machine(), process.pid, startOf(process.pid) ?? UNKNOWN_START, randomUUID().slice(0, 8)].join('-')
 }
@@ -12,8 +12,8 @@ export function newMark(): string {
 const MARK = /^([0-9a-f]{12})-(\d+)-(\d+)-[0-9a-f]{8}/
 const UNKNOWN_START = 0
 
-/** Tells whether the process that made a mark still runs. `unknown` if it ran elsewhere, in another container too, or
- *  if a process of this number runs that may be another one. */
+/** The state of the process that made a mark. `unknown` if it ran on another machine or in another container,
+ *  or if its process number is in use but may belong to another process. */
 export function stateOf(mark: string): 'runs' | 'gone' | 'unknown' {
   const [, where, pid, start] = MARK.exec(mark) ?? []
   if (where !== machine()) return 'unknown'
@@ -29,7 +29,7 @@ export function pidOf(mark: string): number | undefined {
   return pid === undefined ? undefined : Number(pid)
 }
 
-/** One boot of one machine, and one set of process numbers on it. */
+/** Identifies one boot of one machine, and one PID namespace on it. */
 function machine(): string {
   const parts = [
     hostname(),
@@ -48,17 +48,17 @@ function isNumberTaken(pid: number): boolean {
   }
 }
 
-/** When a process began, in ticks since the machine did (proc(5)); -1 for one that has ended and only waits for its
- *  parent to hear of it. Undefined where the system does not tell. */
+/** Start time of a process in clock ticks since boot (proc(5)); -1 for a zombie. Undefined if the system has
+ *  no /proc. */
 function startOf(pid: number): number | undefined {
   const text = attempt(() => readFileSync(`/proc/${pid}/stat`, 'utf8'))
-  // The second field is the program's name in parentheses, whatever it consists of.
+  // The second field is the program's name in parentheses, and may contain anything.
   const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ')
   if (fields === undefined) return undefined
   return fields[0] === 'Z' || fields[0] === 'X' ? -1 : Number(fields[19])
 }
 
-/** Undefined on systems that have no such file, and where it may not be read. */
+/** The result of reading. Undefined if the file does not exist or may not be read. */
 function attempt(read: () => string): string | undefined {
   try {
     return read()

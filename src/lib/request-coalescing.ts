@@ -1,5 +1,6 @@
-/** Reads of one thing that many ask for at the same time. Each is answered by a read that began after it asked, so that
- *  nobody sees what stood there before a change they know of; those who ask while one runs share the next. */
+/** Coalesces concurrent reads of the same key. Each caller gets the result of a read that began after its
+ *  call, so that it never sees a state from before a change it knows of; callers during a running read share
+ *  the next one. */
 export class CoalescedReads<Result> {
   readonly #running = new Map<string, Running<Result>>()
   readonly #read: (key: string) => Promise<Result>

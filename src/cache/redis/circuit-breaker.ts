@@ -1,4 +1,4 @@
-/** Why something was not even tried. */
+/** Rejection of a call while the circuit is open. */
 export class CircuitOpenError extends Error {
   override readonly name = 'CircuitOpenError'
 
@@ -7,7 +7,7 @@ export class CircuitOpenError extends Error {
   }
 }
 
-/** What did not answer in time. */
+/** A call or probe that timed out. */
 export class NoAnswerError extends Error {
   override readonly name = 'NoAnswerError'
 
@@ -17,27 +17,27 @@ export class NoAnswerError extends Error {
 }
 
 export interface CircuitBreakerOptions {
-  /** How long a call may take. The first that takes longer opens the circuit. */
+  /** Time limit of a call. The first that exceeds it opens the circuit. */
   readonly timeoutMs: number
   readonly probeIntervalMs: number
-  /** How long a probe may take while the circuit is closed. */
+  /** Time limit of a probe while the circuit is closed. */
   readonly probeTimeoutMs: number
-  /** Asks something that costs nothing. */
+  /** Sends a cheap command. */
   probe(): Promise<unknown>
-  /** The circuit has been opened. */
+  /** Called when the circuit was opened. */
   onOpen(reason: Error): void
-  /** A probe was answered: the circuit has been closed. */
+  /** Called when a probe was answered and the circuit was closed. */
   onClose(): void
 }
 
-/** Stands between a service that may be slow or gone and those who must not wait for it. It begins open; a probe that
- *  is answered closes it, and one that is not opens it even when nobody else asks anything. */
+/** A circuit breaker before a service that may be slow or gone. Begins open. A successful probe closes it; a
+ *  failed one opens it, even without other calls. */
 export class CircuitBreaker {
   readonly #options: CircuitBreakerOptions
   readonly #timer: NodeJS.Timeout
   #isOpen = true
   #isProbing = false
-  /** Counts openings: a probe that was sent before one says nothing of what comes after it. */
+  /** Number of openings. A probe sent before the last one says nothing about the time after it. */
   #openings = 0
 
   constructor(options: CircuitBreakerOptions) {
@@ -49,7 +49,8 @@ export class CircuitBreaker {
     return this.#isOpen
   }
 
-  /** @throws CircuitOpenError, NoAnswerError, or what the call fails with */
+  /** Runs a call.
+   *  @throws CircuitOpenError, NoAnswerError, or the error of the call */
   async call<Result>(work: () => Promise<Result>): Promise<Result> {
     if (this.#isOpen) throw new CircuitOpenError()
     return this.inTime(work(), this.#options.timeoutMs)
@@ -66,7 +67,7 @@ export class CircuitBreaker {
     clearInterval(this.#timer)
   }
 
-  /** Asks whether it answers. One that is late is waited for: its answer tells that it is back. */
+  /** Probes the service. A late answer is still awaited, because it shows that the service is back. */
   async probe(): Promise<void> {
     if (this.#isProbing) return
     this.#isProbing = true
@@ -86,12 +87,12 @@ export class CircuitBreaker {
     }
   }
 
-  /** Waits for what was asked for, even while the circuit is open. It is opened when the answer is late.
-   *  @throws NoAnswerError, or what the answer fails with */
+  /** Awaits an answer, even while the circuit is open. A late answer opens it.
+   *  @throws NoAnswerError, or the error of the answer */
   async inTime<Result>(answer: Promise<Result>, timeoutMs: number): Promise<Result> {
     const late = Promise.withResolvers<never>()
     let isAnswered = false
-    // A process that was held up itself has the answer waiting at its door: it is let in before time is called.
+    // If this process itself was delayed, the answer is already received: it is handled before the timeout.
     const timer = setTimeout(
       () => setImmediate(() => isAnswered || late.reject(new NoAnswerError(timeoutMs))),
       timeoutMs,

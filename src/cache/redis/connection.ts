@@ -1,5 +1,5 @@
-/** A Redis of any shape behind the few commands that the cache needs: a single server, a cluster, or one that sentinels
- *  watch over. Only this file knows the client library. */
+/** The commands that the cache needs, for a single Redis, a cluster, or sentinels. Only this file uses the
+ *  client library. */
 import { setTimeout as delay } from 'node:timers/promises'
 import {
   BasicPooledClientSideCache,
@@ -13,30 +13,32 @@ import {
 } from '@redis/client'
 import { addressesOf, type RedisSettings } from './settings.ts'
 
-/** Files for Distribution often say 10 ms, which a first connection with TLS or a busy machine exceeds. No request waits for it. */
+/** Files for Distribution often set 10 ms, which a first connection with TLS or a busy machine exceeds. No
+ *  request waits for it. */
 const MIN_CONNECT_MS = 1_000
 
 export interface RedisConnection {
-  /** The first `MAX_VALUE_BYTES` of a value: what is longer is none of ours. Null if there is none, or an empty one. */
+  /** The first `MAX_VALUE_BYTES` of a value; Entrepot writes no longer ones. Null if there is none, or it is
+   *  empty. */
   get(key: string): Promise<string | null>
-  /** Sets a key, for good where `ttlMs` is absent.
-   *  @returns false where `isNew` is true and there is one already: nothing was done */
+  /** Sets a key, without expiry if `ttlMs` is absent.
+   *  @returns false if `isNew` is true and the key exists; nothing is changed then */
   set(key: string, value: string, options?: { ttlMs?: number; isNew?: boolean }): Promise<boolean>
   delete(key: string): Promise<void>
   close(): void
 }
 
 export interface RedisListener {
-  /** Somebody else changed a key; where it is undefined, all keys are gone. */
+  /** Another client changed a key; undefined if all keys were removed. */
   onChange(key: string | undefined): void
-  /** A connection broke: changes may have gone unheard. */
+  /** A connection was lost, and invalidations may be lost with it. */
   onLost(): void
-  /** A connection could not be made, or broke. It is tried again by itself. */
+  /** A connection failed. It is retried automatically. */
   onError(error: Error): void
 }
 
-/** Begins to connect, again and again until it is closed; commands fail at once while there is no connection.
- *  @param prefixes those of the keys about whose changes the listener is told */
+/** Connects, with retries until it is closed. Commands fail at once while there is no connection.
+ *  @param prefixes of the keys whose changes are reported */
 export function connectRedis(
   settings: RedisSettings,
   { prefixes, listener }: { prefixes: readonly string[]; listener: RedisListener },
@@ -54,7 +56,7 @@ export function connectRedis(
       }
     }
   }
-  // Not before the caller has what its listener needs: a cluster's client tells of a loss at once.
+  // Deferred until the caller has set up its listener: a cluster's client reports a loss at once.
   queueMicrotask(connect)
   return {
     get: async (key) => (await client.getRange(key, 0, MAX_VALUE_BYTES - 1)) || null,
@@ -73,15 +75,14 @@ export function connectRedis(
       try {
         client.destroy()
       } catch {
-        // It throws when there is no connection to end.
+        // Throws if there is no connection to end.
       }
     },
   }
 }
 
-/** Puts a value in the place of whatever stands there. A Redis that is full takes nothing new, but still deletes: then
- *  the place is empty.
- *  @throws when Redis does neither */
+/** Replaces a value. A full Redis rejects writes but still deletes: then the key is deleted.
+ *  @throws Error if Redis does neither */
 export async function replaceOrDelete(
   connection: RedisConnection,
   key: string,
@@ -95,23 +96,23 @@ export async function replaceOrDelete(
   }
 }
 
-/** Whether Redis answers, but does not do what it is there for: it takes no writes (READONLY, MISCONF, NOREPLICAS), loads
- *  its data, lets this user do nothing. Being full, or having something else under one key, is no refusal. */
+/** True if Redis answers but refuses to work: read-only (READONLY, MISCONF, NOREPLICAS), loading, or without
+ *  permission. A full Redis or a value of another type are not refusals. */
 export function isRefusal(error: unknown): boolean {
   return error instanceof ErrorReply && !/^(OOM|WRONGTYPE)\b/.test(error.message)
 }
 
-/** Whether something that is no text stands under the key. */
+/** True if the key holds a value of another type. */
 export function isWrongType(error: unknown): boolean {
   return error instanceof ErrorReply && /^WRONGTYPE\b/.test(error.message)
 }
 
-/** Whether there was no connection. The listener has heard why. */
+/** True if there was no connection. The listener was told the reason. */
 export function isUnconnected(error: unknown): boolean {
   return error instanceof ClientOfflineError || error instanceof ClientClosedError
 }
 
-/** What the three kinds of clients have in common. */
+/** The methods that the three kinds of clients share. */
 interface AnyClient {
   connect(): Promise<unknown>
   destroy(): void
@@ -128,7 +129,7 @@ interface SetOptions {
 
 const MAX_RECONNECT_DELAY_MS = 1_000
 
-/** Several times the longest entry. Whoever can write to Redis must not be able to fill the memory of those who read. */
+/** Several times the longest entry. Bounds the memory that a client with write access to Redis can fill. */
 const MAX_VALUE_BYTES = 8 * 1024
 
 function createFor(settings: RedisSettings, tracking: Tracking): AnyClient {
@@ -163,7 +164,7 @@ function clientOptions(settings: RedisSettings) {
     database: db,
     name: clientname || 'entrepot',
     RESP: 3 as const,
-    // What cannot be asked now is asked of storage.
+    // Without a connection storage is asked instead.
     disableOfflineQueue: true,
     maintNotifications: 'disabled' as const,
     socket: {
@@ -178,14 +179,14 @@ function credentials(username: string, password: string) {
   return { username: username || undefined, password: password || undefined }
 }
 
-/** Without authorities of its own those of the system count. */
+/** The configured authorities, otherwise those of the system. */
 function trusted(rootcas: readonly Buffer[]) {
   return rootcas.length > 0 ? { ca: [...rootcas] } : {}
 }
 
-/** Redis tells of every change below the prefixes, whoever makes it but this connection itself (client-side caching in
- *  broadcasting mode). The library's own cache is not used: the near cache has what it keeps in the form that is asked
- *  for, and answers without a promise. */
+/** Receives invalidations of all keys below the prefixes, except those of this connection (client-side
+ *  caching in broadcasting mode). The library's own cache is not used: the near cache holds decoded entries
+ *  and answers synchronously. */
 class Tracking extends BasicPooledClientSideCache {
   readonly #prefixes: readonly string[]
   readonly #listener: RedisListener

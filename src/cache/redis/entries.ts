@@ -1,19 +1,20 @@
-/** What the cache writes to Redis, so that whoever can write there too can neither make a repository have a blob nor change
- *  what is known of one: every value carries its end and a code that only who has the secret can make, for its key alone. */
+/** The format of entries in Redis. Each has an expiry and a MAC bound to its key, so that others with write
+ *  access to Redis can neither add content to a repository nor change its properties. */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { ContentInfo } from '../../core/descriptor-cache.ts'
 import { isMediaType } from '../../core/media-type.ts'
 
-/** Stands for a while where something was evicted, so that whoever looked it up before cannot put it back. */
+/** Tombstone: stands in an evicted entry's place for a while, so that earlier lookups cannot write it
+ *  back. */
 export const TOMBSTONE = 'gone'
 
-/** Increased when what is written changes its meaning: an older entry is then none. */
+/** Changed with the format: entries of other versions are ignored. */
 const VERSION = '1'
 const CODE_BYTES = 16
 
 export interface Entry {
   readonly content: string
-  /** In which it was looked up. In another one it may be wrong. */
+  /** The generation of the lookup. In another one the entry may be wrong. */
   readonly generation: string
 }
 
@@ -29,7 +30,7 @@ export class EntryCodec {
     return `${this.#codeOf(key, text).toString('base64url')} ${text}`
   }
 
-  /** Undefined for what is not ours, was made for another key, or is too old. */
+  /** Undefined if the entry is foreign, belongs to another key, or has expired. */
   decode(key: string, value: string, now: number): Entry | undefined {
     const [, code = '', text = '', version, endsAt, generation = '', content = ''] =
       /^(\S+) ((\S+) (\d+) (\S+) (.*))$/.exec(value) ?? []
@@ -48,7 +49,8 @@ export function encodeInfo({ mediaType, size }: ContentInfo): string {
   return `${size} ${mediaType}`
 }
 
-/** @returns undefined for what `encodeInfo` did not write */
+/** Parses the properties.
+ *  @returns undefined unless `encodeInfo` wrote them */
 export function decodeInfo(content: string): ContentInfo | undefined {
   const [, size, mediaType = ''] = /^(\d+) (\S+)$/.exec(content) ?? []
   return size !== undefined && isMediaType(mediaType) ? { mediaType, size: Number(size) } : undefined

@@ -10,20 +10,20 @@ export interface EvictionsOptions {
   readonly onFailure: (error: unknown) => void
 }
 
-/** How long an evicted entry's place is kept from being taken. Whoever looks something up for longer than half of it
- *  does not write down what it found. */
+/** Lifetime of a tombstone. Lookups that take longer than half of it are not written. */
 export const TOMBSTONE_TTL_MS = 60_000
 
-/** How long Redis has to take an eviction: longer than for what is only quicker with it, because what others remember is
- *  lost otherwise. */
+/** Time limit of evictions: longer than that of lookups, because a failure ends the generation, and with it
+ *  all entries. */
 const PATIENCE_MS = 500
 
 const MAX_PENDING = 100_000
 
-/** What must go from Redis. When it can't, the generation ends, so that nobody believes what Redis has. */
+/** Evicts entries from Redis. If that fails, the generation ends, so that no process trusts Redis's
+ *  entries. */
 export class Evictions {
   readonly #options: EvictionsOptions
-  /** What Redis did not take yet. */
+  /** Evictions that Redis has not taken yet. */
   readonly #pending = new Set<string>()
 
   constructor(options: EvictionsOptions) {
@@ -34,9 +34,9 @@ export class Evictions {
     return this.#pending.size
   }
 
-  /** Fulfilled when nobody finds it in Redis any more, or, where Redis did not take it, when everybody stops to believe
-   *  Redis within `BELIEF_MS`, whatever becomes of this process.
-   *  @throws what the storage fails with: then neither is sure */
+  /** Resolves once no process finds the entries in Redis any more; or, if Redis failed, once all processes
+   *  stop to trust Redis within `BELIEF_MS`, even if this one ends.
+   *  @throws the storage's error; then neither is certain */
   async evict(keys: readonly string[]): Promise<void> {
     const { circuit, generation } = this.#options
     for (const key of keys) this.evictLater(key)
@@ -44,15 +44,15 @@ export class Evictions {
     await generation.confirmEviction({ isTaken: await this.#isTaken(keys) })
   }
 
-  /** For what is not wrong enough to end a generation. It is tried before Redis is used again. */
+  /** Evicts in the background, before Redis is used again. For entries that need not end a generation. */
   evictLater(key: string): void {
     this.#pending.add(key)
     const [oldest] = this.#pending
     if (this.#pending.size > MAX_PENDING && oldest !== undefined) this.#pending.delete(oldest)
   }
 
-  /** Tries again what is pending.
-   *  @throws when Redis still does not take one of them */
+  /** Retries the pending evictions.
+   *  @throws Error if Redis still rejects one */
   async retry(): Promise<void> {
     await Promise.all([...this.#pending].map((key) => this.bury(key)))
   }
@@ -68,7 +68,7 @@ export class Evictions {
     }
   }
 
-  /** Puts a tombstone in its place. */
+  /** Replaces an entry by a tombstone. */
   async bury(key: string): Promise<void> {
     const { connection } = this.#options
     await replaceOrDelete(connection, key, { value: TOMBSTONE, ttlMs: TOMBSTONE_TTL_MS })

@@ -1,22 +1,22 @@
-/** Which of the entries in Redis are believed. Each is made in a generation. The name of the one that is in force stands
- *  in two places, in Redis and in a file on the storage, and every process compares them. While both name the same,
- *  whatever was deleted has been evicted from this Redis. Whoever cannot be sure of that ends the generation for all. */
+/** Generations of Redis's entries. Each entry belongs to one; the valid one is named both in Redis and in a
+ *  file on the storage, and every process compares the two. While they agree, all deleted content was evicted
+ *  from this Redis. A process that cannot be sure of that ends the generation for all. See
+ *  docs/decisions/013-generations-of-the-cache-in-redis.md. */
 import { randomUUID } from 'node:crypto'
 import { type RedisConnection, replaceOrDelete } from './connection.ts'
 import { CLAIM_KEY, GENERATION_KEY, HEARTBEAT_KEY, PROBE_KEY } from './keys.ts'
 
-/** The place that all processes share even when one of them cannot reach Redis. It says what was written last, whoever
- *  wrote it. */
+/** The file on the storage, which all processes share even if one cannot reach Redis. Linearizable. */
 export interface GenerationFile {
-  /** False where nothing may be written: this process then leaves it to others to begin a generation. */
+  /** False if the storage is read-only: other processes must begin the generation then. */
   readonly isWritable: boolean
-  /** Undefined where nobody ever wrote it. */
+  /** Undefined if it was never written. */
   read(): Promise<string | undefined>
-  /** Durable when it is fulfilled. */
+  /** Durable once it resolves. */
   write(content: string): Promise<void>
 }
 
-/** For processes that can only be in agreement by Redis itself. */
+/** For processes that share only Redis. */
 export const NO_FILE: GenerationFile = {
   isWritable: false,
   read: async () => undefined,
@@ -26,14 +26,14 @@ export const NO_FILE: GenerationFile = {
 export interface GenerationOptions {
   readonly connection: RedisConnection
   readonly file: GenerationFile
-  /** Called when this process must not believe in its generation any more. */
+  /** Called when this process must stop to trust its generation. */
   readonly onEnd: (reason: GenerationError) => void
 }
 
-/** Why nothing in Redis is believed although Redis answers. */
+/** The reason why Redis is not trusted although it answers. */
 export class GenerationError extends Error {
   override readonly name = 'GenerationError'
-  /** True for what is over within some seconds, and happens at each start. */
+  /** True if it passes within seconds, as at each start. */
   readonly isPassing: boolean
 
   constructor(message: string, { isPassing = false } = {}) {
@@ -42,13 +42,13 @@ export class GenerationError extends Error {
   }
 }
 
-/** How long a generation is believed in after the storage named it last. */
+/** Time for which a generation is trusted after storage has confirmed it. */
 export const BELIEF_MS = 5_000
 const COMPARE_INTERVAL_MS = 2_000
 /** Several times the interval of the checks. */
 const HEARTBEAT_TTL_MS = 2_000
 const CLAIM_TTL_MS = 2_000
-/** What the file says when no generation is in force. */
+/** Content of the file if no generation is valid. */
 const ENDED = 'ended'
 
 const NAME = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
@@ -56,13 +56,13 @@ const NAME = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 export class Generation {
   readonly #options: GenerationOptions
   readonly #timer: NodeJS.Timeout
-  /** The one that this process joined last. */
+  /** The generation that this process joined last. */
   #joined: string | undefined
   #isBelieved = false
   #believedUntil = Number.POSITIVE_INFINITY
-  /** How often it became doubtful whether this Redis is the one that the others use, with all that it was ever told, */
+  /** Number of doubts whether this Redis is the one that others use, with all its data. */
   #doubts = 1
-  /** and how many of these doubts were settled. */
+  /** Number of those doubts that were settled. */
   #settledDoubts = 0
   #lastHeartbeat: string | null = null
   #isComparing = false
@@ -72,29 +72,29 @@ export class Generation {
     this.#timer = setInterval(() => this.#compare(), COMPARE_INTERVAL_MS).unref()
   }
 
-  /** The one that this process believes in; undefined while there is none. */
+  /** The generation that this process trusts. Undefined if there is none. */
   get name(): string | undefined {
     return this.#isBelieved ? this.#joined : undefined
   }
 
-  /** On the clock of `performance.now()`. Later, what was learned from Redis counts for nothing. */
+  /** Limit by `performance.now()`. Later, entries from Redis are not trusted. */
   get believedUntil(): number {
     return this.#believedUntil
   }
 
-  /** Why it is not believed in beyond that. */
+  /** The reason for the end of that trust. */
   overdue(): GenerationError {
     return new GenerationError(`the storage has not named the generation for ${BELIEF_MS} ms`)
   }
 
-  /** To be called when the connection was lost or Redis refused something: it may have been restarted with less than it
-   *  had, or another may have taken its place. */
+  /** Must be called if the connection was lost or Redis refused a command: it may have been restarted with
+   *  older data, or replaced by another server. */
   doubt(): void {
     this.#doubts++
     this.#lastHeartbeat = null
   }
 
-  /** Believes in nothing until the next check. */
+  /** Trusts nothing until the next check. */
   leave(): void {
     this.#isBelieved = false
     this.#believedUntil = Number.POSITIVE_INFINITY
@@ -105,21 +105,21 @@ export class Generation {
     this.leave()
   }
 
-  /** Makes sure that Redis takes writes, and that a generation is in force in which this process may believe.
-   *  @throws GenerationError when it may not, or not yet; or what Redis or the storage fails with */
+  /** Checks that Redis takes writes, and that a generation is valid that this process may trust.
+   *  @throws GenerationError if not, or not yet; the errors of Redis or the storage */
   async check(): Promise<void> {
     if (this.#isBelieved) await this.#stay()
     else await this.#join()
   }
 
-  /** Whether nobody begins to believe what was looked up before now. */
+  /** True if no process will trust entries from before now. */
   async isEnded(): Promise<boolean> {
     return (await this.#options.file.read()) === ENDED
   }
 
-  /** Makes an eviction one for all, whatever becomes of this process. When Redis has not taken it, or is not the Redis of
-   *  all, the generation ends: everybody stops to believe in it within `BELIEF_MS`.
-   *  @throws what the storage fails with: then it is neither */
+  /** Makes an eviction valid for all processes. If Redis has not taken it, or is not the Redis of all, the
+   *  generation ends: all processes stop to trust it within `BELIEF_MS`, even if this one ends.
+   *  @throws the storage's error; then neither is certain */
   async confirmEviction({ isTaken }: { isTaken: boolean }): Promise<void> {
     const stored = await this.#options.file.read()
     if (stored === ENDED || (isTaken && !this.#isDoubtful && isJoined(stored, this.#joined))) return
@@ -156,9 +156,9 @@ export class Generation {
     this.#believeFrom(confirmedAt)
   }
 
-  /** Whether somebody who believes in the generation, and has all the time, writes to this very Redis: a heartbeat has
-   *  changed since this process is connected. Where there is none, nobody is at work.
-   *  @throws GenerationError while that cannot be told yet */
+  /** True if another process that trusts the generation is connected to this Redis: its heartbeat has changed
+   *  since this one connected. Without any heartbeat no process is running.
+   *  @throws GenerationError while that is unknown */
   #hearsOthers(name: string, heartbeat: string | null): boolean {
     const before = this.#lastHeartbeat
     this.#lastHeartbeat = heartbeat
@@ -167,7 +167,7 @@ export class Generation {
     throw new GenerationError('another process may be using this Redis', { isPassing: true })
   }
 
-  /** One process at a time begins a generation. */
+  /** Begins a generation, one process at a time. */
   async #claim(stored: string | undefined): Promise<void> {
     const { connection, file } = this.#options
     if (!file.isWritable && stored !== undefined)
@@ -181,7 +181,7 @@ export class Generation {
     const name = this.#joined as string
     if (performance.now() > this.#believedUntil) throw this.overdue()
     const [inRedis] = await Promise.all([connection.get(GENERATION_KEY), this.#beat(name)])
-    // Redis was emptied. What is older is nowhere any more.
+    // Redis was emptied, so no older entries exist.
     if (inRedis === null) await connection.set(GENERATION_KEY, name, { isNew: true })
     else if (inRedis !== name) throw new GenerationError('another process has begun a generation')
   }
@@ -202,7 +202,7 @@ export class Generation {
       if (isJoined(stored, name)) this.#believeFrom(startedAt)
       else this.#options.onEnd(new GenerationError('another process could not tell all what it deleted'))
     } catch {
-      // Whatever keeps the storage from answering: the belief ends by itself.
+      // If storage does not answer, the trust expires by itself.
     } finally {
       this.#isComparing = false
     }
@@ -214,7 +214,7 @@ export class Generation {
   }
 }
 
-/** The generation that both places name. Where nothing was ever stored, Redis alone counts. */
+/** The generation that both places name. If the file was never written, Redis alone decides. */
 function agreed(stored: string | undefined, inRedis: string | null): string | undefined {
   if (inRedis === null || !NAME.test(inRedis)) return undefined
   return isJoined(stored, inRedis) ? inRedis : undefined

@@ -13,27 +13,27 @@ const PREFIX = 'entrepot:'
 const MEMBER = `${PREFIX}m:`
 const CONTENT = `${PREFIX}c:`
 
-/** Those of all entries. */
+/** Prefixes of all entries. */
 export const ENTRY_PREFIXES = [MEMBER, CONTENT] as const
 
-/** Has the generation that is in force. */
+/** Holds the name of the valid generation. */
 export const GENERATION_KEY = `${PREFIX}generation`
 
-/** Written again and again by those who believe what Redis has. */
+/** Renewed periodically by the processes that trust Redis's entries. */
 export const HEARTBEAT_KEY = `${PREFIX}heartbeat`
 
-/** Has whoever begins a generation. */
+/** Held by the process that begins a generation. */
 export const CLAIM_KEY = `${PREFIX}claim`
 
-/** Written to see whether Redis takes writes. */
+/** Written to check that Redis takes writes. */
 export const PROBE_KEY = `${PREFIX}probe`
 
-/** Under which a set's member has its canonical digest. */
+/** The key of a member's canonical digest. */
 export function memberEntryKey(memberKey: string): string {
   return MEMBER + memberKey
 }
 
-/** Under which content has its size and media type. */
+/** The key of content's size and media type. */
 export function contentEntryKey(kind: ContentKind, canonical: Digest): string {
   return `${CONTENT}${kind}:${canonical}`
 }
@@ -42,7 +42,7 @@ export type EntryName =
   | { readonly of: 'member'; readonly memberKey: string }
   | { readonly of: 'content'; readonly kind: ContentKind; readonly canonical: Digest }
 
-/** What a key of ours stands for; undefined for any other. */
+/** The content that a key belongs to. Undefined for other keys. */
 export function parseEntryKey(key: string): EntryName | undefined {
   if (key.startsWith(MEMBER)) return { of: 'member', memberKey: key.slice(MEMBER.length) }
   const [, kind, canonical = ''] = /^entrepot:c:(blob|manifest):(.+)$/.exec(key) ?? []

@@ -2,7 +2,7 @@ import type { Log } from '../../core/log.ts'
 
 const INTERVAL_MS = 60_000
 
-/** Says that something fails, at most once a minute however often it does, and with how often it did. */
+/** Logs a repeated failure at most once a minute, with the number of times. */
 export class OccasionalWarning {
   readonly #log: Log
   readonly #message: string
@@ -27,7 +27,7 @@ export class OccasionalWarning {
     this.#isSaid = true
   }
 
-  /** Says that it is over, where it was said that it began. */
+  /** Logs the end of a failure, if its begin was logged. */
   end(message: string): void {
     if (!this.#isSaid) return
     this.#isSaid = false
@@ -35,7 +35,7 @@ export class OccasionalWarning {
   }
 }
 
-/** An outage is one line. The place in the code is told of what is a mistake in it. */
+/** One line for an outage; with a stack for programming errors. */
 function reasonOf(err: unknown): { reason: string } | { err: unknown } {
   if (err instanceof TypeError || err instanceof RangeError || err instanceof ReferenceError) return { err }
   if (err instanceof AggregateError && err.errors.length > 0)

@@ -1,13 +1,13 @@
 import type { CacheCounts } from '../../core/descriptor-cache.ts'
 import { MemoryDescriptorCache } from '../memory.ts'
 
-/** How long what Redis has said is believed, while Redis tells of changes, */
+/** Lifetime of entries from Redis, while Redis sends invalidations. */
 const NEAR_TTL_MS = 10 * 60_000
-/** and how long what storage has said, while nobody would tell. */
+/** Lifetime of entries from storage, while no invalidations arrive. */
 const ISOLATED_TTL_MS = 5_000
 
-/** What one process remembers by itself, in one of two memories: near Redis while it believes Redis, and isolated from
- *  the other processes while it does not. Each begins empty, since what the other had may have changed unheard. */
+/** The entries that one process holds, in one of two memories: the near cache while it trusts Redis, and an
+ *  isolated one otherwise. Each begins empty, because invalidations for the other may have been missed. */
 export class ProcessMemory {
   readonly #near: MemoryDescriptorCache
   readonly #isolated: MemoryDescriptorCache
@@ -33,8 +33,8 @@ export class ProcessMemory {
     this.#inUse = which === 'near' ? this.#near : this.#isolated
   }
 
-  /** The sums of both, and of what is counted beside them.
-   *  @param own hits are those of Redis, errors are all there are */
+  /** The counters of both memories, and of Redis.
+   *  @param own hits are those of Redis; errors are all */
   counts(own: { readonly hits: number; readonly errors: number }): CacheCounts {
     const counts = this.both.map((memory) => memory.counts)
     const sum = (key: keyof CacheCounts) => counts.reduce((total, one) => total + one[key], 0)

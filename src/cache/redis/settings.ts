@@ -1,9 +1,10 @@
-/** What is configured of Redis, in the words of both generations of Distribution's `redis` section; durations are
- *  milliseconds, and a negative one means to have none. */
+/** The settings of Redis, in the keys of both generations of Distribution's `redis` section. Durations are
+ *  milliseconds; a negative one disables the limit. */
 export interface RedisSettings {
-  /** Generation 2's single server. */
+  /** The single server of generation 2. */
   readonly addr: string
-  /** Generation 3: one server, or several nodes of a cluster, or sentinels where `mastername` is given. */
+  /** The servers of generation 3: one, or several nodes of a cluster, or sentinels if `mastername` is
+   *  given. */
   readonly addrs: readonly string[]
   readonly mastername: string
   readonly clientname: string
@@ -13,11 +14,11 @@ export interface RedisSettings {
   readonly sentinelpassword: string
   readonly db: number
   readonly dialtimeout: number | undefined
-  /** Undefined for a connection in the clear. */
+  /** Undefined without TLS. */
   readonly tls: RedisTls | undefined
 }
 
-/** PEM, as the files have it. */
+/** PEM files. */
 export interface RedisTls {
   readonly certificate: Buffer | undefined
   readonly key: Buffer | undefined
@@ -31,7 +32,7 @@ export interface RedisAddress {
 
 const STANDARD_PORT = 6379
 
-/** Where its servers are, the generation 2 address among them. */
+/** The addresses of its servers, including the one of generation 2. */
 export function addressesOf({ addr, addrs }: Pick<RedisSettings, 'addr' | 'addrs'>): RedisAddress[] {
   return [addr, ...addrs].filter(Boolean).map(parseAddress)
 }

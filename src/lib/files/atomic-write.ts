@@ -12,10 +12,10 @@ export async function textOf(path: string): Promise<string> {
   }
 }
 
-/** Changes the text of a file that other processes may change at the same moment: one after the other, each from what
- *  the one before has left. The text of a missing file is empty. A symbolic link stays, and what it leads to is changed.
+/** Changes the text of a file under a lock, so that concurrent changes of other processes follow each other.
+ *  A missing file is empty. A symbolic link stays, and its target is changed.
  *  @returns the new text
- *  @throws Error if it cannot be done, with nothing changed; whatever `change` throws */
+ *  @throws Error if the file cannot be changed; it is unchanged then. Errors of `change` */
 export async function updateFile(
   path: string,
   change: (text: string) => string,
@@ -33,9 +33,9 @@ export async function updateFile(
   )
 }
 
-/** Puts a text in a file's place so that a reader, and a power cut, find the old one or the new. A file that was there
- *  keeps its owner and mode; a new one can be read by its owner only, and root makes it the folder's owner's.
- *  @param isReady called when all but the last step is done; if it throws, nothing has changed */
+/** Replaces a file atomically and durably. An existing file keeps its owner and mode; a new one is readable
+ *  by its owner only, and if root creates it, it gets the owner of its folder.
+ *  @param isReady called before the last step; if it throws, nothing is changed */
 export async function replaceFile(
   path: string,
   text: string,
@@ -60,8 +60,8 @@ export async function replaceFile(
   }
 }
 
-/** Makes the folder that a secret file is to be in, and those above it, where they are missing: for their owner only, and root makes
- *  them those of the owner of the folder that they are made in. */
+/** Creates the folder of a secret file, and its missing parents, for their owner only. If root creates them,
+ *  they get the owner of the existing folder. */
 export async function makeFolder(path: string): Promise<void> {
   const first = await mkdir(resolve(path), { recursive: true, mode: 0o700 })
   if (first === undefined || process.getuid?.() !== 0) return
@@ -119,7 +119,7 @@ async function statIfThere(path: string) {
   }
 }
 
-/** The file that a path leads to through symbolic links, whether it is there or not. */
+/** The target of a path through symbolic links, whether or not it exists. */
 async function targetOf(path: string): Promise<string> {
   try {
     return await realpath(path)

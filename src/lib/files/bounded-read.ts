@@ -1,8 +1,8 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 
-/** Reads a file, or whatever a path leads to, up to `maxBytes`: what has no end does not fill the memory.
- *  @throws NodeJS.ErrnoException, EFBIG if there is more */
+/** Reads at most `maxBytes` of a file, also of one without end, such as a device.
+ *  @throws NodeJS.ErrnoException, EFBIG if it is longer */
 export function readTextSync(path: string, maxBytes: number): string {
   const descriptor = openSync(path, 'r')
   try {
@@ -18,14 +18,14 @@ export function readTextSync(path: string, maxBytes: number): string {
   }
 }
 
-/** A file as it was at one moment, or the error that says why it could not be read. */
+/** A snapshot of a file, or the error that prevented reading it. */
 export interface Look {
-  /** Different whenever the file is, also if another one was put in its place within a tick of the clock. */
+  /** Differs whenever the file has changed, also if it was replaced within a tick of the clock. */
   readonly stamp: string
   readonly content: Buffer | NodeJS.ErrnoException
 }
 
-/** Opens nothing that would have to be waited for, and reads at most `maxBytes`. Never rejects. */
+/** Reads at most `maxBytes` of a file without blocking on pipes. Never rejects. */
 export async function lookAt(path: string, maxBytes: number): Promise<Look> {
   try {
     await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
@@ -45,7 +45,7 @@ export async function lookAt(path: string, maxBytes: number): Promise<Look> {
   }
 }
 
-/** The stamp of a look, at less cost. Never rejects. */
+/** The stamp of a file, without reading it. Never rejects. */
 export async function stampAt(path: string): Promise<string> {
   try {
     return stampOf(await stat(path, { bigint: true }))

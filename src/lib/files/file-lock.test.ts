@@ -20,7 +20,7 @@ afterEach(() => folder.remove())
 
 const at = (name: string) => join(folder.path, name)
 
-/** Runs it to its end in a process of its own. */
+/** Runs the program to its end in a process of its own. */
 async function takeLock(times: number, killedIn = 0): Promise<{ pid: number; signal: string | null }> {
   const child = spawn(process.execPath, [program, at('users'), at('journal'), `${times}`, `${killedIn}`], {
     stdio: ['ignore', 'ignore', 'inherit'],
@@ -33,7 +33,7 @@ async function takeLock(times: number, killedIn = 0): Promise<{ pid: number; sig
 const printMark = `import { newMark } from ${JSON.stringify(new URL('../process-identity.ts', import.meta.url).href)}
 process.stdout.write(newMark())`
 
-/** A mark of a process that was here and has ended. */
+/** A mark of a process that has ended. */
 async function markOfTheDead(): Promise<string> {
   const child = spawn(process.execPath, ['--input-type=module', '-e', printMark])
   const [mark] = await Promise.all([text(child.stdout), once(child, 'close')])
@@ -61,7 +61,7 @@ test('one process at a time has it, also while some are killed with it in their 
     else expect(holder).toBe(pid)
     holder = word === 'takes' ? pid : undefined
   }
-  // One that was killed may have been the last.
+  // The last one may have been killed.
   await withFileLock(at('users'), async () => {})
   expect(await readdir(folder.path)).toEqual(['journal'])
 })
@@ -133,7 +133,7 @@ test('a mark says whether its process runs, also if its number is taken again', 
 })
 
 test('a process that has ended, and whose parent has not heard of it, is gone', async () => {
-  // The shell becomes a program that knows of no child.
+  // The shell becomes a program that does not reap its child.
   const script = '"$0" --input-type=module -e "$1" & exec cat'
   const shell = spawn('sh', ['-c', script, process.execPath, printMark], {
     stdio: ['pipe', 'pipe', 'inherit'],

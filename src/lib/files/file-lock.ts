@@ -4,16 +4,16 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { newMark, pidOf, stateOf } from '../process-identity.ts'
 
 export interface FileLockOptions {
-  /** How long to wait for others. Default: 30 s. */
+  /** Time limit for waiting. Default: 30 s. */
   readonly timeoutMs?: number
-  /** How long one is waited for that cannot be looked after: it runs on another machine, or in another container. It
-   *  is taken for gone then. Default: 20 s; a change takes milliseconds. */
+  /** Time after which a holder on another machine or in another container, whose process can't be checked,
+   *  counts as gone. Default: 20 s; a change takes milliseconds. */
   readonly strangerMs?: number
 }
 
 export interface HeldLock {
-  /** To be called right before a change becomes visible.
-   *  @throws Error if the lock was taken away, because this process stood still for too long */
+  /** Must be called right before a change becomes visible.
+   *  @throws Error if the lock was taken away, because this process was suspended for too long */
   confirm(): Promise<void>
 }
 
@@ -21,14 +21,15 @@ const TIMEOUT_MS = 30_000
 const STRANGER_MS = 20_000
 const RETRY_MS = 20
 
-/** Keeps other processes out of a file while the work runs.
+/** Runs work while no other process uses a file.
  *
- *  The lock is a folder beside the file, `<path>.lock`, with a file in it that has the holder's mark as its name. It is
- *  made elsewhere and renamed into place: that fails as long as the folder there has something in it. A dead holder's
- *  file is removed by its name, which nobody else ever has; so a lock that was taken a moment ago cannot be removed by
- *  mistake, however many processes find the dead one at the same time.
+ *  The lock is the folder `<path>.lock`, with a file in it that is named by the holder's mark. It is created
+ *  elsewhere and renamed into place, which fails while the existing folder is not empty. The file of a dead
+ *  holder is removed by its unique name, so a lock taken just now is never removed by mistake, however many
+ *  processes find the dead holder at once.
  *
- *  @throws Error if others hold it for longer than `timeoutMs`, or no lock can be made there; whatever `work` throws */
+ *  @throws Error if others hold it for longer than `timeoutMs`, or the lock can't be created; errors of
+ *    `work` */
 export async function withFileLock<T>(
   path: string,
   work: (lock: HeldLock) => Promise<T>,
@@ -42,7 +43,7 @@ export async function withFileLock<T>(
     return await work({ confirm: () => confirm(path, own) })
   } finally {
     await rm(own, { force: true })
-    // The next one may be there already.
+    // The next holder's file may be in it already.
     await rmdir(folder).catch(ignore('ENOENT', 'ENOTEMPTY', 'EEXIST'))
   }
 }
@@ -70,7 +71,8 @@ async function acquire(path: string, { timeoutMs, holders }: Waiting): Promise<s
   }
 }
 
-/** Whoever may make files beside the lock may also remove what a dead process has left of it. */
+/** Creates the lock folder with the permissions of its parent, so that the users who may create locks may
+ *  also remove those of dead processes. */
 async function prepare(folder: string, mark: string): Promise<void> {
   const { uid, gid, mode } = await stat(dirname(folder))
   await mkdir(folder)
@@ -79,7 +81,7 @@ async function prepare(folder: string, mark: string): Promise<void> {
   if (process.getuid?.() === 0) await chown(folder, uid, gid)
 }
 
-/** False if the lock is somebody's. */
+/** False if the lock is held. */
 async function isRenamed(prepared: string, folder: string): Promise<boolean> {
   try {
     await rename(prepared, folder)
@@ -90,7 +92,7 @@ async function isRenamed(prepared: string, folder: string): Promise<boolean> {
   }
 }
 
-/** Those who were seen to hold the lock, and since when. */
+/** The observed holders of the lock, and since when. */
 class Holders {
   readonly folder: string
   readonly #strangerMs: number
@@ -130,8 +132,8 @@ function tooLong(path: string, { timeoutMs, holders }: Waiting): string {
   return `${path} has been held by ${whom} for ${timeoutMs / 1000} s, and was not changed. If nothing changes it any more, remove ${holders.folder}`
 }
 
-/** Removes what processes that were killed have left beside the file: locks that they never got, and new contents that
- *  never came into place (`temporaryName`). */
+/** Removes files that killed processes have left beside the file: prepared locks, and new contents that were
+ *  never renamed (`temporaryName`). */
 async function removeStaleFiles(path: string): Promise<void> {
   const folder = dirname(path)
   const name = basename(path)
@@ -145,7 +147,7 @@ async function removeStaleFiles(path: string): Promise<void> {
   }
 }
 
-/** A name beside a file for what is to replace it. */
+/** A name beside a file for its replacement. */
 export function temporaryName(path: string): string {
   return `${path}.new.${newMark()}`
 }

@@ -32,7 +32,7 @@ afterEach(async () => {
 
 const at = (name: string) => join(folder.path, name)
 
-/** What was heard of the files, as text or as the code of an error. */
+/** The contents reported for the files, as text or error codes. */
 class Heard {
   readonly all: string[][] = []
   readonly #events = new EventEmitter()

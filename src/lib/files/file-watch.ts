@@ -3,38 +3,39 @@ import type { Log } from '../../core/log.ts'
 import { Polling } from '../polling.ts'
 import { type Look, lookAt, stampAt } from './bounded-read.ts'
 
-/** The bytes of a file, or why it cannot be read. */
+/** The bytes of a file, or the error that prevented reading it. */
 export type FileContent = Look['content']
 
 export interface FileWatchOptions {
   readonly paths: readonly string[]
-  /** What the files had when they were read first, in the order of `paths`: what differs from it is a change. */
+  /** The contents when the files were first read, in the order of `paths`. Differences from them are
+   *  changes. */
   readonly known: readonly FileContent[]
-  /** Hears what the files have, all of them, once they have changed and then stood still. May throw. */
+  /** Called with all contents once files have changed and are stable. May throw. */
   readonly onChange: (contents: readonly FileContent[]) => void
   readonly log: Log
-  /** How long it takes at most until a change is seen. Default: 1 s. */
+  /** Interval of the checks. Default: 1 s. */
   readonly pollMs?: number
-  /** How long the files must stand still. Default: 1 s. */
+  /** Time for which the files must not change. Default: 1 s. */
   readonly stillMs?: number
-  /** A larger file cannot be read. Default: 16 MiB. */
+  /** Size limit of a file. Default: 16 MiB. */
   readonly maxBytes?: number
 }
 
 const POLL_MS = 1000
 const STILL_MS = 1000
 const MAX_BYTES = 16 * 1024 * 1024
-/** After so many looks at files that never stand still, the log says so. */
+/** Logs a warning after so many checks of files that keep changing. */
 const MANY_LOOKS = 30
 
-/** What files have now. */
+/** The present contents of files. */
 export async function readFiles(paths: readonly string[]): Promise<FileContent[]> {
   return contentsOf(await lookAtAll(paths, MAX_BYTES))
 }
 
-/** Files that are used while they change. A change counts when two looks, some time apart, have found the same: bytes,
- *  sizes, times, and the files themselves. So half a file is not taken for the whole while somebody writes it, and of
- *  files that belong together not one for both; links that are turned to other files are seen, too. */
+/** Watches files that may change while they are used. A change counts once two successive checks agree on
+ *  bytes, sizes, times and file identities. So a partly written file is never used, nor only one of two files
+ *  that belong together; symbolic links to other files are noticed too. */
 export class FileWatch {
   readonly #options: FileWatchOptions
   readonly #stillMs: number
@@ -42,10 +43,10 @@ export class FileWatch {
   readonly #polling: Polling
   readonly #closing = new AbortController()
   #known: readonly FileContent[]
-  /** Of what is known; undefined until it was looked at. */
+  /** Stamps of the known contents; undefined until they are checked. */
   #stamps: string | undefined
   #settling: Promise<void> | undefined
-  /** True while somebody wants to hear what there is, changed or not. */
+  /** True if `onChange` must be called even without a change. */
   #isAsked = false
 
   constructor(options: FileWatchOptions) {
@@ -59,20 +60,20 @@ export class FileWatch {
     this.#polling.start()
   }
 
-  /** Resolves at once if nothing has changed, else when the change was heard of. Files that do not stand still are not
-   *  waited for: it may take twice as long as they must. */
+  /** Resolves at once if nothing has changed, otherwise after `onChange`. Files that keep changing are waited
+   *  for at most twice the stable time. */
   async refresh(): Promise<void> {
     if (this.#settling === undefined && !(await this.#hasChanged())) return
     await Promise.race([this.#settle(), this.#pause(2 * this.#stillMs)])
   }
 
-  /** Has `onChange` hear what the files have, changed or not, once they have stood still. */
+  /** Calls `onChange` once the files are stable, even if they have not changed. */
   async reread(): Promise<void> {
     this.#isAsked = true
     await this.#settle()
   }
 
-  /** Takes what the files have now, without waiting: for those who know that nobody is writing them. */
+  /** Uses the present contents without waiting. The caller must know that no process is writing them. */
   async readNow(): Promise<void> {
     this.#take(await this.#look())
   }
@@ -91,7 +92,7 @@ export class FileWatch {
 
   async #takeOnceStill(): Promise<void> {
     let seen = await this.#look()
-    // What is known already has been there for long enough.
+    // The known contents were stable already.
     if (!this.#isAsked && isSameContent(contentsOf(seen), this.#known)) return this.#take(seen)
     for (let looks = 1; await this.#pause(this.#stillMs); looks++) {
       const again = await this.#look()
@@ -128,7 +129,7 @@ export class FileWatch {
     return stamps.join('\n') !== this.#stamps
   }
 
-  /** False if it ended because there is nothing to wait for any more. */
+  /** False if it was interrupted because nothing needs to be awaited any more. */
   async #pause(ms: number): Promise<boolean> {
     try {
       await delay(ms, undefined, { ref: false, signal: this.#closing.signal })

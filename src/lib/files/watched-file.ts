@@ -3,21 +3,23 @@ import { type FileContent, FileWatch, readFiles } from './file-watch.ts'
 
 export interface WatchedFileOptions<Content> {
   readonly path: string
-  /** Which key of the configuration names it. */
+  /** The configuration key that names the file. */
   readonly key: string
-  /** Throws, with a message for its owner, if the text is none, or may not take the place of what it said before.
-   *  @param previous what is in force; undefined when it is read first */
+  /** Parses the text. Throws, with a message for the operator, if it is malformed or may not replace the
+   *  previous content.
+   *  @param previous the content in use; undefined at the first reading */
   readonly parse: (text: string, previous: Content | undefined) => Content
-  /** What counts if there is no file when it is read first; without it a missing file is an error. */
+  /** The content if the file is missing at the first reading; without it a missing file is an error. */
   readonly absent?: Content
-  /** What the log says of a content that counts now. */
+  /** Log fields for content that is now in use. */
   readonly describe?: (content: Content) => object
   readonly log: Log
   readonly onChange?: () => void
 }
 
-/** A file that counts as it stands now: it is read again when it has changed and stood still (`FileWatch`). While it is
- *  missing, can't be read, or makes no sense, what it said before stays in force and the log says so. */
+/** A file whose content is used as it changes: it is read again when it has changed and is stable
+ *  (`FileWatch`). If it is missing, unreadable or malformed, the previous content stays in use and a warning
+ *  is logged. */
 export class WatchedFile<Content> {
   readonly #options: WatchedFileOptions<Content>
   readonly #watch: FileWatch
@@ -34,7 +36,8 @@ export class WatchedFile<Content> {
     })
   }
 
-  /** @throws Error when it can't be read, or makes no sense */
+  /** Reads the file and starts to watch it.
+   *  @throws Error if it can't be read, or is malformed */
   static async open<Content>(options: WatchedFileOptions<Content>): Promise<WatchedFile<Content>> {
     const { path, key, parse, absent } = options
     const [bytes] = (await readFiles([path])) as [FileContent]
@@ -51,13 +54,13 @@ export class WatchedFile<Content> {
     return this.#content
   }
 
-  /** Looks whether it has changed, and waits until it stands still, for 2 s at most; to be called before its content
-   *  keeps somebody out. */
+  /** Checks for a change, and waits for at most 2 s until the file is stable. Must be called before its
+   *  content rejects a client. */
   refresh(): Promise<void> {
     return this.#watch.refresh()
   }
 
-  /** Reads it at once: for those who know that nobody is writing it, because they hold the lock that writers take. */
+  /** Reads it at once. The caller must hold the lock that writers take. */
   readNow(): Promise<void> {
     return this.#watch.readNow()
   }
@@ -83,7 +86,8 @@ export class WatchedFile<Content> {
   }
 }
 
-/** @throws NodeJS.ErrnoException if it could not be read */
+/** Decodes the content.
+ *  @throws NodeJS.ErrnoException if it could not be read */
 function textIn(bytes: FileContent): string {
   if (bytes instanceof Error) throw bytes
   return bytes.toString()

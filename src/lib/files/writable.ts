@@ -1,7 +1,7 @@
 import { access, constants } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 
-/** Looks whether this process could write a file, or make it and the folders that it is in, and changes nothing.
+/** Checks that this process can write a file, or create it with its folders, and changes nothing.
  *  @throws Error of the system */
 export async function requireWritable(path: string): Promise<void> {
   try {
