@@ -17,7 +17,7 @@ import type { Rule, RuleSet } from './rules.ts'
 import { SillyAccess } from './silly-access.ts'
 import type { TokenAccessSettings } from './token/token-access.ts'
 
-/** `auth` of the configuration, checked: the schema says what goes together. */
+/** The section `auth` of the configuration, validated by the schema. */
 export interface AuthSettings {
   readonly silly?: { readonly realm: string; readonly service: string } | undefined
   readonly htpasswd?: { readonly realm: string; readonly path: string } | undefined
@@ -31,35 +31,35 @@ export interface AuthSettings {
 }
 
 export interface IssuerSettings {
-  /** The URL of `/auth/token`, where it can't be told from the requests. */
+  /** The URL of `/auth/token`, if it can't be derived from the requests. */
   readonly realm: string | undefined
   readonly service: string
   readonly issuer: string
-  /** The path of the file of keys. */
+  /** The path of the key file. */
   readonly keys: string
-  /** Milliseconds. */
+  /** In milliseconds. */
   readonly rotation: number
 }
 
-/** Access control as configured, over files that are watched until it is closed. */
+/** The configured access control, with its watched files. */
 export interface AccessControl {
   readonly controller: AccessController
   readonly issuer: TokenIssuer | undefined
-  /** Puts other rules in force, from the next request on. */
+  /** Replaces the rules, from the next request on. */
   replaceRules(rules: RuleSet): void
   close(): void
 }
 
 export interface AccessControlParts {
   readonly log: Log
-  /** False in one of several processes, each of which takes a part of the processors. Default: true. */
+  /** False for one of several workers, which share the processors. Default: true. */
   readonly isAlone?: boolean
-  /** For tests that fail on purpose. */
+  /** For tests of failed logins. */
   readonly loginThrottle?: LoginThrottleOptions
 }
 
-/** What is not configured is not loaded.
- *  @throws Error when a file that it needs can't be used */
+/** Opens access control. Loads only the code that the configuration needs.
+ *  @throws Error if a file can't be used */
 export async function openAccessControl(
   settings: AuthSettings,
   parts: AccessControlParts,
@@ -76,7 +76,7 @@ function withoutRules(controller: AccessController, close = () => {}): AccessCon
   return { controller, issuer: undefined, replaceRules() {}, close }
 }
 
-/** Keeps what was opened, to be closed together. */
+/** Collects opened parts, to close them together. */
 class Opened {
   readonly #parts: { close(): void }[] = []
 

@@ -7,14 +7,14 @@ import { type Permissions, RobotPermissions, type RuleBook, RulePermissions } fr
 import type { Robots } from './robots.ts'
 import { ROBOT_PREFIX, type Robot } from './robots-file.ts'
 
-/** Principal with a password. */
+/** An identity with a password. */
 export interface Account {
   readonly kind: 'user' | 'robot'
   readonly name: string
   readonly permissions: Permissions
-  /** Different for another password: what was proved by the old one is void. */
+  /** Changes with the password, which invalidates tokens issued for the old one. */
   readonly stamp: string
-  /** Milliseconds since 1970; absent for one that does not expire. */
+  /** In milliseconds since 1970; undefined for accounts without expiry. */
   readonly expiresAt: number | undefined
 }
 
@@ -25,7 +25,7 @@ export interface AccountsParts {
   readonly book: RuleBook
 }
 
-/** Everybody who has a password: the users of the htpasswd file and the robots. */
+/** All accounts: the users of the htpasswd file and the robots. */
 export class Accounts {
   readonly #parts: AccountsParts
 
@@ -33,7 +33,8 @@ export class Accounts {
     this.#parts = parts
   }
 
-  /** @throws RegistryError UNAUTHORIZED when the password is not the account's; TOOMANYREQUESTS */
+  /** Verifies a login.
+   *  @throws RegistryError UNAUTHORIZED if the password is wrong; TOOMANYREQUESTS */
   async login(login: Login, client: LoginClient): Promise<Account> {
     const { username } = login
     const account =
@@ -44,7 +45,7 @@ export class Accounts {
     return account
   }
 
-  /** The account as it is now; undefined when there is none any more. */
+  /** The current account. Undefined if it does not exist any more. */
   find(name: string): Account | undefined {
     const { robots, htpasswd } = this.#parts
     const robot = robots?.find(name)
@@ -53,7 +54,8 @@ export class Accounts {
     return stamp === undefined ? undefined : this.#user(name, stamp)
   }
 
-  /** What costs no slow hash waits for nobody: the secret of a robot, and a password that was right before. */
+  /** Verifies without a slow hash and without waiting: a robot's secret, or a password that was verified
+   *  before. */
   async #verifyAtOnce({ username, password }: Login): Promise<Account | undefined> {
     const { robots, htpasswd } = this.#parts
     if (this.#isRobot(username)) {

@@ -1,19 +1,18 @@
 import type { X509Certificate } from 'node:crypto'
 
-/** Which part of a client's certificate is the user's name. */
+/** The part of a client certificate that is the user's name. */
 export type CertificateField = 'commonname' | 'subject' | 'dns' | 'email' | 'uri'
 
 const IN_ALTERNATIVE_NAME = { dns: 'DNS', email: 'email', uri: 'URI' } as const
 
-/** The user that a certificate belongs to; undefined where it has no such field, or several that differ: which of them
- *  would count? */
+/** The user of a certificate. Undefined if the field is missing or has several different values. */
 export function userOfCertificate(
   { subject, subjectAltName }: X509Certificate,
   field: CertificateField,
 ): string | undefined {
   switch (field) {
     case 'subject':
-      // Node has a line for each part; people write them in one.
+      // Node prints one part a line; configurations have them in one.
       return subject.split('\n').join(',') || undefined
     case 'commonname':
       return only(valuesOf(subject.split('\n'), 'CN='))
@@ -22,7 +21,7 @@ export function userOfCertificate(
   }
 }
 
-/** Node writes them as `DNS:a, email:b`, and a value that could be taken for another as a JSON string. */
+/** Node prints `DNS:a, email:b`, and ambiguous values as JSON strings. */
 function alternativeNames(text = ''): string[] {
   return text.match(/[A-Za-z0-9 ]+:(?:"(?:[^"\\]|\\.)*"|[^,]*)/g)?.map((entry) => entry.trim()) ?? []
 }

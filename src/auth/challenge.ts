@@ -1,11 +1,12 @@
 import type { ChallengeOptions } from '../core/access/access-controller.ts'
 
-/** RFC 7617 section 2. */
+/** A Basic challenge. RFC 7617 section 2. */
 export function basicChallenge(realm: string): string {
   return `Basic realm=${quoted(realm)}`
 }
 
-/** RFC 6750 section 3, with the order and the spelling of Distribution, which clients parse in many ways. */
+/** A Bearer challenge. RFC 6750 section 3, in Distribution's order and spelling, because clients parse it in
+ *  different ways. */
 export function bearerChallenge({
   realm,
   service,
@@ -18,7 +19,7 @@ export function bearerChallenge({
   return `Bearer ${parts.join(',')}`
 }
 
-/** RFC 9110 section 5.6.4; what no header can carry is left out. */
+/** A quoted string, RFC 9110 section 5.6.4, without characters that headers can't contain. */
 function quoted(text: string): string {
   return `"${text.replace(/[^\t\x20-\x7e]/g, '').replace(/["\\]/g, '\\$&')}"`
 }

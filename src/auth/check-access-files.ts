@@ -7,8 +7,8 @@ import { Robots } from './robots.ts'
 import { logRuleWarnings } from './rule-warnings.ts'
 import { TokenAccess } from './token/token-access.ts'
 
-/** Opens the files of access control as the start does, and changes none.
- *  @returns for each a promise that rejects with what would keep the registry from starting */
+/** Opens the files of access control as the start does, and changes nothing.
+ *  @returns a promise for each file, which rejects with errors that would prevent the start */
 export function checkAccessFiles(settings: AuthSettings, log: Log): Promise<void>[] {
   const { robots, token, issuer } = settings
   const watching = { log, onChange() {} }
@@ -20,7 +20,7 @@ export function checkAccessFiles(settings: AuthSettings, log: Log): Promise<void
   ]
 }
 
-/** The rules with them, which may name somebody whom no file knows. */
+/** Checks users and rules together: a rule may name an unknown user. */
 async function checkUsers(
   settings: AuthSettings,
   watching: { log: Log; onChange: () => void },

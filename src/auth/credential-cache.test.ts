@@ -4,7 +4,7 @@ import { type Authentication, CredentialCache } from './credential-cache.ts'
 
 const identity: Identity = { ...EVERYBODY, kind: 'user', name: 'alice' }
 
-/** A proof that counts how often it was asked for. */
+/** A proof that counts its calls. */
 function proof(expiresAt: () => number = () => Date.now() + 60_000) {
   const counted = {
     asked: 0,

@@ -11,8 +11,9 @@ export interface Authentication {
 
 const MAX_REMEMBERED = 10_000
 
-/** The login cache: only the first of many requests pays for the check of a password or token. It holds a keyed hash of
- *  credentials, never the credentials. Concurrent checks of the same credentials are one. */
+/** Caches verified logins, so that only the first of many requests verifies a password or token. Stores a
+ *  keyed hash of the credentials, never the credentials. Concurrent verifications of the same credentials
+ *  share one. */
 export class CredentialCache {
   readonly #key = randomBytes(32).toString('base64')
   readonly #known = new LRUCache<string, Authentication>({ max: MAX_REMEMBERED })
@@ -23,13 +24,13 @@ export class CredentialCache {
     return this.#unexpired(this.#keyOf(credentials))
   }
 
-  /** The identity that is remembered, or that `prove` resolves to. Failures are not remembered. */
+  /** The cached identity, or the one that `prove` resolves to. Failures are not cached. */
   async identify(credentials: string, prove: () => Promise<Authentication>): Promise<Identity> {
     const key = this.#keyOf(credentials)
     return this.#unexpired(key) ?? this.#proving.get(key) ?? this.#prove(key, prove)
   }
 
-  /** Lets everybody prove themselves again: users, robots or keys are not the same any more. */
+  /** Empties the cache, because users, robots or keys have changed. */
   forgetAll(): void {
     this.#generation += 1
     this.#known.clear()

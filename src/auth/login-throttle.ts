@@ -6,14 +6,14 @@ import type { LoginClient } from '../core/access/access-controller.ts'
 import { RegistryError } from '../core/errors.ts'
 
 export interface LoginThrottleOptions {
-  /** How many failures cost nothing: people mistype. */
+  /** Number of failures without a delay, for typing errors. */
   readonly free?: number
-  /** How long the next attempt waits; twice as long after every further failure. */
+  /** Delay after the first counted failure; doubled after each further one. */
   readonly firstDelayMs?: number
   readonly maxDelayMs?: number
-  /** One failure is forgotten in this time. */
+  /** Time after which one failure is forgotten. */
   readonly forgetMs?: number
-  /** How many attempts at one name, from one address, may wait for their turn. */
+  /** Limit of waiting attempts at one name from one address. */
   readonly maxWaiting?: number
 }
 
@@ -25,7 +25,7 @@ const DEFAULTS: Required<LoginThrottleOptions> = {
   maxWaiting: 50,
 }
 
-/** An attempt is named by the address that it comes from, and the user's name that it gives. */
+/** A login attempt: the client's address and the user's name. */
 export interface LoginAttempt {
   readonly client: LoginClient
   readonly username: string
@@ -34,17 +34,17 @@ export interface LoginAttempt {
 /** The attempts at one name from one address. */
 interface Attempts {
   failures: number
-  /** When the failures were last counted. */
+  /** Time of the last count of failures. */
   countedAt: number
   readonly inTurn: LimitFunction
 }
 
 const MAX_KEPT = 10_000
 
-/** Of one address, at different names. */
+/** Limit of waiting names of one address. */
 const MAX_WAITING_NAMES = 1_000
 
-/** An IPv6 address as the network that its owner has all of: the first 64 bits. */
+/** The network of an address: for IPv6 the first 64 bits, which one customer usually has as a whole. */
 function networkOf(address: string): string {
   if (!isIPv6(address)) return address
   const [before = '', after] = address.split('::')
@@ -54,9 +54,9 @@ function networkOf(address: string): string {
   return [...head, ...(after === undefined ? [] : zeros), ...tail].slice(0, 4).join(':')
 }
 
-/** Slows logins down the more of them fail, by the name tried and the address: a guesser delays attempts at the same name
- *  from the same address, and no others. Each address has one attempt checked at a time, and each name at most one
- *  attempt in that queue, so names take turns. Nobody is locked out. */
+/** Slows down password guessing: each failed login delays further attempts at the same name from the same
+ *  address, and no others. Each address has one attempt verified at a time, and each name at most one attempt
+ *  in that queue, so names take turns. No account is ever locked. */
 export class LoginThrottle {
   readonly #attempts = new LRUCache<string, Attempts>({ max: MAX_KEPT })
   readonly #addresses = new LRUCache<string, LimitFunction>({ max: MAX_KEPT })
@@ -66,9 +66,9 @@ export class LoginThrottle {
     this.#options = { ...DEFAULTS, ...options }
   }
 
-  /** Runs `login` when its turn has come. If it resolves to undefined the attempt has failed. The attempts of clients that have left
-   *  are run as well, because others may wait for the same answer, but without a delay.
-   *  @throws RegistryError TOOMANYREQUESTS when too many wait already */
+  /** Runs `login` in its turn. If it resolves to undefined the attempt has failed. Attempts of clients that
+   *  have left run too, because others may wait for the same result, but without a delay.
+   *  @throws RegistryError TOOMANYREQUESTS if too many wait already */
   attempt<Result>(
     { client, username }: LoginAttempt,
     login: () => Promise<Result | undefined>,
@@ -114,7 +114,8 @@ export class LoginThrottle {
     return Math.max(0, failures - Math.floor((performance.now() - countedAt) / this.#options.forgetMs))
   }
 
-  /** No more are counted than raise the delay, so that it ends soon after the guessing has. */
+  /** Counts a failure. The count stops where the delay does, so that the delay ends soon after the
+   *  attempts. */
   #countFailure(attempts: Attempts): void {
     const { free, firstDelayMs, maxDelayMs } = this.#options
     const most = free + 1 + Math.max(0, Math.ceil(Math.log2(maxDelayMs / firstDelayMs)))

@@ -15,11 +15,11 @@ import {
 /** Permissions on repositories, decided from memory. */
 export interface Permissions {
   allowed(repository: string): ActionBits
-  /** True when the catalog may be asked for. */
+  /** True if the catalog may be listed. */
   readonly mayList: boolean
 }
 
-/** The rules that are in force, which may be replaced while the registry runs. */
+/** The current rules, which may be replaced while the registry runs. */
 export class RuleBook {
   #rules: Rules
 
@@ -36,7 +36,7 @@ export class RuleBook {
   }
 }
 
-/** What the rules in force give a subject. */
+/** A subject's permissions by the current rules. */
 export class RulePermissions implements Permissions {
   readonly #book: RuleBook
   readonly #subject: Subject
@@ -60,7 +60,7 @@ export class RulePermissions implements Permissions {
 export const ALL_PERMISSIONS: Permissions = { mayList: true, allowed: () => EVERYTHING }
 export const NO_PERMISSIONS: Permissions = { mayList: false, allowed: () => NOTHING }
 
-/** What a robot was made for, and what everybody may. */
+/** A robot's permissions: those it was created with, and those of anonymous clients. */
 export class RobotPermissions implements Permissions {
   readonly mayList = true
   readonly #matches: (repository: string) => boolean
@@ -81,12 +81,13 @@ export class RobotPermissions implements Permissions {
   }
 }
 
-/** What a token lists. */
+/** The permissions in a token. */
 export class ListedPermissions implements Permissions {
   readonly mayList: boolean
   readonly #actions = new Map<string, ActionBits>()
 
-  /** @param pushNeedsPull as in Distribution, which asks for both when something is pushed */
+  /** Reads the permissions of a token.
+   *  @param pushNeedsPull true if a push requires `pull` too, as in Distribution */
   constructor(access: readonly ResourceActions[], { pushNeedsPull = false } = {}) {
     for (const { type, name, actions } of access) {
       if (type === 'repository') this.#actions.set(name, this.allowed(name) | bitsOfWords(actions))
@@ -106,7 +107,7 @@ export class ListedPermissions implements Permissions {
   }
 }
 
-/** What a token lists, as far as whoever it was given to may still do it. */
+/** The permissions in a token, limited to the subject's current ones. */
 export class NarrowedPermissions implements Permissions {
   readonly #listed: Permissions
   readonly #own: Permissions
@@ -133,7 +134,7 @@ export interface ResourceActions {
   readonly actions: readonly string[]
 }
 
-/** Words that are no action of ours mean nothing. */
+/** Maps actions to bits and ignores unknown ones. */
 function bitsOfWords(words: readonly string[]): ActionBits {
   return bitsOf(words.filter((word): word is Action | '*' => word === '*' || ACTIONS.some((a) => a === word)))
 }

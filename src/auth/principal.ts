@@ -8,11 +8,11 @@ export interface PrincipalOptions {
   readonly name: string
   readonly proof: Identity['proof']
   readonly permissions: Permissions
-  /** What decides which repositories the catalog shows, where it is not `permissions`. */
+  /** The permissions that decide which repositories the catalog shows, if not `permissions`. */
   readonly seen?: Permissions
 }
 
-/** An authenticated identity, or the anonymous one, and its permissions. */
+/** An authenticated identity, or the anonymous one, with its permissions. */
 export class Principal implements Identity {
   readonly kind: Identity['kind']
   readonly name: string

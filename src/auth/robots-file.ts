@@ -2,19 +2,19 @@ import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
 import { ACTIONS } from '../core/access/access-controller.ts'
 
-/** Robots log in with this before their name, which no user of an htpasswd file should have. */
+/** Prefix of robots' user names. Users of an htpasswd file should not have it. */
 export const ROBOT_PREFIX = 'robot+'
 
 export const ROBOT_NAME = /^[a-z0-9]+(?:[._-][a-z0-9]+)*$/
 
 const robot = z.strictObject({
   name: z.string().regex(ROBOT_NAME),
-  /** SHA-256 of the secret, in hexadecimal: what has 256 random bits needs no slow hash. */
+  /** SHA-256 of the secret, in hexadecimal. A secret of 256 random bits needs no slow hash. */
   secret: z.string().regex(/^[0-9a-f]{64}$/),
   repositories: z.array(z.string()),
   actions: z.array(z.enum([...ACTIONS, '*'])),
   createdAt: z.iso.datetime(),
-  /** Absent for one that does not expire. */
+  /** Absent for robots without expiry. */
   expiresAt: z.iso.datetime().optional(),
 })
 
@@ -22,8 +22,8 @@ const file = z.strictObject({ robots: z.array(robot) })
 
 export type Robot = z.output<typeof robot>
 
-/** Reads the file that `entrepot robot` writes. An empty text is a file without robots.
- *  @throws Error that says where it is none */
+/** Parses the file that `entrepot robot` writes. An empty text has no robots.
+ *  @throws Error with the place of the error */
 export function parseRobots(text: string): readonly Robot[] {
   if (text.trim() === '') return []
   const parsed = file.safeParse(JSON.parse(text))
@@ -35,7 +35,7 @@ export function formatRobots(robots: readonly Robot[]): string {
   return `${JSON.stringify({ robots }, null, 2)}\n`
 }
 
-/** A new secret: recognisable where one has leaked. */
+/** A new secret, with a prefix by which scanners find leaked ones. */
 export function newSecret(): string {
   return `ent_${randomBytes(32).toString('base64url')}`
 }

@@ -5,7 +5,7 @@ import { hasExpired, isSecretOf, parseRobots, ROBOT_PREFIX, type Robot } from '.
 export interface RobotsOptions {
   readonly path: string
   readonly log: Log
-  /** Robots were made or revoked. */
+  /** Called when robots were created or revoked. */
   readonly onChange: () => void
 }
 
@@ -19,11 +19,11 @@ export class Robots {
     this.#file = file
   }
 
-  /** Without the file there are no robots, until `entrepot robot create` makes it.
-   *  @throws Error when it can't be read */
+  /** Opens the file. If it is missing there are no robots until `entrepot robot create` creates it.
+   *  @throws Error if it can't be read */
   static async open({ path, log, onChange }: RobotsOptions): Promise<Robots> {
     const parse = (text: string, previous: RobotMap | undefined): RobotMap => {
-      // All are revoked by a list of none; a file that was emptied says nothing.
+      // An empty list revokes all robots; an empty file does not, because it may be half-written.
       if (previous !== undefined && text.trim() === '') throw new Error('it is empty')
       return new Map(parseRobots(text).map((robot) => [robot.name, robot]))
     }
@@ -33,14 +33,14 @@ export class Robots {
     return new Robots(await WatchedFile.open({ path, key, parse, absent, describe, log, onChange }))
   }
 
-  /** The robot whose name, with its prefix, and secret these are; undefined also once it has expired. */
+  /** The robot of a user name and secret. Undefined if they don't match or it has expired. */
   async verify(user: string, secret: string): Promise<Robot | undefined> {
     await this.#file.refresh()
     const robot = this.find(user)
     return robot !== undefined && isSecretOf(robot, secret) ? robot : undefined
   }
 
-  /** @param user its name with its prefix */
+  /** The robot of a user name, with the prefix. Undefined if there is none. */
   find(user: string): Robot | undefined {
     const robot = user.startsWith(ROBOT_PREFIX)
       ? this.#file.content.get(user.slice(ROBOT_PREFIX.length))

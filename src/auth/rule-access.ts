@@ -17,7 +17,7 @@ import type { Issuer } from './issuer/issuer.ts'
 import { type RuleBook, RulePermissions } from './permissions.ts'
 import { Principal } from './principal.ts'
 
-/** How clients are told to log in: the header `WWW-Authenticate`. */
+/** The settings of the header `WWW-Authenticate`. */
 export type ChallengeSettings =
   | { readonly scheme: 'basic'; readonly realm: string }
   | { readonly scheme: 'bearer'; readonly realm: string | undefined; readonly service: string }
@@ -27,15 +27,15 @@ export interface RuleAccessParts {
   readonly accounts: Accounts
   readonly issuer: Issuer | undefined
   readonly certificateField: CertificateField | undefined
-  /** Undefined where nobody has credentials. */
+  /** Undefined if clients can't authenticate. */
   readonly challengeSettings: ChallengeSettings | undefined
   readonly credentialCache: CredentialCache
 }
 
-/** How long a password that was right is taken without being looked at again. */
+/** Lifetime of a verified password in the cache. */
 const PASSWORD_REMEMBERED_MS = 60_000
 
-/** Users, robots and the tokens of our own issuer; the rules say what they may do. */
+/** Access control by users, robots, the registry's own tokens, and rules. */
 export class RuleAccess implements AccessController {
   readonly #parts: RuleAccessParts
   readonly #nobody: Identity
@@ -47,7 +47,7 @@ export class RuleAccess implements AccessController {
     this.#nobody = new Principal({ kind: 'anonymous', name: '', proof: 'none', permissions })
   }
 
-  /** Of the credentials only what is needed is looked at: the address costs more than the rest together. */
+  /** Reads only the needed parts of the credentials: computing the address costs more than the rest. */
   identifyIfCached(credentials: Credentials): Identity | undefined {
     const { authorization } = credentials
     if (isNoLogin(authorization)) return this.#withoutLogin(credentials)

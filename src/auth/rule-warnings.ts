@@ -5,7 +5,7 @@ import type { OidcSettings } from './issuer/oidc.ts'
 import { ROBOT_PREFIX } from './robots-file.ts'
 import { GROUP_PREFIX, KEYWORDS, type RuleSet } from './rules.ts'
 
-/** The rules, and what else of `auth` says who there is. */
+/** The rules, and the parts of `auth` that define identities. */
 export interface RuledAccess extends RuleSet {
   readonly oidc: readonly OidcSettings[]
   readonly robots?: object | undefined
@@ -13,22 +13,22 @@ export interface RuledAccess extends RuleSet {
 }
 
 export interface RuleWarning {
-  /** Of the configuration: `auth.rules[0].who[1]`. */
+  /** The configuration key: `auth.rules[0].who[1]`. */
   readonly key: string
   readonly message: string
 }
 
-/** As many as somebody reads. */
+/** Limit of warnings. */
 const MAX_WARNINGS = 100
 
-/** Says in the log what of the rules can never count. */
+/** Logs rules and groups that can never apply. */
 export function logRuleWarnings(settings: RuledAccess, isUser: (name: string) => boolean, log: Log): void {
   for (const { key, message } of ruleWarnings(settings, isUser)) log.warn({ key }, message)
 }
 
-/** What of rules and groups can never count, and so was meant otherwise. It keeps nothing from starting: the user may be added
- *  to the file tomorrow.
- *  @param isUser whether the file of users names somebody */
+/** Rules and groups that can never apply and are probably mistakes. Only warnings: the user may be added to
+ *  the file later.
+ *  @param isUser true if the file of users has the name */
 export function ruleWarnings(settings: RuledAccess, isUser: (name: string) => boolean): RuleWarning[] {
   return [...allWarnings(settings, isUser)].slice(0, MAX_WARNINGS)
 }
@@ -77,7 +77,7 @@ function objectionToUser(
   if (keyword !== undefined) return `there is no user ${name}${hint(keyword)}`
   if (robots !== undefined && name.startsWith(ROBOT_PREFIX))
     return `${name} is a robot, which may do what it was made for: rules are not asked`
-  // Any name can stand in a certificate.
+  // A certificate may have any name.
   return certificate === undefined ? `there is no user ${name}` : undefined
 }
 

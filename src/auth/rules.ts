@@ -2,24 +2,24 @@ import { LRUCache } from 'lru-cache'
 import picomatch from 'picomatch'
 import { ACTIONS, type Action } from '../core/access/access-controller.ts'
 
-/** One line of `auth.rules`: what whoever it names may do to the repositories it names. */
+/** One entry of `auth.rules`: actions of subjects on repositories. */
 export interface Rule {
-  /** Globs: `*` is one part of a name, `**` any number of them. */
+  /** Globs: `*` matches within one path component, `**` any number of components. */
   readonly repositories: readonly string[]
-  /** Users, `group:<name>`, `authenticated` for whoever has a name, `anonymous` for whoever has none. */
+  /** Users, `group:<name>`, `authenticated` for any authenticated identity, or `anonymous`. */
   readonly who: readonly string[]
-  /** Empty: nothing at all. */
+  /** Empty: no action. */
   readonly actions: readonly (Action | '*')[]
 }
 
 export interface RuleSet {
-  /** Undefined where there are no rules: whoever has a name may do everything. */
+  /** Undefined without rules: authenticated identities may do everything. */
   readonly rules?: readonly Rule[] | undefined
-  /** Groups by name, with the users in them. */
+  /** The users of each group. */
   readonly groups: Readonly<Record<string, readonly string[]>>
 }
 
-/** Whom the rules are asked about; without a name it is nobody in particular. */
+/** The subject of a decision; anonymous without a name. */
 export interface Subject {
   readonly name: string | undefined
   readonly groups: readonly string[]
@@ -41,10 +41,10 @@ export function bitsOf(actions: Iterable<Action | '*'>): ActionBits {
 export const NOTHING: ActionBits = 0
 export const EVERYTHING: ActionBits = ACTIONS.reduce((bits, action) => bits | bitOf(action), 0)
 
-/** Why something is allowed or not. */
+/** A decision and its reason. */
 export interface Decision {
   readonly allowed: ActionBits
-  /** Which rule decided, counted from 0; undefined where none matched. */
+  /** Index of the deciding rule, from 0. Undefined if none matched. */
   readonly rule: number | undefined
 }
 
@@ -54,11 +54,11 @@ interface CompiledRule {
   readonly allowed: ActionBits
 }
 
-/** The decisions of 20,000 pairs of somebody and a repository: some megabytes. */
+/** Limit of cached decisions, for pairs of a subject and a repository: some megabytes. */
 const MAX_REMEMBERED = 20_000
 
-/** Ordered rules: the first that names both the repository and whoever asks decides, and where none does nothing is
- *  allowed. Nobody loses by having a name: what anonymous may do, everybody may. */
+/** Ordered rules: the first one that matches both repository and subject decides; without a match nothing is
+ *  allowed. Actions of anonymous clients are allowed to all. */
 export class Rules {
   readonly #rules: readonly CompiledRule[] | undefined
   readonly #groupsOf: ReadonlyMap<string, readonly string[]>
@@ -69,8 +69,8 @@ export class Rules {
     this.#groupsOf = membership(groups)
   }
 
-  /** What the subject may do to the repository. The same look-up however many rules there are.
-   *  @param key says who the subject is, and no two have the same */
+  /** The actions that the subject may do in the repository. Cached, so the number of rules does not matter.
+   *  @param key identifies the subject uniquely */
   allowed(subject: Subject, { key, repository }: { key: string; repository: string }): ActionBits {
     const pair = `${key}\n${repository}`
     const known = this.#remembered.get(pair)
@@ -80,7 +80,7 @@ export class Rules {
     return allowed
   }
 
-  /** The first rule's word on the subject alone, without what everybody may. */
+  /** The decision of the first matching rule, without the actions of anonymous clients. */
   decide(subject: Subject, repository: string): Decision {
     if (this.#rules === undefined) {
       return { allowed: subject.name === undefined ? NOTHING : EVERYTHING, rule: undefined }
@@ -92,12 +92,13 @@ export class Rules {
     return rule === -1 ? { allowed: NOTHING, rule: undefined } : { allowed: this.#rules[rule]!.allowed, rule }
   }
 
-  /** True when some rule gives anonymous something to pull. */
+  /** True if some rule lets anonymous clients pull. */
   get anonymousMayPull(): boolean {
     return this.#rules?.some(({ who, allowed }) => who.has('anonymous') && allowed & bitOf('pull')) ?? false
   }
 
-  /** What a rule's `who` may call the subject by. A name that looks like a group or a keyword is never taken for one. */
+  /** The entries of `who` that match the subject. A user whose name looks like a group or a keyword never
+   *  matches those. */
   #namesOf({ name, groups }: Subject): readonly string[] {
     if (name === undefined) return ['anonymous']
     const all = [...groups, ...(this.#groupsOf.get(name) ?? [])].map((group) => `${GROUP_PREFIX}${group}`)
@@ -114,9 +115,9 @@ function isPlainName(name: string): boolean {
   return !name.startsWith(GROUP_PREFIX) && !KEYWORDS.includes(name)
 }
 
-/** True for the name of any repository that one of the globs means. */
+/** Matches repositories against globs. */
 export function repositoryMatcher(globs: readonly string[]): (repository: string) => boolean {
-  // Not negated by a leading `!`, and `a/**` is what is below `a`, not `a`.
+  // A leading `!` does not negate, and `a/**` does not match `a` itself.
   return picomatch([...globs], { nonegate: true, strictSlashes: true })
 }
 

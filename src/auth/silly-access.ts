@@ -8,7 +8,7 @@ import { bearerChallenge } from './challenge.ts'
 import { ALL_PERMISSIONS, NO_PERMISSIONS } from './permissions.ts'
 import { Principal } from './principal.ts'
 
-/** For tests: whoever sends any `Authorization` at all may do everything. */
+/** For tests: any `Authorization` header allows everything. */
 export class SillyAccess implements AccessController {
   readonly #settings: { readonly realm: string; readonly service: string }
   readonly #nobody = new Principal({

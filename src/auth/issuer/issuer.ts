@@ -18,21 +18,23 @@ import {
 } from './token-subjects.ts'
 
 export interface IssuerParts extends TokenSubjectsParts {
-  /** Who signs, as the tokens have it. */
+  /** The claim `iss` of the tokens. */
   readonly name: string
-  /** Whom the tokens are for. */
+  /** The claim `aud` of the tokens. */
   readonly service: string
   readonly keys: KeyFile
 }
 
-/** RFC 9068 keeps one kind of token from being taken for another by its type. */
+/** Types that keep access and refresh tokens apart, as in RFC 9068. */
 const ACCESS_TYPE = 'JWT'
 const REFRESH_TYPE = 'refresh+jwt'
 
-/** A token of ours says what a token that it was given for said, and more. It fits into the head of a request. */
+/** Size limit of issued tokens, which may contain the claims of the token they were exchanged for. Fits into
+ *  a request's header. */
 const MAX_ISSUED_BYTES = 12 * 1024
 
-/** The registry's own issuer of tokens. https://distribution.github.io/distribution/spec/auth/token/ and …/oauth/ */
+/** The registry's own token issuer. https://distribution.github.io/distribution/spec/auth/token/ and
+ *  …/oauth/ */
 export class Issuer implements TokenIssuer {
   readonly #parts: IssuerParts
   readonly #subjects: TokenSubjects
@@ -68,7 +70,7 @@ export class Issuer implements TokenIssuer {
     return publicKeySet(this.#parts.keys.all)
   }
 
-  /** The identity that one of our access tokens proves, as long as its subject still is who it was.
+  /** Authenticates by an access token of this issuer, if its subject is still valid.
    *  @throws RegistryError UNAUTHORIZED */
   async prove(token: string): Promise<Authentication> {
     const { claims, subject } = await this.#verify(token, ACCESS_TYPE)
@@ -99,7 +101,8 @@ export class Issuer implements TokenIssuer {
     return { claims: payload, subject: this.#subjects.recheck(claims.data) }
   }
 
-  /** @throws RegistryError DENIED when nobody would take so long a token */
+  /** Signs a token.
+   *  @throws RegistryError DENIED if the token would be too long */
   async #sign(subject: TokenSubject, { type, issuedAt, claims }: SignOptions): Promise<string> {
     const { keys, name, service } = this.#parts
     const { id, privateKey } = keys.current
@@ -129,7 +132,7 @@ interface SignOptions {
   readonly claims: Readonly<Record<string, unknown>>
 }
 
-/** The key that a token says it is signed with; empty where it is no token. */
+/** The `kid` in a token's header. Empty if it is malformed. */
 function keyIdOf(token: string): string {
   try {
     return decodeProtectedHeader(token).kid ?? ''

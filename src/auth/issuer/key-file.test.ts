@@ -14,7 +14,7 @@ async function openIn(folder: string) {
 
 const start = Date.now()
 
-/** Has the clock show a later time. */
+/** Sets the clock to a later time. */
 function setClock(hours: number): void {
   vi.setSystemTime(start + hours * HOUR)
 }

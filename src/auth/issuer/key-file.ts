@@ -15,7 +15,7 @@ import { requireWritable } from '../../lib/files/writable.ts'
 
 export const SIGNING_ALGORITHM = 'ES256'
 
-/** A key pair that tokens are signed with. */
+/** A key pair that signs tokens. */
 export interface SigningKey {
   readonly id: string
   readonly privateKey: KeyObject
@@ -25,19 +25,20 @@ export interface SigningKey {
 
 export interface KeyFileOptions {
   readonly path: string
-  /** How old the newest key may become before there is a newer one. */
+  /** Age of the newest key at which a new one is added. */
   readonly rotationMs: number
-  /** How long tokens may be good: a key stays that long after it signs no more. */
+  /** The longest lifetime of tokens: a key is kept that long after its last signature. */
   readonly keepMs: number
   readonly log: Log
   readonly onChange: () => void
 }
 
-/** How often it is asked whether a new key is due. */
+/** Interval of the checks for rotation. */
 const ROTATION_CHECK_MS = 60 * 60 * 1000
 
-/** The keys of the issuer, in a file that replicas may share. It is made when it is missing; whoever notices first that
- *  the newest key is old adds a new one. A JSON Web Key Set with private keys: the file is its owner's alone. */
+/** The keys of the issuer, in a file that replicas may share. Created if missing; the first replica that
+ *  finds the newest key too old adds a new one. A JSON Web Key Set with private keys, readable by its owner
+ *  only. */
 export class KeyFile {
   readonly #options: KeyFileOptions
   readonly #file: WatchedFile<readonly SigningKey[]>
@@ -61,17 +62,18 @@ export class KeyFile {
     return keys
   }
 
-  /** The key to sign with: the newest, but for those that were made by a clock that was ahead. */
+  /** The signing key: the newest one that is not from the future, as a clock that was ahead may have made
+   *  it. */
   get current(): SigningKey {
     return newestAt(this.all, new Date()) ?? this.all[0]!
   }
 
-  /** The newest first. */
+  /** All keys, the newest first. */
   get all(): readonly SigningKey[] {
     return this.#file.content
   }
 
-  /** A key by its id, also one that another replica has only just made. */
+  /** A key by its id, also one that another replica has just added. */
   async find(id: string): Promise<SigningKey | undefined> {
     const known = this.all.find((key) => key.id === id)
     if (known !== undefined) return known
@@ -79,8 +81,8 @@ export class KeyFile {
     return this.all.find((key) => key.id === id)
   }
 
-  /** Adds a key when the newest is older than it should be, and drops those whose tokens have all expired. A file that was
-   *  emptied or removed meanwhile gets its keys back. */
+  /** Adds a key if the newest is too old, and removes keys whose tokens have all expired. Restores a file
+   *  that was emptied or removed. */
   async rotateIfDue(now = new Date()): Promise<void> {
     if (!this.#isDue(now)) return
     await makeFolder(dirname(this.#options.path))
@@ -110,16 +112,16 @@ export class KeyFile {
   }
 }
 
-/** By how much clocks of replicas may differ. */
+/** Allowed difference between the clocks of replicas. */
 const MAX_CLOCK_SKEW_MS = 60 * 60 * 1000
 
-/** The newest that is not of the future. */
+/** The newest key that is not from the future. */
 function newestAt(keys: readonly SigningKey[], now: Date): SigningKey | undefined {
   return keys.find(({ createdAt }) => createdAt.getTime() <= now.getTime() + MAX_CLOCK_SKEW_MS)
 }
 
-/** Those that may have signed a token that is still good. A key signs until it has a successor; its own age says nothing, because
- *  a clock may have been ahead.
+/** Keys that may have signed a valid token. A key signs until it has a successor; its own age is not enough,
+ *  because a clock may have been ahead.
  *  @param keys the newest first */
 function stillNeeded(
   keys: readonly SigningKey[],
@@ -137,8 +139,8 @@ function newKey(createdAt: Date): SigningKey {
   return { id, privateKey, publicKey, createdAt }
 }
 
-/** Looks whether the registry could start with the file, and changes nothing.
- *  @throws Error when it is no file of ours, or could not be made */
+/** Checks that the registry can start with the file, and changes nothing.
+ *  @throws Error if the file is malformed, or can't be created */
 export async function checkKeyFile(path: string): Promise<void> {
   try {
     if (parseKeys(await textOf(path)).length === 0) await requireWritable(path)
@@ -149,7 +151,8 @@ export async function checkKeyFile(path: string): Promise<void> {
 
 type StoredKey = webcrypto.JsonWebKey & { kid: string; created: string }
 
-/** @throws Error when it is no file of ours, or there is no key in it any more */
+/** Parses the keys of a file that replaces `previous`.
+ *  @throws Error if it is malformed, or has lost all its keys */
 function keysToUse(text: string, previous: readonly SigningKey[] | undefined): readonly SigningKey[] {
   const keys = parseKeys(text)
   if (keys.length === 0 && previous !== undefined && previous.length > 0)
@@ -157,7 +160,8 @@ function keysToUse(text: string, previous: readonly SigningKey[] | undefined): r
   return keys
 }
 
-/** @throws Error when it is no file of ours */
+/** Parses the keys.
+ *  @throws Error if the file is malformed */
 function parseKeys(text: string): readonly SigningKey[] {
   if (text.trim() === '') return []
   const { keys } = JSON.parse(text) as { keys?: StoredKey[] }
@@ -182,7 +186,7 @@ function formatKeys(keys: readonly SigningKey[]): string {
   return `${JSON.stringify({ keys: stored }, null, 2)}\n`
 }
 
-/** The public half, RFC 7517. */
+/** The public keys, RFC 7517. */
 export function publicKeySet(keys: readonly SigningKey[]): Readonly<Record<string, unknown>> {
   return {
     keys: keys.map(({ id, publicKey }) => ({

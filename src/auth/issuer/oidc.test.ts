@@ -35,7 +35,7 @@ test('keys that have moved are found again, without a restart', async () => {
   try {
     expect(await identity.verify(await token('/first'))).toEqual({ name: 'ci:job', groups: [] })
     path = '/second'
-    // Longer than keys are kept.
+    // Longer than keys are cached.
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 })
     expect(await identity.verify(await token('/second'))).toEqual({ name: 'ci:job', groups: [] })
   } finally {

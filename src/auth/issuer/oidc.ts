@@ -4,17 +4,17 @@ import { RegistryError } from '../../core/errors.ts'
 import { CLOCK_SKEW_SECONDS, invalidToken, MAX_TOKEN_BYTES } from '../token/verify.ts'
 
 export interface OidcSettings {
-  /** The issuer, exactly as its tokens have it; its keys are found by OpenID Connect Discovery 1.0. */
+  /** The issuer, exactly as in its tokens. Its keys are found by OpenID Connect Discovery 1.0. */
   readonly issuer: string
   readonly audience: string
-  /** Stands before the names of users and groups, so that they are nobody else's. */
+  /** Prefix of users and groups, which keeps them apart from those of other sources. */
   readonly prefix: string
   readonly claims: {
-    /** The claim that is the user's name. */
+    /** The claim with the user's name. */
     readonly user: string
-    /** Claims that are groups: text, or a list of it. */
+    /** Claims with groups: text, or a list of text. */
     readonly groups: readonly string[]
-    /** What claims must be for the token to count. */
+    /** Required values of claims. */
     readonly require: Readonly<Record<string, string>>
   }
 }
@@ -27,7 +27,7 @@ export interface WorkloadUser {
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA']
 const TIMEOUT_MS = 5_000
 
-/** The identities that a platform gives to the jobs that run on it: tokens of OpenID Connect. */
+/** Identities of CI jobs, proved by OpenID Connect tokens of their platform. */
 export class WorkloadIdentity {
   readonly #issuers: ReadonlyMap<string, TrustedIssuer>
 
@@ -35,17 +35,18 @@ export class WorkloadIdentity {
     this.#issuers = new Map(settings.map((one) => [one.issuer, new TrustedIssuer(one)]))
   }
 
-  /** True for a token that says it is of one of the issuers: nothing of it is proved yet. */
+  /** True if the token names one of the issuers. Verifies nothing. */
   isFor(token: string): boolean {
     return this.#issuerOf(token) !== undefined
   }
 
-  /** True for a user of an issuer that is still trusted. */
+  /** True for users of issuers that are still configured. */
   hasUser(name: string): boolean {
     return [...this.#issuers.values()].some(({ prefix }) => name.startsWith(prefix))
   }
 
-  /** @throws RegistryError UNAUTHORIZED; UNAVAILABLE when the issuer can't be asked for its keys */
+  /** Verifies a token.
+   *  @throws RegistryError UNAUTHORIZED; UNAVAILABLE if the issuer's keys can't be fetched */
   verify(token: string): Promise<WorkloadUser> {
     const issuer = this.#issuerOf(token)
     if (issuer === undefined) throw invalidToken('its issuer is not one of auth.oidc')
@@ -75,7 +76,8 @@ class TrustedIssuer {
     return this.#settings.prefix
   }
 
-  /** The keys may have moved: when they can't be had, they are looked for once more. */
+  /** Verifies a token. If the keys can't be fetched, discovery is repeated once, because their URL may have
+   *  changed. */
   async verify(token: string): Promise<WorkloadUser> {
     const discovery = this.#discover()
     try {
@@ -89,7 +91,8 @@ class TrustedIssuer {
     })
   }
 
-  /** @throws RegistryError UNAUTHORIZED; what jose throws where the keys can't be had */
+  /** Verifies a token by a key set.
+   *  @throws RegistryError UNAUTHORIZED; jose's error if the keys can't be fetched */
   async #verifyBy(keys: JWTVerifyGetKey, token: string): Promise<WorkloadUser> {
     const { issuer, audience } = this.#settings
     try {
@@ -107,7 +110,7 @@ class TrustedIssuer {
     }
   }
 
-  /** Asked once; again when it failed. */
+  /** Runs discovery once; again if it failed. */
   #discover(): Promise<JWTVerifyGetKey> {
     this.#discovery ??= discoverKeys(this.#settings.issuer).catch((error) => {
       this.#discovery = undefined
@@ -129,7 +132,7 @@ class TrustedIssuer {
   }
 }
 
-/** A claim's texts; one that is neither text nor a list of it has none. */
+/** The texts of a claim. Empty if it is neither text nor a list. */
 function textsOf(claim: unknown): string[] {
   return [claim]
     .flat()
@@ -153,7 +156,7 @@ async function discoverKeys(issuer: string): Promise<JWTVerifyGetKey> {
   return createRemoteJWKSet(new URL(document.jwks_uri), { timeoutDuration: TIMEOUT_MS })
 }
 
-/** Of jose's errors those that say nothing about the token. */
+/** True for errors of jose that do not concern the token itself. */
 function isUnreachable(error: unknown): boolean {
   if (!(error instanceof errors.JOSEError)) return error instanceof TypeError
   return ['ERR_JWKS_TIMEOUT', 'ERR_JOSE_GENERIC', 'ERR_JWKS_INVALID'].includes(error.code)

@@ -3,11 +3,11 @@ import { isRepositoryName } from '../../core/reference.ts'
 import type { Permissions, ResourceActions } from '../permissions.ts'
 import { bitOf } from '../rules.ts'
 
-/** A token's list stays so short that the token can be sent. */
+/** Size limit of a token's permissions, so that clients can send it in a header. */
 const MAX_LISTED_BYTES = 4 * 1024
 
-/** Reads `repository:a/b:pull,push`; the class that some clients put behind the type says nothing to us. Undefined for
- *  what is none. https://distribution.github.io/distribution/spec/auth/scope/ */
+/** Parses `repository:a/b:pull,push`. A class behind the type, which some clients send, is ignored. Undefined
+ *  if malformed. https://distribution.github.io/distribution/spec/auth/scope/ */
 export function parseScope(text: string): ResourceActions | undefined {
   const first = text.indexOf(':')
   const last = text.lastIndexOf(':')
@@ -26,7 +26,7 @@ export function formatScope({ type, name, actions }: ResourceActions): string {
   return `${type}:${name}:${actions.join(',')}`
 }
 
-/** What of the scopes somebody has a right to. */
+/** The permitted part of the requested scopes. */
 export function grantedOf(scopes: readonly string[], permissions: Permissions): ResourceActions[] {
   const granted: ResourceActions[] = []
   let bytes = 0
@@ -51,7 +51,7 @@ function grant(
   }
   if (type !== 'repository' || !isRepositoryName(name)) return undefined
   const allowed = permissions.allowed(name)
-  // A client that sets a tag asks for push; the right to set tags only is what it may get for that.
+  // Clients that set a tag request `push`; a subject that may only tag gets `tag`.
   const given = ACTIONS.filter(
     (action) => (wants(action) || (action === 'tag' && wants('push'))) && (allowed & bitOf(action)) !== 0,
   )

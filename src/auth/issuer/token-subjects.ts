@@ -9,25 +9,25 @@ import { invalidToken } from '../token/verify.ts'
 import type { WorkloadIdentity } from './oidc.ts'
 
 export const TOKEN_LIFETIME_SECONDS = 5 * 60
-/** Of a refresh token that a password got. */
+/** Lifetime of refresh tokens that were issued for a password. */
 export const REFRESH_LIFETIME_SECONDS = 30 * 24 * 60 * 60
-/** Of one that a platform's token got: as long as a job may run. */
+/** Lifetime of refresh tokens that were issued for a CI job's token: as long as a job may run. */
 const WORKLOAD_REFRESH_LIFETIME_SECONDS = 6 * 60 * 60
 
-/** The subject of a token: an account, a platform's job, or anonymous. */
+/** The subject of a token: an account, a CI job, or anonymous. */
 export interface TokenSubject {
   readonly source: 'account' | 'workload' | 'anonymous'
   readonly name: string
   readonly kind: 'user' | 'robot' | 'anonymous'
   readonly groups: readonly string[]
-  /** What must still be the account's for the token to count; empty for who has none. */
+  /** Must still equal the account's stamp; empty for other subjects. */
   readonly stamp: string
   readonly permissions: Permissions
-  /** When the last token ends that can be got without new credentials, in seconds since 1970. */
+  /** End of the last token that can be issued without new credentials, in seconds since 1970. */
   readonly until: number
 }
 
-/** The claims about the subject that are not registered ones. */
+/** The private claims about the subject. */
 export const subjectClaims = z.object({
   src: z.enum(['account', 'workload', 'anonymous']),
   sub: z.string(),
@@ -50,7 +50,7 @@ export class TokenSubjects {
     this.#parts = parts
   }
 
-  /** The subject that these credentials authenticate.
+  /** Authenticates by the credentials of a grant.
    *  @throws RegistryError UNAUTHORIZED, TOOMANYREQUESTS, UNAVAILABLE */
   async by(grant: Exclude<TokenGrant, { kind: 'refresh' }>, client: LoginClient): Promise<TokenSubject> {
     const { accounts, workloads } = this.#parts
@@ -60,7 +60,7 @@ export class TokenSubjects {
       case 'exchange':
         return this.#workload(await workloads.verify(grant.token))
       case 'password':
-        // Clients that know of passwords only send a platform's token as one.
+        // Clients without support for token exchange send a platform's token as a password.
         if (workloads.isFor(grant.password)) return this.#workload(await workloads.verify(grant.password))
         return this.#account((await accounts.login(grant, client)).name)
     }

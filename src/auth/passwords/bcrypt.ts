@@ -4,8 +4,8 @@ import { RegistryError } from '../../core/errors.ts'
 
 const MAX_WAITING = 100
 
-/** bcrypt on other threads: at most half of the processors work on it, so that content still moves while somebody guesses
- *  passwords, and who finds a long queue is told to come again. */
+/** Runs bcrypt in other threads, on at most half of the processors, so that transfers continue during
+ *  password guessing. Limits the queue. */
 export class Bcrypt {
   readonly #inTurn: LimitFunction
   readonly #maxWaiting: number
@@ -15,7 +15,8 @@ export class Bcrypt {
     this.#maxWaiting = maxWaiting
   }
 
-  /** @throws RegistryError TOOMANYREQUESTS when too many wait already */
+  /** Verifies a password.
+   *  @throws RegistryError TOOMANYREQUESTS if too many wait already */
   verify(password: string, hash: string): Promise<boolean> {
     if (this.#inTurn.pendingCount >= this.#maxWaiting) {
       throw new RegistryError('TOOMANYREQUESTS', { message: 'too many logins at once; try again later' })
@@ -24,7 +25,7 @@ export class Bcrypt {
   }
 }
 
-/** bcrypt takes no more of a password than this. */
+/** bcrypt ignores further bytes of a password. */
 export const MAX_PASSWORD_BYTES = 72
 
 export async function hashPassword(password: string, cost: number): Promise<string> {

@@ -1,6 +1,6 @@
-/** The text of an htpasswd file: a user and a hash a line. */
+/** The format of htpasswd files: a user and a hash a line. */
 
-/** A line that lets nobody in. */
+/** A line that can't be used. */
 export interface LineProblem {
   /** Counted from 1. */
   readonly line: number
@@ -10,27 +10,27 @@ export interface LineProblem {
 export interface PasswordFile {
   /** bcrypt hashes by user. */
   readonly hashes: ReadonlyMap<string, string>
-  /** What the most expensive of them costs. */
+  /** The highest cost factor of the hashes. */
   readonly highestCost: number
   readonly problems: readonly LineProblem[]
-  /** Those who are said to have no password that lets them in. */
+  /** Users that are locked explicitly. */
   readonly locked: ReadonlySet<string>
-  /** True if the last line lets nobody in and does not end: the rest of the file may be missing. */
+  /** True if the last line can't be used and has no line end: the file may be incomplete. */
   readonly isCutOff: boolean
 }
 
 const BCRYPT = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/
 
-/** What new hashes cost: some 50 ms. */
+/** Cost factor of new hashes: some 50 ms. */
 export const STANDARD_COST = 10
-/** Beyond this a single login would take seconds. */
+/** Limit of the cost factor; above it a login would take seconds. */
 const MAX_COST = 16
 
-/** In place of a hash: the user is locked out, as in shadow(5). */
+/** Marks a locked user, in place of a hash, as in shadow(5). */
 const LOCKED = /^[!*]/
 
-/** Reads it as Distribution does: empty lines and those that begin with `#` say nothing, and of a user's lines the last
- *  counts. A line that can't be used is a problem, and the others count. */
+/** Parses the file as Distribution does: empty lines and comments (`#`) are ignored, and a user's last line
+ *  counts. Lines that can't be used are reported, and the others count. */
 export function parsePasswordFile(text: string): PasswordFile {
   const hashes = new Map<string, string>()
   const locked = new Set<string>()
@@ -58,7 +58,7 @@ export function parsePasswordFile(text: string): PasswordFile {
   return { hashes, highestCost, problems, locked, isCutOff }
 }
 
-/** What is wrong with the line, never the line itself. */
+/** Parses a line, or returns its problem, without quoting the line. */
 function parseLine(line: string): { user: string; hash: string } | string {
   const colon = line.indexOf(':')
   if (colon <= 0) return 'no user, a colon and a hash'
@@ -84,7 +84,7 @@ function costOf(hash: string): number {
   return Number(BCRYPT.exec(hash)?.[1] ?? 0)
 }
 
-/** The text with a user's line changed, or added at its end. All else stays as it is. */
+/** Replaces a user's line, or appends it. The rest is unchanged. */
 export function withPassword(text: string, { user, hash }: { user: string; hash: string }): string {
   const line = `${user}:${hash}`
   const lines = text.split('\n')

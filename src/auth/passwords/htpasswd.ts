@@ -9,7 +9,7 @@ export interface HtpasswdOptions {
   readonly path: string
   readonly bcrypt: Bcrypt
   readonly log: Log
-  /** Users or their passwords are not the same any more. */
+  /** Called when users or passwords have changed. */
   readonly onChange: () => void
 }
 
@@ -18,7 +18,7 @@ const MAX_VERIFIED = 10_000
 /** The users of an htpasswd file. */
 export class Htpasswd {
   readonly #key = randomBytes(32).toString('base64')
-  /** By a keyed hash of a user and a password, the bcrypt hash that they were verified against. */
+  /** Verified passwords: the bcrypt hash, by a keyed hash of user and password. */
   readonly #verified = new LRUCache<string, string>({ max: MAX_VERIFIED })
   readonly #file: WatchedFile<PasswordFile>
   readonly #bcrypt: Bcrypt
@@ -28,7 +28,8 @@ export class Htpasswd {
     this.#bcrypt = bcrypt
   }
 
-  /** @throws Error when there is no such file: nobody is made up */
+  /** Opens the file.
+   *  @throws Error if it does not exist; no default user is created */
   static async open({ path, bcrypt, log, onChange }: HtpasswdOptions): Promise<Htpasswd> {
     const parse = (text: string, previous: PasswordFile | undefined) => {
       const parsed = parsePasswordFile(text)
@@ -43,7 +44,7 @@ export class Htpasswd {
     return new Htpasswd(await WatchedFile.open({ path, key, parse, describe, log, onChange }), bcrypt)
   }
 
-  /** True for the user's password. Who does not exist costs as much time as the most expensive of those who do.
+  /** True if the password is right. An unknown user takes as long as the most expensive known one.
    *  @throws RegistryError TOOMANYREQUESTS */
   async verify(user: string, password: string): Promise<boolean> {
     await this.#file.refresh()
@@ -55,7 +56,7 @@ export class Htpasswd {
     return true
   }
 
-  /** True if `verify` has found this to be the user's password, and the file has the same hash of it still. */
+  /** True if `verify` has accepted this password, and the user's hash has not changed since. */
   async isVerified(user: string, password: string): Promise<boolean> {
     const against = this.#verified.get(this.#keyOf(user, password))
     if (against === undefined) return false
@@ -63,13 +64,13 @@ export class Htpasswd {
     return this.#file.content.hashes.get(user) === against
   }
 
-  /** Different for another password of the user; undefined when there is no such user. */
+  /** Changes with the user's password. Undefined if there is no such user. */
   stampOf(user: string): string | undefined {
     const found = this.#file.content.hashes.get(user)
     return found === undefined ? undefined : hash('sha256', found, 'base64url').slice(0, 16)
   }
 
-  /** True if the file has a line of the user, also one that lets nobody in for now. */
+  /** True if the file has a line for the user, even one that can't be used. */
   names(user: string): boolean {
     const { hashes, locked } = this.#file.content
     return hashes.has(user) || locked.has(user)
@@ -84,8 +85,8 @@ export class Htpasswd {
   }
 }
 
-/** Half a file, or none, does not take the place of one that is in force: it would lock people out whom nobody wanted to.
- *  @throws Error that says why it doesn't */
+/** Rejects an empty or incomplete file in place of a good one, which would lock users out by accident.
+ *  @throws Error with the reason */
 function requireSuccessor(next: PasswordFile, previous: PasswordFile): void {
   if (next.isCutOff) throw new Error('its last line is cut off')
   if (next.hashes.size === 0 && next.locked.size === 0 && previous.hashes.size > 0) {
@@ -93,7 +94,7 @@ function requireSuccessor(next: PasswordFile, previous: PasswordFile): void {
   }
 }
 
-/** A hash of what nobody knows; what it costs is in it. */
+/** A hash that matches no known password, of a given cost factor. */
 function nobodysHash(cost: number): string {
   return `$2y$${String(cost).padStart(2, '0')}$UfdxUTo0hrHJnXk7JZWWA.8Y164nq//e8kWITG3ozys4US/irnFkm`
 }

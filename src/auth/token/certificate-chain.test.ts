@@ -1,4 +1,4 @@
-/** What strangers' chains cost: nothing is verified with a key that no trusted certificate vouches for. */
+/** The cost of unknown chains: no signature is verified with a key without a trusted certificate. */
 import { generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto'
 import { afterEach, expect, test, vi } from 'vitest'
 import { certificateOf } from '../../../test/support/raw-certificate.ts'

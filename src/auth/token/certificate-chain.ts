@@ -3,32 +3,32 @@ import { isAffordableKey } from '../../core/access/key-limits.ts'
 import { isCutOffPem } from '../../lib/pem.ts'
 
 /** The certificates of a PEM text, in its order.
- *  @throws Error when one of them is none, or the text is cut off */
+ *  @throws Error if one is malformed, or the text is cut off */
 export function parseCertificates(pem: string): X509Certificate[] {
   if (isCutOffPem(pem)) throw new Error('it is cut off')
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? []
   return blocks.map((block) => new X509Certificate(block))
 }
 
-/** A token's `x5c`: base64 of DER, RFC 7515 section 4.1.6; undefined when it is none. */
+/** Parses a token's `x5c`: base64 of DER, RFC 7515 section 4.1.6. Undefined if malformed. */
 export function parseChain(chain: unknown): X509Certificate[] | undefined {
   if (!Array.isArray(chain) || chain.length === 0 || chain.length > MAX_CHAIN) return undefined
   try {
     return chain.map((certificate) => new X509Certificate(Buffer.from(String(certificate), 'base64')))
   } catch {
-    // Whatever it is: it comes from the client, and is no certificate.
+    // The client's value is no certificate.
     return undefined
   }
 }
 
 const MAX_CHAIN = 10
 
-/** Signatures that may turn out wrong before a chain is given up: roots may share a name. */
+/** Limit of failed verifications of a chain: roots may share a name. */
 const MAX_WRONG_SIGNATURES = 4
 
-/** True if the first certificate leads, through the others, to a trusted one, and all on the way are valid now. It is looked
- *  for from the roots on: a certificate is verified only by the key of one that is trusted already, never by a key that a
- *  stranger has chosen. */
+/** True if the first certificate leads, through the others, to a trusted one, and all of them are valid now.
+ *  Searched from the roots: a certificate is verified only by the key of a trusted one, never by a key that a
+ *  client has chosen. */
 export function isTrusted(
   chain: readonly X509Certificate[],
   roots: readonly X509Certificate[],

@@ -1,9 +1,9 @@
 import { createHash, createPublicKey, type KeyObject, type webcrypto } from 'node:crypto'
 
-/** A key that tokens may be signed with, and nothing else. */
+/** A key that may sign tokens. */
 export interface TrustedKey {
   readonly key: KeyObject
-  /** The one that the key's set names for it, where it names one. */
+  /** The algorithm that the key set states for it, if any. */
   readonly algorithm: string | undefined
 }
 
@@ -15,7 +15,7 @@ const BY_CURVE: Readonly<Record<string, string>> = {
 }
 const MIN_RSA_BITS = 2048
 
-/** What a signature by the key may be: never an algorithm of another kind of key. */
+/** The algorithms that signatures by the key may have; never those of another kind of key. */
 export function algorithmsOf({ key, algorithm }: TrustedKey): readonly string[] {
   const possible = possibleAlgorithms(key)
   return algorithm === undefined ? possible : possible.filter((one) => one === algorithm)
@@ -36,8 +36,8 @@ function possibleAlgorithms({ asymmetricKeyType, asymmetricKeyDetails }: KeyObje
   }
 }
 
-/** The names by which a token's `kid` may call a key: RFC 7638, as Distribution 3 has it, and that of libtrust, as
- *  Distribution 2 had it. */
+/** The names of a key in a token's `kid`: its RFC 7638 thumbprint, as in Distribution 3, and libtrust's key
+ *  id, as in Distribution 2. */
 export function idsOf(key: KeyObject): string[] {
   return [thumbprint(key), libtrustId(key)]
 }
@@ -51,7 +51,7 @@ function thumbprint(key: KeyObject): string {
 const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
 const LIBTRUST_BYTES = 30
 
-/** 240 bits of a digest of the key, in groups of four characters. */
+/** libtrust's key id: 240 bits of a digest of the key, in groups of four characters. */
 function libtrustId(key: KeyObject): string {
   const digest = createHash('sha256')
     .update(key.export({ type: 'spki', format: 'der' }))
@@ -63,8 +63,8 @@ function libtrustId(key: KeyObject): string {
   return characters.join('').match(/.{4}/g)!.join(':')
 }
 
-/** The public keys of a JSON Web Key Set by their `kid`, RFC 7517; keys that can't verify a signature are left out.
- *  @throws Error when it is none */
+/** The public keys of a JSON Web Key Set by `kid`, RFC 7517. Keys that can't verify signatures are omitted.
+ *  @throws Error if it is malformed */
 export function parseKeySet(text: string): Map<string, TrustedKey> {
   const { keys } = JSON.parse(text) as { keys?: unknown }
   if (!Array.isArray(keys)) throw new Error('no key set: it has no list "keys"')

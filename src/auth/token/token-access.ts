@@ -26,13 +26,13 @@ export interface TokenAccessSettings {
   readonly rootcertbundle: string
   /** The path of a JSON Web Key Set; empty for none. */
   readonly jwks: string
-  /** Empty for all that are served. */
+  /** Empty for all supported ones. */
   readonly signingalgorithms: readonly string[]
   readonly autoredirect: boolean
   readonly autoredirectpath: string
 }
 
-/** Tokens of an issuer elsewhere, verified as Distribution does: what they list is what may be done. */
+/** Access control by tokens of an external issuer, verified as in Distribution. They list the permissions. */
 export class TokenAccess implements AccessController {
   readonly #settings: TokenAccessSettings
   readonly #credentials = new CredentialCache()
@@ -53,7 +53,8 @@ export class TokenAccess implements AccessController {
     this.#trust()
   }
 
-  /** @throws Error when a file can't be read, or there is no key in them */
+  /** Opens the files of keys.
+   *  @throws Error if one can't be read, or none has a key */
   static async open(settings: TokenAccessSettings, log: Log): Promise<TokenAccess> {
     let opened: TokenAccess | undefined
     const onChange = () => opened?.trustAnew()
@@ -78,13 +79,13 @@ export class TokenAccess implements AccessController {
     const { realm, service, autoredirect, autoredirectpath } = this.#settings
     return bearerChallenge({
       ...options,
-      // Like Distribution, which takes it that TLS ends in a proxy before it unless that says otherwise.
+      // https by default, as in Distribution, which assumes that a proxy terminates TLS.
       realm: autoredirect ? `${options.origin('https') ?? ''}${autoredirectpath || TOKEN_PATH}` : realm,
       service,
     })
   }
 
-  /** Takes the keys as the files have them now. */
+  /** Reloads the keys from the files. */
   trustAnew(): void {
     this.#trust()
     this.#credentials.forgetAll()
@@ -119,7 +120,8 @@ export class TokenAccess implements AccessController {
     }
   }
 
-  /** A key in the token itself counts only with a chain of certificates to a trusted one; else by its name alone. */
+  /** Chooses the key of a token. A key in the token itself needs a certificate chain to a trusted one; others
+   *  are found by name. */
   #choose({ x5c, jwk, kid }: ProtectedHeaderParameters): KeyChoice | undefined {
     if (x5c !== undefined) return this.#byChain(x5c)
     if (jwk?.x5c !== undefined) return this.#byChain(jwk.x5c)
@@ -140,7 +142,8 @@ interface TrustedCertificates {
   readonly byId: readonly (readonly [string, TrustedKey])[]
 }
 
-/** @throws Error when it is no bundle, or has nothing any more */
+/** Parses the certificates of a bundle that replaces `previous`.
+ *  @throws Error if it is malformed, or has become empty */
 function parseBundle(pem: string, previous: TrustedCertificates | undefined): TrustedCertificates {
   const roots = parseCertificates(pem)
   if (roots.length === 0 && (previous?.roots.length ?? 0) > 0) throw new Error('it has no certificate')

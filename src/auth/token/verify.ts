@@ -10,29 +10,30 @@ import { z } from 'zod'
 import { RegistryError } from '../../core/errors.ts'
 import type { ResourceActions } from '../permissions.ts'
 
-/** Seconds by which clocks may differ. */
+/** Allowed difference between clocks, in seconds. */
 export const CLOCK_SKEW_SECONDS = 60
 
-/** A longer token is of no issuer that means well. */
+/** Size limit of tokens. */
 export const MAX_TOKEN_BYTES = 8 * 1024
 
 export type Algorithms = readonly string[]
 
 export interface KeyChoice {
   readonly key: KeyObject
-  /** What a signature by this key may be. */
+  /** The algorithms that signatures by this key may have. */
   readonly algorithms: Algorithms
 }
 
 export interface VerifyTokenOptions
   extends Pick<JWTVerifyOptions, 'issuer' | 'audience' | 'typ' | 'algorithms'> {
-  /** The key that the token's header names; undefined when it is not trusted. */
+  /** The key that the token's header names. Undefined if it is not trusted. */
   readonly choose: (header: ProtectedHeaderParameters) => KeyChoice | undefined
   /** Default: `MAX_TOKEN_BYTES`. */
   readonly maxBytes?: number
 }
 
-/** The claims of a token that is signed by a trusted key with an algorithm of that key, for us, and good now.
+/** The claims of a token, if it is signed by a trusted key with one of its algorithms, has the right
+ *  audience, and is valid now.
  *  @throws RegistryError UNAUTHORIZED */
 export async function verifyToken(
   token: string,
@@ -57,7 +58,8 @@ export async function verifyToken(
   }
 }
 
-/** The reason is for whoever sent the token: it says nothing that is not in it. */
+/** The error for an invalid token. The client sees the reason, so it must contain nothing that is not in the
+ *  token. */
 export function invalidToken(reason: string): RegistryError {
   return new RegistryError('UNAUTHORIZED', { detail: { reason: `the token is not taken: ${reason}` } })
 }
@@ -71,8 +73,8 @@ const access = z.array(
     })),
 )
 
-/** What a token lists under `access`.
- *  @throws RegistryError UNAUTHORIZED when it is no such list */
+/** The permissions in a token's `access`.
+ *  @throws RegistryError UNAUTHORIZED if they are malformed */
 export function accessOf(claims: JWTPayload): readonly ResourceActions[] {
   const parsed = access.safeParse(claims.access ?? [])
   if (!parsed.success) throw invalidToken('its access is no list of permissions')
