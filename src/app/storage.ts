@@ -16,11 +16,11 @@ export async function openDriver(storage: Config['storage'], log: Log): Promise<
   }
   if (storage.azure !== undefined) {
     const { AzureDriver } = await import('../storage/azure.ts')
-    return AzureDriver.open(storage.azure, { log })
+    return AzureDriver.open(storage.azure, { log, transferMemory })
   }
   if (storage.gcs !== undefined) {
     const { GcsDriver } = await import('../storage/gcs.ts')
-    return GcsDriver.open(storage.gcs)
+    return GcsDriver.open({ ...storage.gcs, transferMemory })
   }
   const { FilesystemDriver } = await import('../storage/filesystem.ts')
   const { rootdirectory: root, quickcalls: quickCalls } = storage.filesystem

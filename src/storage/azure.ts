@@ -45,6 +45,7 @@ import { States } from './azure/states.ts'
 import { orderedEntries } from './object-store/children.ts'
 import { ObjectStoreDriver } from './object-store/driver.ts'
 import { ExpiringDeletes } from './object-store/expiring-deletes.ts'
+import { GatherBudget } from './object-store/gather-budget.ts'
 import { type ListedObject, scannedFiles } from './object-store/scanned.ts'
 
 /** How many blobs of a folder are removed at the same time. */
@@ -54,6 +55,8 @@ export interface AzureOptions {
   readonly log: Log
   /** By default Microsoft Entra ID. */
   readonly tokens?: TokenSource
+  /** Bytes that all uploads may hold in memory before they send smaller blocks. Default: any. */
+  readonly transferMemory?: number
 }
 
 /** Blobs in a container of Azure Blob Storage, laid out as Distribution's driver has them: what is put is a block blob,
@@ -68,10 +71,15 @@ export class AzureDriver extends ObjectStoreDriver implements StorageDriver {
   readonly #signatures: Signatures
   readonly #copies: Copies
   readonly #conversions: Conversions
+  readonly #budget: GatherBudget
   readonly #states: States
   readonly #expiring: ExpiringDeletes
 
-  private constructor(connection: AzureConnection, settings: AzureSettings, log: Log) {
+  private constructor(
+    connection: AzureConnection,
+    settings: AzureSettings,
+    { log, transferMemory }: AzureOptions,
+  ) {
     super()
     this.#connection = connection
     this.#container = connection.container
@@ -80,7 +88,8 @@ export class AzureDriver extends ObjectStoreDriver implements StorageDriver {
     this.#signatures = new Signatures(connection, log)
     const copier = new BlobCopier({ connection, signatures: this.#signatures, settings })
     this.#copies = new Copies({ connection, copier, settings })
-    this.#conversions = new Conversions({ connection, copier, names: this.#names })
+    this.#budget = new GatherBudget(transferMemory)
+    this.#conversions = new Conversions({ connection, copier, names: this.#names, budget: this.#budget })
     this.#states = new States(connection)
     const { temporary } = this.#names
     this.#expiring = new ExpiringDeletes(
@@ -90,9 +99,9 @@ export class AzureDriver extends ObjectStoreDriver implements StorageDriver {
 
   /** A driver whose container is there and can be read with these credentials.
    *  @throws StorageError which says what is wrong */
-  static async open(settings: AzureSettings, { log, tokens }: AzureOptions): Promise<AzureDriver> {
-    const connection = await connect(settings, tokens)
-    const driver = new AzureDriver(connection, settings, log)
+  static async open(settings: AzureSettings, options: AzureOptions): Promise<AzureDriver> {
+    const connection = await connect(settings, options.tokens)
+    const driver = new AzureDriver(connection, settings, options)
     try {
       await isAnyBelow(connection.container, driver.#names.below('/'))
       return driver
@@ -145,7 +154,7 @@ export class AzureDriver extends ObjectStoreDriver implements StorageDriver {
     const parts = { connection: this.#connection, name, path }
     const convert = (found: BlobState) => this.#conversions.toAppendBlob(name, found)
     const blob = await this.calling(path, () => openAppendBlob(parts, { ...options, convert }))
-    return new BlobWriter(blob, path)
+    return new BlobWriter(blob, { path, budget: this.#budget })
   }
 
   async *list(folder: string, { after = '' }: ListOptions = {}): AsyncIterable<Entry> {

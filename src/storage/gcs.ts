@@ -35,6 +35,7 @@ import { type ObjectVersion, parseVersion } from './gcs/version.ts'
 import { ComposingWriter } from './gcs/writer.ts'
 import { type KeyPage, orderedEntries } from './object-store/children.ts'
 import { ObjectStoreDriver } from './object-store/driver.ts'
+import { GatherBudget } from './object-store/gather-budget.ts'
 import { type ListedObject, scannedFiles } from './object-store/scanned.ts'
 import { requireFolder, requirePath } from './path.ts'
 
@@ -50,6 +51,8 @@ export interface GcsOptions extends GcsConnectionOptions {
   readonly useragent: string
   /** How long nothing may happen on a connection. Default: a minute. */
   readonly idleMs?: number
+  /** Bytes that all uploads may hold in memory before they send smaller pieces. Default: any. */
+  readonly transferMemory?: number
 }
 
 const IDLE_MS = 60_000
@@ -67,6 +70,7 @@ export class GcsDriver extends ObjectStoreDriver implements StorageDriver {
   readonly #api: JsonApi
   readonly #bucket: Bucket
   readonly #pieces: Pieces
+  readonly #budget: GatherBudget
   readonly #copier: Copier
   readonly #states: States
   #canSign = false
@@ -84,6 +88,7 @@ export class GcsDriver extends ObjectStoreDriver implements StorageDriver {
     })
     this.#bucket = new Bucket(this.#api, options.bucket)
     this.#pieces = new Pieces(this.#bucket, this.#root)
+    this.#budget = new GatherBudget(options.transferMemory)
     this.#copier = new Copier(this.#bucket)
     this.#states = new States(this.#bucket)
   }
@@ -138,8 +143,9 @@ export class GcsDriver extends ObjectStoreDriver implements StorageDriver {
     const key = this.keyOf(path)
     const base = await this.#baseFor(options, { key, path })
     if ((options.offset ?? base.size ?? 0) !== (base.size ?? 0)) throw otherFile(path)
-    const [bucket, pieces, chunkBytes] = [this.#bucket, this.#pieces, this.#options.chunksize]
-    return new ComposingWriter({ bucket, pieces, key, path, base, chunkBytes })
+    const { chunksize: chunkBytes } = this.#options
+    const shared = { bucket: this.#bucket, pieces: this.#pieces, budget: this.#budget, chunkBytes }
+    return new ComposingWriter({ ...shared, key, path, base })
   }
 
   async *list(folder: string, { after = '' }: ListOptions = {}): AsyncIterable<Entry> {

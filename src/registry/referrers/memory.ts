@@ -76,16 +76,30 @@ const MAX_BYTES = 32 * 1024 * 1024
 const BUCKET_OVERHEAD = 1024
 const REFERRER_OVERHEAD = 400
 
-/** The indexes that this process has seen under fallback tags, by the path of the tag's link, for all
- *  repositories. */
-export class FallbackMemory {
-  readonly #seen = new LRUCache<string, Digest>({ max: 10_000 })
+/** An index under a fallback tag, as this process has read it. */
+export interface SeenIndex {
+  readonly index: Digest
+  /** Manifests of its list that have a link, or need none. */
+  readonly settled: ReadonlySet<Digest>
+  /** Time when every manifest of the list was looked up, by `performance.now()`. */
+  readonly lookedUpAt: number
+}
 
-  has(path: string, index: Digest): boolean {
-    return this.#seen.get(path) === index
+/** The indexes that this process has read last under fallback tags, of all repositories, by the path of the tag's link. */
+export class FallbackMemory {
+  readonly #seen = new LRUCache<string, SeenIndex>({
+    maxSize: MAX_SETTLED,
+    sizeCalculation: ({ settled }) => 1 + settled.size,
+  })
+
+  get(path: string): SeenIndex | undefined {
+    return this.#seen.get(path)
   }
 
-  add(path: string, index: Digest): void {
-    this.#seen.set(path, index)
+  set(path: string, seen: SeenIndex): void {
+    this.#seen.set(path, seen)
   }
 }
+
+/** Number of digests, of some 150 bytes each. */
+const MAX_SETTLED = 200_000

@@ -1,6 +1,7 @@
 import pLimit from 'p-limit'
 import { StorageError } from '../../core/errors.ts'
 import type { FileVersion, FileWriter, SyncOptions } from '../../core/storage-driver.ts'
+import { type GatherBudget, MIN_GATHERED_BYTES } from '../object-store/gather-budget.ts'
 import { type AppendBase, appendBaseOf } from './append-base.ts'
 import { type Bucket, MAX_SOURCES, type ObjectToCompose } from './bucket.ts'
 import type { Content } from './content.ts'
@@ -18,10 +19,11 @@ export interface ObjectToAppend {
   readonly base: AppendBase
   /** How many bytes are gathered before they are uploaded. */
   readonly chunkBytes: number
+  readonly budget: GatherBudget
 }
 
 /** How many pieces of a file are on their way at a time. With the one that is gathered, a writer whose caller waits when it
- *  is asked to holds one chunk more than that in memory. */
+ *  is asked to holds one chunk more than that in memory, and smaller ones while all uploads together hold more than the budget. */
 const PARALLEL_PIECES = 3
 
 /** An object never grows: what is appended is gathered and uploaded in pieces, several at a time, and a sync composes the
@@ -69,8 +71,10 @@ export class ComposingWriter implements FileWriter {
       const part = rest.subarray(0, this.#object.chunkBytes - this.#piece.size)
       // The piece empties a chunk that it takes whole.
       rest = rest.subarray(part.byteLength)
+      this.#object.budget.hold(part.byteLength)
       this.#piece.add(part)
     }
+    if (this.#object.budget.isExceeded && this.#piece.size >= MIN_GATHERED_BYTES) this.#uploadPiece()
     return this.#isFull() ? this.#untilRoom() : undefined
   }
 
@@ -140,9 +144,18 @@ export class ComposingWriter implements FileWriter {
   }
 
   #insertion(): (base: AppendBase) => Promise<ObjectVersion> {
-    const { bucket, key } = this.#object
+    const { bucket, key, budget } = this.#object
     const content = this.#takePiece()
-    return ({ generation }) => bucket.insert(key, content, { ifGeneration: generation })
+    let isHeld = true
+    // It is tried twice at most.
+    return async ({ generation }) => {
+      try {
+        return await bucket.insert(key, content, { ifGeneration: generation })
+      } finally {
+        if (isHeld) budget.release(content.size)
+        isHeld = false
+      }
+    }
   }
 
   async #composition(): Promise<(base: AppendBase) => Promise<ObjectVersion>> {
@@ -164,7 +177,7 @@ export class ComposingWriter implements FileWriter {
   }
 
   #uploadPiece(): void {
-    const { pieces, path } = this.#object
+    const { pieces, path, budget } = this.#object
     const content = this.#takePiece()
     const upload = this.#limit(async () => {
       this.#throwIfFailed()
@@ -178,7 +191,10 @@ export class ComposingWriter implements FileWriter {
         () => undefined,
         (cause) => this.#fail(cause),
       )
-      .finally(() => this.#underWay.delete(done))
+      .finally(() => {
+        budget.release(content.size)
+        this.#underWay.delete(done)
+      })
     this.#underWay.add(done)
   }
 
@@ -192,6 +208,7 @@ export class ComposingWriter implements FileWriter {
   #fail(cause: unknown): void {
     if (this.#failure !== undefined) return
     this.#failure = this.#toStorageError(cause)
+    this.#object.budget.release(this.#piece.size)
     this.#piece = new PieceBuffer()
     this.#newBytes = 0
     this.#uploads = []

@@ -223,6 +223,29 @@ export function describeReferrersFromBefore(current: () => RegistryUnderTest): v
       expect(await digestsListed(await current().onOtherReplica('a'))).toEqual([one, two].sort())
     })
 
+    it('is a list that grows: those it had before are not looked up again', async () => {
+      const repository = current().repository('a')
+      const listedThere: Digest[] = []
+      const lookedUp = async (added: number) => {
+        for (let number = 0; number < added; number++) {
+          const name = `silent ${listedThere.length}`
+          listedThere.push(await pushReferrer(repository, name, { subject: undefined }))
+        }
+        await tagIndexOf(repository, listedThere)
+        current().driver.forget()
+        expect(await digestsListed(repository)).toEqual([...listedThere].sort())
+        const isLink = ({ path }: DriverCall) => /\/_manifests\/referrers\/.*\/link$/.test(path)
+        return new Set(
+          current()
+            .driver.calls.filter(isLink)
+            .map(({ path }) => path),
+        ).size
+      }
+      expect(await lookedUp(20)).toBe(20)
+      expect(await lookedUp(1)).toBe(1)
+      expect(await lookedUp(2)).toBe(2)
+    })
+
     it('lists manifests that name no subject, and none that name another or are not there', async () => {
       const repository = current().repository('a')
       const silent = await pushReferrer(repository, 'silent', { subject: undefined })

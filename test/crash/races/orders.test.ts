@@ -37,6 +37,16 @@ describe('an outcome of requests at the same time', () => {
     expect(isExplained(before, [refused, attempt(deleteA)], state(['b'], {}))).toBe(true)
   })
 
+  it('a tag that a push has to write again can be found missing meanwhile, and only then', () => {
+    const untagged = attempt({ kind: 'untag', tag: 'latest' }, { outcome: 'refused' })
+    const pushedAgain = attempt({ kind: 'push', tag: 'latest', content: 'a' })
+    const after = state(['a', 'b'], { latest: 'a' })
+    expect(isExplained(before, [untagged, pushedAgain, attempt(deleteA)], after)).toBe(true)
+    expect(isExplained(before, [untagged, pushedAgain], after)).toBe(false)
+    expect(isExplained(before, [untagged, attempt(deleteA)], state(['b'], {}))).toBe(true)
+    expect(isExplained(before, [untagged], before)).toBe(false)
+  })
+
   it('may have something of what was not answered, also later', () => {
     const unknown = attempt(deleteA, { outcome: 'unknown', endedAt: 1 })
     const tagged = attempt(tagAgain, { startedAt: 2 })

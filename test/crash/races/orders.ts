@@ -30,11 +30,33 @@ export function isExplained(
   attempts: readonly Attempt[],
   after: RepositoryState,
 ): boolean {
+  const told = attempts.map((attempt) =>
+    sawTagRestored(attempt, attempts) ? { ...attempt, outcome: 'unknown' as const } : attempt,
+  )
+  return isOrdered(before, told, after)
+}
+
+/** A push whose manifest is deleted meanwhile tags it again: whoever removes the tag in between is told that there is none. */
+function sawTagRestored(attempt: Attempt, attempts: readonly Attempt[]): boolean {
+  const { change, outcome } = attempt
+  if (change.kind !== 'untag' || outcome !== 'refused') return false
+  const meanwhile = attempts.filter(
+    ({ startedAt, endedAt }) => startedAt < attempt.endedAt && endedAt > attempt.startedAt,
+  )
+  return meanwhile.some(
+    ({ change: push }) =>
+      push.kind === 'push' &&
+      push.tag === change.tag &&
+      attempts.some(({ change: deleted }) => deleted.kind === 'delete' && deleted.content === push.content),
+  )
+}
+
+function isOrdered(before: RepositoryState, attempts: readonly Attempt[], after: RepositoryState): boolean {
   if (attempts.length === 0) return isSame(before, after)
   return attempts.some((first) => {
     const others = attempts.filter((attempt) => attempt !== first)
     if (others.some((other) => other.outcome !== 'unknown' && other.endedAt < first.startedAt)) return false
-    return outcomesOf(before, first).some((state) => isExplained(state, others, after))
+    return outcomesOf(before, first).some((state) => isOrdered(state, others, after))
   })
 }
 

@@ -60,6 +60,11 @@ export class AppendBlob {
     return BLOCK_SIZES.findLast(({ fromBlock }) => this.#state.blockCount >= fromBlock)!.bytes
   }
 
+  /** True while blocks may be smaller than `blockBytes` without running out. */
+  get hasSpareBlocks(): boolean {
+    return this.#state.blockCount < BLOCK_SIZES[1]!.fromBlock
+  }
+
   /** @throws StorageError OFFSET_INVALID when somebody else has written to it; whatever the SDK throws */
   async append(block: Buffer): Promise<void> {
     if (this.#state.blockCount >= MAX_BLOCKS) throw this.#full()

@@ -15,6 +15,15 @@ export class BlockBuffer {
     return this.#length === this.#maxBytes
   }
 
+  get length(): number {
+    return this.#length
+  }
+
+  /** Bytes of memory that it takes. */
+  get capacity(): number {
+    return this.#memory.length
+  }
+
   get bytes(): Buffer {
     return this.#memory.subarray(0, this.#length)
   }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { StorageError } from '../../../core/errors.ts'
+import type { GatherBudget } from '../../object-store/gather-budget.ts'
 import { type BlobState, propertiesOf } from '../blob-state.ts'
 import type { AzureConnection } from '../client.ts'
 import type { BlobCopier } from '../copying/copier.ts'
@@ -13,6 +14,7 @@ export interface ConversionParts {
   readonly connection: AzureConnection
   readonly copier: BlobCopier
   readonly names: BlobNames
+  readonly budget: GatherBudget
 }
 
 interface TemporaryBlob {
@@ -56,11 +58,11 @@ export class Conversions {
   }
 
   async #temporaryOf(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<TemporaryBlob> {
-    const { connection, names } = this.#parts
+    const { connection, names, budget } = this.#parts
     const name = names.temporary + randomUUID()
     const convert = () => Promise.reject(new Error(`${name} is an append blob`))
     const blob = await openAppendBlob({ connection, name, path: name }, { offset: 0, convert })
-    const writer = new BlobWriter(blob, name)
+    const writer = new BlobWriter(blob, { path: name, budget })
     for await (const chunk of chunks) await writer.write(chunk)
     await writer.close()
     return { name, state: blob.state }

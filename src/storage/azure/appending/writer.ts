@@ -1,5 +1,6 @@
 import { StorageError } from '../../../core/errors.ts'
 import type { FileVersion, FileWriter, SyncOptions } from '../../../core/storage-driver.ts'
+import { type GatherBudget, MIN_GATHERED_BYTES } from '../../object-store/gather-budget.ts'
 import { versionOf } from '../blob-state.ts'
 import { azureError } from '../errors.ts'
 import type { AppendBlob } from './append-blob.ts'
@@ -7,7 +8,7 @@ import { BlockBuffer } from './block-buffer.ts'
 
 /** Sends what is written in blocks, one at a time, as the service wants it, while the next one is gathered. A caller that
  *  waits when it is asked to holds no more than two blocks in memory (8 MiB, see `AppendBlob.blockBytes`) and the
- *  chunk it writes. The first failure is final. What had been sent by then stays, also what no sync has covered: an append
+ *  chunk it writes, and smaller ones while all uploads together hold more than the budget. The first failure is final. What had been sent by then stays, also what no sync has covered: an append
  *  blob cannot be cut.
  *
  *  Where nothing is written, the blob is looked at, so that nobody is told of bytes that are others by now; but for a file
@@ -15,6 +16,7 @@ import { BlockBuffer } from './block-buffer.ts'
 export class BlobWriter implements FileWriter {
   readonly #blob: AppendBlob
   readonly #path: string
+  readonly #budget: GatherBudget
   #blocks: BlockBuffer[] = []
   /** How long the blob is with all that was written. */
   #size: number
@@ -29,9 +31,10 @@ export class BlobWriter implements FileWriter {
   #room: PromiseWithResolvers<void> | undefined
   #failure: StorageError | undefined
 
-  constructor(blob: AppendBlob, path: string) {
+  constructor(blob: AppendBlob, { path, budget }: { path: string; budget: GatherBudget }) {
     this.#blob = blob
     this.#path = path
+    this.#budget = budget
     this.#size = blob.size
   }
 
@@ -47,7 +50,7 @@ export class BlobWriter implements FileWriter {
     if (this.#failure !== undefined || this.#closing !== undefined) return Promise.reject(this.#refusal())
     this.#gather(chunk)
     if (this.#isDue()) this.#sending ??= this.#send()
-    return this.#blocks.some((block) => block.isFull) ? this.#untilRoom() : undefined
+    return this.#sending !== undefined && this.#isAnyDue() ? this.#untilRoom() : undefined
   }
 
   sync({ dataOnly = false }: SyncOptions = {}): Promise<void> {
@@ -73,8 +76,12 @@ export class BlobWriter implements FileWriter {
     this.#size += chunk.byteLength
     for (let taken = 0; taken < chunk.byteLength; ) {
       const last = this.#blocks.at(-1)
-      if (last === undefined || last.isFull) this.#blocks.push(new BlockBuffer(this.#blob.blockBytes))
-      taken += this.#blocks.at(-1)!.take(chunk.subarray(taken))
+      const isNew = last === undefined || last.isFull
+      const block = isNew ? new BlockBuffer(this.#blob.blockBytes) : last
+      if (isNew) this.#blocks.push(block)
+      const { capacity } = block
+      taken += block.take(chunk.subarray(taken))
+      this.#budget.hold(block.capacity - capacity)
     }
   }
 
@@ -104,29 +111,44 @@ export class BlobWriter implements FileWriter {
 
   #isDue(): boolean {
     const [first] = this.#blocks
-    return first !== undefined && (first.isFull || this.#flushes > 0)
+    return first !== undefined && (this.#flushes > 0 || this.#isToSend(first))
+  }
+
+  #isAnyDue(): boolean {
+    return this.#blocks.some((block) => this.#isToSend(block))
+  }
+
+  #isToSend(block: BlockBuffer): boolean {
+    if (block.isFull) return true
+    return this.#budget.isExceeded && block.length >= MIN_GATHERED_BYTES && this.#blob.hasSpareBlocks
   }
 
   /** Sends what is due, block by block. Never rejects: what fails is kept for the caller's next call. */
   async #send(): Promise<void> {
     try {
       while (this.#isDue()) {
-        const { bytes } = this.#blocks.shift()!
-        this.#makeRoom()
-        await this.#blob.append(bytes)
+        await this.#sendBlock(this.#blocks.shift()!)
       }
     } catch (cause) {
       this.#failure = azureError(cause, this.#path)
-      this.#blocks = []
+      for (const { capacity } of this.#blocks.splice(0)) this.#budget.release(capacity)
       this.#size = this.#blob.size
-      this.#makeRoom()
     } finally {
       this.#sending = undefined
+      this.#makeRoom()
+    }
+  }
+
+  async #sendBlock({ bytes, capacity }: BlockBuffer): Promise<void> {
+    try {
+      if (!this.#isAnyDue()) this.#makeRoom()
+      await this.#blob.append(bytes)
+    } finally {
+      this.#budget.release(capacity)
     }
   }
 
   #makeRoom(): void {
-    if (this.#failure === undefined && this.#blocks.some((block) => block.isFull)) return
     if (this.#failure === undefined) this.#room?.resolve()
     else this.#room?.reject(this.#failure)
     this.#room = undefined
