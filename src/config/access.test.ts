@@ -1,4 +1,4 @@
-/** What `auth` can be, and which of its parts go together. */
+/** The section `auth`: its forms, and which parts exclude each other. */
 import { expect, test } from 'vitest'
 import { ConfigError, loadConfig } from './load.ts'
 

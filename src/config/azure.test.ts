@@ -1,4 +1,4 @@
-/** What `storage.azure` can be, and which of its keys go together. */
+/** The section `storage.azure`: its forms, and which keys exclude each other. */
 import { expect, test } from 'vitest'
 import { ConfigError, loadConfig } from './load.ts'
 

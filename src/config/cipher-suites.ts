@@ -1,5 +1,5 @@
-/** Go's names of cipher suites, which Distribution's configuration uses, and what OpenSSL calls them; empty for those that
- *  it no longer has. */
+/** Go's names of cipher suites, as in Distribution's configuration, and OpenSSL's. Empty for suites that
+ *  OpenSSL has dropped. */
 export const CIPHER_SUITES: ReadonlyMap<string, string> = new Map([
   ['TLS_RSA_WITH_3DES_EDE_CBC_SHA', ''],
   ['TLS_RSA_WITH_AES_128_CBC_SHA', 'AES128-SHA'],
@@ -17,7 +17,7 @@ export const CIPHER_SUITES: ReadonlyMap<string, string> = new Map([
   ['TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384', 'ECDHE-ECDSA-AES256-GCM-SHA384'],
   ['TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256', 'ECDHE-RSA-CHACHA20-POLY1305'],
   ['TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256', 'ECDHE-ECDSA-CHACHA20-POLY1305'],
-  // TLS 1.3: the names are OpenSSL's too.
+  // TLS 1.3: the same names in OpenSSL.
   ['TLS_AES_128_GCM_SHA256', 'TLS_AES_128_GCM_SHA256'],
   ['TLS_AES_256_GCM_SHA384', 'TLS_AES_256_GCM_SHA384'],
   ['TLS_CHACHA20_POLY1305_SHA256', 'TLS_CHACHA20_POLY1305_SHA256'],

@@ -1,4 +1,4 @@
-/** What files for Distribution, and templates that make them, write beside plain values. */
+/** Syntax in files for Distribution, and in templates that generate them, beyond plain values. */
 import { describe, expect, test } from 'vitest'
 import { loadConfig } from './load.ts'
 import { ConfigError } from './problems/problem.ts'

@@ -1,5 +1,5 @@
-/** `REGISTRY_*` variables: laid over the tree before the schema sees it, each one as if the file had its value.
- *  The order of the variables in the environment does not matter. */
+/** Overlays `REGISTRY_*` variables on the tree before validation, as if the file had their values. The order
+ *  of the variables does not matter. */
 
 import { nearest } from '../lib/nearest.ts'
 import { parseYaml } from './file.ts'
@@ -20,17 +20,17 @@ import { resolveName } from './variable-name.ts'
 const PREFIX = 'REGISTRY_'
 const FILE_SUFFIX = '_FILE'
 
-/** Variables that look like a key and are none. `REGISTRY_VERSION` is left alone because Distribution never let it
- *  override the file's, and images use it for their own. */
+/** Variables that look like keys but are none. Distribution ignores `REGISTRY_VERSION` too, and images set it
+ *  for their own purposes. */
 const NOT_KEYS = new Set(['REGISTRY_CONFIGURATION_PATH', 'REGISTRY_VERSION'])
 
-/** What Kubernetes sets in every pod beside a service whose name begins with `registry`. */
+/** Variables that Kubernetes sets in every pod for a service whose name begins with `registry`. */
 const KUBERNETES_SERVICE =
   /^REGISTRY_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)$/
 
 export interface Environment {
   readonly variables: Readonly<Record<string, string | undefined>>
-  /** Reads a file as text, or throws as `fs` does. */
+  /** Reads a file as text; throws the errors of `fs`. */
   readonly readFile: (path: string) => string
 }
 
@@ -38,19 +38,19 @@ export interface Overlaid {
   tree: Tree
   problems: ConfigProblem[]
   warnings: ConfigWarning[]
-  /** Which variable set which path. */
+  /** The variable that has set a path. */
   origins: Map<string, string>
 }
 
 interface Override {
   name: string
   path: TreePath
-  /** The value stands in a file that the variable names. */
+  /** True if the variable names a file with the value. */
   isFile: boolean
   text: string
 }
 
-/** Lays the variables over a copy of the tree. `keys` are the schema's. */
+/** Overlays the variables on a copy of the tree. `keys` are the schema's. */
 export function applyEnvironment(tree: Tree, keys: KeyNode, { variables, readFile }: Environment): Overlaid {
   const overlaid: Overlaid = { tree: copyTree(tree), problems: [], warnings: [], origins: new Map() }
   expandShorthands(overlaid.tree)
@@ -67,8 +67,8 @@ export function applyEnvironment(tree: Tree, keys: KeyNode, { variables, readFil
   return overlaid
 }
 
-/** A name that is a key itself goes before one that says the value is in a file: `REGISTRY_HEALTH_FILE` is
- *  `health.file`. Free keys are what is left, so there the file wins. */
+/** The key that a variable sets. A name that is a key takes precedence over one with the suffix `_FILE`:
+ *  `REGISTRY_HEALTH_FILE` is `health.file`. Among free keys the suffix takes precedence. */
 function addressed(name: string, text: string, keys: KeyNode): Override | undefined {
   const key = name.slice(PREFIX.length)
   const direct = resolveName(keys, key)
@@ -78,7 +78,7 @@ function addressed(name: string, text: string, keys: KeyNode): Override | undefi
   return direct && { name, path: direct.path, isFile: false, text }
 }
 
-/** Sections before what is in them, and the entries of a list in their order. */
+/** Sections before their keys, and list entries in their order. */
 function byPath(a: Override, b: Override): number {
   for (const [index, step] of a.path.entries()) {
     const other = b.path[index]
@@ -115,7 +115,7 @@ function skipReason(path: TreePath): string {
   return `what it belongs to is something else${isEntry ? ', or a list that ends before it' : ''}`
 }
 
-/** Says which variable a problem is of, where it says only in which part of its value it is. */
+/** Prefixes a problem with the variable's name, if its path is only within the value. */
 function ofVariable({ path, message }: ConfigProblem, name: string): ConfigProblem {
   return path.startsWith(name) ? { path, message } : { path: name, message: `${path}: ${message}` }
 }
@@ -139,8 +139,8 @@ function readValue(
   }
 }
 
-/** Text as it is, whatever it would be in YAML: a secret may begin with `#` or `*`. What YAML reads as the same number or flag is one,
- *  and so is what stands in quotation marks or brackets. */
+/** Keeps text as it is, even if YAML would read it differently: a secret may begin with `#` or `*`. Numbers,
+ *  flags, and values in quotation marks or brackets are read as YAML. */
 function readScalar(text: string, name: string): { value: TreeValue; problems: ConfigProblem[] } {
   const { value, problems } = parseYaml(text, name)
   const written = text.trim()
@@ -150,12 +150,12 @@ function readScalar(text: string, name: string): { value: TreeValue; problems: C
   return problems.length === 0 && (isWhole || isNothing) ? { value, problems } : { value: text, problems: [] }
 }
 
-/** A flag is one also where it stands in a file of its own; for a text it is the same. */
+/** `true` and `false` in a file of their own are flags; as text they are the same. */
 function plain(content: string): TreeValue {
   return content === 'true' || content === 'false' ? content === 'true' : content
 }
 
-/** `REGISTRY_AUTH_FILE` names a file of podman's. */
+/** `REGISTRY_AUTH_FILE` belongs to podman. */
 function ofOthers(name: string): ConfigWarning {
   return {
     path: name,

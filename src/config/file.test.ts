@@ -110,7 +110,7 @@ describe('an error', () => {
       expect(parseYaml(keys, 'x.yml').problems).toEqual([])
       return performance.now() - startedAt
     }
-    // Eight times as many take some eight times as long; compared with each other they would take 64 times.
+    // Eight times as many keys take about eight times as long; with pairwise comparison it would be 64 times.
     expect(msFor(16_000) / Math.max(msFor(2000), msFor(2000))).toBeLessThan(30)
   })
 })

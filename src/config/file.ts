@@ -1,9 +1,9 @@
-/** YAML text to a tree. A plain scalar becomes a number or a boolean only where its text can be told from it
- *  (`5`, `true`); `0012`, `1e3` and `Yes` stay text, which the schema reads where it wants a number or a flag, so that
- *  a password or a name of digits arrives as it was written.
+/** Parses YAML text. A plain scalar becomes a number or a boolean only if it can be converted back to the
+ *  same text (`5`, `true`); `0012`, `1e3` and `Yes` stay text, so that passwords and names of digits are
+ *  preserved. The schema converts them where it expects a number or a flag.
  *
- *  No text ends the process: size, depth, and what aliases come to are bounded, and whatever the YAML library throws is
- *  a problem of the text. */
+ *  Hostile text can't crash the process: size, depth and the expansion of aliases are limited, and exceptions
+ *  of the YAML library become problems of the text. */
 
 import {
   type Document,
@@ -21,12 +21,13 @@ import {
 import { type ConfigProblem, firstOf } from './problems/problem.ts'
 import { formatPath, isTree, type Tree, type TreePath, type TreeValue, toTree } from './tree.ts'
 
-/** The library needs a second for the worst text of this size. Real ones have some kilobytes; a thousand rules have 100. */
+/** The library needs a second for the worst text of this size. Real ones have some kilobytes; a thousand
+ *  rules have 100. */
 export const MAX_CONFIG_BYTES = 256 * 1024
-/** Each alias is looked up from the beginning of the text. */
+/** Each alias is searched for from the beginning of the text. */
 const MAX_ALIASES = 1000
 const MAX_DEPTH = 64
-/** Aliases can make a short text into a large tree. */
+/** Aliases can expand a short text into a large tree. */
 const MAX_VALUES = 100_000
 
 interface Parsed {
@@ -34,7 +35,7 @@ interface Parsed {
   readonly problems: ConfigProblem[]
 }
 
-/** Reads YAML 1.2 with merge keys. `origin` names the text in problems: a file or a variable. */
+/** Parses YAML 1.2 with merge keys. `origin` is the file or variable, for messages. */
 export function parseYaml(text: string, origin: string): Parsed {
   try {
     return text.length > MAX_CONFIG_BYTES ? tooLarge(origin) : parse(text, origin)
@@ -53,7 +54,7 @@ function parse(text: string, origin: string): Parsed {
   const lines = new LineCounter()
   const document = parseDocument(text, {
     merge: true,
-    // Looked for below, in a time that does not grow with the square of their number.
+    // Checked below in linear time; the library's check is quadratic.
     uniqueKeys: false,
     lineCounter: lines,
     prettyErrors: false,
@@ -67,7 +68,7 @@ function parse(text: string, origin: string): Parsed {
   return problems.length > 0 ? { value: null, problems } : copyOf(document)
 }
 
-/** `at`: an offset into the text. */
+/** `at` is an offset in the text. */
 interface Objection {
   readonly at: number
   readonly message: string
@@ -77,7 +78,7 @@ function syntaxErrors({ errors }: Document): Objection[] {
   return errors.map(({ pos, message }) => ({ at: pos[0], message }))
 }
 
-/** What is wrong with the nodes of a text whose syntax is right. Plain scalars get the text that they were written as. */
+/** Problems of the nodes of syntactically valid text. Also gives plain scalars their original text. */
 function objections(document: Document): Objection[] {
   const found: Objection[] = []
   const anchors = new Map<string, Node>()
@@ -100,7 +101,7 @@ function objections(document: Document): Objection[] {
     },
     Pair(_key, pair) {
       const resolved = (node: unknown) => (isAlias(node) ? anchors.get(node.source) : node)
-      // The library writes other keys as text, in a time that grows with the cube of their depth.
+      // The library converts other keys to text in a time cubic in their depth.
       if (pair.key !== null && !isScalar(resolved(pair.key))) {
         object(pair.key, 'a key is a map or a list; accepted: text')
         return visit.BREAK
@@ -132,7 +133,8 @@ function isMergeKey({ key }: Pair): boolean {
   return isScalar(key) && key.type === 'PLAIN' && key.source === '<<'
 }
 
-/** @throws RangeError when it comes to more than it may */
+/** Copies the document into a tree.
+ *  @throws RangeError if it exceeds a limit */
 function copyOf(document: Document): Parsed {
   const problems: ConfigProblem[] = []
   let values = 0
@@ -148,18 +150,18 @@ function copyOf(document: Document): Parsed {
   return { value, problems }
 }
 
-/** An alias within what it stands for has no end. */
+/** The message for excessive depth, which an alias to its own parent also has. */
 function tooDeep(path: TreePath): string {
   return `${formatPath(path.slice(0, 3))} is nested more than ${MAX_DEPTH} deep, or an alias stands in itself`
 }
 
-/** False for what tags make: sets, dates, bytes. */
+/** False for the results of tags: sets, dates, bytes. */
 function isPlain(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return typeof value !== 'symbol'
   return Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype
 }
 
-/** Reads a configuration file's text; no tree if it is not YAML, or no map. */
+/** Parses a configuration file. Without a tree if the text is not YAML, or not a map. */
 export function parseConfigFile(text: string, origin: string): { tree?: Tree; problems: ConfigProblem[] } {
   const { value, problems } = parseYaml(text, origin)
   if (isTree(value)) return { tree: value, problems }

@@ -1,12 +1,12 @@
-/** Regular expressions as Go writes them (RE2), compiled for here. */
+/** Compiles regular expressions in Go's syntax (RE2). */
 
 const TRANSLATED = /\\[\s\S]|\(\?P</g
-/** Go's spellings that JavaScript has under another name. */
+/** Syntax of Go that JavaScript spells differently. */
 const SPELLINGS: Record<string, string> = { '\\A': '^', '\\z': '$', '\\-': '\\x2d', '(?P<': '(?<' }
-/** Go lets any punctuation be escaped, JavaScript's strict mode only what has a meaning. */
+/** Go allows escaping any punctuation, JavaScript's strict mode only characters with a meaning. */
 const NEEDLESS_ESCAPE = /^\\[^A-Za-z0-9\s^$\\.*+?()[\]{}|/-]$/
 
-/** A pattern, or undefined where it is none or uses what JavaScript does not have.
+/** Compiles a pattern. Undefined if it is malformed or uses syntax that JavaScript lacks.
  *  https://pkg.go.dev/regexp/syntax */
 export function compileGoPattern(source: string): RegExp | undefined {
   const [, flags = '', body = ''] = /^(?:\(\?([is]+)\))?([\s\S]*)$/.exec(source)!

@@ -24,7 +24,7 @@ function load({ files = {}, env = {}, path }: Machine): LoadedConfig {
   return loadConfig({ path, env, readFile })
 }
 
-/** A configuration of this text, which lacks the version and the storage unless it says otherwise. */
+/** Loads text, completed with the version and a storage unless it has them. */
 function loadText(text: string, env: Record<string, string> = {}) {
   const storage = /^storage:/m.test(text) ? '' : 'storage: {inmemory: }\n'
   return load({ path: '/c.yml', files: { '/c.yml': `version: 0.1\n${storage}${text}` }, env })

@@ -1,4 +1,4 @@
-/** From a file and the environment to a configuration, or to everything that is wrong with it at once. */
+/** Loads the configuration from a file and the environment, or reports all its errors at once. */
 
 import { resolve } from 'node:path'
 import { readTextSync } from '../lib/files/bounded-read.ts'
@@ -13,7 +13,7 @@ import { emptyTree, type Tree } from './tree.ts'
 
 export { ConfigError } from './problems/problem.ts'
 
-/** Where a configuration is looked for when none is named, in this order. */
+/** Paths that are searched if no file is named, in this order. */
 export const SEARCHED_PATHS = [
   '/etc/entrepot/config.yml',
   '/etc/distribution/config.yml',
@@ -21,26 +21,28 @@ export const SEARCHED_PATHS = [
 ]
 
 export interface LoadOptions {
-  /** The file the user named; it goes before all others. */
+  /** The file that the user named; the others are not searched then. */
   path?: string | undefined
   env: Readonly<Record<string, string | undefined>>
-  /** Reads a file as text, or throws as `fs` does. */
+  /** Reads a file as text; throws the errors of `fs`. */
   readFile?: (path: string) => string
 }
 
 export interface LoadedConfig {
   config: Config
-  /** What it was made from: plain data, from which another process can make the same (`configOf`). */
+  /** The tree before validation: plain data, from which another process can create the same configuration
+   *  (`configOf`). */
   tree: Tree
-  /** The file it was read from; undefined for the built-in defaults. */
+  /** The configuration file; undefined for the built-in defaults. */
   source: string | undefined
-  /** What each file that it was read from said, by its path: that of the configuration, and those that variables name. */
+  /** The content of each file that was read, by path: the configuration, and the files that variables
+   *  name. */
   files: ReadonlyMap<string, string>
   warnings: ConfigWarning[]
 }
 
-/** Finds, reads and checks the configuration.
- *  @throws ConfigError with every problem that was found */
+/** Finds, reads and validates the configuration.
+ *  @throws ConfigError with every problem */
 export function loadConfig({ path, env, readFile: read = readText }: LoadOptions): LoadedConfig {
   const files = new Map<string, string>()
   const readFile = (named: string): string => {
@@ -52,7 +54,7 @@ export function loadConfig({ path, env, readFile: read = readText }: LoadOptions
   const keys = keysOf(configSchema)
   const { tree, origins, ...overlaid } = applyEnvironment(written, keys, { variables: env, readFile })
   removeExtensions(tree, keys)
-  // Compiling the schema pays only when it is used again.
+  // Compiling the schema pays only for repeated use.
   const checked = configSchema.safeParse(tree, { jitless: true })
   const support = checkSupport(tree)
   problems.push(...overlaid.problems)
@@ -62,12 +64,12 @@ export function loadConfig({ path, env, readFile: read = readText }: LoadOptions
   return { config: checked.data, tree, source, files, warnings: [...overlaid.warnings, ...support.warnings] }
 }
 
-/** The configuration from a tree that was loaded and found good, here or in another process. */
+/** The configuration from a tree that was validated, here or in another process. */
 export function configOf(tree: unknown): Config {
   return configSchema.parse(tree, { jitless: true })
 }
 
-/** Says of what a variable set that it did. */
+/** Adds the variable's name to problems of values that it has set. */
 function withOrigins(
   problems: readonly ConfigProblem[],
   origins: ReadonlyMap<string, string>,
@@ -98,14 +100,14 @@ function findTree(named: string | undefined, readFile: (path: string) => string)
   return { tree: builtInDefaults(), source: undefined, problems: [] }
 }
 
-/** A text that is no map of keys has no more to say than that. */
+/** The parsed text; without a tree only the problems. */
 function parsed(text: string, path: string): FoundTree {
   const { tree, problems } = parseConfigFile(text, path)
   if (tree === undefined) throw new ConfigError(problems, path)
   return { tree, source: path, problems }
 }
 
-/** A file's text, undefined where there is none, or why it cannot be read. */
+/** A file's text, undefined if there is none, or the reason why it can't be read. */
 function readIfThere(path: string, readFile: (path: string) => string): string | Error | undefined {
   try {
     return readFile(path)
@@ -116,7 +118,7 @@ function readIfThere(path: string, readFile: (path: string) => string): string |
   }
 }
 
-/** What a registry is without a configuration: one for a developer's own machine. */
+/** The configuration without a file, for a developer's machine. */
 function builtInDefaults(): Tree {
   return emptyTree({
     version: '0.1',

@@ -1,4 +1,4 @@
-/** What `storage.redirect` and `middleware.storage` can say. */
+/** The section `storage.redirect`, and `middleware.storage`. */
 import { expect, test } from 'vitest'
 import { ConfigError, loadConfig } from './load.ts'
 

@@ -1,9 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import type { Config } from './schema.ts'
 
-/** The files that `redis.tls` names, as they are; undefined where the connection is not to be encrypted. Any key of the
- *  section asks for encryption.
- *  @throws Error that names the key whose file cannot be read */
+/** The files that `redis.tls` names. Undefined without TLS; any key of the section enables it.
+ *  @throws Error that names the key whose file can't be read */
 export async function readRedisTls({ tls }: NonNullable<Config['redis']>) {
   const { enabled, certificate, key, rootcas } = tls
   if (!enabled && certificate === '' && key === '' && rootcas.length === 0) return undefined

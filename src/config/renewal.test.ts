@@ -59,7 +59,7 @@ test('rules are added where there were none, and then stay; other keys count lat
   const before = treeOf(users)
   const { tree, config, later } = renewed(before, treeOf(users + robots + rules('alice')))
   expect([config.auth.rules?.length, config.auth.robots, later]).toEqual([1, undefined, ['auth.robots']])
-  // What never counted can go again.
+  // Rules that were never in force can be removed again.
   expect(renewed(tree, treeOf(users + rules('bob'))).later).toEqual([])
   expect(() => renewed(tree, treeOf(users))).toThrow('taken away: auth.rules')
 })

@@ -1,16 +1,16 @@
-/** What a running registry takes of a configuration that was read again, and what it takes only when it is started. */
+/** Reloading: which changes of a configuration a running registry applies, and which need a restart. */
 
 import { configOf } from './load.ts'
 import type { Config } from './schema.ts'
 import { copyTree, isTree, type Tree, type TreeValue } from './tree.ts'
 
-/** What of `auth` is put in force while the registry runs. */
+/** Keys of `auth` that are reloaded. */
 const RENEWED = ['rules', 'groups']
 
 const GROUP_PREFIX = 'group:'
 
-/** A configuration that would keep fewer people out than the one in force: it takes a restart, since a file that is cut
- *  off, or was forgotten half-way, looks the same. The message names the keys. */
+/** Rejects a configuration that would restrict access less than the current one. It needs a restart, because
+ *  a file that is cut off or incomplete looks the same. The message names the keys. */
 export class RestartNeededError extends Error {
   override readonly name = 'RestartNeededError'
 }
@@ -18,12 +18,12 @@ export class RestartNeededError extends Error {
 export interface Renewed {
   readonly tree: Tree
   readonly config: Config
-  /** Keys of `auth` that are new, and count after a restart. */
+  /** New keys of `auth`, which need a restart. */
   readonly later: readonly string[]
 }
 
-/** The configuration in force, with the rules and groups of the next one.
- *  @throws RestartNeededError; z.ZodError when the two do not go together */
+/** The current configuration with the rules and groups of the next one.
+ *  @throws RestartNeededError; z.ZodError if the two are incompatible */
 export function renewed(inForce: Tree, next: Tree): Renewed {
   const losses = lossesOf(inForce, next)
   if (losses.length > 0) throw new RestartNeededError(`taken away: ${losses.join(', ')}`)
@@ -42,7 +42,7 @@ function additionsOf(inForce: Tree, next: Tree): string[] {
     .map((key) => `auth.${key}`)
 }
 
-/** The keys that keep people out now and would not any more. */
+/** Keys that restrict access now and no longer would. */
 function lossesOf(inForce: Tree, next: Tree): string[] {
   const [before, after] = [sectionOf(inForce.auth), sectionOf(next.auth)]
   const keys = Object.keys(before).filter(
@@ -51,7 +51,7 @@ function lossesOf(inForce: Tree, next: Tree): string[] {
   return [...keys.map((key) => `auth.${key}`), ...lostGroups(before, after)]
 }
 
-/** Groups that are gone though a rule still names them: it may be the one that says what they may not do. */
+/** Removed groups that a rule still names: it may be the rule that denies them something. */
 function lostGroups(before: Tree, after: Tree): string[] {
   const named = new Set(listOf(after.rules).flatMap((rule) => listOf(sectionOf(rule).who)))
   const groups = sectionOf(after.groups)

@@ -1,4 +1,4 @@
-/** What `storage.s3` can be, and which of its keys go together. */
+/** The section `storage.s3`: its forms, and which keys exclude each other. */
 import { expect, test } from 'vitest'
 import { ConfigError, loadConfig } from './load.ts'
 

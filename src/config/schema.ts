@@ -1,5 +1,5 @@
-/** The whole configuration: every key that CNCF Distribution knows, of both generations, and Entrepot's own, with its
- *  defaults. It is the one list of keys: the environment and the hints for mistyped keys are derived from it. */
+/** The schema of the configuration: every key of CNCF Distribution, of both generations, and Entrepot's own,
+ *  with defaults. It is the only list of keys: variables and hints for mistyped keys are derived from it. */
 
 import { z } from 'zod'
 import { auth, policy } from './schema/access.ts'
@@ -22,7 +22,7 @@ export const configSchema = z
   .strictObject({
     version: version.required(),
     log,
-    /** Deprecated for `log.level`. */
+    /** Deprecated in favour of `log.level`. */
     loglevel: logLevel.optional(),
     storage,
     auth,
@@ -74,7 +74,7 @@ export const configSchema = z
     storage: { ...config.storage, cache: chosenCache(config.storage.cache, config.redis) },
   }))
 
-/** Where nothing is said the cache is in Redis, if there is one, and otherwise in memory. */
+/** Default: Redis if it is configured, otherwise memory. */
 function chosenCache<Kind extends string, Rest>(
   { blobdescriptor, ...rest }: Rest & { blobdescriptor: Kind | undefined },
   redis: { addr?: string; addrs?: string[] } | undefined,
@@ -83,11 +83,11 @@ function chosenCache<Kind extends string, Rest>(
   return { ...rest, blobdescriptor: blobdescriptor ?? byDefault }
 }
 
-/** Also of a section that has problems. */
+/** Also works if the section has errors. */
 function hasAddress(redis: { addr?: string; addrs?: string[] } | undefined): boolean {
   return Boolean(redis?.addr || redis?.addrs?.length)
 }
 
-/** A configuration that was checked and completed with its defaults. Its keys are those of the file; durations are
- *  milliseconds, sizes are bytes. */
+/** A validated configuration with its defaults. Its keys are those of the file; durations are milliseconds,
+ *  sizes are bytes. */
 export type Config = z.output<typeof configSchema>

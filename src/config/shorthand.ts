@@ -1,10 +1,10 @@
-/** `storage: inmemory` and `auth: none`: where a section is a plain word, the word is its one key. */
+/** Short forms: in `storage: inmemory` and `auth: none`, the word is the section's only key. */
 
 import { emptyTree, type Tree } from './tree.ts'
 
 const SECTIONS_OF_ONE_WORD = ['storage', 'auth']
 
-/** Writes the short forms out, in place, so that a variable can reach into them. */
+/** Expands the short forms in place, so that variables can set keys in them. */
 export function expandShorthands(tree: Tree): void {
   for (const section of SECTIONS_OF_ONE_WORD) {
     const word = tree[section]

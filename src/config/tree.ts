@@ -1,17 +1,17 @@
-/** The configuration before it has a shape: what YAML gave and the environment changed. Its maps have no prototype
- *  and no key that could name one, so nothing in a file or a variable reaches beyond the tree. */
+/** The configuration before validation: YAML, overlaid with variables. Its maps have no prototype, and no
+ *  keys that could name one, so that no input can change built-in objects. */
 
 export type TreeValue = string | number | boolean | null | TreeValue[] | Tree
 export interface Tree {
   [key: string]: TreeValue
 }
 
-/** Where a value stands: keys of maps and indices of lists. */
+/** The path of a value: keys of maps and indices of lists. */
 export type TreePath = readonly (string | number)[]
 
 const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype'])
 
-/** True for a key that no part of a configuration may have. */
+/** True for keys that are forbidden everywhere. */
 export function isForbiddenKey(key: string): boolean {
   return FORBIDDEN_KEYS.has(key)
 }
@@ -26,9 +26,9 @@ export function emptyTree(entries: Record<string, TreeValue> = {}): Tree {
 }
 
 export interface CopyOptions {
-  /** Hears of a forbidden key, which is left out. */
+  /** Called for each forbidden key, which is omitted. */
   readonly onForbidden?: (path: TreePath) => void
-  /** Hears of each value before it is copied, and may throw. */
+  /** Called for each value before it is copied; may throw. */
   readonly onValue?: (value: unknown, path: TreePath) => void
 }
 
@@ -49,7 +49,7 @@ export function copyTree(tree: Tree): Tree {
   return toTree(tree) as Tree
 }
 
-/** The value at a path, or undefined where nothing stands. */
+/** The value at a path. Undefined if there is none. */
 export function valueAt(root: TreeValue | undefined, path: TreePath): TreeValue | undefined {
   let value = root
   for (const step of path) {
@@ -59,16 +59,16 @@ export function valueAt(root: TreeValue | undefined, path: TreePath): TreeValue 
   return value
 }
 
-/** A path as people write it: `notifications.endpoints[0].url`. */
+/** Formats a path for messages: `notifications.endpoints[0].url`. */
 export function formatPath(path: readonly PropertyKey[]): string {
   return path
     .map((step, index) => (typeof step === 'number' ? `[${step}]` : `${index > 0 ? '.' : ''}${String(step)}`))
     .join('')
 }
 
-/** Sets the value at a path and makes the maps and lists on the way. A list takes an index up to its length. An
- *  existing key is found in whatever case it is written. False when something else is in the way or a key is
- *  forbidden; nothing was changed then. */
+/** Sets the value at a path and creates maps and lists on the way. A list accepts indices up to its length.
+ *  Existing keys match case-insensitively.
+ *  @returns false if another value is in the way or a key is forbidden; nothing is changed then */
 export function assign(root: Tree, path: TreePath, value: TreeValue): boolean {
   const [step, ...rest] = path
   if (step === undefined) return false

@@ -1,4 +1,4 @@
-/** Durations and sizes as a configuration writes them. */
+/** Durations and sizes in the configuration. */
 
 const NANOSECONDS_PER_MILLISECOND = 1e6
 
@@ -16,8 +16,8 @@ const MILLISECONDS: Record<string, number> = {
 const DURATION_PATTERN = /^([-+]?)((?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+|0)$/
 const DURATION_PART = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g
 
-/** Milliseconds from a duration as Go writes it (`168h`, `1m30s`, `-1ms`); a plain number is nanoseconds, as Go's YAML
- *  takes it. Undefined when it is neither. https://pkg.go.dev/time#ParseDuration */
+/** Parses a duration in Go's notation (`168h`, `1m30s`, `-1ms`) to milliseconds. A plain number is
+ *  nanoseconds, as in Go. Undefined if malformed. https://pkg.go.dev/time#ParseDuration */
 export function parseDuration(value: unknown): number | undefined {
   if (typeof value === 'number') return value / NANOSECONDS_PER_MILLISECOND
   const match = typeof value === 'string' ? DURATION_PATTERN.exec(value) : null
@@ -31,8 +31,8 @@ export function parseDuration(value: unknown): number | undefined {
 const SIZE_PATTERN = /^(\d+(?:\.\d+)?) ?(?:([kmgt])(i?))?b?$/i
 const POWER: Record<string, number> = { k: 1, m: 2, g: 3, t: 4 }
 
-/** Bytes from a number of bytes or a number with a unit: `10MiB` is binary, `10MB` decimal. Undefined when it is
- *  neither, or no whole number of bytes that a number holds exactly. */
+/** Parses a size to bytes: a number, or a number with a unit; `10MiB` is binary, `10MB` decimal. Undefined if
+ *  malformed, or not a whole number of bytes that a number represents exactly. */
 export function parseSize(value: unknown): number | undefined {
   const match = SIZE_PATTERN.exec(String(value))
   if (!match) return undefined

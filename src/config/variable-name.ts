@@ -1,9 +1,9 @@
-/** What a variable's name addresses. Underscores separate steps, but some keys have them too, so a name is matched
- *  against the keys that stand at each step instead of being split. */
+/** Resolves variables' names. Underscores separate steps, but also occur in keys, so a name is matched
+ *  against the keys at each step instead of being split. */
 
 import type { KeyNode } from './problems/schema-keys.ts'
 
-/** Distribution derives the names from its Go structs, whose fields here and there are called other than the keys. */
+/** Distribution derives the names from Go structs, some of whose fields differ from the keys. */
 const GO_SPELLINGS: readonly (readonly [RegExp, string])[] = [
   [/^NOTIFICATIONS_EVENTCONFIG(?=_|$)/, 'NOTIFICATIONS_EVENTS'],
   [/^HEALTH_(FILE|HTTP|TCP)CHECKERS(?=_|$)/, 'HEALTH_$1'],
@@ -12,14 +12,14 @@ const GO_SPELLINGS: readonly (readonly [RegExp, string])[] = [
   [/^COMPATIBILITY_SCHEMA1_TRUSTKEY(?=_|$)/, 'COMPATIBILITY_SCHEMA1_SIGNINGKEYFILE'],
 ]
 
-/** A place in the tree that a name addresses. */
+/** The place in the tree that a name addresses. */
 export interface Address {
   path: (string | number)[]
-  /** It is a free key: any name would have addressed one. */
+  /** True for a free key, which matches any name. */
   isFree: boolean
 }
 
-/** The place that a variable's name, without its `REGISTRY_`, addresses; undefined if there is none. */
+/** The place that a variable's name, without `REGISTRY_`, addresses. Undefined if there is none. */
 export function resolveName(root: KeyNode, name: string): Address | undefined {
   let plain = name
   for (const [spelling, replacement] of GO_SPELLINGS) plain = plain.replace(spelling, replacement)
@@ -33,7 +33,7 @@ function resolve(node: KeyNode, name: string): Address | undefined {
   return undefined
 }
 
-/** The longest key goes first: `MAX_RETRIES` is one key, not `max` with `retries` in it. */
+/** Prefers the longest key: `MAX_RETRIES` is one key, not `retries` in `max`. */
 function resolveKey(keys: ReadonlyMap<string, KeyNode>, name: string): Address | undefined {
   const matching = [...keys].filter(([key]) => `${name}_`.startsWith(`${key.toUpperCase()}_`))
   for (const [key, child] of matching.sort(([a], [b]) => b.length - a.length)) {
@@ -48,7 +48,7 @@ function resolveEntry(item: KeyNode, name: string): Address | undefined {
   return match ? within(item, match[2] ?? '', Number(match[1])) : undefined
 }
 
-/** All that is left is the key, unless it ends in the number of an entry of a list. */
+/** The rest of the name is the key, except an index of a list entry at its end. */
 function resolveFreeKey(value: KeyNode, name: string): Address | undefined {
   if (name === '') return undefined
   const match = value.kind === 'list' ? /^(.+)_(\d{1,6})$/.exec(name) : null

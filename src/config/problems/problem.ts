@@ -1,14 +1,14 @@
-/** What is wrong with a configuration, said so that its owner can mend it: where, what was found, what is accepted.
- *  A value is quoted in part only, and never the credentials of a URL. */
+/** Problems of a configuration, worded for the operator: the place, the value found, the accepted values.
+ *  Values are abbreviated, and credentials in URLs are never quoted. */
 
-/** Something that keeps the registry from starting. */
+/** A problem that prevents the start. */
 export interface ConfigProblem {
   /** A key (`http.addr`), a variable (`REGISTRY_HTTP_ADDR`) or a file (`/etc/entrepot/config.yml:3:7`). */
   path: string
   message: string
 }
 
-/** Something the registry starts in spite of. */
+/** A problem that does not prevent the start. */
 export interface ConfigWarning {
   path: string
   message: string
@@ -30,7 +30,7 @@ export class ConfigError extends Error {
 
 const MAX_PROBLEMS = 100
 
-/** As many as somebody reads: what is no configuration at all has a problem in every line. */
+/** A limited number of problems: a file of another kind has one in every line. */
 export function firstOf<Problem>(problems: Iterable<Problem>): Problem[] {
   const first: Problem[] = []
   for (const problem of problems) {
@@ -42,7 +42,7 @@ export function firstOf<Problem>(problems: Iterable<Problem>): Problem[] {
 
 const MAX_QUOTED_LENGTH = 60
 
-/** A value of the tree as a message shows it. */
+/** A value of the tree, for messages. */
 export function describe(value: unknown): string {
   if (value === undefined || value === null) return 'nothing'
   if (Array.isArray(value)) return 'a list'

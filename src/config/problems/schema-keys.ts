@@ -1,11 +1,11 @@
-/** What the schema says of its keys: which there are, which one was meant by a mistyped one, and what a variable's name
- *  addresses. Nothing here knows a key by name. */
+/** The keys of the schema, for hints on mistyped keys and for variables' names. Derived from the schema
+ *  alone. */
 
 import type { z } from 'zod'
 import { nearest } from '../../lib/nearest.ts'
 import { isTree, type TreeValue } from '../tree.ts'
 
-/** A place in the schema: a map of known keys, a list, a table of free keys, or a value. */
+/** A node of the schema: a map of known keys, a list, a table of free keys, or a value. */
 export type KeyNode =
   | { kind: 'map'; keys: ReadonlyMap<string, KeyNode> }
   | { kind: 'list'; item: KeyNode }
@@ -45,7 +45,7 @@ function isTransform(schema: z.ZodType): boolean {
   return (schema.def.type as string) === 'transform'
 }
 
-/** The node at a path, or undefined where the schema has none. */
+/** The node at a path. Undefined if the schema has none. */
 export function nodeAt(root: KeyNode, path: readonly PropertyKey[]): KeyNode | undefined {
   let node: KeyNode | undefined = root
   for (const step of path) {
@@ -57,8 +57,7 @@ export function nodeAt(root: KeyNode, path: readonly PropertyKey[]): KeyNode | u
   return node
 }
 
-/** Leaves out the keys that begin with `x-`: their owner keeps there what anchors stand for. Free keys, such as the names of
- *  headers, are not keys of ours. */
+/** Removes keys that begin with `x-`, which hold YAML anchors. Free keys, such as header names, are kept. */
 export function removeExtensions(value: TreeValue, node: KeyNode | undefined): void {
   if (Array.isArray(value)) {
     for (const item of value) removeExtensions(item, node?.kind === 'list' ? node.item : undefined)
@@ -70,7 +69,7 @@ export function removeExtensions(value: TreeValue, node: KeyNode | undefined): v
   }
 }
 
-/** Every path to a value, a list's entries as 0 and a table's keys as `*`. */
+/** Every path to a value, with list entries as 0 and free keys as `*`. */
 export function* pathsOf(node: KeyNode, at: readonly string[] = []): Generator<readonly string[]> {
   if (at.length > 0) yield at
   if (node.kind === 'map') for (const [key, child] of node.keys) yield* pathsOf(child, [...at, key])
@@ -78,7 +77,7 @@ export function* pathsOf(node: KeyNode, at: readonly string[] = []): Generator<r
   else if (node.kind === 'table') yield* pathsOf(node.value, [...at, '*'])
 }
 
-/** What an unknown key may have meant: a key of the same map, else the same key elsewhere. */
+/** The key that an unknown one may mean: a similar key of the same map, otherwise the same key elsewhere. */
 export function suggestKey(root: KeyNode, path: readonly PropertyKey[]): string | undefined {
   const parent = nodeAt(root, path.slice(0, -1))
   const key = String(path.at(-1))

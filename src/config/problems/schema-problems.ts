@@ -1,4 +1,4 @@
-/** From what the schema objects to, to problems a person can mend. */
+/** Translates the schema's issues into problems worded for the operator. */
 
 import type { z } from 'zod'
 import { formatPath, type Tree, type TreePath, type TreeValue, valueAt } from '../tree.ts'
@@ -12,7 +12,7 @@ export function problemsOf(issues: readonly z.core.$ZodIssue[], tree: Tree, keys
   return firstOf(allProblems(issues, tree, keys))
 }
 
-/** One after the other, since a hint takes its time. */
+/** Lazy, because hints take time. */
 function* allProblems(
   issues: readonly z.core.$ZodIssue[],
   tree: Tree,
@@ -28,13 +28,14 @@ function* allProblems(
   }
 }
 
-/** A key says what it accepts; a check of several keys says all of it. */
+/** The message of an issue. A key's own message states the accepted values; a check of several keys has a
+ *  complete message. */
 function messageOf(issue: z.core.$ZodIssue, found: TreeValue | undefined): string {
   if (issue.code === 'invalid_type') return mismatch(found, EXPECTED[issue.expected] ?? issue.expected)
   return issue.message.startsWith('found ') ? issue.message : mismatch(found, issue.message)
 }
 
-/** Says that nobody knows a key, and which one may have been meant. */
+/** The problem of an unknown key, with the key that may be meant. */
 export function unknownKey(path: readonly PropertyKey[], keys: KeyNode): ConfigProblem {
   const meant = suggestKey(keys, path)
   const hint = meant === undefined ? '' : `; did you mean ${meant}?`

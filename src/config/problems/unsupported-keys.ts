@@ -1,6 +1,6 @@
-/** What the schema knows and the registry does not serve. A key on which it depends who may do what, or where bytes go,
- *  refuses to start: without it the registry would be another one than its owner asked for. Any other is named in a
- *  warning. A row leaves when its key is served. */
+/** Keys of the schema that are not supported. A key that concerns access or the place of data prevents the
+ *  start, because without it the registry would not be the one that was configured. Others give a warning. A
+ *  row is removed once its key is supported. */
 
 import { isPublicUrl } from '../schema/http.ts'
 import { readFlag } from '../schema/key.ts'
@@ -9,10 +9,11 @@ import type { ConfigProblem, ConfigWarning } from './problem.ts'
 
 interface Row {
   path: string
-  /** The key that the message names, where it is below `path`. */
+  /** The key in the message, if it is below `path`. */
   at?: string
   why: string
-  /** For which values it holds; by default for a refusal when there is one, for a warning when it asks for something. */
+  /** The values that the row applies to. Default: for an error any value, for a warning a value that enables
+   *  something. */
   when?: (value: TreeValue) => boolean
 }
 
@@ -67,7 +68,7 @@ const IGNORED: readonly Row[] = [
   },
 ]
 
-/** What a tree asks for that is not served. */
+/** The unsupported keys of a tree. */
 export function checkSupport(tree: Tree): { problems: ConfigProblem[]; warnings: ConfigWarning[] } {
   return { problems: matching(REFUSED, tree, isThere), warnings: matching(IGNORED, tree, asksForSomething) }
 }
@@ -81,18 +82,18 @@ function matching(rows: readonly Row[], tree: Tree, byDefault: (value: TreeValue
     .map(({ path, at = path, why }) => ({ path: at, message: why }))
 }
 
-/** A driver is meant as soon as it has a name. */
+/** A driver counts once it is named. */
 function isNamed(): boolean {
   return true
 }
 
-/** False for what is empty only: a refusal must not depend on how its value is read. */
+/** False for empty values only: an error must not depend on how the value is read. */
 function isThere(value: TreeValue): boolean {
   if (Array.isArray(value)) return value.some(isThere)
   return isTree(value) ? Object.values(value).some(isThere) : value !== null && value !== ''
 }
 
-/** False for what is empty or switched off, also where that is said in a key of its own. */
+/** False for values that are empty or disabled, also by a key of their own. */
 function asksForSomething(value: TreeValue): boolean {
   if (Array.isArray(value)) return value.some(asksForSomething)
   if (!isTree(value)) return isThere(value) && readFlag(value) !== false

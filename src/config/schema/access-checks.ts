@@ -1,4 +1,4 @@
-/** Which parts of `auth` go together: with the others something would be passed over in silence. */
+/** Combinations of `auth` that are rejected, because one part would be ignored silently. */
 
 const KINDS = ['silly', 'htpasswd', 'token', 'none']
 
@@ -8,7 +8,7 @@ function kindsOf(found: Found): string[] {
   return KINDS.filter((kind) => found[kind] !== undefined)
 }
 
-/** A section, and the kinds that have all it would say already: with them it would be passed over in silence. */
+/** Sections that would have no effect beside these kinds. */
 const CONTRADICTIONS: Readonly<Record<string, readonly string[]>> = {
   issuer: ['silly', 'token', 'none'],
   oidc: ['silly', 'token', 'none'],
@@ -18,7 +18,7 @@ const CONTRADICTIONS: Readonly<Record<string, readonly string[]>> = {
 }
 
 export interface Check {
-  /** Where the problem is; absent for the whole section. */
+  /** The key of the problem; the whole section if absent. */
   readonly key?: string
   readonly holds: (found: Found) => boolean
   readonly error: string | ((found: Found) => string)
@@ -31,7 +31,7 @@ export const checks: readonly Check[] = [
   },
   ...Object.entries(CONTRADICTIONS).map(([key, kinds]) => ({
     key,
-    // Rules that are empty say something, too: that nobody may do anything.
+    // Empty rules have an effect too: nothing is allowed.
     holds: (found: Found) =>
       !(key === 'rules' ? found[key] !== undefined : isUsed(found[key])) ||
       !kinds.some((kind) => found[kind] !== undefined),
@@ -73,7 +73,7 @@ export function isUsed(value: unknown): boolean {
   return Array.isArray(value) ? value.length > 0 : value !== undefined
 }
 
-/** True when no entry takes everybody's jobs. */
+/** True if no entry accepts the jobs of all the platform's users. */
 function isRestricted(entries: unknown): boolean {
   if (!Array.isArray(entries)) return true
   return entries.every((entry) => Object.keys(entry?.claims?.require ?? {}).length > 0)

@@ -1,4 +1,4 @@
-/** Who may do what: `auth` and `policy`. Durations are milliseconds. */
+/** Access control: `auth` and `policy`. Durations are milliseconds. */
 
 import { z } from 'zod'
 import { GLOB_FORM, isRepositoryGlob } from '../../core/access/repository-glob.ts'
@@ -34,7 +34,7 @@ const RSA_AND_CURVES = [
   'ES512',
   'EdDSA',
 ]
-/** Known to Distribution too, but no public key verifies them. */
+/** Symmetric algorithms, which Distribution lists too, but which public keys can't verify. */
 const SECRET_KEY = ['HS256', 'HS384', 'HS512']
 
 const algorithm = scalar([...RSA_AND_CURVES, ...SECRET_KEY].join(', '), (found) =>
@@ -50,7 +50,7 @@ const token = z.preprocess(
       issuer: filledText('the name of the issuer, as its tokens have it').required(),
       rootcertbundle: text().or(''),
       jwks: text().or(''),
-      /** JWS algorithms; empty for all that are served. */
+      /** JWS algorithms; empty for all supported ones. */
       signingalgorithms: list(algorithm.required()),
       autoredirect: flag().or(false),
       autoredirectpath: text().or('/auth/token'),
@@ -78,9 +78,9 @@ function isEmptyOrServed(algorithms: unknown): boolean {
 
 const MONTH = 30 * 24 * 60 * 60 * 1000
 
-/** The registry gives out tokens itself. */
+/** The built-in token issuer. */
 const issuer = optionalSection({
-  /** The URL of `/auth/token`, where clients see another one than they asked. */
+  /** The URL of `/auth/token`, if clients need another one than that of their request. */
   realm: url().optional(),
   service: filledText('the name of the service').or('entrepot'),
   issuer: filledText('the name of the issuer').or('entrepot'),
@@ -88,7 +88,7 @@ const issuer = optionalSection({
   rotation: duration({ min: 60_000, minText: ', 1m or more' }).or(MONTH),
 })
 
-/** OpenID Connect Discovery needs TLS; on this machine itself it does without. */
+/** OpenID Connect Discovery requires TLS, except on this machine. */
 const issuerUrl = scalar('a URL with https, such as https://gitlab.example.com', (found) => {
   if (!URL.canParse(String(found))) return undefined
   const { protocol, hostname } = new URL(String(found))
@@ -96,7 +96,7 @@ const issuerUrl = scalar('a URL with https, such as https://gitlab.example.com',
   return protocol === 'https:' || (protocol === 'http:' && isLocal) ? String(found) : undefined
 })
 
-/** No user of an htpasswd file has a colon in the name, so nobody is taken for one. */
+/** Ends with a colon, which users of an htpasswd file can't have, so names never collide. */
 const prefix = scalar('text that ends with a colon, such as ci:', (found) =>
   /^[^\s:]+:$/.test(String(found)) ? String(found) : undefined,
 )
@@ -107,12 +107,12 @@ const oidc = list(
   section({
     issuer: issuerUrl.required(),
     audience: filledText('whom its tokens are for').required(),
-    /** Stands before the names of its users and groups. */
+    /** Prefix of the names of its users and groups. */
     prefix: prefix.or('oidc:'),
     claims: section({
       user: claim().or('sub'),
       groups: list(claim().required()),
-      /** What claims must be. */
+      /** Required values of claims. */
       require: table(filledText('what the claim must be').required()),
     }),
   }),
@@ -122,13 +122,13 @@ const glob = scalar(GLOB_FORM, (found) => (isRepositoryGlob(String(found)) ? Str
 
 const who = 'a user, group:<name>, authenticated or anonymous'
 
-/** One that names nobody, or nothing, would never count. */
+/** A rule without subjects or repositories is rejected, because it would never apply. */
 const rule = sectionOf(
   z
     .strictObject({
       repositories: list(glob.required()),
       who: list(filledText(who).required()),
-      /** Empty: nothing at all. */
+      /** Empty: no action. */
       actions: list(choice('pull', 'push', 'delete', 'tag', '*').required()),
     })
     .refine((found) => isUsed(found.repositories), {
@@ -139,7 +139,7 @@ const rule = sectionOf(
     .refine((found) => isUsed(found.who), { path: ['who'], when: isMap, error: who }),
 )
 
-/** Absent, whoever is known may do everything. Empty, nobody may do anything: not the same. */
+/** Absent: authenticated identities may do everything. Empty: nothing is allowed. */
 const rules = z.preprocess((found) => (found === null ? [] : found), z.array(rule).optional())
 
 function isMap({ value }: { value: unknown }): boolean {
@@ -154,14 +154,14 @@ const authKeys = z.strictObject({
   issuer,
   oidc,
   robots: optionalSection({ path: filePath() }),
-  /** Clients with a certificate of `http.tls.clientcas`: which part of it is the user's name. */
+  /** Users by client certificates of `http.tls.clientcas`: the part that is the user's name. */
   certificate: optionalSection({
     user: choice('commonname', 'subject', 'dns', 'email', 'uri').or('commonname'),
   }),
   rules,
   /** The users of each group. */
   groups: table(list(filledText('the name of a user').required())),
-  /** Where who did what is written: `stdout`, or a file. */
+  /** The audit log: `stdout`, or a file. */
   audit: optionalSection({ path: filledText('stdout, or the path of a file').required() }),
 })
 

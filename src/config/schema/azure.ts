@@ -1,4 +1,4 @@
-/** `storage.azure`, in the words of both generations, and which of its keys go together. */
+/** The section `storage.azure`, with the keys of both generations, and rejected combinations. */
 
 import { z } from 'zod'
 import { choice, duration, filledText, flag, integer, optionalSectionOf, section, text } from './key.ts'
@@ -9,9 +9,9 @@ const azureKeys = z.strictObject({
   container: filledText('the name of a container').required(),
   realm: text().or('core.windows.net'),
   rootdirectory: text().or(''),
-  /** The default since Distribution 3: names of blobs begin with no `/`. */
+  /** The default since Distribution 3: names of blobs have no leading `/`. */
   trimlegacyrootprefix: flag().or(false),
-  /** Distribution 2's: they do. */
+  /** Distribution 2's form: they have one. */
   legacyrootprefix: flag().or(false),
   serviceurl: text().or(''),
   connectionstring: text().or(''),
@@ -25,7 +25,7 @@ const azureKeys = z.strictObject({
   }),
   skipverify: flag().or(false),
   max_retries: integer().or(5),
-  /** Milliseconds. */
+  /** In milliseconds. */
   retry_delay: duration().or(100),
 })
 
@@ -35,7 +35,7 @@ type CredentialKey = 'clientid' | 'tenantid' | 'secret'
 interface Check {
   readonly path: readonly string[]
   readonly holds: (found: Found) => boolean
-  /** What is accepted; where it begins with `found`, the whole message, which shows nothing secret. */
+  /** The accepted values, or the whole message if it begins with `found`. Contains no secrets. */
   readonly error: string
 }
 

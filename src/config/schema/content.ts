@@ -7,7 +7,7 @@ const pattern = scalar('a regular expression', (found) => compileGoPattern(Strin
 
 const DEFAULT_PAGE = 1000
 
-/** 0 stands for the default, as an absent key does. */
+/** 0 means the default, like an absent key. */
 function pageSize(min: number) {
   return integer({ min })
     .or(DEFAULT_PAGE)
@@ -18,24 +18,24 @@ export const catalog = section({ maxentries: pageSize(Number.MIN_SAFE_INTEGER) }
 export const tags = section({ maxtags: pageSize(0) })
 
 const manifests = section({
-  /** A manifest that names URLs is taken if each matches one of `allow` and none of `deny`. */
+  /** A manifest with URLs is accepted if each matches one of `allow` and none of `deny`. */
   urls: section({ allow: list(pattern.required()), deny: list(pattern.required()) }),
   indexes: section({
-    /** Whose manifests must be there before an index of them is taken. */
+    /** Platforms of an index whose manifests must exist. */
     platforms: choice('all', 'none', 'list').or('all'),
     platformlist: list(section({ architecture: text().or(''), os: text().or('') })),
   }),
 })
 
 export const validation = section({
-  /** Deprecated; it overrules `disabled`. */
+  /** Deprecated; takes precedence over `disabled`. */
   enabled: flag().or(false),
   disabled: flag().or(false),
   manifests,
 }).transform(({ enabled, disabled, manifests }) => ({ disabled: disabled && !enabled, manifests }))
 
-/** Removed by generation 3. */
+/** Removed in generation 3. */
 export const compatibility = section({
-  /** Whether Docker's first kind of manifest may be pushed. */
+  /** True if Docker's schema 1 may be pushed. */
   schema1: section({ enabled: flag().or(false), signingkeyfile: text().or('') }),
 })

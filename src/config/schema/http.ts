@@ -1,4 +1,4 @@
-/** `http`: where the registry listens and how it is reached. */
+/** The section `http`: listening, TLS and limits. */
 
 import { isIP } from 'node:net'
 import { z } from 'zod'
@@ -37,7 +37,7 @@ const cipherSuite = scalar([...CIPHER_SUITES.keys()].join(', '), (found) =>
 
 const tlsKeys = z
   .strictObject({
-    /** PEM: the registry's own first, then those that lead to its authority's. */
+    /** PEM: the registry's certificate first, then the intermediate ones. */
     certificate: text().or(''),
     key: text().or(''),
     clientcas: list(text().required()),
@@ -48,7 +48,7 @@ const tlsKeys = z
       'require-and-verify-client-cert',
     ).optional(),
     minimumtls: choice('tls1.0', 'tls1.1', 'tls1.2', 'tls1.3').or('tls1.2'),
-    /** By Go's names in the file, by OpenSSL's in here. */
+    /** Go's names in the file, OpenSSL's after validation. */
     ciphersuites: list(cipherSuite.required()),
     letsencrypt: section({
       cachefile: text().or(''),
@@ -63,7 +63,7 @@ const tlsKeys = z
     }
   })
 
-/** What belongs together: without it the registry would be served in the clear, or to nobody. */
+/** Incomplete combinations, which would disable TLS or admit no client. */
 function missingInTls({ certificate, key, clientcas, clientauth, ciphersuites, letsencrypt }: TlsKeys) {
   const { cachefile, hosts, email, directoryurl } = letsencrypt
   const isAutomatic = cachefile !== ''
@@ -113,7 +113,7 @@ interface TlsKeys {
 
 const tls = optionalSectionOf(tlsKeys)
 
-/** Where the debug server answers something else already, or a path that no request can have. */
+/** Excludes paths that the debug server already uses, and invalid ones. */
 const metricsPath = scalar('a path such as /metrics, which is not that of /debug/health', (found) => {
   const path = String(found)
   return /^\/[^\s?#]*$/.test(path) && path !== '/debug/health' ? path : undefined
@@ -127,12 +127,12 @@ const debugAddress = scalar(ADDRESS_FORM, (found) => {
 })
 
 const debug = optionalSection({
-  /** Without it there is no debug server, whatever else stands here. */
+  /** Without it there is no debug server. */
   addr: debugAddress.or(''),
   prometheus: section({ enabled: flag().or(false), path: metricsPath.or('/metrics') }),
 })
 
-/** Empty, or a path that begins with a slash and ends without one, however the file has it. */
+/** Normalized: empty, or a path with a leading slash and without a trailing one. */
 const prefix = scalar('a path such as /registry/', (found) => {
   const steps = String(found).split('/').filter(Boolean)
   return steps.every((step) => /^[\w\-.~]+$/.test(step))
@@ -140,12 +140,13 @@ const prefix = scalar('a path such as /registry/', (found) => {
     : undefined
 })
 
-/** The registry's own URL. One that is not fully qualified is dropped, as Distribution does (`support.ts` says so). */
+/** The registry's public URL. A URL that is not fully qualified is ignored with a warning, as in
+ *  Distribution. */
 const host = scalar('a URL such as https://registry.example.com', (found) =>
   isPublicUrl(found) ? new URL(String(found)) : null,
 )
 
-/** True for a URL that `http.host` can be. */
+/** True for a valid `http.host`. */
 export function isPublicUrl(found: unknown): boolean {
   return typeof found === 'string' && URL.canParse(found) && /^https?:/i.test(found)
 }
@@ -167,25 +168,25 @@ export const headers = () => table(list(headerValue.required()))
 
 const httpKeys = z
   .strictObject({
-    /** `host:port`, or the path of a socket where `net` is `unix`. */
+    /** `host:port`, or the path of a socket if `net` is `unix`. */
     addr: text().or(DEFAULT_ADDRESS),
     net: choice('tcp', 'unix').or('tcp'),
     host: host.optional().transform((found) => found ?? undefined),
     prefix: prefix.or(''),
     secret: text().or(''),
     relativeurls: flag().or(true),
-    /** How many processes serve; `auto` is one for each CPU that there is. */
+    /** Number of processes that serve; `auto` is one per available CPU. */
     workers: workers.or(1),
-    /** Milliseconds that running requests have to finish once the process is told to stop. */
+    /** Time in milliseconds for running requests after the signal to stop. */
     draintimeout: duration().or(30_000),
-    /** Whose `X-Forwarded-*` headers are believed. */
+    /** Proxies whose `X-Forwarded-*` headers are trusted. */
     trustedproxies: list(network().required()),
     headers: headers(),
     tls,
     debug,
     http2: section({ disabled: flag().or(false) }),
     h2c: section({ enabled: flag().or(false) }),
-    /** For each user, or each address of those who have no name; 0 for any number. */
+    /** Per user, or per address for anonymous clients; 0 for no limit. */
     limits: section({ requestspersecond: integer({ min: 0 }).or(0) }),
   })
   .refine(

@@ -1,18 +1,18 @@
-/** The vocabulary the sections of the schema are written in. A key is a zod schema that says in its issue's message
- *  what it accepts. YAML's null, an empty text and an absent key are the same thing: the key's default. */
+/** Building blocks of the schema. A key is a zod schema whose issue states the accepted values. YAML's null,
+ *  an empty text and an absent key all mean the key's default. */
 
 import { z } from 'zod'
 import { isNetwork } from '../../lib/networks.ts'
 import { parseDuration, parseSize } from '../units.ts'
 
-/** A scalar key, to be completed by what stands where the configuration has none. */
+/** A scalar key, to be completed with its default. */
 export interface Scalar<T> {
   optional(): z.ZodType<T | undefined>
   or(fallback: T): z.ZodType<T>
   required(): z.ZodType<T>
 }
 
-/** A scalar that `read` understands; it answers undefined for what is not accepted. */
+/** A scalar that `read` parses; undefined from `read` rejects it. */
 export function scalar<T>(
   accepted: string,
   read: (found: string | number | boolean) => T | undefined,
@@ -32,7 +32,7 @@ export function scalar<T>(
   }
 }
 
-/** Distribution's own files and templates for them write `""` for what is not set. */
+/** Distribution's files and templates write `""` for unset keys. */
 function isAbsent(found: unknown): boolean {
   return found === undefined || found === null || found === ''
 }
@@ -41,7 +41,7 @@ function isScalar(found: unknown): found is string | number | boolean {
   return typeof found === 'string' || typeof found === 'number' || typeof found === 'boolean'
 }
 
-/** Text. A plain number or boolean is its text: a password of digits needs no quotes. */
+/** Text. A plain number or boolean counts as its text: a password of digits needs no quotes. */
 export function text(accepted = 'text'): Scalar<string> {
   return scalar(accepted, (found) => String(found))
 }
@@ -56,8 +56,8 @@ const FLAGS = new Map([
   ...['false', 'no', 'off', 'n'].map((word) => [word, false] as const),
 ])
 
-/** A boolean as YAML 1.1 writes it, which Go's parser reads; undefined when it is none. In quotation marks it is text, with
- *  which Distribution does not start, or reads it as the other one: refused. Only then do these two words arrive as text. */
+/** A boolean in YAML 1.1's notation, which Go's parser accepts. Undefined if malformed. Quoted booleans,
+ *  which arrive as text, are rejected: Distribution fails to start with them, or reads the opposite. */
 export function readFlag(found: unknown): boolean | undefined {
   if (found === 'true' || found === 'false') return undefined
   return typeof found === 'string'
@@ -84,13 +84,13 @@ export function integer({
   })
 }
 
-/** A whole number as YAML 1.1 writes it; undefined when it is none. */
+/** A whole number in YAML 1.1's notation. Undefined if malformed. */
 export function readInteger(found: unknown): number | undefined {
   if (typeof found === 'boolean' || !/^[-+]?\d[\d_]*$/.test(String(found))) return undefined
   return Number(String(found).replaceAll('_', ''))
 }
 
-/** A duration, in milliseconds. Negative ones have a meaning to some clients only (`signed`). */
+/** A duration, in milliseconds. Negative values are meaningful to some clients only (`signed`). */
 export function duration({ signed = false, min = 0, minText = '' } = {}): Scalar<number> {
   return scalar(`a duration such as 168h, 1m30s or 100ms${minText}`, (found) => {
     const milliseconds = parseDuration(found)
@@ -106,19 +106,19 @@ export function size({ min = 0, minText = '' } = {}): Scalar<number> {
   })
 }
 
-/** One of several words, in whatever case. */
+/** One of several words, case-insensitive. */
 export function choice<const T extends string>(...words: readonly T[]): Scalar<T> {
   return scalar(words.join(', '), (found) => words.find((word) => word === String(found).toLowerCase()))
 }
 
-/** An IP address or a range of them, as text. */
+/** An IP address or CIDR range, as text. */
 export function network(): Scalar<string> {
   return scalar('an IP address or a CIDR range such as 10.0.0.0/8', (found) =>
     isNetwork(String(found)) ? String(found) : undefined,
   )
 }
 
-/** An absolute URL of the web. The text is kept as it was written. */
+/** An absolute http(s) URL, kept as written. */
 export function url(): Scalar<string> {
   return scalar('a URL such as https://example.com', (found) =>
     URL.canParse(String(found)) && /^https?:$/.test(new URL(String(found)).protocol)
@@ -127,22 +127,22 @@ export function url(): Scalar<string> {
   )
 }
 
-/** A map of known keys. Absent, it is the map of their defaults. */
+/** A map of known keys; absent, the map of their defaults. */
 export function section<S extends z.core.$ZodLooseShape>(shape: S) {
   return sectionOf(z.strictObject(shape))
 }
 
-/** A map of known keys that stands for something by being there: undefined when it is absent. */
+/** A map of known keys whose presence enables something; undefined if absent. */
 export function optionalSection<S extends z.core.$ZodLooseShape>(shape: S) {
   return optionalSectionOf(z.strictObject(shape))
 }
 
-/** The same over a schema of a map, for one that has checks of its own. */
+/** Like `optionalSection`, over a schema with checks of its own. */
 export function optionalSectionOf<T extends z.ZodType>(map: T) {
   return z.preprocess((found) => (found === null ? {} : found), map.optional())
 }
 
-/** A section over a schema of a map, for one that has checks of its own. */
+/** Like `section`, over a schema with checks of its own. */
 export function sectionOf<T extends z.ZodType>(map: T) {
   return z.preprocess((found) => found ?? {}, map)
 }
@@ -157,7 +157,7 @@ export function table<T extends z.ZodType>(value: T) {
   return z.preprocess((found) => found ?? {}, z.record(z.string(), value))
 }
 
-/** Anything YAML can say. */
+/** Any value. */
 export function anything() {
   return z.unknown()
 }

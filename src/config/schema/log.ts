@@ -1,8 +1,8 @@
-/** `log`: what is said, to whom and in which form. */
+/** The section `log`: levels, formats and the access log. */
 
 import { anything, choice, flag, list, section, table, text } from './key.ts'
 
-/** Distribution's levels; pino has all of them. */
+/** Distribution's levels, which pino has too. */
 export const logLevel = choice('error', 'warn', 'info', 'debug')
 
 const mailOptions = section({
@@ -16,12 +16,12 @@ const mailOptions = section({
   to: list(text().required()),
 })
 
-/** `log`. The level is absent here where the file has none: the deprecated `loglevel` stands in for it. */
+/** Without a default level, so that the deprecated `loglevel` can apply. */
 export const log = section({
   accesslog: section({ disabled: flag().or(false) }),
   level: logLevel.optional(),
   formatter: choice('text', 'json', 'logstash').or('text'),
-  /** Written with every line. */
+  /** Fields of every line. */
   fields: table(anything()),
   hooks: list(
     section({

@@ -1,5 +1,5 @@
-/** `middleware`: what wraps the registry, its repositories and its storage. Of storage middlewares there are those that
- *  Distribution has. */
+/** The section `middleware`: wrappers of the registry, its repositories and its storage. Storage middlewares
+ *  are Distribution's. */
 
 import { z } from 'zod'
 import {
@@ -26,18 +26,18 @@ const distributionUrl = scalar('the URL of a distribution, such as https://abc.c
 
 const cloudfront = section({
   baseurl: distributionUrl.required(),
-  /** The path of a file in PEM. */
+  /** The path of a PEM file. */
   privatekey: filledText('the path of a key').required(),
   keypairid: filledText('the id of a public key, as CloudFront lists it').required(),
-  /** Milliseconds that a URL is good for. */
+  /** Lifetime of a URL, in milliseconds. */
   duration: duration({ min: 1000, minText: ', at least 1s' }).or(20 * 60_000),
-  /** Which clients go to the bucket itself. */
+  /** Clients that are redirected to the bucket itself. */
   ipfilteredby: choice('none', 'aws', 'awsregion').or('none'),
-  /** With commas between them. */
+  /** Separated by commas. */
   awsregion: text().or(''),
-  /** Milliseconds. */
+  /** In milliseconds. */
   updatefrequency: duration({ min: 60_000, minText: ', at least 1m' }).or(12 * 3_600_000),
-  /** As an early release spelled it. */
+  /** The spelling of an early release. */
   updatefrenquency: duration({ min: 60_000, minText: ', at least 1m' }).optional(),
   iprangesurl: url().or('https://ip-ranges.amazonaws.com/ip-ranges.json'),
 })
@@ -79,7 +79,7 @@ const STORAGE_OPTIONS = {
 
 type StorageMiddlewareName = keyof typeof STORAGE_OPTIONS
 
-/** What is disabled is there too: an entry keeps its number, by which messages name it. */
+/** Disabled entries are kept, because messages name entries by their index. */
 type StorageMiddleware =
   | { name: string; disabled: true }
   | {

@@ -1,5 +1,4 @@
-/** What others watch and what the registry tells them: `notifications`, `health`, `reporting`. Durations are
- *  milliseconds. */
+/** Monitoring: `notifications`, `health`, `reporting`. Durations are milliseconds. */
 
 import { z } from 'zod'
 import { parseTcpAddress } from '../address.ts'
@@ -20,7 +19,7 @@ import {
 
 const SECOND = 1000
 
-/** Of an endpoint that is not disabled. */
+/** Required keys of an enabled endpoint. */
 const ENDPOINT_NEEDS = [
   { key: 'name', error: 'a name for the endpoint' },
   { key: 'url', error: 'a URL such as https://example.com' },
@@ -32,7 +31,7 @@ const endpointKeys = z.strictObject({
   url: url().optional(),
   headers: headers(),
   timeout: duration().or(SECOND),
-  /** Failures in a row before it is left alone for `backoff`. */
+  /** Successive failures after which the endpoint pauses for `backoff`. */
   threshold: integer({ min: 0 }).or(10),
   backoff: duration().or(SECOND),
   ignoredmediatypes: list(text().required()),
@@ -57,7 +56,7 @@ const tcpAddress = scalar('host:port', (found) =>
 )
 
 const interval = () => duration().or(10 * SECOND)
-/** Failures in a row that make it unhealthy. */
+/** Successive failures after which the check is unhealthy. */
 const threshold = () => integer({ min: 0 }).or(0)
 
 export const health = section({
@@ -89,7 +88,7 @@ export const health = section({
   ),
 })
 
-/** Removed by generation 3. */
+/** Removed in generation 3. */
 export const reporting = section({
   bugsnag: optionalSection({ apikey: text().or(''), releasestage: text().or(''), endpoint: text().or('') }),
   newrelic: optionalSection({ licensekey: text().or(''), name: text().or(''), verbose: flag().or(false) }),

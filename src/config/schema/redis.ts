@@ -1,4 +1,5 @@
-/** `redis`, in the words of both generations. Durations are milliseconds; a negative one means to have none. */
+/** The section `redis`, with the keys of both generations. Durations are milliseconds; a negative one
+ *  disables the limit. */
 
 import { duration, flag, integer, list, optionalSection, scalar, section, text } from './key.ts'
 
@@ -11,10 +12,10 @@ const address = () =>
   )
 
 export const redis = optionalSection({
-  /** Generation 2's single server. */
+  /** The single server of generation 2. */
   addr: address().or(''),
   pool: section({ maxidle: count(), maxactive: count(), idletimeout: timeout() }),
-  /** Generation 3: several are a cluster, or sentinels where `mastername` is given. */
+  /** The servers of generation 3: several are a cluster, or sentinels if `mastername` is given. */
   addrs: list(address().required()),
   mastername: text().or(''),
   clientname: text().or(''),
@@ -44,12 +45,12 @@ export const redis = optionalSection({
   routebylatency: flag().or(false),
   routerandomly: flag().or(false),
   disableidentity: flag().or(false),
-  /** The first releases of generation 3 spelled it so. */
+  /** The spelling of generation 3's first releases. */
   disableindentity: flag().or(false),
   identitysuffix: text().or(''),
   unstableresp3: flag().or(false),
   tls: section({
-    /** Generation 2's switch. */
+    /** The switch of generation 2. */
     enabled: flag().or(false),
     certificate: text().or(''),
     key: text().or(''),

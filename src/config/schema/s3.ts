@@ -1,13 +1,13 @@
-/** `storage.s3`, also spelled `s3aws`, and which of its keys go together. */
+/** The section `storage.s3`, or `s3aws`, and rejected combinations. */
 
 import { z } from 'zod'
 import { filledText, flag, integer, optionalSectionOf, scalar, size, text } from './key.ts'
 
 const MIB = 1024 ** 2
-/** What a part of a multipart upload has at least, unless it is the last one. */
+/** Minimum size of a part of a multipart upload, except the last one. */
 const MIN_PART_BYTES = 5 * MIB
 
-/** Those from which objects can be read at once. */
+/** Storage classes whose objects can be read at once. */
 const STORAGE_CLASSES = [
   'NONE',
   'STANDARD',
@@ -60,7 +60,7 @@ const s3Keys = z.strictObject({
   secure: flag().or(true),
   skipverify: flag().or(false),
   v4auth: flag().or(true),
-  /** Bytes, as are the other sizes here. */
+  /** In bytes, like the other sizes here. */
   chunksize: partSize().or(10 * MIB),
   multipartcopychunksize: partSize().or(32 * MIB),
   multipartcopymaxconcurrency: integer({ min: 1 }).or(100),
@@ -120,7 +120,7 @@ const checks: readonly Check[] = [
   },
 ]
 
-/** A section of its own each time: two of them stand in `storage`. */
+/** A new schema for each of its two names in `storage`. */
 export const s3 = () =>
   optionalSectionOf(
     checks.reduce(

@@ -1,4 +1,4 @@
-/** `storage`: exactly one driver, and what holds for any of them. */
+/** The section `storage`: exactly one driver, and the settings for all drivers. */
 
 import { z } from 'zod'
 import { type CronTime, parseCron } from '../../lib/cron.ts'
@@ -29,9 +29,9 @@ const MIN_GCS_CHUNK_BYTES = 256 * KIB
 
 const filesystem = optionalSection({
   rootdirectory: filledText('the path of a folder').or('/var/lib/registry'),
-  /** A hint how many files may be worked on at once. */
+  /** A hint for the number of concurrent file operations. */
   maxthreads: integer().or(100),
-  /** Whether metadata may be read on the thread of the event loop. */
+  /** `auto` allows reading metadata on the event loop's thread. */
   quickcalls: choice('auto', 'never').or('auto'),
 })
 
@@ -40,10 +40,10 @@ const gcs = optionalSectionOf(
     .strictObject({
       bucket: filledText('the name of a bucket').required(),
       keyfile: text().or(''),
-      /** A service account's key, in Google's own words. */
+      /** A service account's key, with Google's keys. */
       credentials: table(anything()),
       rootdirectory: text().or(''),
-      /** Bytes. */
+      /** In bytes. */
       chunksize: size({ min: MIN_GCS_CHUNK_BYTES, minText: ', at least 256KiB' }).or(16 * MIB),
       maxconcurrency: integer({ min: 1 }).or(50),
       useragent: text().or(''),
@@ -60,13 +60,13 @@ const cacheKind = choice('inmemory', 'redis', 'none')
 
 const cache = section({
   blobdescriptor: cacheKind.optional(),
-  /** What `blobdescriptor` was called before Distribution 2. */
+  /** The name of `blobdescriptor` before Distribution 2. */
   layerinfo: cacheKind.optional(),
-  /** How many descriptors the cache in memory holds; 0 or less for as many as come. */
+  /** Limit of descriptors in memory; 0 or less for no limit. */
   blobdescriptorsize: integer().or(10_000),
-  /** Milliseconds that an entry lives at most. */
+  /** Lifetime of an entry, in milliseconds. */
   ttl: duration().or(24 * 3_600_000),
-  /** Bytes of manifests and other small content that are kept in memory. */
+  /** Memory for manifests and other small content, in bytes. */
   contentsize: size().or(64 * MIB),
 }).transform(({ blobdescriptor, layerinfo, ...rest }) => ({
   blobdescriptor: blobdescriptor ?? layerinfo,
@@ -76,34 +76,34 @@ const cache = section({
 const maintenance = section({
   uploadpurging: section({
     enabled: flag().or(true),
-    /** Milliseconds since an upload began. */
+    /** Age of uploads that are purged, in milliseconds. */
     age: duration().or(168 * 3_600_000),
-    /** Milliseconds between two purges. */
+    /** Interval of purges, in milliseconds. */
     interval: duration().or(24 * 3_600_000),
     dryrun: flag().or(false),
   }),
   readonly: section({ enabled: flag().or(false) }),
   gc: section({
-    /** True for every registry that serves the storage, or none: each has its part in it. */
+    /** Must be true for all registries that serve the storage, or for none, because each takes part. */
     enabled: flag().or(false),
-    /** When, as cron has it, or never: then only by the command. */
+    /** A cron line; or `never`, then only the command collects. */
     schedule: scalar('five fields of cron such as "0 3 * * *", or never', (found) =>
       found === NEVER || parseCron(String(found)) !== undefined ? String(found) : undefined,
     ).or('0 3 * * *'),
-    /** Milliseconds that a blob must be old, and its last push or mount. */
+    /** Minimum age of a collected blob, and of its last push or mount, in milliseconds. */
     grace: duration().or(24 * 3_600_000),
-    /** Requests a second; 0 for as many as go. */
+    /** Requests per second; 0 for no limit. */
     pace: integer({ min: 0 }).or(0),
   }),
 })
 
-/** Undefined for never. */
+/** The schedule's times. Undefined for `never`. */
 export function readCron(schedule: string): CronTime | undefined {
   return schedule === NEVER ? undefined : parseCron(schedule)
 }
 
 const DRIVERS = ['filesystem', 'inmemory', 's3', 's3aws', 'azure', 'gcs']
-/** Drivers that generation 3 removed, still met in files. */
+/** Drivers that generation 3 has removed, but which files still name. */
 const REMOVED_DRIVERS = ['swift', 'oss']
 
 const storageKeys = z
@@ -118,14 +118,14 @@ const storageKeys = z
     oss: table(anything()).optional(),
     cache,
     delete: section({ enabled: flag().or(false) }),
-    /** Bytes that the transfers of a process hold together. */
+    /** Memory of all transfers of a process, in bytes. */
     transfermemory: size({ min: 16 * MIB, minText: ', at least 16MiB' }).or(96 * MIB),
     redirect: section({
       disable: flag().or(false),
-      /** Clients whom blobs are sent to all the same. */
+      /** Clients that are not redirected. */
       except: section({
         addresses: list(network().required()),
-        /** `*` stands for any text. */
+        /** `*` matches any text. */
         useragents: list(filledText('a user agent such as containerd/*').required()),
       }),
     }),
@@ -152,7 +152,7 @@ export const storage = sectionOf(storageKeys)
   }))
   .transform((section) => section as OneDriver<typeof section>)
 
-/** A section with the one driver it has. Those that are not served are refused before it gets here (`support.ts`). */
+/** The section with its one driver. Unsupported drivers are rejected before (`unsupported-keys.ts`). */
 type OneDriver<S extends Partial<Record<ServedDriver, unknown>>> = Omit<S, ServedDriver | 'swift' | 'oss'> &
   {
     [Driver in ServedDriver]: { [Name in Driver]: NonNullable<S[Name]> } & {
