@@ -29,7 +29,8 @@ interface Question {
   readonly groups: readonly string[]
 }
 
-/** @throws UsageError; ConfigError; RegistryError NAME_INVALID */
+/** Runs `entrepot auth`.
+ *  @throws UsageError; ConfigError; RegistryError NAME_INVALID */
 export async function auth(args: readonly string[]): Promise<void> {
   const options = { group: { type: 'string', short: 'g', multiple: true } } as const
   const parsed = parseCommand(args, { help: HELP, options })
@@ -94,7 +95,7 @@ function byRules(settings: Config['auth'], { repository, action }: Question, sub
   return { allowed, why: `auth.rules[${rule}] decides (${content})` }
 }
 
-/** Whoever may push may set tags, too. */
+/** A permission to push includes tagging. */
 function covers(bits: ActionBits, action: Action): boolean {
   return (bits & bitOf(action)) !== 0 || (action === 'tag' && (bits & bitOf('push')) !== 0)
 }
@@ -103,7 +104,7 @@ function isOpen({ htpasswd, issuer, robots, certificate, rules }: Config['auth']
   return [htpasswd, issuer, robots, certificate, rules].every((part) => part === undefined)
 }
 
-/** Undefined for whoever is no robot. */
+/** The permissions of a robot. Undefined for other users. */
 async function byRobot(
   { robots }: Config['auth'],
   { user, repository, action }: Question,

@@ -4,7 +4,7 @@ export interface BannerFacts {
   readonly config: string
 }
 
-/** The greeting of a server that is started at a terminal: where it listens, and how to push a first image. */
+/** The greeting of a server started at a terminal: its address, and how to push a first image. */
 export function banner({ address, storage, config }: BannerFacts): string {
   const authority = address.replace(/^https?:\/\//, '')
   const unverified = address.startsWith('https:') ? '' : '--dest-tls-verify=false '

@@ -1,8 +1,8 @@
 import { checkFiles } from '../app/check-files.ts'
 import { loadConfig } from '../config/load.ts'
 
-/** Says everything that is wrong with a configuration and with the files that it names.
- *  @throws ConfigError, or Error, which lists what keeps it from being served */
+/** Reports every problem of a configuration and of its files.
+ *  @throws ConfigError, or Error, with all problems that prevent the start */
 export async function checkConfig(configPath: string | undefined): Promise<void> {
   const { config, source, warnings } = loadConfig({ path: configPath, env: process.env })
   const files = await checkFiles(config)

@@ -24,12 +24,13 @@ const HELP_OF_DISTRIBUTION = `entrepot garbage-collect [--dry-run|-d] [--quiet] 
 As entrepot gc, in the words of CNCF Distribution.
 `
 
-/** @throws UsageError; ConfigError; whatever keeps it from collecting */
+/** Runs `entrepot gc`.
+ *  @throws UsageError; ConfigError; errors that prevent the collection */
 export function gc(args: readonly string[]): Promise<void> {
   return collectGarbage(args, HELP)
 }
 
-/** In Distribution's words. */
+/** Runs Distribution's `garbage-collect`. */
 export function garbageCollect(args: readonly string[]): Promise<void> {
   return collectGarbage(args, HELP_OF_DISTRIBUTION)
 }
@@ -99,7 +100,7 @@ function paceOf(text: string): number {
   throw new UsageError(`--pace takes a whole number of requests a second, not ${text}`)
 }
 
-/** What it does is printed; what goes wrong is thrown. */
+/** Progress is printed; only warnings and errors are logged. */
 const QUIET: Log = { debug() {}, info() {}, warn: complain, error: complain }
 
 function complain(fields: object, message?: string): void {

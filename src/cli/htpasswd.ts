@@ -12,7 +12,8 @@ Adds a user to a file of passwords, or changes the user's password, which is ask
 standard input. The file is made when it is missing. A running registry takes it within two seconds.
 `
 
-/** @throws UsageError; Error when the password can't be taken */
+/** Runs `entrepot htpasswd`.
+ *  @throws UsageError; Error if the password is rejected */
 export async function htpasswd(args: readonly string[]): Promise<void> {
   const parsed = parseCommand(args, { help: HELP, options: {} })
   if (parsed === undefined) return

@@ -2,12 +2,12 @@ import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import { UsageError } from './usage-error.ts'
 
 export interface CommandShape<Options extends ParseArgsOptionsConfig> {
-  /** What `--help` prints. */
+  /** The output of `--help`. */
   readonly help: string
   readonly options: Options
 }
 
-/** Reads the words behind a command; undefined when all they ask for is help, which is then printed.
+/** Parses the arguments of a command. Undefined if help was requested, which is printed.
  *  @throws UsageError */
 export function parseCommand<const Options extends ParseArgsOptionsConfig>(
   args: readonly string[],

@@ -2,8 +2,8 @@ import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 
-/** A password that is typed twice and not shown, or all of standard input without its last line end.
- *  @throws Error when the two differ */
+/** Reads a password: typed twice without echo, or from standard input without its last line end.
+ *  @throws Error if the two differ */
 export async function readPassword(): Promise<string> {
   if (!process.stdin.isTTY) return (await text(process.stdin)).replace(/\r?\n$/, '')
   const first = await ask('Password: ')

@@ -7,11 +7,11 @@ import { RestartNeededError, renewed } from '../config/renewal.ts'
 import type { Log } from '../core/log.ts'
 import { type FileContent, FileWatch } from '../lib/files/file-watch.ts'
 
-/** What serves, in this process or in others, and what of it can be made anew. */
+/** The serving process, or its workers, and what they can reload. */
 export interface Reloadable {
-  /** Puts the rules in force that a configuration has. */
+  /** Applies the rules of a configuration. */
   renewRules(loaded: Pick<LoadedConfig, 'config' | 'tree'>): void
-  /** Begins files anew that were moved away. */
+  /** Reopens log files that were rotated. */
   reopenLogs(): void
 }
 
@@ -20,12 +20,12 @@ export interface Reloading {
   readonly log: Log
 }
 
-/** Puts the rules in force that the configuration has now, whenever its files have changed and stand still, or the process
- *  gets SIGHUP, which also begins the audit log anew. A configuration that can't be used changes nothing, and neither does
- *  one that keeps fewer people out: that takes a restart. Returns how to stop it. */
+/** Reloads the rules when the configuration's files have changed and are stable, or on SIGHUP, which also
+ *  reopens the audit log. A configuration that is invalid, or restricts access less, changes nothing: the
+ *  latter needs a restart. Returns a function that stops it. */
 export function reloadOnChange(started: LoadedConfig, { reloadable, log }: Reloading): () => void {
   const reload = new Reload(started, { reloadable, log })
-  // What is read once only, such as a pipe, never changes.
+  // Files that can be read only once, such as pipes, never change.
   const paths = [...started.files.keys()].filter((path) =>
     statSync(path, { throwIfNoEntry: false })?.isFile(),
   )
@@ -47,7 +47,7 @@ export function reloadOnChange(started: LoadedConfig, { reloadable, log }: Reloa
   }
 }
 
-/** A configuration in force, and those that may follow it. */
+/** The current configuration and its successors. */
 class Reload {
   readonly #started: LoadedConfig
   readonly #reloading: Reloading
@@ -59,8 +59,8 @@ class Reload {
     this.#inForce = started
   }
 
-  /** Whatever is wrong with the files is said in the log, and changes nothing.
-   *  @param contents what the files have now */
+  /** Applies changed files. Their problems are logged and change nothing.
+   *  @param contents the present contents */
   take(contents: ReadonlyMap<string, FileContent>): void {
     const { log } = this.#reloading
     const config = this.#started.source
@@ -94,22 +94,23 @@ class Reload {
     return loadConfig({ path, env: process.env, readFile })
   }
 
-  /** @throws ConfigError, RestartNeededError, or whatever a configuration leads to that nobody thought of */
+  /** Applies a configuration.
+   *  @throws ConfigError, RestartNeededError, or an unexpected error */
   #use(next: LoadedConfig): void {
     requireEnd(next, this.#inForce)
     if (!isAuthEnabled(this.#started.config.auth) && isAuthEnabled(next.config.auth))
       throw new RestartNeededError('access control was added')
     const { tree, config, later } = renewed(this.#inForce.tree, next.tree)
     if (later.length > 0) this.#reloading.log.warn({ keys: later }, 'new keys that count after a restart')
-    // The workers are not to find out that they can't.
+    // Validated here, so that workers don't fail.
     new Rules(config.auth)
     this.#reloading.reloadable.renewRules({ tree, config })
     this.#inForce = { ...next, tree, config }
   }
 }
 
-/** The last key, or list entry, of a file that is cut off is another one than was meant.
- *  @throws ConfigError when a line end is missing that was there before */
+/** Rejects a file that is cut off: its last key or list entry may be incomplete.
+ *  @throws ConfigError if the line end of the previous file is missing */
 function requireEnd({ source, files }: LoadedConfig, before: LoadedConfig): void {
   if (source === undefined || files.get(source)?.endsWith('\n') || !before.files.get(source)?.endsWith('\n'))
     return

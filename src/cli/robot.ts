@@ -37,7 +37,8 @@ const OPTIONS = {
   expires: { type: 'string', short: 'e' },
 } as const
 
-/** @throws UsageError; ConfigError; Error when there is no such robot, or one of this name already */
+/** Runs `entrepot robot`.
+ *  @throws UsageError; ConfigError; Error if the robot does not exist, or exists already */
 export async function robot(args: readonly string[]): Promise<void> {
   const parsed = parseCommand(args, { help: HELP, options: OPTIONS })
   if (parsed === undefined) return
@@ -133,7 +134,8 @@ async function list(path: string): Promise<void> {
   }
 }
 
-/** @throws UsageError when no repository would match */
+/** Validates a glob.
+ *  @throws UsageError if it could match no repository */
 function requireGlob(glob: string): void {
   if (!isRepositoryGlob(glob)) throw new UsageError(`a repository is ${GLOB_FORM}; not ${glob}`)
   if (hasUpperCase(glob)) throw new UsageError(`no repository has upper-case letters, as ${glob} has`)
@@ -145,7 +147,8 @@ function parseAction(word: string): Action | '*' {
   return action
 }
 
-/** @throws UsageError when it is no time, or one that has passed */
+/** Parses an expiry date. Undefined for `never`.
+ *  @throws UsageError if it is malformed or past */
 function parseExpiry(text: string, now: Date): Date | undefined {
   if (text === 'never') return undefined
   const days = /^(\d{1,5})d$/.exec(text)?.[1]

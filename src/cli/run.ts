@@ -22,8 +22,8 @@ REGISTRY_HTTP_ADDR=0.0.0.0:5000 is http.addr.
 
 export { UsageError } from './usage-error.ts'
 
-/** From the words of the command line to a command.
- *  @throws UsageError; ConfigError; whatever keeps the registry from starting */
+/** Runs the command of a command line.
+ *  @throws UsageError; ConfigError; errors that prevent the start */
 export async function run(args: readonly string[]): Promise<void> {
   const command = accessCommands.get(args[0] ?? '')
   if (command !== undefined) return command(args.slice(1))
@@ -31,7 +31,7 @@ export async function run(args: readonly string[]): Promise<void> {
   if (values.version) return print(`${await (await import('../lib/version.ts')).version()}\n`)
   if (values.help || positionals.length === 0) return print(HELP)
   const [name, ...operands] = positionals
-  // What the supervisor of several processes runs them by; in any other process there is no such command.
+  // Internal: the supervisor starts workers with it. Unknown in other processes.
   if (name === WORKER_COMMAND && (await (await import('./workers/worker.ts')).work())) return
   if (name === 'serve') return (await import('./serve.ts')).serve(atMostOne(operands))
   if (name === 'config' && operands[0] === 'check') {

@@ -11,7 +11,7 @@ import { type Reloadable, reloadOnChange } from './reload.ts'
 import { removeStaleSocket } from './stale-socket.ts'
 import { stopOnSignal } from './stop-on-signal.ts'
 
-/** Runs the registry until it is told to stop. */
+/** Runs the registry until it is stopped. */
 export async function serve(configPath: string | undefined): Promise<void> {
   const loaded = loadConfig({ path: configPath, env: process.env })
   const processLog = await ProcessLog.open(loaded.config.log)
@@ -52,15 +52,15 @@ async function serveWith(loaded: LoadedConfig, processLog: ProcessLog): Promise<
 
 interface Serving {
   readonly address: string
-  /** How many processes serve, where they are several. */
+  /** Number of workers, if there are several. */
   readonly workers?: number
   close(): Promise<void>
-  /** Ends what would not end with this process. */
+  /** Ends the workers, which would outlive this process. */
   kill(): void
   readonly reloadable: Reloadable
 }
 
-/** In this process, or in several others: then their code is loaded, and only then. */
+/** Starts serving in this process, or in workers, whose code is loaded only then. */
 async function start(loaded: LoadedConfig, processLog: ProcessLog): Promise<Serving> {
   const { config } = loaded
   const count = workerCount(config)
@@ -77,7 +77,7 @@ async function start(loaded: LoadedConfig, processLog: ProcessLog): Promise<Serv
   }
 }
 
-/** What is kept in the memory of a process can be served by that process only. */
+/** Number of workers. Storage in memory can be served by one process only. */
 function workerCount({ http: { workers }, storage }: Config): number {
   if (workers !== 'auto') return workers
   return storage.inmemory === undefined ? availableParallelism() : 1

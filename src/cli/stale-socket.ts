@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import { lstat, unlink } from 'node:fs/promises'
 import { connect } from 'node:net'
 
-/** Removes the socket that a killed process left at a path: nobody answers there, yet nobody could listen there either.
- *  One that is answered stays, and so does whatever is no socket. */
+/** Removes the unix socket that a killed process has left, which would prevent listening. Sockets that
+ *  answer, and other files, stay. */
 export async function removeStaleSocket(path: string): Promise<void> {
-  // A plain file refuses connections too.
+  // Plain files would refuse connections too.
   if (await lstat(path).then((found) => !found.isSocket(), isMissing)) return
   const probe = connect({ path })
   try {

@@ -1,10 +1,10 @@
 export interface Stopping {
   gently(signal: NodeJS.Signals): Promise<void>
-  /** What is left to do when the process ends here and now. */
+  /** Called before an immediate end. */
   atOnce?(): void
 }
 
-/** The first signal stops gently; a second one, from somebody who can't wait, at once. */
+/** The first signal drains; a second one ends the process at once. */
 export function stopOnSignal({ gently, atOnce }: Stopping): void {
   let stopping = false
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -19,7 +19,7 @@ export function stopOnSignal({ gently, atOnce }: Stopping): void {
   }
 }
 
-/** Ends the process when it has been stopped: with 0, or with 1 and the reason when it could not be. */
+/** Exits after stopping: with 0, or with 1 and the error. */
 export function exitAfter(stopped: Promise<void>): void {
   stopped.then(
     () => process.exit(0),

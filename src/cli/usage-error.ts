@@ -1,4 +1,4 @@
-/** A command line that means nothing. */
+/** An invalid command line. */
 export class UsageError extends Error {
   override readonly name = 'UsageError'
 }

@@ -1,22 +1,23 @@
-/** What Distribution's `health` section can ask for: docs/configuration.md. */
+/** The checks of Distribution's `health` section; see docs/configuration.md. */
 import { once } from 'node:events'
 import { stat } from 'node:fs/promises'
 import { connect, type TcpNetConnectOpts } from 'node:net'
 
 export interface Check {
-  /** Distribution's name for it, under which its failure is shown. */
+  /** Distribution's name of the check, shown with its failure. */
   readonly name: string
-  /** How often it is made, in milliseconds. */
+  /** Interval in milliseconds. */
   readonly intervalMs: number
-  /** Failures in a row that count; 0 and 1 are the same. */
+  /** Successive failures that count as unhealthy; 0 and 1 are the same. */
   readonly threshold: number
-  /** After so many milliseconds without an end it has failed. */
+  /** Time limit in milliseconds, after which it has failed. */
   readonly timeoutMs: number
-  /** @throws Error that says what is wrong */
+  /** Runs the check.
+   *  @throws Error with the reason of the failure */
   readonly run: (signal: AbortSignal) => Promise<void>
 }
 
-/** Fails while the file exists: whoever runs the registry makes it to take a process out of service. */
+/** Fails while the file exists. Operators create it to take a process out of service. */
 export async function checkFile(path: string): Promise<void> {
   try {
     await stat(path)
@@ -34,7 +35,7 @@ export interface HttpCheckOptions {
   readonly statusCode: number
 }
 
-/** Fails unless a HEAD of the address is answered with the status. */
+/** Fails unless a HEAD request gets the status. */
 export async function checkHttp(
   { uri, headers, statusCode }: HttpCheckOptions,
   signal: AbortSignal,
@@ -49,7 +50,7 @@ export async function checkHttp(
     throw new Error(`downstream service returned unexpected status: ${answer.status}`)
 }
 
-/** Fails unless a connection can be made. */
+/** Fails unless a connection succeeds. */
 export async function checkTcp(
   address: string,
   { signal, ...options }: TcpNetConnectOpts & { signal: AbortSignal },
@@ -64,7 +65,7 @@ export async function checkTcp(
   }
 }
 
-/** The text of an error, or of what caused it where that says more. */
+/** The message of an error, or of its cause if that says more. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   if (error.cause instanceof Error) return reasonOf(error.cause)

@@ -2,7 +2,7 @@ import type { Health } from '../core/health.ts'
 import type { Log } from '../core/log.ts'
 import type { Check } from './checks.ts'
 
-/** Keeps what the latest checks have shown. */
+/** The results of the latest checks. */
 export class HealthMonitor implements Health {
   readonly #failures = new Map<string, string>()
   readonly #failedInARow = new Map<string, number>()
@@ -17,7 +17,7 @@ export class HealthMonitor implements Health {
     return this.#failures
   }
 
-  /** Makes a check once. Never rejected; one that is cut off by the signal shows nothing. */
+  /** Runs a check once. Never rejects; a check aborted by the signal has no result. */
   async make({ name, threshold, timeoutMs, run }: Check, stopped: AbortSignal): Promise<void> {
     const tooLong = AbortSignal.timeout(timeoutMs)
     const signal = AbortSignal.any([stopped, tooLong])
@@ -46,7 +46,7 @@ export class HealthMonitor implements Health {
   }
 }
 
-/** What does not heed the signal is not waited for. */
+/** Work that ignores the signal is not awaited. */
 function rejectedAt(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     const abort = () => reject(signal.reason)

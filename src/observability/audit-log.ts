@@ -7,24 +7,25 @@ import { LogLines } from './log-lines.ts'
 import { LAST_LINES_MS } from './process-log.ts'
 
 export interface AuditFileOptions {
-  /** The path of a file of its own, which is made when it is missing; or what other logs use as well. */
+  /** The path of a file, created if missing; or the output that other logs use too. */
   readonly destination: string | LineWriter
-  /** What goes wrong is said there. */
+  /** For errors of the audit log itself. */
   readonly log: Log
 }
 
-/** Who did what, a line of JSON each: in a file that can be moved away and is then begun anew, or on standard output. Lines that
- *  can't be written keep nobody from being served: they wait, and are dropped when too many wait; how many were is then
- *  written in their place. */
+/** The audit log: a line of JSON for each request, in a file that can be rotated, or on standard output.
+ *  Requests never wait for it: lines that can't be written wait in memory and are dropped when too many wait.
+ *  Their number is then logged instead. */
 export class AuditFile implements AuditLog {
   readonly #log: Log
-  /** Undefined where others use it as well. */
+  /** Undefined if the output is shared. */
   readonly #path: string | undefined
   readonly #writer: LineWriter | undefined
   readonly #lines: LogLines
   readonly #entries: pino.Logger
 
-  /** @throws Error when the file can't be opened */
+  /** Opens the file.
+   *  @throws Error if it can't be opened */
   constructor({ destination, log }: AuditFileOptions) {
     this.#log = log
     if (typeof destination === 'string') {
@@ -35,7 +36,7 @@ export class AuditFile implements AuditLog {
     const options = {
       base: undefined,
       timestamp: pino.stdTimeFunctions.isoTime,
-      // In the place of a level, which would say nothing here: what tells these lines from the log's.
+      // Replaces the level, which would be meaningless, and marks lines of the audit log.
       formatters: { level: () => ({ audit: true }) },
     }
     this.#entries = pino(options, this.#lines)
@@ -48,7 +49,7 @@ export class AuditFile implements AuditLog {
     })
   }
 
-  /** How many lines were lost since the start. */
+  /** Number of lines lost since the start. */
   get droppedLines(): number {
     return this.#lines.dropped
   }
@@ -57,7 +58,7 @@ export class AuditFile implements AuditLog {
     this.#entries.info(entry)
   }
 
-  /** Goes on in a new file where the old one was moved away. */
+  /** Continues in a new file after the old one was rotated. */
   reopen(): void {
     try {
       this.#writer?.reopen()
@@ -66,7 +67,7 @@ export class AuditFile implements AuditLog {
     }
   }
 
-  /** Fulfilled when all is written that can be, within a moment. */
+  /** Resolves once everything is written, or a short time has passed. */
   async close(): Promise<void> {
     await this.#writer?.close(LAST_LINES_MS)
   }

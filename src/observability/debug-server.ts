@@ -5,20 +5,20 @@ import { HEALTHY, type Health } from '../core/health.ts'
 import type { Log } from '../core/log.ts'
 
 export interface DebugServerOptions {
-  /** Absent where nothing is measured. */
+  /** Undefined if metrics are disabled. */
   metrics?: MetricsPage | undefined
-  /** Default: nothing is checked. */
+  /** Default: no checks. */
   health?: Health
   log: Log
 }
 
 export interface MetricsPage {
   readonly path: string
-  /** In the text format of Prometheus, version 0.0.4. */
+  /** The text format of Prometheus, version 0.0.4. */
   render(): Promise<string>
 }
 
-/** What those who run the registry look at, and its users don't: metrics and health, on an address of its own. */
+/** The server for operators, on an address of its own: metrics and health. */
 export class DebugServer {
   readonly #server: Server
   readonly #metrics: MetricsPage | undefined
@@ -32,15 +32,15 @@ export class DebugServer {
     this.#server = createServer((request, response) => void this.#answer(request, response))
   }
 
-  /** Begins to answer; fulfilled with where.
-   *  @throws Error when the address is taken, or is none of this machine */
+  /** Starts to listen; resolves to the address.
+   *  @throws Error if the address is in use, or not of this machine */
   async listen(options: ListenOptions): Promise<AddressInfo> {
     this.#server.listen(options)
     await once(this.#server, 'listening')
     return this.#server.address() as AddressInfo
   }
 
-  /** Answers that have begun get a moment to go out. */
+  /** Closes the server, after a short time for responses under way. */
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     const cutOff = setTimeout(() => this.#server.closeAllConnections(), LAST_ANSWERS_MS)
@@ -93,7 +93,7 @@ interface Page {
 
 const HEALTH_PATH = '/debug/health'
 
-/** Distribution's answer: what is wrong, by the name of the check. */
+/** Distribution's answer: the failed checks by name. */
 function healthPage({ failures }: Health): Page {
   return {
     status: failures.size === 0 ? 200 : 503,

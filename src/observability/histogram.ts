@@ -1,5 +1,5 @@
-/** Distributions of values in plain numbers: an observation finds its bucket and adds. prom-client's own histogram looks
- *  its labels up at every observation; this one knows them from the start and is asked when it is scraped. */
+/** Histograms of plain numbers. prom-client's own look up their labels at every observation; these know
+ *  theirs from the start and are rendered when they are scraped. */
 import type { Metric, Registry } from 'prom-client'
 import type { Timer } from '../core/timer.ts'
 
@@ -8,15 +8,15 @@ export type Labels = Readonly<Record<string, string>>
 export interface HistogramDescription {
   readonly name: string
   readonly help: string
-  /** The upper bounds of its buckets, ascending. */
+  /** Upper bounds of the buckets, ascending. */
   readonly bounds: readonly number[]
 }
 
-/** How the values of one set of labels are distributed. */
+/** The histogram of one set of labels. */
 export class Histogram {
   readonly labels: Labels
   readonly #bounds: readonly number[]
-  /** How many values fell into each bucket; in the last one, above all bounds. */
+  /** Number of values in each bucket; the last one is above all bounds. */
   readonly #counts: number[]
   #sum = 0
 
@@ -33,7 +33,7 @@ export class Histogram {
     this.#sum += value
   }
 
-  /** Each bucket holds those below it too, as Prometheus wants it; nothing before the first value. */
+  /** Cumulative buckets, as in Prometheus's format; none before the first value. */
   samples(name: string): Sample[] {
     let count = 0
     const buckets = [...this.#bounds, Number.POSITIVE_INFINITY].map((bound, index) => {
@@ -49,7 +49,7 @@ export class Histogram {
   }
 }
 
-/** The histograms of one name: what prom-client calls a metric. */
+/** The histograms of one metric. */
 export class HistogramFamily {
   readonly name: string
   readonly #description: HistogramDescription
@@ -58,11 +58,11 @@ export class HistogramFamily {
   constructor(registry: Registry, description: HistogramDescription) {
     this.name = description.name
     this.#description = description
-    // A registry asks a metric for its name and calls `get`, although its type wants one of the library's own classes.
+    // prom-client uses only the name and `get`, although its type requires one of its own classes.
     registry.registerMetric(this as unknown as Metric)
   }
 
-  /** A new one; nobody else may have the same labels. */
+  /** A new histogram; its labels must be unique. */
   child(labels: Labels): Histogram {
     const child = new Histogram(labels, this.#description.bounds)
     this.#children.push(child)
@@ -76,15 +76,16 @@ export class HistogramFamily {
   }
 }
 
-/** How long operations take: a histogram each, under one label. */
+/** Durations of operations: a histogram each, under one label. */
 export class HistogramTimer implements Timer {
   readonly #family: HistogramFamily
   readonly #labels: Labels
   readonly #operationLabel: string
   readonly #children = new Map<string, Histogram>()
 
-  /** @param labels the same for all operations
-   *  @param operationLabel the name of the label that says which one it was */
+  /** Creates the histograms on demand.
+   *  @param labels the same for all operations
+   *  @param operationLabel the name of the label with the operation */
   constructor(
     family: HistogramFamily,
     { labels = {}, operationLabel }: { labels?: Labels; operationLabel: string },
@@ -116,7 +117,8 @@ function sample(metricName: string, labels: Labels, value: number): Sample {
   return { metricName, labels, value }
 }
 
-/** As Go writes it: to Prometheus the bound is text, and the same bound of two registries must be the same text. */
+/** A bound in Go's notation: Prometheus compares bounds as text, and those of different registries must be
+ *  equal. */
 export function formatBound(bound: number): string {
   if (bound === Number.POSITIVE_INFINITY) return '+Inf'
   return bound < 1e6 ? String(bound) : bound.toExponential().replace(/e\+(\d)$/, 'e+0$1')

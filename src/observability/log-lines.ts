@@ -1,6 +1,6 @@
 import type { LineWriter } from '../lib/line-writer.ts'
 
-/** The lines of one log on their way to a place that several logs may share. Those for which there is no room are counted. */
+/** The lines of one log, on an output that several logs may share. Counts the lines that were dropped. */
 export class LogLines {
   readonly #writer: LineWriter
   #dropped = 0
@@ -10,7 +10,7 @@ export class LogLines {
     this.#writer = writer
   }
 
-  /** How many lines were lost since the start. */
+  /** Number of lines lost since the start. */
   get dropped(): number {
     return this.#dropped
   }
@@ -19,7 +19,8 @@ export class LogLines {
     if (!this.#writer.write(line)) this.#dropped += 1
   }
 
-  /** @param tell called when lines are written again after some were lost, with how many */
+  /** Reports lost lines.
+   *  @param tell called with their number when lines are written again */
   whenLost(tell: (count: number) => void): void {
     this.#writer.whenDrained(() => {
       const count = this.#dropped - this.#told

@@ -8,11 +8,11 @@ type Level = (typeof LEVELS)[number]
 
 export interface LogfmtSettings {
   readonly level: Level
-  /** Added to every line. */
+  /** Fields of every line. */
   readonly fields: Readonly<Record<string, unknown>>
 }
 
-/** A logger that writes logfmt as logrus does in Distribution: `time="…" level=info msg="…" key=value …`. */
+/** A logger in logfmt, as logrus formats it in Distribution: `time="…" level=info msg="…" key=value …`. */
 export class LogfmtLogger implements Log {
   readonly #least: number
   readonly #fields: string
@@ -57,7 +57,7 @@ export class LogfmtLogger implements Log {
 
 const NOT_IN_KEYS = /[^A-Za-z0-9\-._/@]/g
 
-/** Each with a space before it. An undefined value is left out; an object is written as JSON. */
+/** The fields, each with a leading space. Undefined values are omitted; objects are written as JSON. */
 function logfmtFields(fields: object): string {
   let text = ''
   for (const key in fields) {
@@ -79,7 +79,7 @@ function field(key: string, value: unknown): string {
   }
 }
 
-/** The messages and the stacks of an error and of what caused it. */
+/** The messages and stacks of an error and its causes. */
 function errorFields(key: string, error: Error): string {
   const { message, stack } = stdSerializers.err(error)
   return ` ${key}=${quoted(message)} ${key}.stack=${quoted(stack)}`
@@ -89,14 +89,14 @@ function json(value: unknown): string {
   try {
     return JSON.stringify(value) ?? String(value)
   } catch (error) {
-    // It refers to itself, or holds a bigint.
+    // A circular structure, or a bigint.
     if (error instanceof TypeError) return String(value)
     throw error
   }
 }
 
-/** A value as logrus writes it: in quotes unless it consists of these characters. The escapes are those of JSON, which Go reads
- *  too. No character of it controls a terminal, or turns the direction of the text. */
+/** A value in logrus's form: quoted unless it consists of safe characters. The escapes are JSON's, which Go
+ *  reads too. Control characters and changes of text direction are escaped. */
 function quoted(text: string): string {
   if (PLAIN.test(text)) return text
   const literal = JSON.stringify(text)
@@ -111,7 +111,7 @@ function escaped(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 }
 
-/** The time in UTC, RFC 3339. It is formatted once a millisecond. */
+/** The time in UTC, RFC 3339. Formatted once a millisecond. */
 class Clock {
   #milliseconds = 0
   #text = ''

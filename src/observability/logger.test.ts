@@ -3,7 +3,7 @@ import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, it, test } from 'vitest'
 import { createLogger, type Logger, type LogSettings } from './logger.ts'
 
-/** A logger, and the lines that it has written. */
+/** A logger, and its written lines. */
 async function logger(settings: Partial<LogSettings> = {}) {
   const lines: string[] = []
   const destination = { write: (line: string) => void lines.push(line) }
@@ -182,7 +182,7 @@ describe('text', () => {
 })
 
 describe('text at a terminal', () => {
-  /** What a logger for people writes of it. */
+  /** The output of a logger for terminals. */
   async function printed(write: (log: Logger) => void, settings: Partial<LogSettings> = {}): Promise<string> {
     const destination = new PassThrough()
     const log = await createLogger(

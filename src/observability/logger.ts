@@ -4,11 +4,11 @@ import { LogfmtLogger } from './logfmt.ts'
 
 export interface LogSettings {
   readonly level: 'error' | 'warn' | 'info' | 'debug'
-  /** Distribution's formats, with the keys that it uses. */
+  /** Distribution's formats, with its keys. */
   readonly formatter: 'text' | 'json' | 'logstash'
-  /** Added to every line. */
+  /** Fields of every line. */
   readonly fields: Readonly<Record<string, unknown>>
-  /** Text is then for people, in colours. Default: no. */
+  /** True if text is formatted for people, in colours. Default: false. */
   readonly isTerminal?: boolean
 }
 
@@ -25,7 +25,7 @@ export async function createLogger(settings: LogSettings, destination: Destinati
   return pino<never>({ ...options, ...format }, destination)
 }
 
-/** As logrus writes it in Distribution. */
+/** The JSON format of logrus in Distribution. */
 const json: LoggerOptions = {
   timestamp: pino.stdTimeFunctions.isoTime,
   formatters: { level: (label) => ({ level: logrusLevel(label) }) },
@@ -42,7 +42,7 @@ function logrusLevel(label: string): string {
   return label === 'warn' ? 'warning' : label
 }
 
-/** Formats each line at once: the stream that pino-pretty has for it would keep lines without a limit. */
+/** Formats each line synchronously: pino-pretty's stream would buffer lines without limit. */
 async function forPeople(destination: DestinationStream): Promise<DestinationStream> {
   const { prettyFactory } = await import('pino-pretty')
   const pretty = prettyFactory({ singleLine: true, colorize: true, translateTime: 'SYS:HH:MM:ss.l' })

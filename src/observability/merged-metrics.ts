@@ -1,18 +1,18 @@
 import { AggregatorRegistry } from 'prom-client'
 import { type Metrics, type MetricsSnapshot, renderMerged } from './metrics.ts'
 
-/** What each of several processes has measured by now, by its number; undefined of one that does not answer. */
+/** The metrics of several processes by number; undefined for those that do not answer. */
 export type SnapshotSource = () => Promise<ReadonlyMap<number, MetricsSnapshot | undefined>>
 
 export interface MergedMetricsOptions {
-  /** Of this process. */
+  /** The metrics of this process. */
   own: Metrics
-  /** Of the others. */
+  /** The metrics of the others. */
   snapshots: SnapshotSource
 }
 
-/** Several processes shown as one. What a process has counted stays counted when it is gone, up to what was last seen of
- *  it: a sum that falls would look as if all had begun anew. */
+/** Merges the metrics of several processes. Counters of a process that has ended keep their last known
+ *  values, because a falling sum would look like a restart of all. */
 export class MergedMetrics {
   readonly #options: MergedMetricsOptions
   readonly #last = new Map<number, MetricsSnapshot>()
@@ -23,7 +23,7 @@ export class MergedMetrics {
     this.#options = options
   }
 
-  /** In the text format of Prometheus, version 0.0.4; one time after the other. */
+  /** The text format of Prometheus, version 0.0.4; renders are sequential. */
   render(): Promise<string> {
     const rendered = this.#rendering.then(() => this.#render())
     this.#rendering = rendered.catch(() => {})
@@ -45,7 +45,7 @@ export class MergedMetrics {
   }
 }
 
-/** What is at this moment, such as memory, ends with the process. */
+/** Gauges, such as memory, end with their process. */
 function isCounted(metric: { type?: unknown }): boolean {
   return metric.type === 'counter' || metric.type === 'histogram'
 }

@@ -19,7 +19,7 @@ function start() {
   const driver = new MeteredDriver(behind, {
     observe: (action, seconds) => observed.push({ action, seconds }),
   })
-  /** The actions that were observed since the last call. */
+  /** The actions observed since the last call. */
   const actions = () => observed.splice(0).map(({ action }) => action)
   return { driver, behind, observed, actions }
 }

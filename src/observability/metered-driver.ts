@@ -2,7 +2,7 @@ import { type DriverOperation, ForwardingDriver, ForwardingWriter } from '../cor
 import type { AppendOptions, FileWriter, StorageDriver } from '../core/storage-driver.ts'
 import type { Timer } from '../core/timer.ts'
 
-/** The names that Distribution has for what is timed. The other operations have none there, and are not timed. */
+/** Distribution's names of the timed operations. Others have none there, and are not timed. */
 const ACTIONS: Partial<Record<DriverOperation, string>> = {
   stat: 'Stat',
   get: 'GetContent',
@@ -16,8 +16,8 @@ const ACTIONS: Partial<Record<DriverOperation, string>> = {
   redirectUrl: 'URLFor',
 }
 
-/** Times the operations of a driver, whether they succeed or not. Of an operation in steps, the time that its caller takes
- *  between them is not counted. */
+/** Times the operations of a driver, successful or not. For iterated operations, the time that the caller
+ *  takes between steps is not counted. */
 export class MeteredDriver extends ForwardingDriver {
   readonly #timer: Timer
 
@@ -26,7 +26,7 @@ export class MeteredDriver extends ForwardingDriver {
     this.#timer = timer
   }
 
-  /** A writer is one action, from its opening to its end. */
+  /** A writer counts as one action, from opening to closing. */
   override async append(path: string, options?: AppendOptions): Promise<FileWriter> {
     const watch = new StopWatch()
     try {
@@ -100,11 +100,11 @@ class MeteredWriter extends ForwardingWriter {
   }
 }
 
-/** Adds up how long several pieces of work took. */
+/** Adds up the duration of several pieces of work. */
 class StopWatch {
   milliseconds = 0
 
-  /** The work's own result, once its time has been added. */
+  /** The work's result, after its time was added. */
   async during<T>(work: Promise<T>): Promise<T> {
     const startedAt = performance.now()
     try {

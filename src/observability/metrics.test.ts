@@ -60,7 +60,7 @@ test('several processes are rendered as one', async () => {
     metrics.showCache({ requests: times, hits: 0, errors: 0, evicted: times, displaced: 0, entries: times })
     return metrics
   })
-  // As it goes from one process to another.
+  // As JSON, like between processes.
   const snapshots = await Promise.all(
     parts.map(async (part): Promise<MetricsSnapshot> => JSON.parse(JSON.stringify(await part.snapshot()))),
   )

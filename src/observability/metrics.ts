@@ -9,22 +9,22 @@ import { HistogramFamily, HistogramTimer } from './histogram.ts'
 import { showMirrors } from './mirror-metrics.ts'
 import { RequestMetrics } from './request-metrics.ts'
 
-/** What one process has measured, as plain JSON that another one can merge. */
+/** One process's metrics, as JSON that another one can merge. */
 export type MetricsSnapshot = readonly object[]
 
 interface DroppedLines {
   readonly droppedLines: number
 }
 
-/** Sums of what stands beside them. They are gauges, and by their names counters: promtool objects to them. */
+/** Gauges named like counters, which promtool rejects. They are sums of other metrics. */
 const MISNAMED = [
   'nodejs_active_handles_total',
   'nodejs_active_requests_total',
   'nodejs_active_resources_total',
 ]
 
-/** All that a process measures, under the names of Distribution, with Node's own metrics beside it. What has a label has
- *  one of a few values: nothing that clients, tenants or secrets are called. */
+/** All metrics of a process, under Distribution's names, with Node's own metrics. Labels have few values,
+ *  never names of clients or repositories, nor secrets. */
 export class Metrics {
   readonly requests: RequestObserver
   readonly #registry = new Registry()
@@ -35,7 +35,7 @@ export class Metrics {
     this.requests = new RequestMetrics(this.#registry)
   }
 
-  /** Shows which Entrepot this is. Called once. */
+  /** Adds the build's version. Called once. */
   showBuild(version: string): void {
     new Gauge({
       name: 'registry_build_info',
@@ -46,7 +46,7 @@ export class Metrics {
     }).set({ version, nodeversion: process.version }, 1)
   }
 
-  /** Shows how many health checks fail. Called once. */
+  /** Adds the number of failed health checks. Called once. */
   showHealth({ failures }: Health): void {
     new Gauge({
       name: 'registry_health_failing_checks',
@@ -59,7 +59,7 @@ export class Metrics {
     })
   }
 
-  /** For the actions of a storage driver. Called once.
+  /** The timer of a storage driver's actions. Called once.
    *  @param driver its name in the configuration */
   storageTimer(driver: string): Timer {
     const family = new HistogramFamily(this.#registry, {
@@ -70,7 +70,7 @@ export class Metrics {
     return new HistogramTimer(family, { labels: { driver }, operationLabel: 'action' })
   }
 
-  /** For what a cache asks Redis for. Called once, and only where there is one. */
+  /** The timer of Redis commands. Called once, if a cache is in Redis. */
   redisTimer(): Timer {
     const family = new HistogramFamily(this.#registry, {
       name: 'registry_storage_cache_redis_seconds',
@@ -80,7 +80,7 @@ export class Metrics {
     return new HistogramTimer(family, { operationLabel: 'operation' })
   }
 
-  /** Shows what a cache counts. Called once. */
+  /** Adds a cache's counters. Called once. */
   showCache(counts: CacheCounts): void {
     const counter = (name: string, help: string, read: () => number) =>
       new Counter({
@@ -104,7 +104,7 @@ export class Metrics {
     })
   }
 
-  /** Shows how many lines of each log were lost because they could not be written. Called once. */
+  /** Adds the number of lost lines of each log. Called once. */
   showDroppedLines(logs: Readonly<Record<'main' | 'audit', DroppedLines | undefined>>): void {
     new Counter({
       name: 'registry_log_dropped_lines_total',
@@ -118,7 +118,7 @@ export class Metrics {
     })
   }
 
-  /** Shows what garbage collections of this process have done. Called once, and only where it collects. */
+  /** Adds the figures of garbage collection. Called once, if this process collects. */
   showCollections(figures: CollectionFigures): void {
     const gauge = (name: string, help: string, read: () => number) =>
       new Gauge({
@@ -154,12 +154,12 @@ export class Metrics {
     showMirrors(this.#registry, mirrors)
   }
 
-  /** In the text format of Prometheus, version 0.0.4. */
+  /** The text format of Prometheus, version 0.0.4. */
   render(): Promise<string> {
     return this.#registry.metrics()
   }
 
-  /** Numbers that JSON cannot carry are left out. */
+  /** Omits numbers that JSON can't represent. */
   async snapshot(): Promise<MetricsSnapshot> {
     const metrics = await this.#registry.getMetricsAsJSON()
     return metrics.map((metric) => ({
@@ -169,7 +169,7 @@ export class Metrics {
   }
 }
 
-/** Several processes as if they were one, in the text format of Prometheus: most metrics are added up. */
+/** Merges several processes in the text format of Prometheus: most metrics are summed. */
 export function renderMerged(snapshots: readonly MetricsSnapshot[]): Promise<string> {
   return AggregatorRegistry.aggregate([...snapshots]).metrics()
 }
@@ -188,8 +188,8 @@ function showEvictions(registry: Registry, counts: CacheCounts): void {
   })
 }
 
-/** Those of Go's client, which Distribution has for all its timers. */
+/** The buckets of Go's client, which Distribution uses for all timers. */
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
-/** Redis answers faster than the first of them: so these are added in front. */
+/** With smaller buckets, because Redis is faster. */
 const REDIS_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, ...SECONDS]

@@ -4,13 +4,13 @@ import { LineWriter } from '../lib/line-writer.ts'
 import { LogLines } from './log-lines.ts'
 import { createLogger, type Logger, type LogSettings } from './logger.ts'
 
-/** The log of this process, on standard output. Whatever becomes of that, nobody waits for it: lines are dropped, counted, and
- *  told of when they can be written again. */
+/** The log of this process, on standard output. Requests never wait for it: lines that can't be written are
+ *  dropped and counted, and their number is logged later. */
 export class ProcessLog {
   readonly log: Logger
-  /** Standard output, for other logs that go there too. */
+  /** Standard output, for other logs that share it. */
   readonly output: LineWriter
-  /** Whether people read it as it is written. */
+  /** True if standard output is a terminal. */
   readonly isTerminal = isatty(STDOUT)
   readonly #lines: LogLines
 
@@ -31,17 +31,17 @@ export class ProcessLog {
     return new ProcessLog({ log, output, lines })
   }
 
-  /** How many lines were lost since the start. */
+  /** Number of lines lost since the start. */
   get droppedLines(): number {
     return this.#lines.dropped
   }
 
-  /** Text for people, between the lines. */
+  /** Prints text for people between the lines. */
   print(text: string): void {
     this.#lines.write(text)
   }
 
-  /** Fulfilled when all is written that can be, within a moment. */
+  /** Resolves once everything is written, or a short time has passed. */
   close(): Promise<void> {
     return this.output.close(LAST_LINES_MS)
   }
@@ -49,5 +49,5 @@ export class ProcessLog {
 
 const STDOUT = 1
 
-/** How long the last lines of a log may take at the end of the process. */
+/** Time for the last lines of a log at the end of the process. */
 export const LAST_LINES_MS = 500

@@ -2,7 +2,7 @@ import { Counter, Gauge, type Registry } from 'prom-client'
 import type { RequestObserver, ServedRequest } from '../core/request-observer.ts'
 import { type Histogram, HistogramFamily } from './histogram.ts'
 
-/** Distribution's names for the resources of the API; any other is called what it is called in the API. */
+/** Distribution's names of the API's resources, if they differ. */
 const HANDLERS: Readonly<Record<string, string>> = {
   api: 'base',
   apiWithoutSlash: 'base',
@@ -14,7 +14,7 @@ const HANDLERS: Readonly<Record<string, string>> = {
   upload: 'blob_upload_chunk',
 }
 
-/** A method that is none of these could be any text. */
+/** The methods that are label values; others count as one. */
 const METHODS = new Set([
   'GET',
   'HEAD',
@@ -31,8 +31,8 @@ const METHODS = new Set([
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60]
 const BYTES = Array.from({ length: 22 }, (_, power) => 1024 * 2 ** power)
 
-/** The metrics of requests, with the names and labels of Distribution. Every set of labels has its own plain numbers,
- *  found by the resource, the method and the status; they are few whatever clients send. */
+/** The metrics of requests, with Distribution's names and labels. Each set of labels has plain numbers of its
+ *  own, found by resource, method and status; their number is bounded. */
 export class RequestMetrics implements RequestObserver {
   readonly #seconds: HistogramFamily
   readonly #requestBytes: HistogramFamily
@@ -118,7 +118,7 @@ interface HandlerNumbers {
 
 interface MethodNumbers {
   readonly seconds: Histogram
-  /** How many answers had which status. */
+  /** Number of responses by status. */
   readonly statuses: Map<number, number>
 }
 

@@ -11,16 +11,18 @@ interface Served extends KeyedCertificate {
 
 const DAY_MS = 86_400_000
 const MINUTE_MS = 60_000
-/** As Go's autocert has it; of a certificate that lives for less than three times as long, when a third is left. */
+/** As in Go's autocert. Certificates with less than three times this lifetime are renewed when a third is
+ *  left. */
 const RENEWAL_MS = 30 * DAY_MS
-/** How long one attempt may take. */
+/** Time limit of one attempt. */
 const CLAIM_MS = 10 * MINUTE_MS
-/** Authorities count failures by the hour. */
+/** Pauses after failures, which authorities limit per hour. */
 const FIRST_PAUSE_MS = 5 * MINUTE_MS
 const LONGEST_PAUSE_MS = 60 * MINUTE_MS
 
-/** One certificate for each host, had from an authority by ACME (RFC 8555) over the connections that are served (RFC 8737),
- *  and had again before it ends. Processes that share the folder take turns and serve what any of them got. */
+/** One certificate for each host, obtained and renewed by ACME (RFC 8555) with TLS-ALPN challenges (RFC
+ *  8737). Processes that share the folder take turns, and serve the certificates that any of them has
+ *  obtained. */
 export class AcmeCertificates implements Certificates {
   readonly #options: CertificatesOptions
   readonly #log: Log
@@ -28,7 +30,7 @@ export class AcmeCertificates implements Certificates {
   readonly #polling: Polling
   readonly #served = new Map<string, Served>()
   #ca: Buffer[] = []
-  /** Of the same trouble one line is enough. */
+  /** Repeated errors are logged once. */
   #lastTrouble: string | undefined
   #onChange = () => {}
 
@@ -39,7 +41,8 @@ export class AcmeCertificates implements Certificates {
     this.#polling = new Polling(() => this.#round(), options.pollMs ?? DEFAULT_POLL_MS)
   }
 
-  /** @throws Error that names the key whose file or folder cannot be used */
+  /** Opens the folder of certificates.
+   *  @throws Error that names the key whose file or folder can't be used */
   static async open(options: CertificatesOptions): Promise<AcmeCertificates> {
     const folder = await CertificateFolder.open(options.letsencrypt.cachefile)
     const opened = new AcmeCertificates(options, folder)
@@ -48,7 +51,7 @@ export class AcmeCertificates implements Certificates {
     return opened
   }
 
-  /** For clients that name no host: the first one's. */
+  /** For clients that send no server name: the first host's certificate. */
   get secureContext(): SecureContextOptions {
     const [first] = this.#options.letsencrypt.hosts.flatMap((host) => this.#served.get(host) ?? [])
     return this.#contextOptions(first?.pem)
@@ -91,7 +94,7 @@ export class AcmeCertificates implements Certificates {
     }
   }
 
-  /** True when there is another certificate than before. */
+  /** True if the certificate has changed. */
   async #load(host: string): Promise<boolean> {
     const found = await this.#folder.certificate(host)
     if (found === undefined || found.pem === this.#served.get(host)?.pem) return false
@@ -140,7 +143,7 @@ export class AcmeCertificates implements Certificates {
       email,
       termsOfServiceAgreed: true,
       challengePriority: ['tls-alpn-01'],
-      // It would look at port 443 from in here.
+      // The library's check would connect to port 443 from here.
       skipChallengeVerification: true,
       challengeCreateFn: async (authorization, { type }, keyAuthorization) => {
         if ((type as string) !== 'tls-alpn-01') throw new Error('the authority does not offer tls-alpn-01')

@@ -48,7 +48,7 @@ async function open(changes: Partial<CertificatesOptions> = {}): Promise<Certifi
 
 const certOf = (files: CertificateFiles) => String(files.secureContext.cert)
 
-/** Fulfilled when it says that it has changed. */
+/** Resolves at the next change. */
 const changeOf = (files: CertificateFiles) => new Promise<void>((resolve) => files.watch(resolve))
 
 test('a file that is replaced is read again', async () => {

@@ -11,11 +11,11 @@ interface Files {
   readonly ca: readonly Buffer[]
 }
 
-/** How long the files must stand still before they count, unless they are looked at more often. */
+/** Time for which files must be stable, unless they are checked more often. */
 const STILL_MS = 1000
 
-/** The certificate that stands in a file, with its key, and the authorities of clients. All of them are replaced
- *  together, when they have changed and stand still. */
+/** The certificate and key in files, and the authorities of clients. All are replaced together, once they
+ *  have changed and are stable. */
 export class CertificateFiles implements Certificates {
   readonly #options: CertificatesOptions
   readonly #log: Log
@@ -30,7 +30,8 @@ export class CertificateFiles implements Certificates {
     this.#files = files
   }
 
-  /** @throws Error that names the key whose file cannot be used */
+  /** Reads the files.
+   *  @throws Error that names the key whose file can't be used */
   static async open(options: CertificatesOptions): Promise<CertificateFiles> {
     const known = await readFiles(pathsOf(options))
     const files = filesOf(known, options)
@@ -100,8 +101,9 @@ function pathsOf({ certificate, key, clientcas }: CertificatesOptions): string[]
   return [certificate, key, ...clientcas]
 }
 
-/** @param contents in the order of `pathsOf`
- *  @throws Error that names the key whose file cannot be read */
+/** Maps contents to files.
+ *  @param contents in the order of `pathsOf`
+ *  @throws Error that names the key whose file can't be read */
 function filesOf(contents: readonly FileContent[], { clientcas }: CertificatesOptions): Files {
   const keys = ['certificate', 'key', ...clientcas.map(() => 'clientcas')]
   const [cert, key, ...ca] = keys.map((name, index) => {
@@ -112,7 +114,8 @@ function filesOf(contents: readonly FileContent[], { clientcas }: CertificatesOp
   return { cert: cert!, key: key!, ca }
 }
 
-/** @throws Error that names the key whose file is not what it should be */
+/** Validates the files.
+ *  @throws Error that names the key whose file is invalid */
 function check(files: Files, { clientcas, policy }: CertificatesOptions): X509Certificate {
   for (const [index, path] of clientcas.entries()) parseCertificate(files.ca[index]!, `clientcas: ${path}`)
   const certificate = parseCertificate(files.cert, 'certificate')
@@ -127,7 +130,7 @@ function check(files: Files, { clientcas, policy }: CertificatesOptions): X509Ce
   return certificate
 }
 
-/** Without `ca` whoever has a certificate for the web would count as authorized. */
+/** `ca` is always set: otherwise any client with a public certificate would be authorized. */
 function contextOptions({ cert, key, ca }: Files, policy: SecureContextOptions): SecureContextOptions {
   return { ...policy, cert, key, ca: [...ca] }
 }

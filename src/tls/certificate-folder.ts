@@ -3,13 +3,13 @@ import { readFileSync } from 'node:fs'
 import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** A key and its certificate with those that lead to the authority's, in PEM. */
+/** A key and its certificate chain, in PEM. */
 export interface KeyedCertificate {
   readonly pem: string
   readonly certificate: X509Certificate
 }
 
-/** Who may try to get a certificate, and when the next one may. */
+/** The current attempt to obtain a certificate, or the time of the next one. */
 interface Attempt {
   readonly until: number
   readonly failures: number
@@ -19,8 +19,8 @@ interface Attempt {
  *
  *     acme_account+key      the key of the account
  *     <host>                a key and its certificates
- *     <host>+token          the same, for an authority that looks whether the host is ours
- *     <host>+attempt        ours: who tries at present, or when it may be tried again
+ *     <host>+token          the certificate of a running challenge, with its key
+ *     <host>+attempt        Entrepot's own: the current attempt, or the time of the next
  *
  *  All processes that serve a host share it. */
 export class CertificateFolder {
@@ -30,7 +30,8 @@ export class CertificateFolder {
     this.#path = path
   }
 
-  /** @throws Error that names the key when there can be no such folder */
+  /** Opens the folder.
+   *  @throws Error that names the key if it can't be created */
   static async open(path: string): Promise<CertificateFolder> {
     try {
       await mkdir(path, { recursive: true, mode: 0o700 })
@@ -44,7 +45,7 @@ export class CertificateFolder {
     }
   }
 
-  /** The account's key, made when there is none yet. */
+  /** The account's key, created if there is none. */
   async accountKey(): Promise<string> {
     const path = join(this.#path, 'acme_account+key')
     const present = await readIfThere(path)
@@ -60,7 +61,7 @@ export class CertificateFolder {
     return readFile(path, 'utf8')
   }
 
-  /** What is there for a host; undefined too where it cannot be read as a certificate. */
+  /** The certificate of a host. Undefined if there is none, or it is malformed. */
   async certificate(host: string): Promise<KeyedCertificate | undefined> {
     return parsed(await readIfThere(join(this.#path, host)))
   }
@@ -69,7 +70,7 @@ export class CertificateFolder {
     await rename(await this.#temporary(pem), join(this.#path, host))
   }
 
-  /** At once, because a handshake does not wait. */
+  /** Synchronous, because a handshake can't wait. */
   challenge(host: string): string | undefined {
     try {
       return readFileSync(join(this.#path, `${host}+token`), 'utf8')
@@ -87,9 +88,9 @@ export class CertificateFolder {
     await rm(join(this.#path, `${host}+token`), { force: true })
   }
 
-  /** Takes the turn to get a certificate for `claimMs`; undefined when it is somebody else's, or not yet the time. A
-   *  process that ends in its turn gives it up by that time. Two that come in the same moment may both have it, which
-   *  costs a certificate too many and nothing else. */
+  /** Reserves the attempt to obtain a certificate for `claimMs`. Undefined if another process has it, or the
+   *  pause is not over. The reservation of a process that ends expires. Two simultaneous reservations cost
+   *  one certificate too many and nothing else. */
   async takeTurn(host: string, claimMs: number): Promise<{ failures: number } | undefined> {
     const path = join(this.#path, `${host}+attempt`)
     const last = attemptIn(await readIfThere(path))
@@ -108,7 +109,7 @@ export class CertificateFolder {
     }
   }
 
-  /** Says when it may be tried again. */
+  /** Records the time of the next attempt. */
   async failed(host: string, attempt: Attempt): Promise<void> {
     await rename(await this.#temporary(JSON.stringify(attempt)), join(this.#path, `${host}+attempt`))
   }
@@ -117,7 +118,7 @@ export class CertificateFolder {
     await rm(join(this.#path, `${host}+attempt`), { force: true })
   }
 
-  /** Of several who do it at once, one succeeds. */
+  /** Moves a file away. Of several processes one succeeds. */
   async #moveAway(path: string): Promise<void> {
     const away = await this.#temporary('')
     await rename(path, away).finally(() => rm(away, { force: true }))
@@ -130,18 +131,18 @@ export class CertificateFolder {
   }
 }
 
-/** A new key as autocert writes one. */
+/** A new key in autocert's format. */
 export function newKey(): string {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   return String(privateKey.export({ type: 'sec1', format: 'pem' }))
 }
 
-/** The same key as libraries take it. */
+/** The key in PKCS #8, for libraries. */
 export function pkcs8Of(key: string): string {
   return String(createPrivateKey(key).export({ type: 'pkcs8', format: 'pem' }))
 }
 
-/** What a file says that a process ended in the middle of, or that somebody else made, is nothing. */
+/** Parses a file. Undefined if it is malformed, for example cut off by a crash. */
 function parsed(pem: string | undefined): KeyedCertificate | undefined {
   if (pem === undefined) return undefined
   try {

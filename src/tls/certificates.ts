@@ -1,20 +1,20 @@
 import type { SecureContext, SecureContextOptions } from 'node:tls'
 import type { Log } from '../core/log.ts'
 
-/** Where certificates come from, and who makes sure that they are the ones of today. */
+/** The source of certificates, which keeps them up to date. */
 export interface Certificates {
-  /** What connections are encrypted with now. */
+  /** The present certificate. */
   readonly secureContext: SecureContextOptions
-  /** What is used in its place for a name that has a certificate of its own. */
+  /** The certificate of a server name that has one of its own. */
   readonly contextOf?: (serverName: string) => SecureContext | undefined
-  /** What proves to an authority that a name is ours, while it asks. */
+  /** The certificate of a running ACME challenge. */
   readonly challengeOf?: (serverName: string) => SecureContext | undefined
-  /** Looks for others from now on, and says when `secureContext` has changed. */
+  /** Starts watching for new certificates; calls back when `secureContext` has changed. */
   watch(onChange: () => void): void
-  /** Looks now, if it watches. Fulfilled when what has changed stands still; what cannot be used is logged and changes
-   *  nothing. */
+  /** Checks for new certificates, if it watches. Resolves once changed files are stable; unusable ones are
+   *  logged and ignored. */
   reload(): Promise<void>
-  /** Looks no more. */
+  /** Stops watching. */
   close(): void
 }
 
@@ -27,12 +27,12 @@ export interface CertificatesOptions {
   /** Versions and ciphers. */
   readonly policy: SecureContextOptions
   readonly log: Log
-  /** How long it takes at most until a new file is seen. */
+  /** Limit of the delay until a new file is noticed. */
   readonly pollMs?: number
 }
 
 export interface LetsEncryptOptions {
-  /** The folder that certificates are kept in. */
+  /** The folder of certificates. */
   readonly cachefile: string
   readonly email: string
   readonly hosts: readonly string[]

@@ -2,8 +2,8 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { isCutOffPem } from '../lib/pem.ts'
 
-/** The authorities that may vouch for clients.
- *  @throws Error that names the file which is none */
+/** The authorities of client certificates.
+ *  @throws Error that names an invalid file */
 export async function readAuthorities(paths: readonly string[]): Promise<Buffer[]> {
   return Promise.all(
     paths.map(async (path) => {
@@ -14,12 +14,12 @@ export async function readAuthorities(paths: readonly string[]): Promise<Buffer[
   )
 }
 
-/** Says which key of `http.tls` names a file that cannot be read. */
+/** The error for a file of `http.tls` that can't be read. */
 export function unreadable(key: string, cause: Error): Error {
   return new Error(`http.tls.${key} cannot be read: ${cause.message}`, { cause })
 }
 
-/** The first certificate of a PEM file, all of which must be there.
+/** The first certificate of a PEM file, which must be complete.
  *  @throws Error that names the key */
 export function parseCertificate(pem: Buffer, key: string): X509Certificate {
   if (isCutOffPem(pem.toString('latin1'))) throw new Error(`http.tls.${key} is cut off`)
@@ -30,7 +30,7 @@ export function parseCertificate(pem: Buffer, key: string): X509Certificate {
   }
 }
 
-/** The key of a PEM file, which needs no password.
+/** The unencrypted key of a PEM file.
  *  @throws Error that names the key */
 export function parseKey(pem: Buffer, key: string): KeyObject {
   try {

@@ -1,7 +1,7 @@
 import type { Certificates, CertificatesOptions } from './certificates.ts'
 
-/** The certificates of two files, or those that an authority gives out.
- *  @throws Error that names the key of the configuration whose file cannot be used */
+/** Opens the certificates of two files, or those of an ACME authority.
+ *  @throws Error that names the key whose file can't be used */
 export async function openCertificates(options: CertificatesOptions): Promise<Certificates> {
   if (options.certificate !== '') {
     const { CertificateFiles } = await import('./certificate-files.ts')

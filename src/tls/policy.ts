@@ -4,18 +4,18 @@ const VERSIONS = { 'tls1.0': 'TLSv1', 'tls1.1': 'TLSv1.1', 'tls1.2': 'TLSv1.2', 
 
 export interface TlsPolicyOptions {
   readonly minimumtls: keyof typeof VERSIONS
-  /** OpenSSL's names; none for its own choice. */
+  /** OpenSSL's names; empty for its defaults. */
   readonly ciphersuites: readonly string[]
 }
 
-/** Versions and ciphers. As in Go, TLS 1.3 stays possible where only suites of earlier versions are named. */
+/** Versions and ciphers. As in Go, TLS 1.3 stays enabled if only suites of earlier versions are named. */
 export function tlsPolicy({ minimumtls, ciphersuites }: TlsPolicyOptions): SecureContextOptions {
   const named = ciphersuites.filter((suite) => suite !== '')
   const isOfTls13 = (suite: string) => suite.startsWith('TLS_')
   const ciphers = [
     ...(named.length > 0 && !named.some(isOfTls13) ? DEFAULT_CIPHERS.split(':').filter(isOfTls13) : []),
     ...(named.length > 0 ? named : [DEFAULT_CIPHERS]),
-    // What TLS 1.1 signs handshakes with is below what OpenSSL allows otherwise.
+    // OpenSSL's default level excludes the handshake signatures of TLS 1.1.
     ...(minimumtls === 'tls1.0' || minimumtls === 'tls1.1' ? ['@SECLEVEL=0'] : []),
   ]
   return { minVersion: VERSIONS[minimumtls], ciphers: ciphers.join(':') }

@@ -1,8 +1,8 @@
 import type { Worker } from 'node:cluster'
 
-/** Works around a handle leak of node:cluster. It keeps its own end of each new connection until the worker says that it has
- *  it; if the worker ends before, the handle is never closed and the client waits for ever. So the connection that was handed
- *  over last is closed with the worker; if it had arrived, that changes nothing. */
+/** Works around a handle leak of node:cluster. It keeps its handle of each new connection until the worker
+ *  has received it; if the worker ends before, the handle is never closed and the client hangs. So the handle
+ *  sent last is closed with the worker; if it had arrived, that has no effect. */
 export function closeHandleOnExit(worker: Worker): void {
   const channel = worker.process as Pick<Worker['process'], 'once'> & { send(...sent: unknown[]): boolean }
   const send = channel.send.bind(channel)

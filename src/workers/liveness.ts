@@ -1,16 +1,16 @@
 export interface LivenessOptions {
-  /** Asks the worker of that number whether it is there. */
+  /** Sends a ping to a worker. */
   readonly ask: (id: number) => void
-  /** Called once for a worker that has not answered for a while. */
+  /** Called once for a worker that does not answer. */
   readonly onSilent: (id: number) => void
 }
 
 const INTERVAL_MS = 5_000
-/** Questions without an answer. They are counted, not the time: where the whole machine stands still nobody asks. */
+/** Limit of unanswered pings. Pings are counted instead of time, because none are sent while the whole
+ *  machine is suspended. */
 const MAX_UNANSWERED = 4
 
-/** Looks whether workers are there: one that stands still, or never comes to the end of something, would keep its connections and the
- *  next one that it is handed. It is silent after 20 s. */
+/** Finds workers that hang; they would keep their connections and be given new ones. Reported after 20 s. */
 export class Liveness {
   readonly #options: LivenessOptions
   readonly #unanswered = new Map<number, number>()

@@ -12,7 +12,7 @@ export class LockTable {
     if (this.#owners.get(name) === owner) this.#owners.delete(name)
   }
 
-  /** Releases all that an owner has. */
+  /** Releases all locks of a worker. */
   releaseAllOf(owner: number): void {
     for (const [name, holder] of this.#owners) if (holder === owner) this.#owners.delete(name)
   }

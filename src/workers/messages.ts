@@ -1,14 +1,14 @@
-/** The messages between the supervisor and its workers, over the channels of node:cluster. Others use the same channels, so
- *  ours are wrapped. */
+/** The messages between the supervisor and its workers, over node:cluster's channels. Wrapped, because others
+ *  use the same channels. */
 import type { Invalidation } from '../core/coordination/peers.ts'
 
 export type ToSupervisor =
-  /** It hears what it is told, knows nothing, and wants to begin. */
+  /** The worker receives invalidations, has an empty cache, and is ready to start. */
   | { readonly kind: 'ready' }
   | { readonly kind: 'listening'; readonly address: string }
   | { readonly kind: 'failed'; readonly message: string }
   | { readonly kind: 'ask'; readonly id: number; readonly question: Question }
-  /** It has applied an invalidation. */
+  /** The worker has applied an invalidation. */
   | { readonly kind: 'acknowledged'; readonly id: number }
   | { readonly kind: 'measured'; readonly id: number; readonly snapshot: Snapshot }
   | { readonly kind: 'alive' }
@@ -19,27 +19,28 @@ export type Question =
   | { readonly kind: 'release'; readonly name: string }
 
 export type ToWorker =
-  /** With what its configuration is made from, so that all have the same, whatever has become of the file. */
+  /** Starts the worker with the supervisor's configuration tree, so that all workers have the same, even if
+   *  the file changes. */
   | { readonly kind: 'begin'; readonly tree: unknown }
-  /** To the question of that number: only `acquire` can be answered with false. */
+  /** The answer to a request by its number. Only that of `acquire` can be false. */
   | { readonly kind: 'answer'; readonly id: number; readonly answer: boolean }
   | { readonly kind: 'invalidation'; readonly id: number; readonly invalidation: Invalidation }
   | { readonly kind: 'measure'; readonly id: number }
-  /** With what the configuration would be made from now: what can be renewed in a process that serves is. */
+  /** A reloaded configuration tree, of which a running process applies what it can. */
   | { readonly kind: 'renew'; readonly tree: unknown }
   | { readonly kind: 'reopenLogs' }
-  /** Asks whether it is there. */
+  /** A ping. */
   | { readonly kind: 'areYouThere' }
   | { readonly kind: 'drain' }
 
-/** What a worker has measured: plain data, which is nobody's business here. */
+/** A worker's metrics, as opaque data. */
 export type Snapshot = readonly object[]
 
 export interface Wrapped<Message> {
   readonly entrepot: Message
 }
 
-/** Undefined for what is not ours. */
+/** The message; undefined for messages of others. */
 export function unwrap<Message>(received: unknown): Message | undefined {
   return typeof received === 'object' && received !== null && 'entrepot' in received
     ? (received as Wrapped<Message>).entrepot

@@ -1,4 +1,4 @@
-/** How long a worker may take to say what it has measured. */
+/** Time limit for a worker's metrics. */
 const PATIENCE_MS = 1_000
 
 /** The pending requests for the metrics of workers. */
@@ -6,8 +6,8 @@ export class MetricsCollector<Snapshot> {
   readonly #asked = new Map<number, (snapshot: Snapshot) => void>()
   #lastQuestion = 0
 
-  /** Undefined when it does not answer in time.
-   *  @param send asks the question of that number */
+  /** Requests metrics. Undefined if the worker does not answer in time.
+   *  @param send sends the request with its number */
   async ask(send: (id: number) => void): Promise<Snapshot | undefined> {
     this.#lastQuestion += 1
     const id = this.#lastQuestion

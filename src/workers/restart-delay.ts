@@ -1,12 +1,12 @@
-/** A worker that has lived this long was no failure from the start. */
+/** A worker that has lived this long does not count as failed. */
 const SOUND_AFTER_MS = 10_000
 const FIRST_DELAY_MS = 100
 const LONGEST_DELAY_MS = 10_000
 
-/** How long to wait before another worker takes the place of one that has ended: not at all after one that has served
- *  for a time, and twice as long each time when one after the other ends soon.
- *  @param ended.failures how many before it have ended soon
- *  @returns the delay, and how many have ended soon with this one */
+/** The delay before an ended worker is replaced: none if it has served for a time, otherwise doubled with
+ *  each failure in a row.
+ *  @param ended.failures number of failures in a row before it
+ *  @returns the delay, and the number of failures with this one */
 export function delayBefore({ failures, livedMs }: { failures: number; livedMs: number }): {
   delayMs: number
   failures: number

@@ -9,11 +9,11 @@ interface Asked {
   reject(error: Error): void
 }
 
-/** A worker's end of the channel to the supervisor, and through it to the other workers. */
+/** A worker's channel to the supervisor, and through it to the other workers. */
 export class SupervisorChannel implements Locks, Peers {
-  /** This worker's number; no other worker of the same supervisor ever has it. */
+  /** This worker's number, unique for the life of the supervisor. */
   readonly id: number
-  /** Fulfilled when the worker is to come to its end, with the reason. */
+  /** Resolves to the reason when the worker must end. */
   readonly ending: Promise<'told to' | 'supervisor gone'>
   readonly #asked = new Map<number, Asked>()
   readonly #begun: Promise<unknown>
@@ -22,7 +22,7 @@ export class SupervisorChannel implements Locks, Peers {
   #apply: (invalidation: Invalidation) => Promise<void> = async () => {}
   #measure: () => Promise<Snapshot> = async () => []
   #renew: ((tree: unknown) => void) | undefined
-  /** What came before somebody wanted it. */
+  /** Messages that arrived before there was a handler. */
   #renewed: { tree: unknown } | undefined
   #reopenLogs: () => void = () => {}
   #lastQuestion = 0
@@ -38,22 +38,22 @@ export class SupervisorChannel implements Locks, Peers {
     })
     process.on('message', (received) => this.#receive(unwrap<ToWorker>(received)))
     worker.once('disconnect', () => {
-      // Without this mark node:cluster would end the process at once, and with it the requests that run.
+      // Otherwise node:cluster would end the process at once, with its running requests.
       worker.exitedAfterDisconnect = true
       this.#loseSupervisor()
     })
-    // Something could not be written to the supervisor.
+    // A message could not be sent to the supervisor.
     worker.on('error', () => this.#loseSupervisor())
     if (!process.connected) this.#loseSupervisor()
   }
 
-  /** Undefined in a process that no supervisor has started. */
+  /** Opens the channel. Undefined in a process that is no worker. */
   static open(): SupervisorChannel | undefined {
     return cluster.worker === undefined ? undefined : new SupervisorChannel(cluster.worker)
   }
 
-  /** Joins the others: from then on it is told what they are told; until then it knows nothing that could be wrong.
-   *  @returns what its configuration is made from; never fulfilled when there is no supervisor any more */
+  /** Joins the other workers: from then on this one receives invalidations; before, its cache is empty.
+   *  @returns the configuration tree; pending for ever if the supervisor has ended */
   join(): Promise<unknown> {
     this.#send({ kind: 'ready' })
     return this.#begun
@@ -63,7 +63,7 @@ export class SupervisorChannel implements Locks, Peers {
     this.#send({ kind: 'listening', address })
   }
 
-  /** Fulfilled when it has been said that the worker can't serve, and why. */
+  /** Reports that the worker can't serve. Resolves once that is sent. */
   failed(message: string): Promise<void> {
     return new Promise((resolve) => this.#send({ kind: 'failed', message }, resolve))
   }
@@ -76,18 +76,21 @@ export class SupervisorChannel implements Locks, Peers {
     this.#apply = apply
   }
 
-  /** @param measure says what this process has measured, whenever it is asked; called once */
+  /** Sets the source of metrics; called once.
+   *  @param measure returns this process's metrics */
   whenMeasured(measure: () => Promise<Snapshot>): void {
     this.#measure = measure
   }
 
-  /** @param renew takes what it can of another configuration, by what that is made from; called once */
+  /** Sets the handler of reloads; called once.
+   *  @param renew applies what it can of another configuration's tree */
   whenRenewed(renew: (tree: unknown) => void): void {
     this.#renew = renew
     if (this.#renewed !== undefined) renew(this.#renewed.tree)
   }
 
-  /** @param reopen begins files anew that were moved away; called once */
+  /** Sets the handler that reopens log files; called once.
+   *  @param reopen reopens files that were rotated */
   whenToReopenLogs(reopen: () => void): void {
     this.#reopenLogs = reopen
   }
@@ -96,7 +99,7 @@ export class SupervisorChannel implements Locks, Peers {
     return this.#ask({ kind: 'acquire', name })
   }
 
-  /** Without the supervisor nobody else can have it anyway. */
+  /** If the supervisor has ended, no other process can hold the lock anyway. */
   async release(name: string): Promise<void> {
     if (!this.#isGone) await this.#ask({ kind: 'release', name }).catch(ignoreUnavailable)
   }
@@ -141,7 +144,8 @@ export class SupervisorChannel implements Locks, Peers {
     }
   }
 
-  /** If it can't be applied, the process ends with the error: better no worker than one that serves deleted content. */
+  /** Applies an invalidation. If that fails the process ends: no worker is better than one that serves
+   *  deleted content. */
   async #applyInvalidation({ id, invalidation }: { id: number; invalidation: Invalidation }): Promise<void> {
     await this.#apply(invalidation)
     this.#send({ kind: 'acknowledged', id })
@@ -158,7 +162,7 @@ export class SupervisorChannel implements Locks, Peers {
     this.#end('supervisor gone')
   }
 
-  /** What can't be sent has no supervisor to go to: `disconnect` tells. */
+  /** Sends a message. Errors are reported by the event `disconnect`. */
   #send(message: ToSupervisor, sent: () => void = () => {}): void {
     if (process.connected) process.send?.({ entrepot: message }, undefined, undefined, () => sent())
     else sent()

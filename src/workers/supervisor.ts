@@ -9,16 +9,16 @@ import { delayBefore } from './restart-delay.ts'
 import { WorkerHub } from './worker-hub.ts'
 
 export interface SupervisorOptions {
-  /** How many workers there are. */
+  /** Number of workers. */
   count: number
-  /** The words of the command line that make a process a worker. */
+  /** The command line that starts a worker. */
   command: readonly string[]
-  /** What their configuration is made from: plain data. */
+  /** The configuration tree of the workers: plain data. */
   tree: unknown
   log: Log
 }
 
-/** Starts the workers, puts another in the place of one that ends, and joins them to each other. */
+/** Starts the workers, replaces those that end, and connects them. */
 export class Supervisor {
   readonly #options: SupervisorOptions
   readonly #hub = new WorkerHub()
@@ -46,8 +46,8 @@ export class Supervisor {
     })
   }
 
-  /** Fulfilled when all workers listen.
-   *  @throws Error with what keeps the first one from it that can't; then none is left */
+  /** Starts the workers. Resolves once all of them listen.
+   *  @throws Error of the first worker that can't; the others are ended then */
   static async start(options: SupervisorOptions): Promise<{ supervisor: Supervisor; address: string }> {
     const supervisor = new Supervisor(options)
     cluster.schedulingPolicy = cluster.SCHED_RR
@@ -63,12 +63,12 @@ export class Supervisor {
     }
   }
 
-  /** Exclusion among the workers and the supervisor's own process. */
+  /** Locks among the workers and the supervisor's own process. */
   get locks(): Locks {
     return this.#hub.locks
   }
 
-  /** What each worker that listens has measured, by its number; undefined of one that does not say. */
+  /** The metrics of each listening worker, by its number; undefined if it did not answer. */
   async snapshots(): Promise<Map<number, Snapshot | undefined>> {
     const listening = [...this.#workers.values()].filter(({ id }) => this.#listening.has(id))
     return new Map(
@@ -81,19 +81,19 @@ export class Supervisor {
     )
   }
 
-  /** Lets the workers take what they can of another configuration, and those that start later begin with it. */
+  /** Sends a reloaded configuration to the workers; later ones start with it. */
   renew(tree: unknown): void {
     this.#tree = tree
     for (const worker of this.#workers.values()) send(worker, { kind: 'renew', tree })
   }
 
-  /** Lets the workers begin files anew that were moved away. */
+  /** Makes the workers reopen files that were rotated. */
   reopenLogs(): void {
     for (const worker of this.#workers.values()) send(worker, { kind: 'reopenLogs' })
   }
 
-  /** Lets the workers finish what runs. One that takes longer than `patienceMs` is ended.
-   *  @throws Error when there was such a one */
+  /** Drains the workers. Those that take longer than `patienceMs` are ended.
+   *  @throws Error if one had to be ended */
   async close(patienceMs: number): Promise<void> {
     this.#stop()
     for (const worker of this.#workers.values()) send(worker, { kind: 'drain' })
@@ -110,13 +110,13 @@ export class Supervisor {
     if (late.length > 0) throw new Error(`workers that did not end in time: ${late.join(', ')}`)
   }
 
-  /** Ends all workers, and is fulfilled when they are gone. */
+  /** Ends all workers; resolves once they have ended. */
   async abort(): Promise<void> {
     this.kill()
     await this.#allGone()
   }
 
-  /** Ends all workers in the middle of what they do. */
+  /** Ends all workers at once. */
   kill(): void {
     this.#stop()
     for (const worker of this.#workers.values()) worker.process.kill('SIGKILL')
@@ -135,7 +135,8 @@ export class Supervisor {
     })
   }
 
-  /** @param failures how many before it, in the same place, have ended soon after their start */
+  /** Starts a worker.
+   *  @param failures number of workers in this slot that have ended soon after their start */
   #startWorker(failures: number): void {
     const startedAt = performance.now()
     const worker = cluster.fork()
@@ -146,7 +147,7 @@ export class Supervisor {
     worker.on('message', (received) => this.#receive(worker, unwrap<ToSupervisor>(received)))
     worker.on('exit', (code, signal) => ended({ code, signal }))
     worker.on('error', (err) => {
-      // One that could not even be made has no exit.
+      // A worker that could not be created has no exit event.
       if (worker.process.pid === undefined) ended({ err })
     })
   }
@@ -182,7 +183,7 @@ export class Supervisor {
       this.#options.log.error({ worker: worker.id, reason }, 'a worker cannot serve')
   }
 
-  /** It is a member before it knows anything, so it misses nothing that it would have to hear. */
+  /** Adds the worker to the hub before its cache can have entries, so that it misses no invalidation. */
   #join(worker: Worker): void {
     const { id } = worker
     this.#hub.join({
@@ -194,7 +195,7 @@ export class Supervisor {
     if (this.#phase === 'stopping') send(worker, { kind: 'drain' })
   }
 
-  /** Another takes its place. */
+  /** Ends a worker that hangs; it is replaced. */
   #endSilent(worker: Worker): void {
     this.#options.log.error({ worker: worker.id }, 'a worker does not answer and is ended')
     worker.process.kill('SIGKILL')
@@ -242,10 +243,10 @@ export class Supervisor {
   }
 }
 
-/** What setTimeout can hold. */
+/** Limit of setTimeout. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
-/** To one that is going there is nothing more to say: its exit tells. */
+/** Ignored if the worker is ending: its exit event follows. */
 function send(worker: Worker, message: ToWorker): void {
   if (worker.isConnected()) worker.send({ entrepot: message }, undefined, undefined, () => {})
 }

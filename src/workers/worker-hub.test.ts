@@ -7,7 +7,7 @@ import { WorkerHub } from './worker-hub.ts'
 const invalidation: Invalidation = { kind: 'contentEvicted', canonical: digestOf(Buffer.from('one')) }
 
 let hub: WorkerHub
-/** What each member has been sent. */
+/** The messages sent to each member. */
 let sent: Map<number, ToWorker[]>
 beforeEach(() => {
   hub = new WorkerHub()
@@ -26,7 +26,7 @@ async function ask(from: number, question: Question): Promise<boolean | undefine
   return last?.kind === 'answer' ? last.answer : undefined
 }
 
-/** The numbers of the invalidations that a member has been told. */
+/** The numbers of the invalidations sent to a member. */
 function told(member: number): number[] {
   return (sent.get(member) ?? []).flatMap((message) => (message.kind === 'invalidation' ? [message.id] : []))
 }

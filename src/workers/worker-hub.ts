@@ -16,14 +16,14 @@ interface Connected extends Member {
   readonly pending: Map<number, () => void>
 }
 
-/** How long a worker may take to apply an invalidation, which takes microseconds. */
+/** Time limit for applying an invalidation, which takes microseconds. */
 const PATIENCE_MS = 5_000
 
-/** The owner of what the supervisor itself has locked. */
+/** The owner of the supervisor's own locks. */
 const SUPERVISOR = 0
 
-/** The supervisor's hub: an invalidation from one worker reaches all others before that worker goes on, and a lock has one
- *  holder among all of them. Workers that have left are neither waited for nor heard. */
+/** Connects the workers: an invalidation of one worker reaches all others before that worker goes on, and a
+ *  lock has one holder among all of them. Workers that have left are ignored. */
 export class WorkerHub {
   readonly #members = new Map<number, Connected>()
   readonly #locks = new LockTable()
@@ -33,7 +33,8 @@ export class WorkerHub {
     this.#members.set(member.id, { ...member, pending: new Map() })
   }
 
-  /** Called when its process is no more: it holds nothing then, and shows nothing. */
+  /** Called after its process has ended: its locks are released, and its acknowledgements no longer
+   *  awaited. */
   leave(id: number): void {
     const pending = this.#members.get(id)?.pending ?? new Map<number, () => void>()
     this.#members.delete(id)

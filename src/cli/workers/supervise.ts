@@ -4,11 +4,11 @@ import type { ProcessLog } from '../../observability/process-log.ts'
 import { Supervisor } from '../../workers/supervisor.ts'
 import { WORKER_COMMAND } from './worker-command.ts'
 
-/** How much longer than its requests a worker may take to end. */
+/** Time for a worker to end after its requests. */
 const ENDING_MS = 5_000
 
-/** Serves by several processes. This one starts them, joins them, and does what is to be done once for all of them.
- *  @throws whatever keeps one of them from serving; none is left then */
+/** Serves by several workers. This process starts and connects them, and runs the services that run once.
+ *  @throws the error of a worker that can't serve; the others are ended then */
 export async function supervise(
   { config, tree }: LoadedConfig,
   { count, processLog }: { count: number; processLog: ProcessLog },

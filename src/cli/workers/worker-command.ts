@@ -1,2 +1,2 @@
-/** The word that makes a process a worker. */
+/** The command that starts a worker. */
 export const WORKER_COMMAND = 'worker'

@@ -10,26 +10,27 @@ interface Serving {
   readonly processLog: ProcessLog
 }
 
-/** Serves as one of several processes, until its supervisor tells it to stop or is gone.
- *  @returns false in a process that has no supervisor */
+/** Serves as a worker until its supervisor stops it or ends.
+ *  @returns false in a process without a supervisor */
 export async function work(): Promise<boolean> {
   const channel = SupervisorChannel.open()
   if (channel === undefined) return false
   const serving = await Promise.race([begin(channel), channel.ending.then(() => undefined)])
-  // Before it serves there is nothing to finish.
+  // Before it serves there are no requests to drain.
   if (serving === undefined) process.exit(0)
   const { metrics } = serving.running
   if (metrics !== undefined) channel.whenMeasured(() => metrics.snapshot())
   channel.whenRenewed((tree) => renew(serving, tree))
   channel.whenToReopenLogs(() => serving.running.reopenLogs())
-  // The supervisor's business, though a terminal sends it to all.
+  // Handled by the supervisor, though a terminal sends it to all.
   process.on('SIGHUP', () => {})
   channel.listening(serving.running.address)
   endWhenDue(channel, serving)
   return true
 }
 
-/** The supervisor has tried out what it sends; if a worker cannot take it all the same, it goes on as it was. */
+/** Reloads. The supervisor has validated the configuration; if it fails here all the same, the old one stays
+ *  in use. */
 function renew({ running, processLog }: Serving, tree: unknown): void {
   try {
     running.replaceRules(configOf(tree))
@@ -52,7 +53,8 @@ async function begin(channel: SupervisorChannel): Promise<Serving> {
   }
 }
 
-/** A signal of its own ends it as gently: then the supervisor puts another in its place. */
+/** Drains after the supervisor's message, or a signal; after a signal the supervisor starts another
+ *  worker. */
 function endWhenDue(channel: SupervisorChannel, { running, processLog }: Serving): void {
   let closed: Promise<void> | undefined
   const close = () => {
@@ -66,7 +68,7 @@ function endWhenDue(channel: SupervisorChannel, { running, processLog }: Serving
   })
 }
 
-/** node:cluster leaves out what the system calls an error. */
+/** node:cluster drops the system's error code. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   return 'code' in error && error.code === 'EADDRINUSE'
