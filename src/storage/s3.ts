@@ -28,7 +28,7 @@ import { scannedFiles } from './object-store/scanned.ts'
 import { requireFolder, requirePath } from './path.ts'
 import { findAppendBase } from './s3/append-base.ts'
 import { AppendedObjects } from './s3/appended-object.ts'
-import { Bucket, type ObjectContent } from './s3/bucket.ts'
+import { Bucket, type ObjectContent, type OpenUpload } from './s3/bucket.ts'
 import { createClient, createSigner } from './s3/client.ts'
 import {
   type ConditionalWriteSupport,
@@ -41,6 +41,7 @@ import {
   isCutShort,
   isFolderInTheWay,
   isMissing,
+  isNoSuchUpload,
   isOther,
   isRepeated,
   storageError,
@@ -264,13 +265,24 @@ export class S3Driver extends ObjectStoreDriver implements StorageDriver {
       for await (const upload of this.#bucket.openUploads(this.#root)) {
         const state = await this.#objects.look(upload.key)
         if (state?.kind === 'record' && state.uploadId === upload.uploadId) continue
-        const modifiedAt = (await this.#bucket.newestPartAt(upload)) ?? upload.startedAt
+        const modifiedAt = await this.#lastSentAt(upload)
+        if (modifiedAt === undefined) continue
         const path = `/${upload.key.slice(this.#root.length)}`
         const remove = () => this.calling(path, () => this.#bucket.abortUpload(upload))
         yield { path, modifiedAt, remove }
       }
     } catch (cause) {
       throw storageError(cause, '/')
+    }
+  }
+
+  /** Undefined if the upload has ended meanwhile. */
+  async #lastSentAt(upload: OpenUpload): Promise<Date | undefined> {
+    try {
+      return (await this.#bucket.newestPartAt(upload)) ?? upload.startedAt
+    } catch (error) {
+      if (isMissing(error) || isNoSuchUpload(error)) return undefined
+      throw error
     }
   }
 

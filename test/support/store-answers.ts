@@ -13,6 +13,8 @@ interface StoreAnswers {
 interface S3Answers extends StoreAnswers {
   /** The client's clock is not the store's, which the answer tells in its `Date`. */
   skewed(now: Date): Fault
+  /** It was removed a moment ago. */
+  gone(code: 'NoSuchKey' | 'NoSuchUpload'): Fault
 }
 
 /** Amazon S3 API Reference, "Error responses". */
@@ -24,6 +26,7 @@ export const s3Answers: S3Answers = {
     const message = 'The difference between the request time and the current time is too large.'
     return s3(403, { code: 'RequestTimeTooSkewed', message, headers: { date: now.toUTCString() } })
   },
+  gone: (code) => s3(404, { code, message: 'It does not exist.' }),
 }
 
 interface S3Error {

@@ -21,6 +21,7 @@ import {
 } from '@aws-sdk/client-s3'
 import type { ListedObject } from '../object-store/scanned.ts'
 import type { DirectOptions } from './direct-http/handler.ts'
+import { isMissing, isNoSuchUpload } from './errors.ts'
 import type { S3Settings } from './settings.ts'
 
 /** An object as it stands at the moment. */
@@ -131,8 +132,11 @@ export class Bucket {
     )
   }
 
+  /** Does nothing if there is none: Amazon says so by itself, other stores not if it was removed at the same time. */
   async remove(key: string): Promise<void> {
-    await this.#client.send(new DeleteObjectCommand({ Bucket: this.#name, Key: key }))
+    await this.#client
+      .send(new DeleteObjectCommand({ Bucket: this.#name, Key: key }))
+      .catch(throwUnless(isMissing))
   }
 
   /** @param keys up to a thousand; those that are not there do no harm */
@@ -270,10 +274,11 @@ export class Bucket {
     return quoted(completed.ETag)
   }
 
+  /** Does nothing if it has ended. */
   async abortUpload({ key, uploadId }: UploadName): Promise<void> {
-    await this.#client.send(
-      new AbortMultipartUploadCommand({ Bucket: this.#name, Key: key, UploadId: uploadId }),
-    )
+    await this.#client
+      .send(new AbortMultipartUploadCommand({ Bucket: this.#name, Key: key, UploadId: uploadId }))
+      .catch(throwUnless((error) => isMissing(error) || isNoSuchUpload(error)))
   }
 
   /** A page goes on behind the last key: of several uploads to one key some may come to light later. */
@@ -319,6 +324,12 @@ export class Bucket {
 
   #source(key: string): string {
     return `${this.#name}/${key.split('/').map(encodeURIComponent).join('/')}`
+  }
+}
+
+function throwUnless(isExpected: (error: unknown) => boolean): (error: unknown) => void {
+  return (error) => {
+    if (!isExpected(error)) throw error
   }
 }
 

@@ -118,6 +118,28 @@ describe.skipIf(skipReason('versitygw'))(`a store that is not well${skipReason('
     }
   })
 
+  test('a file that another has removed a moment before is removed', async () => {
+    await using store = await start()
+    const { proxy, driver } = store
+    await driver.put('/file', Buffer.from('content'))
+    proxy.fault = firstOf(1, { of: is('DeleteObject'), fault: s3Answers.gone('NoSuchKey') })
+    await driver.delete('/file')
+  })
+
+  test('an upload that ends while it is looked at is not incomplete', async () => {
+    await using store = await start()
+    const { proxy, driver } = store
+    const writer = await driver.append('/up/data', { offset: 0 })
+    for (let sent = 0; sent < 11; sent++) await writer.write(distinctBytes(MIB))
+    await expect.poll(() => collectAll(driver.incompleteUploads())).toHaveLength(1)
+    proxy.fault = firstOf(1, { of: is('ListParts'), fault: s3Answers.gone('NoSuchUpload') })
+    expect(await collectAll(driver.incompleteUploads())).toEqual([])
+    const [found] = await collectAll(driver.incompleteUploads())
+    proxy.fault = firstOf(1, { of: is('AbortMultipartUpload'), fault: s3Answers.gone('NoSuchUpload') })
+    await found?.remove()
+    await writer.close()
+  })
+
   test('a swap whose answer is lost is told from another one’s', async () => {
     await using store = await start()
     const { proxy, driver, past } = store

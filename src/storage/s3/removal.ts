@@ -1,6 +1,6 @@
 import type { AppendedObjects } from './appended-object.ts'
-import type { Bucket, UploadName } from './bucket.ts'
-import { isMissing, isNoSuchUpload, isNotImplemented } from './errors.ts'
+import type { Bucket } from './bucket.ts'
+import { isNotImplemented } from './errors.ts'
 
 /** Removes objects, and the open multipart uploads to their keys. An upload is aborted first: after that, no object is made of it
  *  any more, and one that was made before is removed. */
@@ -26,7 +26,7 @@ export class Removal {
   async #object(key: string): Promise<void> {
     const state = await this.#objects.look(key)
     if (state === undefined) return
-    if (state.kind === 'record') await this.#abort({ key, uploadId: state.uploadId })
+    if (state.kind === 'record') await this.#bucket.abortUpload({ key, uploadId: state.uploadId })
     await this.#bucket.remove(key)
   }
 
@@ -43,20 +43,11 @@ export class Removal {
   async #uploads(prefix: string): Promise<void> {
     try {
       for await (const upload of this.#bucket.openUploads(prefix)) {
-        await this.#abort(upload)
+        await this.#bucket.abortUpload(upload)
         await this.#bucket.remove(upload.key)
       }
     } catch (error) {
       if (!isNotImplemented(error)) throw error
-    }
-  }
-
-  /** One that is gone already does no harm. */
-  async #abort(upload: UploadName): Promise<void> {
-    try {
-      await this.#bucket.abortUpload(upload)
-    } catch (error) {
-      if (!isMissing(error) && !isNoSuchUpload(error)) throw error
     }
   }
 }
