@@ -27,7 +27,7 @@ import { AzureDriver } from './azure.ts'
 
 const MIB = 1024 * 1024
 
-// An emulator has one thread, and these suites ask it for much.
+// The emulator has one thread, so it is slow under load.
 vi.setConfig({ testTimeout: 120_000 })
 
 let azurite: Azurite
@@ -36,7 +36,7 @@ beforeAll(async () => {
 })
 afterAll(() => azurite.stop())
 
-// A few more than a page of a listing has.
+// A few more than a page of a listing.
 describeStorageDriver('azure', () => openAzureDriver(azurite), { manyChildren: 5_500 })
 
 describe('the azure driver', () => {
@@ -296,7 +296,7 @@ describe('the azure driver', () => {
     it('a key that is wrong is told', async () => {
       const accountkey = Buffer.from('wrong').toString('base64')
       const error = await expectStorageError(open({ accountkey }), 'BACKEND_FAILED')
-      // The service itself says AuthenticationFailed, the emulator AuthorizationFailure.
+      // The service answers AuthenticationFailed, the emulator AuthorizationFailure.
       expect(error.message).toMatch(/cannot use the container .*: the (service|account) does not /)
     })
 
@@ -335,7 +335,7 @@ describe('the azure driver', () => {
   })
 })
 
-/** Writes and syncs; what went wrong, or undefined. */
+/** Writes and syncs. Returns the error, if there is one. */
 async function writeAll(writer: FileWriter, content: Buffer): Promise<StorageError | undefined> {
   try {
     await writer.write(Buffer.from(content))
@@ -359,7 +359,7 @@ async function fetchPlainly(
   return promise
 }
 
-/** What a portal gives out for one container: an address and a signature, and no key. */
+/** A connection string as a portal issues it for one container: an address and a signature, without a key. */
 function signedConnectionString({ containerName, url }: ContainerClient): string {
   const signature = generateBlobSASQueryParameters(
     {

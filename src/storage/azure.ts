@@ -48,20 +48,20 @@ import { ExpiringDeletes } from './object-store/expiring-deletes.ts'
 import { GatherBudget } from './object-store/gather-budget.ts'
 import { type ListedObject, scannedFiles } from './object-store/scanned.ts'
 
-/** How many blobs of a folder are removed at the same time. */
+/** Blobs of a folder that are removed concurrently. */
 const MAX_REMOVALS = 32
 
 export interface AzureOptions {
   readonly log: Log
-  /** By default Microsoft Entra ID. */
+  /** Default: Microsoft Entra ID. */
   readonly tokens?: TokenSource
   /** Bytes that all uploads may hold in memory before they send smaller blocks. Default: any. */
   readonly transferMemory?: number
 }
 
-/** Blobs in a container of Azure Blob Storage, laid out as Distribution's driver has them: what is put is a block blob,
- *  what is appended to an append blob. The service keeps what it has acknowledged and shows it to everybody at once, so
- *  there is nothing to sync. */
+/** Blobs in a container of Azure Blob Storage, in the layout of Distribution's driver. Files written with
+ *  `put` are block blobs, appended ones are append blobs. The service is strongly consistent and durable, so
+ *  nothing needs to be synced. */
 export class AzureDriver extends ObjectStoreDriver implements StorageDriver {
   readonly name = 'azure'
   readonly #connection: AzureConnection
@@ -97,8 +97,8 @@ export class AzureDriver extends ObjectStoreDriver implements StorageDriver {
     )
   }
 
-  /** A driver whose container is there and can be read with these credentials.
-   *  @throws StorageError which says what is wrong */
+  /** Opens a driver, after checking that the container exists and can be read.
+   *  @throws StorageError with the reason */
   static async open(settings: AzureSettings, options: AzureOptions): Promise<AzureDriver> {
     const connection = await connect(settings, options.tokens)
     const driver = new AzureDriver(connection, settings, options)
@@ -217,7 +217,7 @@ export class AzureDriver extends ObjectStoreDriver implements StorageDriver {
     return this.calling(path, () => this.#signatures.readUrl(this.#names.of(path)))
   }
 
-  /** What a conversion that was cut short has left. */
+  /** Temporary blobs of interrupted conversions. */
   async *incompleteUploads(): AsyncIterable<IncompleteUpload> {
     const prefix = this.#names.temporary
     try {
@@ -238,7 +238,7 @@ export class AzureDriver extends ObjectStoreDriver implements StorageDriver {
     return { path, mostRetries, retryDelay }
   }
 
-  /** A copy and a removal of what was copied. */
+  /** Copies, then removes the source. */
   async #move(
     { from, to }: { from: string; to: string },
     { replace = true, mayStay = false, version }: MoveOptions,
@@ -266,7 +266,7 @@ export class AzureDriver extends ObjectStoreDriver implements StorageDriver {
     return this.calling(path, () => isAnyBelow(this.#container, this.#names.below(path)))
   }
 
-  /** A file, or all that stands below a folder. */
+  /** Removes a file, or everything below a folder. */
   async #remove(name: string, knownChildren: readonly string[] | undefined): Promise<void> {
     const limit = pLimit(MAX_REMOVALS)
     const remove = (below: string) => limit(() => this.#removeBlob(below))
@@ -280,7 +280,8 @@ export class AzureDriver extends ObjectStoreDriver implements StorageDriver {
     }
   }
 
-  /** @returns whether it was there */
+  /** Removes a blob.
+   *  @returns false if it did not exist */
   async #removeBlob(name: string): Promise<boolean> {
     const { succeeded } = await this.#container
       .getBlobClient(name)

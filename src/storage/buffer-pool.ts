@@ -1,8 +1,9 @@
-/** Buffers for reading, used again and again: memory that is fresh costs a page fault every 4 KiB, which is most of the
- *  time of a read from the page cache.
+/** Reusable read buffers: fresh memory costs a page fault every 4 KiB, which is most of the time of a read
+ *  from the page cache.
  *
- *  All transfers of a driver share a budget. Nobody waits for it, because readers may stall for as long as they like: the more is
- *  lent, the smaller are the buffers. Some thousand readers that stall hold 10 to 20 KiB each. */
+ *  All transfers of a driver share a budget. No transfer waits for it, because readers may stall without
+ *  limit: the more is lent, the smaller the buffers are. Some thousand stalled readers hold 10 to 20 KiB
+ *  each. */
 export class BufferPool {
   readonly #maxLentBytes: number
   readonly #free = new Map<number, Buffer[]>(
@@ -10,13 +11,15 @@ export class BufferPool {
   )
   #lentBytes = 0
 
-  /** @param options.maxLentBytes up to which buffers are large; up to half as much again they are of medium size */
+  /** Creates a pool.
+   *  @param options.maxLentBytes the budget for large buffers; up to half as much again they are of medium
+   *    size */
   constructor({ maxLentBytes = 40 * MIB }: { maxLentBytes?: number } = {}) {
     this.#maxLentBytes = maxLentBytes
   }
 
-  /** A buffer to read `byteCount` bytes into, or as many of them as it holds. Give it back when nothing reads into it
-   *  any more and nobody looks at it. */
+  /** A buffer for `byteCount` bytes, or fewer. Return it once no read into it is under way and its content is
+   *  not used any more. */
   take(byteCount: number): Buffer {
     const size = this.#sizeNow()
     // A large buffer would be mostly empty.

@@ -20,7 +20,7 @@ async function open() {
   return { driver, another: async () => new FilesystemDriver({ root }), close }
 }
 
-// A file that is appended to has 22 characters more in its name.
+// Names of appended files have 22 more characters.
 describeStorageDriver('filesystem', open, { maxNameBytes: 233 })
 describeFolders('filesystem', open)
 
@@ -33,7 +33,7 @@ describe('the filesystem driver', () => {
   })
   afterEach(() => folder.remove())
 
-  /** The files below the driver's root that this process holds open. */
+  /** The files below the driver's root that this process has open. */
   async function openFiles(): Promise<string[]> {
     const links = (await readdir('/proc/self/fd')).map((fd) =>
       readlink(`/proc/self/fd/${fd}`).catch(() => ''),

@@ -52,9 +52,9 @@ export interface FilesystemOptions {
 
 const DEFAULT_TRANSFER_MEMORY = 96 * 1024 ** 2
 
-/** Files in a folder of the machine. A file appears by being renamed into place, content first and name second, so
- *  that no reader and no power cut ever sees a part of one; what is appended to is the exception, and its writer says
- *  up to where it is safe. Any number of processes may share the folder: see `AppendedFiles` and `States`. */
+/** Files in a local folder. A file is written under a temporary name, synced and renamed, so that neither
+ *  readers nor a power cut see a part of it. Appended files are the exception: their writer records how far
+ *  they are durable. Any number of processes may share the folder: see `AppendedFiles` and `States`. */
 export class FilesystemDriver implements StorageDriver {
   readonly name = 'filesystem'
   readonly #root: string
@@ -68,8 +68,10 @@ export class FilesystemDriver implements StorageDriver {
   readonly #quick: QuickCalls
   readonly #listings: Listings
 
-  /** @param options.root made, with the folders above it, when it is first written to
-   *  @param options.transferMemory what downloads and uploads may hold, in bytes; half of it each. Default: 96 MiB */
+  /** Creates a driver.
+   *  @param options.root created with its parents at the first write
+   *  @param options.transferMemory memory of downloads and uploads in bytes, half for each. Default: 96
+   *    MiB */
   constructor({ root, transferMemory = DEFAULT_TRANSFER_MEMORY, quickCalls = 'auto' }: FilesystemOptions) {
     const halfBytes = transferMemory / 2
     this.#buffers = new BufferPool({ maxLentBytes: halfBytes })
@@ -85,8 +87,8 @@ export class FilesystemDriver implements StorageDriver {
     this.#listings = new Listings(this.#quick, (folder, link) => this.#kindOfLink(folder, link))
   }
 
-  /** A driver whose root is known to stand durably and to take files, unless it is only read. From then on it is BUSY when
-   *  another folder stands there.
+  /** Opens a driver, after checking that its root is durable and, unless it is read-only, writable. From then
+   *  on operations are BUSY if the root is replaced by another folder.
    *  @throws StorageError */
   static async open({
     readOnly = false,
@@ -117,7 +119,7 @@ export class FilesystemDriver implements StorageDriver {
     const file = this.#locate(path)
     try {
       const content = (await this.#getAtOnce(file)) ?? (await readFile(file))
-      // What is no file reads as an empty one, if it can be read at all.
+      // A special file, such as a device, may yield no bytes.
       if (content.length > 0 || (await stat(file)).isFile()) return content
     } catch (cause) {
       const { location } = await this.#partOf(file, path, cause)
@@ -142,7 +144,7 @@ export class FilesystemDriver implements StorageDriver {
   async put(path: string, content: Uint8Array, { durable = true, after }: PutOptions = {}): Promise<void> {
     const file = this.#locate(path)
     try {
-      // Begun again as a whole where a delete takes the folder away, and the temporary file with it.
+      // Retried as a whole if a delete removes the folder and the temporary file with it.
       await this.#folders.within(dirname(file), () => this.#replace(file, { content, durable, after }))
     } catch (cause) {
       throw writeError(cause, path)
@@ -163,8 +165,8 @@ export class FilesystemDriver implements StorageDriver {
     return { [Symbol.asyncIterator]: () => new EntrySteps(() => this.#openListing(folder, after)) }
   }
 
-  /** Only the folder it comes to is synced. File systems record both halves of a rename as one; and where one does
-   *  not, what a power cut can bring back is a second name for the same bytes. */
+  /** Syncs only the target's folder. File systems record both halves of a rename together; otherwise a power
+   *  cut can at worst bring back a second name of the same bytes. */
   async move(from: string, to: string, { replace = true, version }: MoveOptions = {}): Promise<boolean> {
     const file = this.#locate(from)
     const target = this.#locate(to)
@@ -266,7 +268,7 @@ export class FilesystemDriver implements StorageDriver {
     this.#locate(path)
   }
 
-  /** Folders that were set aside to be removed, by processes that did not come to it. */
+  /** Folders that were set aside for removal by processes that have ended before they removed them. */
   async *incompleteUploads(): AsyncIterable<IncompleteUpload> {
     const root = this.#root || '/'
     const names = await readdir(root).catch((cause) => {
@@ -292,10 +294,10 @@ export class FilesystemDriver implements StorageDriver {
 
   async close(): Promise<void> {}
 
-  /** A small file that the file system answers for at once; undefined if it may not be asked, or the file is larger. */
+  /** Reads a small file synchronously. Undefined if that is not allowed, or the file is larger. */
   async #getAtOnce(file: string): Promise<Buffer | undefined> {
     if (!this.#quick.areAllowed) return undefined
-    // Whoever asks for the same file in this turn can then share one reading.
+    // Waits a turn of the event loop, so that concurrent readers of the file share one read.
     let turn: Promise<void> | undefined = this.#quick.nextTurn()
     for (; turn !== undefined; turn = this.#quick.untilTurn()) await turn
     const content = this.#quick.make(() => readBeginning(file, MAX_QUICK_BYTES + 1))
@@ -315,7 +317,7 @@ export class FilesystemDriver implements StorageDriver {
     }
   }
 
-  /** The entries of a folder that has too many to be held. */
+  /** The entries of a folder with too many to hold. */
   async *#inTurn(folder: string, after: string): AsyncGenerator<Entry, undefined> {
     const location = this.#root + folder
     try {
@@ -332,7 +334,7 @@ export class FilesystemDriver implements StorageDriver {
     }
   }
 
-  /** Nothing is in a folder that is not there. */
+  /** A missing folder is empty. */
   async #withoutFolder(cause: unknown, folder: string): Promise<EntrySource> {
     const error = cause instanceof StorageError ? cause : readError(cause, folder)
     if (!isPathNotFound(error)) throw error
@@ -340,14 +342,14 @@ export class FilesystemDriver implements StorageDriver {
     return NO_ENTRIES
   }
 
-  /** What a symbolic link counts as; undefined if it leads nowhere, or back. */
+  /** The kind of a symbolic link's target. Undefined if it leads nowhere, or to a folder that contains it. */
   async #kindOfLink(location: string, link: Dirent): Promise<Entry['kind'] | undefined> {
     const kind = await kindOfChild(link)
     return kind === 'folder' && (await this.#leadsBack(location, link.name)) ? undefined : kind
   }
 
-  /** True for a link in a folder to one that the folder is in, by whatever links one came there: what it leads to would be
-   *  listed without end. */
+  /** True if the link leads to a folder that contains it, by whatever links: it would be listed without
+   *  end. */
   async #leadsBack(location: string, name: string): Promise<boolean> {
     const target = await realpath(`${location}/${name}`)
     for (let above = location; above.length >= this.#root.length && above !== '/'; above = dirname(above)) {
@@ -361,7 +363,7 @@ export class FilesystemDriver implements StorageDriver {
     return this.#root + requirePath(path)
   }
 
-  /** Content first, name second. The folders above are made durable meanwhile. */
+  /** Writes the content, then its name. Meanwhile the folders above are made durable. */
   async #replace(
     file: string,
     {
@@ -386,8 +388,8 @@ export class FilesystemDriver implements StorageDriver {
     if (durable) await this.#folders.secure(folder, aboveNew)
   }
 
-  /** Where the bytes stand of a file that is not there by its plain name.
-   *  @throws StorageError what `cause` says, when it is not there at all */
+  /** The bytes of a file that does not exist under its plain name.
+   *  @throws StorageError for `cause` if it does not exist at all */
   async #partOf(file: string, path: string, cause: unknown): Promise<StandingFile> {
     const found = isErrno(cause, 'ENOENT') ? await this.#appended.find(file) : undefined
     if (found !== undefined) return found
@@ -396,8 +398,8 @@ export class FilesystemDriver implements StorageDriver {
     throw error
   }
 
-  /** Before something is said not to be there.
-   *  @throws StorageError BUSY where that is not known */
+  /** Checks the root before a file is reported as missing.
+   *  @throws StorageError BUSY if the root is not the same */
   async #requireRoot(path: string): Promise<void> {
     try {
       await this.#rootFolder.requireSame()
@@ -406,28 +408,29 @@ export class FilesystemDriver implements StorageDriver {
     }
   }
 
-  /** Node's own `rm` makes twice as many trips to the thread pool, and every upload ends with a folder to remove.
-   *  @returns false when there was nothing to remove */
+  /** Removes a file or folder. Node's `rm` needs twice as many trips to the thread pool, and every upload
+   *  ends with a removal.
+   *  @returns false if it did not exist */
   async #remove(path: string): Promise<boolean> {
     try {
       await unlink(path)
     } catch (cause) {
       if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return false
-      // Linux says EISDIR of a folder, POSIX and others EPERM.
+      // Linux answers EISDIR for a folder, POSIX and others EPERM.
       if (!isErrno(cause, 'EISDIR', 'EPERM')) throw cause
       await this.#removeFolder(path, cause)
     }
     return true
   }
 
-  /** What is kept of a file under other names than its own: a state, or parts. */
+  /** Removes what belongs to a file under other names: its state or its parts. */
   async #removeKept(file: string): Promise<void> {
     await this.#remove(stateFolderOf(file))
     for (const location of await partsOf(file)) await this.#remove(location)
   }
 
-  /** Where files are put into the folder while it is emptied, emptying it again could go on for ever: it is first moved
-   *  to where nobody finds it. */
+  /** Removes a folder. It is first renamed out of reach, because other processes may go on to create files in
+   *  it. */
   async #removeFolder(folder: string, unlinked: unknown): Promise<void> {
     let location = folder
     for (let attempt = 1; ; attempt++) {
@@ -444,7 +447,7 @@ export class FilesystemDriver implements StorageDriver {
     }
   }
 
-  /** Right below the root no registry looks, and no path can name it. */
+  /** Renames the folder directly below the root, where no registry looks and no path leads. */
   async #setAside(folder: string): Promise<string> {
     const aside = `${this.#root}/${ASIDE}${randomUUID()}`
     try {
@@ -459,7 +462,7 @@ export class FilesystemDriver implements StorageDriver {
     if (!(await isFile(partOf(file, version)))) throw await this.#otherVersion(file, path)
   }
 
-  /** A rename says ENOENT for either path; which one is missing decides whether to make a folder. */
+  /** Renames a file. ENOENT can mean either path; only for the target the folder must be created. */
   async #rename(
     source: string,
     { target, file, from, version }: { target: string; file: string; from: string; version?: FileVersion },
@@ -498,10 +501,10 @@ export class FilesystemDriver implements StorageDriver {
   }
 }
 
-/** A link, or a manifest of few layers. */
+/** Size limit of synchronous reads: a link, or a manifest of few layers. */
 const MAX_QUICK_BYTES = 4096
 
-/** Begins the names of folders that are being removed. No path can name them. */
+/** Prefix of folders that are being removed. No path can contain it. */
 const ASIDE = '~removed.'
 
 async function isFile(path: string): Promise<boolean> {
@@ -513,7 +516,7 @@ async function isFile(path: string): Promise<boolean> {
   }
 }
 
-/** Makes a file that is durable but for its name. */
+/** Writes a new file with durable content; its name is not durable yet. */
 async function writeNew(file: string, content: Uint8Array): Promise<void> {
   await fillAndClose(await open(file, 'wx'), { content, durable: true })
 }

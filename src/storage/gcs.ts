@@ -41,15 +41,15 @@ import { requireFolder, requirePath } from './path.ts'
 
 export interface GcsOptions extends GcsConnectionOptions {
   readonly bucket: string
-  /** In front of every object's name; with or without slashes around it. */
+  /** Prefix of all object names, with or without slashes around it. */
   readonly rootdirectory: string
-  /** How many bytes of what is appended are uploaded at a time. */
+  /** Bytes of a part of an appended file. */
   readonly chunksize: number
-  /** How many calls are under way at a time. */
+  /** Limit of concurrent calls. */
   readonly maxconcurrency: number
-  /** What the storage is told who asks. */
+  /** Sent as `User-Agent`. */
   readonly useragent: string
-  /** How long nothing may happen on a connection. Default: a minute. */
+  /** Idle timeout of a connection. Default: a minute. */
   readonly idleMs?: number
   /** Bytes that all uploads may hold in memory before they send smaller pieces. Default: any. */
   readonly transferMemory?: number
@@ -60,8 +60,9 @@ const NO_FENCES = 'requests to delete that expire are not sent to Google Cloud S
 /** @see https://cloud.google.com/storage/docs/objects#naming */
 const MAX_KEY_BYTES = 1024
 
-/** Objects in a bucket of Google Cloud Storage, named as Distribution names them: the root, then the path. What is being
- *  appended to stands in pieces below `~pieces/` until it is composed. A file's version is its object's generation. */
+/** Objects in a bucket of Google Cloud Storage, named as in Distribution: the root, then the path. Appended
+ *  files are uploaded in pieces below `~pieces/` and then composed. A file's version is its object's
+ *  generation. */
 export class GcsDriver extends ObjectStoreDriver implements StorageDriver {
   readonly name = 'gcs'
   readonly #options: GcsOptions
@@ -93,8 +94,8 @@ export class GcsDriver extends ObjectStoreDriver implements StorageDriver {
     this.#states = new States(this.#bucket)
   }
 
-  /** A driver whose bucket was looked at with the credentials it has.
-   *  @throws StorageError that says which key of the configuration is at fault */
+  /** Opens a driver, after checking the bucket with its credentials.
+   *  @throws StorageError that names the key of the configuration */
   static async open(options: GcsOptions): Promise<GcsDriver> {
     const driver = new GcsDriver(await connect(options), options)
     try {
@@ -137,8 +138,8 @@ export class GcsDriver extends ObjectStoreDriver implements StorageDriver {
     await this.calling(path, () => this.#bucket.insert(key, contentOf(content)))
   }
 
-  /** A file of a version, or one that is said to be new, is not looked for: where that is wrong, the first sync comes upon
-   *  it. */
+  /** Opens a file for appending. If the version is given, or the offset is 0, the object is not looked up; if
+   *  that is wrong, the first sync fails. */
   async append(path: string, options: AppendOptions = {}): Promise<FileWriter> {
     const key = this.keyOf(path)
     const base = await this.#baseFor(options, { key, path })
@@ -211,7 +212,7 @@ export class GcsDriver extends ObjectStoreDriver implements StorageDriver {
     throw new StorageError('FENCE_CLOSED', { path: paths[0] ?? '/', message: NO_FENCES })
   }
 
-  /** Nobody has opened one. */
+  /** No fences are supported, so none is open. */
   async closeFence(_fence: Fence): Promise<void> {}
 
   async redirectUrl(path: string): Promise<URL | undefined> {
@@ -299,7 +300,8 @@ export class GcsDriver extends ObjectStoreDriver implements StorageDriver {
   }
 }
 
-/** @throws StorageError OFFSET_INVALID for a version that is not of this driver: no file here is of it */
+/** Parses a version.
+ *  @throws StorageError OFFSET_INVALID if another driver made it: no file here has it */
 function parseIfGiven(version: FileVersion | undefined, path: string): ObjectVersion | undefined {
   if (version === undefined) return undefined
   const parsed = parseVersion(version)

@@ -21,8 +21,8 @@ import { MemoryFile } from './memory/file.ts'
 import { MemoryTree } from './memory/tree.ts'
 import { requireFolder, requirePath } from './path.ts'
 
-/** Files in memory, gone with the process: for trying things out and for tests. It keeps every promise of the port but
- *  the one about power cuts. */
+/** Files in memory, lost with the process: for trials and tests. Implements the whole port, except
+ *  durability. */
 export class MemoryDriver implements StorageDriver {
   readonly name = 'inmemory'
   readonly #tree = new MemoryTree()

@@ -56,24 +56,24 @@ import { tryToSpill } from './s3/spill-file.ts'
 import { type KnownBytes, parseVersion } from './s3/versions.ts'
 import { S3Writer } from './s3/writer.ts'
 
-/** How often is tried what may go better a moment later, though the SDK does not try it again by itself: to get an object whose
- *  bytes ended too early, to put one where a gateway to a file system is about to remove a folder. */
+/** Attempts at requests that the SDK does not retry: reading an object whose body ended early, and writing
+ *  one while a gateway to a file system removes a folder. */
 const MAX_ATTEMPTS = 3
 
 export interface S3Parts {
   readonly settings: S3Settings
   readonly client: S3Client
   readonly support: ConditionalWriteSupport
-  /** What uploads may hold in memory before they go on in files. */
+  /** Memory for the parts of uploads; beyond it they are gathered in files. */
   readonly maxGatheredBytes: number
 }
 
-/** Objects in a bucket of Amazon S3, or of a store that speaks its protocol, under the keys that Distribution gives them:
- *  the root directory, and the path without its leading slash. An object appears whole or not at all. */
+/** Objects in a bucket of Amazon S3, or of a compatible store, with Distribution's keys: the root directory,
+ *  and the path without its leading slash. Objects appear atomically. */
 export class S3Driver extends ObjectStoreDriver implements StorageDriver {
   readonly name = 's3'
   readonly #settings: S3Settings
-  /** In front of every key: empty, or with a slash at the end. */
+  /** Prefix of every key: empty, or with a trailing slash. */
   readonly #root: string
   readonly #bucket: Bucket
   readonly #objects: AppendedObjects
@@ -97,9 +97,9 @@ export class S3Driver extends ObjectStoreDriver implements StorageDriver {
     )
   }
 
-  /** A driver whose bucket is known to be there and to take objects. Which conditions of a write the store honours is found
-   *  out, and written to the log.
-   *  @throws StorageError when the bucket can't be used */
+  /** Opens a driver, after checking that the bucket exists and is writable. Probes which conditional writes
+   *  the store supports, and logs them.
+   *  @throws StorageError if the bucket can't be used */
   static async open(settings: S3Settings, options: S3Options): Promise<S3Driver> {
     const client = createClient(settings, options)
     try {
@@ -258,8 +258,8 @@ export class S3Driver extends ObjectStoreDriver implements StorageDriver {
     )
   }
 
-  /** Uploads in parts that no record speaks of: of this driver, cut short before they were promised to anybody, or of
-   *  another registry. */
+  /** Multipart uploads that no record names: of this driver, interrupted before their bytes were
+   *  acknowledged, or of another registry. */
   async *incompleteUploads(): AsyncIterable<IncompleteUpload> {
     try {
       for await (const upload of this.#bucket.openUploads(this.#root)) {
@@ -306,7 +306,7 @@ export class S3Driver extends ObjectStoreDriver implements StorageDriver {
     return this.#objects.content(key, await this.#objects.objectOf(key, undefined))
   }
 
-  /** What stands under a key, if it is small. */
+  /** A small object. Retried if its body ends early. */
   async #object(key: string): Promise<ObjectContent> {
     for (let attempt = 1; ; attempt++) {
       try {
@@ -327,7 +327,7 @@ export class S3Driver extends ObjectStoreDriver implements StorageDriver {
     return replace
   }
 
-  /** Whichever object that is: what others put there meanwhile will do as well. */
+  /** Moves the object of any version. If another process replaces it meanwhile, the new one is moved. */
   async #moveWhatStands(from: string, { to, replace }: { to: string; replace: boolean }): Promise<boolean> {
     for (let attempt = 1; ; attempt++) {
       try {
@@ -362,7 +362,7 @@ async function tryOut(
   return support
 }
 
-/** Without a folder for temporary files memory is all there is. */
+/** Without a temporary folder all parts must be gathered in memory. */
 async function gatheringBudget({
   transferMemory = Number.POSITIVE_INFINITY,
   readOnly = false,

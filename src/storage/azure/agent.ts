@@ -3,17 +3,16 @@ import { Agent as TlsAgent } from 'node:https'
 import type { Socket } from 'node:net'
 
 const CONNECT_MILLISECONDS = 10_000
-/** How long a connection on which nothing moves is borne with. The SDK has no such limit. */
+/** Idle timeout of a connection; the SDK has none. */
 const IDLE_MILLISECONDS = 30_000
 
 export interface AgentSettings {
-  /** True where the server's certificate is not checked. */
+  /** True if the server's certificate is not verified. */
   readonly skipverify: boolean
   readonly idleMilliseconds?: number
 }
 
-/** Keeps the connections to a service, and gives up those on which nothing moves: whoever waits there is told
- *  `ETIMEDOUT`. */
+/** An agent that keeps connections alive and closes idle ones, whose requests fail with `ETIMEDOUT`. */
 export function agentFor(
   serviceUrl: string,
   { skipverify, idleMilliseconds = IDLE_MILLISECONDS }: AgentSettings,

@@ -4,15 +4,15 @@ import { StorageError } from '../../core/errors.ts'
 import type { FileVersion } from '../../core/storage-driver.ts'
 import { isConditionNotMet, isRefusal } from './errors.ts'
 
-/** A blob at one moment: enough to copy it, or to append to it, on the condition that it is still the same. */
+/** The state of a blob at one moment, enough for conditional copies and appends. */
 export interface BlobState {
   /** `BlockBlob` or `AppendBlob`. */
   readonly type: string
-  /** The service gives a blob another one with every write, also when it is removed and made again. */
+  /** Changed by the service with every write, also if the blob is removed and created again. */
   readonly etag: string
   /** In bytes. */
   readonly size: number
-  /** How many blocks were appended to it. */
+  /** Number of appended blocks. */
   readonly blockCount: number
 }
 
@@ -21,7 +21,8 @@ type Properties = Pick<
   'blobType' | 'contentLength' | 'etag' | 'blobCommittedBlockCount'
 >
 
-/** @throws StorageError BACKEND_FAILED */
+/** The state in a blob's properties.
+ *  @throws StorageError BACKEND_FAILED if they are incomplete */
 export function stateOf(properties: Properties): BlobState {
   return {
     type: properties.blobType ?? '',
@@ -31,15 +32,15 @@ export function stateOf(properties: Properties): BlobState {
   }
 }
 
-/** Without an ETag there would be no condition on it.
- *  @throws StorageError BACKEND_FAILED */
+/** The ETag, without which no condition is possible.
+ *  @throws StorageError BACKEND_FAILED if it is missing */
 export function requireEtag({ etag }: { etag?: string | undefined }): string {
   if (etag !== undefined && etag !== '') return etag
   throw new StorageError('BACKEND_FAILED', { path: '/', message: 'the service gave no ETag' })
 }
 
-/** What the service says of a blob; undefined where there is none.
- *  @throws whatever the SDK throws */
+/** The properties of a blob. Undefined if it does not exist.
+ *  @throws the SDK's errors */
 export async function propertiesOf(blob: BlobClient): Promise<BlobGetPropertiesResponse | undefined> {
   try {
     return await blob.getProperties()
@@ -49,27 +50,30 @@ export async function propertiesOf(blob: BlobClient): Promise<BlobGetPropertiesR
   }
 }
 
-/** What a copy has left that is under way or has failed is no file, but the service shows it like one. */
+/** False for the target of a copy that is running or has failed, which the service lists like a complete
+ *  blob. */
 export function isWhole({ copyStatus = 'success' }: { copyStatus?: string | undefined }): boolean {
   return copyStatus === 'success'
 }
 
-/** @throws StorageError PATH_NOT_FOUND */
+/** Checks that a blob is complete.
+ *  @throws StorageError PATH_NOT_FOUND */
 export function requireWhole(properties: { copyStatus?: string | undefined }, path: string): void {
   if (isWhole(properties)) return
   const message = `copied in part only (${properties.copyStatus}): ${path}`
   throw new StorageError('PATH_NOT_FOUND', { path, message })
 }
 
-/** How a blob stands that is wholly there.
- *  @throws StorageError PATH_NOT_FOUND; whatever the SDK throws */
+/** The state of a complete blob.
+ *  @throws StorageError PATH_NOT_FOUND; the SDK's errors */
 export async function wholeState(blob: BlobClient): Promise<BlobState> {
   const properties = await blob.getProperties()
   requireWhole(properties, blob.name)
   return stateOf(properties)
 }
 
-/** @returns whether it was there, and that one */
+/** Removes a blob if it has the ETag.
+ *  @returns false if it has not, or does not exist */
 export async function removeUnchanged(blob: BlobClient, etag: string): Promise<boolean> {
   try {
     const { succeeded } = await blob.deleteIfExists({
@@ -83,14 +87,15 @@ export async function removeUnchanged(blob: BlobClient, etag: string): Promise<b
   }
 }
 
-/** How an append blob stands. Block blobs have no versions: what is put is never gone on with. */
+/** The version of an append blob. Block blobs have none, because they are never appended to. */
 export function versionOf({ etag, size, blockCount }: BlobState): FileVersion {
   return `${etag} ${size} ${blockCount}`
 }
 
 const VERSION = /^(?<etag>"[^"\s]+") (?<size>\d+) (?<blockCount>\d+)$/
 
-/** @throws StorageError OFFSET_INVALID when the version is none of this driver: no file has it */
+/** Parses a version.
+ *  @throws StorageError OFFSET_INVALID if another driver made it: no file has it */
 export function stateOfVersion(version: FileVersion, path: string): BlobState {
   const { etag, size, blockCount } = VERSION.exec(version)?.groups ?? {}
   if (etag === undefined) throw new StorageError('OFFSET_INVALID', { path })
@@ -99,7 +104,7 @@ export function stateOfVersion(version: FileVersion, path: string): BlobState {
 
 const MARK = 'entrepot'
 
-/** Metadata by which a blob can be told from any that another request has written. */
+/** Metadata that identifies the blob of one request. */
 export function newMark(): Metadata {
   return { [MARK]: randomUUID() }
 }

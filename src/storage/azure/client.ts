@@ -12,28 +12,28 @@ import { Attempts } from './appending/attempts.ts'
 import { tokenCredential } from './credentials.ts'
 import type { AzureSettings } from './settings.ts'
 
-/** The way to a container, and by what right. */
+/** A container and the credentials for it. */
 export interface AzureConnection {
   readonly service: BlobServiceClient
   readonly container: ContainerClient
-  /** The same, but that no request is sent again by itself: for what is sent on a condition, by `attempts`. */
+  /** The same container without retries: conditional requests are retried by `attempts`. */
   readonly once: ContainerClient
   readonly attempts: Attempts
-  /** For requests by another right, of which each is sent so many times at most. */
+  /** Options for requests with other credentials, with a limit of attempts. */
   readonly pipelineOptions: (maxTries: number) => StoragePipelineOptions
   readonly credential: AzureCredential
-  /** The service's address need not have it. */
+  /** The account's name, which the service's address need not contain. */
   readonly accountName: string
   close(): void
 }
 
-/** Anonymous is who has a signature in the service's address (a connection string with one). */
+/** Anonymous if the service's address has a signature (a connection string with one). */
 export type AzureCredential = StorageSharedKeyCredential | TokenCredential | AnonymousCredential
 
-/** Who gives out tokens, where the settings ask for them. */
+/** Creates a source of tokens, if the settings ask for one. */
 export type TokenSource = (settings: AzureSettings) => Promise<TokenCredential>
 
-/** Nothing is asked of the service yet. */
+/** Creates the client. Sends no request. */
 export async function connect(
   settings: AzureSettings,
   tokens: TokenSource = tokenCredential,
@@ -68,7 +68,7 @@ async function endpointOf(settings: AzureSettings, tokens: TokenSource): Promise
   return { url: serviceurl || `https://${accountname}.blob.${realm}`, credential }
 }
 
-/** The agent is an option of the SDK's core that its type here does not show. */
+/** The agent is an option of the SDK's core that is missing in the type. */
 function pipelineOptions(
   { retry_delay }: AzureSettings,
   { agent, maxTries }: { agent: ReturnType<typeof agentFor>; maxTries: number },

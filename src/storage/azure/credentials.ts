@@ -1,14 +1,14 @@
 import type { TokenCredential } from '@azure/identity'
 import type { AzureSettings } from './settings.ts'
 
-/** Who gives out tokens for the accounts of a realm that is not the public one. */
+/** Token authorities of other clouds than the public one. */
 const AUTHORITY_HOSTS: Readonly<Record<string, string>> = {
   'core.chinacloudapi.cn': 'https://login.chinacloudapi.cn',
   'core.usgovcloudapi.net': 'https://login.microsoftonline.us',
 }
 
-/** Tokens of Microsoft Entra ID: of an application with a secret, or of whoever this process is to the cloud it runs
- *  in (a managed identity, a workload identity, the variables `AZURE_*`). */
+/** Tokens of Microsoft Entra ID: of an application with a secret, or of the process's environment (a managed
+ *  identity, a workload identity, the variables `AZURE_*`). */
 export async function tokenCredential({ realm, credentials }: AzureSettings): Promise<TokenCredential> {
   const { ClientSecretCredential, DefaultAzureCredential } = await import('@azure/identity')
   const authorityHost = AUTHORITY_HOSTS[realm]

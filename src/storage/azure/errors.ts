@@ -1,10 +1,10 @@
 import { RestError } from '@azure/storage-blob'
 import { StorageError, type StorageErrorCode } from '../../core/errors.ts'
 
-/** The one place where what the service, or the way to it, says becomes a StorageError. The service's codes are those
- *  of "Common REST API error codes" and "Blob Storage error codes". */
+/** Maps errors of the service and the network to StorageErrors. The service's codes are in "Common REST API
+ *  error codes" and "Blob Storage error codes". */
 
-/** Beside these, a 404 is about the container or the account: an outage, not a missing file. */
+/** Any other 404 concerns the container or the account: an outage, not a missing file. */
 const BY_SERVICE_CODE: Readonly<Record<string, StorageErrorCode>> = {
   BlobNotFound: 'PATH_NOT_FOUND',
   InvalidRange: 'OFFSET_INVALID',
@@ -13,10 +13,10 @@ const BY_SERVICE_CODE: Readonly<Record<string, StorageErrorCode>> = {
   ServerBusy: 'BUSY',
 }
 
-/** The service's own, and what stands in front of it when it cannot reach it. */
+/** Statuses of the service, or of a proxy that can't reach it. */
 const BUSY_STATUSES = [408, 429, 502, 503, 504]
 
-/** The service was not reached, or its answer never came. */
+/** The service was not reached, or did not answer. */
 const UNREACHABLE = [
   'EAI_AGAIN',
   'ECONNABORTED',
@@ -45,7 +45,7 @@ export function azureError(cause: unknown, path: string): StorageError {
   return new StorageError(code, { path, ...(message === undefined ? {} : { message }), cause })
 }
 
-/** In a line and without what is secret: what the service or the system says. */
+/** The message of the service or the system, on one line and without secrets. */
 export function reasonOf(cause: unknown): string {
   const code = serviceCodeOf(cause)
   const said = REASONS[code]
@@ -69,18 +69,17 @@ const REASONS: Readonly<Record<string, string>> = {
   BlockCountExceedsLimit: 'the file has as many blocks as the service takes',
 }
 
-/** True when the service refused with one of these codes. */
+/** True if the service answered with one of these codes. */
 export function isRefusal(error: unknown, ...codes: string[]): boolean {
   return codes.includes(serviceCodeOf(error))
 }
 
-/** True when there was something, but not what was expected, or nothing: the request was not carried out, or not by this
- *  attempt. */
+/** True if a condition failed. The request was not carried out, or not by this attempt. */
 export function isConditionNotMet(error: unknown): boolean {
   return error instanceof RestError && error.statusCode === 412
 }
 
-/** True when nobody knows whether the request was carried out, or it can be sent again. */
+/** True if it is unknown whether the request was carried out, or it can be retried. */
 export function isUncertain(error: unknown): boolean {
   if (!(error instanceof RestError)) return false
   return error.statusCode === undefined || error.statusCode >= 500 || [408, 429].includes(error.statusCode)
@@ -96,19 +95,20 @@ function codeOf(cause: unknown): StorageErrorCode {
   return BUSY_STATUSES.includes(status) ? 'BUSY' : 'BACKEND_FAILED'
 }
 
-/** What was to be copied is gone. The container is there, or the service would have said that of the copy's place. */
+/** True if the source of a copy is missing. If the container were missing, the error would concern the
+ *  target. */
 function isSourceMissing(cause: unknown): boolean {
   return statusOf(cause) === 404 && serviceCodeOf(cause) === 'CannotVerifyCopySource'
 }
 
-/** The identity library has an error class of its own, with the same property. */
+/** The status of an error. The identity library has a class of its own, with the same property. */
 function statusOf(cause: unknown): number | undefined {
   return cause instanceof Error && 'statusCode' in cause && typeof cause.statusCode === 'number'
     ? cause.statusCode
     : undefined
 }
 
-/** The identity library's errors; whoever has only a key never loads it. */
+/** True for errors of the identity library, which is not loaded with account keys. */
 function isAboutTokens(cause: unknown): boolean {
   return cause instanceof Error && TOKEN_ERRORS.includes(cause.name)
 }
@@ -118,7 +118,7 @@ function isUnreachable(cause: unknown): boolean {
   return cause instanceof Error && 'code' in cause && UNREACHABLE.includes(String(cause.code))
 }
 
-/** The code in the answer's header `x-ms-error-code`, or in its body; empty when the service sent none. */
+/** The code in the header `x-ms-error-code`, or in the body. Empty if there is none. */
 function serviceCodeOf(cause: unknown): string {
   if (!(cause instanceof RestError) || cause.statusCode === undefined) return ''
   const details = cause.details as { errorCode?: unknown } | undefined

@@ -1,4 +1,4 @@
-/** What the driver makes of a service that fails, of answers that are lost, and of what the emulator does not do by itself. */
+/** Failures of the service, lost answers, and behaviour that the emulator lacks. */
 import type { ContainerClient } from '@azure/storage-blob'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import {
@@ -42,7 +42,7 @@ afterAll(async () => {
   await azurite.stop()
 })
 
-/** The container as it is, without what the proxy does. */
+/** The container, without the proxy's faults. */
 let container: ContainerClient
 let driver: AzureDriver
 beforeEach(async () => {
@@ -136,7 +136,7 @@ describe('a read', () => {
 })
 
 describe('a place of another type', () => {
-  // The service replaces no append blob by a block blob (InvalidBlobType); the emulator does.
+  // The service does not replace an append blob by a block blob (InvalidBlobType); the emulator does.
   it('is put to in one step', async () => {
     await writeFile(driver, '/file', [Buffer.from('appended')])
     proxy.fault = when(isPut, refusal(409, 'InvalidBlobType'))
@@ -314,12 +314,12 @@ describe('the requests', () => {
     const second = await upload('more', { offset: 7, version: first })
     expect(askedOf(proxy)).toEqual(['PUT appendblock'])
     proxy.forget()
-    // The last request of a client need not bring anything.
+    // The last request of a client may be empty.
     const version = await upload('', { offset: 11, version: second })
     expect(askedOf(proxy)).toEqual([])
     expect(await driver.move('/upload/data', '/blob/data', { version, replace, mayStay: true })).toBe(true)
     expect(askedOf(proxy)).toEqual(['PUT'])
-    // The service copies no append blob at once; the emulator would.
+    // The service does not copy append blobs synchronously; the emulator would.
     expect(proxy.requests.filter(isCopyAtOnce)).toEqual([])
     proxy.forget()
     await driver.delete('/upload', { knownChildren: ['data', 'startedat'] })

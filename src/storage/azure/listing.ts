@@ -1,10 +1,10 @@
 import type { ContainerClient } from '@azure/storage-blob'
 import type { KeyPage } from '../object-store/children.ts'
 
-/** "List Blobs": the most that the service gives at once. */
+/** "List Blobs": the service's largest page. */
 const MAX_PAGE = 5_000
 
-/** The names right below a prefix, in the order of the service, which the SDK tells apart as blobs and folders. */
+/** The names directly below a prefix, in the service's order. The SDK separates blobs and folders. */
 export async function* pagesOf(container: ContainerClient, prefix: string): AsyncIterable<KeyPage> {
   const pages = container.listBlobsByHierarchy('/', { prefix }).byPage({ maxPageSize: MAX_PAGE })
   for await (const { segment } of pages) {
@@ -20,7 +20,7 @@ export interface ListedBlob {
   readonly modifiedAt: Date
 }
 
-/** All that stand below a prefix, at whatever depth, a page at a time. */
+/** All blobs below a prefix, at any depth, a page at a time. */
 export async function* pagesBelow(
   container: ContainerClient,
   prefix: string,
@@ -35,14 +35,14 @@ export async function* pagesBelow(
   }
 }
 
-/** A page may be empty though more come. */
+/** True if any blob is below the prefix. A page may be empty though more follow. */
 export async function isAnyBelow(container: ContainerClient, prefix: string): Promise<boolean> {
   for await (const page of pagesBelow(container, prefix, 1)) if (page.length > 0) return true
   return false
 }
 
-/** What time the service says it is.
- *  @throws whatever the SDK throws */
+/** The service's time.
+ *  @throws the SDK's errors */
 export async function serviceTime(container: ContainerClient, prefix: string): Promise<Date | undefined> {
   for await (const { date } of container.listBlobsFlat({ prefix }).byPage({ maxPageSize: 1 })) return date
   return undefined

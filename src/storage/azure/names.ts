@@ -1,14 +1,14 @@
 import { StorageError } from '../../core/errors.ts'
 import { requireFolder, requirePath } from '../path.ts'
 
-/** The longest name of a blob, in characters (Naming and referencing containers, blobs, and metadata). */
+/** Limit of a blob's name, in characters (Naming and referencing containers, blobs, and metadata). */
 const MAX_NAME_LENGTH = 1024
 
-/** Holds what is not finished yet. No path can have such a name, so no listing shows it. */
+/** Folder of unfinished blobs. No path can contain it, so no listing shows it. */
 const TEMPORARY = '~temporary'
 
-/** From paths to names of blobs, as Distribution's driver has them: the root, then the path, without a `/` in front;
- *  with one in a container that Distribution 2 has filled. */
+/** Maps paths to names of blobs, as in Distribution's driver: the root, then the path without a leading `/`;
+ *  in a container of Distribution 2, with one. */
 export class BlobNames {
   readonly #prefix: string
 
@@ -17,21 +17,22 @@ export class BlobNames {
     this.#prefix = `${legacyrootprefix ? '/' : ''}${root === '' ? '' : `${root}/`}`
   }
 
-  /** @throws StorageError PATH_INVALID */
+  /** The name of a blob.
+   *  @throws StorageError PATH_INVALID */
   of(path: string): string {
     const name = this.#prefix + requirePath(path).slice(1)
     if (name.length > MAX_NAME_LENGTH) throw new StorageError('PATH_INVALID', { path })
     return name
   }
 
-  /** What all names below a folder begin with; `/` is the root.
+  /** The prefix of all names below a folder; `/` is the root.
    *  @throws StorageError PATH_INVALID */
   below(folder: string): string {
     const path = requireFolder(folder)
     return path === '' ? this.#prefix : `${this.of(path)}/`
   }
 
-  /** What all names of what is not finished begin with. */
+  /** The prefix of unfinished blobs. */
   get temporary(): string {
     return `${this.#prefix}${TEMPORARY}/`
   }

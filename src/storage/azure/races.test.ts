@@ -1,4 +1,5 @@
-/** Two replicas over one container, and answers that are lost: what is whose is known by ETags and marks, never by a size. */
+/** Two replicas over one container, and lost answers: ETags and marks identify a replica's own blobs, sizes
+ *  do not. */
 import type { ContainerClient } from '@azure/storage-blob'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { expectStorageError, namesIn, writeFile } from '../../../test/contract/storage-driver/support.ts'
@@ -36,7 +37,7 @@ afterAll(async () => {
 
 let container: ContainerClient
 let driver: StorageDriver
-/** Another replica, to which nothing goes wrong. */
+/** Another replica, without faults. */
 let other: StorageDriver
 beforeEach(async () => {
   container = await azurite.container()
@@ -65,8 +66,8 @@ async function closed(writer: FileWriter, text?: string): Promise<FileVersion | 
   return writer.version
 }
 
-/** Somebody else's work is done while the first such request waits.
- *  @returns what to do with the request */
+/** Runs another replica's work while the first such request waits.
+ *  @returns the proxy's action for the request */
 function meanwhile(of: (asked: StoreRequest) => boolean, work: () => Promise<unknown>) {
   let begun: Promise<unknown> | undefined
   return (asked: StoreRequest): Fault | undefined => {

@@ -6,17 +6,17 @@ import { requireEtag, requireWhole } from './blob-state.ts'
 import { azureError, isConditionNotMet } from './errors.ts'
 
 export interface BlobReadOptions extends Omit<ReadOptions, 'version'> {
-  /** What the driver's caller calls it. */
+  /** The driver's path, for errors. */
   readonly path: string
-  /** Which one the blob must have; absent: whichever it has. */
+  /** Required ETag; any if absent. */
   readonly etag?: string | undefined
-  /** How often in a row an answer that is cut short is asked for again, and how long to wait before the first time. */
+  /** Number of successive retries of an interrupted response, and the delay before the first one. */
   readonly mostRetries?: number
   readonly retryDelay?: number
 }
 
-/** The bytes of a blob as it was when the first of them came: when the answer ends early, the rest is asked for on the
- *  condition that the blob is still the same. */
+/** Reads a blob as it was at the first byte: if the response is interrupted, the rest is requested on the
+ *  condition that the blob is the same. */
 export class BlobRead {
   readonly #blob: BlobClient
   readonly #options: BlobReadOptions
@@ -33,13 +33,14 @@ export class BlobRead {
     this.#end = options.range && options.range.end + 1
   }
 
-  /** Of the blob that is read; known once the first bytes have come. */
+  /** The blob's ETag, known once the first bytes have arrived. */
   get etag(): string {
     return requireEtag({ etag: this.#etag })
   }
 
-  /** @throws StorageError PATH_NOT_FOUND; OFFSET_INVALID, also when the blob is not the one that is asked for; ABORTED, BUSY;
-   *    BACKEND_FAILED, also when the blob was replaced or removed and the rest is gone */
+  /** The bytes of the blob.
+   *  @throws StorageError PATH_NOT_FOUND; OFFSET_INVALID, also if the blob has another ETag; ABORTED, BUSY;
+   *    BACKEND_FAILED, also if the blob was replaced or removed, and the rest is gone */
   async *chunks(): AsyncGenerator<Uint8Array> {
     const { path, range, signal } = this.#options
     if (range !== undefined && !(range.start >= 0 && range.end >= range.start)) {
@@ -90,7 +91,8 @@ export class BlobRead {
     return response.readableStreamBody!
   }
 
-  /** Goes on where the answer was cut short, unless the caller has gone or that has happened too often. */
+  /** Requests the rest of an interrupted response, unless the caller has left or there were too many
+   *  interruptions. */
   async #reopen(cause: unknown): Promise<NodeJS.ReadableStream> {
     const { path, signal, mostRetries = 0, retryDelay = 0 } = this.#options
     signal?.throwIfAborted()
@@ -109,7 +111,7 @@ export class BlobRead {
   #request(range: ByteRange | undefined) {
     const { signal } = this.#options
     return this.#blob.download(range?.start ?? 0, range && range.end - range.start + 1, {
-      // What the SDK would do itself it does not do when the connection breaks.
+      // The SDK's own retries do not cover lost connections.
       maxRetryRequests: 0,
       ...(signal && { abortSignal: signal }),
       ...(this.#etag !== undefined && { conditions: { ifMatch: this.#etag } }),

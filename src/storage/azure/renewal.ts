@@ -2,9 +2,9 @@ import type { BlobGetPropertiesResponse } from '@azure/storage-blob'
 import { type BlobState, bears, newMark, requireEtag, stateOf } from './blob-state.ts'
 import type { AzureConnection } from './client.ts'
 
-/** Gives a blob another ETag and date, and leaves its bytes as they are.
- *  @param found how it must stand
- *  @throws whatever the SDK throws, such as 412 when it is another by now */
+/** Changes a blob's ETag and date, and not its bytes.
+ *  @param found the expected state
+ *  @throws the SDK's errors, such as 412 if the blob has changed */
 export function renew(
   { once, attempts }: AzureConnection,
   name: string,
@@ -19,7 +19,7 @@ export function renew(
   }
   const look = async () => {
     const now = await blob.getProperties()
-    // Metadata stay when it is appended to.
+    // Appends keep the metadata.
     return bears(now, mark) && now.contentLength === found.contentLength ? stateOf(now) : undefined
   }
   return attempts.settle(send, look)

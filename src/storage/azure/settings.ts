@@ -1,25 +1,25 @@
-/** What is configured of Azure Blob Storage, in the words of Distribution's `storage.azure` section. Durations are
- *  milliseconds; what is not given is empty. */
+/** The settings of Azure Blob Storage, with the keys of Distribution's `storage.azure`. Durations are
+ *  milliseconds; unset texts are empty. */
 export interface AzureSettings {
   readonly accountname: string
   readonly accountkey: string
   readonly container: string
-  /** What the account's name and `blob.` stand before, in the address of its service. */
+  /** The domain of the service's address, after the account's name and `blob.`. */
   readonly realm: string
-  /** The address of the service, where it is not `https://<accountname>.blob.<realm>`. */
+  /** The address of the service, if it is not `https://<accountname>.blob.<realm>`. */
   readonly serviceurl: string
   readonly connectionstring: string
   readonly credentials: AzureCredentials
   readonly rootdirectory: string
-  /** True for a container of Distribution 2, whose blobs have a `/` in front of their names. */
+  /** True for containers of Distribution 2, whose blobs have names with a leading `/`. */
   readonly legacyrootprefix: boolean
-  /** How often a request is sent again, and how long to wait before the first time. */
+  /** Number of retries of a request, and the delay before the first one. */
   readonly max_retries: number
   readonly retry_delay: number
-  /** How often a copy that makes no progress is looked at before it is given up, and how long to wait in between. */
+  /** Number of checks of a copy without progress before it is aborted, and the delay between them. */
   readonly copy_status_poll_max_retry: number
   readonly copy_status_poll_delay: number
-  /** True where the service's certificate is not checked. */
+  /** True if the service's certificate is not verified. */
   readonly skipverify: boolean
 }
 

@@ -11,17 +11,18 @@ import { REDIRECT_LIFETIME_MS } from '../../core/storage-driver.ts'
 import type { AzureConnection, AzureCredential } from './client.ts'
 import { azureError } from './errors.ts'
 
-/** Clocks differ. */
+/** For differences between clocks. */
 const EARLIER_MILLISECONDS = 60_000
-/** The service gives keys for up to seven days. */
+/** The service issues keys for up to seven days. */
 const KEY_LIFETIME_MILLISECONDS = 24 * 3_600_000
-/** How long before its end a key is replaced, so that what it signs never outlives it. */
+/** A key is replaced this long before its end, so that its signatures never outlive it. */
 const KEY_RENEWAL_MILLISECONDS = 3_600_000
-/** How long to do without, when the service gives no key. */
+/** Pause after the service has refused a key. */
 const REFUSAL_MILLISECONDS = 5 * 60_000
 
-/** Signs addresses by which whoever has them may read for twenty minutes, or delete for a shorter time ("Create a service SAS", "Create a user delegation
- *  SAS"). With an account key nobody is asked; with a token the service is asked for a key once a day. */
+/** Signs URLs that allow reading for twenty minutes, or deleting for a shorter time ("Create a service SAS",
+ *  "Create a user delegation SAS"). With an account key it needs no request; with a token it requests a key
+ *  once a day. */
 export class Signatures {
   readonly #connection: AzureConnection
   readonly #log: Log
@@ -32,7 +33,7 @@ export class Signatures {
     this.#log = log
   }
 
-  /** Undefined where nothing is at hand to sign with.
+  /** A URL for reading. Undefined if there is no key.
    *  @throws StorageError */
   readUrl(blobName: string): Promise<URL | undefined> {
     const now = Date.now()
@@ -43,7 +44,7 @@ export class Signatures {
     })
   }
 
-  /** By which a blob can be deleted until then. Undefined where nothing is at hand to sign with.
+  /** A URL for deleting until `expiresOn`. Undefined if there is no key.
    *  @throws StorageError */
   deleteUrl(blobName: string, expiresOn: Date): Promise<URL | undefined> {
     return this.#url(blobName, { permissions: 'd', expiresOn })
@@ -77,7 +78,7 @@ export class Signatures {
     return key && generateBlobSASQueryParameters(values, key, accountName)
   }
 
-  /** One for all who ask meanwhile. */
+  /** One request for all concurrent callers. */
   #delegationKey(): Promise<UserDelegationKey | undefined> {
     const now = Date.now()
     if (this.#key === undefined || now >= this.#key.renewAt) {
@@ -96,7 +97,7 @@ export class Signatures {
       const error = azureError(cause, '/')
       this.#key = undefined
       if (error.code === 'BUSY') throw error
-      // Without the role for it content comes through the registry.
+      // Without the role for it, the registry serves content itself.
       this.#log.warn(
         { err: cause },
         'Azure gives no key to sign redirects with: content comes through the registry',

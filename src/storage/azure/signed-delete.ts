@@ -11,14 +11,14 @@ import type { Signatures } from './signatures.ts'
 export interface SignedDeletesParts {
   readonly connection: AzureConnection
   readonly signatures: Signatures
-  /** In front of all names of what is not finished. */
+  /** Prefix of unfinished blobs. */
   readonly temporary: string
 }
 
 const NO_KEY =
   'nothing is at hand to sign requests with (an account key, or the right to a user delegation key)'
 
-/** Requests to delete that expire: by an address with a signature ("Create a service SAS"), each sent once. */
+/** Delete requests that expire: sent to a signed URL ("Create a service SAS"), once each. */
 export function signedDeletes({ connection, signatures, temporary }: SignedDeletesParts) {
   const { container, pipelineOptions } = connection
   const anonymous = newPipeline(new AnonymousCredential(), pipelineOptions(1))
@@ -60,7 +60,8 @@ export function signedDeletes({ connection, signatures, temporary }: SignedDelet
   return { send, now, findMissing } satisfies ExpiringDeletesParts
 }
 
-/** @throws StorageError BACKEND_FAILED for what the service refuses for another reason */
+/** The outcome of a request.
+ *  @throws StorageError BACKEND_FAILED if it was refused for another reason */
 function outcomeOf(cause: unknown, until: Date): DeleteOutcome {
   if (!(cause instanceof RestError) || cause.statusCode === undefined) return 'unknown'
   const { statusCode, response } = cause

@@ -5,7 +5,7 @@ import type { AzureConnection } from './client.ts'
 import { isConditionNotMet, isRefusal } from './errors.ts'
 import { BlobRead, type BlobReadOptions } from './reader.ts'
 
-/** Small block blobs that are written on the condition of their ETag, which is their version. */
+/** States as small block blobs, written on the condition of their ETag, which is their version. */
 export class States {
   readonly #connection: AzureConnection
 
@@ -13,7 +13,8 @@ export class States {
     this.#connection = connection
   }
 
-  /** @throws StorageError PATH_NOT_FOUND and others */
+  /** Reads a state.
+   *  @throws StorageError PATH_NOT_FOUND and others */
   async get(name: string, options: BlobReadOptions): Promise<State> {
     const read = new BlobRead(this.#connection.container.getBlobClient(name), options)
     const chunks: Uint8Array[] = []
@@ -21,8 +22,9 @@ export class States {
     return { content: Buffer.concat(chunks), version: read.etag }
   }
 
-  /** @returns the new version; undefined when the state is another
-   *  @throws whatever the SDK throws; StorageError BUSY when it cannot be known which of the two it is */
+  /** Swaps a state.
+   *  @returns the new version; undefined if the state has another
+   *  @throws the SDK's errors; StorageError BUSY if the outcome is unknown */
   async swap(
     name: string,
     content: Uint8Array,
@@ -38,7 +40,7 @@ export class States {
       const now = await propertiesOf(blob)
       if (now !== undefined && bears(now, metadata)) return requireEtag(now)
       if (now?.etag === expected) return undefined
-      // It may have been swapped in here first, and then for another.
+      // The swap may have succeeded, and been followed by another one.
       const message = `somebody else has changed ${name} while an answer was lost`
       throw new StorageError('BUSY', { path: name, message })
     }

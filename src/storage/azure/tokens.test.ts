@@ -1,4 +1,4 @@
-/** What tokens do in place of an account key, over TLS, as the service wants it. */
+/** Tokens in place of an account key, over TLS, as the service requires. */
 import { request } from 'node:https'
 import { buffer } from 'node:stream/consumers'
 import {
@@ -27,7 +27,7 @@ beforeAll(async () => {
 })
 afterAll(() => azurite.stop())
 
-/** As Microsoft Entra ID gives them out, but for the signature, which the emulator does not look at. */
+/** Like a token of Microsoft Entra ID, without a valid signature, which the emulator does not verify. */
 let isRevoked = false
 async function token() {
   const now = Math.floor(Date.now() / 1000)
@@ -61,7 +61,7 @@ afterEach(async () => {
   await driver.close()
 })
 
-/** With the account's key, which the driver has not. */
+/** Created with the account's key, which the driver does not have. */
 async function makeContainer(): Promise<ContainerClient> {
   const options: StoragePipelineOptions & { agent: unknown } = {
     agent: agentFor(azurite.serviceUrl, { skipverify: true }),

@@ -8,24 +8,24 @@ import { isErrno } from './errno.ts'
 import type { Folders } from './folders.ts'
 import { newVersion, parsePart, partOf } from './part-name.ts'
 
-/** An open file that its writer alone appends to. */
+/** A file opened for appending, owned by its writer. */
 export interface FileToAppend {
   readonly fd: number
-  /** What the driver's caller calls it. */
+  /** The driver's path, for errors. */
   readonly path: string
-  /** Where its folder stands in the operating system. */
+  /** The folder, as a path of the operating system. */
   readonly folder: string
-  /** Where it stands itself: a name that only its writer gives it. */
+  /** The file's own path: a name that only its writer uses. */
   readonly location: string
   readonly size: number
   readonly version: FileVersion
-  /** Absent where it is known that no other file stands under the plain name. Otherwise this is asked before anything is
-   *  promised.
-   *  @throws StorageError OFFSET_INVALID when one does: then this one is gone */
+  /** Undefined if no other file can exist under the plain name. Otherwise it must be called before bytes are
+   *  acknowledged.
+   *  @throws StorageError OFFSET_INVALID if one exists; this file is removed then */
   readonly requireAlone?: () => Promise<void>
 }
 
-/** Where the bytes of a file stand: under its plain name, or in a part. */
+/** The place of a file's bytes: under its plain name, or in a part. */
 export interface StandingFile {
   readonly location: string
   readonly size: number
@@ -34,12 +34,12 @@ export interface StandingFile {
 
 const COPY_BYTES = 1024 * 1024
 
-/** Files that grow, so that any number of processes can share the folder without a lock: a writer owns its file.
+/** Files that are appended to by any number of processes without locks: each writer owns a file.
  *
- *  A writer makes a file of its own, or takes the one that the writer before has left, by renaming it: a rename succeeds for
- *  one process only, and whoever knows the old version no longer finds it. So no process ever holds a file open for writing
- *  under a name that another process uses. A file without such a writer, after a crash or from another registry, is copied:
- *  somebody may still have it open. */
+ *  A writer creates a file, or takes over that of the previous writer by renaming it. A rename succeeds for
+ *  one process only, and processes that know the old version no longer find the file. So no process has a
+ *  file open for writing under a name that another process uses. A file of an unknown writer, after a crash
+ *  or from another registry, is copied, because its writer may still have it open. */
 export class AppendedFiles {
   readonly #folders: Folders
 
@@ -47,18 +47,19 @@ export class AppendedFiles {
     this.#folders = folders
   }
 
-  /** @param file where the operating system would find it by its plain name
+  /** Opens a file for appending.
+   *  @param file its plain path in the operating system
    *  @throws StorageError OFFSET_INVALID; errors of the system */
   async open(file: string, path: string, { offset, version }: AppendOptions): Promise<FileToAppend> {
     if (version !== undefined) return this.#goOn(file, path, { offset, version })
-    // A file that begins is mostly not there: that is looked at while it is written.
+    // A new file mostly does not exist: that is checked while it is written.
     if (offset === 0) return this.#begin(file, path)
     const standing = await this.find(file)
     if ((offset ?? standing?.size ?? 0) !== (standing?.size ?? 0)) throw otherFile(path)
     return standing === undefined ? this.#begin(file, path) : this.#takeOver(file, path, standing)
   }
 
-  /** The file under its plain name, or else its longest part. */
+  /** The file under its plain name, otherwise its longest part. */
   async find(file: string): Promise<StandingFile | undefined> {
     let longest: StandingFile | undefined
     for (const location of [file, ...(await partsOf(file))]) {
@@ -90,7 +91,7 @@ export class AppendedFiles {
   ): Promise<FileToAppend> {
     const next = newVersion()
     const location = partOf(file, next)
-    // It can be removed before and after it has its new name.
+    // It can be removed before and after its rename.
     const fd = await rename(partOf(file, version), location)
       .then(() => open(location, constants.O_WRONLY))
       .catch((cause) => {
@@ -103,8 +104,8 @@ export class AppendedFiles {
     throw otherFile(path)
   }
 
-  /** The copy is durable before what it was made of is removed. That is the moment that decides: a writer that still has it
-   *  open finds its name gone, and whoever finds it gone here has come second. */
+  /** Copies a file. The copy is durable before the original is removed, which decides between writers: the
+   *  previous one finds its name gone, and another process that finds it gone here has lost. */
   async #takeOver(file: string, path: string, standing: StandingFile): Promise<FileToAppend> {
     const folder = dirname(file)
     const version = newVersion()
@@ -128,14 +129,14 @@ export class AppendedFiles {
 
 const MAKE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL
 
-/** Thrown inside, where the path is not known. */
+/** Thrown internally, where the path is unknown. */
 const OTHER = new Error('another file stands there')
 
 function otherFile(path: string): StorageError {
   return new StorageError('OFFSET_INVALID', { path })
 }
 
-/** Where the parts of a file stand. */
+/** The paths of a file's parts. */
 export async function partsOf(file: string): Promise<string[]> {
   const [folder, plain] = [dirname(file), basename(file)]
   try {
@@ -147,8 +148,8 @@ export async function partsOf(file: string): Promise<string[]> {
   }
 }
 
-/** Removes what stands there beside the writer's own file, where it is empty: nothing was promised of it.
- *  @throws OTHER where it is not */
+/** Removes other files of this name if they are empty: no bytes of them were acknowledged.
+ *  @throws OTHER if they are not */
 async function removeEmpty(file: string, own: string): Promise<void> {
   for (const location of [file, ...(await partsOf(file))]) {
     const standing = location === own ? undefined : await fileAt(location)
@@ -158,9 +159,10 @@ async function removeEmpty(file: string, own: string): Promise<void> {
   }
 }
 
-/** Its writer, if it still has one, promises nothing once the file has lost its name, and only after it has written. So what is
- *  empty without the name it had stays without promise; what is not gets its name back.
- *  @throws OTHER where it is not empty */
+/** Removes a file if it is empty. A writer acknowledges nothing once its file has lost its name, which it
+ *  checks after writing. So the file is renamed first: if it is still empty it can be removed, otherwise it
+ *  gets its name back.
+ *  @throws OTHER if it is not empty */
 async function removeIfEmpty(location: string, elsewhere: string): Promise<void> {
   try {
     await rename(location, elsewhere)
@@ -197,7 +199,7 @@ async function fileAt(location: string): Promise<StandingFile | undefined> {
   }
 }
 
-/** As many bytes as the file had when it was looked at. */
+/** Copies the bytes that the file had when it was inspected. */
 async function copyBytes({ location, size }: StandingFile, target: number): Promise<void> {
   const source = await open(location, constants.O_RDONLY)
   try {

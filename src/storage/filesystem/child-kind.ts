@@ -5,12 +5,13 @@ import { isErrno, readError } from './errno.ts'
 import { isStateFolder } from './part-name.ts'
 import { isTemporary } from './temporary-name.ts'
 
-/** What an entry is to the driver's caller; undefined where that is nothing. A state is a file. */
+/** The kind of an entry as the driver reports it; a state is a file. Undefined for entries that are not
+ *  listed. */
 export async function kindOfChild(entry: fs.Dirent): Promise<Entry['kind'] | undefined> {
   return entry.isSymbolicLink() ? unlessTemporary(entry, await kindBehind(entry)) : kindOfPlain(entry)
 }
 
-/** The same of an entry that is no link. */
+/** The kind of an entry that is no symbolic link. */
 export function kindOfPlain(entry: fs.Dirent): Entry['kind'] | undefined {
   return isStateFolder(entry) ? 'file' : unlessTemporary(entry, kindOf(entry))
 }
@@ -19,13 +20,13 @@ function unlessTemporary({ name }: fs.Dirent, kind: Entry['kind'] | undefined): 
   return kind === 'file' && isTemporary(name) ? undefined : kind
 }
 
-/** Undefined for what is neither, such as a socket. */
+/** Undefined for other kinds, such as sockets. */
 function kindOf(entry: Pick<fs.Dirent, 'isFile' | 'isDirectory'>): Entry['kind'] | undefined {
   if (entry.isFile()) return 'file'
   return entry.isDirectory() ? 'folder' : undefined
 }
 
-/** Undefined for a link that leads nowhere, or to what is neither. */
+/** The kind of a link's target. Undefined if it leads nowhere, or to another kind. */
 async function kindBehind(link: fs.Dirent): Promise<Entry['kind'] | undefined> {
   try {
     return kindOf(await stat(`${link.parentPath}/${link.name}`))

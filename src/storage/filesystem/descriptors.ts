@@ -1,15 +1,14 @@
 import * as fs from 'node:fs'
 import { promisify } from 'node:util'
 
-/** File descriptors as promises. Plain numbers instead of `FileHandle`s: a read is then one trip to the thread pool and
- *  nothing else. Whoever opens one closes it. */
+/** File descriptors with promises. Plain numbers instead of `FileHandle`s, so that a read costs one trip to
+ *  the thread pool. The caller must close them. */
 
-/** A small file, whole: with all that belongs to it one trip to the thread pool, where `open`, `fstat`, `read` and `close`
- *  are four. */
+/** Reads a small file with one trip to the thread pool; `open`, `fstat`, `read` and `close` would be four. */
 export const readFile = promisify(fs.readFile) as (path: string) => Promise<Buffer>
 
-/** The beginning of a file, read at once on this thread: never waits for a pipe.
- *  @returns fewer bytes than `maxBytes` only for a whole file */
+/** Reads the beginning of a file synchronously, without blocking on pipes.
+ *  @returns fewer bytes than `maxBytes` only if the file is shorter */
 export function readBeginning(path: string, maxBytes: number): Buffer {
   const fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
   try {
@@ -27,8 +26,8 @@ export const fsync = promisify(fs.fsync)
 export const fdatasync = promisify(fs.fdatasync)
 export const ftruncate = promisify(fs.ftruncate)
 
-/** Fills the front of the buffer with the file's bytes from `position` on. Fewer than `length` come back only where the
- *  file ends. */
+/** Fills the buffer with the file's bytes from `position`. Returns fewer than `length` only at the end of the
+ *  file. */
 export async function readFully(
   fd: number,
   { buffer, length, position }: { buffer: Buffer; length: number; position: number },
@@ -47,7 +46,7 @@ export async function readFully(
   return filled
 }
 
-/** Writes all the chunks in order from `position` on, however often the system takes only a part. */
+/** Writes all the chunks in order from `position`, also if the system takes only parts. */
 export async function writeFully(fd: number, chunks: Uint8Array[], position: number): Promise<void> {
   let rest = chunks
   let offset = position

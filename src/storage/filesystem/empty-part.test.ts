@@ -1,4 +1,4 @@
-/** A writer that has written nothing meets another that begins: what it finds empty may be filled before it removes it. */
+/** An empty part of another writer may get bytes before it is removed. */
 import type * as promises from 'node:fs/promises'
 import { expect, it, vi } from 'vitest'
 import { temporaryFolder } from '../../../test/support/temporary-folder.ts'

@@ -1,6 +1,6 @@
 import { StorageError, type StorageErrorCode } from '../../core/errors.ts'
 
-/** The one place where what the operating system says becomes a StorageError. */
+/** Maps errors of the operating system to StorageErrors. */
 
 const ALWAYS: Record<string, StorageErrorCode> = {
   ENAMETOOLONG: 'PATH_INVALID',
@@ -8,17 +8,17 @@ const ALWAYS: Record<string, StorageErrorCode> = {
   EDQUOT: 'NO_SPACE',
   EMFILE: 'TOO_MANY_OPEN_FILES',
   ENFILE: 'TOO_MANY_OPEN_FILES',
-  // A file system on the network whose server is away, or that was mounted anew.
+  // A network file system whose server is away, or that was remounted.
   ESTALE: 'BUSY',
   ENOTCONN: 'BUSY',
   EHOSTDOWN: 'BUSY',
   EHOSTUNREACH: 'BUSY',
   ETIMEDOUT: 'BUSY',
-  // As a file system becomes after errors, until somebody repairs it.
+  // File systems become read-only after errors, until they are repaired.
   EROFS: 'BUSY',
 }
 
-/** Whoever reads sees nothing where a folder stands, or below a file: so it is with object stores too. */
+/** Codes of reads: a folder, or a path below a file, counts as missing, as in object stores. */
 const READING: Record<string, StorageErrorCode> = {
   ...ALWAYS,
   ENOENT: 'PATH_NOT_FOUND',
@@ -40,7 +40,7 @@ export function writeError(cause: unknown, path: string): StorageError {
   return translate(cause, { path, codes: WRITING })
 }
 
-/** True when the operating system failed with one of these codes. */
+/** True if the operating system failed with one of these codes. */
 export function isErrno(error: unknown, ...codes: string[]): boolean {
   return codes.includes(errnoOf(error))
 }

@@ -7,15 +7,15 @@ import { mapInOrder } from '../../lib/map-in-order.ts'
 import { isErrno } from './errno.ts'
 import type { Folders } from './folders.ts'
 
-/** Begins the names of folders that removed files are moved into. No path can name them. */
+/** Prefix of the folders that removed files are moved into. No path can contain it. */
 export const FENCE = '~fence.'
 
 const NAME = /^~fence\.[0-9a-f-]{36}$/
 
 const CONCURRENCY = 16
 
-/** A fence is a folder, and a file is removed by being moved into it. The folder is made once, before anybody is told of it; once it
- *  is removed, no rename can end in it, not even one that was under way. */
+/** A fence is a folder, and a file is removed by moving it there. The folder is created once, before others
+ *  are told of it. Once it is removed, no rename can end in it, not even one under way. */
 export class Fences {
   readonly #root: string
   readonly #folders: Folders
@@ -32,14 +32,15 @@ export class Fences {
     return fence
   }
 
-  /** @param files as the system finds them */
+  /** Moves files into the fence's folder.
+   *  @param files paths of the operating system */
   async delete(files: readonly string[], fence: Fence): Promise<void> {
     const folder = this.#locate(fence)
     const work = (file: string) => this.#move(file, folder)
     for await (const _ of mapInOrder(files, { concurrency: CONCURRENCY, work }));
   }
 
-  /** Its files go, then the folder. While another process still moves files in, that begins again. */
+  /** Removes the folder's files, then the folder; again if another process has moved files in meanwhile. */
   async close(fence: Fence): Promise<void> {
     const folder = this.#locate(fence)
     for (;;) {
@@ -65,7 +66,7 @@ export class Fences {
       await this.#requireOpen(folder, file)
       return
     }
-    // Others may have put a file there again: then it stays.
+    // Fails if the folder has files again, which stay.
     await rmdir(dirname(file)).catch(() => undefined)
   }
 

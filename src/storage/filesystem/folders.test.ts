@@ -22,7 +22,7 @@ describe('folders', () => {
 
   it('a failed sync fails for those who share it, and does not keep the next one from beginning', async () => {
     const folders = new Folders()
-    // No folder below this one can be opened: the name is too long for the system.
+    // Folders below this one can't be opened: the name is too long.
     const impossible = `/tmp/${'n'.repeat(300)}`
     const running = folders.sync(impossible)
     const next = folders.sync(impossible)
@@ -72,7 +72,7 @@ describe('folders', () => {
     await using folder = await temporaryFolder()
     const folders = new Folders()
     const made = folders.make(`${folder.path}/above/made`)
-    // Nothing to sync yet, so this is over while the folder is being made.
+    // There is nothing to sync yet, so this ends while the folder is being created.
     await folders.sync(`${folder.path}/above`)
     await made
     const settled = folders.secure(`${folder.path}/above/made`)
@@ -145,7 +145,7 @@ describe('folders', () => {
   })
 })
 
-/** Only while a sync runs do two who ask for one share it. */
+/** Concurrent callers share a sync only while one is running. */
 async function isSyncing(folders: Folders, folder: string): Promise<boolean> {
   const [one, other] = [folders.sync(folder), folders.sync(folder)]
   await Promise.all([one, other])

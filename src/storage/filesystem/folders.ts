@@ -5,45 +5,46 @@ import { LRUCache } from 'lru-cache'
 import { close, fsync, open } from './descriptors.ts'
 import { isErrno } from './errno.ts'
 
-/** How often a step is begun again when another request removes the folder under it. */
+/** Attempts at a step whose folder other requests remove. */
 export const MAX_ATTEMPTS = 16
 
-/** How many folders are known to have a durable name. One that is forgotten costs a sync more. */
+/** Folders known to have a durable name. One that is forgotten costs an additional sync. */
 const MAX_DURABLE = 20_000
-/** How many folders are known that were made here and have no durable name yet. */
+/** Folders created here whose names are not durable yet. */
 const MAX_MADE = 20_000
 
-/** Which folder stands under a name: another one that is made there later has another identity. */
+/** Identifies the folder under a name: a later folder of the same name has another identity. */
 type Identity = string
 
 interface RunningSync {
-  /** What the clock showed when it began: it covers all folders that were made up to then. */
+  /** Start time of the sync: it covers all folders created until then. */
   readonly begunAt: number
   done: Promise<Identity | undefined>
   next: Promise<Identity | undefined> | undefined
 }
 
-/** Makes folders and syncs them.
+/** Creates folders and syncs them.
  *
- *  A folder that stands need not be durable: another request or another process may have made it and not synced it yet,
- *  or ended before it could. So its name counts as durable only when this process has synced the folder above it since it
- *  saw it standing; that is remembered for this very folder, and not for another one that is made in its place.
+ *  An existing folder need not be durable: another request or process may have created it and not synced it
+ *  yet. So its name counts as durable only after this process has synced the folder above it. That is
+ *  remembered for this folder's identity, not for a later one of the same name.
  *
- *  A sync serves all who ask while the one before it runs (group commit). */
+ *  A sync serves all callers that ask while the previous one runs (group commit). */
 export class Folders {
   readonly #beforeMaking: (() => Promise<void>) | undefined
   #clock = 0
   readonly #durable = new LRUCache<string, Identity>({ max: MAX_DURABLE })
-  /** When those were made that are not known to be durable. */
+  /** Creation times of folders not known to be durable. */
   readonly #made = new LRUCache<string, number>({ max: MAX_MADE })
   readonly #running = new Map<string, RunningSync>()
 
-  /** @param beforeMaking may refuse that a missing folder is made */
+  /** Creates an empty record.
+   *  @param beforeMaking may reject the creation of a missing folder */
   constructor(beforeMaking?: () => Promise<void>) {
     this.#beforeMaking = beforeMaking
   }
 
-  /** Makes a folder and those above it, where they are missing. Not durable until `secure`. */
+  /** Creates a folder and its missing parents. Not durable until `secure`. */
   async make(folder: string): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
@@ -58,7 +59,7 @@ export class Folders {
     }
   }
 
-  /** Runs a step that needs the folder; when it is not there, makes it and begins again. */
+  /** Runs a step that needs the folder. If the folder is missing, creates it and retries. */
   async within<Result>(folder: string, step: () => Promise<Result>): Promise<Result> {
     for (let attempt = 1; ; attempt++) {
       try {
@@ -71,8 +72,8 @@ export class Folders {
     }
   }
 
-  /** Makes what happened in the folder until now survive a power cut, but not the folder's own name.
-   *  @returns which folder it was; undefined when it is gone */
+  /** Syncs a folder's entries, but not its own name.
+   *  @returns the identity of the folder; undefined if it does not exist any more */
   sync(folder: string): Promise<Identity | undefined> {
     const running = this.#running.get(folder)
     if (running === undefined) return this.#begin(folder)
@@ -81,14 +82,14 @@ export class Folders {
     return running.next
   }
 
-  /** Makes what happened in the folder until now survive a power cut, with its own name and those of the folders above.
-   *  @param aboveNew what `syncAboveNew` has begun */
+  /** Syncs a folder's entries, its own name and those of its parents.
+   *  @param aboveNew the syncs started by `syncAboveNew` */
   async secure(folder: string, aboveNew = this.syncAboveNew(folder)): Promise<void> {
     await this.#secure(folder, aboveNew)
     await Promise.all(aboveNew.values())
   }
 
-  /** Begins to sync the folders above those that were made here, side by side and before anything is put into them. */
+  /** Starts to sync the parents of new folders concurrently, before anything is written into them. */
   syncAboveNew(folder: string): ReadonlyMap<string, Promise<Identity | undefined>> {
     const syncs = new Map<string, Promise<Identity | undefined>>()
     for (let name = folder; this.#made.size > 0; ) {
@@ -127,8 +128,8 @@ export class Folders {
   }
 }
 
-/** A folder that is gone needs no sync: what stood in it was removed later than it was written. File systems that
- *  cannot sync a folder say EINVAL or ENOTSUP, and there is nothing better to be had from them. */
+/** Syncs a folder. One that was removed needs no sync: its entries were removed later than they were written.
+ *  File systems that can't sync folders answer EINVAL or ENOTSUP, which is ignored. */
 async function syncFolder(folder: string): Promise<Identity | undefined> {
   let fd: number
   try {
@@ -148,7 +149,8 @@ async function syncFolder(folder: string): Promise<Identity | undefined> {
   }
 }
 
-/** Of an open folder, which costs no trip to the disk. A number of an inode alone is given to another folder later. */
+/** The identity of an open folder, without a disk access. An inode number alone is reused by later
+ *  folders. */
 function identityOf(fd: number): Identity {
   const { ino, birthtimeNs } = fs.fstatSync(fd, { bigint: true })
   return `${ino}.${birthtimeNs}`

@@ -8,7 +8,7 @@ import { FilesystemDriver } from '../filesystem.ts'
 const KIB = 1024
 const DISK_BYTES = 1024 * KIB
 
-/** A real file system of its own, because what a full one does is the question. */
+/** A real file system, because its behaviour when full is tested. */
 function mountDisk(folder: string, diskBytes = DISK_BYTES): void {
   execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${diskBytes},nr_inodes=64`, 'tmpfs', folder], {
     stdio: 'ignore',
@@ -146,7 +146,7 @@ describe.skipIf(!mounts)(`on a full disk${reason}`, () => {
   })
 })
 
-/** A writer may take much before it notices; it must refuse in the end. */
+/** A writer may take much before it notices, but must fail in the end. */
 async function writeUntilRefused(write: () => Promise<void> | undefined): Promise<void> {
   for (let count = 0; count < 1000; count++) await write()
 }

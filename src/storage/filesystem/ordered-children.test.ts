@@ -38,7 +38,7 @@ describe('the children of a folder of the system', () => {
     const children = orderedChildren(folder.path, { after: '', isWanted, most })
     const iterator = children[Symbol.asyncIterator]()
     for (let taken = 0; taken < most; taken++) await iterator.next()
-    // What stands behind those that are held already is passed by.
+    // Entries behind the ones held are skipped.
     expect(isWanted.mock.calls.length).toBeLessThan(names.length / 2)
     for (const name of sorted.slice(most)) await rm(join(folder.path, name))
     await writeFile(join(folder.path, 'nz'), '')

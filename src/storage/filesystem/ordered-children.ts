@@ -2,10 +2,10 @@ import type { Dirent } from 'node:fs'
 import { opendir } from 'node:fs/promises'
 
 export interface ChildrenOptions {
-  /** Only names that come behind this one in byte order. */
+  /** Only names after this one, in byte order. */
   readonly after: string
   readonly isWanted: (name: string) => boolean
-  /** The name that an entry is to have; several may have the same one. Default: its own. */
+  /** The name of an entry, not necessarily unique. Default: its own. */
   readonly nameOf?: (entry: Dirent) => string
 }
 
@@ -15,19 +15,19 @@ export interface Child {
 }
 
 export interface OrderedChildrenOptions extends ChildrenOptions {
-  /** How many of them are found in one reading of the folder. */
+  /** Entries held at once, found in one reading of the folder. */
   readonly most?: number
 }
 
-/** Enough that nearly every folder is read once, and few megabytes. */
+/** Enough to read nearly every folder once, in few megabytes. */
 const MOST = 16_384
 
-/** How many entries the system is asked for at once. */
+/** Entries requested from the system at once. */
 const READ_AHEAD = 1024
 
-/** The children of a folder in byte order, without ever holding more than twice `most` of them: a folder of more is
- *  read again for those that come behind. What is added or removed meanwhile is found or not.
- *  @throws Error of the system, `ENOENT` and `ENOTDIR` where no folder stands */
+/** The children of a folder in byte order, holding at most twice `most` of them: a larger folder is read
+ *  again for the later ones. Entries added or removed meanwhile may or may not be included.
+ *  @throws Error of the system, `ENOENT` and `ENOTDIR` if there is no folder */
 export async function* orderedChildren(
   folder: string,
   { after, isWanted, nameOf = itself, most = MOST }: OrderedChildrenOptions,
@@ -35,7 +35,7 @@ export async function* orderedChildren(
   let behind = after
   for (;;) {
     const children = await firstChildren(folder, { after: behind, isWanted, nameOf, most })
-    // Not `yield*`, which makes three promises of each.
+    // Not `yield*`, which creates three promises for each.
     for (const child of children) yield child
     if (children.length < most) return
     behind = (children.at(-1) as Child).name
@@ -58,7 +58,8 @@ async function firstChildren(
   return found
 }
 
-/** All children in the system's order. By callbacks: a promise for each child takes longer than reading it. */
+/** Visits all children in the system's order. With callbacks, because a promise for each child takes longer
+ *  than reading it. */
 export async function forEachChild(folder: string, visit: (child: Dirent) => void): Promise<void> {
   const open = await opendir(folder, { bufferSize: READ_AHEAD })
   const read = (done: () => void, fail: (cause: Error) => void) =>
@@ -75,7 +76,7 @@ export async function forEachChild(folder: string, visit: (child: Dirent) => voi
   }
 }
 
-/** Sorts them and drops what is too many. Returns the last name that is left. */
+/** Sorts the children and drops the excess. Returns the last name that is left. */
 function keepFirst(children: Child[], most: number): string | undefined {
   inOrder(children).length = Math.min(children.length, most)
   return children.at(-1)?.name

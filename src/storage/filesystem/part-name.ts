@@ -3,22 +3,22 @@ import type { Dirent } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import type { FileVersion } from '../../core/storage-driver.ts'
 
-/** The names under which a driver keeps what is more than a plain file:
+/** Names of a driver's files beside plain ones. Distribution ignores both.
  *
- *  - `<name>.<version>.part`: a file that is appended to. Its bytes have this name only while nobody changes them: each writer
- *    gives them a new one first.
- *  - `.<name>.state/`: the folder of a state. No repository, tag or digest begins with a dot.
- *
- *  Distribution knows neither, and passes both by. */
+ *  - `<name>.<version>.part`: an appended file. Its bytes have this name only while they don't change: each
+ *    writer renames them first.
+ *  - `.<name>.state/`: the folder of a state. Names of repositories, tags and digests never begin with a
+ *    dot. */
 const PART = /^(.+)\.([0-9a-f]{16})\.part$/
 const STATE = /^\.(.+)\.state$/
 
-/** @param file where the operating system would find the file by its plain name */
+/** The path of a part.
+ *  @param file the plain path in the operating system */
 export function partOf(file: string, version: FileVersion): string {
   return `${file}.${version}.part`
 }
 
-/** A version that no other file has had. */
+/** A random version. */
 export function newVersion(): FileVersion {
   return randomBytes(8).toString('hex')
 }
@@ -36,7 +36,7 @@ export function isStateFolder(entry: Dirent): boolean {
   return entry.name.startsWith('.') && entry.isDirectory() && STATE.test(entry.name)
 }
 
-/** What the caller of a driver knows an entry of a folder by. */
+/** The name of a folder's entry as the driver reports it. */
 export function plainName(entry: Dirent): string {
   const { name } = entry
   if (isStateFolder(entry)) return STATE.exec(name)?.[1] ?? name

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { temporaryFolder } from '../../../test/support/temporary-folder.ts'
 import { QuickCalls } from './quick-calls.ts'
 
-/** Takes so long. */
+/** Blocks for this time. */
 function waits(milliseconds: number): void {
   const end = performance.now() + milliseconds
   while (performance.now() < end);

@@ -1,10 +1,10 @@
 import { statfs } from 'node:fs/promises'
 
-/** Whether calls may be made at once: `auto` where the file system answers in microseconds, `never` nowhere. */
+/** `auto` allows synchronous calls if the file system answers in microseconds, `never` forbids them. */
 export type QuickCallsMode = 'auto' | 'never'
 
-/** File systems on a disk of this machine or in its memory, by the numbers that Linux gives them (statfs(2)). Of any other, such as
- *  one of the network, a call may hang for minutes. */
+/** Local file systems, by Linux's numbers (statfs(2)). On others, such as network file systems, a call may
+ *  hang for minutes. */
 const LOCAL = new Set([
   0xef53, // ext2, ext3, ext4
   0x58465342, // XFS
@@ -15,30 +15,32 @@ const LOCAL = new Set([
   0xf2f52010, // F2FS
 ])
 
-/** A call that takes longer was hardly answered from memory, unless this thread had to wait for a processor. */
+/** A call that takes longer was probably not answered from memory, unless this thread had to wait for a
+ *  processor. */
 const SLOW_MS = 1
-/** So many slow ones of the last calls, and the file system counts as slow. */
+/** The number of slow ones among the last calls at which the file system counts as slow. */
 const MAX_SLOW = 6
 const LAST_CALLS = 16
-/** One such call is enough. */
+/** One call of this length is enough. */
 const VERY_SLOW_MS = 100
-/** How long a turn of the event loop may go on with calls. */
+/** Time limit for synchronous calls in one turn of the event loop. */
 const TURN_MS = 4
-/** A pause lasts so many times as long as the slow calls did, so that a slow disk holds the loop up for at most one part in so many
- *  of its time. */
+/** A pause lasts this many times as long as the slow calls, which limits the share of time that a slow disk
+ *  can block the loop. */
 const PAUSE_FACTOR = 100
 
-/** Calls to the file system that read a few hundred bytes of metadata, made on the thread of the event loop: a trip into the thread
- *  pool costs ten times as much as such a call. Only where it is measured that this pays, and never so long that others wait. */
+/** Synchronous calls that read a few hundred bytes of metadata: a trip to the thread pool costs ten times as
+ *  much. Only made while measurements show that this pays, and for a limited time in each turn of the event
+ *  loop. */
 export class QuickCalls {
   readonly #root: string
   #isLocal: boolean | undefined
-  /** No call before this moment, by `performance.now()`. */
+  /** No calls before this time, by `performance.now()`. */
   #pausedUntil = 0
-  /** About how many of the last calls were slow, and how long these took. */
+  /** Approximate number of slow ones among the last calls, and their duration. */
   #slowCalls = 0
   #slowMs = 0
-  /** When the first call of this turn began. */
+  /** Start of the first call of this turn. */
   #turnBegan: number | undefined
   #nextTurn: PromiseWithResolvers<void> | undefined
 
@@ -47,18 +49,18 @@ export class QuickCalls {
     if (mode === 'never') this.#isLocal = false
   }
 
-  /** Whether the file system is one of this machine. False until that is known. */
+  /** True if the file system is local. False until that is known. */
   get isLocal(): boolean {
     if (this.#isLocal === undefined) void this.#look()
     return this.#isLocal ?? false
   }
 
-  /** Whether calls are made here. Otherwise the thread pool makes them. */
+  /** True if synchronous calls are allowed; otherwise the thread pool must be used. */
   get areAllowed(): boolean {
     return this.isLocal && performance.now() >= this.#pausedUntil
   }
 
-  /** Undefined while this turn of the event loop may go on with calls; otherwise a promise of the next turn. */
+  /** Undefined while this turn of the event loop has time left; otherwise a promise of the next turn. */
   untilTurn(): Promise<void> | undefined {
     const now = performance.now()
     this.#beginTurn(now)
@@ -71,8 +73,8 @@ export class QuickCalls {
     return this.#nextTurn.promise
   }
 
-  /** Makes a call.
-   *  @throws what the call throws */
+  /** Makes a synchronous call and measures it.
+   *  @throws the errors of the call */
   make<Result>(call: () => Result): Result {
     const begunAt = performance.now()
     try {
@@ -104,7 +106,7 @@ export class QuickCalls {
     setImmediate(this.#endTurn)
   }
 
-  /** A root that is not there yet is looked at again. */
+  /** A missing root is checked again later. */
   async #look(): Promise<void> {
     this.#isLocal = false
     try {

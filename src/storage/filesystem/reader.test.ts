@@ -9,7 +9,7 @@ import { FileContent } from './reader.ts'
 const MIB = 1024 * 1024
 const MARK = 0xee
 
-/** Marks what comes back, and lends none of it again: who writes into it later is found out. */
+/** Marks returned buffers and never lends them again, so that later writes into them are found. */
 class MarkingPool extends BufferPool {
   readonly returned: Buffer[] = []
 
@@ -27,7 +27,7 @@ it('a buffer is given back only when the read into it has ended', async () => {
   const reader = chunks[Symbol.asyncIterator]()
   await reader.next()
   const otherWork = occupyThreads()
-  // The read ahead that this step begins has to wait for a thread.
+  // The read ahead that this step starts has to wait for a thread.
   await reader.next()
   await reader.return?.()
   await otherWork

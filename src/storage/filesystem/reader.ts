@@ -5,14 +5,14 @@ import { close, fstat, readFully } from './descriptors.ts'
 import { readError } from './errno.ts'
 
 export interface FileToRead {
-  /** Opens it for reading; refuses an invalid path. */
+  /** Opens it for reading; rejects an invalid path. */
   readonly open: () => Promise<number>
-  /** What the driver's caller calls it. */
+  /** The driver's path, for errors. */
   readonly path: string
   readonly buffers: BufferPool
 }
 
-/** A file's bytes, as often as they are iterated. */
+/** A file's bytes. Each iteration opens the file anew. */
 export class FileContent implements AsyncIterable<Uint8Array> {
   readonly #source: FileToRead
   readonly #options: ReadOptions
@@ -27,7 +27,7 @@ export class FileContent implements AsyncIterable<Uint8Array> {
   }
 }
 
-/** A read into a buffer: under way, or done. */
+/** A read into a buffer: running or done. */
 interface Chunk {
   readonly buffer: Buffer
   readonly length: number
@@ -38,17 +38,18 @@ type Step = IteratorResult<Uint8Array, undefined>
 
 const DONE: Step = { done: true, value: undefined }
 
-/** Reads into two buffers in turn: the next chunk is read while the consumer uses the last one. A buffer goes back to
- *  the pool only once no read into it is under way and the consumer has asked for what comes after it. */
+/** Reads into two buffers in turn: the next chunk is read while the consumer uses the last one. A buffer
+ *  returns to the pool only when no read into it is running and the consumer has requested the chunk after
+ *  it. */
 class FileIterator implements AsyncIterator<Uint8Array, undefined> {
   readonly #source: FileToRead
   readonly #options: ReadOptions
   #fd: number | undefined
   #position = 0
   #end = 0
-  /** What the consumer has. */
+  /** The consumer's chunk. */
   #lent: Chunk | undefined
-  /** What is read meanwhile. */
+  /** The chunk that is read ahead. */
   #ahead: Chunk | undefined
   #spare: Buffer | undefined
   #step: Promise<Step> | undefined
@@ -103,7 +104,7 @@ class FileIterator implements AsyncIterator<Uint8Array, undefined> {
     this.#readAhead()
   }
 
-  /** Waits for the chunk, and begins the read of the one behind it into the buffer that is now free. */
+  /** Waits for the chunk, and starts the next read into the free buffer. */
   async #receive(chunk: Chunk): Promise<void> {
     if ((await chunk.filled) < chunk.length) throw this.#outside()
     this.#spare = this.#lent?.buffer
@@ -160,7 +161,8 @@ class FileIterator implements AsyncIterator<Uint8Array, undefined> {
   }
 }
 
-/** @throws StorageError PATH_NOT_FOUND for a folder */
+/** The size of a file.
+ *  @throws StorageError PATH_NOT_FOUND for a folder */
 async function sizeOf(fd: number, path: string): Promise<number> {
   const stats = await fstat(fd)
   if (stats.isFile()) return stats.size

@@ -2,33 +2,34 @@ import { stat } from 'node:fs/promises'
 import { StorageError } from '../../core/errors.ts'
 import { isErrno } from './errno.ts'
 
-/** The folder that all paths stand below. When its disk is unmounted, another folder stands under its name, or none: then
- *  nothing is known to be missing, and nothing may be put there. */
+/** The root of all paths. If its disk is unmounted, another folder or none is in its place: then no file may
+ *  be reported as missing, and nothing written. */
 export class RootFolder {
   readonly #path: string
-  /** Undefined until it was seen. */
+  /** Undefined until the folder was seen. */
   #identity: string | undefined
 
-  /** @param path absolute */
+  /** Does no I/O.
+   *  @param path absolute */
   constructor(path: string) {
     this.#path = path
   }
 
-  /** Takes the folder that stands there, if there is one, for the right one from now on.
-   *  @throws what the operating system says */
+  /** Remembers the present folder, if there is one.
+   *  @throws errors of the system */
   async remember(): Promise<void> {
     this.#identity = await this.#look()
   }
 
-  /** Resolves while the folder is the one that was remembered, and while none was.
-   *  @throws StorageError BUSY until it stands there again */
+  /** Resolves while the folder is the remembered one, or none is remembered.
+   *  @throws StorageError BUSY while it is not */
   async requireSame(): Promise<void> {
     if (this.#identity === undefined || (await this.#look()) === this.#identity) return
     const message = `the folder ${this.#path} is not the one it was at the start: its disk is gone, or another one is mounted`
     throw new StorageError('BUSY', { path: '/', message })
   }
 
-  /** Not its device: the same disk can have another number after it was mounted again. */
+  /** Without the device number, which may change when the same disk is remounted. */
   async #look(): Promise<string | undefined> {
     try {
       const { ino, birthtimeNs } = await stat(this.#path, { bigint: true })

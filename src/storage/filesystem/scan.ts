@@ -9,22 +9,23 @@ import { type Child, orderedChildren } from './ordered-children.ts'
 import { isStateFolder, plainName } from './part-name.ts'
 
 export interface ScanStart {
-  /** Where the operating system finds the driver's root. */
+  /** The driver's root, as a path of the operating system. */
   readonly root: string
-  /** True for a link that leads to a folder which it lies in. */
+  /** True for a link to a folder that contains it. */
   readonly leadsBack: (location: string, name: string) => Promise<boolean>
 }
 
 const PAGE = 1_000
 
-/** How many children of a folder are looked at side by side. */
+/** Children of a folder that are inspected concurrently. */
 const CONCURRENCY = 16
 
-/** Most folders of a registry hold one or two files: such a folder is read along with its neighbours. */
+/** Most folders of a registry hold one or two files: these are read ahead. */
 const MAX_LEAF_ENTRIES = 8
 
-/** Every file below a folder, in byte order of the paths. Only a folder that holds a few files and no folder is read ahead.
- *  @throws Error of the system, but none for what goes away meanwhile */
+/** Every file below a folder, in byte order of the paths. Only folders with a few files and no folders are
+ *  read ahead.
+ *  @throws Error of the system, except for entries removed meanwhile */
 export async function* scanTree(
   folder: string,
   start: ScanStart,
@@ -52,7 +53,8 @@ async function* filesBelow(folder: string, scan: Scan): AsyncIterable<readonly S
   }
 }
 
-/** Of a folder that is removed meanwhile, no more. Nothing else may go missing: whoever scans goes by what is not there. */
+/** Ends quietly if the folder is removed meanwhile. Other errors must not be hidden: the caller concludes
+ *  from absence. */
 async function* unlessMissing<T>(source: AsyncIterable<T>): AsyncIterable<T> {
   try {
     yield* source
@@ -70,7 +72,8 @@ async function elseIfMissing<T>(work: Promise<T>, otherwise: T): Promise<T> {
   }
 }
 
-/** In the order of their paths, in which a folder stands as `name/`; only those at or below which a path can come behind. */
+/** The children in the order of their paths, where a folder counts as `name/`; without those that are wholly
+ *  before `after`. */
 async function* childrenOf(
   location: string,
   { folder, after }: { folder: string; after: string },
@@ -91,7 +94,7 @@ async function* childrenOf(
   }
 }
 
-/** The files of a child that is one, or is a folder of a few; the path of any other folder. */
+/** The files of a child that is a file or a folder of few files; the path of any other folder. */
 async function look(
   folder: string,
   { name: key, entry }: Child,
@@ -119,7 +122,7 @@ async function fileAt(path: string, entry: Dirent | undefined): Promise<ScannedF
   return stats === undefined ? [] : [{ path, size: stats.size, modifiedAt: stats.mtime }]
 }
 
-/** Of a state, the newest of its numbers. */
+/** The newest numbered file of a state. */
 async function standing(entry: Dirent): Promise<Dirent | undefined> {
   if (!isStateFolder(entry)) return entry
   const folder = `${entry.parentPath}/${entry.name}`
@@ -130,7 +133,7 @@ async function standing(entry: Dirent): Promise<Dirent | undefined> {
     .at(-1)
 }
 
-/** In order; undefined where there are many, or others than plain files. */
+/** The entries in order. Undefined if there are many, or others than plain files. */
 async function leafEntries(location: string): Promise<Dirent[] | undefined> {
   const open = await elseIfMissing(opendir(location), undefined)
   if (open === undefined) return []

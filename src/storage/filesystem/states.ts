@@ -5,20 +5,21 @@ import type { Folders } from './folders.ts'
 import { stateFolderOf } from './part-name.ts'
 import { temporaryFor } from './temporary-name.ts'
 
-/** How long a version that has followers is kept. A process that stood still for longer between reading a state and swapping
- *  it is told that it came too late. */
+/** Time for which a replaced version is kept. A process that was suspended for longer between reading a state
+ *  and swapping it fails to swap. */
 const KEEP_MS = 10 * 60_000
 
-/** Compare-and-swap without a lock, so that no process that ends leaves anything behind that others wait for: a state is a
- *  folder of numbered files, the highest number counts, and a name can be linked only once.
+/** Compare-and-swap without locks, so that a crash blocks no other process: a state is a folder of numbered
+ *  files. The highest number is the current state, and a name can be linked only once.
  *
- *  Old numbers are removed in ascending order, and the first never: so a number that follows a standing one was not there
- *  before. */
+ *  Old numbers are removed in ascending order, and never the first: so the successor of an existing number
+ *  never existed before. */
 export class States {
   readonly #folders: Folders
   readonly #write: (file: string, content: Uint8Array) => Promise<void>
 
-  /** @param write makes a new file durable, whole */
+  /** Does no I/O.
+   *  @param write writes a new file durably */
   constructor(folders: Folders, write: (file: string, content: Uint8Array) => Promise<void>) {
     this.#folders = folders
     this.#write = write
@@ -71,7 +72,7 @@ export class States {
   }
 }
 
-/** In ascending order. */
+/** The numbers in ascending order. */
 async function numbersIn(folder: string): Promise<number[]> {
   try {
     const names = await readdir(folder)

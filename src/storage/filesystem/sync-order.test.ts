@@ -7,7 +7,7 @@ import { type TemporaryFolder, temporaryFolder } from '../../../test/support/tem
 
 const program = fileURLToPath(new URL('../../../test/support/durable-writes.program.ts', import.meta.url))
 
-/** A promise of durability, and when it was given. */
+/** An acknowledgement, and its time. */
 interface Promised {
   readonly what: string
   readonly file: string
@@ -98,7 +98,7 @@ describeWith(['strace'], 'before a write is promised to survive a power cut', ()
     return found
   }
 
-  /** To a file whose name begins so: what is appended to has its version in its name. */
+  /** The last write to a file whose name begins so: appended files have their version in their names. */
   function lastWrite(file: string, before: number): SystemCall {
     return lastCall(
       ({ name, paths, endedAt }) =>

@@ -9,27 +9,27 @@ import type { Folders } from './folders.ts'
 import type { WriteQueues } from './write-queues.ts'
 
 const MIB = 1024 * 1024
-/** Chunks that wait are written together, up to this much with one call. */
+/** Waiting chunks are written together, up to this size. */
 const MAX_BATCH_BYTES = MIB
-/** How many chunks may wait: of small ones their bytes say little about memory. */
+/** Limit of waiting chunks: small ones use more memory than their bytes. */
 const MAX_QUEUED_CHUNKS = 4096
-/** How much is written before the disk is set to work on it. */
+/** Bytes between two starts of write-back. */
 const WRITE_BACK_BYTES = 16 * MIB
 
-/** Writes behind the caller's back: it goes on (hashing, receiving) while chunks are written, and hears of a failure at
- *  its next call. The first failure is final, and takes back what no sync has covered: the file is again as long as it
- *  was when it was last known to be whole. */
+/** Writes in the background: the caller goes on (hashing, receiving) while chunks are written, and its
+ *  next call reports a failure. The first failure is final, and the file is truncated to its last synced
+ *  length. */
 export class AppendingWriter implements FileWriter {
   readonly #file: FileToAppend
   readonly #folders: Folders
   readonly #queues: WriteQueues
-  /** Up to where the file is written. */
+  /** End of the written bytes. */
   #position: number
-  /** Up to where somebody may have been told that it is safe. */
+  /** End of the bytes that may have been acknowledged. */
   #safeSize: number
   #queue: Uint8Array[] = []
   #queuedBytes = 0
-  /** Up to where the disk was told to have it. */
+  /** End of the bytes whose write-back was started. */
   #writtenBack: number
   #writingBack: Promise<void> | undefined
   #flushing: Promise<void> | undefined
@@ -71,7 +71,7 @@ export class AppendingWriter implements FileWriter {
 
   sync({ dataOnly = false }: SyncOptions = {}): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(this.#refusal())
-    // One after the other, so that whoever waits for the last has waited for all.
+    // Sequential, so that awaiting the last one awaits all.
     this.#syncing = Promise.allSettled([this.#syncing]).then(() => this.#sync(!dataOnly))
     return this.#syncing
   }
@@ -81,7 +81,7 @@ export class AppendingWriter implements FileWriter {
     return this.#closing
   }
 
-  /** Writes what waits until nothing does. Never rejects: what fails is kept for the caller's next call. */
+  /** Writes until nothing waits. Never rejects: a failure is kept for the caller's next call. */
   async #flush(): Promise<void> {
     try {
       while (this.#queue.length > 0) await this.#writeBatch()
@@ -103,8 +103,8 @@ export class AppendingWriter implements FileWriter {
     if (this.#position - this.#writtenBack >= WRITE_BACK_BYTES) this.#writingBack ??= this.#writeBack()
   }
 
-  /** Sends to the disk what was written so far, while more comes in: the sync at the end then has little left to do.
-   *  Never rejects, like `#flush`. */
+  /** Starts write-back of the bytes so far, so that the final sync has less to do. Never rejects, like
+   *  `#flush`. */
   async #writeBack(): Promise<void> {
     this.#writtenBack = this.#position
     try {
@@ -116,7 +116,7 @@ export class AppendingWriter implements FileWriter {
     }
   }
 
-  /** The chunks leave the queue, but count as queued until they are written. */
+  /** Takes chunks from the queue; they count as queued until they are written. */
   #nextBatch(): { chunks: Uint8Array[]; byteCount: number } {
     let byteCount = 0
     let chunkCount = 0
@@ -144,13 +144,14 @@ export class AppendingWriter implements FileWriter {
     this.#safeSize = this.#writtenBack = this.#position
   }
 
-  /** Once is enough: nothing this writer does changes the name again. */
+  /** Once is enough: this writer does not change the name again. */
   #syncName(): Promise<void> {
     this.#naming ??= this.#folders.secure(this.#file.folder)
     return this.#naming
   }
 
-  /** That the file is still there by its name: nobody has taken it over, and no other stood there before. */
+  /** Checks that the file has still its name: no writer has taken it over, and no other file existed
+   *  before. */
   async #requireOwn(): Promise<void> {
     const { location, path } = this.#file
     await this.#requireAlone()
@@ -185,8 +186,8 @@ export class AppendingWriter implements FileWriter {
     this.#room?.settle()
   }
 
-  /** Over when nothing writes any more; after a failure, when what it left is gone too. Only then: a write that is
-   *  still under way would make the file longer again. */
+  /** Resolves once no write is running and, after a failure, the file is truncated. In that order, because a
+   *  running write would extend the file again. */
   async #backgroundWork(): Promise<void> {
     await this.#flushing
     await this.#writingBack
@@ -194,8 +195,8 @@ export class AppendingWriter implements FileWriter {
     await this.#discarding
   }
 
-  /** At most once, because afterwards the file may be another writer's. That it fails is not what the caller must hear
-   *  of: something failed before it. */
+  /** Truncates the file, at most once, because it may be another writer's afterwards. Errors are ignored: an
+   *  earlier one is reported. */
   async #discard(): Promise<void> {
     await ftruncate(this.#file.fd, this.#safeSize).catch(() => undefined)
   }

@@ -9,17 +9,17 @@ import type { ObjectInfo, ObjectResource } from './object-info.ts'
 import { type ObjectVersion, versionOf } from './version.ts'
 
 export interface WriteOptions {
-  /** The object's generation, or '0' where there must be none. Absent: whatever it is. */
+  /** The required generation; '0' if there must be none. Default: any. */
   readonly ifGeneration?: string | undefined
   readonly metadata?: Readonly<Record<string, string>>
 }
 
 export interface CopyOptions extends Pick<WriteOptions, 'ifGeneration'> {
-  /** The source's: of another one nothing is copied. */
+  /** The source's required generation. */
   readonly ifSourceGeneration: string
 }
 
-/** A source of a composition: of another generation it is not there. */
+/** A source of a composition, of one generation. */
 export interface ObjectToCompose {
   readonly key: string
   readonly generation: string
@@ -27,7 +27,7 @@ export interface ObjectToCompose {
 
 export interface ListingPage {
   readonly items: readonly ObjectInfo[]
-  /** Folders, each with a `/` at its end. */
+  /** Folders, each with a trailing `/`. */
   readonly prefixes: readonly string[]
 }
 
@@ -36,23 +36,23 @@ export interface ListingOptions {
   readonly delimiter?: string
   /** Only names from this one on. */
   readonly startOffset?: string | undefined
-  /** A page's length. */
+  /** Size of a page. */
   readonly maxResults?: number
 }
 
-/** What Distribution gives blobs, and what everything gets here. */
+/** Distribution's content type of blobs, used for all objects. */
 const CONTENT_TYPE = 'application/octet-stream'
 
 const FIELDS = 'name,size,generation,contentType,updated,metadata'
-/** Under this name an object says which write it came from. */
+/** Metadata key of the id of a write. */
 const WRITE_ID = 'entrepot-write'
 
-/** At most so many objects can be composed at a time. */
+/** Limit of objects in a composition. */
 export const MAX_SOURCES = 32
 
-/** The objects of one bucket. Every method throws `CallFailed`, and `StorageError` where the bucket itself is missing; a
- *  404 always is an object's. Writes can be repeated: whether one was done of which nobody heard is seen by the id that
- *  every write leaves in the object's metadata. */
+/** The objects of one bucket. Every method throws `CallFailed`, and `StorageError` if the bucket itself is
+ *  missing; so a 404 always concerns an object. Writes can be retried: each leaves an id in the object's
+ *  metadata, which shows if an attempt without an answer has succeeded. */
 export class Bucket {
   readonly #api: JsonApi
   readonly #name: string
@@ -64,12 +64,12 @@ export class Bucket {
     this.#objects = `/b/${encodeURIComponent(name)}/o`
   }
 
-  /** How long a reader waits for what is to come. */
+  /** Idle timeout of a connection. */
   get idleMs(): number {
     return this.#api.idleMs
   }
 
-  /** Undefined where there is no such object. */
+  /** The object's description. Undefined if it does not exist. */
   async find(key: string): Promise<ObjectInfo | undefined> {
     try {
       const call = { method: 'GET', path: this.#pathOf(key), query: { fields: FIELDS } } as const
@@ -80,7 +80,7 @@ export class Bucket {
     }
   }
 
-  /** The bytes of an object, of its newest generation or of the given one. */
+  /** Opens an object for reading: its newest generation, or the given one. */
   open(
     key: string,
     {
@@ -101,7 +101,7 @@ export class Bucket {
     )
   }
 
-  /** A small object, whole, and which one it is. */
+  /** A small object and its version. */
   get(key: string): Promise<{ content: Uint8Array; version: ObjectVersion }> {
     const call: Call = { method: 'GET', path: this.#pathOf(key), query: { alt: 'media' } }
     return this.#ofObject(
@@ -113,7 +113,8 @@ export class Bucket {
   }
 
   /** Uploads a whole object in one call.
-   *  @see https://cloud.google.com/storage/docs/uploading-objects#uploading-an-object, "JSON API", multipart */
+   *  @see https://cloud.google.com/storage/docs/uploading-objects#uploading-an-object, "JSON API",
+   *    multipart */
   insert(
     key: string,
     content: Content,
@@ -141,7 +142,7 @@ export class Bucket {
     })
   }
 
-  /** Makes one object of the bytes of others, at most 32, one behind the other.
+  /** Concatenates up to 32 objects to one.
    *  @see https://cloud.google.com/storage/docs/composite-objects */
   compose(
     key: string,
@@ -160,8 +161,9 @@ export class Bucket {
     )
   }
 
-  /** Copies an object within the storage, in as many calls as it takes, each on the same conditions. One that was replaced is
-   *  not copied, also where the bucket keeps such: so its generation is a condition, not what is asked for.
+  /** Copies an object within the storage, in as many calls as needed, each on the same conditions. The
+   *  generation is a condition, because a bucket with versioning would also copy an old generation that is
+   *  requested.
    *  @see https://cloud.google.com/storage/docs/json_api/v1/objects/rewrite */
   copy(from: string, to: string, { ifGeneration, ifSourceGeneration }: CopyOptions): Promise<ObjectVersion> {
     const path = `${this.#pathOf(from)}/rewriteTo${this.#pathOf(to)}`
@@ -180,7 +182,7 @@ export class Bucket {
     })
   }
 
-  /** Removing what is not there is no error, nor is it one to come upon another generation, which stays. */
+  /** Removes an object. A missing object is no error; one of another generation stays, without an error. */
   async remove(key: string, { ifGeneration }: Pick<WriteOptions, 'ifGeneration'> = {}): Promise<void> {
     const query = { ifGenerationMatch: ifGeneration }
     try {
@@ -190,7 +192,7 @@ export class Bucket {
     }
   }
 
-  /** The objects whose names begin with the prefix, in byte order, page by page. */
+  /** The objects below a prefix, in byte order of the names, page by page. */
   async *pages(options: ListingOptions): AsyncIterable<ListingPage> {
     let pageToken: string | undefined
     do {
@@ -200,7 +202,7 @@ export class Bucket {
     } while (pageToken !== undefined && pageToken !== '')
   }
 
-  /** True where some object's name begins with the prefix. */
+  /** True if an object has the prefix. */
   async hasAny(prefix: string): Promise<boolean> {
     const { items = [] } = await this.#list({ prefix, maxResults: 1 })
     return items.length > 0
@@ -235,8 +237,8 @@ export class Bucket {
     })
   }
 
-  /** A write that is done once, however often it was tried. Where it may have been done though nobody has said so, the
-   *  object is looked at: only the id tells. */
+  /** Makes sure that a retried write succeeds once. If it may have succeeded without an answer, the id in the
+   *  object's metadata tells. */
   async #once(key: string, write: (id: string) => Promise<ObjectInfo>): Promise<ObjectVersion> {
     const id = randomUUID()
     try {
@@ -249,7 +251,7 @@ export class Bucket {
     }
   }
 
-  /** Where the answer does not say whether the object or the bucket is missing, the bucket is looked at. */
+  /** Checks the bucket if a 404 may concern it instead of the object. */
   async #ofObject<T>(work: Promise<T>): Promise<T> {
     try {
       return await work
@@ -276,7 +278,8 @@ interface ListAnswer {
   readonly nextPageToken: string
 }
 
-/** @throws CallFailed when the storage does not say */
+/** The version in an object's description.
+ *  @throws CallFailed if it is missing */
 function requireVersion(info: ObjectInfo): ObjectVersion {
   const version = versionOf(info)
   if (version === undefined) throw new CallFailed('the answer does not say which object it is about')

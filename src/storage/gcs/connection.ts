@@ -3,23 +3,24 @@ import { Storage, type StorageOptions } from '@google-cloud/storage'
 import { StorageError } from '../../core/errors.ts'
 
 export interface GcsConnectionOptions {
-  /** The path of a JSON file with a key, or '' for none. */
+  /** The path of a JSON key file; '' for none. */
   readonly keyfile: string
-  /** Such a file's content; empty for none. With neither, the application default credentials are used. */
+  /** The content of such a file; empty for none. With neither, the application default credentials are
+   *  used. */
   readonly credentials: Readonly<Record<string, unknown>>
-  /** How the SDK tries again. */
+  /** The SDK's retry settings. */
   readonly retryOptions?: StorageOptions['retryOptions']
 }
 
-/** Within some seconds: whoever waits for an answer to a request of his own does not wait for minutes. */
+/** Within seconds, because clients don't wait for minutes. */
 const RETRY_OPTIONS = { maxRetries: 4, retryDelayMultiplier: 2, maxRetryDelay: 8, totalTimeout: 60 }
 
-/** The SDK, as configured. It looks for no storage yet.
- *  @throws StorageError with the name of the key that is at fault */
+/** The configured SDK. Sends no request.
+ *  @throws StorageError that names the invalid key of the configuration */
 export async function connect(options: GcsConnectionOptions): Promise<Storage> {
   const credentials = await readCredentials(options)
   const storage = new Storage({ retryOptions: { ...RETRY_OPTIONS, ...options.retryOptions } })
-  // As the option `credentials` would have it, without the library's warning on standard error that keys are old-fashioned.
+  // Set as the option `credentials` would do, without the library's deprecation warning on standard error.
   if (credentials !== undefined) storage.authClient.jsonContent = credentials
   if (!/^https?:\/\//.test(storage.baseUrl)) {
     throw refusal(`STORAGE_EMULATOR_HOST: not a URL such as http://localhost:4443: ${storage.baseUrl}`)
@@ -28,19 +29,19 @@ export async function connect(options: GcsConnectionOptions): Promise<Storage> {
   return storage
 }
 
-/** True where a key is at hand, so that a URL can be signed without asking anybody. */
+/** True if a key is available, so that URLs can be signed without a request. */
 export async function canSign(
   storage: Storage,
   { keyfile, credentials }: GcsConnectionOptions,
 ): Promise<boolean> {
-  // An emulator asks for no credentials, and without them the SDK would go and look for some.
+  // An emulator needs no credentials, and the SDK would search for some.
   if (storage.customEndpoint && keyfile === '' && Object.keys(credentials).length === 0) return false
   const client = await storage.authClient.getClient()
   return 'key' in client && typeof client.key === 'string' && client.key !== ''
 }
 
-/** The key that is configured, read and checked; undefined where the environment has the credentials.
- *  @throws StorageError with the name of the key that is at fault */
+/** The configured key, validated. Undefined if the environment has the credentials.
+ *  @throws StorageError that names the invalid key of the configuration */
 export async function readCredentials({
   keyfile,
   credentials,
@@ -60,7 +61,7 @@ async function readKeyFile(path: string): Promise<unknown> {
   }
 }
 
-/** A service account's key has to have what is asked for with it; what others need is for the SDK to say. */
+/** Validates a service account's key; other kinds are left to the SDK. */
 function requireKey(found: unknown, where: string): NonNullable<StorageOptions['credentials']> {
   const key: Record<string, unknown> = Object(found)
   const { type = 'service_account', client_email: email, private_key: secret } = key
@@ -68,7 +69,7 @@ function requireKey(found: unknown, where: string): NonNullable<StorageOptions['
   if (typeof email !== 'string' || typeof secret !== 'string') {
     throw refusal(`${where}: has no client_email or no private_key`)
   }
-  // From a variable, a line's end often comes as two characters.
+  // In environment variables, line ends are often written as two characters.
   return { ...key, private_key: secret.replaceAll('\\n', '\n') }
 }
 

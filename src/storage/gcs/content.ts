@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 
-/** What an object is to hold. */
+/** The content of an object. */
 export interface Content {
   readonly chunks: readonly Uint8Array[]
   readonly size: number
-  /** In base64: the storage refuses what comes with another one. */
+  /** In base64. The storage rejects content with another digest. */
   readonly md5: string
 }
 

@@ -5,21 +5,21 @@ import { isFile } from './object-info.ts'
 import { NO_GENERATION, type ObjectVersion, versionOf } from './version.ts'
 
 export interface Copy extends Source {
-  /** The key to copy to. */
+  /** The target's key. */
   readonly target: string
-  /** False where what stands at the target stays. */
+  /** False if an existing target stays. */
   readonly replace: boolean
 }
 
 export interface Source {
   readonly key: string
-  /** What the driver's caller calls it. */
+  /** The driver's path, for errors. */
   readonly path: string
-  /** Which version it must be. Absent: whatever it is. */
+  /** Required version. Default: any. */
   readonly version: ObjectVersion | undefined
 }
 
-/** Copies files within the bucket, each as of one generation that is known before. */
+/** Copies files within the bucket, each of a known generation. */
 export class Copier {
   readonly #bucket: Bucket
 
@@ -27,8 +27,9 @@ export class Copier {
     this.#bucket = bucket
   }
 
-  /** @returns what was copied; undefined when something stands at the target that was not to be replaced
-   *  @throws CallFailed; StorageError PATH_NOT_FOUND, or OFFSET_INVALID when the source is another version */
+  /** Copies a file.
+   *  @returns the copy's version; undefined if the target exists and is not to be replaced
+   *  @throws CallFailed; StorageError PATH_NOT_FOUND, or OFFSET_INVALID if the source has another version */
   async copy(copy: Copy): Promise<ObjectVersion | undefined> {
     const { target, replace, ...source } = copy
     const version = source.version ?? (await this.find(source))
@@ -38,17 +39,17 @@ export class Copier {
       return version
     } catch (cause) {
       if (!isConditionFailed(cause) && !isNotFound(cause)) throw cause
-      // It does not say whether the source or the target is at fault.
+      // The error does not say whether the source's or the target's condition failed.
       const standing = await this.find(source)
-      // Only where any version will do: somebody has written meanwhile.
+      // Possible only if any version may be copied: another process has written meanwhile.
       if (standing.generation !== version.generation) return this.copy(copy)
       if (isConditionFailed(cause) && !replace) return undefined
       throw cause
     }
   }
 
-  /** The source as it is.
-   *  @throws CallFailed; StorageError PATH_NOT_FOUND, or OFFSET_INVALID when it is another version */
+  /** The present version of the source.
+   *  @throws CallFailed; StorageError PATH_NOT_FOUND, or OFFSET_INVALID if it has another version */
   async find({ key, path, version }: Source): Promise<ObjectVersion> {
     const found = await this.#bucket.find(key)
     const standing = isFile(found) ? versionOf(found) : undefined

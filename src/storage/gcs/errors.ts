@@ -1,15 +1,15 @@
 import { StorageError, type StorageErrorCode } from '../../core/errors.ts'
 
-/** The one place where what Cloud Storage says, and what the network does, becomes a StorageError. */
+/** Maps errors of Cloud Storage and the network to StorageErrors. */
 
-/** A call that failed in the end: what was answered, or the network's own words. */
+/** A call that failed after its retries, with the response's or the network's message. */
 export class CallFailed extends Error {
   override readonly name = 'CallFailed'
-  /** The HTTP status; absent where there was no answer. */
+  /** The HTTP status; undefined without a response. */
   readonly status: number | undefined
-  /** The first of the reasons in the answer, such as `rateLimitExceeded`. */
+  /** The first of the reasons in the response, such as `rateLimitExceeded`. */
   readonly reason: string
-  /** How often it was tried. After the first time an earlier one may have been done though nobody heard of it. */
+  /** Number of attempts. If more than one, an earlier one may have succeeded without an answer. */
   attempts = 1
 
   constructor(message: string, { status, reason = '', cause }: CallFailedOptions = {}) {
@@ -26,7 +26,7 @@ export class CallFailed extends Error {
     })
   }
 
-  /** The operating system's or the network's code, such as `ECONNRESET`. */
+  /** The code of the operating system or the network, such as `ECONNRESET`. */
   get errno(): string {
     const { cause } = this
     return cause instanceof Error && 'code' in cause ? String(cause.code) : ''
@@ -56,21 +56,21 @@ const BUSY_ERRNOS = [
   'EAI_AGAIN',
 ]
 
-/** What the driver's caller is told. Whoever has made sure that it is the object that is missing says `PATH_NOT_FOUND`
- *  itself: a 404 that gets here may be the bucket's. */
+/** The error for the driver's caller. `PATH_NOT_FOUND` is thrown by callers that know that the object is
+ *  missing: a 404 that gets here may concern the bucket. */
 export function toStorageError(cause: unknown, path: string): StorageError {
   if (cause instanceof StorageError) return cause
   const failure = CallFailed.from(cause)
   return new StorageError(codeOf(failure), { path, message: messageOf(failure, path), cause })
 }
 
-/** True where the condition of a call did not hold: somebody else has written meanwhile, or an earlier attempt has. */
+/** True if the condition of a call failed: another process, or an earlier attempt, has written. */
 export function isConditionFailed(error: unknown): error is CallFailed {
   return error instanceof CallFailed && error.status === 412
 }
 
-/** True where a call failed and may have been done all the same: its answer was lost, or it was refused because an
- *  earlier attempt had been done, after which what it needed may be gone. */
+/** True if a failed call may have succeeded all the same: its answer was lost, or it was rejected because an
+ *  earlier attempt had changed what it needed. */
 export function mayBeDone(error: unknown): boolean {
   if (!(error instanceof CallFailed)) return false
   const { status, attempts } = error
@@ -92,7 +92,7 @@ function messageOf({ status, message }: CallFailed, path: string): string {
   return status === undefined ? `${message}: ${path}` : `${status} ${message}: ${path}`
 }
 
-/** Of an error of the SDK's authentication, which has one where a server has answered it. */
+/** The status of an error of the SDK's authentication, if a server has answered. */
 function statusOf(cause: unknown): number | undefined {
   const status: unknown = cause instanceof Error && 'status' in cause ? cause.status : undefined
   return typeof status === 'number' ? status : undefined

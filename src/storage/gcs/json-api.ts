@@ -9,27 +9,27 @@ import { CallFailed } from './errors.ts'
 export interface JsonApiOptions {
   readonly maxConcurrency: number
   readonly userAgent: string
-  /** How long nothing may happen on a connection, while something is waited for. */
+  /** Idle timeout while a response is awaited. */
   readonly idleMs: number
 }
 
 export interface Call {
   readonly method: 'GET' | 'POST' | 'DELETE'
-  /** Below the base of the API, such as `/b/bucket/o`. */
+  /** Path below the API's base, such as `/b/bucket/o`. */
   readonly path: string
   readonly query?: Readonly<Record<string, string | number | undefined>>
   readonly headers?: Readonly<Record<string, string | number>>
-  /** Sent again from its beginning when the call is repeated. */
+  /** Sent again from its beginning at a retry. */
   readonly body?: readonly Uint8Array[]
-  /** True for what goes to the API's other base, where contents are taken. */
+  /** True for the API's upload base. */
   readonly isUpload?: boolean
   readonly signal?: AbortSignal | undefined
 }
 
-/** Calls of the JSON API, with the SDK's credentials, endpoint (`STORAGE_EMULATOR_HOST`) and rules of what is tried again.
+/** Calls of the JSON API, with the SDK's credentials, endpoint (`STORAGE_EMULATOR_HOST`) and retry rules.
  *
- *  The bytes go through Node's own client: the SDK's ends every connection of the process when one download is left
- *  early, knows no time-out, and cannot be cancelled.
+ *  Requests use Node's own client: the SDK's closes every connection of the process if one download is
+ *  aborted, has no timeout, and can't be cancelled.
  *  @see https://cloud.google.com/storage/docs/json_api/v1 */
 export class JsonApi {
   readonly idleMs: number
@@ -47,7 +47,7 @@ export class JsonApi {
     this.#agent = new Agent({ keepAlive: true })
   }
 
-  /** The answer's JSON, or an empty object.
+  /** The response's JSON, or an empty object.
    *  @throws CallFailed */
   json<T>(call: Call): Promise<Partial<T>> {
     return this.#repeatedly(call, async () => {
@@ -56,7 +56,7 @@ export class JsonApi {
     })
   }
 
-  /** Takes an answer that has come whole.
+  /** Reads a whole response.
    *  @throws CallFailed */
   whole<T>(call: Call, take: (response: http.IncomingMessage, content: Uint8Array) => T): Promise<T> {
     return this.#repeatedly(call, async () => {
@@ -65,7 +65,7 @@ export class JsonApi {
     })
   }
 
-  /** The answer's bytes. What goes wrong while they come is the reader's to deal with.
+  /** The response for streaming. Errors of its body are the reader's to handle.
    *  @throws CallFailed */
   open(call: Call): Promise<http.IncomingMessage> {
     return this.#repeatedly(call, () => this.#attempt(call))
@@ -75,7 +75,7 @@ export class JsonApi {
     this.#agent.destroy()
   }
 
-  /** As the SDK does it: by `retryOptions` of its `Storage`. */
+  /** Retries like the SDK, by `retryOptions` of its `Storage`. */
   async #repeatedly<T>(call: Call, work: () => Promise<T>): Promise<T> {
     const { maxRetries = 0, totalTimeout = 0 } = this.#storage.retryOptions
     const deadline = Date.now() + totalTimeout * 1000
@@ -98,7 +98,7 @@ export class JsonApi {
     return this.#storage.retryOptions.retryableErrorFn?.(error as unknown as ApiError) ?? false
   }
 
-  /** Longer each time, and different for each caller. */
+  /** Longer for each attempt, with a random part. */
   #delayMs(attempt: number): number {
     const { retryDelayMultiplier = 1, maxRetryDelay = 0 } = this.#storage.retryOptions
     const delay = 1000 * retryDelayMultiplier ** (attempt - 1) * (0.5 + Math.random() / 2)
@@ -112,7 +112,7 @@ export class JsonApi {
     throw await failureOf(response)
   }
 
-  /** Emulators are not told who asks: that is how the SDK does it. */
+  /** Emulators get no credentials, as in the SDK. */
   async #authorization(): Promise<Record<string, string>> {
     if (this.#storage.customEndpoint) return {}
     return Object.fromEntries(await this.#storage.authClient.getRequestHeaders())
@@ -165,7 +165,7 @@ interface ErrorBody {
   }
 }
 
-/** Errors come as JSON, those of downloads as text. */
+/** Errors are JSON, those of downloads text. */
 async function failureOf(response: http.IncomingMessage): Promise<CallFailed> {
   const { statusCode: status, statusMessage = '' } = response
   const body = await text(response)

@@ -132,8 +132,8 @@ describeOnGcs('an answer of gcs that is lost', (current) => {
     })
   })
 
-  /** Lets the first request that fits go wrong, and the next one wait until it is told to go on.
-   *  @returns fulfilled when that one has come, and what tells it */
+  /** Makes the first matching request fail, and holds the next one.
+   *  @returns a promise that resolves when that one has arrived, and a function that lets it go on */
   function loseThenHold(pattern: RegExp, first: Fault = { loseAnswer: true }): [Promise<void>, () => void] {
     const gate = Promise.withResolvers<void>()
     const repeated = Promise.withResolvers<void>()

@@ -1,4 +1,4 @@
-/** An object as the API describes it; numbers come as text.
+/** An object as the API describes it; numbers are text.
  *  @see https://cloud.google.com/storage/docs/json_api/v1/objects#resource */
 export interface ObjectResource {
   readonly name: string
@@ -9,18 +9,18 @@ export interface ObjectResource {
   readonly metadata: Readonly<Record<string, string>>
 }
 
-/** As much of it as was answered. */
+/** The fields that a response has. */
 export type ObjectInfo = Partial<ObjectResource>
 
-/** What Distribution keeps of an upload that is under way: nothing that was asked to be stored. */
+/** Distribution's state of a running upload, which is no file. */
 const SESSION_CONTENT_TYPE = 'application/x-docker-upload-session'
 
-/** True for what readers are not to see. */
+/** True for objects that are hidden from readers. */
 export function isUploadSession(contentType: string | undefined): boolean {
   return contentType === SESSION_CONTENT_TYPE
 }
 
-/** True for an object that is a file to readers. */
+/** True for an object that is a file. */
 export function isFile(found: ObjectInfo | undefined): found is ObjectInfo {
   return found !== undefined && !isUploadSession(found.contentType)
 }

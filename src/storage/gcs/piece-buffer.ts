@@ -2,22 +2,22 @@ import { createHash, type Hash } from 'node:crypto'
 import { freeMemoryOf } from '../../lib/free-memory.ts'
 import type { Content } from './content.ts'
 
-/** Chunks shorter than this are copied together, so that a piece written byte by byte is still a short list. */
+/** Shorter chunks are copied together, so that a piece written byte by byte is still a short list. */
 const BLOCK_BYTES = 64 * 1024
 
-/** Bytes that are gathered to be uploaded together. */
+/** Gathers bytes to be uploaded together. */
 export class PieceBuffer {
   readonly #chunks: Uint8Array[] = []
   readonly #md5: Hash = createHash('md5')
   #size = 0
-  /** What is free at the end of the last chunk, where that is a block of our own. */
+  /** The free space of the last chunk, if that is a block of this buffer. */
   #room: Uint8Array = new Uint8Array()
 
   get size(): number {
     return this.#size
   }
 
-  /** Takes the chunk as its own. */
+  /** Takes ownership of the chunk. */
   add(chunk: Uint8Array): void {
     if (chunk.byteLength === 0) return
     this.#md5.update(chunk)
@@ -30,7 +30,7 @@ export class PieceBuffer {
     }
   }
 
-  /** Nothing can be added afterwards. */
+  /** Ends the piece; nothing can be added afterwards. */
   end(): Content {
     this.#endBlock()
     return { chunks: this.#chunks, size: this.#size, md5: this.#md5.digest('base64') }
@@ -48,7 +48,7 @@ export class PieceBuffer {
     this.#room = this.#room.subarray(byteLength)
   }
 
-  /** The last block ends where it is filled. */
+  /** Cuts the last block to its used length. */
   #endBlock(): void {
     const free = this.#room.byteLength
     if (free === 0) return

@@ -4,19 +4,20 @@ import { type Bucket, MAX_SOURCES, type ObjectToCompose } from './bucket.ts'
 import type { Content } from './content.ts'
 import { NO_GENERATION } from './version.ts'
 
-/** Where pieces stand, below the driver's root. No path can name it, and no listing of a folder comes here. */
+/** Folder of pieces, below the driver's root. No path can contain it, and no listing shows it. */
 const FOLDER = '~pieces/'
-/** Under this name a piece says which file it is a part of. */
+/** Metadata key of the file that a piece belongs to. */
 const PATH = 'entrepot-path'
 
-/** Parts of files that are being appended to: objects of their own until they are composed. Each is made once, under a name
- *  that nobody else comes upon, and used by its generation. */
+/** Parts of appended files: objects of their own until they are composed. Each is created once, under a
+ *  unique name, and used by its generation. */
 export class Pieces {
   readonly #bucket: Bucket
   readonly #folder: string
   readonly #removals = new Set<Promise<void>>()
 
-  /** @param root the driver's, '' or with a `/` at its end */
+  /** Does no I/O.
+   *  @param root the driver's: '' or with a trailing `/` */
   constructor(bucket: Bucket, root: string) {
     this.#bucket = bucket
     this.#folder = root + FOLDER
@@ -28,8 +29,8 @@ export class Pieces {
     return { key, generation }
   }
 
-  /** Makes so few of the pieces, in their order, that all fit into one composition.
-   *  @param made told the key of every piece that is made on the way */
+  /** Composes pieces, in order, until all fit into one composition.
+   *  @param made called with the key of every piece created on the way */
   async gather(
     pieces: readonly ObjectToCompose[],
     { most, path, made }: { most: number; path: string; made: (key: string) => void },
@@ -49,7 +50,7 @@ export class Pieces {
     return this.gather(larger, { most, path, made })
   }
 
-  /** Removes pieces behind the caller's back. Those that stay are found by `incompleteUploads`. */
+  /** Removes pieces in the background. Those that stay are found by `incompleteUploads`. */
   remove(keys: readonly string[]): void {
     for (const key of keys) {
       const removal = this.#bucket.remove(key).catch(() => undefined)
@@ -58,12 +59,12 @@ export class Pieces {
     }
   }
 
-  /** Over when nothing is being removed any more. */
+  /** Resolves once no removal is running. */
   async settle(): Promise<void> {
     await Promise.all(this.#removals)
   }
 
-  /** What writers that were killed have left, and what others are about to compose. */
+  /** Pieces left by killed writers, and those about to be composed by running ones. */
   async *incompleteUploads(): AsyncIterable<IncompleteUpload> {
     for await (const { items } of this.#bucket.pages({ prefix: this.#folder })) {
       for (const { name = '', updated = '', metadata } of items) {

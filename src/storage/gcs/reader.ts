@@ -8,17 +8,17 @@ import { isUploadSession } from './object-info.ts'
 export interface ObjectToRead {
   readonly bucket: Bucket
   readonly key: string
-  /** What the driver's caller calls it. */
+  /** The driver's path, for errors. */
   readonly path: string
-  /** Only this one; OFFSET_INVALID where it is another. Absent: whatever it is. */
+  /** Required generation; OFFSET_INVALID if it is another. Default: any. */
   readonly generation?: string | undefined
 }
 
-/** How often the rest is asked for again with nothing having come in between. */
+/** Attempts at the rest without progress in between. */
 const MAX_FRUITLESS = 3
 
-/** An object's bytes. Where a connection breaks in the midst of them, the rest is asked for, of the same generation: what
- *  was written meanwhile never gets between. The time a consumer takes for a chunk is its own. */
+/** An object's bytes. If the connection breaks, the rest of the same generation is requested. The time that
+ *  the consumer takes for a chunk does not count as idle. */
 export async function* readObject(
   object: ObjectToRead,
   { range, signal }: Pick<ReadOptions, 'range' | 'signal'> = {},
@@ -50,7 +50,7 @@ export async function* readObject(
   }
 }
 
-/** What is still to come. */
+/** The rest of the bytes. */
 interface Rest {
   response: IncomingMessage
   start: number
@@ -71,7 +71,7 @@ async function openFirst(
   try {
     if (isUploadSession(response.headers['content-type'])) throw new StorageError('PATH_NOT_FOUND', { path })
     const generation = response.headers['x-goog-generation'] as string | undefined
-    // Asked for by its generation, one that was replaced would be read where the bucket keeps such.
+    // A bucket with versioning would serve a replaced generation that is requested.
     if (object.generation !== undefined && generation !== object.generation) throw outside(object)
     const size = sizeOf(response, object)
     if (range !== undefined && range.end >= size) throw outside(object)
@@ -102,7 +102,7 @@ async function reopen(
   }
 }
 
-/** Of the whole object, of which a part may be answered. */
+/** The size of the whole object, from the response to a request for a range. */
 function sizeOf({ headers, statusCode }: IncomingMessage, { path }: ObjectToRead): number {
   const whole = headers['content-length'] ?? headers['x-goog-stored-content-length']
   const size = statusCode === 206 ? headers['content-range']?.split('/')[1] : whole
@@ -113,7 +113,7 @@ function sizeOf({ headers, statusCode }: IncomingMessage, { path }: ObjectToRead
   })
 }
 
-/** The storage is free to answer with the whole where a part was asked for. */
+/** The storage may answer a request for a range with the whole object. */
 function requireStart(
   { headers, statusCode }: IncomingMessage,
   { start, object: { path } }: { start: number; object: ObjectToRead },

@@ -24,7 +24,7 @@ describeOnGcs('where gcs sends clients', (current) => {
   })
 })
 
-/** By the rules of V4 signatures.
+/** Verifies a V4 signature.
  *  @see https://cloud.google.com/storage/docs/authentication/signatures */
 function isSignedBy(publicKey: string, url: URL): boolean {
   const { 'X-Goog-Signature': signature = '', ...signed } = Object.fromEntries(url.searchParams)

@@ -5,10 +5,10 @@ import { contentOf } from './content.ts'
 import { isConditionFailed, isNotFound } from './errors.ts'
 import { formatVersion, NO_GENERATION, parseVersion } from './version.ts'
 
-/** Under this name a state says which generation it came in the place of. */
+/** Metadata key of the generation that a state has replaced. */
 const FOLLOWS = 'entrepot-follows'
 
-/** Compare-and-swap by the conditions of the storage: of all that would follow one generation, one does. */
+/** Compare-and-swap by generation conditions: of several writes that replace one generation, one succeeds. */
 export class States {
   readonly #bucket: Bucket
 
@@ -16,7 +16,8 @@ export class States {
     this.#bucket = bucket
   }
 
-  /** @throws CallFailed */
+  /** Reads a state.
+   *  @throws CallFailed */
   async get(key: string): Promise<State | undefined> {
     try {
       const { content, version } = await this.#bucket.get(key)
@@ -27,8 +28,9 @@ export class States {
     }
   }
 
-  /** @param path what the driver's caller calls it
-   *  @throws CallFailed; StorageError BUSY when nobody can say whether it was done */
+  /** Swaps a state.
+   *  @param path the driver's path, for errors
+   *  @throws CallFailed; StorageError BUSY if the outcome is unknown */
   async swap(
     { key, path }: { key: string; path: string },
     content: Uint8Array,
@@ -41,14 +43,15 @@ export class States {
       return formatVersion(await this.#bucket.insert(key, contentOf(content), { ifGeneration, metadata }))
     } catch (cause) {
       if (!isConditionFailed(cause)) throw cause
-      // Refused at once, it is another's for sure. Otherwise an earlier attempt may have been done and followed by others.
+      // Rejected at the first attempt, the state is certainly another. Otherwise an earlier attempt may have
+      // succeeded, and been replaced since.
       if (cause.attempts === 1 || (await this.#followedBy(key)) === ifGeneration) return undefined
       const message = `it is not known whether this was done, others have written since: ${path}`
       throw new StorageError('BUSY', { path, message, cause })
     }
   }
 
-  /** Which generation the state that stands there came in the place of. */
+  /** The generation that the present state has replaced. */
   async #followedBy(key: string): Promise<string | undefined> {
     return (await this.#bucket.find(key))?.metadata?.[FOLLOWS]
   }

@@ -21,7 +21,7 @@ describeOnGcs('what two drivers over gcs make of one file', (current) => {
   })
   const text = async (path: string) => Buffer.from(await driver.get(path)).toString()
 
-  /** Somebody removes the file and begins it again, with as many bytes. */
+  /** Another process removes the file and writes a new one of the same size. */
   async function begunAgain(content: string | Buffer): Promise<FileVersion> {
     await other.delete('/file')
     return writeFile(other, '/file', [Buffer.from(content)])
@@ -48,7 +48,7 @@ describeOnGcs('what two drivers over gcs make of one file', (current) => {
     it('it is not finished without a byte', async () => {
       const writer = await driver.append('/file', { offset: 4, version })
       await expectStorageError(writer.close(), 'OFFSET_INVALID')
-      // Where the move comes next, that one says so.
+      // If the move comes next, the move reports it.
       const last = await driver.append('/file', { offset: 4, version })
       await last.sync({ dataOnly: true })
       await last.close()

@@ -14,39 +14,40 @@ export interface ObjectToAppend {
   readonly bucket: Bucket
   readonly pieces: Pieces
   readonly key: string
-  /** What the driver's caller calls it. */
+  /** The driver's path, for errors. */
   readonly path: string
   readonly base: AppendBase
-  /** How many bytes are gathered before they are uploaded. */
+  /** Bytes gathered for a piece. */
   readonly chunkBytes: number
   readonly budget: GatherBudget
 }
 
-/** How many pieces of a file are on their way at a time. With the one that is gathered, a writer whose caller waits when it
- *  is asked to holds one chunk more than that in memory, and smaller ones while all uploads together hold more than the budget. */
+/** Concurrent uploads of a file's pieces. With the gathered piece and one chunk this bounds a writer's
+ *  memory, if its caller respects backpressure. Pieces are smaller while all uploads together exceed their
+ *  budget. */
 const PARALLEL_PIECES = 3
 
-/** An object never grows: what is appended is gathered and uploaded in pieces, several at a time, and a sync composes the
- *  file anew of what it was and the pieces behind it, on the condition that it is still what it was. So the file is at any
- *  time an object like others, and of two writers one fails. What fits into one piece is a new file by itself. */
+/** Appends to an object, which can't grow. Bytes are gathered and uploaded in pieces, several at a time. A
+ *  sync composes the file and the pieces to a new object, on the condition that the file is unchanged; so of
+ *  two writers one fails. A new file that fits into one piece is uploaded directly. */
 export class ComposingWriter implements FileWriter {
   readonly #object: ObjectToAppend
   readonly #limit = pLimit(PARALLEL_PIECES)
-  /** What the file is, as far as this writer knows. */
+  /** The file's state, as this writer knows it. */
   #base: AppendBase
-  /** What was written since then. */
+  /** Bytes written since then. */
   #newBytes = 0
   #piece = new PieceBuffer()
-  /** Of the pieces that the next composition takes, in order. */
+  /** The pieces of the next composition, in order. */
   #uploads: Promise<ObjectToCompose>[] = []
-  /** Those that are not done yet; they never reject. */
+  /** Running uploads; they never reject. */
   readonly #underWay = new Set<Promise<void>>()
-  /** What this writer has put beside the file. */
+  /** The keys of the pieces that this writer has created. */
   readonly #keys = new Set<string>()
   #syncing: Promise<void> | undefined
   #closing: Promise<void> | undefined
   #version: FileVersion | undefined
-  /** True where the move that comes next finds out whether the file is still what it was. */
+  /** True if the move that comes next checks that the file is unchanged. */
   #isMovedNext = false
   #failure: StorageError | undefined
 
@@ -69,7 +70,7 @@ export class ComposingWriter implements FileWriter {
     for (let rest = chunk; rest.byteLength > 0; ) {
       if (this.#piece.size === this.#object.chunkBytes) this.#uploadPiece()
       const part = rest.subarray(0, this.#object.chunkBytes - this.#piece.size)
-      // The piece empties a chunk that it takes whole.
+      // The piece takes ownership of whole chunks.
       rest = rest.subarray(part.byteLength)
       this.#object.budget.hold(part.byteLength)
       this.#piece.add(part)
@@ -81,7 +82,7 @@ export class ComposingWriter implements FileWriter {
   sync({ dataOnly = false }: SyncOptions = {}): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(this.#refusal())
     this.#isMovedNext = dataOnly
-    // One after the other, so that whoever waits for the last has waited for all.
+    // Sequential, so that awaiting the last one awaits all.
     this.#syncing = Promise.allSettled([this.#syncing]).then(() => this.#sync())
     return this.#syncing
   }
@@ -122,14 +123,14 @@ export class ComposingWriter implements FileWriter {
     this.#newBytes -= added
   }
 
-  /** True where nothing need be done when there are no new bytes. Otherwise the file is composed of itself: so it is known to
-   *  be what it was, and whoever else was about to write to it fails. */
+  /** True if a sync without new bytes needs no request. Otherwise the file is composed of itself, which
+   *  confirms its state and makes other writers fail. */
   #isSettled(): boolean {
     const { known } = this.#base
     return known === 'written' || (known === 'told' && this.#isMovedNext)
   }
 
-  /** Where a file was said to begin that is there already, it may be an empty one, or one that is no file to readers. */
+  /** Writes onto the base. If a new file exists already, it may be empty, or an object that is no file. */
   async #onBase(write: (base: AppendBase) => Promise<ObjectVersion>): Promise<ObjectVersion> {
     try {
       return await write(this.#base)
@@ -204,7 +205,7 @@ export class ComposingWriter implements FileWriter {
     return content
   }
 
-  /** The first failure is final, and what no sync has covered is given up. */
+  /** Records the first failure, which is final; bytes since the last sync are dropped. */
   #fail(cause: unknown): void {
     if (this.#failure !== undefined) return
     this.#failure = this.#toStorageError(cause)

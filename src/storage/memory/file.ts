@@ -1,26 +1,25 @@
 import type { ByteRange } from '../../core/storage-driver.ts'
 
-/** Small chunks are gathered into blocks of this size, so that a file written byte by byte stays a short list. */
+/** Small chunks are gathered in blocks of this size, so that a file written byte by byte is a short list. */
 const BLOCK_BYTES = 64 * 1024
 
-/** However large a file was put in one piece: whoever reads it slowly or stops gets no more than this at a time. */
+/** Limit of a chunk for readers, also of a file that was put in one piece. */
 const MAX_CHUNK_BYTES = 512 * 1024
 
 interface Block {
-  /** Where in the file it begins. */
+  /** Its position in the file. */
   readonly start: number
-  /** How much of the bytes is in use; only the last block of a file grows. */
+  /** The used part of the bytes; only the last block of a file grows. */
   length: number
   readonly bytes: Uint8Array
 }
 
-/** A file's content: blocks that are only ever added to, never changed. So a reader that began earlier is not
- *  disturbed. */
+/** A file's content: blocks that are only added, never changed, so running readers are not affected. */
 export class MemoryFile {
   modifiedAt = new Date()
   /** Undefined while it is written to. */
   version: string | undefined
-  /** Who may append to it: the last that began to. */
+  /** The writer that may append: the last one opened. */
   writer: unknown
   readonly #blocks: Block[] = []
   #size = 0
@@ -29,7 +28,7 @@ export class MemoryFile {
     return this.#size
   }
 
-  /** Takes the chunk as its own. */
+  /** Takes ownership of the chunk. */
   append(chunk: Uint8Array): void {
     this.modifiedAt = new Date()
     if (chunk.byteLength === 0) return
@@ -43,7 +42,7 @@ export class MemoryFile {
     this.#size += chunk.byteLength
   }
 
-  /** The bytes of a range that lies inside the file; none where it ends before it starts. */
+  /** The bytes of a range inside the file; none if it ends before it starts. */
   *chunks({ start, end }: ByteRange): Generator<Uint8Array, void> {
     for (let index = this.#indexAt(start); index < this.#blocks.length; index++) {
       const block = this.#blocks[index]!
@@ -55,7 +54,8 @@ export class MemoryFile {
     }
   }
 
-  /** A first chunk is kept as it is, for most files have only one; only a small one behind it opens a block with room. */
+  /** Keeps the first chunk as it is, because most files have only one; a small chunk after it opens a block
+   *  with room. */
   #blockOf(chunk: Uint8Array): Block {
     const start = this.#size
     if (start === 0 || chunk.byteLength >= BLOCK_BYTES)
@@ -65,7 +65,7 @@ export class MemoryFile {
     return { start, length: chunk.byteLength, bytes }
   }
 
-  /** The index of the block that holds the byte at the offset, by bisection. */
+  /** The index of the block with the byte at an offset, by bisection. */
   #indexAt(offset: number): number {
     let low = 0
     let high = this.#blocks.length - 1

@@ -4,7 +4,7 @@ import { MemoryFile } from './file.ts'
 export type MemoryNode = MemoryFile | MemoryFolder
 export type MemoryFolder = Map<string, MemoryNode>
 
-/** Files by path. A folder exists while a file stands below it: the last removal takes it along. */
+/** Files by path. A folder exists while a file exists below it. */
 export class MemoryTree {
   readonly #root: MemoryFolder = new Map()
 
@@ -17,7 +17,8 @@ export class MemoryTree {
     return node
   }
 
-  /** @throws StorageError PATH_INVALID where a folder stands, or a file where a folder is needed */
+  /** Stores a file.
+   *  @throws StorageError PATH_INVALID if a folder is at the path, or a file above it */
   put(path: string, file: MemoryFile): void {
     const names = namesOf(path)
     const last = names.pop()!
@@ -26,20 +27,20 @@ export class MemoryTree {
     folder.set(last, file)
   }
 
-  /** Whoever still writes to what is removed can't any more. */
+  /** Removes a file or folder, and ends running writers. */
   remove(path: string): void {
     endWriting(this.find(path))
     removeBelow(this.#root, namesOf(path))
   }
 
-  /** In byte order of their names. */
+  /** The children in byte order of their names. */
   children(path: string): [string, MemoryNode][] {
     const folder = this.find(path)
     if (!(folder instanceof Map)) return []
     return [...folder].sort(([one], [other]) => (one < other ? -1 : 1))
   }
 
-  /** Every file below a folder, in byte order of the paths: a folder stands there as `name/`. */
+  /** Every file below a folder, in byte order of the paths: a folder counts as `name/`. */
   *files(
     folder: string,
     enters?: (folder: string) => boolean,
@@ -54,7 +55,7 @@ export class MemoryTree {
     }
   }
 
-  /** Nothing is made before it is known that all of it can be: no empty folder may be left behind. */
+  /** Creates missing folders once it is certain that all can be created, so that no empty one is left. */
   #makeFolder(names: string[], path: string): MemoryFolder {
     let folder = this.#root
     for (const [index, name] of names.entries()) {

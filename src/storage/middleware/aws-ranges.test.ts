@@ -19,7 +19,7 @@ const list = {
   ],
 }
 
-/** Answers what it is told to, until it is told something else. */
+/** A server with a settable answer. */
 async function startList(): Promise<AnsweringServer & { answer: { status: number; body: string } }> {
   const answer = { status: 200, body: JSON.stringify(list) }
   const server = await startAnswering((_request, response) => {
@@ -114,7 +114,7 @@ test('the list is fetched again and again, after a failure too, until it is clos
   others.start()
   await expect.poll(() => asked['/second']).toBeGreaterThan(5)
   others.close()
-  // One may have been on its way.
+  // One request may have been under way.
   expect(asked['/first']).toBeLessThanOrEqual(before + 1)
 })
 

@@ -53,7 +53,7 @@ test.each([
 test('whoever asks soon after another gets the same URL', async () => {
   const driver = driverBehind()
   const first = await driver.redirectUrl('/file')
-  // The clock is another one than that by which it forgets.
+  // The cache expires by another clock.
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 10_000 })
   onTestFinished(() => void vi.useRealTimers())
   expect(await driver.redirectUrl('/file')).toEqual(first)

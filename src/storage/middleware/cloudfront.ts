@@ -5,25 +5,26 @@ import type { AwsRanges } from './aws-ranges.ts'
 import type { UrlMiddleware } from './redirecting-driver.ts'
 
 export interface CloudFrontOptions {
-  /** Of the distribution; keys of the bucket are put behind it. */
+  /** The distribution's URL; the bucket's keys are appended to it. */
   readonly baseUrl: string
-  /** The folder in the bucket that the driver's paths stand below: a part of the keys, as in Distribution. */
+  /** The root directory in the bucket: part of the keys, as in Distribution. */
   readonly rootDirectory: string
   readonly keyPairId: string
   /** In PEM. */
   readonly privateKey: string
-  /** How long a URL is good for. */
+  /** Lifetime of a URL. */
   readonly durationMs: number
-  /** Clients that go to the bucket itself, for whom that is nearer and costs nothing; absent for nobody. */
+  /** Clients within AWS, which are redirected to the bucket itself, because that is nearer and free;
+   *  undefined for none. */
   readonly direct?: AwsRanges | undefined
 }
 
-/** A signature takes half a millisecond and is good for whoever has it: those who ask for the same file soon after each
- *  other get the same URL. It has this part of its time left at least. */
+/** A signature takes half a millisecond. Requests for the same file share a URL as long as it has this part
+ *  of its lifetime left. */
 const LEAST_LEFT = 0.95
 const MAX_REMEMBERED = 10_000
 
-/** Sends clients to CloudFront, which has what it serves from the driver's bucket, by URLs that are good for a while.
+/** Redirects clients to CloudFront, whose origin is the driver's bucket, by signed URLs.
  *  https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-canned-policy.html */
 export function cloudFront(options: CloudFrontOptions): UrlMiddleware {
   const { direct } = options
@@ -36,7 +37,7 @@ export function cloudFront(options: CloudFrontOptions): UrlMiddleware {
 
 class SignedUrls {
   readonly #options: CloudFrontOptions
-  /** What stands before a path. */
+  /** The prefix of a path. */
   readonly #base: string
   readonly #signed: LRUCache<string, string>
 

@@ -1,19 +1,20 @@
 import { ForwardingDriver } from '../../core/forwarding-driver.ts'
 import type { RedirectedClient, StorageDriver } from '../../core/storage-driver.ts'
 
-/** Answers where a client can fetch a file by itself. */
+/** Returns the URL by which a client can fetch a file. */
 export type RedirectUrl = StorageDriver['redirectUrl']
 
-/** A storage middleware that changes where clients are sent, and nothing else.
- *  @param next asks the driver, or the middleware before this one */
+/** A storage middleware, which changes redirect URLs and nothing else.
+ *  @param next the driver's function, or that of the previous middleware */
 export type UrlMiddleware = (next: RedirectUrl) => RedirectUrl
 
-/** A driver with a middleware in front of its URLs. */
+/** A driver with a middleware for its redirect URLs. */
 export class RedirectingDriver extends ForwardingDriver {
   readonly #redirectUrl: RedirectUrl
   readonly #onClose: () => void
 
-  /** @param onClose ends what the middleware has running */
+  /** Wraps a driver.
+   *  @param onClose stops the middleware's background work */
   constructor(driver: StorageDriver, middleware: UrlMiddleware, onClose: () => void = () => {}) {
     super(driver)
     this.#redirectUrl = middleware((path, client) => driver.redirectUrl(path, client))

@@ -1,16 +1,16 @@
 import type { UrlMiddleware } from './redirecting-driver.ts'
 
-/** What a URL gets in place of its own. Empty: its own stays. */
+/** Replacements for parts of a URL; empty ones keep the part. */
 export interface RewriteOptions {
   readonly scheme: string
-  /** With a port, where it is to have one. */
+  /** With a port, if needed. */
   readonly host: string
-  /** What its path loses, where it begins so. */
+  /** Removed from the beginning of the path. */
   readonly trimPathPrefix: string
 }
 
-/** Sends clients to the driver's own URLs, through another host: that of a CDN in front of the storage. Their query, which
- *  may hold a signature, stays. */
+/** Redirects clients to the driver's own URLs on another host: a CDN in front of the storage. The query,
+ *  which may contain a signature, is kept. */
 export function rewrite(options: RewriteOptions): UrlMiddleware {
   const trimPathPrefix = encoded(options.trimPathPrefix)
   return (next) => async (path, client) => {
@@ -29,7 +29,7 @@ function rewritten(
   return url
 }
 
-/** As the path of a URL has it. */
+/** The prefix, encoded as in a URL. */
 function encoded(prefix: string): string {
   return prefix === '' ? '' : new URL(`http://host/${prefix.replace(/^\//, '')}`).pathname
 }

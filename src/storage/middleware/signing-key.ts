@@ -1,8 +1,8 @@
 import { createPrivateKey } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 
-/** The private key that CloudFront's URLs are signed with, in PEM.
- *  @throws Error when the file has none: the RSA key whose public part CloudFront has */
+/** Reads the private key for CloudFront's URLs, in PEM.
+ *  @throws Error unless the file has an RSA private key */
 export async function readSigningKey(path: string): Promise<string> {
   const pem = await readFile(path, 'utf8').catch((cause) => {
     throw new Error(`${path} cannot be read: ${cause.code ?? cause.message}`, { cause })
@@ -13,7 +13,7 @@ export async function readSigningKey(path: string): Promise<string> {
   return pem
 }
 
-/** Undefined for what is no private key, or one that a password protects. */
+/** The type of a key. Undefined if it is no private key, or encrypted. */
 function typeOf(pem: string): string | undefined {
   try {
     return createPrivateKey(pem).asymmetricKeyType

@@ -1,25 +1,26 @@
 import type { Entry } from '../../core/storage-driver.ts'
 import { isName } from '../path.ts'
 
-/** A page of a delimiter listing, in the store's order: the byte order of keys, in which a folder stands as `name/`. */
+/** A page of a listing with a delimiter, in the store's order: byte order of keys, where a folder counts as
+ *  `name/`. */
 export interface KeyPage {
-  /** What follows the listed folder's own key; a folder ends in `/`. */
+  /** The rest of the keys after the folder's own; folders end in `/`. */
   readonly keys: readonly string[]
 }
 
 export interface OrderedEntriesOptions {
-  /** Only names that come behind this one. */
+  /** Only names after this one. */
   readonly after: string
-  /** Asks the store whether there is a folder of this name. */
+  /** Asks the store if a folder of this name exists. */
   readonly isFolder: (name: string) => Promise<boolean>
 }
 
-/** How many names wait at most for a folder that may come late. */
+/** Limit of names that wait for a possible folder. */
 const MAX_HELD = 5_000
 
-/** The children in byte order of their names. In the order of keys the folder `a`, as `a/`, comes behind `a-1` and `a.1`,
- *  so those wait until the listing has passed the place of `a/`, or, when too many wait, until the store was asked for it.
- *  Names that no path can have are left out. */
+/** The children in byte order of their names. By keys the folder `a`, as `a/`, comes after `a-1` and `a.1`,
+ *  so those wait until the listing has passed `a/`; if too many wait, the store is asked if the folder
+ *  exists. Names that are no path components are omitted. */
 export async function* orderedEntries(
   pages: AsyncIterable<KeyPage>,
   { after, isFolder }: OrderedEntriesOptions,
@@ -39,14 +40,14 @@ export async function* orderedEntries(
   yield* held.free()
 }
 
-/** Entries in the order of their names, and how far the listing has come. */
+/** Entries in order of their names, and the position of the listing. */
 class HeldEntries {
-  /** The first `#freed` of them are out already. */
+  /** The first `#freed` of them were yielded already. */
   #entries: Entry[] = []
   #freed = 0
   #lastKey = ''
   #isOver = false
-  /** Folders of which the store was asked, whether they are there or not, by the key at which they would come. */
+  /** Folders that the store was asked for, existing or not, by their keys. */
   readonly #settled = new Set<string>()
 
   get size(): number {
@@ -61,7 +62,7 @@ class HeldEntries {
     this.#insert({ name, kind: isFolder ? 'folder' : 'file' })
   }
 
-  /** Takes what the store has said of a folder that may come. */
+  /** Records whether a folder exists. */
   settle(name: string, isThere: boolean): void {
     this.#settled.add(`${name}/`)
     if (isThere) this.#insert({ name, kind: 'folder' })
@@ -71,7 +72,7 @@ class HeldEntries {
     this.#isOver = true
   }
 
-  /** What nothing that is still to come can precede. */
+  /** The entries that no later one can precede. */
   *free(): Iterable<Entry> {
     let first = this.#entries[this.#freed]
     while (first !== undefined && (this.#isOver || this.#blockers(first.name).length === 0)) {
@@ -89,7 +90,8 @@ class HeldEntries {
     return first === undefined ? [] : this.#blockers(first.name)
   }
 
-  /** The folders that may still come and stand before the name: in front of it, up to a character that is less than `/`. */
+  /** Folders that may still come and precede the name: its prefixes that end before a character less than
+   *  `/`. */
   #blockers(name: string): string[] {
     const blockers: string[] = []
     for (let end = 1; end < name.length; end++) {

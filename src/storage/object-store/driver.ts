@@ -1,20 +1,20 @@
 import type { StorageError } from '../../core/errors.ts'
 
-/** The base of drivers of object stores: their errors become `StorageError` in one place. */
+/** Base of drivers of object stores: maps their errors to `StorageError` in one place. */
 export abstract class ObjectStoreDriver {
-  /** Checks a path and returns the object's key.
+  /** Validates a path and returns the object's key.
    *  @throws StorageError PATH_INVALID */
   protected abstract keyOf(path: string): string
 
-  /** Translates an error of the store. A StorageError stays as it is. */
+  /** Maps an error of the store. A StorageError is returned as it is. */
   protected abstract toStorageError(cause: unknown, path: string): StorageError
 
-  /** Objects are durable as soon as the store has acknowledged them. */
+  /** Does nothing: acknowledged objects are durable. */
   async settle(path: string): Promise<void> {
     this.keyOf(path)
   }
 
-  /** Runs requests about a path. */
+  /** Runs requests for a path and maps their errors. */
   protected async calling<T>(path: string, work: () => Promise<T>): Promise<T> {
     try {
       return await work()
@@ -23,7 +23,7 @@ export abstract class ObjectStoreDriver {
     }
   }
 
-  /** Yields from requests about a path. */
+  /** Iterates over requests for a path and maps their errors. */
   protected async *callingEach<T>(path: string, source: AsyncIterable<T>): AsyncIterable<T> {
     try {
       yield* source
@@ -32,7 +32,8 @@ export abstract class ObjectStoreDriver {
     }
   }
 
-  /** The key of a file to be written once `after` resolves. `after` may reject before it is awaited, if the path is refused. */
+  /** The key of a file to be written once `after` resolves. `after` may reject before it is awaited, if the
+   *  path is invalid. */
   protected keyToPut(path: string, after: Promise<unknown> | undefined): string {
     after?.catch(() => undefined)
     return this.keyOf(path)

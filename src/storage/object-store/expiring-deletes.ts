@@ -5,51 +5,52 @@ import { StorageError } from '../../core/errors.ts'
 import { FENCE_LIFETIME_MS, type Fence, type FenceOptions } from '../../core/storage-driver.ts'
 import { settleAll } from '../../lib/settle-all.ts'
 
-/** When a signed request counts, by the store's clock. Whole seconds. */
+/** The validity of a signed request, by the store's clock. Whole seconds. */
 export interface Validity {
   readonly from: Date
   readonly until: Date
 }
 
-/** What came of a request that may have expired. */
+/** The outcome of a request that may have expired. */
 export type DeleteOutcome =
-  /** The object is gone. */
+  /** The object was removed. */
   | 'deleted'
-  /** The store says that the request came too late. */
+  /** The store has rejected the request as expired. */
   | 'expired'
-  /** Nobody can say. It may still be done, until it expires. */
+  /** Unknown. It may still be carried out until it expires. */
   | 'unknown'
 
 export interface ExpiringDeletesParts {
-  /** The store's clock, as it shows it in an answer. */
+  /** The store's clock, from the header of a response. */
   readonly now: () => Promise<Date>
-  /** Sends one request that the store refuses outside of its validity, and never a second one by itself.
-   *  @throws whatever the driver translates, for what the store refused */
+  /** Sends one request without retries, which the store rejects outside of its validity.
+   *  @throws errors for the driver to map, if the store has rejected it for another reason */
   readonly send: (key: string, validity: Validity) => Promise<DeleteOutcome>
-  /** Undefined if the store does all that is needed; otherwise what is missing, in words. Asked once. */
+  /** The capability that the store lacks, for messages; undefined if none. Called once. */
   readonly findMissing: () => Promise<string | undefined>
 }
 
-/** How long a request may take from the store's look at its signature to its end. */
+/** Time limit from the store's check of a signature to the end of the request. */
 const MARGIN_MS = 10_000
 const CONCURRENCY = 32
 const MAX_ATTEMPTS = 4
 const FIRST_PAUSE_MS = 100
 
-/** Fences of object stores: requests that are signed for a short time, and that no library repeats. A fence is that time, so it can
- *  be closed by waiting for its end. */
+/** Fences of object stores: delete requests with signatures of short validity, sent without retries. A fence
+ *  is the end of that validity, so closing it means waiting for that time. */
 export class ExpiringDeletes {
   readonly #parts: ExpiringDeletesParts
   readonly #inTurn = pLimit(CONCURRENCY)
   #missing: Promise<string | undefined> | undefined
-  /** The open fences of this process: how many removals are on their way or came to an unknown end. */
+  /** This process's open fences, with the number of requests that are running or have an unknown outcome. */
   readonly #unsettled = new Map<Fence, number>()
 
   constructor(parts: ExpiringDeletesParts) {
     this.#parts = parts
   }
 
-  /** @throws StorageError UNSUPPORTED */
+  /** Opens a fence.
+   *  @throws StorageError UNSUPPORTED */
   async open({ lifetimeMs = FENCE_LIFETIME_MS }: FenceOptions = {}): Promise<Fence> {
     this.#missing ??= this.#parts.findMissing()
     const missing = await this.#missing.catch((cause) => {
@@ -65,7 +66,8 @@ export class ExpiringDeletes {
     return fence
   }
 
-  /** @throws StorageError FENCE_CLOSED, BUSY; whatever `send` throws */
+  /** Removes objects.
+   *  @throws StorageError FENCE_CLOSED, BUSY; errors of `send` */
   async delete(keys: readonly string[], fence: Fence): Promise<void> {
     const validity = validityOf(fence)
     this.#count(fence, 1)
@@ -85,7 +87,8 @@ export class ExpiringDeletes {
     }
   }
 
-  /** @throws StorageError FENCE_CLOSED, also where this process has closed it */
+  /** Changes the number of a fence's requests.
+   *  @throws StorageError FENCE_CLOSED, also if this process has closed it */
   #count(fence: Fence, change: number): void {
     const unsettled = this.#unsettled.get(fence)
     if (unsettled === undefined) throw closed()

@@ -8,8 +8,8 @@ export interface ListedObject {
   readonly modifiedAt: Date
 }
 
-/** The files that pages of objects are, in their order.
- *  @param root in front of every key */
+/** The files of listed objects, in order.
+ *  @param root prefix of every key */
 export async function* scannedFiles(
   pages: AsyncIterable<readonly ListedObject[]>,
   { root, after = '' }: ScanOptions & { root: string },

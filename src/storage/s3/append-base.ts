@@ -3,28 +3,30 @@ import type { AppendedObjects } from './appended-object.ts'
 import type { StoredMultipart } from './record.ts'
 import type { KnownBytes, StoredObject } from './versions.ts'
 
-/** What a writer goes on with. */
+/** The object that a writer appends to. */
 export type AppendBase =
-  /** Nothing, as far as is known: the first thing that is written says whether that is true. */
+  /** None, as far as is known: the first write finds out. */
   | { readonly kind: 'absent' }
   /** An object that fits into a part, with its content. */
   | { readonly kind: 'small'; readonly object: StoredObject; readonly content: Uint8Array }
-  /** An object that does not; it becomes the first parts of a new one. `isTaken` where nobody vouches for it: then it does so
-   *  even if nothing is added, so that whoever else writes to it fails, and nothing that comes late gets into it. */
+  /** A larger object, which becomes the first parts of a new one. `isTaken` if its writer is unknown: then it
+   *  is rewritten even if nothing is added, so that other writers fail and late requests have no effect on
+   *  it. */
   | { readonly kind: 'large'; readonly object: StoredObject; readonly isTaken: boolean }
   | { readonly kind: 'parts'; readonly record: StoredMultipart }
 
 export interface BeginningQuery {
   readonly key: string
-  /** How many bytes are to stand there. Absent: however many. */
+  /** Expected length. Default: any. */
   readonly offset: number | undefined
-  /** Which bytes are to stand there. Absent: whichever. */
+  /** Expected version. Default: any. */
   readonly known: KnownBytes | undefined
   readonly partBytes: number
 }
 
-/** What is to be gone on with. That nothing stands there need not be seen before the first write, which finds it out.
- *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND when something of another length or version stands there, or nothing */
+/** Finds the object to append to. A missing object is not looked up: the first write finds out.
+ *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND if the object has another length or version, or is
+ *    missing */
 export async function findAppendBase(objects: AppendedObjects, query: BeginningQuery): Promise<AppendBase> {
   const { key, offset, known } = query
   if (known === undefined && offset === 0) return { kind: 'absent' }

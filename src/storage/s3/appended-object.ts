@@ -19,20 +19,22 @@ import {
 } from './record.ts'
 import { isSameObject, type KnownBytes, type MeantBytes, type StoredObject } from './versions.ts'
 
-/** How often it is looked what stands under a key that others write to meanwhile. */
+/** Attempts at reading a key that others write to meanwhile. */
 const MAX_LOOKS = 3
 
-/** Objects that grow, which S3 does not know. All that is known of one stands under its key, and is replaced only if it is what
- *  was read: so of several that go on with the same bytes one comes through, and what follows is a chain.
+/** Objects that are appended to, which S3 lacks. All state is under the object's key, and replaced only if it
+ *  is unchanged: of several writers that continue from the same bytes one succeeds, so the states form a
+ *  chain.
  *
- *  What fits into a part is an object, put anew when it has grown. What is larger is a multipart upload to that key that stays
- *  open; in the place of the object stands a record of its id, its parts and the bytes behind them, for who comes next, in
- *  whatever process. The upload becomes an object, over the record, when it is first read or moved.
+ *  Content that fits into a part is an object, rewritten when it grows. Larger content is an open multipart
+ *  upload to the key; in the object's place is a record of the upload's id, its parts and the bytes after
+ *  them, so that any process can continue it. The upload is completed, over the record, when it is first read
+ *  or moved. See docs/decisions/010-uploads-in-s3.md.
  *
- *  What is made of an upload is what a record says, or, without any record, what its one writer knows. But not every store
- *  sees to it: versitygw looks at the tags of the parts first and opens them later, and who puts a part of the same number in
- *  between gets his in. Where only one has written the parts of a record, that can be the last one alone, for a longer one that
- *  begins with it. Where several have, the object is copied part by part, and each copy compared with what was sent. */
+ *  An upload must be completed with the parts of the record. Not every store guarantees that: versitygw
+ *  checks the parts' tags first and opens the parts later, so another writer can replace one in between. If a
+ *  single writer has written the parts, only the last one can differ, by being longer. Otherwise the object
+ *  is copied part by part, and each copy is verified. */
 export class AppendedObjects {
   readonly bucket: Bucket
   readonly support: ConditionalWriteSupport
@@ -50,22 +52,25 @@ export class AppendedObjects {
     return this.writes.look(key)
   }
 
-  /** The bytes of an object that fit into memory.
-   *  @throws StorageError OFFSET_INVALID when another object stands there; what the SDK throws */
+  /** The content of a small object.
+   *  @throws StorageError OFFSET_INVALID if the object has changed; the SDK's errors */
   content(key: string, object: StoredObject): Promise<Buffer> {
     return this.copies.content(key, object)
   }
 
-  /** @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND when another object stands there, or nothing */
+  /** Checks that an object is unchanged.
+   *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND if it has changed or is missing */
   async require(key: string, object: StoredObject): Promise<void> {
     const state = await this.look(key)
     if (state === undefined) throw new StorageError('PATH_NOT_FOUND', { path: key })
     if (!isSameObject(state, object)) throw other(key)
   }
 
-  /** @param over the entity tag of what it replaces; undefined where nothing stands, or an empty object, of which nothing was
-   *    promised
-   *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND when something else stands there, or nothing; what the SDK throws */
+  /** Writes an object.
+   *  @param over the entity tag of the replaced object; undefined if there is none, or an empty one, which
+   *    was not acknowledged
+   *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND if another object is there, or none; the SDK's
+   *    errors */
   put(key: string, content: Uint8Array, over: string | undefined): Promise<StoredObject> {
     return this.#over(key, over, (condition) => this.writes.put(key, content, { condition }))
   }
@@ -74,13 +79,13 @@ export class AppendedObjects {
     return { key, uploadId: await this.bucket.createUpload(key, marked(mark)), mark }
   }
 
-  /** Lets go of an upload that nobody else knows of. */
+  /** Aborts an upload that no record names. */
   async abandon(upload: MarkedUpload): Promise<void> {
-    // What can't be aborted now is found by incompleteUploads().
+    // Uploads that can't be aborted now are found by incompleteUploads().
     await this.bucket.abortUpload(upload).catch(() => undefined)
   }
 
-  /** As `put`. */
+  /** Writes a record, like `put`. */
   async putRecord(multipart: MultipartState, over: string | undefined): Promise<StoredMultipart> {
     const { key } = multipart.upload
     const [content, metadata] = [formatRecord(multipart), metadataOf(multipart)]
@@ -89,14 +94,15 @@ export class AppendedObjects {
     return { ...multipart, etag }
   }
 
-  /** @throws StorageError OFFSET_INVALID when another object stands there; what the SDK throws */
+  /** Reads a record.
+   *  @throws StorageError OFFSET_INVALID if it has changed; the SDK's errors */
   async readRecord(key: string, etag: string): Promise<StoredMultipart> {
     const found = await this.bucket.content(key, { etag })
     if (found.etag !== etag) throw other(key)
     return { ...parseRecord(key, found.content), etag }
   }
 
-  /** Makes an object of an upload of which no record speaks. Otherwise as `put`. */
+  /** Completes an upload that no record names. Otherwise like `put`. */
   finish(multipart: MultipartState, over: string | undefined): Promise<StoredObject> {
     const { key } = multipart.upload
     return this.#over(key, over, (condition) =>
@@ -104,8 +110,8 @@ export class AppendedObjects {
     )
   }
 
-  /** The bytes that a version names, or else the object that stands there; made first, if there are only its parts.
-   *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND; what the SDK throws */
+  /** The object of a version, or else the present one; completed first if there is only a record.
+   *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND; the SDK's errors */
   async objectOf(key: string, known: KnownBytes | undefined): Promise<MeantBytes> {
     if (known === undefined) return { ...(await this.#standingObject(key)), mayBeLonger: false }
     if (known.kind === 'object') return { ...known, mayBeLonger: false }
@@ -116,8 +122,8 @@ export class AppendedObjects {
     }
   }
 
-  /** Makes an object of what a record says.
-   *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND when something else stands there by now; what the SDK throws */
+  /** Completes the upload of a record.
+   *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND if the record has changed; the SDK's errors */
   async sealed(record: StoredMultipart): Promise<MeantBytes> {
     const { upload, isShared } = record
     const { parts, ...object } = await this.#seal(record)
@@ -125,9 +131,9 @@ export class AppendedObjects {
     return { ...(await this.#copyInPlace(upload, { object, parts })), mayBeLonger: false }
   }
 
-  /** The object that was made of parts, by whoever read or moved them.
-   *  @param instead of the record that is no longer there: thrown when there is no such object, or it can't be told what it is
-   *    made of */
+  /** The object that another process has completed, of which parts are known.
+   *  @param instead the error about the missing record; thrown if there is no such object, or its parts can't
+   *    be determined */
   async made(key: string, { of, instead }: { of: KnownBytes; instead: unknown }): Promise<MeantBytes> {
     if (!isOther(instead) || !this.support.replaceOnly) throw instead
     const isShared = of.kind === 'shared-parts'
@@ -138,14 +144,14 @@ export class AppendedObjects {
     return { ...state, mayBeLonger: !isShared }
   }
 
-  /** Records follow each other in a chain, in which each is longer than the one before: none but this one says as many bytes. */
+  /** Records form a chain in which each is longer than the one before, so no other record has this size. */
   #seal(record: StoredMultipart): Promise<CompletedObject> {
     const isOnlyOne = this.support.replaceOnly
     return this.writes.complete(record, { condition: { etag: record.etag }, isOnlyOne })
   }
 
-  /** Puts an object in its own place that is nobody else's and made of these parts.
-   *  @throws StorageError OFFSET_INVALID when it was made of others; what the SDK throws */
+  /** Copies an object onto itself, which gives it a new mark, and checks that it consists of these parts.
+   *  @throws StorageError OFFSET_INVALID if it consists of others; the SDK's errors */
   async #copyInPlace(
     { key, mark }: MarkedUpload,
     { object, parts }: { object: StoredObject; parts: readonly Part[] },

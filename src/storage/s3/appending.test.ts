@@ -68,7 +68,7 @@ describe.skipIf(skipReason('versitygw'))(`objects that grow${skipReason('versity
       chunks: [content.subarray(0, 11 * MIB)],
     })
     await first.sync()
-    // Neither synced nor closed: the process is gone in the middle of it.
+    // Neither synced nor closed, as if the process had ended.
     for (const chunk of cut(distinctBytes(9 * MIB, 1))) await first.write(chunk)
     const driver = await place.open()
     expect(await sizeOf(driver, '/up/data')).toBe(11 * MIB)

@@ -24,21 +24,21 @@ import type { DirectOptions } from './direct-http/handler.ts'
 import { isMissing, isNoSuchUpload } from './errors.ts'
 import type { S3Settings } from './settings.ts'
 
-/** An object as it stands at the moment. */
+/** The present state of an object. */
 export interface ObjectInfo {
   readonly size: number
-  /** With its quotes, as it is compared. */
+  /** With quotes, for comparisons. */
   readonly etag: string
   readonly modifiedAt: Date
   readonly metadata: Readonly<Record<string, string>>
 }
 
-/** A small object, whole. */
+/** A small object with its content. */
 export interface ObjectContent extends ObjectInfo {
   readonly content: Buffer
 }
 
-/** What must hold of the object that is about to be replaced: that there is none, or that it is this one. */
+/** The condition of a write: no object exists, or one with this entity tag. */
 export type Condition = { readonly absent: true } | { readonly etag: string } | undefined
 
 export interface Part {
@@ -56,19 +56,19 @@ export interface OpenUpload extends UploadName {
 }
 
 export interface GetOptions {
-  /** As `bytes=0-9`. */
+  /** For example `bytes=0-9`. */
   readonly range?: string | undefined
   readonly etag?: string | undefined
   readonly signal?: AbortSignal | undefined
-  /** True where a chunk of the body need be valid only until the next one is asked for. Default: false. */
+  /** True if a chunk of the body need be valid only until the next one is requested. Default: false. */
   readonly chunksAreLent?: boolean
 }
 
-/** The requests that the driver makes, over keys. They fail with what the SDK throws. */
+/** The driver's requests. They throw the SDK's errors. */
 export class Bucket {
   readonly #client: S3Client
   readonly #name: string
-  /** Sent with everything that becomes an object. */
+  /** Attributes of every new object. */
   readonly #attributes
 
   constructor(client: S3Client, settings: S3Settings) {
@@ -95,7 +95,8 @@ export class Bucket {
     return { ...infoOf(got), content: Buffer.from(buffer, byteOffset, byteLength) }
   }
 
-  /** @returns the new object's entity tag */
+  /** Writes an object.
+   *  @returns its entity tag */
   async put(
     key: string,
     body: Uint8Array,
@@ -139,7 +140,8 @@ export class Bucket {
       .catch(throwUnless(isMissing))
   }
 
-  /** @param keys up to a thousand; those that are not there do no harm */
+  /** Removes objects.
+   *  @param keys up to a thousand; missing ones are ignored */
   async removeAll(keys: readonly string[]): Promise<void> {
     if (keys.length === 0) return
     const { Errors = [] } = await this.#client.send(
@@ -155,7 +157,8 @@ export class Bucket {
     throw error
   }
 
-  /** Keys in byte order, a page at a time; with a delimiter what is below a folder is one key that ends in `/`. */
+  /** Keys in byte order, a page at a time. With a delimiter, all keys below a folder are one that ends in
+   *  `/`. */
   async *pages(
     prefix: string,
     { after, delimiter, pageSize }: { after?: string; delimiter?: '/'; pageSize?: number } = {},
@@ -180,7 +183,7 @@ export class Bucket {
   }
 
   /** All objects below a prefix in byte order of their keys, a page at a time.
-   *  @param after only keys behind this one */
+   *  @param after only keys after this one */
   async *objects(prefix: string, after: string | undefined): AsyncIterable<ListedObject[]> {
     let token: string | undefined
     do {
@@ -201,13 +204,14 @@ export class Bucket {
     } while (token !== undefined)
   }
 
-  /** True when there is a key with the prefix. */
+  /** True if a key has the prefix. */
   async holds(prefix: string): Promise<boolean> {
     for await (const keys of this.pages(prefix, { pageSize: 1 })) return keys.length > 0
     return false
   }
 
-  /** @param metadata of the object that is made of it
+  /** Creates a multipart upload.
+   *  @param metadata of the completed object
    *  @returns its id */
   async createUpload(key: string, metadata: Record<string, string> = {}): Promise<string> {
     const created = await this.#client.send(
@@ -222,7 +226,8 @@ export class Bucket {
     return created.UploadId
   }
 
-  /** @param number from 1 */
+  /** Uploads a part.
+   *  @param number from 1 */
   async putPart({ key, uploadId }: UploadName, number: number, body: Uint8Array): Promise<Part> {
     const put = await this.#client.send(
       new UploadPartCommand({
@@ -236,7 +241,7 @@ export class Bucket {
     return { etag: quoted(put.ETag), size: body.byteLength }
   }
 
-  /** A part that is a range of another object, of the version that has the entity tag. */
+  /** Copies a range of another object, of this entity tag, to a part. */
   async copyPart(
     { key, uploadId }: UploadName,
     number: number,
@@ -256,7 +261,9 @@ export class Bucket {
     return { etag: quoted(copied.CopyPartResult?.ETag), size: end - start + 1 }
   }
 
-  /** @returns the entity tag that the store gives: that of the object, or of the one that was made of the upload before */
+  /** Completes an upload.
+   *  @returns the entity tag that the store reports: of the object, or of the one that the upload was
+   *    completed to before */
   async completeUpload(
     { key, uploadId }: UploadName,
     parts: readonly Part[],
@@ -281,7 +288,8 @@ export class Bucket {
       .catch(throwUnless((error) => isMissing(error) || isNoSuchUpload(error)))
   }
 
-  /** A page goes on behind the last key: of several uploads to one key some may come to light later. */
+  /** Lists open uploads. A page starts after the last key, so further uploads to that key may be missed until
+   *  the next listing. */
   async *openUploads(prefix: string): AsyncIterable<OpenUpload> {
     let lastKey: string | undefined
     do {
@@ -296,7 +304,7 @@ export class Bucket {
     } while (lastKey !== undefined)
   }
 
-  /** When the newest part came; undefined when there is none. */
+  /** The time of the newest part. Undefined if there is none. */
   async newestPartAt({ key, uploadId }: UploadName): Promise<Date | undefined> {
     let newest: Date | undefined
     let marker: string | undefined
@@ -342,7 +350,7 @@ function infoOf(answer: HeadObjectCommandOutput | GetObjectCommandOutput): Objec
   }
 }
 
-/** Stores leave the quotes out here and there. */
+/** Some stores omit the quotes. */
 export function quoted(etag: string | undefined): string {
   return `"${(etag ?? '').replaceAll('"', '')}"`
 }
@@ -352,7 +360,7 @@ function conditionHeaders(condition: Condition): { IfNoneMatch?: string; IfMatch
   return 'absent' in condition ? { IfNoneMatch: '*' } : { IfMatch: condition.etag }
 }
 
-/** What is a bucket's default anyhow is not sent: a bucket may refuse to be told. */
+/** The configured attributes. Defaults are not sent, because a bucket may reject explicit ones. */
 function attributesOf({ encrypt, keyid, objectacl, storageclass }: S3Settings) {
   return {
     ContentType: 'application/octet-stream',

@@ -8,10 +8,10 @@ import type { S3Options, S3Settings } from './settings.ts'
 const DEFAULT_TIMEOUT_MS = 60_000
 const CONNECTION_TIMEOUT_MS = 5_000
 
-/** Several uploads and downloads at once, each with several requests under way. */
+/** Allows several concurrent uploads and downloads, each with several requests. */
 const MAX_CONNECTIONS = 256
 
-/** The first attempt and its repetitions, between which the SDK waits longer and longer. */
+/** Attempts at a request; the SDK waits longer after each. */
 const MAX_ATTEMPTS = 6
 
 export function createClient(
@@ -34,7 +34,7 @@ export function createClient(
   })
 }
 
-/** One that sends nothing, but signs URLs by which clients fetch for themselves. */
+/** A client that sends nothing, but signs URLs for clients. */
 export function createSigner(settings: S3Settings): S3Client {
   const endpoint = settings.redirectendpoint || settings.regionendpoint
   return new S3Client({
@@ -54,7 +54,7 @@ function commonConfig(settings: S3Settings): S3ClientConfig {
     useFipsEndpoint: settings.usefipsendpoint,
     customUserAgent: useragent === '' ? undefined : useragent,
     tls: settings.secure,
-    // Stores that are not Amazon's often know no trailing checksums. What is sent is signed with its SHA-256.
+    // Other stores often lack support for trailing checksums. Sent content is signed with its SHA-256.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
   }
@@ -65,7 +65,7 @@ function withScheme(endpoint: string, { secure }: S3Settings): string {
   return `${secure ? 'https' : 'http'}://${endpoint}`
 }
 
-/** Distribution's levels all say which requests are sent; what is in them is never written down. */
+/** All of Distribution's levels log the requests; their content is never logged. */
 function loggerFor(level: string, log: Log): S3ClientConfig['logger'] {
   if (level === '' || level === 'off') return undefined
   const say = (...[entry]: unknown[]) => log.info(described(entry), 'S3 request')

@@ -2,17 +2,18 @@ import { randomUUID } from 'node:crypto'
 import type { Bucket, Condition } from './bucket.ts'
 import { isConditionFailed, isNotImplemented } from './errors.ts'
 
-/** Which conditions of a write the store honours. One that ignores a condition says nothing: it has to be tried. */
+/** The conditional writes that a store supports. Stores that ignore a condition do not say so, so they are
+ *  probed. */
 export interface ConditionalWriteSupport {
-  /** An object is put only where there is none. */
+  /** A `put` fails if an object exists. */
   readonly createOnly: boolean
-  /** An object is put only over the one that is meant. */
+  /** A `put` fails unless the object has the entity tag. */
   readonly replaceOnly: boolean
-  /** The parts of an upload become an object only where there is none, or over the one that is meant. */
+  /** A multipart upload is not completed if an object exists, or has another entity tag. */
   readonly completeOnly: boolean
-  /** An object is copied only to where there is none. */
+  /** A copy fails if the target exists. */
   readonly copyCreateOnly: boolean
-  /** An object, or a range of it, is copied only if it is the one that is meant. */
+  /** A copy of an object, or of a range of it, fails unless the source has the entity tag. */
   readonly copySourceOnly: boolean
 }
 
@@ -32,12 +33,12 @@ interface Probed {
 
 const CONTENT = Buffer.from('a probe of what the store can do; it can be removed')
 
-/** Of no content that is put here. */
+/** Matches no content of the probe. */
 const OTHER_ETAG = '"00000000000000000000000000000000"'
 const ABSENT = { absent: true } as const
 
-/** Writes small objects under the prefix, which no path can name, and removes them.
- *  @throws what the SDK throws, when the bucket can't be written to */
+/** Probes a store with small objects below the prefix, which no path can contain, and removes them.
+ *  @throws the SDK's error if the bucket is not writable */
 export async function probeConditionalWrites(
   bucket: Bucket,
   prefix: string,
@@ -75,7 +76,7 @@ async function probeCopies(bucket: Bucket, { key, etag }: Probed, to: string) {
   return { copyCreateOnly, copiesWhole }
 }
 
-/** As soon as the store does what it should refuse, the upload is no more. */
+/** If the store ignores a condition, the upload is completed by the first request. */
 async function probeParts(bucket: Bucket, source: Probed, key: string) {
   const etag = await bucket.put(key, CONTENT)
   const upload = { key, uploadId: await bucket.createUpload(key) }
@@ -96,7 +97,7 @@ async function probeParts(bucket: Bucket, source: Probed, key: string) {
   }
 }
 
-/** True when the store says that a condition does not hold. */
+/** True if the store reports a failed condition. */
 async function refuses(work: () => Promise<unknown>): Promise<boolean> {
   try {
     await work()

@@ -14,21 +14,21 @@ export interface ConditionalPut {
 
 export interface ConditionalCompletion {
   readonly condition: Condition
-  /** True where nobody makes another object of this size of the upload. */
+  /** True if no other object of this size can be completed from the upload. */
   readonly isOnlyOne: boolean
 }
 
 export interface CompletedObject extends StoredObject {
-  /** With the tail, if there was one. */
+  /** Including the tail, if there is one. */
   readonly parts: readonly Part[]
 }
 
-/** How often a write is tried while others to the same key are under way. */
+/** Attempts at a write while other writes to the key are running. */
 const MAX_ATTEMPTS = 3
 const PAUSE_MS = 50
 
-/** Writes that are done only over what is meant: by the conditions that the store honours, or else by looking at what stands
- *  there before. Where an answer was lost, the mark tells that the write has left. */
+/** Conditional writes: by the conditions that the store supports, or else by a check before the write. If an
+ *  answer was lost, the object's mark shows whether the write has succeeded. */
 export class ConditionalWrites {
   readonly #bucket: Bucket
   readonly #support: ConditionalWriteSupport
@@ -47,8 +47,9 @@ export class ConditionalWrites {
     }
   }
 
-  /** @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND when something else stands there, or nothing: if the request had to be
-   *    repeated, it may have been done before */
+  /** Writes an object.
+   *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND if the condition fails; after a retry the write may
+   *    have succeeded before */
   async put(
     key: string,
     content: Uint8Array,
@@ -73,12 +74,12 @@ export class ConditionalWrites {
     }
   }
 
-  /** Makes an object of the parts of an upload, with the tail as the last one.
+  /** Completes a multipart upload, with the tail as its last part.
    *
-   *  When an upload is completed already, some stores answer as they did then, whatever parts are named now. So it is the entity
-   *  tag, which follows from the parts, that tells what was made.
-   *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND when it can't be told that these parts were made an object; what the SDK
-   *    throws */
+   *  If an upload was completed before, some stores repeat that answer, whatever parts are named now. So the
+   *  object's entity tag, which is derived from its parts, is checked.
+   *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND if it can't be verified that the object has these
+   *    parts; the SDK's errors */
   async complete(
     { upload, parts, tail }: MultipartState,
     { condition, isOnlyOne }: ConditionalCompletion,
@@ -105,8 +106,8 @@ export class ConditionalWrites {
     throw isUncertain(failure) ? failure : refusal(key, { state, cause: failure })
   }
 
-  /** The condition, where it is honoured; none where it had to be seen whether it holds.
-   *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND when it does not */
+  /** The condition, if the store supports it; otherwise none, after it was checked here.
+   *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND if the condition fails */
   async #honoured(key: string, condition: Condition, isHonoured: boolean): Promise<Condition> {
     if (condition === undefined || isHonoured) return condition
     const state = await this.look(key)
@@ -123,7 +124,7 @@ function refusal(
   return new StorageError(state === undefined ? 'PATH_NOT_FOUND' : 'OFFSET_INVALID', { path, cause })
 }
 
-/** The tag of the object that is made of parts, where theirs are MD5 digests. Undefined where it is not known. */
+/** The entity tag of an object with these parts, if theirs are MD5 digests. Undefined if it is unknown. */
 function etagOf(parts: readonly Part[]): string | undefined {
   if (getFips() === 1) return undefined
   const hash = createHash('md5')

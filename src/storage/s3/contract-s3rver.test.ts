@@ -3,7 +3,7 @@ import { describeStorageDriver } from '../../../test/contract/storage-driver.ts'
 import { s3DriverUnderTest } from '../../../test/support/s3-driver.ts'
 import { type S3rver, startS3rver } from '../../../test/support/s3rver.ts'
 
-/** The one S3 server that needs nothing but Node. It is no store to keep anything in. */
+/** The only S3 server that needs nothing but Node. Not meant for production. */
 const cannot = {
   'readers of a file that many write see one content or another, never a mixture':
     's3rver writes into the file that others read',
@@ -36,7 +36,7 @@ beforeAll(async () => {
 })
 afterAll(() => server[Symbol.asyncDispose]())
 
-// Of a listing it gives one page only.
+// Lists one page only.
 describeStorageDriver('s3 on s3rver', () => s3DriverUnderTest(server), {
   maxNameBytes: 200,
   manyChildren: 900,

@@ -1,4 +1,4 @@
-/** The one place where what S3 and its SDK say becomes a StorageError.
+/** Maps errors of S3 and its SDK to StorageErrors.
  *  https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html */
 
 import { StorageError, type StorageErrorCode } from '../../core/errors.ts'
@@ -8,20 +8,20 @@ interface SdkError extends Error {
   readonly code?: unknown
 }
 
-/** Also those of stores that are not Amazon's. */
+/** Includes codes of other stores. */
 const BY_NAME: Record<string, StorageErrorCode> = {
   NoSuchKey: 'PATH_NOT_FOUND',
   NotFound: 'PATH_NOT_FOUND',
   KeyTooLongError: 'PATH_INVALID',
   KeyTooLong: 'PATH_INVALID',
-  // Of a gateway to a file system, where a path is a file or a folder.
+  // Codes of gateways to file systems, where a key can be a file or a folder.
   ExistingObjectIsDirectory: 'PATH_INVALID',
   ObjectParentIsFile: 'PATH_INVALID',
   InvalidRange: 'OFFSET_INVALID',
-  // Another object stands there than was meant.
+  // The object is not the expected one.
   PreconditionFailed: 'OFFSET_INVALID',
   ConditionalRequestConflict: 'OFFSET_INVALID',
-  // Its parts are not those that were sent, or it has come to its end.
+  // The parts are not the ones sent, or the upload is completed or aborted.
   NoSuchUpload: 'OFFSET_INVALID',
   InvalidPart: 'OFFSET_INVALID',
   AbortError: 'ABORTED',
@@ -43,7 +43,7 @@ const BY_STATUS: Record<number, StorageErrorCode> = {
   507: 'NO_SPACE',
 }
 
-/** The store did not answer, or there are no credentials that are good at the moment. */
+/** The store did not answer, or there are no valid credentials at the moment. */
 const OUT_OF_REACH = new Set([
   'TimeoutError',
   'RequestTimeout',
@@ -71,65 +71,65 @@ function codeOf(cause: unknown): StorageErrorCode {
   return BY_STATUS[status] ?? 'BACKEND_FAILED'
 }
 
-/** What an administrator can act on: the store's own code and words. */
+/** The store's code and message, for operators. */
 export function describe(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause)
   const status = statusOf(cause)
   return `${cause.name}${status === undefined ? '' : ` (${status})`}: ${cause.message}`
 }
 
-/** True when there is no such object, as far as the answer tells: that to a HEAD does not tell it from a missing bucket. */
+/** True if the object does not exist. An answer to HEAD may also mean a missing bucket. */
 export function isMissing(error: unknown): boolean {
   return codeOf(error) === 'PATH_NOT_FOUND'
 }
 
-/** True for an upload in parts that is no more, or was never there; some stores then miss its parts instead. */
+/** True for a multipart upload that does not exist; some stores report missing parts instead. */
 export function isNoSuchUpload(error: unknown): boolean {
   return ['NoSuchUpload', 'InvalidPart'].includes(nameOf(error))
 }
 
-/** True when a condition of the request did not hold: 412, or 409 where another request to the same key was under way. */
+/** True if a condition failed: 412, or 409 if another request to the key was running. */
 export function isConditionFailed(error: unknown): boolean {
   return statusOf(error) === 412 || isConflict(error)
 }
 
-/** True where another request to the same key was under way: neither of them need have come through. */
+/** True if another request to the key was running; possibly neither has succeeded. */
 export function isConflict(error: unknown): boolean {
   return statusOf(error) === 409 && nameOf(error) === 'ConditionalRequestConflict'
 }
 
-/** True when other bytes stand there than were meant. */
+/** True if the bytes are not the expected ones. */
 export function isOther(error: unknown): boolean {
   return codeOf(error) === 'OFFSET_INVALID'
 }
 
-/** True when a range was asked for that begins behind the end of what stands there. */
+/** True if the requested range begins after the end of the object. */
 export function isRangeInvalid(error: unknown): boolean {
   return statusOf(error) === 416
 }
 
-/** True when the SDK has sent the request more than once: an attempt may have come through before the one that was answered. */
+/** True if the SDK has sent the request more than once: an earlier attempt may have succeeded. */
 export function isRepeated(error: unknown): boolean {
   return error instanceof Error && ((error as SdkError).$metadata?.attempts ?? 1) > 1
 }
 
-/** True when the store may have done what it was asked for all the same. */
+/** True if the request may have been carried out all the same. */
 export function isUncertain(error: unknown): boolean {
   return codeOf(error) === 'BUSY'
 }
 
-/** True for a store that does not know what it was asked for. */
+/** True if the store does not support the request. */
 export function isNotImplemented(error: unknown): boolean {
   const status = statusOf(error)
   return nameOf(error) === 'NotImplemented' || status === 501 || status === 400 || status === 405
 }
 
-/** True where a gateway to a file system finds a folder at the key. */
+/** True if a gateway to a file system has a folder at the key. */
 export function isFolderInTheWay(error: unknown): boolean {
   return nameOf(error) === 'ExistingObjectIsDirectory'
 }
 
-/** True when an answer's body ended before its end. */
+/** True if a response's body ended early. */
 export function isCutShort(error: unknown): boolean {
   return error instanceof Error && statusOf(error) === undefined && isFromNetwork(error)
 }

@@ -63,7 +63,7 @@ describe.skipIf(skipReason('versitygw'))(`a store that is not well${skipReason('
       const { proxy, driver, past } = store
       const content = distinctBytes(11 * MIB)
       await append(driver, { offset: 0, chunks: [content] })
-      // More often than it is tried: the last answer is a fault too.
+      // More often than the number of attempts: the last answer is a fault too.
       const of = is('CompleteMultipartUpload')
       proxy.fault = firstOf(100, { of, fault: { kind } })
       const moved = driver.move('/up/data', '/blob', { mayStay: true })
@@ -89,7 +89,7 @@ describe.skipIf(skipReason('versitygw'))(`a store that is not well${skipReason('
     const held = { kind: 'hold', until: completed.promise } as const
     proxy.fault = firstOf(1, { of: is('CompleteMultipartUpload'), fault: held })
     const moved = driver.move('/up/data', '/blob', { version, mayStay: true })
-    // Another one is quicker, with the same bytes.
+    // Another process is faster, with the same bytes.
     expectSameBytes(await collect(past.read('/up/data', { version })), content)
     completed.resolve()
     expect(await moved).toBe(true)
@@ -152,7 +152,7 @@ describe.skipIf(skipReason('versitygw'))(`a store that is not well${skipReason('
     lose()
     const second = await driver.swapState('/state', Buffer.from('two'), first)
     expect(await past.getState('/state')).toEqual({ content: Buffer.from('two'), version: second })
-    // Without ever coming through.
+    // All attempts fail.
     proxy.fault = firstOf(1, { of: is('PutObject'), fault: s3Answers.internalError() })
     expect(await driver.swapState('/state', Buffer.from('three'), second)).toBeDefined()
   })

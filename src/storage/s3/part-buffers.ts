@@ -2,26 +2,26 @@ import pLimit from 'p-limit'
 import { freeMemoryOf } from '../../lib/free-memory.ts'
 import { SpillFile } from './spill-file.ts'
 
-/** How many parts are sent at the same time, of all uploads together. */
+/** Parts of all uploads that are sent concurrently. */
 const MAX_SENDING = 3
 
-/** How many are kept that nobody needs at the moment. */
+/** Unused buffers that are kept. */
 const MAX_FREE = 4
 
-/** Up to here a buffer doubles; a larger one has the size of a part at once. */
+/** Buffers double up to this size; a larger one has the size of a part at once. */
 const MAX_DOUBLED_BYTES = 1024 * 1024
 const FIRST_BYTES = 64 * 1024
 
 export interface PartBuffersOptions {
   readonly partBytes: number
-  /** What all parts together may hold in memory while they are gathered, but for the first `FIRST_BYTES` of each. Default: any. */
+  /** Memory of all gathered parts together, except the first `FIRST_BYTES` of each. Default: no limit. */
   readonly maxBytes?: number
 }
 
-/** The memory in which parts of uploads are gathered, used again and again, and how many are being sent.
+/** The reusable memory of gathered parts, and the limit of parts that are sent concurrently.
  *
- *  Memory: what is gathered has a budget of all uploads together, and beyond it is in files, so that no upload waits for a client of
- *  another one. Of those, 3 parts at a time are read to be sent. */
+ *  The memory has a budget for all uploads. Beyond it parts are gathered in files, so that no upload waits
+ *  for another one's client. Of those in files, 3 at a time are read to be sent. */
 export class PartBuffers {
   readonly partBytes: number
   readonly #maxBytes: number
@@ -34,43 +34,44 @@ export class PartBuffers {
     this.#maxBytes = maxBytes
   }
 
-  /** For an upload that may be small: it grows with what comes. */
+  /** A buffer for an upload that may be small: it grows with its content. */
   open(): PartBuffer {
     return new PartBuffer({ capacity: this.partBytes, maxDoubledBytes: MAX_DOUBLED_BYTES, buffers: this })
   }
 
-  /** For a part that is not the first: it will be whole, though not before the ones before it have been sent. */
+  /** A buffer for a later part, which will probably be full. Opened once the previous ones were sent. */
   openNext(capacity: number): PartBuffer {
     return new PartBuffer({ capacity, maxDoubledBytes: 0, buffers: this })
   }
 
-  /** Undefined where the budget is used up. */
+  /** A buffer. Undefined if the budget is exhausted. */
   take(size: number): Buffer | undefined {
     if (this.#heldBytes + size > this.#maxBytes) return undefined
     this.#heldBytes += size
     return (size === this.partBytes ? this.#free.pop() : undefined) ?? Buffer.allocUnsafeSlow(size)
   }
 
-  /** @param options.isReusable false where something may still read it */
+  /** Returns a buffer.
+   *  @param options.isReusable false if it may still be read */
   giveBack(buffer: Buffer, { isReusable }: { isReusable: boolean }): void {
     this.#heldBytes -= buffer.byteLength
     if (isReusable && buffer.byteLength === this.partBytes && this.#free.length < MAX_FREE)
       this.#free.push(buffer)
   }
 
-  /** Does what sends a part when it is its turn. */
+  /** Runs work that sends a part, within the limit. */
   inTurn<Result>(send: () => Promise<Result>): Promise<Result> {
     return this.#limit(send)
   }
 }
 
-/** Bytes that come in small pieces and leave in one: in memory, or in a file when memory has become scarce. */
+/** Gathers small chunks: in memory, or in a file if memory is scarce. */
 export class PartBuffer {
   readonly capacity: number
   readonly #maxDoubledBytes: number
   readonly #buffers: PartBuffers
   #bytes: Buffer
-  /** Whether `#bytes` counts in the budget. */
+  /** True if `#bytes` counts towards the budget. */
   #isCounted = false
   #spilled: SpillFile | undefined
   #length = 0
@@ -90,9 +91,9 @@ export class PartBuffer {
     return this.#length === this.capacity
   }
 
-  /** Lends what is in it now, which more that is added does not change: at once what is in memory; what is in a file when it is its
-   *  turn, because it takes memory then.
-   *  @throws StorageError BUSY when the file can't be written or read; whatever `work` throws */
+  /** Passes the present content to `work`; bytes added later do not change it. Content in a file is read
+   *  within the limit of sent parts, because it needs memory then.
+   *  @throws StorageError BUSY if the file can't be written or read; errors of `work` */
   lend<Result>(work: (content: Buffer) => Promise<Result>): Promise<Result> {
     const content = this.#inMemory
     const snapshot = this.#spilled?.snapshot()
@@ -100,8 +101,8 @@ export class PartBuffer {
     return this.#buffers.inTurn(async () => work(await snapshot()))
   }
 
-  /** The same for a whole part, in its turn in any case.
-   *  @param onTurn called when it has come */
+  /** Passes a whole part, always within the limit of sent parts.
+   *  @param onTurn called when its turn has come */
   lendInTurn<Result>(work: (content: Buffer) => Promise<Result>, onTurn: () => void): Promise<Result> {
     return this.#buffers.inTurn(async () => {
       onTurn()
@@ -109,7 +110,7 @@ export class PartBuffer {
     })
   }
 
-  /** Takes what there is room for, and answers how much that was. */
+  /** Adds the beginning of a chunk. Returns the number of bytes added. */
   add(chunk: Uint8Array): number {
     const count = Math.min(chunk.byteLength, this.capacity - this.#length)
     const taken = count === chunk.byteLength ? chunk : chunk.subarray(0, count)
@@ -121,13 +122,14 @@ export class PartBuffer {
     return count
   }
 
-  /** Until more can be added; undefined if it can be at once.
-   *  @throws StorageError BUSY when it is in a file that can't be written */
+  /** Resolves once more can be added; undefined if it can be now.
+   *  @throws StorageError BUSY if it is in a file that can't be written */
   room(): Promise<void> | undefined {
     return this.#spilled?.room()
   }
 
-  /** @param options.isReusable false where something may still read it */
+  /** Releases the memory.
+   *  @param options.isReusable false if it may still be read */
   release({ isReusable = true } = {}): void {
     this.#giveBack({ isReusable })
     this.#spilled?.close()

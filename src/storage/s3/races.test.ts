@@ -1,4 +1,4 @@
-/** Several replicas write to one upload at once: whatever comes of it, what is moved is what was hashed. */
+/** Several replicas write to one upload at once: the moved bytes are always the hashed ones. */
 import { describe, expect, test } from 'vitest'
 import {
   collect,
@@ -21,7 +21,7 @@ import type { FileVersion, FileWriter, StorageDriver } from '../../core/storage-
 
 const KINDS = ['versitygw', 'versitygw-checksums', 'seaweedfs'] as const
 
-/** Two contents whose MD5 digests are the same. Wang, Yu, 2005. */
+/** Two contents with the same MD5 digest. Wang, Yu, 2005. */
 const COLLIDING = [
   'd131dd02c5e6eec4693d9a0698aff95c2fcab58712467eab4004583eb8fb7f8955ad340609f4b30283e488832571415a085125e8f7cdc99fd91dbdf280373c5bd8823e3156348f5bae6dacd436c919c6dd53e2b487da03fd02396306d248cda0e99f33420f577ee8ce54b67080a80d1ec69821bcb6a8839396f9652b6ff72a70',
   'd131dd02c5e6eec4693d9a0698aff95c2fcab50712467eab4004583eb8fb7f8955ad340609f4b30283e4888325f1415a085125e8f7cdc99fd91dbd7280373c5bd8823e3156348f5bae6dacd436c919c6dd53e23487da03fd02396306d248cda0e99f33420f577ee8ce54b67080280d1ec69821bcb6a8839396f965ab6ff72a70',
@@ -60,7 +60,7 @@ for (const kind of KINDS) {
           }
           expect(outcome).toMatchObject(told)
         }
-        // Both may have put their part over the other's.
+        // Each may have replaced the other's part.
         if (won === -1) expect([isTogether, begun.length > 0]).toEqual([true, true])
         else {
           const { value } = outcomes[won] as PromiseFulfilledResult<FileVersion>
@@ -219,7 +219,7 @@ for (const kind of KINDS) {
   })
 }
 
-/** As who moves the file next. */
+/** Like a caller that moves the file next. */
 async function finishWith(writer: FileWriter, content: Buffer): Promise<FileVersion> {
   try {
     await writer.write(Buffer.from(content))
@@ -230,7 +230,8 @@ async function finishWith(writer: FileWriter, content: Buffer): Promise<FileVers
   return writer.version as FileVersion
 }
 
-/** @returns the version that the writer has left */
+/** Writes content.
+ *  @returns the writer's version */
 async function write(
   driver: StorageDriver,
   content: Buffer,

@@ -8,26 +8,26 @@ import { isCutShort, isRangeInvalid } from './errors.ts'
 import { isRecord, markOf } from './record.ts'
 import { isSameObject, type StoredObject } from './versions.ts'
 
-/** How often the rest is asked for when an answer ends too early. */
+/** Requests for the rest of an object whose response ended early. */
 const MAX_CUTS = 5
 
 export interface ReadPlace {
   readonly key: string
   readonly path: string
-  /** Absent: whatever stands there. */
+  /** Default: any object. */
   readonly object?: Pick<StoredObject, 'etag' | 'mark'> | undefined
 }
 
 interface OpenedObject {
   readonly object: Pick<StoredObject, 'etag' | 'mark'>
-  /** Of the last byte that is to come; -1 where there is none. */
+  /** Position of the last byte to come; -1 if there is none. */
   readonly end: number
   readonly body: Readable
 }
 
-/** The bytes of an object. Where an answer's body ends too early, the rest of the same object is asked for.
- *  @throws StorageError OFFSET_INVALID when the range is not wholly inside the object, or another object stands there; what the
- *    SDK throws */
+/** The bytes of an object. If a response ends early, the rest of the same object is requested.
+ *  @throws StorageError OFFSET_INVALID if the range is not wholly inside the object, or the object has
+ *    changed; the SDK's errors */
 export async function* readObject(
   objects: AppendedObjects,
   place: ReadPlace,
@@ -81,7 +81,7 @@ async function open(
   return { object, end: range?.end ?? (answer.ContentLength ?? 0) - 1, body }
 }
 
-/** Where only a record stands, an object is made of what it speaks of. */
+/** Requests the object. If there is only a record, its upload is completed first. */
 async function ask(
   objects: AppendedObjects,
   { key, object }: ReadPlace,
@@ -105,7 +105,7 @@ async function ask(
   return get((await objects.objectOf(key, undefined)).etag)
 }
 
-/** Of the object, from `bytes 0-9/1234`. RFC 9110 section 14.4. */
+/** The object's size in `Content-Range`: `bytes 0-9/1234`. RFC 9110 section 14.4. */
 function wholeSize(contentRange: string | undefined): number {
   return Number(/\/(\d+)$/.exec(contentRange ?? '')?.[1] ?? 0)
 }

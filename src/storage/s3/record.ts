@@ -2,45 +2,45 @@ import { randomUUID } from 'node:crypto'
 import type { ObjectInfo, Part, UploadName } from './bucket.ts'
 import type { StoredObject } from './versions.ts'
 
-/** A multipart upload, and the mark that the object made of it will have. */
+/** A multipart upload, and the mark of its completed object. */
 export interface MarkedUpload extends UploadName {
   readonly mark: string
 }
 
-/** Bytes that are the parts of an open multipart upload, and those behind the last part, too few for one of their own. */
+/** The bytes of an open multipart upload: its parts, and the tail, which is too short for a part. */
 export interface MultipartState {
   readonly upload: MarkedUpload
   readonly parts: readonly Part[]
   readonly tail: Uint8Array
-  /** True where it was gone on with: then two writers may have put parts of their own under one number, and not every store
-   *  completes the one that was asked for. */
+  /** True if a second writer has continued it: then two writers may have uploaded parts of the same number,
+   *  and not every store completes the requested ones. */
   readonly isShared: boolean
 }
 
-/** An upload of which one writer has put all parts. */
+/** An upload whose parts were all uploaded by one writer. */
 export function wholeOf(upload: MarkedUpload, parts: readonly Part[]): MultipartState {
   return { upload, parts, tail: NOTHING, isShared: false }
 }
 
 const NOTHING = new Uint8Array()
 
-/** A multipart upload as the record says it that stands under its key. */
+/** A multipart upload, as the record under its key describes it. */
 export interface StoredMultipart extends MultipartState {
-  /** Of the record. */
+  /** Entity tag of the record. */
   readonly etag: string
 }
 
-/** What stands under a key: an object, or the record of a multipart upload. */
+/** The state of a key: an object, or the record of a multipart upload. */
 export type ObjectState =
   | ({ readonly kind: 'object'; readonly modifiedAt: Date } & StoredObject)
-  /** The size is that of the multipart upload; the entity tag and the mark are the record's own. */
+  /** The size is the multipart upload's; entity tag and mark are the record's. */
   | ({ readonly kind: 'record'; readonly modifiedAt: Date; readonly uploadId: string } & StoredObject)
 
 export function sizeOf({ parts, tail }: Pick<MultipartState, 'parts' | 'tail'>): number {
   return parts.reduce((sum, part) => sum + part.size, tail.byteLength)
 }
 
-/** What is said in the metadata tells a record from an object, and its content need not be fetched for it. */
+/** Distinguishes records from objects by their metadata, without their content. */
 export function stateOf({ size, etag, modifiedAt, metadata }: ObjectInfo): ObjectState {
   const uploadId = metadata['upload-id']
   const mark = markOf(metadata)
@@ -52,12 +52,12 @@ export function isRecord(metadata: Readonly<Record<string, string>> | undefined)
   return metadata?.['upload-id'] !== undefined
 }
 
-/** The metadata of an object that is told from others by a mark. */
+/** Metadata that identifies an object by a mark. */
 export function marked(mark: string): Record<string, string> {
   return { writer: mark }
 }
 
-/** The mark of the object that was copied from one with a mark, in its place. */
+/** The mark of an object that was copied onto itself. */
 export function copyMark(mark: string): string {
   return `${mark}-copied`
 }
@@ -77,7 +77,7 @@ interface RecordHead {
   readonly parts: readonly [etag: string, size: number][]
 }
 
-/** A line of JSON, and the bytes behind the last part. The nonce makes each record another one, also for who chooses these. */
+/** A line of JSON, and the tail. A nonce makes each record unique, also if clients choose the content. */
 export function formatRecord({ upload: { uploadId, mark }, parts, tail, isShared }: MultipartState): Buffer {
   const rows = parts.map(({ etag, size }) => [etag, size])
   const head = { nonce: randomUUID(), uploadId, mark, isShared, parts: rows }

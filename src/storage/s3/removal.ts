@@ -2,8 +2,8 @@ import type { AppendedObjects } from './appended-object.ts'
 import type { Bucket } from './bucket.ts'
 import { isNotImplemented } from './errors.ts'
 
-/** Removes objects, and the open multipart uploads to their keys. An upload is aborted first: after that, no object is made of it
- *  any more, and one that was made before is removed. */
+/** Removes objects, and open multipart uploads to their keys. An upload is aborted first, so that it can't be
+ *  completed after the removal. */
 export class Removal {
   readonly #objects: AppendedObjects
   readonly #bucket: Bucket
@@ -13,12 +13,12 @@ export class Removal {
     this.#bucket = objects.bucket
   }
 
-  /** What may be a file or a folder. */
+  /** Removes a key that may be a file or a folder. */
   async all(key: string): Promise<void> {
     await Promise.all([this.#object(key), this.#folder(`${key}/`)])
   }
 
-  /** Objects whose uploads in parts, if there were any, have come to their end. */
+  /** Removes objects without open multipart uploads. */
   finished(keys: readonly string[]): Promise<void> {
     return this.#bucket.removeAll(keys)
   }
@@ -39,7 +39,7 @@ export class Removal {
     }
   }
 
-  /** Which keys have one, only the store can say at once. */
+  /** Aborts the uploads below a prefix, which only the store can list. */
   async #uploads(prefix: string): Promise<void> {
     try {
       for await (const upload of this.#bucket.openUploads(prefix)) {

@@ -13,20 +13,20 @@ export interface SignedDeletesParts {
   readonly bucket: Bucket
   readonly bucketName: string
   readonly support: ConditionalWriteSupport
-  /** In front of every key. */
+  /** Prefix of every key. */
   readonly root: string
 }
 
-/** The answer to a request that is sent once. */
+/** The response to a request without retries. */
 interface RawAnswer {
   readonly status: number
-  /** By the store's clock; undefined if it does not say. */
+  /** By the store's clock; undefined if it is missing. */
   readonly date: Date | undefined
   readonly body: string
 }
 
-/** Requests to delete that expire: signed in their query (Signature Version 4, "Authenticating Requests: Using Query Parameters")
- *  and sent past the SDK, whose repetitions would be signed anew. */
+/** Delete requests that expire: signed in their query (Signature Version 4, "Authenticating Requests: Using
+ *  Query Parameters") and sent without the SDK, whose retries would be signed anew. */
 export function signedDeletes({ client, bucket, bucketName, support, root }: SignedDeletesParts) {
   const send = async (key: string, { from, until }: Validity): Promise<DeleteOutcome> => {
     const command = new DeleteObjectCommand({ Bucket: bucketName, Key: key })
@@ -55,10 +55,10 @@ export function signedDeletes({ client, bucket, bucketName, support, root }: Sig
   return { send, now, findMissing } satisfies ExpiringDeletesParts
 }
 
-/** How long ago a request has expired that the store must refuse. */
+/** The age of an expired request that the store must reject. */
 const EXPIRED_MS = 120_000
 
-/** What is missing; undefined where a request that has expired is refused, and another is not. */
+/** The missing capability. Undefined if the store rejects expired requests, and accepts others. */
 async function probeExpiry(
   bucket: Bucket,
   { key, send, now }: Pick<ExpiringDeletesParts, 'send' | 'now'> & { key: string },
@@ -89,7 +89,8 @@ async function probeExpiry(
   }
 }
 
-/** @throws StorageError BACKEND_FAILED for what the store refuses for another reason */
+/** The outcome of a request.
+ *  @throws StorageError BACKEND_FAILED if it was rejected for another reason */
 function outcomeOf(
   { status, date, body }: RawAnswer,
   { key, until }: { key: string; until: Date },

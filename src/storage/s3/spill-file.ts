@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { StorageError } from '../../core/errors.ts'
 
-/** How much may wait to be written before the writer waits. */
+/** Bytes that may wait before the writer must. */
 const MAX_QUEUED_BYTES = 128 * 1024
 
-/** Bytes for which there is no memory, in the folder for temporary files (`TMPDIR`). The file has no name, so that nothing is left
- *  of it when the process ends. */
+/** A temporary file for bytes beyond the memory budget, in `TMPDIR`. It has no name, so it vanishes with the
+ *  process. */
 export class SpillFile {
   readonly #opening: Promise<FileHandle> = openNameless()
   #writing: Promise<void>
@@ -20,7 +20,8 @@ export class SpillFile {
     this.#writing.catch(() => undefined) // who reads hears of it
   }
 
-  /** @param bytes nobody else's */
+  /** Appends bytes.
+   *  @param bytes owned by the file from now on */
   append(bytes: Uint8Array): void {
     const position = this.#size
     this.#size += bytes.byteLength
@@ -29,13 +30,14 @@ export class SpillFile {
     this.#writing.catch(() => undefined) // who reads hears of it
   }
 
-  /** Until little waits to be written; undefined if little does.
-   *  @throws StorageError BUSY when it can't be written */
+  /** Resolves once few bytes wait to be written; undefined if that is so now.
+   *  @throws StorageError BUSY if it can't be written */
   room(): Promise<void> | undefined {
     return this.#queuedBytes > MAX_QUEUED_BYTES ? this.#inWords(this.#writing) : undefined
   }
 
-  /** All of it so far, to be read later. What is called throws StorageError BUSY when it could not be written, or can't be read. */
+  /** A function that reads all bytes so far. It throws StorageError BUSY if they could not be written, or
+   *  can't be read. */
   snapshot(): () => Promise<Buffer> {
     const [size, writing] = [this.#size, this.#writing]
     return () => this.#inWords(writing.then(() => this.#read(size)))
@@ -76,7 +78,7 @@ export class SpillFile {
   }
 }
 
-/** Looks whether there can be such files.
+/** Checks that such files can be created.
  *  @throws Error of the system */
 export async function tryToSpill(): Promise<void> {
   await (await openNameless()).close()

@@ -1,24 +1,24 @@
 import { StorageError } from '../../core/errors.ts'
 import type { FileVersion } from '../../core/storage-driver.ts'
 
-/** An object, told from any other that stood or will stand under its key. */
+/** Identifies an object among all that have had its key. */
 export interface StoredObject {
   readonly size: number
-  /** What requests can be made conditional on. On many stores it follows from the content alone. */
+  /** For conditional requests. In many stores it depends on the content only. */
   readonly etag: string
-  /** Random, made for this object by the driver that wrote it, and kept in its metadata. Empty where it was written otherwise. */
+  /** Random, written to the object's metadata by the driver. Empty if another program wrote it. */
   readonly mark: string
 }
 
-/** What a `FileVersion` names: an object, or bytes that are the parts of an open multipart upload, of one writer or of several.
- *  Of these the entity tag is the record's, and the mark the one that the object will have which is made of them. */
+/** The content of a `FileVersion`: an object, or the parts of an open multipart upload, of one writer or of
+ *  several. For parts, the entity tag is the record's, and the mark that of the completed object. */
 export interface KnownBytes extends StoredObject {
   readonly kind: 'object' | 'parts' | 'shared-parts'
 }
 
-/** An object of which some bytes are meant: its first `size`. */
+/** The first `size` bytes of an object. */
 export interface MeantBytes extends StoredObject {
-  /** True where a writer that came late may have made the last part longer; what stands before is the same. */
+  /** True if a late writer may have extended the last part; the bytes before it are the same. */
   readonly mayBeLonger: boolean
 }
 
@@ -26,7 +26,8 @@ export function formatVersion({ kind, size, etag, mark }: KnownBytes): FileVersi
   return `${kind} ${size} ${etag} ${mark}`
 }
 
-/** @throws StorageError OFFSET_INVALID when it was given by another driver, which can't have given it for what stands here */
+/** Parses a version.
+ *  @throws StorageError OFFSET_INVALID if another driver made it */
 export function parseVersion(version: FileVersion, path: string): KnownBytes {
   const [, kind, size, etag, mark] = /^(object|parts|shared-parts) (\d+) ("[^"]+") (\S*)$/.exec(version) ?? []
   if (etag === undefined || mark === undefined) throw new StorageError('OFFSET_INVALID', { path })

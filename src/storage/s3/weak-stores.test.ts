@@ -1,4 +1,5 @@
-/** Stores that pass over conditions keep fewer writers apart, but what is moved is what was hashed on them too. */
+/** In stores that ignore conditions more writers can collide, but the moved bytes are the hashed ones there
+ *  too. */
 import { describe, expect, test } from 'vitest'
 import {
   collect,
@@ -139,7 +140,8 @@ describe.skipIf(skipReason('versitygw'))(
   },
 )
 
-/** @returns the version that the writer has left */
+/** Writes content.
+ *  @returns the writer's version */
 async function write(
   driver: StorageDriver,
   content: Buffer,

@@ -16,30 +16,30 @@ export interface WriterParts {
   readonly buffers: PartBuffers
 }
 
-/** Where S3 ends: at most 10,000 parts. */
+/** S3's limit of parts. */
 const MAX_PARTS = 10_000
 
-/** From here on parts are larger, so that the largest object S3 takes fits into the parts that there may be. */
+/** Number of parts after which they become larger, so that the largest object fits into the limit. */
 const PARTS_OF_A_SIZE = 2_000
 
-/** Gathers what is written into parts, and sends each while the next is gathered. What fits into one part is put as an
- *  object; only what is larger becomes a multipart upload. */
+/** Gathers written bytes in parts, and sends each while the next one is gathered. Content that fits into one
+ *  part is written as an object; only larger content becomes a multipart upload. */
 export class S3Writer implements FileWriter {
   readonly #parts: WriterParts
   readonly #base: AppendBase
   #buffer: PartBuffer
   #size: number
-  /** How long it is without what this writer has not made safe. */
+  /** Length without the bytes that this writer has not synced. */
   #safeSize: number
   #upload: Promise<MarkedUpload> | undefined
   readonly #sent: Part[] = []
   #partCount = 0
   readonly #sending = new Set<Promise<void>>()
-  /** The turns that parts wait for. */
+  /** Parts that wait for their turn. */
   readonly #waiting = new Set<Promise<void>>()
-  /** What stands under the key as the writer has left it, or found it. */
+  /** The state of the key, as the writer found or left it. */
   #left: KnownBytes | undefined
-  /** True where a record of the upload may stand although it is not known. */
+  /** True if a record of the upload may exist although its write has failed. */
   #isInDoubt = false
   #isDirty = false
   #isSealed = false
@@ -88,7 +88,7 @@ export class S3Writer implements FileWriter {
     return this.#closing
   }
 
-  /** Of the bytes that are in it already, the writer only holds those that don't fill a part. */
+  /** Takes up existing bytes: only those that do not fill a part are held. */
   #takeUp(base: AppendBase): number {
     switch (base.kind) {
       case 'absent':
@@ -112,7 +112,7 @@ export class S3Writer implements FileWriter {
     }
   }
 
-  /** The part goes on its way when it is its turn, and an empty buffer takes its place. */
+  /** Sends the part in its turn, and continues with an empty buffer. */
   #sendBuffer(): void {
     const { buffers } = this.#parts
     const full = this.#buffer
@@ -150,7 +150,7 @@ export class S3Writer implements FileWriter {
     buffer.release()
   }
 
-  /** An object that is too large to be gathered again becomes the first parts. */
+  /** Starts the multipart upload. A large existing object becomes its first parts. */
   async #begin(): Promise<MarkedUpload> {
     const { objects, key } = this.#parts
     const upload = await objects.begin(key)
@@ -184,7 +184,7 @@ export class S3Writer implements FileWriter {
     }
   }
 
-  /** What is moved next need not be kept as what can be gone on with, unless a record says already what others may make of it. */
+  /** Saves the state. A file that is moved next needs no record, unless one exists already. */
   async #save(tail: Uint8Array, name: boolean): Promise<KnownBytes> {
     const { objects, key } = this.#parts
     const over = this.#left?.etag
@@ -198,7 +198,7 @@ export class S3Writer implements FileWriter {
     return this.#isSealed ? ofObject(await objects.sealed(record)) : ofRecord(record)
   }
 
-  /** True while nothing was added to bytes that were taken over, which are read next. */
+  /** True if nothing was added to bytes that were taken over, which are read next. */
   get #isAsTaken(): boolean {
     return this.#base.kind === 'large' && this.#size === this.#base.object.size
   }
@@ -219,7 +219,7 @@ export class S3Writer implements FileWriter {
     }
   }
 
-  /** Parts of which no record speaks are nobody's. */
+  /** Aborts the upload, unless a record names it. */
   async #abandon(): Promise<void> {
     await Promise.all(this.#sending)
     if (this.#isRecorded || this.#isInDoubt) return
@@ -237,7 +237,7 @@ export class S3Writer implements FileWriter {
     return this.#failure ?? new StorageError('BACKEND_FAILED', { path, message: 'the writer is closed' })
   }
 
-  /** Until no part waits for its turn, and more can be gathered. */
+  /** Resolves once no part waits for its turn, and more can be gathered. */
   async #untilRoom(gathered: Promise<void> | undefined): Promise<void> {
     await Promise.all([...this.#waiting, gathered?.catch((error) => this.#fail(error))])
     if (this.#failure !== undefined) throw this.#failure

@@ -6,12 +6,13 @@ import type { AzureConnection } from '../client.ts'
 import { isConditionNotMet, isRefusal } from '../errors.ts'
 import { renew } from '../renewal.ts'
 
-/** "Append Block": how many blocks a blob can have. */
+/** "Append Block": limit of blocks in a blob. */
 const MAX_BLOCKS = 50_000
 const MIB = 1024 * 1024
 
-/** How large the next block is to be. Distribution's size, until a blob has so many that they could run out: then more,
- *  up to what the service takes since version 2022-11-02 (100 MiB). So a blob can be 1.7 TiB long, if its blocks are full. */
+/** Size of the next block: Distribution's, until the blob has so many that they could run out; then larger,
+ *  up to the limit of service version 2022-11-02 (100 MiB). So a blob can have 1.7 TiB if its blocks are
+ *  full. */
 const BLOCK_SIZES = [
   { fromBlock: 0, bytes: 4 * MIB },
   { fromBlock: 20_000, bytes: 16 * MIB },
@@ -21,22 +22,22 @@ const BLOCK_SIZES = [
 export interface AppendBlobParts {
   readonly connection: AzureConnection
   readonly name: string
-  /** What the driver's caller calls it. */
+  /** The driver's path, for errors. */
   readonly path: string
 }
 
-/** A blob that grows at its end, as its one writer knows it.
+/** An append blob and its one writer.
  *
- *  Every block is sent on the condition that the blob is still as long as this writer left it, and still the same (its
- *  ETag): a block of another writer, or one that arrives late, is refused. When the answer was lost, the blob is looked
- *  at: the block has arrived when the blob ends in exactly these bytes at exactly this place, and has not when the blob
- *  is unchanged; anything else is another writer's doing, and ends this one. */
+ *  Every block is sent on the condition that the blob has the length and ETag that this writer left, so
+ *  blocks of other writers and delayed ones are refused. If an answer is lost, the blob is read: the block
+ *  has arrived if the blob ends with exactly these bytes at this place, and has not if the blob is unchanged;
+ *  anything else means another writer, and this one fails. */
 export class AppendBlob {
   readonly #parts: AppendBlobParts
-  /** Sends requests once. */
+  /** Sends requests without retries. */
   readonly #client: AppendBlobClient
   #state: BlobState
-  /** False while only the caller has said that the blob stands so. */
+  /** False if the state comes from the caller and is not confirmed by the service. */
   #isConfirmed: boolean
 
   constructor(state: BlobState, { isConfirmed, ...parts }: AppendBlobParts & { isConfirmed: boolean }) {
@@ -50,12 +51,12 @@ export class AppendBlob {
     return this.#state
   }
 
-  /** How many bytes it has, as far as it is known. */
+  /** Size in bytes, as far as it is known. */
   get size(): number {
     return this.#state.size
   }
 
-  /** How many bytes the next block is to have at most. */
+  /** Size limit of the next block in bytes. */
   get blockBytes(): number {
     return BLOCK_SIZES.findLast(({ fromBlock }) => this.#state.blockCount >= fromBlock)!.bytes
   }
@@ -65,7 +66,8 @@ export class AppendBlob {
     return this.#state.blockCount < BLOCK_SIZES[1]!.fromBlock
   }
 
-  /** @throws StorageError OFFSET_INVALID when somebody else has written to it; whatever the SDK throws */
+  /** Appends a block.
+   *  @throws StorageError OFFSET_INVALID if another writer has written to the blob; the SDK's errors */
   async append(block: Buffer): Promise<void> {
     if (this.#state.blockCount >= MAX_BLOCKS) throw this.#full()
     try {
@@ -77,14 +79,14 @@ export class AppendBlob {
       this.#isConfirmed = true
     } catch (cause) {
       if (isRefusal(cause, 'BlockCountExceedsLimit')) throw this.#full()
-      // It was put to since.
+      // The blob was replaced since.
       if (isConditionNotMet(cause) || isRefusal(cause, 'InvalidBlobType')) throw this.#taken(cause)
       throw cause
     }
   }
 
-  /** Asks the service where it has not yet said so by taking a block.
-   *  @throws StorageError OFFSET_INVALID; whatever the SDK throws */
+  /** Checks that the blob is unchanged, unless the service has confirmed it by accepting a block.
+   *  @throws StorageError OFFSET_INVALID; the SDK's errors */
   async requireUnchanged(): Promise<void> {
     if (this.#isConfirmed) return
     const { container } = this.#parts.connection
@@ -141,13 +143,13 @@ export class AppendBlob {
 }
 
 export interface OpenOptions extends AppendOptions {
-  /** Makes an append blob of one of another type. */
+  /** Replaces a blob of another type by an append blob. */
   readonly convert: (found: BlobState) => Promise<BlobState>
 }
 
-/** The blob to append to, made where there is none. Where its version is given nothing is asked: that somebody else has
- *  written since comes out with the first block.
- *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND; whatever the SDK throws */
+/** Opens or creates a blob for appending. If its version is given no request is sent: a conflict is found
+ *  with the first block.
+ *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND; the SDK's errors */
 export async function openAppendBlob(
   parts: AppendBlobParts,
   { offset, version, convert }: OpenOptions,
@@ -165,7 +167,7 @@ export async function openAppendBlob(
 async function takenOrMade(parts: AppendBlobParts, { offset, convert }: OpenOptions): Promise<BlobState> {
   const { connection, name, path } = parts
   const client = connection.container.getAppendBlobClient(name)
-  // What begins is mostly not there yet.
+  // A new file mostly does not exist yet.
   let found = offset === 0 ? undefined : await propertiesOf(client)
   if (found === undefined && (offset ?? 0) === 0) {
     const made = await create(client)
@@ -175,11 +177,12 @@ async function takenOrMade(parts: AppendBlobParts, { offset, convert }: OpenOpti
   if (found === undefined || !isWhole(found) || (offset ?? found.contentLength) !== found.contentLength) {
     throw new StorageError('OFFSET_INVALID', { path })
   }
-  // Whoever may be writing to it is refused from now on.
+  // Makes blocks of any other writer fail.
   return found.blobType === 'AppendBlob' ? renew(connection, name, found) : convert(stateOf(found))
 }
 
-/** An empty one; undefined where some blob stands already, be it one of an attempt whose answer was lost. */
+/** Creates an empty blob. Undefined if a blob exists already, possibly from an attempt whose answer was
+ *  lost. */
 async function create(client: AppendBlobClient): Promise<BlobState | undefined> {
   try {
     const { etag } = await client.create({ conditions: { ifNoneMatch: '*' } })

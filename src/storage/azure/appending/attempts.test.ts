@@ -6,7 +6,7 @@ const attempts = new Attempts({ max_retries: 2, retry_delay: 1 })
 const lost = new RestError('no answer', { code: 'ECONNRESET' })
 const refused = new RestError('refused', { statusCode: 412 })
 
-/** Does in turn what is in the list: throws what is an error, returns the rest; the last again and again. */
+/** Runs the steps in turn: throws errors, returns the rest; repeats the last one. */
 function inTurn(steps: (RestError | string | undefined)[]) {
   const calls = { count: 0 }
   const step = async () => {

@@ -4,11 +4,11 @@ import type { AzureSettings } from '../settings.ts'
 
 const MAX_DELAY_MILLISECONDS = 120_000
 
-/** Sends requests that change something on a condition, until it is known what has become of them.
+/** Sends conditional requests until their outcome is known.
  *
- *  A refusal of the first attempt says that somebody else was first. A refusal after one whose answer was lost says nothing:
- *  that attempt may have come through, and is what the condition met. The SDK, which would send them again by itself, does
- *  not tell the one from the other. So it sends them once (`AzureConnection.once`), and they are sent again here. */
+ *  A failed condition of the first attempt means that another writer was first. After an attempt whose answer
+ *  was lost it means nothing: that attempt may have succeeded and changed the blob. The SDK's retries do not
+ *  distinguish the two, so requests are sent without them (`AzureConnection.once`) and retried here. */
 export class Attempts {
   readonly #mostRetries: number
   readonly #retryDelay: number
@@ -18,9 +18,11 @@ export class Attempts {
     this.#retryDelay = retry_delay
   }
 
-  /** @param look is asked when an answer was lost: what `send` would have returned where an attempt has come through;
-   *    undefined where none has, as far as can be seen
-   *  @throws what the service refused it with: nothing was done; or why the last answer was lost: that is not known */
+  /** Sends a request until its outcome is known.
+   *  @param look called if an answer was lost; returns the result of `send` if an attempt has succeeded,
+   *    otherwise undefined
+   *  @throws the service's error, if the request was not carried out; the last network error, if that is
+   *    unknown */
   async settle<Result>(
     send: () => Promise<Result>,
     look: () => Promise<Result | undefined>,
@@ -47,7 +49,7 @@ export class Attempts {
     }
   }
 
-  /** As the SDK does. */
+  /** The same delays as the SDK's. */
   #wait(tries: number): Promise<void> {
     return delay(Math.min((2 ** (tries - 1) - 1) * this.#retryDelay, MAX_DELAY_MILLISECONDS))
   }

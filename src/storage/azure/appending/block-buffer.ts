@@ -1,7 +1,7 @@
 const FIRST_BYTES = 64 * 1024
 const GROWTH = 4
 
-/** Bytes gathered for one request, in memory of its own that grows with them up to the limit. */
+/** Gathers bytes for one request, in a buffer that grows up to the limit. */
 export class BlockBuffer {
   readonly #maxBytes: number
   #memory: Buffer = Buffer.alloc(0)
@@ -28,7 +28,8 @@ export class BlockBuffer {
     return this.#memory.subarray(0, this.#length)
   }
 
-  /** @returns how many bytes of the chunk there was room for */
+  /** Adds the beginning of a chunk.
+   *  @returns number of bytes that were added */
   take(chunk: Uint8Array): number {
     const taken = Math.min(chunk.byteLength, this.#maxBytes - this.#length)
     if (this.#length + taken > this.#memory.length) this.#grow(this.#length + taken)

@@ -22,8 +22,8 @@ interface TemporaryBlob {
   readonly state: BlobState
 }
 
-/** Blobs of either type in places where the service wants the other: what was put is a block blob, what is appended to
- *  an append blob, and the service replaces neither by the other. */
+/** Converts blobs between the types: files written with `put` are block blobs, appended ones are append
+ *  blobs, and the service does not let one replace the other. */
 export class Conversions {
   readonly #parts: ConversionParts
 
@@ -31,9 +31,9 @@ export class Conversions {
     this.#parts = parts
   }
 
-  /** Makes an append blob of a blob that was put, so that it can be appended to. For a moment it is not there; its
-   *  content then stands among what is not finished. Of several that do so at once one succeeds.
-   *  @throws StorageError OFFSET_INVALID when somebody else has done something to the blob */
+  /** Converts a block blob to an append blob. It does not exist for a moment; its content is then in a
+   *  temporary blob. Of several concurrent conversions one succeeds.
+   *  @throws StorageError OFFSET_INVALID if the blob has changed */
   async toAppendBlob(name: string, found: BlobState): Promise<BlobState> {
     const { connection, copier } = this.#parts
     const blob = connection.container.getBlobClient(name)
@@ -47,7 +47,7 @@ export class Conversions {
     return made
   }
 
-  /** Puts content in the place of an append blob, in one step for readers. */
+  /** Replaces an append blob by other content, atomically for readers. */
   async putOverAppendBlob(name: string, content: Uint8Array): Promise<void> {
     const temporary = await this.#temporaryOf([content])
     const copy = { from: temporary.name, to: name, source: temporary.state }
@@ -68,7 +68,8 @@ export class Conversions {
     return { name, state: blob.state }
   }
 
-  /** @returns false when it is another by now, or somebody else has removed it */
+  /** Removes a blob of an ETag.
+   *  @returns false if it has changed, or another request has removed it */
   async #removeForGood(name: string, etag: string): Promise<boolean> {
     const { once, attempts } = this.#parts.connection
     const blob = once.getBlobClient(name)
@@ -79,7 +80,8 @@ export class Conversions {
           await blob.delete({ conditions, deleteSnapshots: 'include' })
           return true
         },
-        // Gone by a request whose answer was lost: whoever copies to that place next does so only if nothing stands there.
+        // Removed by an attempt whose answer was lost. Whoever copies to the name next does so only if it is
+        // free.
         async () => ((await propertiesOf(blob)) === undefined ? true : undefined),
       )
     } catch (cause) {

@@ -6,27 +6,27 @@ import { azureError } from '../errors.ts'
 import type { AppendBlob } from './append-blob.ts'
 import { BlockBuffer } from './block-buffer.ts'
 
-/** Sends what is written in blocks, one at a time, as the service wants it, while the next one is gathered. A caller that
- *  waits when it is asked to holds no more than two blocks in memory (8 MiB, see `AppendBlob.blockBytes`) and the
- *  chunk it writes, and smaller ones while all uploads together hold more than the budget. The first failure is final. What had been sent by then stays, also what no sync has covered: an append
- *  blob cannot be cut.
+/** Gathers written bytes in blocks and sends them one at a time, as the service requires, while the next one
+ *  is gathered. With a caller that respects backpressure it holds two blocks (8 MiB, see
+ *  `AppendBlob.blockBytes`) and one chunk in memory; smaller blocks while all uploads together exceed their
+ *  budget. The first failure is final. Blocks that were sent stay, because an append blob can't be truncated.
  *
- *  Where nothing is written, the blob is looked at, so that nobody is told of bytes that are others by now; but for a file
- *  that is moved next, for that tells. */
+ *  If nothing is written, `sync` checks the blob, so that no outdated bytes are acknowledged; except for a
+ *  file that is moved next, because the move checks it. */
 export class BlobWriter implements FileWriter {
   readonly #blob: AppendBlob
   readonly #path: string
   readonly #budget: GatherBudget
   #blocks: BlockBuffer[] = []
-  /** How long the blob is with all that was written. */
+  /** Length of the blob with all written bytes. */
   #size: number
   #sending: Promise<void> | undefined
-  /** How many want all of it sent, also a block that is not full. */
+  /** Number of callers that need everything sent, also a block that is not full. */
   #flushes = 0
   #syncing: Promise<void> | undefined
   #closing: Promise<void> | undefined
   #isClosed = false
-  /** True once the caller has said that it moves the file next. */
+  /** True if the caller moves the file next. */
   #isMovedNext = false
   #room: PromiseWithResolvers<void> | undefined
   #failure: StorageError | undefined
@@ -56,7 +56,7 @@ export class BlobWriter implements FileWriter {
   sync({ dataOnly = false }: SyncOptions = {}): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(this.#refusal())
     this.#isMovedNext = dataOnly
-    // One after the other, so that whoever waits for the last has waited for all.
+    // Sequential, so that awaiting the last one awaits all.
     this.#syncing = Promise.allSettled([this.#syncing]).then(() => this.#flush())
     return this.#syncing
   }
@@ -85,7 +85,7 @@ export class BlobWriter implements FileWriter {
     }
   }
 
-  /** After a failure a flush has failed, too, and so has everything that comes. */
+  /** Sends everything. After a failure this and all later calls fail. */
   async #flush(): Promise<void> {
     this.#flushes++
     try {
@@ -100,7 +100,7 @@ export class BlobWriter implements FileWriter {
     if (this.#failure !== undefined) throw this.#failure
   }
 
-  /** Never rejects, as `#send`. */
+  /** Checks the blob. Never rejects, like `#send`. */
   async #look(): Promise<void> {
     try {
       await this.#blob.requireUnchanged()
@@ -123,7 +123,7 @@ export class BlobWriter implements FileWriter {
     return this.#budget.isExceeded && block.length >= MIN_GATHERED_BYTES && this.#blob.hasSpareBlocks
   }
 
-  /** Sends what is due, block by block. Never rejects: what fails is kept for the caller's next call. */
+  /** Sends the full blocks. Never rejects: a failure is kept for the caller's next call. */
   async #send(): Promise<void> {
     try {
       while (this.#isDue()) {
@@ -167,7 +167,7 @@ export class BlobWriter implements FileWriter {
   }
 }
 
-/** Nobody need wait for it. */
+/** A promise whose rejection may stay unhandled. */
 function withoutWarning(): PromiseWithResolvers<void> {
   const room = Promise.withResolvers<void>()
   room.promise.catch(() => undefined)

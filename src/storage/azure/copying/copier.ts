@@ -21,20 +21,20 @@ import { isConditionNotMet, isRefusal } from '../errors.ts'
 import type { AzureSettings } from '../settings.ts'
 import { isToken, type Signatures } from '../signatures.ts'
 
-/** Up to here the service copies block blobs, and only those, while the caller waits ("Copy Blob From URL"): the copy
+/** Size limit of synchronous copies, which exist for block blobs only ("Copy Blob From URL"): the copy
  *  appears at once. */
 const MAX_SYNCHRONOUS_BYTES = 256 * 1024 * 1024
 
 const STORAGE_SCOPE = 'https://storage.azure.com/.default'
 
-/** How the service says that something stands there which the copy cannot replace. */
+/** Codes for a target that exists and can't be replaced by the copy. */
 const TAKEN = ['BlobAlreadyExists', 'InvalidBlobType', 'PendingCopyOperation']
 
-/** From one blob to another, by their names. */
+/** A copy from one blob to another, by name. */
 export interface Copy {
   readonly from: string
   readonly to: string
-  /** What is copied: it must still stand so. */
+  /** The expected state of the source. */
   readonly source: BlobState
 }
 
@@ -44,7 +44,7 @@ interface CopyConditions {
   readonly metadata: Metadata
 }
 
-/** What is said of a copy, when it begins and later. */
+/** The progress of a copy. */
 type CopyProgress = Pick<
   BlobGetPropertiesResponse,
   'copyId' | 'copyStatus' | 'copyProgress' | 'copyStatusDescription' | 'etag'
@@ -56,11 +56,11 @@ export interface CopierParts {
   readonly settings: Pick<AzureSettings, 'copy_status_poll_max_retry' | 'copy_status_poll_delay'>
 }
 
-/** Has the service copy blobs within the container, without bytes passing through here. A copy is known by a mark in its
- *  metadata: one that stands there without it is somebody else's, whatever its size.
+/** Copies blobs within the container, in the service. A copy is identified by a mark in its metadata; a
+ *  target without it belongs to another request, even if it has the same size.
  *
- *  The copy of a small block blob appears whole and at once, any other when the service has copied it, which within an
- *  account it mostly has when it answers; until then it reads as not there. */
+ *  A small block blob is copied synchronously. Others are copied by the service in the background, mostly
+ *  before it answers; until then the target reads as missing. */
 export class BlobCopier {
   readonly #parts: CopierParts
 
@@ -68,10 +68,11 @@ export class BlobCopier {
     this.#parts = parts
   }
 
-  /** @param conditions what must hold of the other place
-   *  @returns the copy; undefined when the conditions do not hold, or the source is another: nothing was done
-   *  @throws StorageError PATH_NOT_FOUND; BUSY, BACKEND_FAILED when the service does not get on with it; whatever the SDK
-   *    throws */
+  /** Copies a blob.
+   *  @param conditions of the target
+   *  @returns the copy; undefined if the conditions fail, or the source has changed; nothing is done then
+   *  @throws StorageError PATH_NOT_FOUND; BUSY, BACKEND_FAILED if the copy makes no progress; the SDK's
+   *    errors */
   async copyOnto(copy: Copy, conditions: BlobRequestConditions): Promise<BlobState | undefined> {
     const { once, attempts } = this.#parts.connection
     const metadata = newMark()
@@ -93,7 +94,7 @@ export class BlobCopier {
     }
   }
 
-  /** What stands in a place when nobody copies to it any more; undefined where there is nothing.
+  /** The target once no copy to it is running. Undefined if it does not exist.
    *  @throws StorageError BUSY */
   async standing(name: string): Promise<BlobGetPropertiesResponse | undefined> {
     const blob = this.#blob(name)
@@ -120,7 +121,8 @@ export class BlobCopier {
     return { ...answer, copyStatus: 'success' }
   }
 
-  /** Within an account the right to copy is that of the request ("Copy Blob", Authorization). */
+  /** Starts a background copy. Within an account the request's credentials are enough ("Copy Blob",
+   *  Authorization). */
   async #beginInTime({ from, to }: Copy, conditions: CopyConditions): Promise<CopyProgress> {
     const blob = this.#parts.connection.once.getBlobClient(to)
     const poller = await blob.beginCopyFromURL(this.#blob(from).url, conditions)
@@ -128,7 +130,7 @@ export class BlobCopier {
     return poller.getResult() ?? { ...(copyId !== undefined && { copyId }), copyStatus: 'pending' }
   }
 
-  /** Undefined when something else stands there by now.
+  /** Waits for the copy. Undefined if the target was replaced.
    *  @throws StorageError BUSY, BACKEND_FAILED */
   async #whenCopied(name: string, begun: CopyProgress): Promise<CopyProgress | undefined> {
     if (isWhole(begun)) return begun
@@ -139,7 +141,7 @@ export class BlobCopier {
     throw await giveUp(to, now)
   }
 
-  /** Looks on until the copy is no longer under way, or was looked at several times in a row without progress. */
+  /** Polls until the copy has ended, or has made no progress several times in a row. */
   async #atRest<Found extends CopyProgress>(
     blob: BlobClient,
     found: Found,
@@ -159,7 +161,8 @@ export class BlobCopier {
     return this.#parts.connection.container.getBlobClient(name)
   }
 
-  /** Where the service can read the blob: with an account key by a signature, with a token by the token. */
+  /** The source as the service can read it: with an account key by a signature, with a token by that
+   *  token. */
   async #readable(from: BlobClient) {
     const { credential } = this.#parts.connection
     if (credential instanceof StorageSharedKeyCredential) {
@@ -171,7 +174,7 @@ export class BlobCopier {
   }
 }
 
-/** Removes what there is of the copy, unless something else stands there by now. */
+/** Removes an incomplete copy, unless the target was replaced. */
 async function giveUp(to: BlobClient, copy: CopyProgress): Promise<StorageError> {
   await to.abortCopyFromURL(copy.copyId ?? '').catch(() => undefined)
   const left = await propertiesOf(to).catch(() => undefined)

@@ -9,7 +9,7 @@ import type { AzureSettings } from '../settings.ts'
 import type { BlobCopier, Copy } from './copier.ts'
 import { areSameBytes } from './same-bytes.ts'
 
-/** How often a copy is tried when others write to the same place: each time one of them has done it. */
+/** Attempts at a copy while others write to the target: each time one of them has succeeded. */
 const MAX_TRIES = 50
 
 export interface CopyParts {
@@ -18,8 +18,8 @@ export interface CopyParts {
   readonly settings: Pick<AzureSettings, 'max_retries' | 'retry_delay'>
 }
 
-/** Copies to places where something may stand. While the service copies, that is gone, and it stays so if the copy fails:
- *  so nothing is copied over a blob that has the same bytes already. It gets a new date, as a copy would have. */
+/** Copies to names that may exist. During a background copy the target is missing, and stays so if the copy
+ *  fails. So a target with the same bytes is not replaced; it only gets a new date, as a copy would have. */
 export class Copies {
   readonly #parts: CopyParts
 
@@ -27,8 +27,9 @@ export class Copies {
     this.#parts = parts
   }
 
-  /** @returns false when a blob stands there that was not to be replaced
-   *  @throws StorageError PATH_NOT_FOUND, OFFSET_INVALID when the source is another; BUSY; whatever the SDK throws */
+  /** Copies a blob.
+   *  @returns false if the target exists and is not to be replaced
+   *  @throws StorageError PATH_NOT_FOUND, OFFSET_INVALID if the source has changed; BUSY; the SDK's errors */
   async copy(copy: Copy & { readonly replace: boolean }): Promise<boolean> {
     const { copier } = this.#parts
     for (let tries = 1; tries <= MAX_TRIES; tries++) {
@@ -43,7 +44,8 @@ export class Copies {
     throw new StorageError('BUSY', { path: copy.to, message })
   }
 
-  /** @throws StorageError PATH_NOT_FOUND, OFFSET_INVALID; whatever the SDK throws */
+  /** Checks the source.
+   *  @throws StorageError PATH_NOT_FOUND, OFFSET_INVALID; the SDK's errors */
   async requireSource({ from, source }: Copy): Promise<void> {
     const now = await wholeState(this.#blob(from))
     if (now.etag !== source.etag) throw new StorageError('OFFSET_INVALID', { path: from })
@@ -55,7 +57,7 @@ export class Copies {
     try {
       return await areSameBytes(this.#read(from, source.etag), this.#read(to, requireEtag(standing)))
     } catch (cause) {
-      // Somebody else may have replaced it meanwhile.
+      // Another request may have replaced it meanwhile.
       if ((await propertiesOf(blob))?.etag !== standing.etag) return false
       throw cause
     }
@@ -66,7 +68,8 @@ export class Copies {
     return new BlobRead(this.#blob(name), { path: name, etag, mostRetries, retryDelay }).chunks()
   }
 
-  /** @returns false when it is another by now */
+  /** Renews the date of the target.
+   *  @returns false if it has changed */
   async #renew(name: string, standing: BlobGetPropertiesResponse): Promise<boolean> {
     try {
       await renew(this.#parts.connection, name, standing)
@@ -77,9 +80,9 @@ export class Copies {
     }
   }
 
-  /** Copies over a blob of other bytes, as long as it is that one. No blob takes the place of one of another type: that has
-   *  to go first.
-   *  @returns false when there is nothing there by now, or something else */
+  /** Replaces a target with other bytes, if it has not changed. A target of another type must be removed
+   *  first.
+   *  @returns false if it does not exist any more, or has changed */
   async #replace(copy: Copy, standing: BlobGetPropertiesResponse): Promise<boolean> {
     const etag = requireEtag(standing)
     if (standing.blobType === copy.source.type)

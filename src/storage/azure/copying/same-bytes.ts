@@ -1,4 +1,4 @@
-/** True when both yield the same bytes, in whatever chunks. Reading ends with the first difference. */
+/** True if both yield the same bytes, in any chunks. Stops at the first difference. */
 export async function areSameBytes(
   one: AsyncIterable<Uint8Array>,
   other: AsyncIterable<Uint8Array>,
@@ -15,7 +15,7 @@ export async function areSameBytes(
   }
 }
 
-/** Bytes that are taken in pieces of any length. */
+/** Reads bytes in pieces of any length. */
 class Taken {
   readonly #chunks: AsyncIterator<Uint8Array>
   #rest: Uint8Array = new Uint8Array()
@@ -24,7 +24,7 @@ class Taken {
     this.#chunks = chunks[Symbol.asyncIterator]()
   }
 
-  /** Takes as many bytes as are expected. */
+  /** True if the next bytes are the expected ones. */
   async beginWith(expected: Buffer): Promise<boolean> {
     for (let taken = 0; taken < expected.length; ) {
       if (await this.areAtEnd()) return false

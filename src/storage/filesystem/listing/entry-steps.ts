@@ -3,7 +3,7 @@ import { indexAfter, type Listing } from './listing.ts'
 
 type Step = IteratorResult<Entry, undefined>
 
-/** Gives entries one by one. */
+/** Yields entries one by one. */
 export interface EntrySource {
   next(): Step | Promise<Step>
   return?(value?: undefined): unknown
@@ -13,19 +13,21 @@ const DONE: Step = { done: true, value: undefined }
 
 export const NO_ENTRIES: EntrySource = { next: () => DONE }
 
-/** Those of a listing behind a name. */
+/** The entries of a listing after a name. */
 export function entriesBehind(listing: Listing, after: string): EntrySource {
   let index = after === '' ? 0 : indexAfter(listing, after)
   return { next: () => (index < listing.length ? { value: listing.entryAt(index++) } : DONE) }
 }
 
-/** The entries of a source that is opened by the first step. By hand: a generator costs several promises a step. */
+/** An iterator of entries that opens its source at the first step. Written by hand, because a generator costs
+ *  several promises a step. */
 export class EntrySteps implements AsyncIterableIterator<Entry, undefined> {
   readonly #open: () => EntrySource | Promise<EntrySource>
   #source: EntrySource | Promise<EntrySource> | undefined
   #isOver = false
 
-  /** @param open must not throw; what it rejects with, the first step rejects with */
+  /** Does no I/O.
+   *  @param open must not throw; if it rejects, so does the first step */
   constructor(open: () => EntrySource | Promise<EntrySource>) {
     this.#open = open
   }

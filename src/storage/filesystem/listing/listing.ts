@@ -3,18 +3,19 @@ import type { Entry } from '../../../core/storage-driver.ts'
 /** The children of a folder in byte order of their names. */
 export interface Listing {
   readonly length: number
-  /** About what it takes in memory. */
+  /** Approximate memory. */
   readonly byteCount: number
   entryAt(index: number): Entry
 }
 
-/** @param entries in order; one that has the name of the one before it is left out */
+/** Creates a listing.
+ *  @param entries in order; duplicates of names are dropped */
 export function listingOf(entries: readonly Entry[]): Listing {
   const distinct = entries.filter(({ name }, index) => name !== entries[index - 1]?.name)
   return distinct.length <= MAX_PLAIN ? new PlainListing(distinct) : new PackedListing(distinct)
 }
 
-/** The place of the first name behind this one. */
+/** Index of the first name after this one. */
 export function indexAfter(listing: Listing, name: string): number {
   let low = 0
   let high = listing.length
@@ -26,9 +27,9 @@ export function indexAfter(listing: Listing, name: string): number {
   return low
 }
 
-/** Longer ones are packed. */
+/** Longer listings are packed. */
 const MAX_PLAIN = 64
-/** Of the objects of a listing, of its place in a cache, and of an entry. */
+/** Overhead of a listing with its place in a cache, and of an entry. */
 const LISTING_BYTES = 300
 const ENTRY_BYTES = 80
 
@@ -52,11 +53,11 @@ class PlainListing implements Listing {
   }
 }
 
-/** In little memory: a name takes its length and five bytes. */
+/** A listing in little memory: a name needs its length and five bytes. */
 class PackedListing implements Listing {
-  /** All names, one behind the other. */
+  /** All names, concatenated. */
   readonly #names: string
-  /** Where each name ends. */
+  /** The end of each name. */
   readonly #ends: Uint32Array
   /** 1 for a folder. */
   readonly #kinds: Uint8Array

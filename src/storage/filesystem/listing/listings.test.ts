@@ -7,10 +7,10 @@ import { QuickCalls, type QuickCallsMode } from '../quick-calls.ts'
 import { indexAfter } from './listing.ts'
 import { Listings } from './listings.ts'
 
-/** Longer than a folder that has changed is not trusted. */
+/** Longer than the time for which a changed folder is not cached. */
 const SETTLED_MS = 2_100
 
-/** Of a machine that others use. */
+/** For a shared machine. */
 const PATIENCE = { timeout: 60_000, interval: 5 }
 
 describe.each<QuickCallsMode>(['auto', 'never'])('listings of folders, quick calls: %s', (mode) => {
@@ -38,7 +38,8 @@ describe.each<QuickCallsMode>(['auto', 'never'])('listings of folders, quick cal
     return Array.from({ length: listing?.length ?? 0 }, (_, index) => listing?.entryAt(index).name ?? '')
   }
 
-  /** Waits until the clock of the file system has moved on since the last change, and lets ours be so late that this is trusted. */
+  /** Waits until the file system's clock has passed the last change, and sets ours late enough for the
+   *  listing to be cached. */
   async function settle(): Promise<void> {
     const probe = join(root.path, 'probe')
     await vi.waitUntil(async () => {

@@ -10,33 +10,33 @@ import { plainName } from '../part-name.ts'
 import type { QuickCalls } from '../quick-calls.ts'
 import { type Listing, listingOf } from './listing.ts'
 
-/** A listing of more is not kept, nor held. */
+/** Limit of a cached listing, and of one that is held. */
 const MAX_NAMES = 600_000
 const MAX_KEPT_BYTES = 32 * 1024 ** 2
-/** The size of a folder whose names come with one call. */
+/** Size of a folder whose names are returned by one call. */
 const SMALL_FOLDER_BYTES = 4096
 
-/** A folder that has changed since may look as before while the clock of the file system shows the same time. This is longer than
- *  any clock of a local file system stands still. */
+/** While the file system's clock shows the same time, a change of a folder may not be visible in its `ctime`.
+ *  Longer than the resolution of any local file system's clock. */
 const CLOCK_GRAIN_MS = 2_000
 
-/** Resolves to what a symbolic link leads to; undefined for nothing that is listed. */
+/** Resolves to the kind of a symbolic link's target; undefined if it is not listed. */
 export type ResolveLink = (folder: string, link: Dirent) => Promise<Entry['kind'] | undefined>
 
 interface Kept {
   readonly state: string
-  /** Undefined for too many names. */
+  /** Undefined if there are too many names. */
   readonly listing: Listing | undefined
 }
 
 interface Reading {
   readonly listing: Listing | undefined
-  /** Whether it depends on nothing outside of the folder. */
+  /** True if it depends on nothing outside of the folder. */
   readonly isOwn: boolean
 }
 
-/** Listings of folders, kept as long as the folder is the same and has not changed: any process may change it. That is known by its
- *  inode and the time of its last change (`ctime`, which no process can set), on file systems of this machine only. */
+/** Listings of folders, cached while the folder is the same and unchanged, as its inode and `ctime` show,
+ *  which no process can set. On local file systems only. Any process may change the folder. */
 export class Listings {
   readonly #quick: QuickCalls
   readonly #resolveLink: ResolveLink
@@ -51,7 +51,8 @@ export class Listings {
     this.#resolveLink = resolveLink
   }
 
-  /** What is in a folder; undefined if that is too much to be held. Not a promise if it is known and the folder answers at once.
+  /** A folder's content. Undefined if it is too large to hold. Synchronous if it is cached and the folder
+   *  answers at once.
    *  @throws Error of the system, `ENOENT` and `ENOTDIR` if there is no folder; StorageError of a link */
   get(folder: string): Listing | undefined | Promise<Listing | undefined> {
     const kept = this.#kept.get(folder)
@@ -100,7 +101,7 @@ export class Listings {
     return { listing: await this.#resolved(folder, dirents), isOwn: false }
   }
 
-  /** With what links lead to. */
+  /** The listing with the kinds of links' targets. */
   async #resolved(folder: string, dirents: readonly Dirent[]): Promise<Listing> {
     const entries: Entry[] = []
     for (const dirent of dirents) {
@@ -113,7 +114,7 @@ export class Listings {
   }
 }
 
-/** In order; undefined if there are links among them, of which more must be known. */
+/** The entries in order. Undefined if there are links to be resolved. */
 function entriesOf(dirents: readonly Dirent[]): Entry[] | undefined {
   const entries: Entry[] = []
   for (const dirent of dirents) {
@@ -129,7 +130,7 @@ function inOrder(one: Entry, other: Entry): number {
   return one.name < other.name ? -1 : 1
 }
 
-/** Undefined for too many. */
+/** Undefined if there are too many. */
 async function manyIn(folder: string): Promise<Dirent[] | undefined> {
   const dirents: Dirent[] = []
   await forEachChild(folder, (dirent) => {
@@ -142,7 +143,7 @@ function stateOf({ dev, ino, ctimeMs, mtimeMs }: Stats): string {
   return `${dev}.${ino}.${ctimeMs}.${mtimeMs}`
 }
 
-/** Whether every later change shows another time. */
+/** True if any later change would show another time. */
 function isSettled({ ctimeMs }: Stats, readAt: number): boolean {
   return readAt - ctimeMs > CLOCK_GRAIN_MS
 }

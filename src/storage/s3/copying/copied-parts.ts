@@ -11,7 +11,7 @@ export type CopySettings = Pick<
   'chunksize' | 'multipartcopythresholdsize' | 'multipartcopychunksize' | 'multipartcopymaxconcurrency'
 >
 
-/** An object by what tells it from others, so that none is copied in its place. */
+/** An object with the properties that identify it, so that no other is copied. */
 export interface CopySource {
   readonly from: string
   readonly object: StoredObject
@@ -25,11 +25,11 @@ interface Range {
 
 const MAX_PARTS = 10_000
 
-/** How many ranges of an upload are held in memory where the store can't be trusted to copy them. */
+/** Ranges of an upload held in memory, for stores without conditional copies. */
 const MAX_HELD_RANGES = 2
 
-/** Ranges of objects that become parts of uploads, several at a time. Where the store can't be told which object is meant, the
- *  bytes come through here, and the answer that brings them says of which object they are. */
+/** Copies ranges of objects to parts of uploads, several at a time. If the store has no conditional copies,
+ *  the bytes pass through the registry, whose reads identify the object. */
 export class CopiedParts {
   readonly settings: CopySettings
   readonly #bucket: Bucket
@@ -41,16 +41,18 @@ export class CopiedParts {
     this.#support = support
   }
 
-  /** The first `size` bytes, in ranges of about the same length.
-   *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND when another object stands there, or nothing; what the SDK throws */
+  /** Copies the first `size` bytes, in ranges of about the same length.
+   *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND if the object has changed or is missing; the SDK's
+   *    errors */
   inRanges(source: CopySource, upload: MarkedUpload): Promise<Part[]> {
     const { multipartcopychunksize, chunksize } = this.settings
     const partBytes = this.#support.copySourceOnly ? multipartcopychunksize : chunksize
     return this.#copy(evenRanges(source.object.size, partBytes), { source, upload })
   }
 
-  /** An object that was made of parts, as these parts.
-   *  @throws StorageError OFFSET_INVALID when it is made of others, or the store's entity tags don't tell; otherwise as `inRanges` */
+  /** Copies a completed object part by part, and verifies the parts.
+   *  @throws StorageError OFFSET_INVALID if it has other parts, or the store's entity tags do not show them;
+   *    otherwise as `inRanges` */
   async asParts(source: CopySource, parts: readonly Part[], upload: MarkedUpload): Promise<Part[]> {
     const ranges = rangesOf(parts)
     if ((ranges.at(-1)?.end ?? -1) + 1 !== source.object.size) throw other(source.from)
@@ -59,9 +61,9 @@ export class CopiedParts {
     return copied
   }
 
-  /** The bytes of an object, or of a range of it, that fit into memory.
-   *  @param range as `bytes=0-9`
-   *  @throws StorageError OFFSET_INVALID when another object stands there; what the SDK throws */
+  /** A small object, or a small range of one.
+   *  @param range for example `bytes=0-9`
+   *  @throws StorageError OFFSET_INVALID if the object has changed; the SDK's errors */
   async content(key: string, object: StoredObject, range?: string): Promise<Buffer> {
     const { content, etag, metadata } = await this.#bucket.content(key, { etag: object.etag, range })
     if (!isSameObject({ etag, mark: markOf(metadata) }, object)) throw other(key)
@@ -87,7 +89,7 @@ export class CopiedParts {
   }
 }
 
-/** Of about the same length each, and none shorter than was asked for: a part may not be too short. */
+/** Ranges of about the same length, none shorter than `partBytes`, because parts have a minimum size. */
 function evenRanges(size: number, partBytes: number): Range[] {
   const count = Math.min(Math.max(1, Math.floor(size / partBytes)), MAX_PARTS)
   const startOf = (index: number) => Math.floor((index * size) / count)

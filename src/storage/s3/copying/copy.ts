@@ -4,7 +4,7 @@ import { isConditionFailed, isOther } from '../errors.ts'
 import { wholeOf } from '../record.ts'
 import type { MeantBytes } from '../versions.ts'
 
-/** An object, or as many bytes of it as its size says. */
+/** An object, or the first bytes of it, up to its size. */
 export interface CopyOrigin {
   readonly from: string
   readonly object: MeantBytes
@@ -12,24 +12,25 @@ export interface CopyOrigin {
 
 export interface CopyTarget {
   readonly to: string
-  /** False where an object that stands there stays. */
+  /** False if an existing target stays. */
   readonly replace: boolean
 }
 
-/** What one request copies at most. https://docs.aws.amazon.com/AmazonS3/latest/userguide/copy-object.html */
+/** Limit of a copy in one request. https://docs.aws.amazon.com/AmazonS3/latest/userguide/copy-object.html */
 const MAX_COPY_BYTES = 5 * 1024 ** 3
 
-/** Copies an object within the store: in one request, or in parts side by side. Where the store can't be told which object is
- *  meant, the bytes come through here, and the answer that brings them says of which object they are.
- *  @returns false when an object stands there that is not to be replaced
- *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND when the source is another by now, or gone; what the SDK throws */
+/** Copies an object within the store: in one request, or in concurrent parts. If the store has no conditional
+ *  copies, the bytes pass through the registry, whose reads identify the object.
+ *  @returns false if the target exists and is not to be replaced
+ *  @throws StorageError OFFSET_INVALID, PATH_NOT_FOUND if the source has changed or is missing; the SDK's
+ *    errors */
 export async function copyObject(
   objects: AppendedObjects,
   source: CopyOrigin,
   target: CopyTarget,
 ): Promise<boolean> {
   if (await wayFor(objects, source)(objects, source, target)) return true
-  // The condition that did not hold may have been the one on the source.
+  // The failed condition may have been that of the source.
   await objects.require(source.from, source.object)
   return false
 }
@@ -82,7 +83,7 @@ async function copyInParts(
   }
 }
 
-/** Brings the bytes here and sends them there. */
+/** Reads the bytes and writes them. */
 async function carry(
   objects: AppendedObjects,
   { from, object }: CopyOrigin,

@@ -1,32 +1,32 @@
 import { Readable } from 'node:stream'
 import type { BufferPool } from '../../buffer-pool.ts'
 
-/** What the body's bytes come from. */
+/** The source of the body's bytes. */
 export interface BodySource {
-  /** Goes on although the body was full. */
+  /** Continues after the body was full. */
   resume(): void
-  /** Called when the body is no longer wanted and has not come to its end. */
+  /** Called if the body is abandoned before its end. */
   abandon(): void
 }
 
-/** One is with the consumer while the other is filled. */
+/** One buffer is with the consumer while the other is filled. */
 const RING_SIZE = 2
 
-/** A body of known length, received into a ring of buffers that are used again: **a chunk is valid only until the next one is
- *  asked for.** It is a `Readable` because the SDK takes nothing else, and can only be iterated and destroyed. */
+/** A body of known length, received into a ring of reusable buffers: **a chunk is valid only until the next
+ *  one is requested.** A `Readable` because the SDK requires one; it can only be iterated and destroyed. */
 export class AnswerBody extends Readable {
   readonly #source: BodySource
   readonly #buffers: BufferPool
   /** Filled in turn. */
   readonly #ring: Buffer[] = []
-  /** What came and was not asked for yet. */
+  /** Received chunks that were not requested yet. */
   readonly #waiting: Buffer[] = []
-  /** How many bytes are still to come. */
+  /** Number of missing bytes. */
   #missing: number
-  /** How many chunks came so far, and how many of these the consumer is done with. */
+  /** Number of received chunks, and of those that the consumer has released. */
   #received = 0
   #released = 0
-  /** What the consumer looks at. */
+  /** The consumer's chunk. */
   #lent: Buffer | undefined
   #failure: Error | undefined
   #wake = () => {}
@@ -36,7 +36,7 @@ export class AnswerBody extends Readable {
     this.#missing = length
     this.#source = source
     this.#buffers = buffers
-    // Whoever iterates hears of it.
+    // The iterator throws the error.
     this.on('error', () => {})
   }
 
@@ -49,15 +49,15 @@ export class AnswerBody extends Readable {
     return this.#received - this.#released === RING_SIZE
   }
 
-  /** Where the next bytes go. While the body is full it is what will be free first. */
+  /** The place of the next bytes. While the body is full, the buffer that will be free first. */
   space(): Buffer {
     const place = this.#received % RING_SIZE
     this.#ring[place] ??= this.#buffers.take(this.#missing)
     return this.#ring[place]
   }
 
-  /** Takes bytes that were put at the beginning of the `space`.
-   *  @returns how many there are beyond the body's end */
+  /** Receives bytes that were written to the beginning of `space`.
+   *  @returns number of bytes beyond the body's end */
   receive(bytes: Buffer): number {
     const chunk = bytes.subarray(0, this.#missing)
     if (chunk.length > 0) {
@@ -69,7 +69,7 @@ export class AnswerBody extends Readable {
     return bytes.length - chunk.length
   }
 
-  /** No more bytes come; those that came are still to be had. */
+  /** Ends the body with an error, after the bytes received so far. */
   fail(error: Error): void {
     this.#failure ??= error
     this.#wake()
@@ -92,7 +92,7 @@ export class AnswerBody extends Readable {
     if (!this.isComplete) this.#source.abandon()
     this.#failure ??= error ?? new Error('aborted')
     this.#waiting.length = 0
-    // What is lent goes back later: whoever destroys a body need not be the one who iterates.
+    // The consumer's buffer is returned later: the body may be destroyed by another caller.
     for (const buffer of this.#ring.splice(0)) if (buffer !== this.#lent) this.#buffers.give(buffer)
     this.#wake()
     callback(error)

@@ -1,18 +1,18 @@
-/** What an answer begins with. */
+/** The head of a response. */
 export interface AnswerHead {
   readonly status: number
   readonly reason: string
-  /** By name in lower case; what comes more than once is joined by commas. */
+  /** By name in lower case; repeated fields are joined by commas. */
   readonly headers: Record<string, string>
-  /** How many bytes follow. */
+  /** Size of the body. */
   readonly contentLength: number
-  /** True when no further answer comes over the connection. */
+  /** True if the connection closes after this response. */
   readonly isLast: boolean
 }
 
-/** An answer that is not told from its head alone how long it is, or that is no HTTP/1.1. */
+/** A response of unknown length, or not HTTP/1.1. */
 export class UnsupportedResponse extends Error {
-  /** Undefined where not even that can be read. */
+  /** Undefined if it can't be parsed. */
   readonly status: number | undefined
 
   constructor(status?: number) {
@@ -21,9 +21,10 @@ export class UnsupportedResponse extends Error {
   }
 }
 
-/** RFC 9112 sections 4 (status line), 5 (field lines), 6.3 (length of the body), 9.3 (persistence).
+/** Parses a response's head. RFC 9112 sections 4 (status line), 5 (field lines), 6.3 (length of the body),
+ *  9.3 (persistence).
  *  @param text without the empty line at its end
- *  @returns undefined for an interim answer, behind which another one comes (RFC 9110 section 15.2)
+ *  @returns undefined for an interim response, which another one follows (RFC 9110 section 15.2)
  *  @throws UnsupportedResponse */
 export function parseAnswerHead(text: string): AnswerHead | undefined {
   const [statusLine = '', ...fieldLines] = text.split('\r\n')
@@ -39,10 +40,10 @@ export function parseAnswerHead(text: string): AnswerHead | undefined {
   return { status, reason, headers, contentLength: Number(contentLength), isLast }
 }
 
-/** Whatever their Content-Length says. RFC 9112 section 6.3. */
+/** Statuses without a body, despite any Content-Length. RFC 9112 section 6.3. */
 const WITHOUT_BODY = new Set([204, 304])
 
-/** Undefined when a line is no field: one that is folded too, which nobody may send any more (section 5.2). */
+/** Undefined if a line is malformed, or folded, which is obsolete (section 5.2). */
 function parseFields(lines: readonly string[]): Record<string, string> | undefined {
   const headers: Record<string, string> = Object.create(null)
   for (const line of lines) {

@@ -4,11 +4,11 @@ import { Connection } from './connection.ts'
 export interface PoolOptions {
   readonly maxConnections: number
   readonly connectionTimeoutMs: number
-  /** How long the store may say nothing, and a connection be idle. */
+  /** Idle timeout of requests and of unused connections. */
   readonly timeoutMs: number
 }
 
-/** Connections that are kept for the next request. RFC 9112 section 9.3. */
+/** Persistent connections. RFC 9112 section 9.3. */
 export class ConnectionPool {
   readonly #options: PoolOptions
   readonly #buffers = new BufferPool()
@@ -19,13 +19,13 @@ export class ConnectionPool {
     this.#options = options
   }
 
-  /** The one that was used last: the store is the least likely to have closed it. */
+  /** The connection used last, which the store is least likely to have closed. */
   takeIdle(host: string, port: number): Connection | undefined {
     const place = this.#idle.findLastIndex((one) => one.host === host && one.port === port)
     return place === -1 ? undefined : this.#idle.splice(place, 1)[0]
   }
 
-  /** Undefined when there are too many. */
+  /** Opens a connection. Undefined if there are too many. */
   open(host: string, port: number): Connection | undefined {
     if (this.#all.size >= this.#options.maxConnections) return undefined
     const connection: Connection = new Connection({

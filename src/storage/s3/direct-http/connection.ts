@@ -3,7 +3,7 @@ import type { BufferPool } from '../../buffer-pool.ts'
 import { AnswerBody } from './answer-body.ts'
 import { type AnswerHead, parseAnswerHead, UnsupportedResponse } from './answer-head.ts'
 
-/** As much as Node takes. */
+/** Node's limit. */
 const MAX_HEAD_BYTES = 16 * 1024
 
 const END_OF_HEAD = '\r\n\r\n'
@@ -17,7 +17,7 @@ export interface ConnectionOptions {
   readonly host: string
   readonly port: number
   readonly connectionTimeoutMs: number
-  /** How long the store may say nothing. */
+  /** Idle timeout. */
   readonly timeoutMs: number
   readonly buffers: BufferPool
   /** Called when the next request may be sent. */
@@ -25,9 +25,9 @@ export interface ConnectionOptions {
   readonly onClose: () => void
 }
 
-/** A connection to the store, for one request at a time. Node puts what comes right into our buffers: the connection's own
- *  one for heads, the body's ring for the rest. That is what all this is for: by way of `node:http` every 64 KiB cost a new
- *  buffer, and more than twice the time of the processor. */
+/** A connection to the store, for one request at a time. Node reads directly into the given buffers: the
+ *  connection's own for heads, the body's ring for the rest. With `node:http` every 64 KiB would cost a new
+ *  buffer, and more than twice the CPU time. */
 export class Connection {
   readonly host: string
   readonly port: number
@@ -65,7 +65,7 @@ export class Connection {
       .once('close', () => this.#end())
   }
 
-  /** Sends a request that has no body. The answer's body must be read to its end, or destroyed.
+  /** Sends a request without a body. The response's body must be read to its end, or destroyed.
    *  @throws UnsupportedResponse; errors with a `code`; one named TimeoutError */
   ask(head: string): Promise<Answer> {
     this.#asked = Promise.withResolvers()
@@ -78,7 +78,7 @@ export class Connection {
     this.#socket.destroy(error)
   }
 
-  /** @returns whether more may come */
+  /** Takes received bytes. True if more may follow. */
   #take(bytes: Buffer, count: number): boolean {
     if (this.#body !== undefined) this.#takeBody(this.#body, bytes.subarray(0, count))
     else this.#takeOfHead(count)
@@ -111,7 +111,7 @@ export class Connection {
     }
   }
 
-  /** What came behind an interim answer. */
+  /** Takes the bytes after an interim response. */
   #takeNextHead(asked: PromiseWithResolvers<Answer>, rest: Buffer): void {
     this.#headLength = rest.copy(this.#headBuffer)
     this.#takeHead(asked)
@@ -138,7 +138,7 @@ export class Connection {
   }
 
   #rest(): void {
-    // What is idle keeps no process alive.
+    // Idle connections do not keep the process alive.
     this.#socket.unref()
     this.#options.onIdle()
   }
@@ -148,7 +148,7 @@ export class Connection {
   }
 
   #giveUp(): void {
-    // It is not the store that has stopped.
+    // The consumer has stopped, not the store.
     if (this.#isFull()) return
     const message = this.#socket.connecting ? 'no connection to the store' : 'the store says nothing'
     this.destroy(Object.assign(new Error(message), { name: 'TimeoutError' }))

@@ -23,9 +23,9 @@ afterEach(() => {
   for (const server of servers.splice(0)) server.close()
 })
 
-/** A server of which every byte is the test's own. */
+/** A server that sends raw bytes. */
 class RawServer {
-  /** Heads of requests, as they came. */
+  /** Heads of requests, as received. */
   readonly requests: string[] = []
   readonly sockets: Socket[] = []
   readonly #server: Server
@@ -60,7 +60,7 @@ class RawServer {
 interface GetOptions {
   readonly abortSignal?: AbortSignal
   readonly chunksAreLent?: boolean
-  /** Of the request. */
+  /** Changes to the request. */
   readonly changed?: Partial<SignedRequest>
 }
 
@@ -569,7 +569,7 @@ async function closed(socket: Socket | undefined): Promise<void> {
   if (socket?.closed === false) await new Promise((resolve) => socket.once('close', resolve))
 }
 
-/** Fulfilled once nothing moves on the connection any more. */
+/** Resolves once the connection is quiet. */
 async function settled(socket: Socket | undefined): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   let last = -1

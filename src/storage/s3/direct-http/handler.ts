@@ -5,22 +5,22 @@ import type { Answer, Connection } from './connection.ts'
 import { ConnectionPool, type PoolOptions } from './connection-pool.ts'
 import { formatRequestHead, type SignedRequest } from './request-head.ts'
 
-/** What a request of the SDK is made with. */
+/** The SDK's options of a request. */
 export interface DirectOptions {
   abortSignal?: AbortSignal | undefined
-  /** True where the answer's body is iterated, by somebody for whom a chunk need be valid only until the next one is asked
-   *  for. */
+  /** True if the body is iterated, and a chunk need be valid only until the next one is requested. */
   chunksAreLent?: boolean
 }
 
 type HandlerOptions = Omit<DirectOptions, 'abortSignal'> & Parameters<NodeHttpHandler['handle']>[1]
 type Response = Awaited<ReturnType<NodeHttpHandler['handle']>>
 
-/** Sends the SDK's requests as `NodeHttpHandler` does. What is large and not encrypted comes by a way of our own, which takes less
- *  than half the time; an answer that this way does not know is asked for again by the ordinary one. */
+/** Sends the SDK's requests like `NodeHttpHandler`. Large bodies without TLS are received by `Connection`,
+ *  which needs less than half the time; responses that it does not support are requested again with the base
+ *  class. */
 export class DirectHttpHandler extends NodeHttpHandler {
   readonly #connections: ConnectionPool
-  /** False once objects came in a form that only the ordinary way knows. */
+  /** False once objects came in a form that `Connection` does not support. */
   #isUsual = true
 
   constructor(options: NodeHttpHandlerOptions & PoolOptions) {
@@ -52,7 +52,7 @@ export class DirectHttpHandler extends NodeHttpHandler {
     this.#connections.destroy()
   }
 
-  /** Undefined where it is to be asked in the ordinary way: a GET may be sent again. */
+  /** Requests by `Connection`. Undefined if the base class must be used; a GET can be sent again. */
   async #ask(request: SignedRequest, options: HandlerOptions): Promise<Answer | undefined> {
     const signal = options.abortSignal as AbortSignal | undefined
     const host = request.hostname.replace(/^\[(.*)\]$/, '$1')
@@ -80,7 +80,7 @@ function hasObject({ status }: Pick<AnswerHead, 'status'> | UnsupportedResponse)
   return status === 200 || status === 206
 }
 
-/** Undefined when the store has closed the connection meanwhile. RFC 9112 section 9.3.1. */
+/** Sends a request. Undefined if the store has closed the connection meanwhile. RFC 9112 section 9.3.1. */
 async function askUnlessStale(
   connection: Connection,
   head: string,
@@ -109,7 +109,7 @@ async function ask(connection: Connection, head: string, signal: AbortSignal | u
   }
 }
 
-/** Of the body of an error, which the SDK keeps piece by piece. */
+/** Copies the body of an error, whose chunks the SDK keeps. */
 async function copyOf(body: AsyncIterable<Buffer>): Promise<Buffer> {
   const pieces: Buffer[] = []
   for await (const chunk of body) pieces.push(Buffer.from(chunk))

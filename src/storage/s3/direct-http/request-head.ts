@@ -1,11 +1,12 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import type { NodeHttpHandler } from '@smithy/node-http-handler'
 
-/** As the SDK has signed it. */
+/** A request that the SDK has signed. */
 export type SignedRequest = Parameters<NodeHttpHandler['handle']>[0]
 
-/** RFC 9112 sections 3 (request line) and 5 (field lines), for a request without a body. One character a byte.
- *  @throws TypeError when a header can't be sent as it is */
+/** Formats the head of a request without a body. RFC 9112 sections 3 (request line) and 5 (field lines). One
+ *  byte per character.
+ *  @throws TypeError if a header contains invalid characters */
 export function formatRequestHead({ method, path, query, headers }: SignedRequest): string {
   const lines = Object.entries(headers).map(([name, value]) => {
     validateHeaderName(name)
