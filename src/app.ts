@@ -80,7 +80,8 @@ export async function startRegistry(
   const tls = certificates && tlsSettings(config.http, certificates)
   const server = new HttpServer({
     registry: await wrapForRequests(config, mirrors?.registry ?? registry, log),
-    settings: httpSettings(config),
+    settings: { ...httpSettings(config), namespaces: mirrors?.namespaces },
+    mirrors: mirrors?.figures,
     log,
     health,
     access: access.controller,

@@ -5,8 +5,10 @@ import { type CredentialSource, fixedCredentials } from '../client/credentials.t
 import { RegistryClient } from '../client/registry-client.ts'
 import type { Config } from '../config/schema.ts'
 import type { Log } from '../core/log.ts'
+import type { MirrorFigures } from '../core/mirror-figures.ts'
 import type { RepositoryName } from '../core/reference.ts'
 import type { Registry } from '../core/registry.ts'
+import type { HttpSettings } from '../http/settings.ts'
 import { readTextSync } from '../lib/files/bounded-read.ts'
 import { settleAll } from '../lib/settle-all.ts'
 import { version } from '../lib/version.ts'
@@ -29,6 +31,9 @@ const NEGATIVE_MS = 30_000
 export interface Mirrors {
   /** The registry with what it mirrors. */
   readonly registry: Registry
+  /** Where repositories stand here by other names. */
+  readonly namespaces: HttpSettings['namespaces']
+  readonly figures: readonly MirrorFigures[]
   close(): Promise<void>
 }
 
@@ -44,14 +49,26 @@ export async function openMirrors(
   const folder = mirroring.folder || storage.filesystem?.rootdirectory || tmpdir()
   const flights = new Flights({ folder, maxFlights: mirroring.maxflights, readOnly, log })
   const context = { flights, usage: new Usage(), memory: new MirrorMemory(), readOnly, log }
-  metrics?.showMirrors(upstreams.map(({ figures }) => figures))
+  const figures = upstreams.map((upstream) => upstream.figures)
+  metrics?.showMirrors(figures)
   return {
+    namespaces: namespacesOf(config),
+    figures,
     registry: new MirroredRegistry(stored, upstreams, context),
     async close() {
       await flights.close()
       await settleAll(upstreams.map((upstream) => upstream.close()))
     },
   }
+}
+
+/** Undefined for Distribution's proxy, which heeds none. The registry's own host stands for what is hosted. */
+function namespacesOf({ mirrors, http }: Config): HttpSettings['namespaces'] {
+  if (mirrors.length === 0) return undefined
+  const own: [string, string][] = http.host === undefined ? [] : [[http.host.host, '']]
+  const entries = (key: 'namespaces' | 'hosts') =>
+    mirrors.flatMap((mirror) => mirror[key].map((name): [string, string] => [name, mirror.prefix]))
+  return { byName: new Map([...own, ...entries('namespaces')]), byHost: new Map(entries('hosts')) }
 }
 
 async function upstreamsOf({ proxy, mirrors }: Config, userAgent: string): Promise<Upstream[]> {

@@ -20,7 +20,14 @@ import { type CredentialSource, fixedCredentials } from './credentials.ts'
 import { nextPage } from './pages.ts'
 import { referrersIn } from './referrers.ts'
 import { rateLimitOf, retryAfterMs } from './retry-after.ts'
-import { type Answer, discard, Transport, type TransportTiming, transportError } from './transport.ts'
+import {
+  type Answer,
+  discard,
+  type FollowedAnswer,
+  Transport,
+  type TransportTiming,
+  transportError,
+} from './transport.ts'
 
 export interface RegistryClientOptions {
   /** The origin, and what stands before `/v2/`. */
@@ -216,7 +223,7 @@ export class RegistryClient implements UpstreamRegistry {
       const mayTryAgain =
         isRefused && attempt < 3 && this.#authorization.challenged(answer, { scope, sent: authorization })
       if (!mayTryAgain || (attempt === 2 && authorization !== undefined && answer.statusCode === 403))
-        throw failureOf(answer, { what: `${method} ${url.host}${url.pathname}`, isOwn: answer.isOwn })
+        throw failureOf(answer, `${method} ${url.host}${url.pathname}`)
     }
   }
 
@@ -260,10 +267,10 @@ function lengthIn(headers: IncomingHttpHeaders): number | undefined {
 }
 
 function failureOf(
-  { statusCode: status, headers }: Answer,
-  { what, isOwn }: { what: string; isOwn: boolean },
+  { statusCode: status, headers, isRedirected }: FollowedAnswer,
+  what: string,
 ): UpstreamError {
-  return new UpstreamError(codeOf(status, isOwn), {
+  return new UpstreamError(codeOf(status, isRedirected), {
     message: `the upstream answered ${status}: ${what}`,
     status,
     retryAfterMs: retryAfterMs(headers),
@@ -271,10 +278,10 @@ function failureOf(
 }
 
 /** What a redirect led to refuses when its URL is too old: the registry itself has refused nothing. */
-function codeOf(status: number, isOwn: boolean) {
+function codeOf(status: number, isRedirected: boolean) {
   if (status === 404 || status === 410) return 'NOT_FOUND'
   if (status === 429) return 'THROTTLED'
-  if (status === 401 || status === 403) return isOwn ? 'REFUSED' : 'FAILED'
+  if (status === 401 || status === 403) return isRedirected ? 'FAILED' : 'REFUSED'
   if (status === 408) return 'TIMEOUT'
   return status >= 500 ? 'FAILED' : 'INVALID'
 }

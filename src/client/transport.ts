@@ -34,6 +34,12 @@ export interface TransportRequest {
 
 export type Answer = Dispatcher.ResponseData
 
+export type FollowedAnswer = Answer & {
+  /** It comes from the registry's own origin. */
+  readonly isOwn: boolean
+  readonly isRedirected: boolean
+}
+
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 const MAX_REDIRECTS = 5
 
@@ -64,14 +70,14 @@ export class Transport {
 
   /** Follows redirects. Credentials go to the registry's own origin only.
    *  @throws UpstreamError; the signal's reason */
-  async send(request: TransportRequest): Promise<Answer & { readonly isOwn: boolean }> {
+  async send(request: TransportRequest): Promise<FollowedAnswer> {
     let { url } = request
     for (let redirects = 0; ; redirects++) {
       const isOwn = url.origin === this.#url.origin
       const answer = await this.#sendOnce({ ...request, url }, isOwn)
       const { location } = answer.headers
       if (!REDIRECTS.has(answer.statusCode) || typeof location !== 'string')
-        return Object.assign(answer, { isOwn })
+        return Object.assign(answer, { isOwn, isRedirected: redirects > 0 })
       await discard(answer)
       if (redirects === MAX_REDIRECTS) throw invalid(`more than ${MAX_REDIRECTS} redirects`)
       url = this.#redirected(location, url)

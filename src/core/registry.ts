@@ -109,6 +109,8 @@ export type MountSource = RepositoryName | ((repository: RepositoryName) => bool
 /** A blob that can be read. */
 export interface Blob {
   readonly descriptor: Descriptor
+  /** Of a blob that mirrors one of another registry. */
+  readonly cacheStatus?: CacheStatus | undefined
   /** Its bytes, if they are in memory. */
   readonly content: Uint8Array | undefined
   /** **A chunk is valid only until the next one is requested.** */

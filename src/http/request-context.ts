@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Action, Credentials, Identity } from '../core/access/access-controller.ts'
 import type { TokenIssuer } from '../core/access/token-issuer.ts'
 import type { Health } from '../core/health.ts'
+import type { MirrorFigures } from '../core/mirror-figures.ts'
 import type { RepositoryName } from '../core/reference.ts'
 import type { Registry, Repository } from '../core/registry.ts'
 import type { StallDetector } from './connection/stall-detector.ts'
@@ -20,6 +21,8 @@ export interface ServerContext {
   /** Undefined if the registry issues no tokens. */
   readonly issuer: TokenIssuer | undefined
   readonly health: Health
+  /** Empty if nothing is mirrored. */
+  readonly mirrors: readonly MirrorFigures[]
 }
 
 /** One request, as its handler sees it. */
@@ -56,6 +59,10 @@ export class RequestContext {
 
   get health(): Health {
     return this.#parts.health
+  }
+
+  get mirrors(): readonly MirrorFigures[] {
+    return this.#parts.mirrors
   }
 
   get settings(): HttpSettings {

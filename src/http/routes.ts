@@ -2,6 +2,7 @@ import { getApiVersion, redirectToApi } from './handlers/base.ts'
 import { deleteBlob, getBlob } from './handlers/blob.ts'
 import { listRepositories } from './handlers/catalog.ts'
 import { deleteManifest, getManifest, putManifest } from './handlers/manifest.ts'
+import { listMirrors } from './handlers/mirrors.ts'
 import { getLiveness, getReadiness, getRoot, getStartup } from './handlers/probes.ts'
 import { listReferrers } from './handlers/referrers.ts'
 import { listSignatures } from './handlers/signatures.ts'
@@ -59,6 +60,7 @@ export const operations: Record<Resource, Partial<Record<Method, Operation>>> = 
   },
   referrers: { GET: pull(listReferrers), HEAD: pull(listReferrers) },
   signatures: { GET: pull(listSignatures), HEAD: pull(listSignatures) },
+  mirrors: { GET: catalog(listMirrors), HEAD: catalog(listMirrors) },
   token: { GET: open(getToken), POST: open(postToken) },
   keySet: { GET: open(getKeySet), HEAD: open(getKeySet) },
 }

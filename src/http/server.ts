@@ -14,6 +14,7 @@ import type { TokenIssuer } from '../core/access/token-issuer.ts'
 import { RegistryError } from '../core/errors.ts'
 import { HEALTHY, type Health } from '../core/health.ts'
 import type { Log } from '../core/log.ts'
+import type { MirrorFigures } from '../core/mirror-figures.ts'
 import type { Registry } from '../core/registry.ts'
 import type { RequestObserver } from '../core/request-observer.ts'
 import { printable } from '../lib/printable.ts'
@@ -40,7 +41,8 @@ import { sendStream, sendWhole } from './reply/send.ts'
 import { awaitsContinue, discardBody, hasBody, holdsBodyBack } from './request/body.ts'
 import { clientAddress } from './request/client-address.ts'
 import { isEnabled, preflightReply, refuseConnect, refuseMethod } from './request/method-not-allowed.ts'
-import { isProbe, PROBES, parseRoute } from './request/route.ts'
+import { inNamespace } from './request/namespaces.ts'
+import { isProbe, PROBES, parseRoute, type Route } from './request/route.ts'
 import { cleanPath, normalizeTarget } from './request/target.ts'
 import { RequestContext, type ServerContext } from './request-context.ts'
 import {
@@ -68,6 +70,8 @@ export interface HttpServerOptions {
   audit?: AuditLog | undefined
   /** Default: none. */
   observer?: RequestObserver | undefined
+  /** What is mirrored, for its list. Default: nothing. */
+  mirrors?: readonly MirrorFigures[] | undefined
 }
 
 /** The HTTP server: turns requests into replies, with request ids, logs and error handling. */
@@ -100,7 +104,8 @@ export class HttpServer {
       bytesPerSecond: limits.minBytesPerSecond,
       graceSeconds: limits.stallSeconds,
     })
-    this.#parts = { registry, settings, stallDetector: this.#stallDetector, issuer, health }
+    const { mirrors = [] } = options
+    this.#parts = { registry, settings, stallDetector: this.#stallDetector, issuer, health, mirrors }
     this.#authorizer = new Authorizer(access, settings)
     this.#accessLog = new AccessLog({ log, isEnabled: settings.accessLog })
     this.#audit = audit && new Audit(audit, settings)
@@ -237,14 +242,15 @@ export class HttpServer {
     const { request } = lifecycle
     normalizeTarget(request)
     const path = pathOf(request, this.#settings.prefix)
-    const route = path.includes('//') ? undefined : parseRoute(path)
-    if (route === undefined) {
+    const parsed = path.includes('//') ? undefined : parseRoute(path)
+    if (parsed === undefined) {
       if (request.method === 'CONNECT') return refuseConnect()
       return this.#redirectToClean(path, request)
     }
     if (!namesUsableHost(request, this.#settings)) {
       throw new RegistryError('REQUEST_INVALID', { message: 'the Host is none' })
     }
+    const route = this.#settings.namespaces === undefined ? parsed : this.#named(parsed, lifecycle)
     if (this.#observer !== undefined && !isProbe(route)) {
       lifecycle.observed = new ObservedRequest(request, {
         observer: this.#observer,
@@ -269,6 +275,13 @@ export class HttpServer {
     return this.#authorizer
       .identify(request)
       .then((known) => this.#admit(known, lifecycle.matched!, lifecycle))
+  }
+
+  /** The route by the names that repositories have here. */
+  #named(parsed: Route, { request, response }: RequestLifecycle): Route {
+    const { route, namespace } = inNamespace(parsed, request, this.#settings.namespaces!)
+    if (namespace !== undefined) response.setHeader('oci-namespace', namespace)
+    return route
   }
 
   /** Redirects to the path without doubled and trailing slashes, if that is a route.

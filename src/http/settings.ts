@@ -1,5 +1,6 @@
 import type { BlockList } from 'node:net'
 import type { Redirects } from './reply/redirects.ts'
+import type { Namespaces } from './request/namespaces.ts'
 
 /** The configuration of the HTTP server. */
 export interface HttpSettings {
@@ -17,6 +18,8 @@ export interface HttpSettings {
   readonly readOnly: boolean
   /** Clients that are redirected to the storage's own URLs; undefined for none. */
   readonly redirects: Redirects | undefined
+  /** Undefined if nothing is mirrored: then `?ns=` means nothing. */
+  readonly namespaces?: Namespaces | undefined
   readonly maxCatalogEntries: number
   readonly maxTags: number
   readonly accessLog: boolean

@@ -2,6 +2,7 @@
 import { tmpdir } from 'node:os'
 import { RegistryClient, type RegistryClientOptions } from '../../src/client/registry-client.ts'
 import type { RepositoryName } from '../../src/core/reference.ts'
+import type { Registry } from '../../src/core/registry.ts'
 import { Flights } from '../../src/mirror/flight/flights.ts'
 import { MirroredRegistry } from '../../src/mirror/mirrored-registry.ts'
 import { MirrorMemory } from '../../src/mirror/repository/context.ts'
@@ -31,6 +32,8 @@ export const MIRROR_SETTINGS: MirrorSettings = {
 
 export interface MirrorUnderTest extends AsyncDisposable {
   readonly http: HttpRegistry
+  /** As the server sees it. */
+  readonly registry: Registry
   readonly upstreams: readonly Upstream[]
   readonly flights: Flights
   readonly usage: Usage
@@ -52,12 +55,17 @@ export async function startMirror(
   const flights = new Flights({ folder, maxFlights, readOnly, log })
   const usage = new Usage()
   const context = { flights, usage, memory: new MirrorMemory(), readOnly, log }
+  let registry: Registry | undefined
   const http = await HttpRegistry.start({
     ...options,
-    decorate: (stored) => new MirroredRegistry(stored, upstreams, context),
+    decorate: (stored) => {
+      registry = new MirroredRegistry(stored, upstreams, context)
+      return registry
+    },
   })
   return {
     ...{ http, upstreams, flights, usage },
+    registry: registry!,
     async [Symbol.asyncDispose]() {
       await http.stop()
       await flights.close()

@@ -6,7 +6,8 @@ import type { Manifest } from '../../core/manifest/manifest.ts'
 import { parseManifest } from '../../core/manifest/parse.ts'
 import { MediaType } from '../../core/media-type.ts'
 import { parseReference, parseTag, type Tag } from '../../core/reference.ts'
-import type { Repository, StoredManifest } from '../../core/registry.ts'
+import type { MirroredContent, Repository, StoredManifest } from '../../core/registry.ts'
+import { withCacheStatus } from '../reply/cache-status.ts'
 import { emptyReply, type Reply } from '../reply/reply.ts'
 import { accepts } from '../request/accept.ts'
 import { readBody } from '../request/body.ts'
@@ -19,20 +20,41 @@ import { isSchema1, requireAgreement, withSignatures } from './schema1.ts'
 export function getManifest(context: RequestContext): Reply | Promise<Reply> {
   const reference = parseReference(context.reference)
   if (reference.kind === 'tag') return getTagged(context, reference.tag)
-  const known = context.repository.manifests.getIfCached(reference.digest)
-  return known === undefined ? getByDigest(context, reference.digest) : wholeReply(context, known)
+  const { repository } = context
+  const { digest } = reference
+  const known = repository.manifests.getIfCached(digest)
+  if (known === undefined) return getByDigest(context, repository, digest)
+  const { mirrored } = repository
+  return mirrored === undefined
+    ? wholeReply(context, known)
+    : mirroredReply(context, mirrored, { reference: digest, known })
 }
 
-async function getByDigest(context: RequestContext, digest: Digest): Promise<Reply> {
-  return wholeReply(context, await context.repository.manifests.get(digest))
+async function getByDigest(context: RequestContext, repository: Repository, digest: Digest): Promise<Reply> {
+  const known = await repository.manifests.get(digest)
+  const { mirrored } = repository
+  return mirrored === undefined
+    ? wholeReply(context, known)
+    : mirroredReply(context, mirrored, { reference: digest, known })
+}
+
+async function mirroredReply(
+  context: RequestContext,
+  mirrored: MirroredContent,
+  { reference, known }: { reference: Tag | Digest; known: StoredManifest },
+): Promise<Reply> {
+  return withCacheStatus(await wholeReply(context, known), mirrored, reference)
 }
 
 async function getTagged(context: RequestContext, tag: Tag): Promise<Reply> {
-  const { manifests, tags } = context.repository
+  const { manifests, tags, mirrored } = context.repository
   const digest = await tags.get(tag)
   const tagged = manifests.getIfCached(digest) ?? (await manifests.get(digest))
   const isForAll = tagged.descriptor.mediaType !== MediaType.dockerManifestList
-  return wholeReply(context, isForAll ? tagged : await forOldClients(context, tagged))
+  const known = isForAll ? tagged : await forOldClients(context, tagged)
+  return mirrored === undefined
+    ? wholeReply(context, known)
+    : mirroredReply(context, mirrored, { reference: tag, known })
 }
 
 /** Adds the signatures to a schema 1 manifest. */

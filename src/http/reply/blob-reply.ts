@@ -5,6 +5,7 @@ import type { Digest } from '../../core/digest.ts'
 import type { Blob } from '../../core/registry.ts'
 import type { ByteRange } from '../../core/storage-driver.ts'
 import { ifRangeAllows, matchesEtag, parseRange } from '../request/ranges.ts'
+import { cacheHeaders } from './cache-status.ts'
 import { emptyReply, type Reply } from './reply.ts'
 
 /** The reply to a GET or HEAD of immutable bytes: whole, one range, several ranges, or 304. RFC 9110 sections
@@ -14,6 +15,7 @@ export function blobReply(blob: Blob, request: { headers: IncomingHttpHeaders; i
   const { headers: asked, isHead } = request
   const etag = `"${digest}"`
   const headers = headersOf({ etag, digest, accept: asked.accept })
+  if (blob.cacheStatus !== undefined) Object.assign(headers, cacheHeaders(blob.cacheStatus))
   if (matchesEtag(asked['if-none-match'], etag)) return emptyReply(304, headers)
   if (isHead) return { status: 200, headers: asWhole(headers, size) }
   const range = asked.range !== undefined && ifRangeAllows(asked['if-range'], etag) ? asked.range : undefined

@@ -20,6 +20,7 @@ export type Resource =
   | 'upload'
   | 'referrers'
   | 'signatures'
+  | 'mirrors'
   | 'token'
   | 'keySet'
 
@@ -66,6 +67,7 @@ export function parseRoute(encoded: string): Route | undefined {
   if (path === KEY_SET_PATH) return { resource: 'keySet', reference: '' }
   if (!path.startsWith('/v2/')) return undefined
   if (path === '/v2/_catalog') return { resource: 'catalog', reference: '' }
+  if (path === MIRRORS_PATH) return { resource: 'mirrors', reference: '' }
   return parseRepositoryRoute(path)
 }
 
@@ -102,6 +104,8 @@ function parseRepositoryRoute(path: string): Route | undefined {
 
 /** Prefix of Entrepot's own resources: no component of a repository's name begins with `_`. */
 const OWN = '/_entrepot'
+
+const MIRRORS_PATH = `/v2${OWN}/mirrors`
 
 const NAME_START = '/v2/'.length
 

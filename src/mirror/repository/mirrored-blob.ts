@@ -1,7 +1,8 @@
 import type { Descriptor } from '../../core/descriptor.ts'
 import type { Digest } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
-import type { Blob } from '../../core/registry.ts'
+import type { MirrorFigures } from '../../core/mirror-figures.ts'
+import type { Blob, CacheStatus } from '../../core/registry.ts'
 import type { ByteRange, RedirectedClient } from '../../core/storage-driver.ts'
 import type { Flight } from '../flight/flight.ts'
 import { clientError } from '../upstream/upstream.ts'
@@ -15,6 +16,9 @@ export interface BlobSource {
 
 type ReadOptions = { range?: ByteRange; signal?: AbortSignal }
 
+const MISS: CacheStatus = { kind: 'miss', ageSeconds: undefined }
+const HIT: CacheStatus = { kind: 'hit', ageSeconds: undefined }
+
 /** How far behind a flight a part may begin that its reader waits for. */
 const MAX_WAIT_BYTES = 16 * 1024 ** 2
 
@@ -22,6 +26,7 @@ const MAX_WAIT_BYTES = 16 * 1024 ** 2
 export class FetchedBlob implements Blob {
   readonly descriptor: Descriptor
   readonly content = undefined
+  readonly cacheStatus = MISS
   readonly #context: MirroredRepositoryContext
   readonly #source: BlobSource
 
@@ -68,11 +73,14 @@ export class FetchedBlob implements Blob {
 
 /** A blob that is here. If its bytes turn out to be gone, they are fetched again. */
 export class CachedBlob implements Blob {
+  readonly cacheStatus = HIT
   readonly #blob: Blob
+  readonly #figures: MirrorFigures
   readonly #source: BlobSource
 
-  constructor(blob: Blob, source: BlobSource) {
+  constructor(blob: Blob, figures: MirrorFigures, source: BlobSource) {
     this.#blob = blob
+    this.#figures = figures
     this.#source = source
   }
 
@@ -91,6 +99,7 @@ export class CachedBlob implements Blob {
   /** Only the first step is looked at, so that the others cost nothing. */
   read(options: ReadOptions = {}): AsyncIterable<Uint8Array> {
     const again = () => this.#source.flight(this.descriptor.digest).read(options.range)
+    this.#figures.savedBytes += options.range === undefined ? this.descriptor.size : lengthOf(options.range)
     const bytes = this.#blob.read(options)
     return {
       [Symbol.asyncIterator]: () => {
@@ -112,4 +121,8 @@ export class CachedBlob implements Blob {
       },
     }
   }
+}
+
+function lengthOf({ start, end }: ByteRange): number {
+  return end - start + 1
 }

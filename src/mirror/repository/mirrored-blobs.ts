@@ -83,8 +83,7 @@ export class MirroredBlobs extends ForwardingBlobs {
   #cached(found: Blob): Blob {
     const { figures } = this.#context.upstream
     figures.hits++
-    figures.savedBytes += found.descriptor.size
-    return found.content === undefined ? new CachedBlob(found, this) : found
+    return new CachedBlob(found, figures, this)
   }
 
   /** From a manifest, else from a HEAD, else from the answer to the GET, or from all of the bytes. */

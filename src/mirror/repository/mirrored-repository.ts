@@ -40,11 +40,10 @@ export class MirroredRepository extends ForwardingRepository implements Mirrored
 
   /** A miss is told of once. */
   statusOf(reference: Tag | Digest): CacheStatus | undefined {
-    const { memory, flights, name } = this.#context
+    const { memory, name } = this.#context
     const key = memoryKey(name, reference)
     const status = memory.statuses.get(key)
-    if (status === undefined)
-      return { kind: flights.find(name, reference as Digest) ? 'miss' : 'hit', ageSeconds: undefined }
+    if (status === undefined) return { kind: 'hit', ageSeconds: undefined }
     if (reference.includes(':') && status.kind === 'miss') memory.statuses.delete(key)
     return status
   }

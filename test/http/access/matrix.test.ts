@@ -33,6 +33,7 @@ const paths: Record<Resource, string> = {
   upload: '/v2/a/blobs/uploads/00000000-0000-4000-8000-000000000000',
   referrers: `/v2/a/referrers/${digest}`,
   signatures: `/v2/a/_entrepot/signatures/${digest}`,
+  mirrors: '/v2/_entrepot/mirrors',
   token: '/auth/token',
   keySet: '/auth/jwks',
 }
@@ -59,6 +60,7 @@ const letIn: Record<Resource, Partial<Record<Method, readonly Person[]>>> = {
   upload: { GET: push, HEAD: push, PATCH: push, PUT: push, DELETE: push },
   referrers: { GET: pull, HEAD: pull },
   signatures: { GET: pull, HEAD: pull },
+  mirrors: { GET: known, HEAD: known },
   token: { GET: known, POST: people },
   keySet: { GET: people, HEAD: people },
 }
