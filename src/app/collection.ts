@@ -6,7 +6,7 @@ import type { Log } from '../core/log.ts'
 
 export type { CollectionReport } from '../maintenance/gc/collector.ts'
 
-import { type CollectionReport, Collector, type DeletionStep } from '../maintenance/gc/collector.ts'
+import { type CollectionReport, type CollectionStep, Collector } from '../maintenance/gc/collector.ts'
 import { CollectorBusy } from '../maintenance/gc/tenure.ts'
 import { run } from '../maintenance/runner.ts'
 import { Schedule } from '../maintenance/schedule.ts'
@@ -19,9 +19,12 @@ export interface CollectionOptions {
   /** Requests per second; 0 for no limit. */
   readonly pace: number
   readonly dryRun: boolean
+  /** True if manifests are removed that no tag keeps, no index and no subject. */
+  readonly untagged: boolean
   readonly log: Log
   readonly signal?: AbortSignal | undefined
   readonly onDeleted?: (blob: { readonly digest: string; readonly size: number }) => void
+  readonly onRemoved?: (manifest: { readonly repository: string; readonly digest: string }) => void
 }
 
 /** Schedules garbage collection. Undefined if it is disabled. Of all processes that share the storage one
@@ -42,8 +45,13 @@ export function scheduleCollection(
     figures.deletedBytes += size
     log.info({ digest, bytes: size }, 'garbage collection deleted a blob')
   }
+  const onRemoved = ({ repository, digest }: { repository: string; digest: string }) => {
+    figures.removedManifests++
+    log.info({ repository, digest }, 'garbage collection removed an untagged manifest')
+  }
   const work = async (signal: AbortSignal) => {
-    const options = { graceMs: gc.grace, pace: gc.pace, dryRun: false, log, signal, onDeleted }
+    const { grace: graceMs, pace, untagged } = gc
+    const options = { graceMs, pace, untagged, dryRun: false, log, signal, onDeleted, onRemoved }
     const { findings, ...report } = await collect(registry, options)
     for (const finding of findings)
       log.warn({ ...finding }, 'a manifest cannot be read: its repository keeps its blobs')
@@ -86,11 +94,15 @@ async function counted(
  *  @throws StorageError UNSUPPORTED if the storage can't be collected; CollectorBusy */
 export async function collect(
   registry: StoredRegistry,
-  { graceMs, pace, dryRun, log, signal, onDeleted }: CollectionOptions,
+  { graceMs, pace, untagged, dryRun, log, signal, onDeleted, onRemoved }: CollectionOptions,
 ): Promise<CollectionReport> {
-  const collector = new Collector({ content: registry.collectable, graceMs, pace, dryRun, signal })
-  const onStep = ({ deleted }: DeletionStep) => {
-    for (const blob of deleted()) onDeleted?.(blob)
+  const collector = new Collector({
+    content: registry.collectable,
+    ...{ graceMs, pace, untagged, dryRun, signal },
+  })
+  const onStep = (step: CollectionStep) => {
+    if ('removed' in step) for (const manifest of step.removed()) onRemoved?.(manifest)
+    else for (const blob of step.deleted()) onDeleted?.(blob)
   }
   await run(collector.steps(), { log, dryRun, onStep, ...(signal && { signal }) })
   return collector.report

@@ -6,20 +6,21 @@ import type { Log } from '../core/log.ts'
 import { parseCommand } from './parse-command.ts'
 import { UsageError } from './usage-error.ts'
 
-const HELP = `entrepot gc [config.yml] [--dry-run] [--json] [--grace 24h] [--pace <requests a second>]
+const HELP = `entrepot gc [config.yml] [--dry-run] [--json] [--grace 24h] [--delete-untagged] [--pace <requests a second>]
 
 Deletes the blobs that no manifest refers to, while the registry serves. docs/garbage-collection.md says what must be configured before.
 
-  --dry-run, -d   only say what would be deleted
-  --json          a line of JSON for each blob, and one for the totals
-  --grace         how old a blob must be, and the last push or mount of it; otherwise as configured
-  --pace          how many requests the storage gets a second, 0 for as many as go; otherwise as configured
-  --quiet, -q     only the totals
+  --dry-run, -d          only say what would be deleted
+  --delete-untagged, -m  first remove manifests that no tag keeps, no index and no subject; otherwise as configured
+  --json                 a line of JSON for each blob and manifest, and one for the totals
+  --grace                how old a blob must be, and the last push or mount of it; otherwise as configured
+  --pace                 how many requests the storage gets a second, 0 for as many as go; otherwise as configured
+  --quiet, -q            only the totals
 
 Ends with 0; with 3 if manifests can't be read, whose repositories then keep all their blobs; with 1 if it can't collect.
 `
 
-const HELP_OF_DISTRIBUTION = `entrepot garbage-collect [--dry-run|-d] [--quiet] config.yml
+const HELP_OF_DISTRIBUTION = `entrepot garbage-collect [--dry-run|-d] [--delete-untagged|-m] [--quiet] config.yml
 
 As entrepot gc, in the words of CNCF Distribution.
 `
@@ -49,8 +50,6 @@ async function collectGarbage(args: readonly string[], help: string): Promise<vo
   if (parsed === undefined) return
   const { values, positionals } = parsed
   if (positionals.length > 1) throw new UsageError(`one file at most, not ${positionals.join(' ')}`)
-  if (values['delete-untagged'])
-    throw new UsageError('--delete-untagged is not there yet: untagged manifests stay')
   const { config } = loadConfig({ path: positionals[0], env: process.env })
   const { gc: configured } = config.storage.maintenance
   const { json = false, quiet = false, 'dry-run': dryRun = false } = values
@@ -63,7 +62,12 @@ async function collectGarbage(args: readonly string[], help: string): Promise<vo
     graceMs: values.grace === undefined ? configured.grace : durationOf(values.grace),
     pace: values.pace === undefined ? configured.pace : paceOf(values.pace),
     dryRun,
+    untagged: values['delete-untagged'] ?? configured.untagged,
     log: QUIET,
+    onRemoved: ({ repository, digest }) => {
+      if (json) write(JSON.stringify({ action: 'remove manifest', repository, digest, reason: UNTAGGED }))
+      else if (!quiet) write(`${repository}@${digest}: ${UNTAGGED}`)
+    },
     onDeleted: ({ digest, size }) => {
       if (json) write(JSON.stringify({ action: 'delete', digest, bytes: size, reason: REASON }))
       else if (!quiet) write(`${digest} ${size} bytes: ${REASON}`)
@@ -75,15 +79,19 @@ async function collectGarbage(args: readonly string[], help: string): Promise<vo
 }
 
 const REASON = 'no manifest refers to it'
+const UNTAGGED = 'no tag, no index and no subject keeps it'
 
 function linesOf(report: CollectionReport, dryRun: boolean): string[] {
-  const { blobs, bytes, deletedBlobs, deletedBytes, rescuedBlobs, findings } = report
+  const { blobs, bytes, deletedBlobs, deletedBytes, rescuedBlobs, removedManifests, findings } = report
   const verb = dryRun ? 'would be deleted' : 'deleted'
   return [
     ...findings.map(
       ({ repository, manifest, reason }) =>
         `${repository}@${manifest} can't be read (${reason}): the repository keeps all its blobs`,
     ),
+    ...(removedManifests > 0
+      ? [`${removedManifests} manifests ${dryRun ? 'would be removed' : 'removed'} from repositories`]
+      : []),
     `${deletedBlobs} of ${blobs} blobs ${verb}, ${deletedBytes} of ${bytes} bytes`,
     ...(rescuedBlobs > 0 ? [`${rescuedBlobs} blobs stay: they were needed again meanwhile`] : []),
   ]

@@ -136,6 +136,11 @@ export class Metrics {
         },
       })
     gauge('running', 'Whether garbage is being collected', () => (figures.isRunning ? 1 : 0))
+    counter(
+      'removed_manifests',
+      'The number of untagged manifests that were removed',
+      () => figures.removedManifests,
+    )
     gauge(
       'last_success_timestamp_seconds',
       'When the last collection ended well',

@@ -9,7 +9,7 @@ import type { BlobPool } from './blobs/blob-pool.ts'
 import type { RecentPushes } from './blobs/recent-pushes.ts'
 import type { CollectionGuard } from './collection/collection-guard.ts'
 import { LinkSet, type Links } from './links/links.ts'
-import { Deletions } from './manifests/deletions.ts'
+import { Deletions, type DeletionsTiming } from './manifests/deletions.ts'
 import { RepositoryPaths } from './paths.ts'
 import type { Backfills } from './referrers/backfills.ts'
 import type { FallbackMemory, ReferrerMemory } from './referrers/memory.ts'
@@ -31,6 +31,8 @@ export interface RegistryContext {
   /** Undefined if this registry does not support garbage collection: nothing may be collected while it
    *  serves. */
   readonly collection: CollectionGuard | undefined
+  /** How long deletions and pushes wait for each other. Undefined: as `Deletions` has it. */
+  readonly deletionsTiming: DeletionsTiming | undefined
   readonly tagDigests: TagDigestCache
   readonly policy: ManifestPolicy
   readonly backfills: Backfills
@@ -62,6 +64,10 @@ export function repositoryContext(name: RepositoryName, registry: RegistryContex
     paths,
     layers: new LinkSet(paths.layers, registry),
     revisions: new LinkSet(paths.revisions, registry),
-    deletions: new Deletions({ storage: registry.storage, path: paths.deletions }),
+    deletions: new Deletions({
+      storage: registry.storage,
+      path: paths.deletions,
+      timing: registry.deletionsTiming,
+    }),
   }
 }

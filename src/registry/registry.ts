@@ -27,6 +27,7 @@ import { CollectionGuard, type GuardTiming } from './collection/collection-guard
 import type { RegistryContext } from './context.ts'
 import { ErrorMappingDriver } from './error-mapping-driver.ts'
 import { Links } from './links/links.ts'
+import type { DeletionsTiming } from './manifests/deletions.ts'
 import { REPOSITORIES, STORAGE_CLOCK, uploadAt } from './paths.ts'
 import { Backfills } from './referrers/backfills.ts'
 import { FallbackMemory, ReferrerMemory } from './referrers/memory.ts'
@@ -51,6 +52,8 @@ export interface RegistryOptions {
   /** Evicts a collected blob from a cache of this process alone, which the collector can't reach. Default: no
    *  such cache. */
   evictCollected?: (digest: Digest) => Promise<void>
+  /** Waits of deletions and pushes for each other. Default: the timing of `Deletions`. */
+  deletions?: DeletionsTiming | undefined
   /** Enables garbage collection, optionally with its timing. Default: disabled. */
   collection?: boolean | GuardTiming
   log: Log
@@ -81,6 +84,7 @@ export class StoredRegistry implements Registry {
     locks = new ProcessLocks(),
     collection = false,
     evictCollected,
+    deletions,
     log,
   }: RegistryOptions) {
     const storage = new ErrorMappingDriver(driver)
@@ -95,6 +99,7 @@ export class StoredRegistry implements Registry {
       cache,
       recentPushes: new RecentPushes(),
       collection: guardOf(storage, collection),
+      deletionsTiming: deletions,
       tagDigests: new TagDigestCache({ maxEntries: cache === NO_CACHE ? 0 : MAX_TAG_DIGESTS }),
       policy,
       backfills: new Backfills(),
@@ -114,12 +119,14 @@ export class StoredRegistry implements Registry {
 
   /** The content as a garbage collector sees it, without caches. */
   get collectable(): Collectable {
-    const { storage, pool, cache } = this.#context
+    const { storage, pool, cache, deletionsTiming: timing } = this.#context
     const evict = async (digests: readonly Digest[]) => {
       for (const digest of digests) pool.forget(digest)
       for (const digest of digests) await cache.evictContent(digest)
     }
-    return new CollectableContent({ storage, evict })
+    const evictManifest = (repository: RepositoryName, names: readonly Digest[]) =>
+      cache.evict({ repository, kind: 'manifest' }, names)
+    return new CollectableContent({ storage, evict, evictManifest, timing })
   }
 
   repository(name: RepositoryName): Repository {

@@ -18,19 +18,36 @@ import { temporaryFolder } from '../support/temporary-folder.ts'
 
 /** The one that died is gone at once. */
 const TIMING = { leaseMs: 5, beatMs: 20, settleMs: 0 }
+const DELETIONS = { leaseMs: 40, beatMs: 5, patienceMs: 5_000 }
 
 const image = Buffer.from(
   payloadOf(imageJson({ config: descriptorOf('config'), layers: [descriptorOf('layer')] })),
 )
 const kept = ['config', 'layer', image]
-const garbage = ['garbage 1', 'garbage 2', 'garbage 3']
+/** It has no tag. */
+const untagged = Buffer.from(
+  payloadOf(imageJson({ config: descriptorOf('config'), layers: [descriptorOf('garbage 1')] })),
+)
+const garbage = ['garbage 1', 'garbage 2', 'garbage 3', untagged]
+
+const open = (driver: StorageDriver) =>
+  new StoredRegistry({ driver, policy: DEFAULT_POLICY, deletions: DELETIONS, log: quiet })
 
 async function fill(driver: StorageDriver): Promise<void> {
   const registry = await HttpRegistry.start({ driver, collection: GUARD })
-  for (const blob of ['config', 'layer', ...garbage]) await registry.client.pushBlob('a', Buffer.from(blob))
+  for (const blob of ['config', 'layer', 'garbage 1', 'garbage 2', 'garbage 3'])
+    await registry.client.pushBlob('a', Buffer.from(blob))
   const headers = { 'content-type': MediaType.ociManifest }
-  const { status } = await registry.send('PUT /v2/a/manifests/v1', { headers, body: image })
-  expect(status).toBe(201)
+  for (const [reference, body] of [
+    ['v1', image],
+    [digestOf(untagged), untagged],
+  ]) {
+    const { status } = await registry.send(`PUT /v2/a/manifests/${reference}`, {
+      headers,
+      body: body as Buffer,
+    })
+    expect(status).toBe(201)
+  }
   await registry.stop()
   await delay(20)
 }
@@ -48,23 +65,22 @@ const stored = async (driver: StorageDriver, blobs: readonly (string | Buffer)[]
 /** @returns false if the collection came to its end before the call */
 async function dieAt(driver: StorageDriver, call: number, when: 'before' | 'after'): Promise<boolean> {
   const interrupted = interruptedDriver(driver, { call, when })
-  const registry = new StoredRegistry({ driver: interrupted.driver, policy: DEFAULT_POLICY, log: quiet })
-  const steps = collectorOf(registry, { timing: TIMING, batchSize: 2 }).steps()
+  const registry = open(interrupted.driver)
+  const steps = collectorOf(registry, { timing: TIMING, batchSize: 2, untagged: true }).steps()
   const work = run(steps, { log: quiet, dryRun: false }).catch(() => undefined)
   await Promise.race([work, interrupted.death])
   return interrupted.isDead()
 }
 
 /** @param parity of the calls that are not made any more; it dies after the others */
-async function survives(open: () => Promise<StorageDriver>, parity: 0 | 1): Promise<number> {
+async function survives(openDriver: () => Promise<StorageDriver>, parity: 0 | 1): Promise<number> {
   for (let call = 1; ; call++) {
     const when = call % 2 === parity ? 'before' : 'after'
-    const driver = await open()
+    const driver = await openDriver()
     await fill(driver)
     if (!(await dieAt(driver, call, when))) return call - 1
     expect([call, when, await stored(driver, kept)]).toEqual([call, when, kept.length])
-    const registry = new StoredRegistry({ driver, policy: DEFAULT_POLICY, log: quiet })
-    await collect(registry, { timing: TIMING })
+    await collect(open(driver), { timing: TIMING, untagged: true })
     expect([call, when, await stored(driver, garbage)]).toEqual([call, when, 0])
     expect([call, when, await stored(driver, kept)]).toEqual([call, when, kept.length])
     const state = await driver.getState('/docker/registry/v2/gc/state')
@@ -83,6 +99,6 @@ test.each([0, 1] as const)('in memory, before and after calls in turn (%i)', asy
 test.each([0, 1] as const)('on a disk, before and after calls in turn (%i)', async (parity) => {
   await using folder = await temporaryFolder()
   let number = 0
-  const open = () => FilesystemDriver.open({ root: `${folder.path}/${number++}` })
-  expect(await survives(open, parity)).toBeGreaterThan(20)
+  const openDriver = () => FilesystemDriver.open({ root: `${folder.path}/${number++}` })
+  expect(await survives(openDriver, parity)).toBeGreaterThan(20)
 })

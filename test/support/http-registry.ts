@@ -44,6 +44,8 @@ export interface HttpRegistryOptions {
   readonly decorate?: (stored: StoredRegistry) => Registry
   /** Its part in garbage collection. Default: none. */
   readonly collection?: RegistryOptions['collection']
+  /** How long deletions and pushes wait for each other. */
+  readonly deletions?: RegistryOptions['deletions']
 }
 
 export interface RequestParts {
@@ -94,8 +96,10 @@ export class HttpRegistry implements AsyncDisposable {
     const { driver = new MemoryDriver(), policy = DEFAULT_POLICY, log = quiet, tls } = options
     const cache = options.cache ?? new MemoryDescriptorCache({ maxEntries: 10_000 })
     const smallContentBytes = cache === NO_CACHE ? 0 : 64 * 1024 ** 2
-    const { collection = false } = options
-    const registry = new StoredRegistry({ driver, policy, cache, smallContentBytes, collection, log })
+    const { collection = false, deletions } = options
+    const registry = new StoredRegistry({
+      ...{ driver, policy, cache, smallContentBytes, collection, deletions, log },
+    })
     const { auth, loginThrottle, audit } = options
     const access = auth && (await openAccessControl(auth, { log, ...(loginThrottle && { loginThrottle }) }))
     const server = new HttpServer({

@@ -1,6 +1,7 @@
 import type { Digest } from '../digest.ts'
 import type { RepositoryName } from '../reference.ts'
 import type { StorageDriver } from '../storage-driver.ts'
+import type { RemovableManifests } from './removable.ts'
 
 /** What keeps content: something in a repository stands for it. Digests are canonical. */
 export type Holding =
@@ -26,10 +27,17 @@ export interface PooledBlob {
 }
 
 /** What a manifest refers to, or why it can't be said. */
-export type ManifestReferences = { readonly digests: readonly Digest[] } | { readonly unreadable: string }
+export type ManifestReferences =
+  | {
+      /** Config, layers and children, by their canonical digests. */
+      readonly digests: readonly Digest[]
+      /** The manifest that it is about, as it names it. */
+      readonly subject?: Digest | undefined
+    }
+  | { readonly unreadable: string }
 
 /** The port of a garbage collector to what a registry has. All of it is read from storage, past every cache. */
-export interface Collectable {
+export interface Collectable extends RemovableManifests {
   /** Where the collector keeps its own files, and what it deletes by. */
   readonly storage: StorageDriver
   /** Everything that keeps content, a page at a time. A holding that stands all the while is never missed.

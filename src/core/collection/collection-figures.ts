@@ -5,6 +5,7 @@ export interface CollectionFigures {
   failures: number
   deletedBlobs: number
   deletedBytes: number
+  removedManifests: number
   /** Manifests that the last one could not read. */
   findings: number
   /** Seconds since 1970; 0 for never. */
@@ -14,7 +15,14 @@ export interface CollectionFigures {
 
 export function newCollectionFigures(): CollectionFigures {
   return {
-    ...{ isRunning: false, collections: 0, failures: 0, deletedBlobs: 0, deletedBytes: 0 },
+    ...{
+      isRunning: false,
+      collections: 0,
+      failures: 0,
+      deletedBlobs: 0,
+      deletedBytes: 0,
+      removedManifests: 0,
+    },
     ...{ findings: 0, lastSuccessAt: 0, lastSeconds: 0 },
   }
 }

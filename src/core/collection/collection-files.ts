@@ -20,7 +20,8 @@ const MAX_CACHED_BYTES = 64 * 1024 ** 2
  *
  *  - `condemned/<first byte in hex>`: what is to be deleted, sorted, a line each: the hex of its digest, and its size. Written once,
  *    before the phase is `condemned`, and never changed.
- *  - `pins/<hex>`: somebody needs the blob of this digest. */
+ *  - `pins/<hex>`: somebody needs the blob of this digest.
+ *  - `removed/<number>`: the hex of manifests that are removed from a repository, a line each. Written before. */
 export class CollectionFiles {
   readonly #storage: StorageDriver
   /** Lists that a pusher has read; they never change. */
@@ -48,14 +49,11 @@ export class CollectionFiles {
   }
 
   async readList(epoch: number, list: number): Promise<CondemnedBlob[]> {
-    const text = Buffer.from(await this.#storage.get(listPath(epoch, list))).toString('latin1')
-    return text
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => {
-        const [hex = '', size] = line.split(' ')
-        return { digest: `sha256:${hex}` as Digest, size: Number(size) }
-      })
+    const lines = await linesOf(this.#storage, listPath(epoch, list))
+    return lines.map((line) => {
+      const [hex = '', size] = line.split(' ')
+      return { digest: `sha256:${hex}` as Digest, size: Number(size) }
+    })
   }
 
   /** The digests that are condemned by this state; undefined if it is out of date, because its lists are gone. */
@@ -74,17 +72,25 @@ export class CollectionFiles {
     return condemned
   }
 
-  /** What the lists of a state name, as far as they are still there. */
+  /** Names manifests that are removed next.
+   *  @param number of the file, from 0 */
+  async writeRemoved(epoch: number, number: number, manifests: readonly Digest[]): Promise<void> {
+    const lines = manifests.map((digest) => `${hexOf(digest)}\n`)
+    await this.#storage.put(removedPath(epoch, number), Buffer.from(lines.join('')), { durable: false })
+  }
+
+  /** The manifests and blobs that the files of a state name, as far as they are still there. */
   async forEachCondemned(
-    { epoch, lists = '' }: CollectionState,
+    { epoch, lists = '', removals = 0 }: CollectionState,
     work: (digest: Digest) => Promise<void>,
   ): Promise<void> {
+    for (let number = 0; number < removals; number++) {
+      const names = await linesOf(this.#storage, removedPath(epoch, number)).catch(ifMissing)
+      for (const hex of names) await work(`sha256:${hex}` as Digest)
+    }
     for (let list = 0; list < LISTS; list++) {
       if (!hasList(lists, list)) continue
-      const blobs = await this.readList(epoch, list).catch((error) => {
-        if (isPathNotFound(error)) return []
-        throw error
-      })
+      const blobs = await this.readList(epoch, list).catch(ifMissing)
       for (const { digest } of blobs) await work(digest)
     }
   }
@@ -129,6 +135,20 @@ export class CollectionFiles {
 
 function listPath(epoch: number, list: number): string {
   return `${COLLECTIONS}/${epoch}/condemned/${list.toString(16).padStart(2, '0')}`
+}
+
+function removedPath(epoch: number, number: number): string {
+  return `${COLLECTIONS}/${epoch}/removed/${number}`
+}
+
+async function linesOf(storage: StorageDriver, path: string): Promise<string[]> {
+  const text = Buffer.from(await storage.get(path)).toString('latin1')
+  return text.split('\n').filter((line) => line !== '')
+}
+
+function ifMissing(error: unknown): never[] {
+  if (isPathNotFound(error)) return []
+  throw error
 }
 
 function hasList(lists: string, list: number): boolean {

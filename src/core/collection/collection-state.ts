@@ -3,6 +3,7 @@
 import { SharedState } from '../coordination/shared-state.ts'
 import { type Digest, hexOf } from '../digest.ts'
 import { RegistryError } from '../errors.ts'
+import type { RepositoryName } from '../reference.ts'
 import type { Fence, StorageDriver } from '../storage-driver.ts'
 
 /** Where collections keep what they need; Distribution looks at none of it. */
@@ -18,7 +19,8 @@ export interface CollectionState {
   /** `mark`: finding out what is garbage. `condemned`: the lists of it are written, and nothing is being deleted. `sealed`: a batch of
    *  it is being deleted. */
   readonly phase: 'idle' | 'mark' | 'condemned' | 'sealed'
-  /** How many batches came to their end. What was known of a blob before may be wrong once it has grown. */
+  /** How many batches of blobs came to their end, and removals of manifests from a repository. What was known before may be wrong once
+   *  it has grown. */
   readonly deletions: number
   /** Who is collecting, by a name that nobody else has. */
   readonly holder?: string
@@ -26,6 +28,11 @@ export interface CollectionState {
   readonly beat?: number
   /** From `condemned` on: a bit for each list, by the first byte of a digest, in hex; the first list is the highest bit. */
   readonly lists?: string
+  /** The repository from which untagged manifests may be removed at the moment. A push to it asks the repository's deletions for what
+   *  it needs. */
+  readonly removing?: RepositoryName
+  /** How many files name manifests that were removed, or are being. */
+  readonly removals?: number
   /** While `sealed`: what the batch is deleted by. */
   readonly fence?: Fence
   /** While `sealed`: the hex of the first and the last digest, both included. */
@@ -54,6 +61,11 @@ function parse(found: unknown): CollectionState {
     (phase === 'idle' || phase === 'mark' || typeof lists === 'string')
   if (isWhole) return state
   throw new RegistryError('UNAVAILABLE', { message: `${COLLECTIONS}/state is damaged` })
+}
+
+/** The state once no manifests are removed from the repository any more. */
+export function withoutRemoval({ removing, ...state }: CollectionState): CollectionState {
+  return removing === undefined ? state : { ...state, deletions: state.deletions + 1 }
 }
 
 /** True while the digest may be deleted at any moment. */

@@ -6,11 +6,13 @@ import {
   LISTS,
   listBits,
 } from '../../core/collection/collection-files.ts'
-import { type CollectionState, TRUSTED_MS } from '../../core/collection/collection-state.ts'
+import { type CollectionState, TRUSTED_MS, withoutRemoval } from '../../core/collection/collection-state.ts'
 import type { LeaseTiming } from '../../core/coordination/lease.ts'
 import { type Digest, hexOf } from '../../core/digest.ts'
+import type { RepositoryName } from '../../core/reference.ts'
 import { FENCE_LIFETIME_MS } from '../../core/storage-driver.ts'
 import type { Step } from '../runner.ts'
+import { ManifestSweep, type RemovalStep } from './manifest-sweep.ts'
 import { type Finding, Marks } from './mark.ts'
 import { Pace } from './pace.ts'
 import { Tenure, TIMING } from './tenure.ts'
@@ -27,6 +29,8 @@ export interface CollectorOptions {
   /** Requests a second; 0 for as many as go. */
   readonly pace: number
   readonly dryRun: boolean
+  /** True if manifests are removed that nothing keeps. Default: false. */
+  readonly untagged?: boolean | undefined
   /** How many blobs are deleted at a time. */
   readonly batchSize?: number
   readonly timing?: CollectorTiming
@@ -41,6 +45,8 @@ export interface DeletionStep extends Step {
   readonly deleted: () => readonly CondemnedBlob[]
 }
 
+export type CollectionStep = DeletionStep | RemovalStep
+
 export interface CollectionReport {
   /** Blobs that are there and were looked at. */
   readonly blobs: number
@@ -50,6 +56,8 @@ export interface CollectionReport {
   readonly deletedBytes: number
   /** Condemned, and then needed all the same. */
   readonly rescuedBlobs: number
+  /** Manifests that were removed from their repositories, or in a dry run would be. */
+  readonly removedManifests: number
   readonly findings: readonly Finding[]
 }
 
@@ -64,7 +72,9 @@ export class Collector {
   readonly #files: CollectionFiles
   readonly #marks: Marks
   readonly #pace: Pace
-  readonly #report = { blobs: 0, bytes: 0, deletedBlobs: 0, deletedBytes: 0, rescuedBlobs: 0 }
+  readonly #report = {
+    ...{ blobs: 0, bytes: 0, deletedBlobs: 0, deletedBytes: 0, rescuedBlobs: 0, removedManifests: 0 },
+  }
   /** From a step that was carried out until the collection ends; never in a dry run. */
   #tenure: Tenure | undefined
   #youngSince = new Date()
@@ -83,7 +93,7 @@ export class Collector {
 
   /** The steps of one collection. A step that fails ends it.
    *  @throws StorageError UNSUPPORTED if the storage can't be collected; CollectorBusy; whatever storage says */
-  async *steps(): AsyncGenerator<DeletionStep> {
+  async *steps(): AsyncGenerator<CollectionStep> {
     try {
       yield* this.#collect()
     } finally {
@@ -91,10 +101,11 @@ export class Collector {
     }
   }
 
-  async *#collect(): AsyncGenerator<DeletionStep> {
-    const { dryRun, graceMs } = this.#options
+  async *#collect(): AsyncGenerator<CollectionStep> {
+    const { dryRun, graceMs, untagged = false } = this.#options
     if (dryRun) this.#youngSince = new Date(Date.now() - graceMs)
     else await this.#begin()
+    if (untagged) yield* this.#removals()
     await this.#mark()
     yield* dryRun ? this.#deletions(this.#garbage(), { isSwept: false }) : this.#condemnAndSweep()
   }
@@ -102,13 +113,18 @@ export class Collector {
   /** What a collection has left that was cut short: nothing is being deleted, so the next one need not wait until this one counts as
    *  gone. */
   async #leave(): Promise<void> {
-    const { phase } = this.#tenure?.state ?? {}
-    if (phase === 'mark' || phase === 'condemned') {
-      await this.#tenure
-        ?.change(({ epoch, deletions }) => ({ epoch, phase: 'idle', deletions }))
-        .catch(() => undefined)
-    }
+    await this.#endEarly().catch(() => undefined)
     await this.#tenure?.end()
+  }
+
+  async #endEarly(): Promise<void> {
+    const { phase, removing, epoch = 0, removals } = this.#tenure?.state ?? {}
+    if (phase !== 'mark' && phase !== 'condemned') return
+    if (removing !== undefined) await this.#options.content.release(removing)
+    await this.#tenure?.change((state) => ({
+      ...{ epoch, phase: 'idle', deletions: withoutRemoval(state).deletions },
+      ...(removals !== undefined && { removals }),
+    }))
   }
 
   /** The storage is tried out before anything is written. */
@@ -116,11 +132,35 @@ export class Collector {
     const { content, graceMs, signal } = this.#options
     const { storage } = content
     await storage.closeFence(await storage.openFence())
-    this.#tenure = await Tenure.begin(storage, { timing: this.#timing, signal })
+    const release = (repository: RepositoryName) => content.release(repository)
+    this.#tenure = await Tenure.begin(storage, { timing: this.#timing, signal, release })
     const { epoch } = this.#tenure.state
     await this.#files.removeBefore(epoch)
     const startedAt = await this.#files.begin(epoch)
     this.#youngSince = new Date(startedAt.getTime() - graceMs)
+  }
+
+  /** Manifests that are pushed from the change of the state on are looked at once more by who pushes them. */
+  async *#removals(): AsyncGenerator<RemovalStep> {
+    const { content, dryRun, signal } = this.#options
+    const announce = async (removing: RepositoryName, manifests: readonly Digest[]) => {
+      const { epoch, removals = 0 } = this.#tenure!.state
+      await this.#files.writeRemoved(epoch, removals, manifests)
+      await this.#tenure?.change((state) => ({ ...withoutRemoval(state), removing, removals: removals + 1 }))
+    }
+    const requireTenure = async () => this.#tenure?.confirm()
+    const sweep = new ManifestSweep({
+      ...{ content, dryRun, signal, announce, requireTenure },
+      pace: this.#pace,
+      youngSince: this.#youngSince,
+    })
+    for await (const step of sweep.steps()) {
+      yield step
+      const some = step.removed()
+      this.#report.removedManifests += some.length
+      if (dryRun) this.#marks.passOver(some)
+    }
+    await this.#tenure?.change(withoutRemoval)
   }
 
   #mark(): Promise<void> {
@@ -140,11 +180,12 @@ export class Collector {
       yield* this.#deletions(this.#condemned(epoch, lists), { isSwept: true })
     }
     // The lists stay until the next collection: other processes evict what they name.
-    await tenure.change(({ deletions, lists: bits }) => ({
+    await tenure.change(({ deletions, lists: bits, removals }) => ({
       epoch,
       phase: 'idle',
       deletions,
       ...(bits !== undefined && { lists: bits }),
+      ...(removals !== undefined && { removals }),
     }))
     await this.#files.removeBefore(epoch)
   }

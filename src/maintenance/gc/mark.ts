@@ -29,6 +29,8 @@ export class Marks {
   readonly #marked = new DigestSet()
   /** What these manifests refer to is marked. */
   readonly #read = new ManifestSet()
+  /** In a dry run: manifests that would be gone by now. */
+  readonly #passedOver = new ManifestSet()
   readonly #findings = new Map<string, Finding>()
 
   constructor(content: Collectable) {
@@ -41,6 +43,11 @@ export class Marks {
 
   has(digest: Digest): boolean {
     return this.#marked.has(hexOf(digest))
+  }
+
+  /** Manifests that are to count as gone. */
+  passOver(manifests: readonly Pick<Holding, 'repository' | 'digest'>[]): void {
+    for (const { repository, digest } of manifests) this.#passedOver.add(repository, digest)
   }
 
   /** @throws StorageError if anything can't be read: then nothing may be collected */
@@ -69,6 +76,7 @@ export class Marks {
       signal?.throwIfAborted()
       await pace.take()
       for (const holding of page) {
+        if (holding.kind === 'manifest' && this.#passedOver.has(holding.repository, holding.digest)) continue
         if (holding.kind !== 'blob' || holding.linkedAt >= linkedSince)
           this.#marked.add(hexOf(holding.digest))
         if (holding.kind === 'manifest' && !this.#read.has(holding.repository, holding.digest)) yield holding

@@ -4,9 +4,11 @@ import {
   type CollectionState,
   collectionState,
   NO_COLLECTION_YET,
+  withoutRemoval,
 } from '../../core/collection/collection-state.ts'
 import { Lease, type LeaseTiming, SilenceWatch } from '../../core/coordination/lease.ts'
 import type { Held, SharedState } from '../../core/coordination/shared-state.ts'
+import type { RepositoryName } from '../../core/reference.ts'
 import type { StorageDriver } from '../../core/storage-driver.ts'
 
 export const TIMING: LeaseTiming = { leaseMs: 60_000, beatMs: 10_000 }
@@ -24,6 +26,13 @@ export class CollectorBusy extends Error {
 /** Another process has taken this one's place. */
 export class CollectorReplaced extends Error {
   override readonly name = 'CollectorReplaced'
+}
+
+export interface TenureOptions {
+  readonly timing?: LeaseTiming
+  readonly signal?: AbortSignal | undefined
+  /** Takes back what the last collector has condemned in a repository. */
+  readonly release: (repository: RepositoryName) => Promise<void>
 }
 
 /** The right to collect. Of all processes that share the storage one has it; each change of the state is a compare-and-swap, so a
@@ -48,11 +57,11 @@ export class Tenure {
    *  @throws CollectorBusy */
   static async begin(
     storage: StorageDriver,
-    { timing = TIMING, signal }: { timing?: LeaseTiming; signal?: AbortSignal | undefined } = {},
+    { timing = TIMING, signal, release }: TenureOptions,
   ): Promise<Tenure> {
     const shared = collectionState(storage)
     const lease: Lease<CollectionState> = new Lease(timing, async (previous) =>
-      previous === undefined ? acquire(shared, { storage, timing, signal }) : beat(shared, previous),
+      previous === undefined ? acquire(shared, { storage, timing, signal, release }) : beat(shared, previous),
     )
     await lease.begun
     return new Tenure(shared, lease, await lease.change(async (held) => held))
@@ -67,6 +76,12 @@ export class Tenure {
     this.#state = await this.#lease.change(({ state, version }) => swap(this.#shared, next(state), version))
   }
 
+  /** Resolves if this process has the right to collect, and had it when this was called.
+   *  @throws CollectorReplaced */
+  confirm(): Promise<void> {
+    return this.change((state) => ({ ...state, beat: (state.beat ?? 0) + 1 }))
+  }
+
   /** Ends the beats. */
   async end(): Promise<void> {
     await this.#lease.end()
@@ -75,11 +90,7 @@ export class Tenure {
 
 async function acquire(
   shared: SharedState<CollectionState>,
-  {
-    storage,
-    timing,
-    signal,
-  }: { storage: StorageDriver; timing: LeaseTiming; signal: AbortSignal | undefined },
+  { storage, timing, signal, release }: TenureOptions & { storage: StorageDriver; timing: LeaseTiming },
 ): Promise<Held<CollectionState>> {
   const silence = new SilenceWatch()
   let beats = 0
@@ -91,7 +102,8 @@ async function acquire(
     const isOver = last.phase === 'idle' || (found && silence.watchedMs(found.version) > timing.leaseMs)
     if (isOver) {
       if (last.fence !== undefined) await storage.closeFence(last.fence)
-      const deletions = last.deletions + (last.phase === 'sealed' ? 1 : 0)
+      if (last.removing !== undefined) await release(last.removing)
+      const deletions = withoutRemoval(last).deletions + (last.phase === 'sealed' ? 1 : 0)
       const state = {
         epoch: last.epoch + 1,
         phase: 'mark',

@@ -4,17 +4,24 @@ import type {
   ManifestReferences,
   PooledBlob,
 } from '../../core/collection/collectable.ts'
+import type { Condemnation, CondemnOptions, RepositoryContent } from '../../core/collection/removable.ts'
 import { algorithmOf, CANONICAL, type Digest, digestOf, isDigest } from '../../core/digest.ts'
 import { isPathNotFound, RegistryError } from '../../core/errors.ts'
 import type { ManifestReference } from '../../core/manifest/manifest.ts'
 import { parseManifest } from '../../core/manifest/parse.ts'
 import type { RepositoryName } from '../../core/reference.ts'
 import type { ScannedFile, StorageDriver } from '../../core/storage-driver.ts'
+import type { DeletionsTiming } from '../manifests/deletions.ts'
 import { BLOBS, blobPath, REPOSITORIES, RepositoryPaths } from '../paths.ts'
+import { readContents, readTarget } from './content-scan.ts'
+import { ManifestRemoval, type ManifestRemovalParts, releaseManifests } from './manifest-removal.ts'
 
 export interface CollectableContentParts {
   readonly storage: StorageDriver
   readonly evict: (digests: readonly Digest[]) => Promise<void>
+  readonly evictManifest: ManifestRemovalParts['evictManifest']
+  /** How long a removal of manifests waits for others. */
+  readonly timing?: DeletionsTiming | undefined
 }
 
 const BLOB = new RegExp(`^${BLOBS}/sha256/[0-9a-f]{2}/([0-9a-f]{64})/data$`)
@@ -29,10 +36,12 @@ const OTHER_FOLDERS = /\/(?:_uploads|_manifests\/(?:tags|referrers))$/
 export class CollectableContent implements Collectable {
   readonly storage: StorageDriver
   readonly evict: Collectable['evict']
+  readonly #removal: ManifestRemovalParts
 
-  constructor({ storage, evict }: CollectableContentParts) {
+  constructor({ storage, evict, ...removal }: CollectableContentParts) {
     this.storage = storage
     this.evict = evict
+    this.#removal = { storage, ...removal }
   }
 
   async *holdings(): AsyncIterable<readonly Holding[]> {
@@ -57,8 +66,11 @@ export class CollectableContent implements Collectable {
     }
     if (digestOf(payload) !== manifest) return { unreadable: 'its bytes are damaged' }
     let references: readonly ManifestReference[]
+    let subject: Digest | undefined
     try {
-      references = parseManifest(payload).references()
+      const parsed = parseManifest(payload)
+      references = parsed.references()
+      subject = parsed.subject?.digest
     } catch (error) {
       if (error instanceof RegistryError) return { unreadable: error.message }
       throw error
@@ -66,7 +78,25 @@ export class CollectableContent implements Collectable {
     const digests: Digest[] = []
     for (const { descriptor } of references)
       digests.push(...(await this.#canonical(repository, descriptor.digest)))
-    return { digests }
+    return { digests, subject }
+  }
+
+  repositories(): AsyncIterable<RepositoryContent> {
+    return readContents(this.storage, REPOSITORIES)
+  }
+
+  async contentOf(repository: RepositoryName): Promise<RepositoryContent> {
+    const { manifests } = new RepositoryPaths(repository)
+    for await (const content of readContents(this.storage, manifests)) return content
+    return { repository, manifests: [], tagged: new Set() }
+  }
+
+  condemn(repository: RepositoryName, options: CondemnOptions): Promise<Condemnation> {
+    return ManifestRemoval.begin(this.#removal, { repository, ...options })
+  }
+
+  release(repository: RepositoryName): Promise<void> {
+    return releaseManifests(this.#removal, repository)
   }
 
   async *blobsOf(repository: RepositoryName): AsyncIterable<Digest> {
@@ -102,7 +132,7 @@ export class CollectableContent implements Collectable {
     const isSignature = signatureAlgorithm !== undefined
     const name = isSignature ? `${signatureAlgorithm}:${signatureHex}` : `${algorithm}:${hex}`
     if (!isDigest(name)) return undefined
-    const digest = algorithmOf(name) === CANONICAL ? name : await this.#targetOf(path)
+    const digest = algorithmOf(name) === CANONICAL ? name : await readTarget(this.storage, path)
     if (digest === undefined) return undefined
     if (isSignature) return { kind: 'signature', repository, digest }
     return path.includes('/_layers/', REPOSITORIES.length)
@@ -116,21 +146,9 @@ export class CollectableContent implements Collectable {
     const { layers, revisions } = new RepositoryPaths(repository)
     const place = name.replace(':', '/')
     const targets = await Promise.all([
-      this.#targetOf(`${layers}/${place}/link`),
-      this.#targetOf(`${revisions}/${place}/link`),
+      readTarget(this.storage, `${layers}/${place}/link`),
+      readTarget(this.storage, `${revisions}/${place}/link`),
     ])
     return targets.filter((target) => target !== undefined)
-  }
-
-  async #targetOf(link: string): Promise<Digest | undefined> {
-    try {
-      const text = Buffer.from(await this.storage.get(link))
-        .toString('latin1')
-        .trim()
-      return isDigest(text) && algorithmOf(text) === CANONICAL ? text : undefined
-    } catch (error) {
-      if (isPathNotFound(error)) return undefined
-      throw error
-    }
   }
 }

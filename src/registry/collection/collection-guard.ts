@@ -10,6 +10,7 @@ import {
 import type { SharedState } from '../../core/coordination/shared-state.ts'
 import type { Digest } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
+import type { RepositoryName } from '../../core/reference.ts'
 import type { StorageDriver } from '../../core/storage-driver.ts'
 
 export interface GuardTiming {
@@ -67,7 +68,10 @@ export class CollectionGuard {
     const look = async () => {
       const state = await this.#read()
       const isOther =
-        seen?.epoch !== state.epoch || seen.deletions !== state.deletions || seen.lists !== state.lists
+        seen?.epoch !== state.epoch ||
+        seen.deletions !== state.deletions ||
+        seen.lists !== state.lists ||
+        seen.removals !== state.removals
       seen = state
       if (isOther) await this.#files.forEachCondemned(state, evict)
     }
@@ -104,18 +108,24 @@ export class CollectionGuard {
   }
 
   /** After a manifest's revision is durable: the manifest itself and all that it refers to.
+   *  @returns true if manifests may be removed from the repository, or may have been since: its deletions must be asked as well
    *  @throws RegistryError UNAVAILABLE; what `look` throws */
-  async confirmManifest(digests: readonly Digest[], confirmation: Confirmation): Promise<void> {
-    await this.#confirm(digests, confirmation, () => this.#read())
+  async confirmManifest(
+    repository: RepositoryName,
+    { digests, ...confirmation }: Confirmation & { digests: readonly Digest[] },
+  ): Promise<boolean> {
+    const { removing, deletions } = await this.#confirm(digests, confirmation, () => this.#read())
+    return removing === repository || deletions !== confirmation.since
   }
 
   async #confirm(
     digests: readonly Digest[],
     { since, look }: Confirmation,
     first: () => Promise<CollectionState>,
-  ): Promise<void> {
-    const { deletions, isTouched } = await this.#settle(digests, first)
-    if (isTouched || deletions !== since) await look()
+  ): Promise<CollectionState> {
+    const { state, isTouched } = await this.#settle(digests, first)
+    if (isTouched || state.deletions !== since) await look()
+    return state
   }
 
   /** Waits until none of them is being deleted, and pins those that are condemned.
@@ -123,7 +133,7 @@ export class CollectionGuard {
   async #settle(
     digests: readonly Digest[],
     first: () => Promise<CollectionState>,
-  ): Promise<{ deletions: number; isTouched: boolean }> {
+  ): Promise<{ state: CollectionState; isTouched: boolean }> {
     const deadline = performance.now() + this.#timing.patienceMs
     let state = await first()
     let pinnedIn: number | undefined
@@ -146,7 +156,7 @@ export class CollectionGuard {
       // Only a state that is read after the pins says that they were seen.
       pinnedIn = epoch
     }
-    return { deletions: state.deletions, isTouched }
+    return { state, isTouched }
   }
 
   async #recent(): Promise<CollectionState> {

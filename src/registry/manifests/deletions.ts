@@ -5,26 +5,22 @@ import { Lease, type LeaseTiming, SilenceWatch } from '../../core/coordination/l
 import { type Held, SharedState } from '../../core/coordination/shared-state.ts'
 import type { Digest } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
-import type { FileVersion, StorageDriver } from '../../core/storage-driver.ts'
-
-/** The state of a repository's deletions on storage. */
-interface DeletionState {
-  /** Number of deletions that have ended, successful or not. */
-  readonly count: number
-  /** The process that is deleting at the moment, by a unique name. */
-  readonly holder?: string | undefined
-  /** Heartbeat: grows while the holder is alive. */
-  readonly beat?: number | undefined
-  /** Time for which waiting processes have seen no heartbeat. Stored, so that the wait survives their own
-   *  end. */
-  readonly silentMs?: number | undefined
-}
+import type { Fence, FileVersion, StorageDriver } from '../../core/storage-driver.ts'
+import {
+  condemn,
+  condemnedName,
+  type DeletionState,
+  ended,
+  NO_DELETION_YET,
+  parseDeletionState,
+  spare,
+} from './deletion-state.ts'
 
 export interface DeletionsParts {
   readonly storage: StorageDriver
   /** Path of the state. */
   readonly path: string
-  readonly timing?: DeletionsTiming
+  readonly timing?: DeletionsTiming | undefined
 }
 
 export interface DeletionsTiming extends LeaseTiming {
@@ -43,6 +39,9 @@ const LONGEST_WAIT_MS = 200
 /** Limit of manifests being pushed to a repository. One that is forgotten costs two small reads. */
 const MAX_STOOD = 100
 
+/** True while a manifest is still condemned. */
+export type IsCondemned = (canonical: Digest) => boolean
+
 /** Checked by a deletion before each removal.
  *  @throws RegistryError UNAVAILABLE if another process may have taken over */
 export type RequireHeld = () => void
@@ -53,6 +52,7 @@ export type RequireHeld = () => void
  *  Clocks of different machines are never compared: a holder counts as dead if its heartbeat has not grown
  *  for a lease, on the clocks of the waiting processes one after the other. */
 export class Deletions {
+  readonly #storage: StorageDriver
   readonly #state: SharedState<DeletionState>
   readonly #timing: DeletionsTiming
   /** The last count that this process saw without a holder. */
@@ -63,7 +63,8 @@ export class Deletions {
   #lease: Lease<DeletionState> | undefined
 
   constructor({ storage, path, timing = TIMING }: DeletionsParts) {
-    this.#state = new SharedState({ storage, path, parse })
+    this.#storage = storage
+    this.#state = new SharedState({ storage, path, parse: parseDeletionState })
     this.#timing = timing
   }
 
@@ -82,11 +83,12 @@ export class Deletions {
     return this.#stood.get(canonical)
   }
 
-  /** Waits until no deletion is running.
-   *  @returns true if one has run, or may have, since the mark was taken
+  /** Waits until no deletion is running, and takes manifests that are needed off a collector's list.
+   *  @param needed digests of what is durable by now, or is referred to by it
+   *  @returns true if a deletion has run, or may have, since the mark was taken
    *  @throws RegistryError UNAVAILABLE if one is still running after a while */
-  async hasDeletedSince(mark: number | undefined): Promise<boolean> {
-    const { state } = await this.#whenFree()
+  async hasDeletedSince(mark: number | undefined, needed: readonly Digest[] = []): Promise<boolean> {
+    const state = await this.#whenSpared(needed)
     this.#count = state.count
     return state.count !== 0 && state.count !== mark
   }
@@ -105,6 +107,53 @@ export class Deletions {
       // If this fails too, the others wait for the lease to end. The first error is the one to report.
       await this.#leave(lease).catch(() => undefined)
       throw error
+    }
+  }
+
+  /** Lists the manifests that a collector means to remove, in the place of an earlier list.
+   *  @param requireTenure throws if another collector has taken over. Called between reading the state and
+   *    changing it, so that no change follows a successor's `release`
+   *  @returns the name for `duringRemoval`
+   *  @throws RegistryError UNAVAILABLE */
+  async condemn(digests: readonly Digest[], requireTenure: () => Promise<void>): Promise<string> {
+    const condemned = condemn(digests)
+    for (;;) {
+      const { state, version } = await this.#whenFree()
+      await requireTenure()
+      const swapped = await this.#state.swap({ count: state.count, condemned }, version)
+      if (swapped !== undefined) return condemned.by
+    }
+  }
+
+  /** Removes the list. Changes the state in any case, so that a process that has read it before can't.
+   *  @throws RegistryError UNAVAILABLE */
+  async release(): Promise<void> {
+    for (;;) {
+      const { state, version } = await this.#whenFree()
+      if ((await this.#state.swap({ count: state.count }, version)) !== undefined) return
+    }
+  }
+
+  /** Removes condemned manifests. Pushes wait meanwhile, so nothing is taken off the list. The fence is closed
+   *  before they go on.
+   *  @throws RegistryError UNAVAILABLE if it can't begin, or another collector has condemned since */
+  async duringRemoval<Result>(
+    { by, fence }: { by: string; fence: Fence },
+    work: (isCondemned: IsCondemned) => Promise<Result>,
+  ): Promise<Result> {
+    const lease = new Lease<DeletionState>(this.#timing, (previous) =>
+      previous === undefined ? this.#seal({ by, fence }) : this.#beat(previous),
+    )
+    try {
+      await lease.begun
+      const { condemned } = await lease.change(async (held) => held)
+      const names = new Set(condemned?.manifests)
+      return await work((canonical) => lease.isHeld && names.has(condemnedName(canonical)))
+    } finally {
+      // If that fails, the state keeps its holder: a process that takes over closes the fence first.
+      await this.#storage.closeFence(fence).finally(() => lease.end())
+      const held = await lease.end().catch(() => undefined)
+      if (held !== undefined) await this.#swapAsHolder(held, ended(held.state))
     }
   }
 
@@ -129,22 +178,31 @@ export class Deletions {
     if (this.#lease === lease) this.#lease = undefined
     const held = await lease.end()
     // A process that has taken over has counted it already.
-    await this.#swapAsHolder(held, { count: held.state.count + 1 })
+    await this.#swapAsHolder(held, ended(held.state))
   }
 
   async #swapIn(previous: Held<DeletionState> | undefined): Promise<Held<DeletionState>> {
     if (previous !== undefined) return this.#beat(previous)
     for (;;) {
       const { state, version } = await this.#whenFree()
-      const held = { count: state.count, holder: randomUUID(), beat: 0 }
+      const held = { ...state, holder: randomUUID(), beat: 0 }
+      const swapped = await this.#state.swap(held, version)
+      if (swapped !== undefined) return { state: held, version: swapped }
+    }
+  }
+
+  async #seal({ by, fence }: { by: string; fence: Fence }): Promise<Held<DeletionState>> {
+    for (;;) {
+      const { state, version } = await this.#whenFree()
+      if (state.condemned?.by !== by) throw busy()
+      const held = { ...state, holder: randomUUID(), beat: 0, fence }
       const swapped = await this.#state.swap(held, version)
       if (swapped !== undefined) return { state: held, version: swapped }
     }
   }
 
   async #beat(held: Held<DeletionState>): Promise<Held<DeletionState>> {
-    const { count, holder, beat = 0 } = held.state
-    const state = { count, holder, beat: beat + 1 }
+    const state = { ...held.state, silentMs: undefined, beat: (held.state.beat ?? 0) + 1 }
     const version = await this.#swapAsHolder(held, state)
     if (version === undefined) throw busy()
     return { state, version }
@@ -164,17 +222,28 @@ export class Deletions {
     }
   }
 
+  /** The state once it has no holder, and none of these are condemned by it. */
+  async #whenSpared(needed: readonly Digest[]): Promise<DeletionState> {
+    for (;;) {
+      const { state, version } = await this.#whenFree()
+      const spared = spare(state, needed)
+      if (spared === undefined) return state
+      if ((await this.#state.swap(spared, version)) !== undefined) return spared
+    }
+  }
+
   /** The state once it has no holder, or the holder was silent for too long. */
   async #whenFree(): Promise<{ state: DeletionState; version: FileVersion | undefined }> {
     const deadline = performance.now() + this.#timing.patienceMs
     for (let wait = FIRST_WAIT_MS; ; wait = Math.min(2 * wait, LONGEST_WAIT_MS)) {
       const stored = await this.#state.get()
-      const state = stored?.state ?? NONE
+      const state = stored?.state ?? NO_DELETION_YET
       if (stored === undefined || state.holder === undefined) return { state, version: stored?.version }
       const watchedMs = this.#silence.watchedMs(stored.version)
       const silentMs = (state.silentMs ?? 0) + watchedMs
       if (silentMs > this.#timing.leaseMs) {
-        await this.#state.swap({ count: state.count + 1 }, stored.version)
+        if (state.fence !== undefined) await this.#storage.closeFence(state.fence)
+        await this.#state.swap(ended(state), stored.version)
         continue
       }
       if (watchedMs > this.#timing.leaseMs / NOTES) {
@@ -185,14 +254,6 @@ export class Deletions {
       await delay(wait)
     }
   }
-}
-
-const NONE: DeletionState = { count: 0 }
-
-/** A malformed state has no holder, and a count that differs from all others. */
-function parse(found: unknown): DeletionState {
-  const { count, holder, beat, silentMs } = Object(found) as DeletionState
-  return Number.isSafeInteger(count) ? { count, holder, beat, silentMs } : { count: Date.now() }
 }
 
 function busy(): RegistryError {

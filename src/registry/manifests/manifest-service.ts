@@ -50,6 +50,9 @@ interface Stored {
 /** References of a manifest that are looked up concurrently. */
 const VERIFY_CONCURRENCY = 32
 
+/** Attempts to link a manifest while others are removed. */
+const MAX_ATTEMPTS = 10
+
 /** Tags of a manifest that are removed concurrently. */
 const UNTAG_CONCURRENCY = 16
 
@@ -107,16 +110,19 @@ export class LinkedManifests implements ManifestService {
     await verifySignatures(manifest)
     const { deletions, cache, collection } = this.#context
     const since = collection?.mark
+    let { mark } = deletions
     if (!isCopy) await this.#requireReferences(manifest)
-    const { mark } = deletions
     const { descriptor } = await cache.writeThrough(this.#source, digest, async () => {
       const store = () =>
         settleAll([
           this.#context.pool.put(canonical, payload),
           this.#neighbours.signatures.put(canonical, ...manifest.signatures),
         ])
-      await this.#link(manifest, { canonical, name: digest, stored: store() })
-      await this.#confirm(manifest, { canonical, since, store, isCopy })
+      const link = () => this.#link(manifest, { canonical, name: digest, stored: store() })
+      await link()
+      const stored = { canonical, since, store, isCopy }
+      if (await this.#confirm(manifest, stored))
+        mark = await this.#outlast(manifest, { ...stored, mark, link })
       return { descriptor: { mediaType, digest, size: payload.length }, canonical }
     })
     deletions.stood(canonical, mark)
@@ -130,15 +136,36 @@ export class LinkedManifests implements ManifestService {
 
   /** Protects the manifest's content from collection. What was pushed with it is written again if it may have
    *  been removed.
+   *  @returns true if manifests of the repository may be removed by a collector, or may have been
    *  @throws RegistryError MANIFEST_BLOB_UNKNOWN; UNAVAILABLE */
-  async #confirm(manifest: Manifest, { canonical, since, store, isCopy }: Stored): Promise<void> {
-    const { collection } = this.#context
-    if (collection === undefined) return
+  async #confirm(manifest: Manifest, { canonical, since, store, isCopy }: Stored): Promise<boolean> {
+    const { collection, name } = this.#context
+    if (collection === undefined) return false
     const look = async () => {
       await store()
       if (!isCopy) await this.#requireReferences(manifest, { onStorage: true })
     }
-    await collection.confirmManifest(await this.#contentOf(manifest, canonical), { since, look })
+    const digests = await this.#contentOf(manifest, canonical)
+    return collection.confirmManifest(name, { digests, since, look })
+  }
+
+  /** Protects the manifest and its children from the removal of untagged manifests. It is linked again if it
+   *  may have been removed.
+   *  @returns the mark at which it exists
+   *  @throws RegistryError MANIFEST_BLOB_UNKNOWN; UNAVAILABLE */
+  async #outlast(
+    manifest: Manifest,
+    { canonical, mark, link, isCopy }: Stored & { mark: number | undefined; link: () => Promise<void> },
+  ): Promise<number | undefined> {
+    const { deletions } = this.#context
+    const needed = await this.#contentOf(manifest, canonical)
+    for (let attempt = 1, since = mark; attempt <= MAX_ATTEMPTS; attempt++) {
+      if (!(await deletions.hasDeletedSince(since, needed))) return since ?? deletions.mark
+      since = deletions.mark
+      await link()
+      if (!isCopy) await this.#requireReferences(manifest, { onStorage: true })
+    }
+    throw new RegistryError('UNAVAILABLE', { message: 'manifests of this repository are being removed' })
   }
 
   /** The canonical digests of a manifest, its signatures and its references. */

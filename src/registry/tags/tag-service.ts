@@ -43,7 +43,7 @@ export class LinkedTags implements TagService {
     if (canonical === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
     for (let isThere = false; !isThere; ) {
       await this.#write(tag, { canonical, name: digest })
-      if (!(await deletions.hasDeletedSince(deletions.markOf(canonical)))) break
+      if (!(await deletions.hasDeletedSince(deletions.markOf(canonical), [canonical]))) break
       const { mark } = deletions
       if ((await revisions.get(canonical)) === undefined) {
         await deletions.during(() => this.#takeBack(tag, canonical))

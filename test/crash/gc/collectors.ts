@@ -3,6 +3,7 @@ import { DEFAULT_POLICY } from '../../../src/core/manifest/policy.ts'
 import type { StorageDriver } from '../../../src/core/storage-driver.ts'
 import { Collector } from '../../../src/maintenance/gc/collector.ts'
 import { run } from '../../../src/maintenance/runner.ts'
+import type { DeletionsTiming } from '../../../src/registry/manifests/deletions.ts'
 import { StoredRegistry } from '../../../src/registry/registry.ts'
 import { quiet } from '../../support/http-registry.ts'
 import type { Random } from '../../support/random.ts'
@@ -14,6 +15,9 @@ export interface CollectorsOptions {
   readonly leaseMs: number
   readonly settleMs: number
   readonly fenceMs: number
+  /** True if untagged manifests are removed as well. */
+  readonly untagged?: boolean
+  readonly deletions?: DeletionsTiming
   /** One call in so many stands still; one of ten such calls for ever. */
   readonly stallOneIn: number
 }
@@ -22,6 +26,7 @@ export interface CollectorFigures {
   collections: number
   deletedBlobs: number
   rescuedBlobs: number
+  removedManifests: number
   stalls: number
   deaths: number
   replaced: number
@@ -33,6 +38,7 @@ export class Collectors {
     collections: 0,
     deletedBlobs: 0,
     rescuedBlobs: 0,
+    removedManifests: 0,
     stalls: 0,
     deaths: 0,
     replaced: 0,
@@ -78,6 +84,7 @@ export class Collectors {
     const registry = new StoredRegistry({
       driver: stallingDriver(real, before),
       policy: DEFAULT_POLICY,
+      deletions: this.#options.deletions,
       log: quiet,
     })
     const alive = this.#collectOnAndOn(registry).finally(() => death.resolve())
@@ -88,7 +95,7 @@ export class Collectors {
   }
 
   async #collectOnAndOn({ collectable: content }: StoredRegistry): Promise<void> {
-    const { leaseMs, settleMs, fenceMs } = this.#options
+    const { leaseMs, settleMs, fenceMs, untagged } = this.#options
     const timing = { leaseMs, beatMs: leaseMs / 5, settleMs }
     while (!this.#isStopping) {
       const collector = new Collector({
@@ -96,6 +103,7 @@ export class Collectors {
         graceMs: 0,
         pace: 0,
         dryRun: false,
+        untagged,
         batchSize: 4,
         fenceMs,
         timing,
@@ -107,7 +115,8 @@ export class Collectors {
         if (!isExpected(error)) throw error
         this.figures.replaced++
       }
-      const { deletedBlobs, rescuedBlobs } = collector.report
+      const { deletedBlobs, rescuedBlobs, removedManifests } = collector.report
+      this.figures.removedManifests += removedManifests
       this.figures.deletedBlobs += deletedBlobs
       this.figures.rescuedBlobs += rescuedBlobs
     }
