@@ -12,12 +12,14 @@ import type { HttpSettings } from '../http/settings.ts'
 import { readTextSync } from '../lib/files/bounded-read.ts'
 import { settleAll } from '../lib/settle-all.ts'
 import { version } from '../lib/version.ts'
+import { Schedule } from '../maintenance/schedule.ts'
+import { Evictor } from '../mirror/eviction/evictor.ts'
+import { Usage } from '../mirror/eviction/usage.ts'
 import { Flights } from '../mirror/flight/flights.ts'
 import { MirroredRegistry } from '../mirror/mirrored-registry.ts'
 import { MirrorMemory } from '../mirror/repository/context.ts'
 import type { MirrorSettings } from '../mirror/upstream/settings.ts'
 import { Upstream } from '../mirror/upstream/upstream.ts'
-import { Usage } from '../mirror/usage.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { StoredRegistry } from '../registry/registry.ts'
 
@@ -48,18 +50,59 @@ export async function openMirrors(
   const readOnly = storage.maintenance.readonly.enabled
   const folder = mirroring.folder || storage.filesystem?.rootdirectory || tmpdir()
   const flights = new Flights({ folder, maxFlights: mirroring.maxflights, readOnly, log })
-  const context = { flights, usage: new Usage(), memory: new MirrorMemory(), readOnly, log }
+  const usage = new Usage()
+  const context = { flights, usage, memory: new MirrorMemory(), readOnly, log }
   const figures = upstreams.map((upstream) => upstream.figures)
   metrics?.showMirrors(figures)
+  const eviction = readOnly ? undefined : scheduleEviction(stored, { upstreams, usage, log })
   return {
     namespaces: namespacesOf(config),
     figures,
     registry: new MirroredRegistry(stored, upstreams, context),
     async close() {
+      await eviction?.stop()
       await flights.close()
       await settleAll(upstreams.map((upstream) => upstream.close()))
     },
   }
+}
+
+const NOTE_INTERVAL_MS = 10 * 60_000
+/** How many notes are written before content is looked through, if nothing presses. */
+const NOTES_BETWEEN = 6
+/** A mirror is looked through earlier once this part of its size was fetched. */
+const MUCH = 0.1
+
+function scheduleEviction(
+  stored: StoredRegistry,
+  { upstreams, usage, log }: { upstreams: readonly Upstream[]; usage: Usage; log: Log },
+): Pick<Schedule, 'stop'> {
+  const { storage } = stored.collectable
+  const evictor = new Evictor({ registry: stored, storage, upstreams, usage, log })
+  const fetched = new Map<Upstream, number>()
+  const hasFetchedMuch = () =>
+    upstreams.some(
+      (upstream) =>
+        upstream.settings.maxBytes > 0 &&
+        upstream.figures.fetchedBytes - (fetched.get(upstream) ?? 0) > MUCH * upstream.settings.maxBytes,
+    )
+  let notes = 0
+  const schedule = new Schedule({
+    name: 'eviction from mirrors',
+    intervalMs: NOTE_INTERVAL_MS,
+    firstDelayMs: NOTE_INTERVAL_MS,
+    log,
+    async work(signal) {
+      if (++notes % NOTES_BETWEEN !== 1 && !hasFetchedMuch()) return evictor.writeNote()
+      for (const upstream of upstreams) fetched.set(upstream, upstream.figures.fetchedBytes)
+      await evictor.evictInTurn(signal)
+    },
+  })
+  const stop = async () => {
+    await schedule.stop()
+    await evictor.writeNote().catch((err) => log.warn({ err }, 'what mirrors have used was not written down'))
+  }
+  return { stop }
 }
 
 /** Undefined for Distribution's proxy, which heeds none. The registry's own host stands for what is hosted. */

@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os'
 import { RegistryClient, type RegistryClientOptions } from '../../src/client/registry-client.ts'
 import type { RepositoryName } from '../../src/core/reference.ts'
 import type { Registry } from '../../src/core/registry.ts'
+import { Usage } from '../../src/mirror/eviction/usage.ts'
 import { Flights } from '../../src/mirror/flight/flights.ts'
 import { MirroredRegistry } from '../../src/mirror/mirrored-registry.ts'
 import { MirrorMemory } from '../../src/mirror/repository/context.ts'
 import type { MirrorSettings } from '../../src/mirror/upstream/settings.ts'
 import { Upstream } from '../../src/mirror/upstream/upstream.ts'
-import { Usage } from '../../src/mirror/usage.ts'
 import { HttpRegistry, type HttpRegistryOptions, quiet } from './http-registry.ts'
 
 export interface MirroredUpstream {

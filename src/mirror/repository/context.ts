@@ -3,9 +3,9 @@ import type { Digest } from '../../core/digest.ts'
 import type { Log } from '../../core/log.ts'
 import type { RepositoryName, Tag } from '../../core/reference.ts'
 import type { CacheStatus, Repository } from '../../core/registry.ts'
+import type { Usage } from '../eviction/usage.ts'
 import type { Flights } from '../flight/flights.ts'
 import type { Upstream } from '../upstream/upstream.ts'
-import type { Usage } from '../usage.ts'
 
 /** Shared by all mirrored repositories of a process. */
 export interface MirrorContext {

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
-import type { Digest } from '../core/digest.ts'
-import type { RepositoryName } from '../core/reference.ts'
+import type { Digest } from '../../core/digest.ts'
+import type { RepositoryName } from '../../core/reference.ts'
 
 const MAX_MANIFESTS = 500_000
 
