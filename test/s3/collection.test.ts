@@ -3,7 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { digestOf } from '../../src/core/digest.ts'
 import { MediaType } from '../../src/core/media-type.ts'
+import { blobPath } from '../../src/registry/paths.ts'
 import { collect, GUARD } from '../gc/support.ts'
+import { FaultyProxy } from '../support/faulty-proxy.ts'
 import { HttpRegistry } from '../support/http-registry.ts'
 import { descriptorOf, imageJson, payloadOf } from '../support/manifest-json.ts'
 import { S3Replicas, s3ServerForTests, s3Settings, skipReason } from '../support/s3-driver.ts'
@@ -33,5 +35,67 @@ describe.skipIf(skipReason('versitygw'))(`over versitygw${skipReason('versitygw'
       expect([answer.status, answer.body.toString()]).toEqual([200, blob])
     }
     expect((await registry.send(`HEAD /v2/a/blobs/${digestOf(Buffer.from('garbage 7'))}`)).status).toBe(404)
+  })
+
+  test('many are deleted by few requests', async () => {
+    const place = server()
+    await using proxy = await FaultyProxy.start(place.endpoint)
+    await using replicas = await S3Replicas.start(s3Settings(place, { regionendpoint: proxy.endpoint }))
+    const driver = await replicas.open()
+    await using registry = await HttpRegistry.start({
+      driver,
+      collection: GUARD,
+      settings: { redirects: undefined },
+    })
+    const count = 600
+    const names = Array.from({ length: count }, (_, index) => Buffer.from(`garbage ${index}`))
+    for (let start = 0; start < count; start += 20)
+      await Promise.all(names.slice(start, start + 20).map((one) => driver.put(blobPath(digestOf(one)), one)))
+    await delay(1_100)
+    proxy.forget()
+    const report = await collect(registry.registry)
+    expect(report).toMatchObject({ blobs: count, deletedBlobs: count })
+    expect(proxy.requests.filter(({ method }) => method === 'DELETE').length).toBeLessThan(10)
+    // Nearly half of them write the lists of what is condemned, one for each first byte of a digest.
+    const swept = proxy.requests.filter(({ path }) => !path.includes('/condemned/'))
+    expect(swept.length).toBeLessThan(count / 10)
+    expect((await collect(registry.registry)).blobs).toBe(0)
+  })
+
+  test('a batch that comes late deletes nothing', async () => {
+    const place = server()
+    await using proxy = await FaultyProxy.start(place.endpoint)
+    await using replicas = await S3Replicas.start(s3Settings(place, { regionendpoint: proxy.endpoint }))
+    const driver = await replicas.open()
+    const paths = ['/a', '/b', '/c']
+    for (const path of paths) await driver.put(path, Buffer.from('bytes'))
+    // The store is tried out.
+    const first = await driver.openFence()
+    await driver.deleteFenced(['/x', '/y'], first)
+    await driver.closeFence(first)
+    const fence = await driver.openFence({ lifetimeMs: 1_000 })
+    const late = delay(2_500)
+    proxy.fault = ({ method }) => (method === 'POST' ? { kind: 'hold', until: late } : undefined)
+    await expect(driver.deleteFenced(paths, fence)).rejects.toMatchObject({ code: 'FENCE_CLOSED' })
+    proxy.fault = () => undefined
+    for (const path of paths) expect((await driver.get(path)).toString()).toBe('bytes')
+  })
+
+  test('what a batch has left is deleted one by one', async () => {
+    const place = server()
+    await using proxy = await FaultyProxy.start(place.endpoint)
+    await using replicas = await S3Replicas.start(s3Settings(place, { regionendpoint: proxy.endpoint }))
+    const driver = await replicas.open()
+    const paths = ['/a', '/b', '/c']
+    for (const path of paths) await driver.put(path, Buffer.from('bytes'))
+    const first = await driver.openFence()
+    await driver.deleteFenced(['/x', '/y'], first)
+    await driver.closeFence(first)
+    const body = '<DeleteResult><Error><Key>a</Key><Code>InternalError</Code></Error></DeleteResult>'
+    proxy.fault = ({ method }) => (method === 'POST' ? { kind: 'answer', status: 200, body } : undefined)
+    const fence = await driver.openFence()
+    await driver.deleteFenced(paths, fence)
+    await driver.closeFence(fence)
+    for (const path of paths) await expect(driver.get(path)).rejects.toMatchObject({ code: 'PATH_NOT_FOUND' })
   })
 })

@@ -26,9 +26,22 @@ export interface ExpiringDeletesParts {
   /** Sends one request without retries, which the store rejects outside of its validity.
    *  @throws errors for the driver to map, if the store has rejected it for another reason */
   readonly send: (key: string, validity: Validity) => Promise<DeleteOutcome>
+  /** The same for several keys in one request. Undefined if the service has no such request. */
+  readonly batch?: BatchDeletes
   /** The capability that the store lacks, for messages; undefined if none. Called once. */
   readonly findMissing: () => Promise<string | undefined>
 }
+
+export interface BatchDeletes {
+  /** `undefined` if the store has kept some of the objects: then they are removed one by one.
+   *  @throws errors for the driver to map, if the store has rejected it for another reason */
+  readonly send: (keys: readonly string[], validity: Validity) => Promise<DeleteOutcome | undefined>
+  /** True if the store honours its validity. Called once, after `findMissing`. */
+  readonly isHonoured: () => Promise<boolean>
+}
+
+/** Keys in one request: few enough that the store comes to their end within the margin. */
+const BATCH_SIZE = 100
 
 /** Time limit from the store's check of a signature to the end of the request. */
 const MARGIN_MS = 10_000
@@ -42,6 +55,7 @@ export class ExpiringDeletes {
   readonly #parts: ExpiringDeletesParts
   readonly #inTurn = pLimit(CONCURRENCY)
   #missing: Promise<string | undefined> | undefined
+  #honoursBatches: Promise<boolean> | undefined
   /** This process's open fences, with the number of requests that are running or have an unknown outcome. */
   readonly #unsettled = new Map<Fence, number>()
 
@@ -71,8 +85,38 @@ export class ExpiringDeletes {
   async delete(keys: readonly string[], fence: Fence): Promise<void> {
     const validity = validityOf(fence)
     this.#count(fence, 1)
-    await settleAll(keys.map((key) => this.#inTurn(() => this.#deleteOne(key, { fence, validity }))))
+    const { batch } = this.#parts
+    if (batch !== undefined && keys.length > 1 && (await this.#isBatchHonoured(batch))) {
+      const starts = Array.from(
+        { length: Math.ceil(keys.length / BATCH_SIZE) },
+        (_, index) => index * BATCH_SIZE,
+      )
+      const work = (start: number) =>
+        this.#deleteSome(keys.slice(start, start + BATCH_SIZE), { fence, validity, batch })
+      await settleAll(starts.map((start) => this.#inTurn(() => work(start))))
+    } else await this.#deleteEach(keys, { fence, validity })
     this.#count(fence, -1)
+  }
+
+  #isBatchHonoured(batch: BatchDeletes): Promise<boolean> {
+    this.#honoursBatches ??= batch.isHonoured().catch((cause) => {
+      this.#honoursBatches = undefined
+      throw cause
+    })
+    return this.#honoursBatches
+  }
+
+  async #deleteEach(keys: readonly string[], parts: { fence: Fence; validity: Validity }): Promise<void> {
+    await settleAll(keys.map((key) => this.#inTurn(() => this.#deleteOne(key, parts))))
+  }
+
+  async #deleteSome(
+    keys: readonly string[],
+    { fence, validity, batch }: { fence: Fence; validity: Validity; batch: BatchDeletes },
+  ): Promise<void> {
+    const send = () => batch.send(keys, validity)
+    if ((await this.#repeat(send, { fence, what: `${keys.length} objects` })) !== 'deleted')
+      for (const key of keys) await this.#deleteOne(key, { fence, validity })
   }
 
   async close(fence: Fence): Promise<void> {
@@ -96,15 +140,24 @@ export class ExpiringDeletes {
   }
 
   async #deleteOne(key: string, { fence, validity }: { fence: Fence; validity: Validity }): Promise<void> {
+    await this.#repeat(() => this.#parts.send(key, validity), { fence, what: key })
+  }
+
+  /** Sends a request until its outcome is known.
+   *  @throws StorageError FENCE_CLOSED, BUSY */
+  async #repeat(
+    send: () => Promise<DeleteOutcome | undefined>,
+    { fence, what }: { fence: Fence; what: string },
+  ): Promise<'deleted' | undefined> {
     for (let attempt = 1; ; attempt++) {
       if (!this.#unsettled.has(fence)) throw closed()
-      const outcome = await this.#parts.send(key, validity)
-      if (outcome === 'deleted') return
+      const outcome = await send()
       if (outcome === 'expired') throw closed()
+      if (outcome !== 'unknown') return outcome
       if (attempt === MAX_ATTEMPTS) {
         throw new StorageError('BUSY', {
           path: '/',
-          message: `the store did not say whether ${key} is removed`,
+          message: `the store did not say whether ${what} is removed`,
         })
       }
       await delay(FIRST_PAUSE_MS * 2 ** attempt)

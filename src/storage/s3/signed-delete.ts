@@ -1,6 +1,11 @@
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { buffer } from 'node:stream/consumers'
-import { DeleteObjectCommand, HeadObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import {
+  DeleteObjectCommand,
+  DeleteObjectsCommand,
+  HeadObjectCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { StorageError } from '../../core/errors.ts'
 import type { DeleteOutcome, ExpiringDeletesParts, Validity } from '../object-store/expiring-deletes.ts'
@@ -52,7 +57,55 @@ export function signedDeletes({ client, bucket, bucketName, support, root }: Sig
     if (!support.replaceOnly) return 'the store replaces another object than is meant (it ignores If-Match)'
     return probeExpiry(bucket, { key: `${root}~probe.${randomUUID()}`, send, now })
   }
-  return { send, now, findMissing } satisfies ExpiringDeletesParts
+  const sendBatch = async (keys: readonly string[], validity: Validity) => {
+    const { url, body, md5 } = await signedBatch(client, { bucketName, keys, validity })
+    const headers = {
+      'content-md5': md5,
+      'content-type': 'application/xml',
+      'content-length': `${body.length}`,
+    }
+    const answer = await ask(client, 'POST', url, { headers, body }).catch(() => undefined)
+    if (answer === undefined) return 'unknown'
+    const outcome = outcomeOf(answer, { key: `${keys.length} objects`, until: validity.until })
+    return outcome === 'deleted' && answer.body.includes('<Error>') ? undefined : outcome
+  }
+  const isHonoured = async (): Promise<boolean> => {
+    const sendOne = async (key: string, validity: Validity) => (await sendBatch([key], validity)) ?? 'unknown'
+    try {
+      const parts = { key: `${root}~probe.${randomUUID()}`, send: sendOne, now }
+      return (await probeExpiry(bucket, parts)) === undefined
+    } catch (error) {
+      // A store that rejects it for any reason is asked for one object at a time.
+      if (error instanceof StorageError && error.code === 'BACKEND_FAILED') return false
+      throw error
+    }
+  }
+  return { send, now, findMissing, batch: { send: sendBatch, isHonoured } } satisfies ExpiringDeletesParts
+}
+
+/** A request to delete several objects ("DeleteObjects") that expires. Its MD5 sum is signed with it, so the body can't be replaced. The
+ *  SDK's other headers would be moved into the query, where stores don't take them. */
+async function signedBatch(
+  client: S3Client,
+  { bucketName, keys, validity }: { bucketName: string; keys: readonly string[]; validity: Validity },
+): Promise<{ url: string; body: Buffer; md5: string }> {
+  const Objects = keys.map((Key) => ({ Key }))
+  const command = new DeleteObjectsCommand({ Bucket: bucketName, Delete: { Objects, Quiet: true } })
+  let body = Buffer.alloc(0)
+  let md5 = ''
+  command.middlewareStack.add(
+    (next) => (args) => {
+      const request = args.request as { headers: Record<string, string>; body: string | Uint8Array }
+      body = Buffer.from(request.body as string)
+      md5 = createHash('md5').update(body).digest('base64')
+      request.headers = { host: request.headers.host ?? '', 'content-md5': md5 }
+      return next(args)
+    },
+    { step: 'build', priority: 'low', name: 'bodySum' },
+  )
+  const expiresIn = (validity.until.getTime() - validity.from.getTime()) / 1000
+  const url = await getSignedUrl(client, command, { signingDate: validity.from, expiresIn })
+  return { url, body, md5 }
 }
 
 /** The age of an expired request that the store must reject. */
@@ -103,7 +156,12 @@ function outcomeOf(
   throw new StorageError('BACKEND_FAILED', { path: '/', message })
 }
 
-async function ask(client: S3Client, method: 'DELETE' | 'HEAD', signed: string): Promise<RawAnswer> {
+async function ask(
+  client: S3Client,
+  method: 'DELETE' | 'HEAD' | 'POST',
+  signed: string,
+  { headers, body }: { headers?: Readonly<Record<string, string>>; body?: Buffer } = {},
+): Promise<RawAnswer> {
   const url = new URL(signed)
   const { response } = await client.config.requestHandler.handle({
     method,
@@ -112,7 +170,8 @@ async function ask(client: S3Client, method: 'DELETE' | 'HEAD', signed: string):
     ...(url.port !== '' && { port: Number(url.port) }),
     path: `${url.pathname}${url.search}`,
     query: {},
-    headers: { host: url.host },
+    headers: { ...headers, host: url.host },
+    ...(body && { body }),
   } as Parameters<typeof client.config.requestHandler.handle>[0])
   const { date = '' } = response.headers
   const time = Date.parse(date)
