@@ -51,6 +51,30 @@ async function openCollection(
   return (await import('./app/collection.ts')).scheduleCollection(config, registry, parts)
 }
 
+/** Loads the code of notifications only if an endpoint is enabled. */
+async function openNotifications(
+  config: Config,
+  registry: StoredRegistry,
+  parts: { metrics: Metrics | undefined; log: Log; delivers: boolean },
+) {
+  if (!isNotifying(config)) return undefined
+  return (await import('./app/notifications.ts')).openNotifications(config, registry, parts)
+}
+
+/** Delivers what workers announce. */
+async function openDelivery(
+  config: Config,
+  registry: StoredRegistry,
+  parts: { metrics: Metrics | undefined; log: Log },
+) {
+  if (!isNotifying(config) || config.storage.maintenance.readonly.enabled) return undefined
+  return (await import('./app/notifications.ts')).openDelivery(config, registry, parts)
+}
+
+function isNotifying({ notifications }: Config): boolean {
+  return notifications.endpoints.some(({ disabled }) => !disabled)
+}
+
 /** The composition root: a configuration becomes a running registry. Parts are wired only here and in `app/`.
  *  @param workerGroup the other workers, if there are several; background work then runs in the supervisor
  *    only */
@@ -78,8 +102,13 @@ export async function startRegistry(
   )
   const certificates = await openCertificates(config.http, log)
   const tls = certificates && tlsSettings(config.http, certificates)
+  const mirrored = mirrors?.registry ?? registry
+  const notifications = opened.adopt(
+    await openNotifications(config, registry, { metrics, log, delivers: isAlone }),
+    (notifications) => notifications?.close(),
+  )
   const server = new HttpServer({
-    registry: await wrapForRequests(config, mirrors?.registry ?? registry, log),
+    registry: await wrapForRequests(config, notifications?.wrap(mirrored) ?? mirrored, log),
     settings: { ...httpSettings(config), namespaces: mirrors?.namespaces },
     mirrors: mirrors?.figures,
     log,
@@ -88,9 +117,12 @@ export async function startRegistry(
     issuer: access.issuer,
     audit: access.audit,
     observer: metrics?.requests,
+    pulls: notifications?.pulls,
+    scope: notifications?.scope,
     tls,
   })
   const address = await server.listen(listenOptions(config.http))
+  notifications?.listening(typeof address === 'string' ? undefined : address.port)
   if (isAlone) {
     opened.adopt(schedulePurging(config, registry, log), (purging) => purging?.stop())
     opened.adopt(await openCollection(config, registry, { metrics, log }), (collection) => collection?.stop())
@@ -150,6 +182,7 @@ export async function startSupervisorServices(
   opened.adopt(await startDebugServer(config, { metrics: merged, health, log }), (debug) => debug?.close())
   opened.adopt(schedulePurging(config, registry, log), (purging) => purging?.stop())
   opened.adopt(await openCollection(config, registry, { metrics, log }), (collection) => collection?.stop())
+  opened.adopt(await openDelivery(config, registry, { metrics, log }), (delivery) => delivery?.close())
   const running = opened.move()
   return { close: () => running.disposeAsync() }
 }

@@ -352,7 +352,6 @@ describe('what is not served yet', () => {
 
   test.each([
     ['storage: {inmemory: , tag: {concurrencylimit: 8}}', 'storage.tag.concurrencylimit'],
-    ['notifications: {endpoints: [{name: a, url: "http://a"}]}', 'notifications.endpoints'],
     ['http: {debug: {addr: ":5001"}}', 'http.debug'],
     [
       'http: {tls: {ciphersuites: [TLS_RSA_WITH_3DES_EDE_CBC_SHA, TLS_AES_128_GCM_SHA256]}}',

@@ -8,7 +8,9 @@ import type {
   Blob,
   BlobService,
   BlobUpload,
+  ChangeOptions,
   IncompleteBlobUpload,
+  ManifestDeletion,
   ManifestService,
   MirroredContent,
   MountSource,
@@ -21,6 +23,7 @@ import type {
   SignatureService,
   StoredManifest,
   TagService,
+  UploadAppendOptions,
   UploadOptions,
 } from './registry.ts'
 
@@ -128,16 +131,56 @@ export class ForwardingBlobs implements BlobService {
     return this.blobs.getUpload(id, options)
   }
 
-  mount(digest: Digest, from?: MountSource): Promise<Descriptor> {
-    return this.blobs.mount(digest, from)
+  mount(digest: Digest, from?: MountSource, options?: ChangeOptions<Descriptor>): Promise<Descriptor> {
+    return this.blobs.mount(digest, from, options)
   }
 
   all(page?: Page): AsyncIterable<Digest> {
     return this.blobs.all(page)
   }
 
-  delete(digest: Digest): Promise<void> {
-    return this.blobs.delete(digest)
+  delete(digest: Digest, options?: ChangeOptions<Digest>): Promise<void> {
+    return this.blobs.delete(digest, options)
+  }
+}
+
+export class ForwardingUpload implements BlobUpload {
+  protected readonly upload: BlobUpload
+
+  constructor(upload: BlobUpload) {
+    this.upload = upload
+  }
+
+  get id(): string {
+    return this.upload.id
+  }
+
+  get repository(): RepositoryName {
+    return this.upload.repository
+  }
+
+  get startedAt(): Date {
+    return this.upload.startedAt
+  }
+
+  get lastWrittenAt(): Date {
+    return this.upload.lastWrittenAt
+  }
+
+  get size(): number {
+    return this.upload.size
+  }
+
+  append(source: AsyncIterable<Uint8Array>, options?: UploadAppendOptions): Promise<void> {
+    return this.upload.append(source, options)
+  }
+
+  commit(digest: Digest, options?: ChangeOptions<Descriptor>): Promise<Descriptor> {
+    return this.upload.commit(digest, options)
+  }
+
+  cancel(): Promise<void> {
+    return this.upload.cancel()
   }
 }
 
@@ -164,8 +207,8 @@ export class ForwardingManifests implements ManifestService {
     return this.manifests.put(manifest, digest, options)
   }
 
-  delete(digest: Digest): Promise<void> {
-    return this.manifests.delete(digest)
+  delete(digest: Digest, options?: ChangeOptions<ManifestDeletion>): Promise<readonly Tag[]> {
+    return this.manifests.delete(digest, options)
   }
 
   all(page?: Page): AsyncIterable<Digest> {
@@ -192,8 +235,8 @@ export class ForwardingTags implements TagService {
     return this.tags.tag(tag, descriptor)
   }
 
-  untag(tag: Tag): Promise<void> {
-    return this.tags.untag(tag)
+  untag(tag: Tag, options?: ChangeOptions<Tag>): Promise<void> {
+    return this.tags.untag(tag, options)
   }
 
   all(page?: Page): AsyncIterable<Tag> {

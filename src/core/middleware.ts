@@ -26,5 +26,10 @@ export interface MiddlewareContext extends Forwarding {
 /** Base classes that forward every call. A module extends one and overrides single methods. */
 type Forwarding = Pick<
   typeof forwarding,
-  'ForwardingBlobs' | 'ForwardingManifests' | 'ForwardingRegistry' | 'ForwardingRepository' | 'ForwardingTags'
+  | 'ForwardingBlobs'
+  | 'ForwardingManifests'
+  | 'ForwardingRegistry'
+  | 'ForwardingRepository'
+  | 'ForwardingTags'
+  | 'ForwardingUpload'
 >

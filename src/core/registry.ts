@@ -63,6 +63,16 @@ export interface CacheStatus {
   readonly ageSeconds: number | undefined
 }
 
+/** What a decorator may add to a change. */
+export interface ChangeOptions<Change> {
+  /** Called once the change has passed every check, before any of it is visible. It becomes visible after the promise resolves, and
+   *  never if it rejects. */
+  readonly announce?: ((change: Change) => Promise<void>) | undefined
+}
+
+/** What goes when a manifest is deleted: some of its tags, or at last the manifest itself. */
+export type ManifestDeletion = { readonly tags: readonly Tag[] } | { readonly digest: Digest }
+
 /** The blobs of a repository. Bytes are stored once for all repositories, under their canonical digest; a
  *  repository has a blob while it has a link to it. Descriptors carry the digest that was asked for. */
 export interface BlobService {
@@ -86,12 +96,12 @@ export interface BlobService {
   /** Links a blob of another repository into this one; no bytes are copied.
    *  @param from the repository, or a predicate for those that may be searched. Default: all
    *  @throws RegistryError BLOB_UNKNOWN */
-  mount(digest: Digest, from?: MountSource): Promise<Descriptor>
+  mount(digest: Digest, from?: MountSource, options?: ChangeOptions<Descriptor>): Promise<Descriptor>
   /** The digests of all blobs, of every algorithm. */
   all(page?: Page): AsyncIterable<Digest>
   /** Removes the link. Garbage collection removes the bytes.
    *  @throws RegistryError BLOB_UNKNOWN */
-  delete(digest: Digest): Promise<void>
+  delete(digest: Digest, options?: ChangeOptions<Digest>): Promise<void>
 }
 
 export interface UploadOptions {
@@ -143,7 +153,7 @@ export interface BlobUpload {
    *  @throws RegistryError DIGEST_INVALID if the bytes have another digest, and then removes the upload;
    *    RANGE_INVALID if another process has appended since; BLOB_UPLOAD_UNKNOWN if the upload is gone and the
    *    repository has no such blob */
-  commit(digest: Digest): Promise<Descriptor>
+  commit(digest: Digest, options?: ChangeOptions<Descriptor>): Promise<Descriptor>
   /** Removes the upload and its bytes. */
   cancel(): Promise<void>
 }
@@ -154,10 +164,12 @@ export interface StoredManifest {
   readonly payload: Uint8Array
 }
 
-export interface PutManifestOptions {
+export interface PutManifestOptions extends ChangeOptions<Descriptor> {
   /** True for a copy of another registry's: what it refers to may come later, and what is demanded of pushes does not hold for it.
    *  Default: false. */
   readonly isCopy?: boolean
+  /** The tags that the caller sets next, as parts of the same push. Default: none. */
+  readonly tags?: readonly Tag[] | undefined
 }
 
 export interface ManifestService {
@@ -173,8 +185,9 @@ export interface ManifestService {
    *    for each missing reference) */
   put(manifest: Manifest, digest?: Digest, options?: PutManifestOptions): Promise<Descriptor>
   /** Removes the manifest and every tag that names it.
+   *  @returns the tags that were removed
    *  @throws RegistryError MANIFEST_UNKNOWN */
-  delete(digest: Digest): Promise<void>
+  delete(digest: Digest, options?: ChangeOptions<ManifestDeletion>): Promise<readonly Tag[]>
   all(page?: Page): AsyncIterable<Digest>
   /** The manifests whose `subject` is this digest, in order of their digests. The subject need not exist. */
   referrers(subject: Digest, query?: ReferrerQuery): AsyncIterable<ReferrerDescriptor>
@@ -189,7 +202,7 @@ export interface TagService {
    *  @throws RegistryError MANIFEST_UNKNOWN if the manifest was deleted meanwhile */
   tag(tag: Tag, descriptor: Descriptor): Promise<void>
   /** @throws RegistryError MANIFEST_UNKNOWN */
-  untag(tag: Tag): Promise<void>
+  untag(tag: Tag, options?: ChangeOptions<Tag>): Promise<void>
   /** The tags in byte order, read as they are iterated. */
   all(page?: Page): AsyncIterable<Tag>
   /** The tags that name the digest. */

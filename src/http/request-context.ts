@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Action, Credentials, Identity } from '../core/access/access-controller.ts'
 import type { TokenIssuer } from '../core/access/token-issuer.ts'
+import type { Descriptor } from '../core/descriptor.ts'
 import type { Health } from '../core/health.ts'
 import type { MirrorFigures } from '../core/mirror-figures.ts'
 import type { RepositoryName } from '../core/reference.ts'
@@ -33,6 +34,8 @@ export class RequestContext {
   readonly identity: Identity
   /** The authenticated identity, if the operation authenticates by itself. */
   actor: Pick<Identity, 'name' | 'kind'> | undefined
+  /** The content that is pulled, once it is found; the payload is that of a manifest. */
+  served: { readonly descriptor: Descriptor; readonly payload?: Uint8Array } | undefined
   /** The unverified name of a login in the body. */
   claimedUser: string | undefined
   readonly #response: ServerResponse

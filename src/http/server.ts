@@ -15,8 +15,10 @@ import { RegistryError } from '../core/errors.ts'
 import { HEALTHY, type Health } from '../core/health.ts'
 import type { Log } from '../core/log.ts'
 import type { MirrorFigures } from '../core/mirror-figures.ts'
+import type { PullObserver } from '../core/pull-observer.ts'
 import type { Registry } from '../core/registry.ts'
 import type { RequestObserver } from '../core/request-observer.ts'
+import type { RequestScope } from '../core/request-scope.ts'
 import { printable } from '../lib/printable.ts'
 import { Authorizer } from './authorizer.ts'
 import { Listener } from './connection/listener.ts'
@@ -27,6 +29,7 @@ import { AccessLog } from './observers/access-log.ts'
 import { Audit } from './observers/audit-log.ts'
 import { errorFields, isForeseen } from './observers/failure-fields.ts'
 import { ObservedRequest } from './observers/observed-request.ts'
+import { Pulls } from './observers/pulls.ts'
 import { errorReply, unforeseen } from './reply/errors.ts'
 import { locationOf, namesUsableHost } from './reply/location.ts'
 import {
@@ -42,7 +45,8 @@ import { awaitsContinue, discardBody, hasBody, holdsBodyBack } from './request/b
 import { clientAddress } from './request/client-address.ts'
 import { isEnabled, preflightReply, refuseConnect, refuseMethod } from './request/method-not-allowed.ts'
 import { inNamespace } from './request/namespaces.ts'
-import { isProbe, PROBES, parseRoute, type Route } from './request/route.ts'
+import { requestOrigin } from './request/request-origin.ts'
+import { type Access, isProbe, PROBES, parseRoute, type Route } from './request/route.ts'
 import { cleanPath, normalizeTarget } from './request/target.ts'
 import { RequestContext, type ServerContext } from './request-context.ts'
 import {
@@ -72,6 +76,10 @@ export interface HttpServerOptions {
   observer?: RequestObserver | undefined
   /** What is mirrored, for its list. Default: nothing. */
   mirrors?: readonly MirrorFigures[] | undefined
+  /** Who is told of pulls; default: nobody. */
+  pulls?: PullObserver | undefined
+  /** In which changes are made, so that decorators of the registry know by whom; default: none. */
+  scope?: RequestScope | undefined
 }
 
 /** The HTTP server: turns requests into replies, with request ids, logs and error handling. */
@@ -86,6 +94,8 @@ export class HttpServer {
   readonly #authorizer: Authorizer
   readonly #accessLog: AccessLog
   readonly #audit: Audit | undefined
+  readonly #pulls: Pulls | undefined
+  readonly #scope: RequestScope | undefined
   /** Called for each request that has ended. */
   readonly #watchers: ((lifecycle: RequestLifecycle) => void)[] = []
   readonly #commonHeaders: OutgoingHttpHeaders
@@ -93,7 +103,7 @@ export class HttpServer {
   #draining = false
 
   constructor(options: HttpServerOptions) {
-    const { registry, settings, log, observer, issuer, audit, tls } = options
+    const { registry, settings, log, observer, issuer, audit, pulls, scope, tls } = options
     const { health = HEALTHY, access = OPEN_TO_ALL } = options
     const { limits } = settings
     this.#settings = settings
@@ -109,8 +119,11 @@ export class HttpServer {
     this.#authorizer = new Authorizer(access, settings)
     this.#accessLog = new AccessLog({ log, isEnabled: settings.accessLog })
     this.#audit = audit && new Audit(audit, settings)
+    this.#pulls = pulls && new Pulls(pulls, settings)
+    this.#scope = scope
     if (settings.accessLog) this.#watchers.push(this.#accessLog.end)
     if (this.#audit !== undefined) this.#watchers.push(this.#audit.end)
+    if (this.#pulls !== undefined) this.#watchers.push(this.#pulls.end)
     if (observer !== undefined) this.#watchers.push((lifecycle) => lifecycle.observed?.end(lifecycle))
     this.#commonHeaders = {
       ...settings.extraHeaders,
@@ -190,6 +203,7 @@ export class HttpServer {
     lifecycle.follow(this.#follower)
     if (this.#accessLog.isEnabled) this.#accessLog.begin(lifecycle)
     this.#audit?.begin(lifecycle)
+    this.#pulls?.begin(lifecycle)
   }
 
   /** Notifies the watchers of a request, in one place, once its handler and its response have ended. */
@@ -314,8 +328,15 @@ export class HttpServer {
     lifecycle: RequestLifecycle,
   ): Reply | Promise<Reply> {
     const { request, response } = lifecycle
-    lifecycle.context = new RequestContext(request, response, { route, parts: this.#parts, identity })
-    return operation.handle(lifecycle.context)
+    const context = new RequestContext(request, response, { route, parts: this.#parts, identity })
+    lifecycle.context = context
+    if (this.#scope === undefined || !CHANGES.has(operation.access)) return operation.handle(context)
+    const origin = requestOrigin(request, {
+      id: lifecycle.id,
+      actor: identity.name,
+      settings: this.#settings,
+    })
+    return this.#scope.run(origin, () => operation.handle(context))
   }
 
   /** Turns every error into a reply, in one place, unless part of a response was sent already. Never
@@ -400,6 +421,9 @@ export class HttpServer {
 function isAtHand(reply: Reply | Promise<Reply>): reply is WholeReply {
   return !(reply instanceof Promise) && isWhole(reply)
 }
+
+/** The accesses by which something is changed. */
+const CHANGES: ReadonlySet<Access> = new Set<Access>(['push', 'tag', 'delete'])
 
 /** Characters that are safe in a header. */
 const IS_PRINTABLE = /^[\x21-\x7e]*$/

@@ -7,6 +7,7 @@ import type { RequestObserver } from '../core/request-observer.ts'
 import type { Timer } from '../core/timer.ts'
 import { HistogramFamily, HistogramTimer } from './histogram.ts'
 import { showMirrors } from './mirror-metrics.ts'
+import { type NotifiedEndpoint, showNotifications } from './notification-metrics.ts'
 import { RequestMetrics } from './request-metrics.ts'
 
 /** One process's metrics, as JSON that another one can merge. */
@@ -157,6 +158,11 @@ export class Metrics {
   /** Shows what is mirrored, by upstream. Called once, and only where something is. */
   showMirrors(mirrors: readonly MirrorFigures[]): void {
     showMirrors(this.#registry, mirrors)
+  }
+
+  /** Shows what is delivered to the endpoints of notifications. Called once, and only where there are any. */
+  showNotifications(endpoints: readonly NotifiedEndpoint[]): void {
+    showNotifications(this.#registry, endpoints)
   }
 
   /** The text format of Prometheus, version 0.0.4. */

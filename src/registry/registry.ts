@@ -158,6 +158,11 @@ export class StoredRegistry implements Registry {
     throw new StorageError('BACKEND_FAILED', { path: STORAGE_CLOCK, message: 'is no file' })
   }
 
+  /** For what keeps files of its own beside the layout. Errors are those of the registry. */
+  get storage(): StorageDriver {
+    return this.#context.storage
+  }
+
   /** The storage driver's name, such as `filesystem`. */
   get storageName(): string {
     return this.#context.storage.name

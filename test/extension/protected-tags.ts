@@ -8,7 +8,14 @@ import {
   ForwardingTags,
 } from '../../src/core/forwarding-registry.ts'
 import type { RepositoryName, Tag } from '../../src/core/reference.ts'
-import type { ManifestService, Registry, Repository, TagService } from '../../src/core/registry.ts'
+import type {
+  ChangeOptions,
+  ManifestDeletion,
+  ManifestService,
+  Registry,
+  Repository,
+  TagService,
+} from '../../src/core/registry.ts'
 
 /** A registry in which a tag that matches the pattern keeps naming the manifest that it named first. */
 export class ProtectedTagsRegistry extends ForwardingRegistry {
@@ -57,9 +64,9 @@ class ProtectedTags extends ForwardingTags {
     await super.tag(tag, descriptor)
   }
 
-  override async untag(tag: Tag): Promise<void> {
+  override async untag(tag: Tag, options?: ChangeOptions<Tag>): Promise<void> {
     if (this.#pattern.test(tag)) throw protectedTag(tag)
-    await super.untag(tag)
+    await super.untag(tag, options)
   }
 
   async #current(tag: Tag): Promise<Digest | undefined> {
@@ -83,9 +90,9 @@ class ProtectedManifests extends ForwardingManifests {
     this.#pattern = pattern
   }
 
-  override async delete(digest: Digest): Promise<void> {
+  override async delete(digest: Digest, options?: ChangeOptions<ManifestDeletion>): Promise<readonly Tag[]> {
     for await (const tag of this.#tags.lookup(digest)) if (this.#pattern.test(tag)) throw protectedTag(tag)
-    await super.delete(digest)
+    return super.delete(digest, options)
   }
 }
 

@@ -34,7 +34,6 @@ const IGNORED: readonly Row[] = [
     why: 'has no effect: manifests of schema 1 keep the signatures of their makers, and the registry adds none of its own',
   },
   { path: 'storage.tag.concurrencylimit', why: NOT_SERVED },
-  { path: 'notifications.endpoints', why: 'is not served yet: nobody is notified' },
   {
     path: 'http.debug',
     why: 'has no addr: there is no debug server, and there are no metrics',
@@ -42,7 +41,7 @@ const IGNORED: readonly Row[] = [
   },
   {
     path: 'http.debug',
-    why: 'serves /debug/health and, once prometheus is enabled, metrics; /debug/pprof and /debug/vars are not served',
+    why: 'serves /debug/health, /debug/vars and, once prometheus is enabled, metrics; /debug/pprof is not served',
     when: (value) => hasAddress(value) && !hasMetrics(value),
   },
   {

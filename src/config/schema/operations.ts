@@ -1,14 +1,18 @@
 /** Monitoring: `notifications`, `health`, `reporting`. Durations are milliseconds. */
 
 import { z } from 'zod'
+import { GLOB_FORM, isRepositoryGlob } from '../../core/access/repository-glob.ts'
+import { parseWebhookSecret } from '../../lib/webhook-secret.ts'
 import { parseTcpAddress } from '../address.ts'
 import { headers } from './http.ts'
 import {
+  choice,
   duration,
   filledText,
   flag,
   integer,
   list,
+  network,
   optionalSection,
   scalar,
   section,
@@ -25,6 +29,19 @@ const ENDPOINT_NEEDS = [
   { key: 'url', error: 'a URL such as https://example.com' },
 ] as const
 
+const FORMATS = ['distribution3', 'distribution2', 'cloudevents', 'cloudevents-binary'] as const
+const EVENT_ACTIONS = ['push', 'pull', 'mount', 'delete'] as const
+const DAY = 24 * 3_600 * SECOND
+
+const secret = scalar(
+  'a secret of 24 to 64 bytes in base64, such as openssl rand -base64 32 makes',
+  (found) => (parseWebhookSecret(String(found)) === undefined ? undefined : String(found)),
+)
+
+const repositoryGlob = scalar(GLOB_FORM, (found) =>
+  isRepositoryGlob(String(found)) ? String(found) : undefined,
+)
+
 const endpointKeys = z.strictObject({
   name: filledText('a name for the endpoint').or(''),
   disabled: flag().or(false),
@@ -36,6 +53,24 @@ const endpointKeys = z.strictObject({
   backoff: duration().or(SECOND),
   ignoredmediatypes: list(text().required()),
   ignore: section({ mediatypes: list(text().required()), actions: list(text().required()) }),
+  /** How events are written: as either generation of Distribution does, or as CloudEvents 1.0. */
+  format: choice(...FORMATS).or('distribution3'),
+  /** Only these; absent: all. */
+  repositories: list(repositoryGlob.required()),
+  actions: list(choice(...EVENT_ACTIONS).required()),
+  mediatypes: list(text().required()),
+  /** By which events are signed as the Standard Webhooks specification has it; several while they are changed. */
+  secrets: list(secret.required()),
+  /** Files with a secret a line. */
+  secretfiles: list(filledText('the path of a file').required()),
+  /** Files of certificates that are trusted, instead of the system's. */
+  rootcas: list(filledText('the path of a file').required()),
+  /** Private networks that a public name may lead to. */
+  privatenetworks: list(network().required()),
+  /** The longest pause between two attempts. */
+  maxbackoff: duration().or(60 * SECOND),
+  /** How old an event becomes before it is given up. */
+  deadletterafter: duration().or(7 * DAY),
 })
 
 const endpoint = sectionOf(
@@ -49,6 +84,12 @@ const endpoint = sectionOf(
 export const notifications = section({
   events: section({ includereferences: flag().or(false) }),
   endpoints: list(endpoint),
+  outbox: section({
+    /** What becomes of a change that can't be written down. */
+    onfailure: choice('refuse', 'accept').or('refuse'),
+    /** How long delivered events are kept, to be delivered again if that is asked for. */
+    retention: duration().or(DAY),
+  }),
 })
 
 const tcpAddress = scalar('host:port', (found) =>

@@ -18,6 +18,7 @@ async function openBlob(context: RequestContext, digest: Digest): Promise<Reply>
 
 function replyTo(context: RequestContext, blob: Blob): Reply | Promise<Reply> {
   const { request, isHead, settings } = context
+  context.served = blob
   const { redirects } = settings
   const isSent =
     isHead ||

@@ -66,7 +66,9 @@ async function signedReply(context: RequestContext, manifest: StoredManifest): P
   return manifestReply(context, await withSignatures(manifest, context.repository.signatures))
 }
 
-function manifestReply({ request, isHead }: RequestContext, manifest: StoredManifest): Reply {
+function manifestReply(context: RequestContext, manifest: StoredManifest): Reply {
+  const { request, isHead } = context
+  context.served = manifest
   const { mediaType, digest, size } = manifest.descriptor
   const etag = `"${digest}"`
   const headers = { etag, 'docker-content-digest': digest }
@@ -123,7 +125,7 @@ async function store(
   { digest, tags }: { digest: Digest | undefined; tags: readonly Tag[] },
 ): Promise<Descriptor> {
   for (let attempt = 1; ; attempt++) {
-    const stored = await manifests.put(manifest, digest)
+    const stored = await manifests.put(manifest, digest, { tags })
     try {
       for (const tag of tags) await service.tag(tag, stored)
       return stored

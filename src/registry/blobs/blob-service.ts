@@ -7,6 +7,7 @@ import type {
   Blob,
   BlobService,
   BlobUpload,
+  ChangeOptions,
   MountSource,
   Page,
   ResumeOptions,
@@ -129,11 +130,16 @@ export class LinkedBlobs implements BlobService {
     }
   }
 
-  async mount(digest: Digest, from?: MountSource): Promise<Descriptor> {
+  async mount(
+    digest: Digest,
+    from?: MountSource,
+    { announce }: ChangeOptions<Descriptor> = {},
+  ): Promise<Descriptor> {
     const { collection, layers, cache } = this.#context
     const blob = await this.#context.findBlob(digest, from)
     if (blob === undefined) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
     await collection?.protect([blob.canonical])
+    await announce?.(blob.descriptor)
     await cache.writeThrough(this.#source, digest, async () => {
       await layers.add(blob.canonical, digest)
       await this.#confirmMount(blob, digest)
@@ -146,9 +152,10 @@ export class LinkedBlobs implements BlobService {
     return this.#context.layers.all(page)
   }
 
-  async delete(digest: Digest): Promise<void> {
+  async delete(digest: Digest, { announce }: ChangeOptions<Digest> = {}): Promise<void> {
     const { layers, cache } = this.#context
     const canonical = await layers.get(digest)
+    if (canonical !== undefined) await announce?.(digest)
     // An interrupted delete may have removed it without telling the caches.
     await cache.evict(this.#source, canonical === undefined ? [digest] : await layers.remove(canonical))
     if (canonical === undefined) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })

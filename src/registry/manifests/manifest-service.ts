@@ -10,6 +10,8 @@ import { verifySignatures } from '../../core/manifest/schema1/verify.ts'
 import type { Tag } from '../../core/reference.ts'
 import type {
   BlobService,
+  ChangeOptions,
+  ManifestDeletion,
   ManifestService,
   Page,
   PutManifestOptions,
@@ -100,7 +102,7 @@ export class LinkedManifests implements ManifestService {
   async put(
     manifest: Manifest,
     name?: Digest,
-    { isCopy = false }: PutManifestOptions = {},
+    { isCopy = false, announce }: PutManifestOptions = {},
   ): Promise<Descriptor> {
     const { payload, mediaType } = manifest
     const canonical = digestOf(payload)
@@ -118,12 +120,15 @@ export class LinkedManifests implements ManifestService {
           this.#context.pool.put(canonical, payload),
           this.#neighbours.signatures.put(canonical, ...manifest.signatures),
         ])
-      const link = () => this.#link(manifest, { canonical, name: digest, stored: store() })
+      const descriptor = { mediaType, digest, size: payload.length }
+      const announced = announce?.(descriptor)
+      const stores = () => (announced === undefined ? store() : settleAll([store(), announced]))
+      const link = () => this.#link(manifest, { canonical, name: digest, stored: stores() })
       await link()
       const stored = { canonical, since, store, isCopy }
       if (await this.#confirm(manifest, stored))
         mark = await this.#outlast(manifest, { ...stored, mark, link })
-      return { descriptor: { mediaType, digest, size: payload.length }, canonical }
+      return { descriptor, canonical }
     })
     deletions.stood(canonical, mark)
     return descriptor
@@ -180,18 +185,22 @@ export class LinkedManifests implements ManifestService {
     return [...digests]
   }
 
-  async delete(digest: Digest): Promise<void> {
+  async delete(digest: Digest, { announce }: ChangeOptions<ManifestDeletion> = {}): Promise<readonly Tag[]> {
     const canonical = await this.#context.revisions.get(digest)
     if (canonical === undefined) {
       // An interrupted delete may have removed it without telling the caches.
       await this.#context.cache.evict(this.#source, [digest])
       throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
     }
-    await this.#context.deletions.during((requireHeld) => this.#delete(canonical, requireHeld))
+    return this.#context.deletions.during(async (requireHeld) => {
+      const untagged = await this.#untagAll(canonical, { requireHeld, announce })
+      await announce?.({ digest })
+      await this.#delete(canonical, requireHeld)
+      return untagged
+    })
   }
 
   async #delete(canonical: Digest, requireHeld: RequireHeld): Promise<void> {
-    await this.#untagAll(canonical, requireHeld)
     const subject = (await readReferrer(this.#context.pool, { canonical }))?.subject
     requireHeld()
     this.#context.recentPushes.clear()
@@ -226,11 +235,24 @@ export class LinkedManifests implements ManifestService {
     await referrers.added(referrer, payload)
   }
 
-  async #untagAll(canonical: Digest, requireHeld: RequireHeld): Promise<void> {
+  /** @returns the tags that were removed */
+  async #untagAll(
+    canonical: Digest,
+    {
+      requireHeld,
+      announce,
+    }: { requireHeld: RequireHeld; announce: ChangeOptions<ManifestDeletion>['announce'] },
+  ): Promise<Tag[]> {
     const { tags } = this.#neighbours
-    const untag = (some: readonly Tag[]) => {
+    const untagged: Tag[] = []
+    const untag = async (some: readonly Tag[]) => {
+      if (some.length === 0) return
+      await announce?.({ tags: some })
       requireHeld()
-      return settleAll(some.map((tag) => tags.untagFrom(tag, canonical)))
+      const removals = some.map(async (tag) => {
+        if (await tags.untagFrom(tag, canonical)) untagged.push(tag)
+      })
+      await settleAll(removals)
     }
     let some: Tag[] = []
     for await (const tag of tags.lookup(canonical)) {
@@ -240,6 +262,7 @@ export class LinkedManifests implements ManifestService {
       some = []
     }
     await untag(some)
+    return untagged
   }
 
   async #requireReferences(manifest: Manifest, { onStorage = false } = {}): Promise<void> {

@@ -2,7 +2,7 @@ import type { Descriptor } from '../../core/descriptor.ts'
 import { algorithmOf, CANONICAL, type Digest, isDigest } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
 import { isTag, type Tag } from '../../core/reference.ts'
-import type { Page, TagService } from '../../core/registry.ts'
+import type { ChangeOptions, Page, TagService } from '../../core/registry.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'
 import { settleAll } from '../../lib/settle-all.ts'
 import type { RepositoryContext } from '../context.ts'
@@ -55,15 +55,19 @@ export class LinkedTags implements TagService {
     tagDigests.forget(this.#content(tag, canonical))
   }
 
-  async untag(tag: Tag): Promise<void> {
+  async untag(tag: Tag, { announce }: ChangeOptions<Tag> = {}): Promise<void> {
     if ((await this.#current(tag)) === undefined)
       throw new RegistryError('MANIFEST_UNKNOWN', { detail: { tag } })
+    await announce?.(tag)
     await this.#remove(tag)
   }
 
-  /** Removes a tag if it still names the manifest. */
-  async untagFrom(tag: Tag, canonical: Digest): Promise<void> {
-    if ((await this.#current(tag)) === canonical) await this.#remove(tag)
+  /** Removes a tag if it still names the manifest.
+   *  @returns whether it did */
+  async untagFrom(tag: Tag, canonical: Digest): Promise<boolean> {
+    if ((await this.#current(tag)) !== canonical) return false
+    await this.#remove(tag)
+    return true
   }
 
   async *all(page: Page = {}): AsyncIterable<Tag> {

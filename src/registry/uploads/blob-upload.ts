@@ -4,7 +4,7 @@ import type { StoredContent } from '../../core/descriptor-cache.ts'
 import { algorithmOf, CANONICAL, type Digest, type DigestAlgorithm } from '../../core/digest.ts'
 import { isPathNotFound, RegistryError, StorageError, type StorageErrorCode } from '../../core/errors.ts'
 import type { RepositoryName } from '../../core/reference.ts'
-import type { BlobUpload, UploadAppendOptions } from '../../core/registry.ts'
+import type { BlobUpload, ChangeOptions, UploadAppendOptions } from '../../core/registry.ts'
 import type { FileWriter } from '../../core/storage-driver.ts'
 import { settleAll } from '../../lib/settle-all.ts'
 import type { PooledContent } from '../blobs/blob-pool.ts'
@@ -44,6 +44,7 @@ export class StoredUpload implements BlobUpload {
   readonly repository: RepositoryName
   #status: UploadStatus
   #source: StatusSource
+  #announce: ChangeOptions<Descriptor>['announce']
   readonly #context: RepositoryContext
   readonly #paths: UploadPaths
   readonly #writeThrough: UploadPlace['writeThrough']
@@ -79,10 +80,13 @@ export class StoredUpload implements BlobUpload {
     )
   }
 
-  commit(digest: Digest): Promise<Descriptor> {
-    return this.#exclusively(() =>
-      this.#asKnown(() => this.#commit(digest)).catch((error) => this.#committedBefore(digest, error)),
-    )
+  commit(digest: Digest, { announce }: ChangeOptions<Descriptor> = {}): Promise<Descriptor> {
+    let announced: Promise<void> | undefined
+    const once = announce && ((blob: Descriptor) => (announced ??= announce(blob)))
+    return this.#exclusively(() => {
+      this.#announce = once
+      return this.#asKnown(() => this.#commit(digest)).catch((error) => this.#committedBefore(digest, error))
+    })
   }
 
   cancel(): Promise<void> {
@@ -257,13 +261,16 @@ export class StoredUpload implements BlobUpload {
     const { layers } = this.#context
     const canonical = requireAlgorithm(known, CANONICAL)
     const { collection } = this.#context
+    const announce = this.#announce
     const since = collection?.mark
     await collection?.protect([canonical])
     const { descriptor } = await this.#writeThrough(digest, async () => {
+      const descriptor = { mediaType: OCTET_STREAM, digest, size: known.size }
       const adopted = adopt(canonical)
-      await settleAll([adopted, layers.add(canonical, digest, { after: adopted })])
+      const after = announce === undefined ? adopted : settleAll([adopted, announce(descriptor)])
+      await settleAll([after, layers.add(canonical, digest, { after })])
       await collection?.confirmBlob(canonical, { since, look: () => this.#requireStored(canonical) })
-      return { descriptor: { mediaType: OCTET_STREAM, digest, size: known.size }, canonical }
+      return { descriptor, canonical }
     })
     return descriptor
   }

@@ -1,0 +1,51 @@
+import { readFile } from 'node:fs/promises'
+import { parseWebhookSecret } from '../lib/webhook-secret.ts'
+import type { Config } from './schema.ts'
+
+type EndpointConfig = Config['notifications']['endpoints'][number]
+
+/** How long what a file of secrets said is gone by. */
+const SECRETS_MS = 5_000
+
+/** The certificates that an endpoint is trusted by; undefined for the system's.
+ *  @throws Error that names the key whose file can't be read */
+export async function readRootCertificates({ rootcas }: EndpointConfig, key: string) {
+  if (rootcas.length === 0) return undefined
+  return Promise.all(rootcas.map((path) => read(path, `${key}.rootcas`)))
+}
+
+/** The secrets of an endpoint, from the configuration and from files, which are read again now and then.
+ *  @returns what answers the present ones; if a file can't be read any more, the last ones
+ *  @throws Error that names the key whose file can't be read, or has something else than secrets */
+export async function openSecrets({ secrets, secretfiles }: EndpointConfig, key: string) {
+  const fixed = secrets.map((secret) => parseWebhookSecret(secret)!)
+  if (secretfiles.length === 0) return async () => fixed
+  const load = async () => [...fixed, ...(await readSecrets(secretfiles, `${key}.secretfiles`))]
+  let present = await load()
+  let readAt = performance.now()
+  return async (): Promise<readonly Uint8Array[]> => {
+    if (performance.now() - readAt > SECRETS_MS) {
+      readAt = performance.now()
+      present = await load().catch(() => present)
+    }
+    return present
+  }
+}
+
+async function readSecrets(paths: readonly string[], key: string): Promise<Uint8Array[]> {
+  const texts = await Promise.all(paths.map((path) => read(path, key)))
+  const lines = texts.flatMap((text) => text.toString().split('\n')).map((line) => line.trim())
+  return lines.filter(Boolean).map((line) => {
+    const secret = parseWebhookSecret(line)
+    if (secret === undefined) throw new Error(`${key}: a line is no secret of 24 to 64 bytes in base64`)
+    return secret
+  })
+}
+
+async function read(path: string, key: string): Promise<Buffer> {
+  try {
+    return await readFile(path)
+  } catch (cause) {
+    throw new Error(`${key} cannot be read: ${(cause as Error).message}`, { cause })
+  }
+}

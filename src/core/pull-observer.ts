@@ -1,0 +1,20 @@
+import type { Descriptor } from './descriptor.ts'
+import type { RepositoryName, Tag } from './reference.ts'
+import type { RequestOrigin } from './request-scope.ts'
+
+/** Content that a client has been sent, or has asked for the existence of. */
+export interface Pull {
+  readonly kind: 'blob' | 'manifest'
+  readonly repository: RepositoryName
+  readonly descriptor: Descriptor
+  /** The tag that a manifest was asked for by. */
+  readonly tag: Tag | undefined
+  /** Of a manifest. */
+  readonly payload: Uint8Array | undefined
+}
+
+/** The port to what counts pulls. Called after the answer has gone; it must neither wait nor throw.
+ *  @param origin is only read if the pull matters to somebody */
+export interface PullObserver {
+  pulled(pull: Pull, origin: () => RequestOrigin): void
+}

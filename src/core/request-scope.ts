@@ -1,0 +1,30 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+
+/** The request that a change is made for, in the words of Distribution's events. */
+export interface RequestOrigin {
+  readonly id: string
+  /** Of the client: what the proxies say, or its address and port. */
+  readonly address: string
+  /** The header `Host`. */
+  readonly host: string
+  readonly method: string
+  readonly userAgent: string
+  /** The authenticated client; empty for the anonymous one. */
+  readonly actor: string
+  /** Where the client finds the registry, with the prefix and without a slash at the end; empty if the request does not say. */
+  readonly baseUrl: string
+}
+
+/** Tells decorators of `Registry` which request a call is made for. Attached only if somebody asks. */
+export class RequestScope {
+  readonly #storage = new AsyncLocalStorage<RequestOrigin>()
+
+  run<Result>(origin: RequestOrigin, work: () => Result): Result {
+    return this.#storage.run(origin, work)
+  }
+
+  /** Undefined for what the registry does by itself. */
+  get current(): RequestOrigin | undefined {
+    return this.#storage.getStore()
+  }
+}

@@ -1,0 +1,26 @@
+import type { RegistryEvent } from '../event.ts'
+import type { Outcome } from './outbox.ts'
+
+/** A line of a journal: a change that is about to happen; what came of one; or a change that has happened already. */
+export type JournalRecord =
+  | { readonly intent: RegistryEvent }
+  | { readonly ended: string; readonly outcome: Outcome }
+  | { readonly happened: RegistryEvent }
+
+export function encodeLine(record: object): string {
+  return `${JSON.stringify(record)}\n`
+}
+
+/** What can't be read is left out: files appear whole, so that is only what an operator has damaged. */
+export function decodeLines<Line>(content: Uint8Array): Line[] {
+  const lines: Line[] = []
+  for (const line of Buffer.from(content).toString().split('\n')) {
+    if (line === '') continue
+    try {
+      lines.push(JSON.parse(line) as Line)
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error
+    }
+  }
+  return lines
+}

@@ -1,0 +1,265 @@
+import type { Log } from '../../core/log.ts'
+import type { Registry } from '../../core/registry.ts'
+import type { ScannedFile, StorageDriver } from '../../core/storage-driver.ts'
+import { mapInOrder } from '../../lib/map-in-order.ts'
+import { stateOf } from '../../lib/process-identity.ts'
+import type { RegistryEvent } from '../event.ts'
+import { hasHappened } from './evidence.ts'
+import { decodeLines, type JournalRecord } from './journal-record.ts'
+import type { Outcome } from './outbox.ts'
+import { JOURNAL } from './paths.ts'
+
+export interface JournalsParts {
+  readonly storage: Pick<StorageDriver, 'scan' | 'get' | 'delete'>
+  /** Reads past all caches. */
+  readonly registry: Registry
+  readonly log: Log
+  /** How long a process may be silent with a change under way before it is taken for dead. */
+  readonly leaseMs: number
+}
+
+/** How many files are read in a round, and how many side by side. */
+const ROUND_FILES = 1_000
+const READ_CONCURRENCY = 16
+
+/** A journal of which nothing was heard for so long is forgotten; if it goes on, it is begun anew. */
+const FORGOTTEN_MS = 3_600_000
+
+/** A change in a journal that is not in the log yet. */
+interface OpenChange {
+  readonly event: RegistryEvent
+  readonly journal: JournalReading
+  readonly file: number
+  /** By the storage's clock, never before that of an earlier file of the same journal. */
+  readonly at: number
+  /** Grows with each change that is read. */
+  readonly order: number
+  readonly round: number
+  outcome: Outcome | undefined
+}
+
+interface JournalReading {
+  readonly mark: string
+  /** The number of the file that comes next. */
+  next: number
+  /** Files that were read and stand there still. */
+  readonly files: Set<number>
+  /** How many changes of each file are not in the log yet. */
+  readonly open: Map<number, number>
+  /** By this process's own clock. */
+  heardAt: number
+  lastAt: number
+  isGone: boolean
+}
+
+/** Reads what all processes have announced and decides what is told, in which order. A change waits for its outcome; only those of the
+ *  same repository that were announced later wait with it. */
+export class Journals {
+  readonly #parts: JournalsParts
+  readonly #journals = new Map<string, JournalReading>()
+  readonly #byRepository = new Map<string, OpenChange[]>()
+  readonly #byId = new Map<string, OpenChange>()
+  #round = 0
+  #isMore = false
+  #hasNew = false
+  #order = 0
+
+  /** @param merged how far each journal was read by whoever did so before */
+  constructor(parts: JournalsParts, merged: Readonly<Record<string, number>>) {
+    this.#parts = parts
+    for (const [mark, next] of Object.entries(merged)) this.#journalOf(mark).next = next
+  }
+
+  /** True if a change waits only for another look, or files for their turn. */
+  get needsLook(): boolean {
+    return this.#isMore || this.#hasNew
+  }
+
+  /** Looks once.
+   *  @returns what is to be told, in order. A change is told after a second look only: what another process has acknowledged before
+   *    it was announced is found by then. */
+  async look(): Promise<RegistryEvent[]> {
+    this.#round++
+    for (const journal of this.#journals.values()) journal.isGone ||= this.#isGone(journal)
+    const unread = await this.#unread()
+    const found = unread.slice(0, ROUND_FILES)
+    this.#isMore = found.length < unread.length
+    this.#hasNew = found.length > 0
+    for await (const { file, content } of mapInOrder(found, {
+      concurrency: READ_CONCURRENCY,
+      work: async (file) => ({ file, content: await this.#parts.storage.get(file.path) }),
+    }))
+      this.#take(file, content)
+    return this.#decided()
+  }
+
+  /** How far each journal is in the log, once what `look` has returned is. */
+  get merged(): Record<string, number> {
+    return Object.fromEntries(
+      [...this.#journals.values()].map((journal) => [journal.mark, lowestOpen(journal)]),
+    )
+  }
+
+  /** Removes the files that are in the log. */
+  async removeMerged(): Promise<void> {
+    for (const journal of [...this.#journals.values()]) {
+      const merged = [...journal.files].filter((number) => number < lowestOpen(journal))
+      for (const number of merged) {
+        await this.#parts.storage.delete(pathOf(journal.mark, number), { durable: false })
+        journal.files.delete(number)
+      }
+      const isForgotten = performance.now() - journal.heardAt > FORGOTTEN_MS
+      if ((journal.isGone || isForgotten) && journal.files.size === 0 && journal.open.size === 0) {
+        await this.#parts.storage.delete(`${JOURNAL}/${journal.mark}`, { durable: false })
+        this.#journals.delete(journal.mark)
+      }
+    }
+  }
+
+  /** The files that were not read yet, the oldest first. */
+  async #unread(): Promise<JournalFile[]> {
+    const found: JournalFile[] = []
+    const lastAt = new Map<string, number>()
+    for await (const page of this.#parts.storage.scan(JOURNAL)) {
+      for (const scanned of page) {
+        const file = parseFile(scanned)
+        if (file === undefined) continue
+        const journal = this.#journalOf(file.mark)
+        if (file.number < journal.next) {
+          journal.files.add(file.number)
+          continue
+        }
+        const at = Math.max(file.at, lastAt.get(file.mark) ?? journal.lastAt)
+        lastAt.set(file.mark, at)
+        found.push({ ...file, at })
+      }
+    }
+    found.sort((one, other) => one.at - other.at || one.number - other.number)
+    return found
+  }
+
+  #take({ mark, number, at }: JournalFile, content: Uint8Array): void {
+    const journal = this.#journalOf(mark)
+    journal.next = number + 1
+    journal.files.add(number)
+    journal.heardAt = performance.now()
+    journal.lastAt = at
+    for (const record of decodeLines<JournalRecord>(content)) {
+      if ('ended' in record) {
+        const change = this.#byId.get(record.ended)
+        if (change !== undefined) change.outcome = record.outcome
+      } else if ('intent' in record) this.#add(record.intent, { journal, file: number, outcome: undefined })
+      else if ('happened' in record)
+        this.#add(record.happened, { journal, file: number, outcome: 'happened' })
+    }
+  }
+
+  #add(
+    event: RegistryEvent,
+    { journal, file, outcome }: Pick<OpenChange, 'journal' | 'file' | 'outcome'>,
+  ): void {
+    const known = this.#byId.get(event.id)
+    if (known !== undefined) {
+      known.outcome = outcome ?? known.outcome
+      return
+    }
+    const change: OpenChange = {
+      ...{ event, journal, file, outcome },
+      ...{ at: journal.lastAt, order: this.#order++, round: this.#round },
+    }
+    journal.open.set(file, (journal.open.get(file) ?? 0) + 1)
+    this.#byId.set(event.id, change)
+    const { repository } = event.target
+    const changes = this.#byRepository.get(repository)
+    if (changes === undefined) this.#byRepository.set(repository, [change])
+    else changes.splice(changes.findLastIndex((other) => isInOrder(other, change)) + 1, 0, change)
+  }
+
+  async #decided(): Promise<RegistryEvent[]> {
+    const decided: OpenChange[] = []
+    for (const [repository, changes] of [...this.#byRepository]) {
+      let count = 0
+      for (const change of changes) {
+        if (change.round === this.#round) break
+        const isTold = await this.#isTold(change, changes.slice(count + 1))
+        if (isTold === undefined) break
+        count++
+        if (isTold) decided.push(change)
+        this.#close(change)
+      }
+      changes.splice(0, count)
+      if (changes.length === 0) this.#byRepository.delete(repository)
+    }
+    return decided.sort((one, other) => (isInOrder(one, other) ? -1 : 1)).map(({ event }) => event)
+  }
+
+  /** Undefined if its process is still at it, or if storage does not answer. */
+  async #isTold(
+    { event, outcome, journal }: OpenChange,
+    later: readonly OpenChange[],
+  ): Promise<boolean | undefined> {
+    if (outcome === 'happened') return true
+    if (outcome === 'failed') return false
+    if (outcome === undefined && !journal.isGone) return undefined
+    const { registry, log } = this.#parts
+    try {
+      return await hasHappened(event, { registry, later: later.map((other) => other.event) })
+    } catch (err) {
+      log.warn({ err, event: event.id }, 'whether a change has happened is not known yet')
+      return undefined
+    }
+  }
+
+  #close({ event, journal, file }: OpenChange): void {
+    this.#byId.delete(event.id)
+    const count = (journal.open.get(file) ?? 1) - 1
+    if (count > 0) journal.open.set(file, count)
+    else journal.open.delete(file)
+  }
+
+  /** Whatever such a process has written is there by the next look. */
+  #isGone({ mark, open, heardAt }: JournalReading): boolean {
+    if (performance.now() - heardAt > this.#parts.leaseMs && open.size > 0) return true
+    return stateOf(mark) === 'gone'
+  }
+
+  #journalOf(mark: string): JournalReading {
+    const known = this.#journals.get(mark)
+    if (known !== undefined) return known
+    const journal: JournalReading = {
+      ...{ mark, next: 0, files: new Set<number>(), open: new Map<number, number>() },
+      ...{ heardAt: performance.now(), lastAt: 0, isGone: false },
+    }
+    this.#journals.set(mark, journal)
+    return journal
+  }
+}
+
+interface JournalFile {
+  readonly path: string
+  readonly mark: string
+  readonly number: number
+  readonly at: number
+}
+
+const FILE = new RegExp(`^${JOURNAL}/([^/]+)/(\\d+)$`)
+
+function parseFile({ path, modifiedAt }: ScannedFile): JournalFile | undefined {
+  const [, mark, number] = FILE.exec(path) ?? []
+  return mark === undefined ? undefined : { path, mark, number: Number(number), at: modifiedAt.getTime() }
+}
+
+function pathOf(mark: string, number: number): string {
+  return `${JOURNAL}/${mark}/${String(number).padStart(12, '0')}`
+}
+
+function lowestOpen({ open, next }: JournalReading): number {
+  return open.size === 0 ? next : Math.min(...open.keys())
+}
+
+/** Of one journal, as they stand there; of several, by the storage's clock and then their own. */
+function isInOrder(one: OpenChange, other: OpenChange): boolean {
+  if (one.journal === other.journal) return one.order < other.order
+  if (one.at !== other.at) return one.at < other.at
+  return one.event.timestamp <= other.event.timestamp
+}
