@@ -94,9 +94,6 @@ export async function startRegistry(
   )
   const { health } = opened.adopt(watchHealth(config, { registry, log }), (watch) => watch.stop())
   metrics?.showHealth(health)
-  if (isAlone) {
-    opened.adopt(await startDebugServer(config, { metrics, health, log }), (debug) => debug?.close())
-  }
   const mirrors = opened.adopt(await openMirrors(config, registry, { metrics, log }), (mirrors) =>
     mirrors?.close(),
   )
@@ -107,6 +104,11 @@ export async function startRegistry(
     await openNotifications(config, registry, { metrics, log, delivers: isAlone }),
     (notifications) => notifications?.close(),
   )
+  if (isAlone) {
+    const variables = notifications?.variables
+    const debug = await startDebugServer(config, { metrics, health, variables, log })
+    opened.adopt(debug, (debug) => debug?.close())
+  }
   const server = new HttpServer({
     registry: await wrapForRequests(config, notifications?.wrap(mirrored) ?? mirrored, log),
     settings: { ...httpSettings(config), namespaces: mirrors?.namespaces },
@@ -179,10 +181,14 @@ export async function startSupervisorServices(
   )
   const { health } = opened.adopt(watchHealth(config, { registry, log }), (watch) => watch.stop())
   metrics?.showHealth(health)
-  opened.adopt(await startDebugServer(config, { metrics: merged, health, log }), (debug) => debug?.close())
+  const delivery = opened.adopt(await openDelivery(config, registry, { metrics, log }), (delivery) =>
+    delivery?.close(),
+  )
+  const variables = delivery?.variables
+  const debug = await startDebugServer(config, { metrics: merged, health, variables, log })
+  opened.adopt(debug, (debug) => debug?.close())
   opened.adopt(schedulePurging(config, registry, log), (purging) => purging?.stop())
   opened.adopt(await openCollection(config, registry, { metrics, log }), (collection) => collection?.stop())
-  opened.adopt(await openDelivery(config, registry, { metrics, log }), (delivery) => delivery?.close())
   const running = opened.move()
   return { close: () => running.disposeAsync() }
 }

@@ -22,6 +22,7 @@ import { Journal } from '../notifications/outbox/journal.ts'
 import { type EventShape, Subscription } from '../notifications/subscription.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import { StoredRegistry } from '../registry/registry.ts'
+import { variablesOf } from './notification-variables.ts'
 import { manifestPolicy } from './settings.ts'
 
 type EndpointConfig = Config['notifications']['endpoints'][number]
@@ -43,6 +44,8 @@ export interface Notifications {
   readonly pulls: PullObserver | undefined
   /** @param port where the registry listens; undefined for a socket */
   listening(port: number | undefined): void
+  /** For `/debug/vars`. */
+  readonly variables: () => object
   close(): Promise<void>
 }
 
@@ -86,6 +89,7 @@ export async function openNotifications(
     listening: (port) => {
       if (port !== undefined) source.addr = `${hostname()}:${port}`
     },
+    variables: () => variablesOf(config, endpoints),
     async close() {
       await journal.close()
       await settleAll([dispatcher?.stop() ?? Promise.resolve(), pulls?.stop() ?? Promise.resolve()])
@@ -99,11 +103,12 @@ export async function openDelivery(
   config: Config,
   registry: StoredRegistry,
   { metrics, log }: NotificationParts,
-): Promise<{ close(): Promise<void> }> {
+): Promise<Pick<Notifications, 'variables' | 'close'>> {
   const endpoints = await openEndpoints(config)
   metrics?.showNotifications(endpoints)
   const dispatcher = newDispatcher(config, { registry, endpoints, log })
   return {
+    variables: () => variablesOf(config, endpoints),
     async close() {
       await dispatcher.stop()
       await settleAll(endpoints.map(({ sender }) => sender.close()))

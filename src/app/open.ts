@@ -135,13 +135,23 @@ async function meterDriver(driver: StorageDriver, metrics: Metrics | undefined):
  *  @throws Error if it cannot listen */
 export async function startDebugServer(
   { http: { debug } }: Config,
-  { metrics, health, log }: { metrics: Pick<Metrics, 'render'> | undefined; health: Health; log: Log },
+  {
+    metrics,
+    health,
+    variables,
+    log,
+  }: {
+    metrics: Pick<Metrics, 'render'> | undefined
+    health: Health
+    variables?: (() => object) | undefined
+    log: Log
+  },
 ): Promise<DebugServer | undefined> {
   if (!debug?.addr) return undefined
   const { DebugServer } = await import('../observability/debug-server.ts')
   const { enabled, path } = debug.prometheus
   const page = enabled && metrics ? { path, render: () => metrics.render() } : undefined
-  const server = new DebugServer({ metrics: page, health, log })
+  const server = new DebugServer({ metrics: page, health, variables, log })
   const listening = server.listen(tcpOptions(debug.addr, 'http.debug.addr')).catch((cause) => {
     throw new Error(`http.debug.addr: ${cause.message}`, { cause })
   })

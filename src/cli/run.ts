@@ -7,6 +7,7 @@ const HELP = `Entrepot, a container registry
   entrepot serve [config.yml]          run the registry
   entrepot config check [config.yml]   say what is wrong with a configuration
   entrepot gc [config.yml]             delete the blobs that no manifest refers to; --help says how
+  entrepot events list [config.yml]    say what notifications wait; --help says what can be done to them
   entrepot htpasswd <file> <user>      set a password, read from the terminal or standard input
   entrepot robot create <name>         make an account for a machine; --help says how
   entrepot robot list                  say which there are
@@ -46,6 +47,7 @@ const accessCommands = new Map<string, (args: readonly string[]) => Promise<void
   ['robot', async (args) => (await import('./robot.ts')).robot(args)],
   ['gc', async (args) => (await import('./gc.ts')).gc(args)],
   ['garbage-collect', async (args) => (await import('./gc.ts')).garbageCollect(args)],
+  ['events', async (args) => (await import('./events.ts')).events(args)],
   ['auth', async (args) => (await import('./auth-explain.ts')).auth(args)],
 ])
 

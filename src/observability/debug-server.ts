@@ -9,6 +9,8 @@ export interface DebugServerOptions {
   metrics?: MetricsPage | undefined
   /** Default: no checks. */
   health?: Health
+  /** What is shown at `/debug/vars`, as Go's package expvar shows it. Default: nothing. */
+  variables?: (() => object) | undefined
   log: Log
 }
 
@@ -23,9 +25,11 @@ export class DebugServer {
   readonly #server: Server
   readonly #metrics: MetricsPage | undefined
   readonly #health: Health
+  readonly #variables: (() => object) | undefined
   readonly #log: Log
 
-  constructor({ metrics, health = HEALTHY, log }: DebugServerOptions) {
+  constructor({ metrics, health = HEALTHY, variables, log }: DebugServerOptions) {
+    this.#variables = variables
     this.#metrics = metrics
     this.#health = health
     this.#log = log
@@ -70,6 +74,7 @@ export class DebugServer {
 
   #pageAt(path: string): (() => Promise<Page>) | undefined {
     if (path === this.#metrics?.path) return () => this.#scrape(this.#metrics as MetricsPage)
+    if (path === VARIABLES_PATH) return async () => jsonPage(200, this.#variables?.() ?? {})
     if (path === HEALTH_PATH) return async () => healthPage(this.#health)
     return undefined
   }
@@ -95,10 +100,16 @@ const HEALTH_PATH = '/debug/health'
 
 /** Distribution's answer: the failed checks by name. */
 function healthPage({ failures }: Health): Page {
+  return jsonPage(failures.size === 0 ? 200 : 503, Object.fromEntries(failures))
+}
+
+const VARIABLES_PATH = '/debug/vars'
+
+function jsonPage(status: number, value: object): Page {
   return {
-    status: failures.size === 0 ? 200 : 503,
+    status,
     headers: { 'content-type': 'application/json; charset=utf-8' },
-    body: JSON.stringify(Object.fromEntries(failures)),
+    body: JSON.stringify(value),
   }
 }
 

@@ -16,14 +16,16 @@ export function encodeDistribution3(event: RegistryEvent): EncodedEvent {
   })
 }
 
-/** As Distribution 2 sends it: what is empty is left out. */
+/** As Distribution 2 sends it: what is empty is left out, and so are platforms. */
 export function encodeDistribution2(event: RegistryEvent): EncodedEvent {
   const { mediaType, digest, size } = event.target
+  const { references, ...content } = contentOf(event)
   return envelope(OLD_CONTENT_TYPE, event, {
     mediaType: mediaType || undefined,
     size: size || undefined,
     digest,
-    ...contentOf(event),
+    ...content,
+    references: references?.map(({ platform: _, ...reference }) => reference),
   })
 }
 
