@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { parseWebhookSecret } from '../lib/webhook-secret.ts'
+import { parseWebhookSecret } from '../core/notifications/webhook-secret.ts'
 import type { Config } from './schema.ts'
 
 type EndpointConfig = Config['notifications']['endpoints'][number]

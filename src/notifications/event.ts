@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import type { Descriptor } from '../core/descriptor.ts'
 import type { Digest } from '../core/digest.ts'
 import type { Platform } from '../core/manifest/manifest.ts'
+import type { RequestOrigin, RequestScope } from '../core/notifications/request-scope.ts'
 import type { RepositoryName, Tag } from '../core/reference.ts'
-import type { RequestOrigin, RequestScope } from '../core/request-scope.ts'
 
 export const EVENT_ACTIONS = ['push', 'pull', 'mount', 'delete'] as const
 export type EventAction = (typeof EVENT_ACTIONS)[number]

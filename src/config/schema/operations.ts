@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import { GLOB_FORM, isRepositoryGlob } from '../../core/access/repository-glob.ts'
-import { parseWebhookSecret } from '../../lib/webhook-secret.ts'
+import { parseWebhookSecret } from '../../core/notifications/webhook-secret.ts'
 import { parseTcpAddress } from '../address.ts'
 import { headers } from './http.ts'
 import {

@@ -1,4 +1,4 @@
-import type { PullObserver } from '../../core/pull-observer.ts'
+import type { PullObserver } from '../../core/notifications/pull-observer.ts'
 import { isTag } from '../../core/reference.ts'
 import { requestOrigin } from '../request/request-origin.ts'
 import type { RequestLifecycle } from '../request-lifecycle.ts'

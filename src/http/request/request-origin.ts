@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { RequestOrigin } from '../../core/request-scope.ts'
+import type { RequestOrigin } from '../../core/notifications/request-scope.ts'
 import { printable } from '../../lib/printable.ts'
 import { originOf, publicPath } from '../reply/location.ts'
 import type { HttpSettings } from '../settings.ts'

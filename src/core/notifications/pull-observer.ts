@@ -1,5 +1,5 @@
-import type { Descriptor } from './descriptor.ts'
-import type { RepositoryName, Tag } from './reference.ts'
+import type { Descriptor } from '../descriptor.ts'
+import type { RepositoryName, Tag } from '../reference.ts'
 import type { RequestOrigin } from './request-scope.ts'
 
 /** Content that a client has been sent, or has asked for the existence of. */
