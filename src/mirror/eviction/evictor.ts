@@ -111,7 +111,7 @@ export class Evictor {
 }
 
 /** Whoever else has removed it has done what was to be done. */
-async function isGone(deletion: Promise<void>): Promise<number> {
+async function isGone(deletion: Promise<unknown>): Promise<number> {
   try {
     await deletion
     return 1
