@@ -8,8 +8,7 @@ export default defineConfig({
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
     exclude: [
       ...configDefaults.exclude,
-      'test/{e2e,conformance,crash,fuzz,processes}/**',
-      'test/package.test.ts',
+      'test/{e2e,conformance,crash,fuzz,processes,package}/**',
       ...STORES,
       ...COMMANDS,
     ],

@@ -44,7 +44,7 @@ function logrusLevel(label: string): string {
 
 /** Formats each line synchronously: pino-pretty's stream would buffer lines without limit. */
 async function forPeople(destination: DestinationStream): Promise<DestinationStream> {
-  const { prettyFactory } = await import('pino-pretty')
+  const { prettyFactory } = (await import('pino-pretty')).default
   const pretty = prettyFactory({ singleLine: true, colorize: true, translateTime: 'SYS:HH:MM:ss.l' })
   return { write: (line) => destination.write(pretty(line) ?? '') }
 }

@@ -21,7 +21,7 @@ export class Bcrypt {
     if (this.#inTurn.pendingCount >= this.#maxWaiting) {
       throw new RegistryError('TOOMANYREQUESTS', { message: 'too many logins at once; try again later' })
     }
-    return this.#inTurn(async () => (await import('@node-rs/bcrypt')).verify(password, hash))
+    return this.#inTurn(async () => (await import('@node-rs/bcrypt')).default.verify(password, hash))
   }
 }
 
@@ -29,5 +29,5 @@ export class Bcrypt {
 export const MAX_PASSWORD_BYTES = 72
 
 export async function hashPassword(password: string, cost: number): Promise<string> {
-  return (await import('@node-rs/bcrypt')).hash(password, cost)
+  return (await import('@node-rs/bcrypt')).default.hash(password, cost)
 }

@@ -5,16 +5,16 @@ import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { describeWith } from './support/describe-with.ts'
-import { listeningUrl } from './support/entrepot-process.ts'
-import { gzippedLayer, imageOf } from './support/oci-image.ts'
-import { RegistryClient } from './support/registry-client.ts'
-import { writeConfig } from './support/registry-process.ts'
-import { ServerProcess } from './support/server-process.ts'
-import { type TemporaryFolder, temporaryFolder } from './support/temporary-folder.ts'
-import { run } from './support/tools.ts'
+import { describeWith } from '../support/describe-with.ts'
+import { listeningUrl } from '../support/entrepot-process.ts'
+import { gzippedLayer, imageOf } from '../support/oci-image.ts'
+import { RegistryClient } from '../support/registry-client.ts'
+import { writeConfig } from '../support/registry-process.ts'
+import { ServerProcess } from '../support/server-process.ts'
+import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.ts'
+import { run } from '../support/tools.ts'
 
-const project = fileURLToPath(new URL('..', import.meta.url))
+const project = fileURLToPath(new URL('../..', import.meta.url))
 
 /** The Node that runs the tests comes first, whatever else the machine has. */
 const environment = { PATH: `${dirname(process.execPath)}:${process.env.PATH}` }
