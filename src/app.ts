@@ -31,6 +31,12 @@ async function wrapForRequests(config: Config, registry: Registry, log: Log): Pr
   return (await import('./app/registry-middleware.ts')).wrapRegistry(registry, config, log)
 }
 
+/** Loads the code of policies only if there are some. */
+async function applyPolicies(config: Config, registry: Registry, stored: StoredRegistry): Promise<Registry> {
+  if (config.policies.immutable.length === 0) return registry
+  return (await import('./app/lifecycle.ts')).applyPolicies(registry, config, stored.storage)
+}
+
 /** Loads the code of mirrors only if something is mirrored. */
 async function openMirrors(
   config: Config,
@@ -99,7 +105,7 @@ export async function startRegistry(
   )
   const certificates = await openCertificates(config.http, log)
   const tls = certificates && tlsSettings(config.http, certificates)
-  const mirrored = mirrors?.registry ?? registry
+  const governed = await applyPolicies(config, mirrors?.registry ?? registry, registry)
   const notifications = opened.adopt(
     await openNotifications(config, registry, { metrics, log, delivers: isAlone }),
     (notifications) => notifications?.close(),
@@ -110,7 +116,7 @@ export async function startRegistry(
     opened.adopt(debug, (debug) => debug?.close())
   }
   const server = new HttpServer({
-    registry: await wrapForRequests(config, notifications?.wrap(mirrored) ?? mirrored, log),
+    registry: await wrapForRequests(config, notifications?.wrap(governed) ?? governed, log),
     settings: { ...httpSettings(config), namespaces: mirrors?.namespaces },
     mirrors: mirrors?.figures,
     log,

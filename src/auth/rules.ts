@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
-import picomatch from 'picomatch'
 import { ACTIONS, type Action } from '../core/access/access-controller.ts'
+import { globMatcher } from '../core/access/repository-glob.ts'
 
 /** One entry of `auth.rules`: actions of subjects on repositories. */
 export interface Rule {
@@ -116,13 +116,10 @@ function isPlainName(name: string): boolean {
 }
 
 /** Matches repositories against globs. */
-export function repositoryMatcher(globs: readonly string[]): (repository: string) => boolean {
-  // A leading `!` does not negate, and `a/**` does not match `a` itself.
-  return picomatch([...globs], { nonegate: true, strictSlashes: true })
-}
+export { globMatcher as repositoryMatcher }
 
 function compile({ repositories, who, actions }: Rule): CompiledRule {
-  return { matches: repositoryMatcher(repositories), who: new Set(who), allowed: bitsOf(actions) }
+  return { matches: globMatcher(repositories), who: new Set(who), allowed: bitsOf(actions) }
 }
 
 function membership(groups: RuleSet['groups']): Map<string, string[]> {

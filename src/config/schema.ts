@@ -10,6 +10,7 @@ import { log, logLevel } from './schema/log.ts'
 import { middleware } from './schema/middleware.ts'
 import { mirroring, mirrors, proxy } from './schema/mirrors.ts'
 import { health, notifications, reporting } from './schema/operations.ts'
+import { policies } from './schema/policies.ts'
 import { redis } from './schema/redis.ts'
 import { storage } from './schema/storage.ts'
 
@@ -40,6 +41,7 @@ export const configSchema = z
     compatibility,
     validation,
     policy,
+    policies,
   })
   .refine(({ auth, http }) => auth?.certificate === undefined || (http?.tls?.clientcas.length ?? 0) > 0, {
     path: ['auth', 'certificate'],

@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'RANGE_INVALID'
   | 'REQUEST_INVALID'
   | 'SIZE_INVALID'
+  | 'TAG_IMMUTABLE'
   | 'TAG_INVALID'
   | 'TOO_MANY_TAGS'
   | 'TOOMANYREQUESTS'

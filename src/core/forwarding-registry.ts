@@ -9,8 +9,8 @@ import type {
   BlobService,
   BlobUpload,
   ChangeOptions,
+  DeleteManifestOptions,
   IncompleteBlobUpload,
-  ManifestDeletion,
   ManifestService,
   MirroredContent,
   MountSource,
@@ -207,7 +207,7 @@ export class ForwardingManifests implements ManifestService {
     return this.manifests.put(manifest, digest, options)
   }
 
-  delete(digest: Digest, options?: ChangeOptions<ManifestDeletion>): Promise<readonly Tag[]> {
+  delete(digest: Digest, options?: DeleteManifestOptions): Promise<readonly Tag[]> {
     return this.manifests.delete(digest, options)
   }
 

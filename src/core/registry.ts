@@ -172,6 +172,12 @@ export interface PutManifestOptions extends ChangeOptions<Descriptor> {
   readonly tags?: readonly Tag[] | undefined
 }
 
+export interface DeleteManifestOptions extends ChangeOptions<ManifestDeletion> {
+  /** Called for each tag that names the manifest, before anything is removed, and while no other tag of it can be
+   *  acknowledged. Throws to refuse the deletion. */
+  readonly checkTag?: ((tag: Tag) => void) | undefined
+}
+
 export interface ManifestService {
   exists(digest: Digest): Promise<boolean>
   /** A manifest of this repository, if it is cached. Undefined says nothing: `get` decides. */
@@ -187,7 +193,7 @@ export interface ManifestService {
   /** Removes the manifest and every tag that names it.
    *  @returns the tags that were removed
    *  @throws RegistryError MANIFEST_UNKNOWN */
-  delete(digest: Digest, options?: ChangeOptions<ManifestDeletion>): Promise<readonly Tag[]>
+  delete(digest: Digest, options?: DeleteManifestOptions): Promise<readonly Tag[]>
   all(page?: Page): AsyncIterable<Digest>
   /** The manifests whose `subject` is this digest, in order of their digests. The subject need not exist. */
   referrers(subject: Digest, query?: ReferrerQuery): AsyncIterable<ReferrerDescriptor>

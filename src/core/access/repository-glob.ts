@@ -1,3 +1,5 @@
+import picomatch from 'picomatch'
+
 /** A repository's name or a glob: `*` matches within one path component, `**` any number of whole
  *  components. */
 
@@ -13,4 +15,9 @@ export function isRepositoryGlob(text: string): boolean {
 /** True if the glob has upper-case letters, which no repository's name has. */
 export function hasUpperCase(glob: string): boolean {
   return /[A-Z]/.test(glob)
+}
+
+/** Matches names against globs. A leading `!` does not negate, and `a/**` does not match `a` itself. */
+export function globMatcher(globs: readonly string[]): (name: string) => boolean {
+  return picomatch([...globs], { nonegate: true, strictSlashes: true })
 }

@@ -39,6 +39,8 @@ const answers = {
   REQUEST_INVALID: { status: 400, code: 'UNSUPPORTED', message: 'the request is not understood' },
   RANGE_INVALID: { status: 416, message: 'invalid content range' },
   SIZE_INVALID: { status: 400, message: 'provided length did not match content length' },
+  // Clients know DENIED and print the message with it.
+  TAG_IMMUTABLE: { status: 409, code: 'DENIED', message: 'the tag is immutable' },
   TAG_INVALID: { status: 400, message: 'manifest tag did not match URI' },
   TOO_MANY_TAGS: { status: 414, code: 'TAG_INVALID', message: 'too many tags at once' },
   TOOMANYREQUESTS: { status: 429, message: 'too many requests' },

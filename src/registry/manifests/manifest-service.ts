@@ -10,8 +10,7 @@ import { verifySignatures } from '../../core/manifest/schema1/verify.ts'
 import type { Tag } from '../../core/reference.ts'
 import type {
   BlobService,
-  ChangeOptions,
-  ManifestDeletion,
+  DeleteManifestOptions,
   ManifestService,
   Page,
   PutManifestOptions,
@@ -185,7 +184,7 @@ export class LinkedManifests implements ManifestService {
     return [...digests]
   }
 
-  async delete(digest: Digest, { announce }: ChangeOptions<ManifestDeletion> = {}): Promise<readonly Tag[]> {
+  async delete(digest: Digest, { announce, checkTag }: DeleteManifestOptions = {}): Promise<readonly Tag[]> {
     const canonical = await this.#context.revisions.get(digest)
     if (canonical === undefined) {
       // An interrupted delete may have removed it without telling the caches.
@@ -193,6 +192,9 @@ export class LinkedManifests implements ManifestService {
       throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
     }
     return this.#context.deletions.during(async (requireHeld) => {
+      if (checkTag !== undefined) {
+        for await (const tag of this.#neighbours.tags.lookup(canonical)) checkTag(tag)
+      }
       const untagged = await this.#untagAll(canonical, { requireHeld, announce })
       await announce?.({ digest })
       await this.#delete(canonical, requireHeld)
@@ -238,10 +240,7 @@ export class LinkedManifests implements ManifestService {
   /** @returns the tags that were removed */
   async #untagAll(
     canonical: Digest,
-    {
-      requireHeld,
-      announce,
-    }: { requireHeld: RequireHeld; announce: ChangeOptions<ManifestDeletion>['announce'] },
+    { requireHeld, announce }: { requireHeld: RequireHeld; announce: DeleteManifestOptions['announce'] },
   ): Promise<Tag[]> {
     const { tags } = this.#neighbours
     const untagged: Tag[] = []
