@@ -34,7 +34,15 @@ export interface Image {
 
 /** A small image: three layers of 1–10 KiB and a config, all unique, and the manifest that names them. */
 export function randomImage(): Image {
-  const layers = [1, 2, 3].map(() => randomLayer(1024 + Math.floor(Math.random() * 9 * 1024)))
+  return imageOf([1, 2, 3].map(() => randomLayer(1024 + Math.floor(Math.random() * 9 * 1024))))
+}
+
+/** An image of `count` layers of `size` bytes. */
+export function largeImage(count: number, size: number): Image {
+  return imageOf(Array.from({ length: count }, () => randomLayer(size)))
+}
+
+function imageOf(layers: readonly Content[]): Image {
   const rootfs = { type: 'layers', diff_ids: layers.map((layer) => layer.digest) }
   const config = describeJson({ architecture: 'amd64', os: 'linux', rootfs }, configMediaType)
   const manifest = {

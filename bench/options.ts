@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util'
 import { type RegistryId, registryIds } from './registries.ts'
 import { listRows } from './rows/lists.ts'
+import { mirrorRows } from './rows/mirror.ts'
 import { processRows } from './rows/process.ts'
 import { pullRows } from './rows/pulls.ts'
 import { pushRows } from './rows/pushes.ts'
@@ -34,12 +35,14 @@ const ordinary: Suite = {
   registries: registryIds,
 }
 const suites: Readonly<Record<string, Suite>> = {
+  mirror: { rows: mirrorRows, registries: ['entrepot', 'distribution3', 'distribution2'] },
   s3: { rows: s3Rows, registries: ['entrepot', 'distribution3', 'distribution2'] },
 }
 
-export const usage = `npm run bench -- [s3] [options]
+export const usage = `npm run bench -- [s3|mirror] [options]
 
   s3                    with the content on an S3 server (versitygw) instead of in files
+  mirror                as a pull-through cache of an upstream with one image of 10 × 20 MiB
 
   --only <rows>         those whose names contain one of these words, separated by commas
   --registries <names>  in the order of the columns (${registryIds.join(',')})
@@ -50,7 +53,8 @@ export const usage = `npm run bench -- [s3] [options]
   --json <file>         write all that was measured
 
 Rows: ${ordinary.rows.map(({ id }) => id).join(', ')}
-Rows on S3: ${s3Rows.map(({ id }) => id).join(', ')}`
+Rows on S3: ${s3Rows.map(({ id }) => id).join(', ')}
+Rows of mirrors: ${mirrorRows.map(({ id }) => id).join(', ')}`
 
 /** Throws a `UsageError` that says what is wrong with `args`. */
 export function parseOptions(args: string[]): Options {

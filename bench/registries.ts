@@ -32,6 +32,10 @@ export interface Variant {
   readonly log?: false
   /** What the registry finds when it is started, beside which nothing is stored. */
   readonly seed?: Seed
+  /** Mirrors an upstream that serves one image. */
+  readonly mirror?: true
+  /** Where that upstream is. */
+  readonly upstreamUrl?: string
   /** Who may do what: without it, everybody everything. */
   readonly access?: AccessVariant
 }
@@ -113,7 +117,7 @@ function distributionVersion(program: string): string | undefined {
 /** Writes the one configuration that both registries take (JSON is YAML) and returns its path. */
 function writeConfiguration(folder: string, port: number, variant: Variant): string {
   const path = join(folder, 'config.yml')
-  const { cache = 'inmemory', redisAddress, isGeneration3, log, seed, access, s3 } = variant
+  const { cache = 'inmemory', redisAddress, isGeneration3, log, seed, access, s3, upstreamUrl } = variant
   const configuration = {
     version: '0.1',
     ...(log === false && { log: { level: 'error', accesslog: { disabled: true } } }),
@@ -125,6 +129,7 @@ function writeConfiguration(folder: string, port: number, variant: Variant): str
       delete: { enabled: true },
       maintenance: { uploadpurging: { enabled: false } },
     },
+    ...(upstreamUrl && { proxy: { remoteurl: upstreamUrl } }),
     ...(access && { auth: accessConfiguration(folder, access) }),
     ...(redisAddress && { redis: isGeneration3 ? { addrs: [redisAddress] } : { addr: redisAddress } }),
     http: { addr: `127.0.0.1:${port}`, secret: 'not a secret: the registry of a bench' },

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { S3Server } from '../test/support/s3-server.ts'
 import { freePort } from './free-port.ts'
+import { MirrorUpstream } from './mirror-process.ts'
 import { startRedis } from './redis.ts'
 import type { Registry, Variant } from './registries.ts'
 
@@ -18,6 +19,8 @@ export interface Server {
   readonly startUpMs: number
   /** Rejects with the reason when the server ends by itself. */
   readonly ended: Promise<never>
+  /** What it mirrors, where its row wants that. */
+  readonly upstream: MirrorUpstream | undefined
   /** Ends the server and removes what it stored. */
   stop(): Promise<void>
 }
@@ -48,7 +51,11 @@ export async function startServer(registry: Registry, variant: Variant = {}): Pr
   const port = await freePort()
   const redis = variant.cache === 'redis' ? await startRedis(folder) : undefined
   const s3 = variant.storage === 's3' ? await S3Server.start('versitygw') : undefined
-  const [program, ...args] = registry.command(folder, port, { ...variant, redisAddress: redis?.address, s3 })
+  const upstream = variant.mirror ? await MirrorUpstream.start() : undefined
+  const [program, ...args] = registry.command(folder, port, {
+    ...{ ...variant, redisAddress: redis?.address, s3 },
+    ...(upstream && { upstreamUrl: upstream.url }),
+  })
   const startedAt = performance.now()
   const log = join(folder, 'log')
   const output = openSync(log, 'a')
@@ -59,6 +66,7 @@ export async function startServer(registry: Registry, variant: Variant = {}): Pr
     await end(child)
     await redis?.stop()
     await s3?.[Symbol.asyncDispose]()
+    await upstream?.stop()
     rmSync(folder, { recursive: true, force: true })
   }
   try {
@@ -67,7 +75,8 @@ export async function startServer(registry: Registry, variant: Variant = {}): Pr
     await stop()
     throw failure
   }
-  return { registry, port, pid: child.pid!, startUpMs: performance.now() - startedAt, ended, stop }
+  const startUpMs = performance.now() - startedAt
+  return { registry, port, pid: child.pid!, startUpMs, ended, stop, upstream }
 }
 
 function failOnExit(

@@ -49,7 +49,9 @@ export async function openMirrors(
   const { mirroring, storage } = config
   const readOnly = storage.maintenance.readonly.enabled
   const folder = mirroring.folder || storage.filesystem?.rootdirectory || tmpdir()
-  const flights = new Flights({ folder, maxFlights: mirroring.maxflights, readOnly, log })
+  const flights = new Flights({
+    ...{ folder, maxFlights: mirroring.maxflights, memoryBytes: mirroring.memory, readOnly, log },
+  })
   const usage = new Usage()
   const context = { flights, usage, memory: new MirrorMemory(), readOnly, log }
   const figures = upstreams.map((upstream) => upstream.figures)

@@ -123,7 +123,7 @@ describe('what a file leaves out', () => {
       tags: { maxtags: 1000 },
       proxy: { ttl: 604_800_000, cachewritetimeout: 300_000 },
       mirrors: [],
-      mirroring: { folder: '', maxflights: 64 },
+      mirroring: { folder: '', memory: 100_663_296, maxflights: 64 },
       validation: { disabled: false, manifests: { indexes: { platforms: 'all' } } },
     })
   })

@@ -80,9 +80,9 @@ function receive(mirror: MirrorUnderTest, headers = {}) {
 }
 
 describe('a break', () => {
-  test('is resumed where it was', async () => {
+  test.each([0, 10_000_000])('is resumed where it was, with %i bytes in memory', async (memoryBytes) => {
     script(breakAfter(300_000), breakAfter(0))
-    await using mirror = await start()
+    await using mirror = await start({ memoryBytes })
     await expectServed(mirror)
     const [, ...resumed] = upstream.seen('GET', /blobs/)
     expect(resumed.map(({ headers }) => [headers.range, headers['if-range']])).toEqual([
@@ -185,13 +185,13 @@ describe('wrong content', () => {
   })
 })
 
-test('the first bytes go out while the upstream still sends', async () => {
+test.each([0, 10_000_000])('the first bytes go out at once, with %i bytes in memory', async (memoryBytes) => {
   const rest = Promise.withResolvers<void>()
   script((_, response) => {
     response.writeHead(200, whole).write(blob.subarray(0, 100_000))
     void rest.promise.then(() => response.end(blob.subarray(100_000)))
   })
-  await using mirror = await start()
+  await using mirror = await start({ memoryBytes })
   const clients = Array.from({ length: 5 }, () => receive(mirror))
   await Promise.all(clients.map(({ first }) => first))
   const late = receive(mirror)

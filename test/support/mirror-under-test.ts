@@ -41,9 +41,13 @@ export interface MirrorUnderTest extends AsyncDisposable {
 
 export async function startMirror(
   mirrored: MirroredUpstream | readonly MirroredUpstream[],
-  options: HttpRegistryOptions & { readonly folder?: string; readonly maxFlights?: number } = {},
+  options: HttpRegistryOptions & {
+    readonly folder?: string
+    readonly maxFlights?: number
+    readonly memoryBytes?: number
+  } = {},
 ): Promise<MirrorUnderTest> {
-  const { folder = tmpdir(), maxFlights = 64, log = quiet } = options
+  const { folder = tmpdir(), maxFlights = 64, memoryBytes = 0, log = quiet } = options
   const readOnly = options.settings?.readOnly ?? false
   const upstreams = [mirrored].flat().map(
     ({ url, client, settings }) =>
@@ -52,7 +56,7 @@ export async function startMirror(
         ...settings,
       }),
   )
-  const flights = new Flights({ folder, maxFlights, readOnly, log })
+  const flights = new Flights({ folder, maxFlights, memoryBytes, readOnly, log })
   const usage = new Usage()
   const context = { flights, usage, memory: new MirrorMemory(), readOnly, log }
   let registry: Registry | undefined

@@ -135,6 +135,8 @@ export const mirroring = section({
   /** A folder for blobs on their way. Default: beside the blobs, or for temporary files if they are not in
    *  files. */
   folder: text().or(''),
+  /** Bytes of blobs that are in memory on their way, together; larger ones are in files. */
+  memory: size().or(96 * 1024 ** 2),
   /** How many blobs are fetched at the same time. */
   maxflights: integer({ min: 1, max: 10_000 }).or(64),
 })

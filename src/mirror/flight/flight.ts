@@ -4,14 +4,16 @@ import type { ByteRange } from '../../core/storage-driver.ts'
 import { isTemporary, UpstreamError } from '../../core/upstream/upstream-error.ts'
 import type { UpstreamBlob } from '../../core/upstream/upstream-registry.ts'
 import { SpoolFile } from '../../lib/files/spool-file.ts'
+import type { MemoryBudget } from './memory-budget.ts'
 import { Spool } from './spool.ts'
 
 export interface FlightParts {
   readonly digest: Digest
   /** Its size, if a manifest says it. */
   readonly size: number | undefined
-  /** The folder of the spool. */
+  /** The folder of the spool, if it has a file. */
   readonly folder: string
+  readonly memory: MemoryBudget
   /** Asks the upstream for the bytes from `start` on. */
   open(options: { start: number; etag: string | undefined; signal: AbortSignal }): Promise<UpstreamBlob>
   readonly signal: AbortSignal
@@ -33,7 +35,9 @@ export class Flight {
   readonly #parts: FlightParts
   readonly #opening = Promise.withResolvers<number | undefined>()
   readonly #digester: Digester
-  #spool: Promise<Spool>
+  readonly #spool = Promise.withResolvers<Spool>()
+  #takenBytes = 0
+  #isOpen = false
   #size: number | undefined
   #received = 0
   #etag: string | undefined
@@ -45,7 +49,7 @@ export class Flight {
     this.#digester = new Digester(algorithmOf(parts.digest))
     this.opened = this.#opening.promise
     this.opened.catch(() => undefined)
-    this.#spool = openSpool(parts.folder)
+    this.#spool.promise.catch(() => undefined)
     this.landed = this.#fly()
     this.landed.catch(() => undefined)
   }
@@ -58,37 +62,40 @@ export class Flight {
   /** The bytes as they come, from wherever they are.
    *  @throws UpstreamError; Error of the system if they can't be spooled */
   async *read(range?: ByteRange): AsyncIterable<Uint8Array> {
-    const spool = await this.#spool
     await this.opened
+    const spool = await this.#spool.promise
     yield* spool.read(range?.start ?? 0, range?.end)
   }
 
   /** What is being read is read to its end; nothing else is. */
   async close(): Promise<void> {
-    await (await this.#spool.catch(() => undefined))?.close()
+    await (await this.#spool.promise.catch(() => undefined))?.close()
+    this.#parts.memory.giveBack(this.#takenBytes)
+    this.#takenBytes = 0
   }
 
   async #fly(): Promise<number> {
-    let spool: Spool | undefined
     try {
-      spool = await this.#spool
-      await this.#fetch(spool)
+      await this.#fetch()
       this.#requireDigest()
+      const spool = await this.#spool.promise
       spool.complete()
       return this.#received
     } catch (error) {
       this.#opening.reject(error)
+      this.#spool.reject(error)
+      const spool = await this.#spool.promise.catch(() => undefined)
       spool?.fail(error)
       throw error
     }
   }
 
   /** Goes on where it was, as long as that makes sense. */
-  async #fetch(spool: Spool): Promise<void> {
+  async #fetch(): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       const before = this.#received
       try {
-        await this.#fetchOnce(spool)
+        await this.#fetchOnce()
         return
       } catch (error) {
         if (this.#received > before) attempt = 1
@@ -100,13 +107,14 @@ export class Flight {
     }
   }
 
-  async #fetchOnce(spool: Spool): Promise<void> {
+  async #fetchOnce(): Promise<void> {
     const { open, signal } = this.#parts
     const { size, etag, chunks } = await open({ start: this.#received, etag: this.#etag, signal })
     this.#etag ??= etag
     const steps = chunks[Symbol.asyncIterator]()
     try {
       this.#agree(size)
+      const spool = await this.#openSpool()
       spool.size = this.#size
       this.#opening.resolve(this.#size)
       for (let step = await steps.next(); !step.done; step = await steps.next()) {
@@ -118,6 +126,18 @@ export class Flight {
     }
     if (this.#size !== undefined && this.#received < this.#size)
       throw new UpstreamError('UNREACHABLE', { message: 'the upstream ended in the middle of a blob' })
+  }
+
+  /** In memory if there is room for it, else in a file. */
+  async #openSpool(): Promise<Spool> {
+    const { memory, folder } = this.#parts
+    if (this.#isOpen) return this.#spool.promise
+    this.#isOpen = true
+    const size = this.#size
+    if (size !== undefined && memory.take(size)) this.#takenBytes = size
+    const file = this.#takenBytes > 0 ? undefined : await SpoolFile.open(folder)
+    this.#spool.resolve(new Spool(file))
+    return this.#spool.promise
   }
 
   #take(chunk: Uint8Array, spool: Spool): Promise<void> | undefined {
@@ -142,10 +162,6 @@ export class Flight {
     const message = `the upstream's content ${how} than ${this.digest} of ${this.#size ?? 'unknown'} bytes`
     return new UpstreamError('INVALID', { message })
   }
-}
-
-async function openSpool(folder: string): Promise<Spool> {
-  return new Spool(await SpoolFile.open(folder))
 }
 
 function waitMs({ retryAfterMs }: UpstreamError, attempt: number): number {

@@ -7,10 +7,13 @@ import type { BlobService, BlobUpload } from '../../core/registry.ts'
 import { UpstreamError } from '../../core/upstream/upstream-error.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import { Flight } from './flight.ts'
+import { MemoryBudget } from './memory-budget.ts'
 
 export interface FlightsOptions {
   /** The folder of the spools. */
   readonly folder: string
+  /** Of all flights together; larger blobs are in files on their way. */
+  readonly memoryBytes: number
   /** How many blobs are fetched at the same time; others wait. */
   readonly maxFlights: number
   /** True where nothing may be stored. */
@@ -29,6 +32,9 @@ export interface WantedBlob {
   readonly blobs: BlobService
 }
 
+/** The largest blob that stays in memory on its way. */
+const MAX_BLOB_BYTES = 32 * 1024 ** 2
+
 /** What the upstream has not, or has wrong, is not asked for again for a while. */
 const MAX_FAILURES = 10_000
 
@@ -38,12 +44,14 @@ export class Flights {
   readonly #running = new Map<string, Flight>()
   readonly #limit: ReturnType<typeof pLimit>
   readonly #failures = new LRUCache<string, UpstreamError>({ max: MAX_FAILURES })
+  readonly #memory: MemoryBudget
   readonly #closing = new AbortController()
   readonly #ending = new Set<Promise<void>>()
 
   constructor(options: FlightsOptions) {
     this.#options = options
     this.#limit = pLimit(options.maxFlights)
+    this.#memory = new MemoryBudget({ totalBytes: options.memoryBytes, maxBlobBytes: MAX_BLOB_BYTES })
   }
 
   get count(): number {
@@ -66,7 +74,7 @@ export class Flights {
     if (failure !== undefined) throw failure
     const place = this.#takePlace()
     const flight = new Flight({
-      ...{ digest, size, folder: this.#options.folder, signal: this.#closing.signal },
+      ...{ digest, size, folder: this.#options.folder, memory: this.#memory, signal: this.#closing.signal },
       open: async (options) => {
         await place.taken
         return upstream.openBlob(repository, digest, options)

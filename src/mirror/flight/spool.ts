@@ -14,7 +14,7 @@ const READ_BYTES = 256 * 1024
  *  flight: a window of the newest bytes, and what waits to be written. A reader that has fallen behind has
  *  one buffer of its own. */
 export class Spool {
-  readonly #file: SpoolFile
+  readonly #file: SpoolFile | undefined
   readonly #progress = new Progress()
   #window: Uint8Array[] = []
   #windowStart = 0
@@ -25,7 +25,8 @@ export class Spool {
   /** The size that it will have in the end, as soon as that is known. */
   size: number | undefined
 
-  constructor(file: SpoolFile) {
+  /** @param file none if all of it may stay in memory */
+  constructor(file: SpoolFile | undefined) {
     this.#file = file
   }
 
@@ -40,8 +41,9 @@ export class Spool {
     if (this.#failure !== undefined) throw this.#failure.error
     this.#window.push(chunk)
     this.#received += chunk.length
-    this.#writing ??= this.#write()
     this.#progress.notify()
+    if (this.#file === undefined) return undefined
+    this.#writing ??= this.#write(this.#file)
     return this.#received - this.#file.size > MAX_QUEUED_BYTES ? this.#writing : undefined
   }
 
@@ -60,7 +62,7 @@ export class Spool {
   /** The bytes from `start` to `end`, both included, as they come.
    *  @param end of an open range: as many as there are when it is complete */
   async *read(start: number, end = Infinity): AsyncIterable<Uint8Array> {
-    this.#file.retain()
+    this.#file?.retain()
     let buffer: Uint8Array | undefined
     try {
       for (let at = start; at <= end; ) {
@@ -80,13 +82,14 @@ export class Spool {
         yield chunk
       }
     } finally {
-      await this.#file.release()
+      await this.#file?.release()
     }
   }
 
   /** Nothing is appended any more; the file goes with its last reader. */
   async close(): Promise<void> {
     await this.#writing?.catch(() => undefined)
+    if (this.#file === undefined) return // whoever still reads has it
     this.#window = []
     this.#windowStart = this.#received
     await this.#file.release()
@@ -109,16 +112,16 @@ export class Spool {
 
   async #fromFile(buffer: Uint8Array, at: number, limit: number): Promise<Uint8Array> {
     const wanted = buffer.subarray(0, Math.min(buffer.length, limit - at))
-    const bytesRead = await this.#file.read(wanted, at)
+    const bytesRead = (await this.#file?.read(wanted, at)) ?? 0
     if (bytesRead === 0) throw new Error('the spool is shorter than what was written to it')
     return wanted.subarray(0, bytesRead)
   }
 
   /** Until all that was received is in the file. */
-  async #write(): Promise<void> {
+  async #write(file: SpoolFile): Promise<void> {
     try {
-      while (this.#file.size < this.#received) await this.#file.append(this.#unwritten())
-      this.#shrink()
+      while (file.size < this.#received) await file.append(this.#unwritten(file))
+      this.#shrink(file)
       this.#writing = undefined
     } catch (error) {
       this.fail(error)
@@ -126,24 +129,24 @@ export class Spool {
     }
   }
 
-  #unwritten(): Uint8Array[] {
-    this.#shrink()
+  #unwritten(file: SpoolFile): Uint8Array[] {
+    this.#shrink(file)
     let start = this.#windowStart
     const chunks: Uint8Array[] = []
     for (const chunk of this.#window) {
-      if (start >= this.#file.size) chunks.push(chunk)
+      if (start >= file.size) chunks.push(chunk)
       start += chunk.length
     }
     return chunks
   }
 
   /** Forgets the oldest chunks that are in the file. */
-  #shrink(): void {
+  #shrink(file: SpoolFile): void {
     let [first] = this.#window
     while (
       first !== undefined &&
       this.#received - this.#windowStart > WINDOW_BYTES &&
-      this.#windowStart + first.length <= this.#file.size
+      this.#windowStart + first.length <= file.size
     ) {
       this.#window.shift()
       this.#windowStart += first.length
