@@ -1,45 +1,36 @@
-/** `npm run bundle`: everything Entrepot needs besides Node, in one folder and one archive, with nothing to install.
+/** Makes Entrepot's code and its packages one folder, with nothing to install besides Node.
  *
- *  The code of storages and helpers that a configuration does not name stays in files that are not read. Two runs over
- *  the same source make the same bytes. */
+ *  The code of storages and helpers that a configuration does not name stays in files that are not read. The same source
+ *  always makes the same bytes. */
 import { execFileSync } from 'node:child_process'
-import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { build, type Plugin } from 'esbuild'
 
-const root = join(import.meta.dirname, '..')
-const { name, version, description, license, engines } = JSON.parse(
+export const root = join(import.meta.dirname, '..')
+export const { name, version, description, license, engines, devDependencies } = JSON.parse(
   readFileSync(join(root, 'package.json'), 'utf8'),
 )
-const title = `${name}-${version}-${process.platform}-${process.arch}`
-const folder = join(root, 'build', title)
 
-/** Native code for other platforms is not installed, and asked for by its package only there. */
-const otherPlatforms: Plugin = {
-  name: 'other-platforms',
-  setup({ onResolve }) {
-    onResolve({ filter: /^@node-rs\/bcrypt-/ }, ({ path, resolveDir }) => {
-      try {
-        import.meta.resolve(path, `file://${resolveDir}/`)
-        return undefined
-      } catch {
-        return { path, external: true }
-      }
-    })
-  },
+/** As Node calls it (`process.arch`). */
+export type Processor = 'x64' | 'arm64'
+
+/** Makes the bundle for Linux anew and returns its folder, below `build/`. */
+export async function makeBundle(processor: Processor): Promise<string> {
+  const folder = join(root, 'build', `${name}-${version}-linux-${processor}`)
+  rmSync(folder, { recursive: true, force: true })
+  await bundleCode(join(folder, 'lib', 'app'), nativeBcrypt(processor))
+  writeStarter(join(folder, 'bin', 'entrepot'))
+  const manifest = { name, version, description, license, type: 'module', engines }
+  writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, undefined, 2)}\n`)
+  for (const part of ['README.md', 'LICENSE', 'CHANGELOG.md', 'deploy', 'docs', 'examples'])
+    cpSync(join(root, part), join(folder, part), { recursive: true })
+  return folder
 }
 
-rmSync(folder, { recursive: true, force: true })
-await bundleCode(join(folder, 'lib', 'app'))
-writeStarter(join(folder, 'bin', 'entrepot'))
-const manifest = { name, version, description, license, type: 'module', engines }
-writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, undefined, 2)}\n`)
-for (const part of ['README.md', 'LICENSE', 'CHANGELOG.md', 'deploy', 'docs', 'examples'])
-  cpSync(join(root, part), join(folder, part), { recursive: true })
-console.log(pack(folder))
-
 /** Bundles `src/main.ts` with its packages, in chunks that are loaded when they are needed. */
-async function bundleCode(outdir: string): Promise<void> {
+async function bundleCode(outdir: string, native: Plugin): Promise<void> {
   await build({
     entryPoints: [join(root, 'src', 'main.ts')],
     outdir,
@@ -52,10 +43,9 @@ async function bundleCode(outdir: string): Promise<void> {
     minify: true,
     // Error messages and logs name classes.
     keepNames: true,
-    sourcemap: false,
     legalComments: 'linked',
     loader: { '.node': 'copy' },
-    plugins: [otherPlatforms],
+    plugins: [native],
     logLevel: 'warning',
     // Packages in CommonJS call `require` for Node's own modules.
     banner: {
@@ -64,25 +54,46 @@ async function bundleCode(outdir: string): Promise<void> {
   })
 }
 
+/** Finds the one native module for the processor that is meant; npm installs only that of this machine. */
+function nativeBcrypt(processor: Processor): Plugin {
+  const wanted = `@node-rs/bcrypt-linux-${processor}-gnu`
+  return {
+    name: 'native-bcrypt',
+    setup({ onResolve }) {
+      onResolve({ filter: /^@node-rs\/bcrypt-/ }, ({ path }) =>
+        path === wanted ? { path: packagePath(wanted) } : { path, external: true },
+      )
+    },
+  }
+}
+
+/** The main file of a package, which is downloaded if it is not installed. */
+function packagePath(wanted: string): string {
+  const { optionalDependencies } = createRequire(import.meta.url)('@node-rs/bcrypt/package.json')
+  const folder = join(root, 'node_modules', wanted)
+  const found = existsSync(folder) ? folder : download(`${wanted}@${optionalDependencies[wanted]}`)
+  return join(found, JSON.parse(readFileSync(join(found, 'package.json'), 'utf8')).main)
+}
+
+/** Downloads a package as it is, without what it depends on, and returns its folder.
+ *  @param wanted `name@version` */
+export function download(wanted: string): string {
+  const folder = join(root, 'build', 'packages', wanted.replaceAll('/', '+'))
+  if (existsSync(join(folder, 'package.json'))) return folder
+  mkdirSync(folder, { recursive: true })
+  const options = { cwd: folder, encoding: 'utf8' } as const
+  const archive = execFileSync('npm', ['pack', '--silent', wanted], options)
+    .trim()
+    .split('\n')
+    .at(-1) as string
+  execFileSync('tar', ['-xzf', archive, '--strip-components=1'], options)
+  rmSync(join(folder, archive))
+  return folder
+}
+
 function writeStarter(path: string): void {
   mkdirSync(join(path, '..'), { recursive: true })
   const script = '#!/bin/sh\nexec node "$(dirname -- "$(readlink -f -- "$0")")/../lib/app/main.mjs" "$@"\n'
   writeFileSync(path, script)
   chmodSync(path, 0o755)
-}
-
-/** The same folder always gives the same archive. */
-function pack(folder: string): string {
-  const archive = `${folder}.tar.gz`
-  const same = [
-    '--sort=name',
-    '--mtime=@0',
-    '--owner=0',
-    '--group=0',
-    '--numeric-owner',
-    '--mode=u=rwX,go=rX',
-  ]
-  const tar = execFileSync('tar', [...same, '-C', join(folder, '..'), '-c', title], { maxBuffer: 2 ** 30 })
-  writeFileSync(archive, execFileSync('gzip', ['-9n'], { input: tar, maxBuffer: 2 ** 30 }))
-  return archive
 }

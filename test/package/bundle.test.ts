@@ -25,7 +25,7 @@ function shownUrl(line: string): string | undefined {
 const environment = { PATH: `${dirname(process.execPath)}:${process.env.PATH}` }
 
 async function makeBundle(): Promise<string> {
-  const archive = (await run(process.execPath, ['packaging/bundle.ts'], { workingFolder: project })).trim()
+  const archive = (await run(process.execPath, ['packaging/archive.ts'], { workingFolder: project })).trim()
   expect(archive).toMatch(/entrepot-[\d.]+-\w+-\w+\.tar\.gz$/)
   return archive
 }
