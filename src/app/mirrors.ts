@@ -1,5 +1,6 @@
 import { tmpdir } from 'node:os'
 import picomatch from 'picomatch'
+import { azureCredentials, googleCredentials } from '../client/cloud-credentials.ts'
 import { helperCredentials } from '../client/credential-helper.ts'
 import { type CredentialSource, fixedCredentials } from '../client/credentials.ts'
 import { RegistryClient } from '../client/registry-client.ts'
@@ -140,9 +141,12 @@ const MAX_CA_BYTES = 4 * 1024 ** 2
 
 interface Login extends Pick<Mirror, 'username' | 'password' | 'exec'> {
   readonly url: string
+  readonly credentials?: Mirror['credentials']
 }
 
-function credentialsOf({ username, password, exec, url }: Login): CredentialSource {
+function credentialsOf({ username, password, exec, url, credentials }: Login): CredentialSource {
+  if (credentials === 'azure') return azureCredentials(url)
+  if (credentials === 'google') return googleCredentials()
   if (exec !== undefined)
     return helperCredentials({ command: exec.command, lifetimeMs: exec.lifetime, serverUrl: url })
   return fixedCredentials(username === '' && password === '' ? undefined : { username, password })

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { azureCredentials, googleCredentials } from '../../src/client/cloud-credentials.ts'
 import { helperCredentials } from '../../src/client/credential-helper.ts'
 import { fixedCredentials } from '../../src/client/credentials.ts'
 import { RegistryClient, type RegistryClientOptions } from '../../src/client/registry-client.ts'
@@ -212,6 +213,27 @@ describe('a credential helper', () => {
     upstream.script = (_, response) => challenge(response, 'Basic realm="here"')
     await expect(read(clientOf({ credentials: source }))).rejects.toMatchObject({ code: 'REFUSED' })
   })
+})
+
+test('a token of Entra is exchanged for one of the Azure Container Registry', async () => {
+  const refresh = `x.${Buffer.from(JSON.stringify({ exp: Date.now() / 1000 + 3_600 })).toString('base64url')}.x`
+  const login = `Basic ${Buffer.from(`00000000-0000-0000-0000-000000000000:${refresh}`).toString('base64')}`
+  upstream.script = ({ url, headers }, response) => {
+    if (url === '/oauth2/exchange') response.end(JSON.stringify({ refresh_token: refresh }))
+    else if (headers.authorization === login) return false
+    else return challenge(response, 'Basic realm="azure"')
+    return true
+  }
+  const client = clientOf({ credentials: azureCredentials(upstream.url, async () => 'of Entra') })
+  for (let round = 1; round <= 2; round++) expect(await read(client)).toBe('content')
+  expect(upstream.seen('POST', /./)).toHaveLength(1)
+})
+
+test("a token of Google's is a password", async () => {
+  const login = `Basic ${Buffer.from('oauth2accesstoken:of Google').toString('base64')}`
+  upstream.script = ({ headers }, response) =>
+    headers.authorization === login ? false : challenge(response, 'Basic realm="google"')
+  expect(await read(clientOf({ credentials: googleCredentials(async () => 'of Google') }))).toBe('content')
 })
 
 test('the limit of the rate is known', async () => {
