@@ -2,8 +2,7 @@ import { RegistryError } from '../../core/errors.ts'
 import type { Registry } from '../../core/registry.ts'
 import type { RegistryEvent } from '../event.ts'
 
-/** Whether storage shows that a change has happened of which nobody has noted what came of it: its process has ended, or an error
- *  left it open.
+/** Whether storage shows that a change has happened whose outcome was not noted: its process has ended, or an error left it open.
  *  @param registry reads past all caches
  *  @param later changes of the same repository that came after it; one of the same name may have undone it */
 export async function hasHappened(
@@ -11,7 +10,10 @@ export async function hasHappened(
   { registry, later }: { registry: Registry; later: readonly RegistryEvent[] },
 ): Promise<boolean> {
   if (await isVisible(event, registry)) return true
-  return later.some((other) => isSameName(event, other) && !isSameChange(event, other))
+  const following = later.filter((other) => isSameName(event, other))
+  if (following.some((other) => isDeletion(other) !== isDeletion(event))) return true
+  // Another push may have overwritten the tag since; its history has every digest that it was given.
+  return following.length > 0 && (await isInHistory(event, registry))
 }
 
 async function isVisible({ action, target }: RegistryEvent, registry: Registry): Promise<boolean> {
@@ -23,10 +25,14 @@ async function isVisible({ action, target }: RegistryEvent, registry: Registry):
     return !(await (kind === 'blob' ? blobs.has(digest!) : manifests.exists(digest!)))
   }
   if (kind === 'blob') return blobs.has(digest!)
-  if (tag === undefined) return manifests.exists(digest!)
-  if ((await named()) === digest) return true
-  // Another push has overwritten it since; the tag's history has every digest that it was given.
-  for await (const given of tags.history(tag)) if (given === digest) return true
+  return tag === undefined ? manifests.exists(digest!) : (await named()) === digest
+}
+
+async function isInHistory({ action, target }: RegistryEvent, registry: Registry): Promise<boolean> {
+  const { repository, digest, tag } = target
+  if (action === 'delete' || tag === undefined) return false
+  for await (const given of registry.repository(repository).tags.history(tag))
+    if (given === digest) return true
   return false
 }
 
@@ -39,6 +45,6 @@ function isSameName({ target: one }: RegistryEvent, { target: other }: RegistryE
   return one.tag !== undefined ? one.tag === other.tag : one.digest === other.digest
 }
 
-function isSameChange({ action: one }: RegistryEvent, { action: other }: RegistryEvent): boolean {
-  return (one === 'delete') === (other === 'delete')
+function isDeletion({ action }: RegistryEvent): boolean {
+  return action === 'delete'
 }

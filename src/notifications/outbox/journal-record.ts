@@ -3,9 +3,14 @@ import type { Outcome } from './outbox.ts'
 
 /** A line of a journal: a change that is about to happen; what came of one; or a change that has happened already. */
 export type JournalRecord =
-  | { readonly intent: RegistryEvent }
+  | { readonly intent: RegistryEvent; readonly moment: number }
   | { readonly ended: string; readonly outcome: Outcome }
-  | { readonly happened: RegistryEvent }
+  | { readonly happened: RegistryEvent; readonly moment: number }
+
+/** By the clock of the process, in milliseconds with fractions: tells apart what its own events and those of others can't. */
+export function momentNow(): number {
+  return performance.timeOrigin + performance.now()
+}
 
 export function encodeLine(record: object): string {
   return `${JSON.stringify(record)}\n`

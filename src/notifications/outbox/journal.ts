@@ -2,7 +2,7 @@ import type { Log } from '../../core/log.ts'
 import type { StorageDriver } from '../../core/storage-driver.ts'
 import { newMark } from '../../lib/process-identity.ts'
 import type { RegistryEvent } from '../event.ts'
-import { encodeLine, type JournalRecord } from './journal-record.ts'
+import { encodeLine, type JournalRecord, momentNow } from './journal-record.ts'
 import type { AnnouncedChange, Outbox } from './outbox.ts'
 import { JOURNAL, padded } from './paths.ts'
 
@@ -58,10 +58,11 @@ export class Journal implements Outbox {
 
   announce(event: RegistryEvent): AnnouncedChange {
     const mark = this.#mark
+    const moment = momentNow()
     // Nothing that was under way before can be judged.
     if (this.#open++ === 0) this.#aliveAt = performance.now()
     let isAnnounced = true
-    const durable = this.#append({ intent: event }).catch((error) => {
+    const durable = this.#append({ intent: event, moment }).catch((error) => {
       isAnnounced = false
       if (this.#parts.onFailure === 'refuse') throw error
     })
@@ -70,11 +71,11 @@ export class Journal implements Outbox {
       durable,
       end: async (outcome) => {
         if (mark === this.#mark) this.#open--
-        if (outcome === 'happened' && !isAnnounced) return this.#keep(event)
+        if (outcome === 'happened' && !isAnnounced) return this.#keep({ happened: event, moment })
         // Taken for dead meanwhile, it may have been judged before its change was visible.
         if (outcome === 'happened' && (mark !== this.#mark || !this.#isAlive)) {
           if (mark === this.#mark) this.#beginAnew()
-          return this.#append({ happened: event })
+          return this.#append({ happened: event, moment })
         }
         this.#note({ ended: event.id, outcome })
       },
@@ -116,8 +117,8 @@ export class Journal implements Outbox {
   }
 
   /** Of a change that could not be announced, the event is in memory until it can be written. */
-  #keep(event: RegistryEvent): void {
-    if (this.#lines.length < MAX_UNWRITTEN) this.#lines.push(encodeLine({ happened: event }))
+  #keep(record: JournalRecord): void {
+    if (this.#lines.length < MAX_UNWRITTEN) this.#lines.push(encodeLine(record))
     else this.unwritten++
     this.#writeIn(RETRY_MS)
   }

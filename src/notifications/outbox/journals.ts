@@ -32,6 +32,8 @@ interface OpenChange {
   readonly file: number
   /** By the storage's clock, never before that of an earlier file of the same journal. */
   readonly at: number
+  /** By the clock of its process. */
+  readonly moment: number
   /** Grows with each change that is read. */
   readonly order: number
   readonly round: number
@@ -148,15 +150,16 @@ export class Journals {
       if ('ended' in record) {
         const change = this.#byId.get(record.ended)
         if (change !== undefined) change.outcome = record.outcome
-      } else if ('intent' in record) this.#add(record.intent, { journal, file: number, outcome: undefined })
+      } else if ('intent' in record)
+        this.#add(record.intent, { journal, file: number, outcome: undefined, moment: record.moment })
       else if ('happened' in record)
-        this.#add(record.happened, { journal, file: number, outcome: 'happened' })
+        this.#add(record.happened, { journal, file: number, outcome: 'happened', moment: record.moment })
     }
   }
 
   #add(
     event: RegistryEvent,
-    { journal, file, outcome }: Pick<OpenChange, 'journal' | 'file' | 'outcome'>,
+    { journal, file, outcome, moment }: Pick<OpenChange, 'journal' | 'file' | 'outcome' | 'moment'>,
   ): void {
     const known = this.#byId.get(event.id)
     if (known !== undefined) {
@@ -164,7 +167,7 @@ export class Journals {
       return
     }
     const change: OpenChange = {
-      ...{ event, journal, file, outcome },
+      ...{ event, journal, file, outcome, moment },
       ...{ at: journal.lastAt, order: this.#order++, round: this.#round },
     }
     journal.open.set(file, (journal.open.get(file) ?? 0) + 1)
@@ -261,5 +264,6 @@ function lowestOpen({ open, next }: JournalReading): number {
 function isInOrder(one: OpenChange, other: OpenChange): boolean {
   if (one.journal === other.journal) return one.order < other.order
   if (one.at !== other.at) return one.at < other.at
-  return one.event.timestamp <= other.event.timestamp
+  if (one.event.timestamp !== other.event.timestamp) return one.event.timestamp < other.event.timestamp
+  return one.moment <= other.moment
 }

@@ -1,8 +1,8 @@
-import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Lease, type LeaseTiming, SilenceWatch } from '../../core/coordination/lease.ts'
 import type { Held, SharedState } from '../../core/coordination/shared-state.ts'
 import type { StorageDriver } from '../../core/storage-driver.ts'
+import { newMark, stateOf } from '../../lib/process-identity.ts'
 import { NO_OUTBOX_YET, type OutboxState, outboxState } from './outbox-state.ts'
 
 export const TENURE_TIMING: LeaseTiming = { leaseMs: 20_000, beatMs: 5_000 }
@@ -27,7 +27,7 @@ export class OutboxTenure {
     this.#state = state
   }
 
-  /** Waits until nobody else delivers, or until whoever did has been silent for as long as a lease.
+  /** Waits until nobody else delivers: until whoever did has ended, or has been silent for as long as a lease.
    *  @throws StorageError UNSUPPORTED if the storage has no compare-and-swap; the signal's reason */
   static async begin(
     storage: Pick<StorageDriver, 'getState' | 'swapState'>,
@@ -71,11 +71,14 @@ async function acquire(
     const found = await shared.get()
     const last = found?.state ?? NO_OUTBOX_YET
     const isFree =
-      found === undefined || last.holder === undefined || silence.watchedMs(found.version) > timing.leaseMs
+      found === undefined ||
+      last.holder === undefined ||
+      stateOf(last.holder) === 'gone' ||
+      silence.watchedMs(found.version) > timing.leaseMs
     if (isFree) {
       const epoch = last.epoch + 1
       const epochs = [...last.epochs, { epoch, from: last.next }]
-      const state = { ...last, epoch, epochs, holder: randomUUID(), beat: 0 }
+      const state = { ...last, epoch, epochs, holder: newMark(), beat: 0 }
       const version = await shared.swap(state, found?.version)
       if (version !== undefined) return { state, version }
       continue

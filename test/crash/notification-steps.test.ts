@@ -1,0 +1,171 @@
+/** What is acknowledged is told, and nothing that did not happen: wherever a process dies, and whoever delivers. */
+import { expect, test } from 'vitest'
+import { NO_CACHE } from '../../src/core/descriptor-cache.ts'
+import { DEFAULT_POLICY } from '../../src/core/manifest/policy.ts'
+import { parseRepositoryName, parseTag } from '../../src/core/reference.ts'
+import type { Endpoint } from '../../src/notifications/delivery/endpoint.ts'
+import { StoredRegistry } from '../../src/registry/registry.ts'
+import { MemoryDriver } from '../../src/storage/memory.ts'
+import { endpointFor, NotifyingProcess } from '../notifications/outbox-under-test.ts'
+import { until } from '../notifications/support.ts'
+import { EventReceiver, type ReceivedEvent } from '../support/event-receiver.ts'
+import { quiet } from '../support/http-registry.ts'
+import { interruptedDriver } from '../support/interrupted-driver.ts'
+
+type Change = (registry: NotifyingProcess) => Promise<unknown>
+
+const REPOSITORY = parseRepositoryName('a')
+
+const changes: [string, { before: Change; change: Change }][] = [
+  ['a push of a blob', { before: async () => {}, change: (registry) => registry.pushBlob('a', 'bytes') }],
+  ['a push of an image', { before: async () => {}, change: (registry) => registry.pushImage('a', 'latest') }],
+  [
+    'a tag that moves',
+    {
+      before: (registry) => registry.pushImage('a', 'latest', 'old'),
+      change: (registry) => registry.pushImage('a', 'latest', 'new'),
+    },
+  ],
+  [
+    'a deletion of a tag',
+    {
+      before: (registry) => registry.pushImage('a', 'latest'),
+      change: (registry) => registry.registry.repository(REPOSITORY).tags.untag(parseTag('latest')),
+    },
+  ],
+  [
+    'a deletion of a manifest with its tag',
+    {
+      before: (registry) => registry.pushImage('a', 'latest'),
+      change: async (registry) => {
+        const { tags, manifests } = registry.registry.repository(REPOSITORY)
+        await manifests.delete(await tags.get(parseTag('latest')))
+      },
+    },
+  ],
+]
+
+test.each(changes)('%s, cut short before and after each call of storage', async (_, { before, change }) => {
+  const outcomes: string[] = []
+  for (const when of ['before', 'after'] as const) {
+    const works: Promise<boolean>[] = []
+    for (let call = 1; call <= 26; call++) works.push(cutShort({ call, when, before, change }))
+    for (const isAcknowledged of await Promise.all(works)) outcomes.push(isAcknowledged ? 'told' : 'cut')
+  }
+  // Some are acknowledged, some are not: otherwise nothing was cut short.
+  expect(new Set(outcomes)).toEqual(new Set(['told', 'cut']))
+})
+
+/** @returns whether the change was acknowledged */
+async function cutShort({
+  call,
+  when,
+  before,
+  change,
+}: {
+  call: number
+  when: 'before' | 'after'
+  before: Change
+  change: Change
+}): Promise<boolean> {
+  await using receiver = await EventReceiver.start()
+  const driver = new MemoryDriver()
+  {
+    await using earlier = new NotifyingProcess({ driver, endpoints: [], delivers: false })
+    await before(earlier)
+  }
+  const { driver: dying, death } = interruptedDriver(driver, { call, when })
+  const dies = new NotifyingProcess({
+    driver: dying,
+    endpoints: [endpointFor({ url: receiver.url })],
+    delivers: false,
+  })
+  const acknowledged = change(dies).then(() => true)
+  const isAcknowledged = await Promise.race([acknowledged, death.then(() => false)])
+  const visible = await whatIsThere(driver)
+  await using survivor = new NotifyingProcess({ driver, endpoints: [endpointFor({ url: receiver.url })] })
+  // Announced after all that was cut short, in the same repository: then that is decided.
+  await until(() => survivor.dispatcher?.isDelivering === true)
+  await survivor.pushBlob('a', 'last')
+  await until(() => receiver.events.some(({ target }) => target.size === 'last'.length))
+  const told = receiver.events.filter(({ target }) => target.size !== 'last'.length)
+  if (isAcknowledged) expect(told.length, `${when} ${call}`).toBeGreaterThan(0)
+  for (const event of told) expect(visible, `${when} ${call}: ${event.action}`).toSatisfy(isSo(event))
+  if (isAcknowledged) {
+    const expected = await eventsOfWhole({ before, change })
+    expect(new Set(told.map(shortly)), `${when} ${call}`).toEqual(new Set(expected.map(shortly)))
+  }
+  return isAcknowledged
+}
+
+interface Visible {
+  readonly blobs: ReadonlySet<string>
+  readonly manifests: ReadonlySet<string>
+  readonly tags: ReadonlyMap<string, string>
+}
+
+async function whatIsThere(driver: MemoryDriver): Promise<Visible> {
+  const stored = new StoredRegistry({ driver, policy: DEFAULT_POLICY, cache: NO_CACHE, log: quiet })
+  const { blobs, manifests, tags } = stored.repository(REPOSITORY)
+  const found = new Map<string, string>()
+  for await (const tag of tags.all()) found.set(tag, await tags.get(tag))
+  return { blobs: await setOf(blobs.all()), manifests: await setOf(manifests.all()), tags: found }
+}
+
+async function setOf(names: AsyncIterable<string>): Promise<Set<string>> {
+  const set = new Set<string>()
+  for await (const name of names) set.add(name)
+  return set
+}
+
+function isSo({ action, target }: ReceivedEvent) {
+  const digest = String(target.digest)
+  return ({ blobs, manifests, tags }: Visible) => {
+    if (action === 'delete' && target.tag) return !tags.has(target.tag)
+    if (action === 'delete') return !blobs.has(digest) && !manifests.has(digest)
+    if (target.tag) return tags.get(target.tag) === digest
+    return blobs.has(digest) || manifests.has(digest)
+  }
+}
+
+function shortly({ action, target: { tag, digest } }: ReceivedEvent): string {
+  return `${action} ${tag ?? ''} ${digest ?? ''}`
+}
+
+async function eventsOfWhole({ before, change }: { before: Change; change: Change }) {
+  await using receiver = await EventReceiver.start()
+  const driver = new MemoryDriver()
+  {
+    await using earlier = new NotifyingProcess({ driver, endpoints: [], delivers: false })
+    await before(earlier)
+  }
+  await using registry = new NotifyingProcess({ driver, endpoints: [endpointFor({ url: receiver.url })] })
+  await until(() => registry.dispatcher?.isDelivering === true)
+  await change(registry)
+  await registry.pushBlob('a', 'last')
+  await until(() => receiver.events.some(({ target }) => target.size === 'last'.length))
+  return receiver.events.filter(({ target }) => target.size !== 'last'.length)
+}
+
+test('a delivery that is cut short at each call of storage is gone on with by another process', async () => {
+  const works: Promise<void>[] = []
+  for (const when of ['before', 'after'] as const)
+    for (let call = 1; call <= 40; call += 3) works.push(cutShortDelivery(call, when))
+  await Promise.all(works)
+})
+
+async function cutShortDelivery(call: number, when: 'before' | 'after'): Promise<void> {
+  await using receiver = await EventReceiver.start()
+  const driver = new MemoryDriver()
+  const endpoint = (): Endpoint => endpointFor({ url: receiver.url })
+  await using writer = new NotifyingProcess({ driver, endpoints: [endpoint()], delivers: false })
+  const { driver: dying } = interruptedDriver(driver, { call, when })
+  const first = new NotifyingProcess({ driver: dying, endpoints: [endpoint()] })
+  await until(() => first.dispatcher?.isDelivering === true || call < 8)
+  await using survivor = new NotifyingProcess({ driver, endpoints: [endpoint()] })
+  const contents = Array.from({ length: 12 }, (_, index) => `content ${index}`)
+  for (const content of contents) await writer.pushBlob('a', content)
+  const ids = () => new Set(receiver.events.map(({ target }) => target.digest)).size
+  await until(() => ids() === contents.length)
+  expect(survivor.dispatcher).toBeDefined()
+}
