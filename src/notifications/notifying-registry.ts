@@ -13,6 +13,7 @@ import type { RepositoryName, Tag } from '../core/reference.ts'
 import type {
   BlobService,
   BlobUpload,
+  DeleteManifestOptions,
   ManifestDeletion,
   ManifestService,
   MountSource,
@@ -158,14 +159,14 @@ class NotifyingManifests extends ForwardingManifests {
     )
   }
 
-  override delete(digest: Digest): Promise<readonly Tag[]> {
+  override delete(digest: Digest, options?: DeleteManifestOptions): Promise<readonly Tag[]> {
     const repository = this.#repository
     return this.#reporter.report<ManifestDeletion, readonly Tag[]>(
       (deleted) =>
         'digest' in deleted
           ? [{ action: 'delete', target: { kind: 'manifest', repository, digest } }]
           : deleted.tags.map((tag) => ({ action: 'delete', target: { kind: 'tag', repository, tag } })),
-      (announce) => super.delete(digest, { announce }),
+      (announce) => super.delete(digest, { ...options, announce }),
       (removed, { target }) => target.kind !== 'tag' || removed.some((tag) => tag === target.tag),
     )
   }
