@@ -37,6 +37,6 @@ try {
   // If stderr is closed, the message is lost.
   process.stderr.on('error', () => {})
   process.stderr.write(`entrepot: ${error instanceof Error ? error.message : String(error)}\n`)
-  if (error instanceof UsageError) process.stderr.write('entrepot --help says what there is\n')
+  if (error instanceof UsageError) process.stderr.write('entrepot --help lists the commands\n')
   process.exitCode = error instanceof UsageError ? 2 : 1
 }

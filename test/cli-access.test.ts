@@ -161,7 +161,7 @@ describe('entrepot auth explain', () => {
     [
       rules,
       ['alice', 'public/x', 'pull'],
-      'allowed: auth.rules[0] decides (repositories public/**; who anonymous; actions pull), as to everybody',
+      'allowed: auth.rules[0] decides (repositories public/**; who anonymous; actions pull), as for anonymous clients',
     ],
     [
       rules,
@@ -184,8 +184,8 @@ describe('entrepot auth explain', () => {
     [rules, ['carol', 'other', 'pull'], /^allowed: auth\.rules\[2\]/],
     [rules, ['ci:acme/app', 'other', 'pull', '--group', 'ci:acme'], /^allowed: auth\.rules\[2\]/],
     [rules, ['ci:acme/app', 'other', 'pull'], 'denied: no rule matches'],
-    ['', ['alice', 'x', 'delete'], 'allowed: there are no rules, so whoever is known may do everything'],
-    ['', ['anonymous', 'x', 'pull'], 'denied: there are no rules, so nobody is let in without a name'],
+    ['', ['alice', 'x', 'delete'], 'allowed: there are no rules, so authenticated clients may do everything'],
+    ['', ['anonymous', 'x', 'pull'], 'denied: there are no rules, so nothing is allowed without a login'],
   ])('%j %j', async (more, question, answer) => {
     await using folder = await temporaryFolder()
     const path = join(folder.path, 'config.yml')

@@ -47,7 +47,7 @@ describe('entrepot', () => {
     const { code, stdout, stderr } = await runEntrepot(args)
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toContain(message)
-    expect(stderr).toMatch(/^entrepot: [\s\S]*\nentrepot --help says what there is\n$/)
+    expect(stderr).toMatch(/^entrepot: [\s\S]*\nentrepot --help lists the commands\n$/)
   })
 })
 

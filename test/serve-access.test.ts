@@ -27,7 +27,7 @@ test('a configuration that cannot be used keeps the rules, and says so', async (
   process.kill(server.pid, 'SIGHUP')
   await expect
     .poll(() => server.output, { timeout: 10_000 })
-    .toMatch(/auth\.rules\[0\]\.actions\[0\]: found \\"fly\\".*the rules stay as they were/)
+    .toMatch(/auth\.rules\[0\]\.actions\[0\]: found \\"fly\\".*the old rules stay in force/)
   expect([await statusFor('alice', 'a'), await statusFor('bob', 'a')]).toEqual([404, 403])
   await writeFile(configPath, ': no: yaml')
   process.kill(server.pid, 'SIGHUP')
@@ -73,7 +73,7 @@ test('access control is neither added nor taken away while it runs', async () =>
   const { server, configPath, statusFor } = started
   await writeFile(configPath, configOf('  none: {}'))
   process.kill(server.pid, 'SIGHUP')
-  await expect.poll(() => server.output, { timeout: 10_000 }).toContain('that needs a restart')
+  await expect.poll(() => server.output, { timeout: 10_000 }).toContain('without a restart')
   expect(await statusFor(undefined, 'a')).toBe(401)
 })
 

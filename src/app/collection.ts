@@ -137,7 +137,6 @@ always possible, and so is a collection where storage.maintenance.readonly.enabl
 
 function requireParticipants({ storage }: Config, { dryRun }: CollectionOptions): void {
   const { gc, readonly } = storage.maintenance
-  if (storage.inmemory !== undefined)
-    throw new Error('storage.inmemory is in the memory of the registry that serves')
+  if (storage.inmemory !== undefined) throw new Error('storage.inmemory belongs to the serving process')
   if (!dryRun && !gc.enabled && !readonly.enabled) throw new Error(NOBODY_KNOWS.replaceAll('\n', ' '))
 }

@@ -176,7 +176,7 @@ async function openCache(
     import('./cache-generation.ts'),
   ])
   if (http.secret === '') {
-    log.warn({ key: 'http.secret' }, 'is empty: whoever can write to Redis can change what the cache says')
+    log.warn({ key: 'http.secret' }, 'is empty: clients with write access to Redis can change cached content')
   }
   const settings = { ...redis, tls: await readRedisTls(redis) }
   const timer = metrics?.redisTimer()

@@ -23,7 +23,7 @@ export async function wrapRegistry(registry: Registry, { middleware }: Config, l
   for (const { key, entry } of enabled('middleware.registry', middleware.registry)) {
     const make = await load<RegistryMiddleware>(key, entry)
     wrapped = await failingAt(key, async () => make(wrapped, contextOf(entry, log)))
-    if (typeof wrapped?.repository !== 'function') throw new Error(`${key}: it gave back no registry`)
+    if (typeof wrapped?.repository !== 'function') throw new Error(`${key}: it returned no registry`)
   }
   return wrapped
 }

@@ -48,7 +48,7 @@ test.each([
   if (text === undefined) await rm(path())
   else await writeFile(path(), text)
   expect(await opened.verify('robot+two', 'two')).toMatchObject({ name: 'two' })
-  await recorded.until('what it said before stays in force')
+  await recorded.until('its previous content stays in use')
   await writeFile(path(), formatRobots([robot('one')]))
   expect(await opened.verify('robot+two', 'two')).toBeUndefined()
   expect(await opened.verify('robot+one', 'one')).toMatchObject({ name: 'one' })

@@ -75,7 +75,7 @@ export class RuleAccess implements AccessController {
     const login = scheme === 'basic' ? parseBasic(credentials) : undefined
     if (login === undefined)
       throw new RegistryError('UNAUTHORIZED', {
-        detail: { reason: 'credentials of no kind that is taken here' },
+        detail: { reason: 'unsupported kind of credentials' },
       })
     const {
       kind,

@@ -38,11 +38,11 @@ test.each<[Case, string]>([
   [{ groups: { web: ['alice', 'bob'] } }, 'auth.groups.web[1]: there is no user bob'],
   [
     { who: 'robot+deploy', robots: { path: 'robots.json' } },
-    'auth.rules[0].who[0]: robot+deploy is a robot, which may do what it was made for: rules are not asked',
+    'auth.rules[0].who[0]: robot+deploy is a robot, whose own permissions apply instead of rules',
   ],
   [
     { repositories: 'a Team/**' },
-    'auth.rules[0].repositories[1]: Team/** has upper-case letters, which no name of a repository has: it matches none',
+    'auth.rules[0].repositories[1]: Team/** has upper-case letters, so it matches no repository',
   ],
   [
     { who: 'anonymus', certificate: { user: 'commonname' } },

@@ -37,7 +37,7 @@ function* allWarnings(settings: RuledAccess, isUser: (name: string) => boolean):
   for (const [index, { repositories, who }] of (settings.rules ?? []).entries()) {
     for (const [at, glob] of repositories.entries()) {
       if (!hasUpperCase(glob)) continue
-      const message = `${glob} has upper-case letters, which no name of a repository has: it matches none`
+      const message = `${glob} has upper-case letters, so it matches no repository`
       yield { key: `auth.rules[${index}].repositories[${at}]`, message }
     }
     for (const [at, name] of who.entries()) {
@@ -76,7 +76,7 @@ function objectionToUser(
   const keyword = nearest(name, KEYWORDS)
   if (keyword !== undefined) return `there is no user ${name}${hint(keyword)}`
   if (robots !== undefined && name.startsWith(ROBOT_PREFIX))
-    return `${name} is a robot, which may do what it was made for: rules are not asked`
+    return `${name} is a robot, whose own permissions apply instead of rules`
   // A certificate may have any name.
   return certificate === undefined ? `there is no user ${name}` : undefined
 }

@@ -86,7 +86,7 @@ export class RedisDescriptorCache implements DescriptorCache {
       prefixes: ENTRY_PREFIXES,
       listener: {
         onChange: (key) => this.#dropChanged(key),
-        onLost: () => this.#distrust(new Error('the connection to Redis is lost')),
+        onLost: () => this.#distrust(new Error('the connection to Redis was lost')),
         onError: (error) => this.#failed(error),
       },
     })

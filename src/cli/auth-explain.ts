@@ -18,7 +18,7 @@ import { UsageError } from './usage-error.ts'
 
 const HELP = `entrepot auth explain <user> <repository> <action> [--group <name>] [config.yml]
 
-Says whether the configuration lets somebody do something, and which rule decides. The user is a name, robot+<name> or
+Shows whether an action is allowed, and the rule that decides. The user is a name, robot+<name> or
 anonymous; --group names a group that a workload's token puts the user in. The action is ${ACTIONS.join(', ')}.
 `
 
@@ -48,13 +48,14 @@ export async function auth(args: readonly string[]): Promise<void> {
 }
 
 async function explain(settings: Config['auth'], question: Question): Promise<string> {
-  if (settings.token !== undefined) return `auth.token: what ${settings.token.issuer} puts in a token decides`
-  if (settings.silly !== undefined) return 'auth.silly: allowed to whoever sends any credentials'
+  if (settings.token !== undefined) return `auth.token: the token of ${settings.token.issuer} decides`
+  if (settings.silly !== undefined) return 'auth.silly: allowed with any credentials'
   const robot = await byRobot(settings, question)
   const own = robot ?? byRules(settings, question, subjectOf(question))
   if (own.allowed || question.user === 'anonymous') return sentence(own)
   const everybodys = byRules(settings, question, ANYBODY)
-  if (everybodys.allowed) return sentence({ ...everybodys, why: `${everybodys.why}, as to everybody` })
+  if (everybodys.allowed)
+    return sentence({ ...everybodys, why: `${everybodys.why}, as for anonymous clients` })
   return `${sentence(own)}${question.action === 'pull' && (await mayPush(settings, question)) ? HEAD_ALL_THE_SAME : ''}`
 }
 
@@ -86,7 +87,7 @@ function byRules(settings: Config['auth'], { repository, action }: Question, sub
   if (settings.rules === undefined) {
     return {
       allowed,
-      why: `there are no rules, so ${allowed ? 'whoever is known may do everything' : 'nobody is let in without a name'}`,
+      why: `there are no rules, so ${allowed ? 'authenticated clients may do everything' : 'nothing is allowed without a login'}`,
     }
   }
   if (rule === undefined) return { allowed, why: 'no rule matches' }
@@ -117,6 +118,6 @@ async function byRobot(
   const matches = repositoryMatcher(robot.repositories)(repository) && covers(bitsOf(robot.actions), action)
   return {
     allowed: matches,
-    why: `the robot ${name} was made for ${robot.actions.join(' ')} of ${robot.repositories.join(' ')}`,
+    why: `the robot ${name} was created for ${robot.actions.join(' ')} of ${robot.repositories.join(' ')}`,
   }
 }

@@ -105,7 +105,7 @@ function durationOf(text: string): number {
 
 function paceOf(text: string): number {
   if (/^\d+$/.test(text)) return Number(text)
-  throw new UsageError(`--pace takes a whole number of requests a second, not ${text}`)
+  throw new UsageError(`--pace takes a whole number of requests per second, not ${text}`)
 }
 
 /** Progress is printed; only warnings and errors are logged. */

@@ -19,7 +19,7 @@ export async function htpasswd(args: readonly string[]): Promise<void> {
   if (parsed === undefined) return
   const [path, user, ...rest] = parsed.positionals
   if (path === undefined || user === undefined || rest.length > 0) {
-    throw new UsageError('htpasswd takes a file and a user; the password is asked for')
+    throw new UsageError('htpasswd takes a file and a user, and prompts for the password')
   }
   checkUser(user)
   const password = await readPassword()
@@ -41,11 +41,9 @@ function checkUser(user: string): void {
 }
 
 function checkPassword(password: string): void {
-  if (password === '') throw new Error('an empty password is none')
+  if (password === '') throw new Error('the password is empty')
   if (/[\r\n\0]/.test(password)) throw new Error('a password is a single line')
   if (Buffer.byteLength(password) > MAX_PASSWORD_BYTES) {
-    throw new Error(
-      `a password has at most ${MAX_PASSWORD_BYTES} bytes: bcrypt passes over what comes behind them`,
-    )
+    throw new Error(`a password has at most ${MAX_PASSWORD_BYTES} bytes: bcrypt ignores further ones`)
   }
 }

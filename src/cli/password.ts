@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers'
 export async function readPassword(): Promise<string> {
   if (!process.stdin.isTTY) return (await text(process.stdin)).replace(/\r?\n$/, '')
   const first = await ask('Password: ')
-  if ((await ask('Again: ')) !== first) throw new Error('the two passwords are not the same')
+  if ((await ask('Again: ')) !== first) throw new Error('the passwords differ')
   return first
 }
 

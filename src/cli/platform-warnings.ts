@@ -4,5 +4,5 @@ import type { Log } from '../core/log.ts'
  *  it. */
 export function logPlatformWarnings(log: Log): void {
   process.removeAllListeners('warning')
-  process.on('warning', (warning) => log.warn({ err: warning }, 'a warning of the platform'))
+  process.on('warning', (warning) => log.warn({ err: warning }, 'a warning of Node'))
 }

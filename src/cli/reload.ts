@@ -68,17 +68,17 @@ class Reload {
       const before = this.#inForce.config.auth.rules?.length
       this.#use(this.#read(contents))
       const rules = this.#inForce.config.auth.rules?.length
-      log.info({ config, rules, before }, 'the rules were read again')
+      log.info({ config, rules, before }, 'the rules were reloaded')
     } catch (error) {
       if (error instanceof RestartNeededError) {
         log.error(
           { config, reason: error.message },
-          'access control is neither taken away nor added while the registry runs: that needs a restart; nothing has changed',
+          'access control cannot be added or removed without a restart; the old rules stay in force',
         )
       } else {
         log.error(
           { config, problems: problemsOf(error) },
-          'the configuration cannot be used; the rules stay as they were',
+          'the configuration is invalid; the old rules stay in force',
         )
       }
     }
@@ -101,7 +101,7 @@ class Reload {
     if (!isAuthEnabled(this.#started.config.auth) && isAuthEnabled(next.config.auth))
       throw new RestartNeededError('access control was added')
     const { tree, config, later } = renewed(this.#inForce.tree, next.tree)
-    if (later.length > 0) this.#reloading.log.warn({ keys: later }, 'new keys that count after a restart')
+    if (later.length > 0) this.#reloading.log.warn({ keys: later }, 'new keys need a restart')
     // Validated here, so that workers don't fail.
     new Rules(config.auth)
     this.#reloading.reloadable.renewRules({ tree, config })
@@ -115,7 +115,7 @@ function requireEnd({ source, files }: LoadedConfig, before: LoadedConfig): void
   if (source === undefined || files.get(source)?.endsWith('\n') || !before.files.get(source)?.endsWith('\n'))
     return
   throw new ConfigError([
-    { path: source, message: 'does not end with a line end, as it did: it may be cut off' },
+    { path: source, message: 'has no line end at its end, unlike before: it may be cut off' },
   ])
 }
 

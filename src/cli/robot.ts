@@ -71,7 +71,7 @@ function pathOf(operands: readonly string[]): string {
   if (operands.length > 1) throw new UsageError(`one configuration at most, not ${operands.join(' ')}`)
   const { config } = loadConfig({ path: operands[0], env: process.env })
   const path = config.auth.robots?.path
-  if (path === undefined) throw new Error('the configuration has no auth.robots.path, where robots are kept')
+  if (path === undefined) throw new Error('the configuration has no auth.robots.path, the file of robots')
   return path
 }
 
@@ -86,7 +86,7 @@ async function create(
   { repository = [], action = [], expires = '90d' }: CreateValues,
 ) {
   if (repository.length === 0 || action.length === 0) {
-    throw new UsageError('robot create needs --repository and --action: what the robot may do')
+    throw new UsageError('robot create needs --repository and --action')
   }
   for (const glob of repository) requireGlob(glob)
   const actions = action.flatMap((words) => words.split(',')).map(parseAction)
@@ -104,7 +104,7 @@ async function create(
   await updateFile(path, (text) => {
     const robots = parseRobots(text)
     if (robots.some((one) => one.name === name))
-      throw new Error(`there is a robot ${name} already; revoke it first`)
+      throw new Error(`the robot ${name} exists already; revoke it first`)
     return formatRobots([...robots, made])
   })
   process.stderr.write('The secret is shown this once:\n')
@@ -155,7 +155,7 @@ function parseExpiry(text: string, now: Date): Date | undefined {
   const milliseconds = days === undefined ? parseDuration(text) : Number(days) * 24 * 60 * 60 * 1000
   const expiry = milliseconds === undefined ? new Date(text) : new Date(now.getTime() + milliseconds)
   if (Number.isNaN(expiry.getTime()) || expiry <= now) {
-    throw new UsageError(`--expires is a time to come, such as 90d, 12h or 2030-01-31, or never; not ${text}`)
+    throw new UsageError(`--expires is a future time, such as 90d, 12h or 2030-01-31, or never; not ${text}`)
   }
   return expiry
 }

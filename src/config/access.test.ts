@@ -79,7 +79,7 @@ test.each([
   [token + issuer + robots, 'auth.issuer', /would not heed it/],
   [token + robots, 'auth.robots', /would not heed it/],
   [`\n  none: {}${robots}`, 'auth.robots', /would not heed it/],
-  [issuer, 'auth.issuer', /without anybody to give tokens to/],
+  [issuer, 'auth.issuer', /found without accounts/],
   [oidc, 'auth.oidc', /without auth\.(issuer|rules)/],
   [
     `${issuer}\n  oidc: [{issuer: https://a, audience: b, prefix: ci}]${rules}`,
@@ -104,7 +104,11 @@ test.each([
     'auth.oidc[0].issuer',
     /accepted: a URL with https/,
   ],
-  [`${issuer}\n  oidc: [{issuer: https://a}]`, 'auth.oidc[0].audience', /accepted: whom its tokens are for/],
+  [
+    `${issuer}\n  oidc: [{issuer: https://a}]`,
+    'auth.oidc[0].audience',
+    /accepted: the audience of its tokens/,
+  ],
   [
     `${htpasswd}\n  rules: [{repositories: ["**"], who: [alice], actions: [write]}]`,
     'auth.rules[0].actions[0]',

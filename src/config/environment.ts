@@ -112,7 +112,7 @@ function apply(
 function skipReason(path: TreePath): string {
   if (path.some((step) => typeof step === 'string' && isForbiddenKey(step))) return 'unknown key'
   const isEntry = path.some((step) => typeof step === 'number')
-  return `what it belongs to is something else${isEntry ? ', or a list that ends before it' : ''}`
+  return `its parent has another type${isEntry ? ', or a list that ends before it' : ''}`
 }
 
 /** Prefixes a problem with the variable's name, if its path is only within the value. */
@@ -159,7 +159,7 @@ function plain(content: string): TreeValue {
 function ofOthers(name: string): ConfigWarning {
   return {
     path: name,
-    message: 'is ignored: a whole section is not read from a file, and other programs have such variables',
+    message: 'is ignored: sections cannot be read from files, and other programs use such variables',
   }
 }
 

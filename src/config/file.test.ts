@@ -66,13 +66,13 @@ describe('an error', () => {
     Array.from({ length: count }, (_, i) => line(i))
 
   test.each([
-    ['an alias in its own list', 'a: &a [*a]', 'an alias stands in itself'],
-    ['an alias in its own map', 'a: &a {b: *a}', 'an alias stands in itself'],
-    ['one that doubles', 'a: &a [*a, *a]', 'an alias stands in itself'],
-    ['nothing to merge', 'a:\n  <<:', 'x.yml:2:3: not valid YAML: a merge key (<<) takes'],
-    ['a number to merge', 'a: {<<: 5}', 'x.yml:1:5: not valid YAML: a merge key (<<) takes'],
-    ['a list of numbers to merge', 'a: {<<: [5]}', 'a merge key (<<) takes'],
-    ['a list to merge by its alias', 'b: &b [1]\na: {<<: [*b]}', 'a merge key (<<) takes'],
+    ['an alias in its own list', 'a: &a [*a]', 'has an alias to its own parent'],
+    ['an alias in its own map', 'a: &a {b: *a}', 'has an alias to its own parent'],
+    ['one that doubles', 'a: &a [*a, *a]', 'has an alias to its own parent'],
+    ['nothing to merge', 'a:\n  <<:', 'x.yml:2:3: not valid YAML: a merge key (<<) needs'],
+    ['a number to merge', 'a: {<<: 5}', 'x.yml:1:5: not valid YAML: a merge key (<<) needs'],
+    ['a list of numbers to merge', 'a: {<<: [5]}', 'a merge key (<<) needs'],
+    ['a list to merge by its alias', 'b: &b [1]\na: {<<: [*b]}', 'a merge key (<<) needs'],
     ['a merge of itself', 'a: &a\n  <<: *a', 'not valid YAML'],
     ['a merge within itself', 'a: &a {b: {<<: *a}}', 'not valid YAML'],
     ['brackets without end', '['.repeat(5000), 'not valid YAML'],

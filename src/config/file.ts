@@ -111,7 +111,7 @@ function objections(document: Document): Objection[] {
       const sources = isSeq(value) ? value.items.map(resolved) : [value]
       // https://yaml.org/type/merge.html
       if (!sources.every((source) => isMap(source)))
-        object(pair.key, 'a merge key (<<) takes a map, or a list of maps')
+        object(pair.key, 'a merge key (<<) needs a map, or a list of maps')
       return undefined
     },
   })
@@ -152,7 +152,7 @@ function copyOf(document: Document): Parsed {
 
 /** The message for excessive depth, which an alias to its own parent also has. */
 function tooDeep(path: TreePath): string {
-  return `${formatPath(path.slice(0, 3))} is nested more than ${MAX_DEPTH} deep, or an alias stands in itself`
+  return `${formatPath(path.slice(0, 3))} is nested more than ${MAX_DEPTH} deep, or has an alias to its own parent`
 }
 
 /** False for the results of tags: sets, dates, bytes. */

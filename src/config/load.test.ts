@@ -206,7 +206,7 @@ describe('a value', () => {
     [
       'http: {workers: 2}\nstorage: {inmemory: }',
       'http.workers',
-      'found 2; accepted: 1 or auto, as storage.inmemory is in the memory of one process',
+      'found 2; accepted: 1 or auto, because storage.inmemory belongs to one process',
     ],
     [
       'http: {debug: {addr: 5001}}',
@@ -216,7 +216,7 @@ describe('a value', () => {
     [
       'http: {addr: ":5000", debug: {addr: "localhost:5000"}}',
       'http.debug.addr',
-      'found "localhost:5000"; accepted: another address than that of http.addr',
+      'found "localhost:5000"; accepted: another address than http.addr',
     ],
     [
       'http: {debug: {addr: ":5001", prometheus: {path: metrics}}}',
@@ -249,7 +249,7 @@ describe('a value', () => {
     [
       'storage: {gcs: {bucket: a, keyfile: key.json, credentials: {type: service_account}}}',
       'storage.gcs.keyfile',
-      'found "key.json"; accepted: nothing where storage.gcs.credentials holds a key already',
+      'found "key.json"; accepted: nothing beside storage.gcs.credentials',
     ],
     [
       'storage: {gcs: {bucket: a, chunksize: 1000}}',

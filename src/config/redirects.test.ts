@@ -116,6 +116,6 @@ test.each(['inmemory: ', 'filesystem: {rootdirectory: /a}'])('cloudfront is not 
   const disabled = { name: 'cloudfront', disabled: true, options: {} }
   const text = `storage: {${driver}}\n${middlewares(disabled, { name: 'cloudfront', options: needed })}`
   expect(problemsOf(text)).toEqual({
-    'middleware.storage[1].name': expect.stringContaining('over storage.s3 only'),
+    'middleware.storage[1].name': expect.stringContaining('with storage.s3 only'),
   })
 })

@@ -28,7 +28,7 @@ test.each([
   ['several', groups('team: [alice]'), 'auth.htpasswd, auth.robots, auth.rules'],
   ['auth', '  none: {}', 'auth.htpasswd, auth.robots, auth.groups, auth.rules'],
 ])('%s cannot be taken away', (_what, auth, keys) => {
-  expect(() => renewed(inForce, treeOf(auth))).toThrow(new RestartNeededError(`taken away: ${keys}`))
+  expect(() => renewed(inForce, treeOf(auth))).toThrow(new RestartNeededError(`removed: ${keys}`))
 })
 
 test('a configuration without auth is refused, too', () => {
@@ -61,5 +61,5 @@ test('rules are added where there were none, and then stay; other keys count lat
   expect([config.auth.rules?.length, config.auth.robots, later]).toEqual([1, undefined, ['auth.robots']])
   // Rules that were never in force can be removed again.
   expect(renewed(tree, treeOf(users + rules('bob'))).later).toEqual([])
-  expect(() => renewed(tree, treeOf(users))).toThrow('taken away: auth.rules')
+  expect(() => renewed(tree, treeOf(users))).toThrow('removed: auth.rules')
 })

@@ -26,7 +26,7 @@ export interface Renewed {
  *  @throws RestartNeededError; z.ZodError if the two are incompatible */
 export function renewed(inForce: Tree, next: Tree): Renewed {
   const losses = lossesOf(inForce, next)
-  if (losses.length > 0) throw new RestartNeededError(`taken away: ${losses.join(', ')}`)
+  if (losses.length > 0) throw new RestartNeededError(`removed: ${losses.join(', ')}`)
   const tree = copyTree(inForce)
   const [to, from] = [tree.auth, next.auth]
   if (isTree(to) && isTree(from)) {

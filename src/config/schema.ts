@@ -46,22 +46,22 @@ export const configSchema = z
   .refine(({ auth, http }) => auth?.certificate === undefined || (http?.tls?.clientcas.length ?? 0) > 0, {
     path: ['auth', 'certificate'],
     when: ({ value }) => typeof value === 'object',
-    error: 'found without http.tls.clientcas, which say whose certificates count; accepted: with them',
+    error: 'found without http.tls.clientcas, which verify certificates; accepted: with them',
   })
   .refine(
     ({ http, storage }) => storage.inmemory === undefined || http.workers === 1 || http.workers === 'auto',
-    { path: ['http', 'workers'], error: '1 or auto, as storage.inmemory is in the memory of one process' },
+    { path: ['http', 'workers'], error: '1 or auto, because storage.inmemory belongs to one process' },
   )
   .refine(({ proxy, mirrors }) => proxy?.remoteurl === undefined || (mirrors ?? []).length === 0, {
     path: ['mirrors'],
     when: ({ value }) => typeof value === 'object',
-    error: 'nothing beside proxy.remoteurl, whose repositories have every name',
+    error: 'nothing beside proxy.remoteurl, which has all names',
   })
   .check(({ value: { middleware, storage }, issues }) => {
     for (const [index, { name, disabled }] of middleware.storage.entries()) {
       if (disabled || name !== 'cloudfront' || storage.s3 !== undefined) continue
       const path = ['middleware', 'storage', index, 'name']
-      const message = 'found cloudfront, which has its content from a bucket; accepted: over storage.s3 only'
+      const message = 'found cloudfront, whose origin is a bucket; accepted: with storage.s3 only'
       issues.push({ code: 'custom', path, message, input: name })
     }
   })

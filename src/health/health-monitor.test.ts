@@ -29,8 +29,8 @@ describe('a check', () => {
     await monitor.make(check(succeeds), never)
     expect([...monitor.failures]).toEqual([])
     expect(lines.map((line) => JSON.parse(line).msg)).toEqual([
-      'a health check fails: requests are refused',
-      'a health check succeeds again',
+      'a health check fails: requests are rejected',
+      'a health check has recovered',
     ])
   })
 

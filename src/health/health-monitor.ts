@@ -33,7 +33,7 @@ export class HealthMonitor implements Health {
 
   #succeeded(name: string): void {
     this.#failedInARow.delete(name)
-    if (this.#failures.delete(name)) this.#log.info({ check: name }, 'a health check succeeds again')
+    if (this.#failures.delete(name)) this.#log.info({ check: name }, 'a health check has recovered')
   }
 
   #failed(name: string, { reason, threshold }: { reason: string; threshold: number }): void {
@@ -41,7 +41,7 @@ export class HealthMonitor implements Health {
     this.#failedInARow.set(name, failed)
     if (failed < threshold) return
     if (!this.#failures.has(name))
-      this.#log.warn({ check: name, reason }, 'a health check fails: requests are refused')
+      this.#log.warn({ check: name, reason }, 'a health check fails: requests are rejected')
     this.#failures.set(name, reason)
   }
 }

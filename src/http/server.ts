@@ -223,7 +223,7 @@ export class HttpServer {
     try {
       tell(lifecycle)
     } catch (error) {
-      this.#log.error({ 'http.request.id': lifecycle.id, err: error }, 'a request could not be accounted for')
+      this.#log.error({ 'http.request.id': lifecycle.id, err: error }, 'a request could not be logged')
     }
   }
 
@@ -262,7 +262,7 @@ export class HttpServer {
       return this.#redirectToClean(path, request)
     }
     if (!namesUsableHost(request, this.#settings)) {
-      throw new RegistryError('REQUEST_INVALID', { message: 'the Host is none' })
+      throw new RegistryError('REQUEST_INVALID', { message: 'the Host is invalid' })
     }
     const route = this.#settings.namespaces === undefined ? parsed : this.#named(parsed, lifecycle)
     if (this.#observer !== undefined && !isProbe(route)) {
@@ -353,9 +353,9 @@ export class HttpServer {
         'http.request.method': request.method,
         'http.request.uri': printable(pathWithoutQuery(request)),
       }
-      this.#log.error({ ...where, ...errorFields(error) }, 'an answer broke off')
+      this.#log.error({ ...where, ...errorFields(error) }, 'a response was aborted')
     } catch (failure) {
-      this.#log.error({ 'http.request.id': id, err: failure }, 'an answer could not be sent')
+      this.#log.error({ 'http.request.id': id, err: failure }, 'a response could not be sent')
     }
     // Closed before the promised length, so that the client notices.
     lifecycle.breakOff()

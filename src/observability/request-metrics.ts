@@ -51,7 +51,7 @@ export class RequestMetrics implements RequestObserver {
     const failedLogins = () => this.#failedLogins
     new Counter({
       name: 'registry_auth_failed_logins_total',
-      help: 'Requests with credentials that are no good.',
+      help: 'Requests with invalid credentials.',
       registers: [registry],
       collect() {
         this.reset()

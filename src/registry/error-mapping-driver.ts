@@ -35,7 +35,7 @@ class ErrorMappingWriter extends ForwardingWriter {
   }
 }
 
-const NO_PLACE = 'the storage has something else where this belongs, or has no place for it'
+const NO_PLACE = 'the path is occupied or invalid on the storage'
 
 function rethrow(error: unknown): never {
   if (error instanceof StorageError) {

@@ -3,7 +3,7 @@ import { expectStorageError } from '../../test/contract/storage-driver/support.t
 import { describeStorageDriver } from '../../test/contract/storage-driver.ts'
 import { describeOnGcs } from '../../test/support/gcs-under-test.ts'
 
-const NO_FENCES = 'requests to delete that expire are not sent to Google Cloud Storage yet'
+const NO_FENCES = 'expiring delete requests are not supported for Google Cloud Storage'
 const FENCES = [
   'a fence removes files, and nothing else',
   'no file is removed by a fence that is closed, whoever has closed it',

@@ -56,7 +56,7 @@ export interface GcsOptions extends GcsConnectionOptions {
 }
 
 const IDLE_MS = 60_000
-const NO_FENCES = 'requests to delete that expire are not sent to Google Cloud Storage yet'
+const NO_FENCES = 'expiring delete requests are not supported for Google Cloud Storage'
 /** @see https://cloud.google.com/storage/docs/objects#naming */
 const MAX_KEY_BYTES = 1024
 

@@ -223,7 +223,7 @@ export class S3Driver extends ObjectStoreDriver implements StorageDriver {
     } catch (cause) {
       if (!isOther(cause) && !isMissing(cause)) throw storageError(cause, path)
       if (!isRepeated((cause as StorageError).cause)) return undefined
-      const message = `${path}: the state was swapped meanwhile; whether by this request before that, is not known`
+      const message = `${path}: the state was swapped meanwhile; it is unknown if this request has succeeded before`
       throw new StorageError('BUSY', { path, message, cause })
     }
   }
@@ -358,7 +358,7 @@ async function tryOut(
     return NO_CONDITIONAL_WRITES
   }
   const support = await probeConditionalWrites(bucket, root)
-  log.info(support, 'conditional writes that the store honours')
+  log.info(support, 'supported conditional writes')
   return support
 }
 
@@ -374,7 +374,7 @@ async function gatheringBudget({
     return transferMemory
   } catch (error) {
     const fields = { key: 'storage.transfermemory', reason: (error as Error).message }
-    log.warn(fields, 'no file can be made for uploads that memory has no room for: they may take more')
+    log.warn(fields, 'no temporary files can be created for uploads: they may exceed the memory limit')
     return Number.POSITIVE_INFINITY
   }
 }

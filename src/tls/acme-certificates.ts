@@ -89,7 +89,7 @@ export class AcmeCertificates implements Certificates {
     } catch (error) {
       const { message } = error as Error
       if (message !== this.#lastTrouble)
-        this.#log.error({ err: error }, 'the folder of certificates cannot be used')
+        this.#log.error({ err: error }, 'the folder of certificates is unusable')
       this.#lastTrouble = message
     }
   }
@@ -120,11 +120,11 @@ export class AcmeCertificates implements Certificates {
       const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** turn.failures, LONGEST_PAUSE_MS)
       await this.#folder.failed(host, { until: Date.now() + pauseMs, failures })
       const reason = (error as Error).message
-      this.#log.error({ host, reason, retryInMinutes: pauseMs / MINUTE_MS }, 'no certificate was given')
+      this.#log.error({ host, reason, retryInMinutes: pauseMs / MINUTE_MS }, 'no certificate was issued')
       return
     }
     await this.#load(host)
-    this.#log.info({ host, validTo: this.#served.get(host)?.certificate.validTo }, 'a certificate was given')
+    this.#log.info({ host, validTo: this.#served.get(host)?.certificate.validTo }, 'a certificate was issued')
     this.#onChange()
   }
 

@@ -59,7 +59,7 @@ test('a file that is replaced is read again', async () => {
   const second = await write('second')
   await changed
   expect(certOf(files)).toBe(second.cert)
-  expect(await recorded.until('the certificate was read again')).toContain('CN=second')
+  expect(await recorded.until('the certificate was reloaded')).toContain('CN=second')
 })
 
 test('a folder that is turned to another one, as Kubernetes does it, is seen', async () => {
@@ -83,7 +83,7 @@ test('what cannot be used changes nothing, is said once, and is over when it is 
   const changed = changeOf(files)
   const { cert, key } = await authority.issue('second')
   await writeFile(at('tls.crt'), cert)
-  const said = 'the new certificate cannot be used; the one before it stays'
+  const said = 'the new certificate is unusable; the old one stays in use'
   expect(await recorded.until(said)).toContain('http.tls.key is not the key of http.tls.certificate')
   expect(certOf(files)).toBe(first.cert)
   for (let n = 0; n < 3; n++) await files.reload()
@@ -135,7 +135,7 @@ test('a certificate and its key are taken together, though a moment lies between
   await writeFile(at('tls.key'), key)
   await Promise.all([seen, changed])
   expect(certOf(files)).toBe(cert)
-  expect(recorded.lines.join()).not.toContain('cannot be used')
+  expect(recorded.lines.join()).not.toContain('is unusable')
 })
 
 test('it can be told to look at once', async () => {

@@ -73,12 +73,12 @@ export class CertificateFiles implements Certificates {
       this.#files = files
     } catch (error) {
       const reason = (error as Error).message
-      this.#log.error({ reason }, 'the new certificate cannot be used; the one before it stays')
+      this.#log.error({ reason }, 'the new certificate is unusable; the old one stays in use')
       return
     }
     onChange()
     const { subject, validTo } = certificate
-    this.#log.info({ key: 'http.tls.certificate', subject, validTo }, 'the certificate was read again')
+    this.#log.info({ key: 'http.tls.certificate', subject, validTo }, 'the certificate was reloaded')
     this.#warnOfDates(certificate)
   }
 
@@ -87,7 +87,7 @@ export class CertificateFiles implements Certificates {
     if (validFromDate <= now && now <= validToDate) return
     this.#log.warn(
       { key: 'http.tls.certificate', validFrom, validTo },
-      'the certificate is not valid today: clients will refuse it',
+      'the certificate is not valid today: clients will reject it',
     )
   }
 }

@@ -197,7 +197,7 @@ export class Supervisor {
 
   /** Ends a worker that hangs; it is replaced. */
   #endSilent(worker: Worker): void {
-    this.#options.log.error({ worker: worker.id }, 'a worker does not answer and is ended')
+    this.#options.log.error({ worker: worker.id }, 'a worker does not answer and was ended')
     worker.process.kill('SIGKILL')
   }
 

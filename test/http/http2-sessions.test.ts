@@ -101,7 +101,7 @@ describe.each<Scheme>(['https', 'http'])('over %s', (scheme) => {
     socket.pause()
     const request = requestFrame(`GET /v2/a/blobs/${digest}`, { stream: 1 })
     socket.write(Buffer.concat([PREFACE, largestWindows, request]))
-    await recorded.until('response broken off')
+    await recorded.until('response aborted')
     await expectPromptStop(registry)
     socket.destroy()
   })

@@ -156,7 +156,7 @@ describe.each(['https', 'http'])('over %s', (scheme) => {
     const sizeOf = async () => (await other.send(`GET ${headers.location}`)).headers.range
     await delay(100)
     leave(stream)
-    await recorded.until('response broken off')
+    await recorded.until('response aborted')
     await expect.poll(sizeOf).toBe('0-7')
     const put = () =>
       other.send(`PUT ${headers.location}?digest=${digestOf(bytes)}`, { body: bytes.subarray(8) })
@@ -194,7 +194,7 @@ describe.each(['https', 'http'])('over %s', (scheme) => {
       const digest = await push(client, bytes)
       const stalled = client.open(`GET /v2/a/blobs/${digest}`)
       await once(stalled, 'response')
-      const isBroken = recorded.until('response broken off').then(() => true)
+      const isBroken = recorded.until('response aborted').then(() => true)
       let pulls = 0
       while (!(await Promise.race([isBroken, false]))) {
         expect((await client.send(`GET /v2/a/blobs/${digest}`)).body.equals(bytes)).toBe(true)

@@ -78,7 +78,7 @@ function requestsIn({ lines }: RecordedLog) {
 
 async function expectLeft(recorded: RecordedLog, ...methods: string[]): Promise<void> {
   await expect.poll(() => requestsIn(recorded).length).toBe(methods.length)
-  expect(requestsIn(recorded)).toEqual(methods.map((method) => `${method} 499 response broken off`))
+  expect(requestsIn(recorded)).toEqual(methods.map((method) => `${method} 499 response aborted`))
 }
 
 const BLOB = [`HEAD /v2/a/blobs/${digest}`, `GET /v2/a/blobs/${digest}`]

@@ -54,7 +54,7 @@ test('a request whose client has left says so, and not what it would have got', 
   )
   await connection.until(/100 Continue/)
   connection.socket.destroy()
-  expect(JSON.parse(await recorded.until('response broken off'))).toMatchObject({
+  expect(JSON.parse(await recorded.until('response aborted'))).toMatchObject({
     'http.response.status': 499,
     'http.request.method': 'PUT',
   })
@@ -205,7 +205,7 @@ test('what is cut off by draining says so', async () => {
   connection.writeHead(`PATCH ${location} HTTP/1.1`, 'Host: a', 'Content-Length: 16', 'Expect: 100-continue')
   await connection.until(/100 Continue/)
   await registry.stop(100)
-  expect(JSON.parse(await recorded.until('by the registry, which stops'))).toMatchObject({
+  expect(JSON.parse(await recorded.until('because the registry stops'))).toMatchObject({
     'http.request.method': 'PATCH',
   })
 })

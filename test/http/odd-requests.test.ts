@@ -58,7 +58,7 @@ describe.each<Scheme>(['https', 'http'])('over %s and HTTP/2', (scheme) => {
     const answer = await answerOf(stream.end())
     expect(answer).toMatchObject({ status: 405, headers: { allow: '' } })
     expect(JSON.parse(String(answer.body))).toEqual({
-      errors: [{ code: 'UNSUPPORTED', message: 'this is no proxy' }],
+      errors: [{ code: 'UNSUPPORTED', message: 'this server is not a proxy' }],
     })
     expect(await client.send('GET /v2/')).toMatchObject({ status: 200 })
   })
@@ -112,7 +112,7 @@ describe.each<Scheme>(['https', 'http'])('over %s and HTTP/2', (scheme) => {
       // Answered after the resets, which come before it on the connection.
       expect(await client.send('GET /v2/')).toMatchObject({ status: 200 })
       driver.release()
-      await expect.poll(() => linesWith(recorded, 'response broken off')).toBe(streams.length)
+      await expect.poll(() => linesWith(recorded, 'response aborted')).toBe(streams.length)
       expect(linesWith(recorded, '"level":"error"')).toBe(0)
       expect(observer).toMatchObject({ begunCount: 4, endedCount: 4 })
     })
@@ -167,7 +167,7 @@ describe('in the clear, a request that is reset in the first packet', () => {
       return Buffer.concat([requestFrame(request, { stream, end, headers }), resetFrame(stream, code)])
     })
     connection.write(Buffer.concat([PREFACE, emptySettings, ...streams]))
-    await expect.poll(() => linesWith(recorded, 'response broken off')).toBe(streams.length)
+    await expect.poll(() => linesWith(recorded, 'response aborted')).toBe(streams.length)
     expect(linesWith(recorded, '"level":"error"')).toBe(0)
     using client = await connectHttp2(registry)
     expect(await client.send('GET /v2/')).toMatchObject({ status: 200 })
@@ -188,7 +188,9 @@ describe.each<Scheme>(['https', 'http'])('over %s and HTTP/1.1', (scheme) => {
     await connection.closed
     expect(connection.received).toMatch(/^HTTP\/1\.1 405 Method Not Allowed\r\n/)
     expect(connection.received).toMatch(/^allow: \r$/im)
-    expect(connection.received).toContain('{"errors":[{"code":"UNSUPPORTED","message":"this is no proxy"}]}')
+    expect(connection.received).toContain(
+      '{"errors":[{"code":"UNSUPPORTED","message":"this server is not a proxy"}]}',
+    )
     expect((await request(registry, 'GET /v2/ HTTP/1.1')).received).toMatch(/^HTTP\/1\.1 200 /)
   })
 
@@ -295,7 +297,7 @@ describe('an answer that cannot be sent', () => {
     for (const request of ['GET /v2/', 'GET /v2/a/tags/list', 'GET /nowhere']) {
       await expect(registry.send(request)).rejects.toThrow('socket hang up')
     }
-    expect(linesWith(recorded, 'an answer could not be sent')).toBe(3)
+    expect(linesWith(recorded, 'a response could not be sent')).toBe(3)
   })
 })
 

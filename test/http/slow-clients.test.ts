@@ -92,7 +92,7 @@ test('a download that nobody reads is ended', async () => {
   connection.writeHead(`GET /v2/a/blobs/${digest} HTTP/1.1`, 'Host: localhost')
   await connection.until(/HTTP\/1\.1 200 /)
   connection.socket.pause()
-  await recorded.until('response broken off')
+  await recorded.until('response aborted')
   connection.socket.resume()
   await connection.closed
   expect(connection.received.length).toBeLessThan(32 * MIB)
@@ -182,7 +182,7 @@ test('a manifest that nobody reads is no reason to keep a connection', async () 
   using connection = await registry.connect()
   connection.socket.pause()
   for (let n = 0; n < 10; n++) connection.writeHead('GET /v2/a/manifests/x HTTP/1.1', 'Host: localhost')
-  await recorded.until('response broken off')
+  await recorded.until('response aborted')
   connection.socket.resume()
   await connection.closed
 })
@@ -196,7 +196,7 @@ test('a client that asks again and again and never reads is served once at a tim
   using connection = await registry.connect()
   connection.socket.pause()
   for (let n = 0; n < 10; n++) connection.writeHead(`GET /v2/a/blobs/${digest} HTTP/1.1`, 'Host: localhost')
-  await recorded.until('response broken off')
+  await recorded.until('response aborted')
   expect(driver.count('read')).toBe(1)
   connection.socket.resume()
   await connection.closed

@@ -184,7 +184,7 @@ describe('certificates of clients', () => {
       expect(await Promise.race([first, ended])).toBe(isServed)
       socket.destroy()
     }
-    if (!isServed) await recorded.until('a client was refused by its certificate')
+    if (!isServed) await recorded.until('a client was rejected because of its certificate')
   })
 
   test('without authorities nobody counts as verified', async () => {

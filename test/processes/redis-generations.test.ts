@@ -273,7 +273,7 @@ describeWith(['redis-server'], 'generations of the layer info cache', () => {
     file.failure = new Error('no such disk')
     await expect
       .poll(() => replica.logged.lines.join(), { timeout: 20_000 })
-      .toContain('has not named the generation')
+      .toContain('the generation was not confirmed by storage')
     file.failure = undefined
     await replica.cache.reachable()
   })

@@ -37,9 +37,9 @@ const asked = [
 /** Of each of them; who is let in finds nothing. */
 const statuses = [404, 403, 404, 403, 401]
 
-const refused = 'that needs a restart; nothing has changed'
-const unusable = 'the rules stay as they were'
-const taken = 'the rules were read again'
+const refused = 'without a restart; the old rules stay in force'
+const unusable = 'the configuration is invalid; the old rules stay in force'
+const taken = 'the rules were reloaded'
 
 class Rewritten implements AsyncDisposable {
   readonly #started: GuardedProcess
@@ -246,7 +246,7 @@ test.each([
   [
     'a loop',
     'loop: &a [*a]',
-    /^entrepot: \S+: not valid YAML: loop\S* is nested more than 64 deep, or an alias/,
+    /^entrepot: \S+: not valid YAML: loop\S* is nested more than 64 deep, or has an alias/,
   ],
   ['a bad merge', 'x: {<<: 5}', /^entrepot: \S+:3:5: not valid YAML: a merge key \(<<\) takes a map/],
   ['a deep list', `x: ${'['.repeat(20_000)}`, /^entrepot: \S+: not valid YAML: /],

@@ -17,7 +17,7 @@ test('a worker that stands still is replaced, and who it kept waiting can ask ag
   process.kill(stopped, 'SIGSTOP')
   await expect
     .poll(() => server.output, { timeout: 120_000, interval: 200 })
-    .toContain('a worker does not answer and is ended')
+    .toContain('a worker does not answer and was ended')
   await expect.poll(() => pids().length, { timeout: 60_000 }).toBe(3)
   for (let request = 0; request < 4; request++) {
     const { status } = await fetch(`${server.url}/v2/`, { headers: { connection: 'close' } })

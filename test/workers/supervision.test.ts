@@ -98,7 +98,7 @@ test('workers whose supervisor is killed finish what runs, and end', async () =>
   await patch.until(/100 Continue/)
   patch.write('half')
   process.kill(registry.server.pid, 'SIGKILL')
-  await registry.logged(({ msg }) => msg === 'the supervisor is gone: draining')
+  await registry.logged(({ msg }) => msg === 'the supervisor has ended: draining')
   patch.write('done')
   expect(await patch.until(/HTTP\/1\.1 202 [\s\S]*\r\n\r\n/)).toMatch(/^range: 0-7\r$/im)
   for (const pid of pids) await gone(pid)

@@ -46,7 +46,7 @@ export class Issuer implements TokenIssuer {
 
   async issue({ grant, service, scopes, offline, client }: TokenRequest): Promise<IssuedToken> {
     if (service !== undefined && service !== this.#parts.service) {
-      throw new RegistryError('DENIED', { message: `tokens are given here for ${this.#parts.service} only` })
+      throw new RegistryError('DENIED', { message: `tokens are issued for ${this.#parts.service} only` })
     }
     const subject = await this.#holderOf(grant, client)
     if (subject.source === 'anonymous' && !subject.permissions.mayList)
@@ -97,7 +97,7 @@ export class Issuer implements TokenIssuer {
       choose: () => key && { key: key.publicKey, algorithms: [SIGNING_ALGORITHM] },
     })
     const claims = subjectClaims.safeParse(payload)
-    if (!claims.success) throw invalidToken('its claims are not ours')
+    if (!claims.success) throw invalidToken('its claims are invalid')
     return { claims: payload, subject: this.#subjects.recheck(claims.data) }
   }
 
@@ -120,7 +120,7 @@ export class Issuer implements TokenIssuer {
       .sign(privateKey)
     if (token.length <= MAX_ISSUED_BYTES) return token
     throw new RegistryError('DENIED', {
-      message: `the token would be longer than ${MAX_ISSUED_BYTES / 1024} KiB: it is asked for too much, or its user has too many groups`,
+      message: `the token would be longer than ${MAX_ISSUED_BYTES / 1024} KiB: too many permissions were requested, or the user has too many groups`,
       detail: { bytes: token.length, groups: groups.length },
     })
   }

@@ -108,7 +108,7 @@ export class KeyFile {
   }
 
   readonly #report = (error: unknown) => {
-    this.#options.log.error({ err: error }, 'no new key could be made; the old one stays in use')
+    this.#options.log.error({ err: error }, 'no new key could be created; the old one stays in use')
   }
 }
 
@@ -155,8 +155,7 @@ type StoredKey = webcrypto.JsonWebKey & { kid: string; created: string }
  *  @throws Error if it is malformed, or has lost all its keys */
 function keysToUse(text: string, previous: readonly SigningKey[] | undefined): readonly SigningKey[] {
   const keys = parseKeys(text)
-  if (keys.length === 0 && previous !== undefined && previous.length > 0)
-    throw new Error('it has no keys any more')
+  if (keys.length === 0 && previous !== undefined && previous.length > 0) throw new Error('it has no keys')
   return keys
 }
 

@@ -151,7 +151,7 @@ async function discoverKeys(issuer: string): Promise<JWTVerifyGetKey> {
   const document = discovered.parse(await answer.json())
   if (document.issuer !== issuer) throw new Error(`${url} is of another issuer: ${document.issuer}`)
   if (new URL(issuer).protocol === 'https:' && new URL(document.jwks_uri).protocol !== 'https:') {
-    throw new Error(`${url} has its keys where no TLS protects them`)
+    throw new Error(`${url} has a key URL without TLS`)
   }
   return createRemoteJWKSet(new URL(document.jwks_uri), { timeoutDuration: TIMEOUT_MS })
 }
@@ -164,7 +164,7 @@ function isUnreachable(error: unknown): boolean {
 
 function unreachable(issuer: string, cause: unknown): RegistryError {
   return new RegistryError('UNAVAILABLE', {
-    message: `the issuer ${issuer} can't be asked for its keys`,
+    message: `the issuer ${issuer} could not be reached for its keys`,
     cause,
   })
 }

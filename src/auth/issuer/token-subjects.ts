@@ -71,7 +71,7 @@ export class TokenSubjects {
   recheck({ src, sub, groups, stamp, until }: z.output<typeof subjectClaims>): TokenSubject {
     if (src === 'anonymous') return this.#anonymous()
     if (src === 'workload') {
-      if (!this.#parts.workloads.hasUser(sub)) throw invalidToken('its issuer is not trusted any more')
+      if (!this.#parts.workloads.hasUser(sub)) throw invalidToken('its issuer is no longer trusted')
       return { ...this.#workload({ name: sub, groups }), until }
     }
     const subject = this.#account(sub)
@@ -85,7 +85,7 @@ export class TokenSubjects {
     if (scheme === 'bearer') return this.by({ kind: 'exchange', token: credentials }, client)
     const login = scheme === 'basic' ? parseBasic(credentials) : undefined
     if (login === undefined) {
-      throw new RegistryError('UNAUTHORIZED', { detail: { reason: 'a name and a password are wanted' } })
+      throw new RegistryError('UNAUTHORIZED', { detail: { reason: 'a name and a password are required' } })
     }
     return this.by({ kind: 'password', ...login }, client)
   }
@@ -117,7 +117,7 @@ export class TokenSubjects {
 
   #account(name: string): TokenSubject {
     const account = this.#parts.accounts.find(name)
-    if (account === undefined) throw invalidToken('there is no such account any more')
+    if (account === undefined) throw invalidToken('the account no longer exists')
     const { kind, permissions, stamp, expiresAt = Number.POSITIVE_INFINITY } = account
     const until = Math.min(nowSeconds() + REFRESH_LIFETIME_SECONDS, Math.floor(expiresAt / 1000))
     return { source: 'account', kind, name, groups: [], stamp, permissions, until }

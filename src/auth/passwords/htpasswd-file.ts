@@ -47,7 +47,7 @@ export function parsePasswordFile(text: string): PasswordFile {
     }
     const { user, hash } = entry
     if (hashes.delete(user) || locked.delete(user))
-      object(`${user} stands in an earlier line too; this one counts`)
+      object(`${user} has an earlier line too; this one applies`)
     if (LOCKED.test(hash)) locked.add(user)
     else hashes.set(user, hash)
   }
@@ -68,7 +68,7 @@ function parseLine(line: string): { user: string; hash: string } | string {
   if (!BCRYPT.test(hash)) return `the password of ${user} is not hashed with bcrypt but ${kindOf(hash)}`
   const cost = costOf(hash)
   if (cost < 4 || cost > MAX_COST)
-    return `the hash of ${user} has the cost ${cost}; taken are 4 to ${MAX_COST}`
+    return `the hash of ${user} has the cost ${cost}; accepted: 4 to ${MAX_COST}`
   return { user, hash }
 }
 

@@ -67,7 +67,7 @@ test('a file that is gone keeps its users, and the log says so', async () => {
   await using opened = await usersOf(line('alice', 'wonder'), { log: recorded.log })
   await rm(opened.path)
   expect(await opened.users.verify('alice', 'wonder')).toBe(true)
-  expect(await recorded.until('cannot be used')).toContain('ENOENT')
+  expect(await recorded.until('is unusable')).toContain('ENOENT')
 })
 
 test.each([
@@ -81,7 +81,7 @@ test.each([
   await using opened = await usersOf(text, { log: recorded.log })
   await writeFile(opened.path, changed(text))
   expect(await opened.users.verify('bob', 'builder')).toBe(true)
-  expect(await recorded.until('what it said before stays in force')).toContain(reason)
+  expect(await recorded.until('its previous content stays in use')).toContain(reason)
   await writeFile(opened.path, line('alice', 'wonder'))
   expect(await opened.users.verify('bob', 'builder')).toBe(false)
   expect(await recorded.until('read again')).toContain('"users":1,"before":{"users":2}')

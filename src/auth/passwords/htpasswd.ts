@@ -90,7 +90,7 @@ export class Htpasswd {
 function requireSuccessor(next: PasswordFile, previous: PasswordFile): void {
   if (next.isCutOff) throw new Error('its last line is cut off')
   if (next.hashes.size === 0 && next.locked.size === 0 && previous.hashes.size > 0) {
-    throw new Error('it has no user; to let nobody in, leave a line such as nobody:! or restart')
+    throw new Error('it has no user; to lock all users out, write a line such as nobody:! or restart')
   }
 }
 

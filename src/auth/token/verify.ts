@@ -45,8 +45,8 @@ export async function verifyToken(
       token,
       (header) => {
         const chosen = choose(header)
-        if (chosen === undefined) throw invalidToken('it is signed by nobody who is trusted')
-        if (!chosen.algorithms.includes(header.alg)) throw invalidToken('its algorithm is not one of its key')
+        if (chosen === undefined) throw invalidToken('its signature is not by a trusted key')
+        if (!chosen.algorithms.includes(header.alg)) throw invalidToken('its algorithm does not fit its key')
         return chosen.key
       },
       { ...options, clockTolerance: CLOCK_SKEW_SECONDS, requiredClaims: ['exp'] },
@@ -61,7 +61,7 @@ export async function verifyToken(
 /** The error for an invalid token. The client sees the reason, so it must contain nothing that is not in the
  *  token. */
 export function invalidToken(reason: string): RegistryError {
-  return new RegistryError('UNAUTHORIZED', { detail: { reason: `the token is not taken: ${reason}` } })
+  return new RegistryError('UNAUTHORIZED', { detail: { reason: `the token is rejected: ${reason}` } })
 }
 
 const access = z.array(

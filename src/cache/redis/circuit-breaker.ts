@@ -3,7 +3,7 @@ export class CircuitOpenError extends Error {
   override readonly name = 'CircuitOpenError'
 
   constructor() {
-    super('it did not answer a moment ago and is not asked')
+    super('it did not answer and is not used for now')
   }
 }
 

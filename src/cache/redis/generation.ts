@@ -84,7 +84,7 @@ export class Generation {
 
   /** The reason for the end of that trust. */
   overdue(): GenerationError {
-    return new GenerationError(`the storage has not named the generation for ${BELIEF_MS} ms`)
+    return new GenerationError(`the generation was not confirmed by storage for ${BELIEF_MS} ms`)
   }
 
   /** Must be called if the connection was lost or Redis refused a command: it may have been restarted with
@@ -124,7 +124,7 @@ export class Generation {
     const stored = await this.#options.file.read()
     if (stored === ENDED || (isTaken && !this.#isDoubtful && isJoined(stored, this.#joined))) return
     await this.#options.file.write(ENDED)
-    this.#options.onEnd(new GenerationError('this process could not tell all others what it deleted'))
+    this.#options.onEnd(new GenerationError('this process could not evict deleted content for all'))
   }
 
   get #isDoubtful(): boolean {
@@ -200,7 +200,7 @@ export class Generation {
       const stored = await this.#options.file.read()
       if (!this.#isBelieved || name !== this.#joined) return
       if (isJoined(stored, name)) this.#believeFrom(startedAt)
-      else this.#options.onEnd(new GenerationError('another process could not tell all what it deleted'))
+      else this.#options.onEnd(new GenerationError('another process could not evict deleted content for all'))
     } catch {
       // If storage does not answer, the trust expires by itself.
     } finally {

@@ -35,7 +35,7 @@ function renew({ running, processLog }: Serving, tree: unknown): void {
   try {
     running.replaceRules(configOf(tree))
   } catch (err) {
-    processLog.log.error({ err }, 'the rules cannot be used; those before them stay in force')
+    processLog.log.error({ err }, 'the new rules are invalid; the old ones stay in force')
   }
 }
 
@@ -63,7 +63,7 @@ function endWhenDue(channel: SupervisorChannel, { running, processLog }: Serving
   }
   stopOnSignal({ gently: close })
   channel.ending.then((reason) => {
-    if (reason === 'supervisor gone') processLog.log.error({}, 'the supervisor is gone: draining')
+    if (reason === 'supervisor gone') processLog.log.error({}, 'the supervisor has ended: draining')
     exitAfter(close())
   })
 }

@@ -18,12 +18,12 @@ interface Row {
 }
 
 const REFUSED: readonly Row[] = [
-  { path: 'policy.repository.classes', why: 'is not served yet: every class of content would be taken' },
-  { path: 'storage.swift', why: 'was removed by Distribution 3 and is not served', when: isNamed },
-  { path: 'storage.oss', why: 'was removed by Distribution 3 and is not served', when: isNamed },
+  { path: 'policy.repository.classes', why: 'is not supported: content of every class would be accepted' },
+  { path: 'storage.swift', why: 'was removed by Distribution 3 and is not supported', when: isNamed },
+  { path: 'storage.oss', why: 'was removed by Distribution 3 and is not supported', when: isNamed },
 ]
 
-const NOT_SERVED = 'is not served yet and has no effect'
+const NOT_SERVED = 'is not supported and has no effect'
 
 const IGNORED: readonly Row[] = [
   { path: 'log.hooks', why: NOT_SERVED },
@@ -31,7 +31,7 @@ const IGNORED: readonly Row[] = [
   { path: 'reporting', why: 'was removed by Distribution 3 and has no effect' },
   {
     path: 'compatibility.schema1.signingkeyfile',
-    why: 'has no effect: manifests of schema 1 keep the signatures of their makers, and the registry adds none of its own',
+    why: 'has no effect: manifests of schema 1 keep their original signatures, and the registry adds none',
   },
   { path: 'storage.tag.concurrencylimit', why: NOT_SERVED },
   {
@@ -46,14 +46,14 @@ const IGNORED: readonly Row[] = [
   },
   {
     path: 'http.tls.ciphersuites',
-    why: 'names 3DES, which OpenSSL no longer has: it is left out',
+    why: 'names 3DES, which OpenSSL no longer supports: it is ignored',
     when: (value) =>
       Array.isArray(value) && value.some((suite) => typeof suite === 'string' && suite.includes('_3DES_')),
   },
   {
     path: 'http',
     at: 'http.relativeurls',
-    why: 'is false without http.host or http.trustedproxies: clients are sent to whatever host their request names',
+    why: 'is false without http.host or http.trustedproxies: locations contain the host of the request',
     when: (value) =>
       isTree(value) &&
       readFlag(value.relativeurls) === false &&

@@ -35,7 +35,7 @@ export const checks: readonly Check[] = [
     holds: (found: Found) =>
       !(key === 'rules' ? found[key] !== undefined : isUsed(found[key])) ||
       !kinds.some((kind) => found[kind] !== undefined),
-    error: `found beside ${kinds.join(', ')}, which would not heed it; accepted: with ${
+    error: `found beside ${kinds.join(', ')}, with which it has no effect; accepted: with ${
       kinds.includes('none') ? 'htpasswd, or without any of them' : 'htpasswd or none'
     }`,
   })),
@@ -43,7 +43,7 @@ export const checks: readonly Check[] = [
     key: 'issuer',
     holds: ({ issuer, htpasswd, robots, oidc }) =>
       issuer === undefined || [htpasswd, robots, oidc].some(isUsed),
-    error: 'found without anybody to give tokens to; accepted: with htpasswd, robots or oidc',
+    error: 'found without accounts; accepted: with htpasswd, robots or oidc',
   },
   {
     key: 'oidc',
@@ -54,7 +54,7 @@ export const checks: readonly Check[] = [
     key: 'oidc',
     holds: ({ oidc, rules }) => rules !== undefined || isRestricted(oidc),
     error:
-      'found without auth.rules: every job of the platform, whoever owns it, could do everything; accepted: with rules, or with claims.require',
+      'found without auth.rules: all jobs of all users of the platform could do everything; accepted: with rules, or with claims.require',
   },
   {
     key: 'oidc',
@@ -64,8 +64,7 @@ export const checks: readonly Check[] = [
   {
     key: 'oidc',
     holds: ({ oidc }) => isDifferent(oidc, 'prefix'),
-    error:
-      'found the same prefix twice, so that users could be taken for each other; accepted: a prefix for each',
+    error: 'found the same prefix twice, which would mix up users; accepted: different prefixes',
   },
 ]
 

@@ -18,7 +18,7 @@ import {
   url,
 } from './key.ts'
 
-const realm = () => filledText('the realm that clients are told').required()
+const realm = () => filledText('the realm sent to clients').required()
 const service = () => filledText('the name of the service').required()
 const filePath = () => filledText('the path of a file').required()
 
@@ -47,7 +47,7 @@ const token = z.preprocess(
     .strictObject({
       realm: realm(),
       service: service(),
-      issuer: filledText('the name of the issuer, as its tokens have it').required(),
+      issuer: filledText('the name of the issuer, as in its tokens').required(),
       rootcertbundle: text().or(''),
       jwks: text().or(''),
       /** JWS algorithms; empty for all supported ones. */
@@ -106,14 +106,14 @@ const claim = () => filledText('the name of a claim')
 const oidc = list(
   section({
     issuer: issuerUrl.required(),
-    audience: filledText('whom its tokens are for').required(),
+    audience: filledText('the audience of its tokens').required(),
     /** Prefix of the names of its users and groups. */
     prefix: prefix.or('oidc:'),
     claims: section({
       user: claim().or('sub'),
       groups: list(claim().required()),
       /** Required values of claims. */
-      require: table(filledText('what the claim must be').required()),
+      require: table(filledText('the required value of the claim').required()),
     }),
   }),
 )

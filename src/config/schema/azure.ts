@@ -53,7 +53,7 @@ const checks: readonly Check[] = [
     path: ['accountname'],
     holds: ({ accountname, connectionstring }) =>
       accountname === '' || [accountname, undefined].includes(accountIn(connectionstring)),
-    error: 'the account that connectionstring names, or nothing beside it',
+    error: 'the account of connectionstring, or nothing',
   },
   {
     path: ['connectionstring'],
@@ -82,7 +82,7 @@ const checks: readonly Check[] = [
     path: ['accountkey'],
     holds: (found) => !usesToken(found) || found.accountkey === '',
     error:
-      'found beside credentials.type, which does without it; accepted: with shared_key, or without credentials.type',
+      'found beside credentials.type, which does not use it; accepted: with shared_key, or without credentials.type',
   },
   {
     path: ['credentials', 'type'],
@@ -100,8 +100,7 @@ const checks: readonly Check[] = [
     {
       path: ['credentials', key],
       holds: ({ credentials }: Found) => credentials.type === 'client_secret' || credentials[key] === '',
-      error:
-        'found without credentials.type client_secret, which alone needs it; accepted: with client_secret',
+      error: 'found without credentials.type client_secret; accepted: with client_secret',
     },
   ]),
   {
@@ -112,12 +111,12 @@ const checks: readonly Check[] = [
   {
     path: ['serviceurl'],
     holds: (found) => !usesToken(found) || !found.serviceurl.startsWith('http:'),
-    error: 'a URL of https, as tokens are not sent in the clear',
+    error: 'an https URL, because tokens must be encrypted',
   },
   {
     path: ['legacyrootprefix'],
     holds: ({ legacyrootprefix, trimlegacyrootprefix }) => !legacyrootprefix || !trimlegacyrootprefix,
-    error: 'found beside trimlegacyrootprefix, which says the opposite; accepted: one of them',
+    error: 'found beside trimlegacyrootprefix, its opposite; accepted: one of them',
   },
 ]
 

@@ -76,13 +76,9 @@ function missingInTls({ certificate, key, clientcas, clientauth, ciphersuites, l
     [
       certificate === '' && wantsAutomatic && !isAutomatic,
       ['letsencrypt', 'cachefile'],
-      'a folder to keep certificates in',
+      'a folder for certificates',
     ],
-    [
-      isAutomatic && hosts.length === 0,
-      ['letsencrypt', 'hosts'],
-      'the host names that certificates are wanted for',
-    ],
+    [isAutomatic && hosts.length === 0, ['letsencrypt', 'hosts'], 'the host names of the certificates'],
     [
       clientcas.length > 0 && !isEncrypted,
       ['certificate'],
@@ -96,7 +92,7 @@ function missingInTls({ certificate, key, clientcas, clientauth, ciphersuites, l
     [
       ciphersuites.length > 0 && ciphersuites.every((suite) => suite === ''),
       ['ciphersuites'],
-      'at least one cipher suite that OpenSSL still has, so not 3DES alone',
+      'at least one cipher suite that OpenSSL supports, which 3DES is not',
     ],
   ]
   return checks.filter(([isMissing]) => isMissing).map(([, path, message]) => ({ path, message }))
@@ -199,7 +195,7 @@ const httpKeys = z
   )
   .refine(({ net, addr, debug }) => net === 'unix' || !wouldMeet(addr, debug?.addr), {
     path: ['debug', 'addr'],
-    error: 'another address than that of http.addr',
+    error: 'another address than http.addr',
   })
 
 function wouldMeet(address: string, debugAddress = ''): boolean {

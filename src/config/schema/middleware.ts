@@ -101,7 +101,7 @@ const entry = z.strictObject({
 const storageEntry = entry.transform(({ name, disabled, options }, context): StorageMiddleware => {
   if (disabled) return { name, disabled }
   if (!Object.hasOwn(STORAGE_OPTIONS, name)) {
-    const message = `${Object.keys(STORAGE_OPTIONS).join(', ')}; others are not served`
+    const message = `${Object.keys(STORAGE_OPTIONS).join(', ')}; others are not supported`
     context.issues.push({ code: 'custom', path: ['name'], message, input: name })
     return z.NEVER
   }

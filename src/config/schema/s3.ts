@@ -104,12 +104,12 @@ const checks: readonly Check[] = [
   {
     path: 'v4auth',
     holds: ({ v4auth }) => v4auth,
-    error: 'true: requests are signed with version 4 and with no other',
+    error: 'true: only signature version 4 is supported',
   },
   {
     path: 'keyid',
     holds: ({ keyid, encrypt }) => keyid === '' || encrypt,
-    error: 'a key only where encrypt is true: objects would not be encrypted with it',
+    error: 'a key only with encrypt: true',
   },
   {
     path: 'accelerate',

@@ -50,7 +50,7 @@ const gcs = optionalSectionOf(
     })
     .refine(({ keyfile, credentials }) => keyfile === '' || Object.keys(credentials).length === 0, {
       path: ['keyfile'],
-      error: 'nothing where storage.gcs.credentials holds a key already',
+      error: 'nothing beside storage.gcs.credentials',
     }),
 )
 

@@ -56,7 +56,7 @@ export function mediaTypeOf(payload: Uint8Array): string {
   const document = parseDocument(payload)
   const mediaType = statedMediaType(document) ?? mediaTypeByShape(document)
   if (mediaType !== undefined) return mediaType
-  throw new RegistryError('MANIFEST_INVALID', { message: 'the manifest has the shape of no kind' })
+  throw new RegistryError('MANIFEST_INVALID', { message: 'the manifest is of no known kind' })
 }
 
 /** The media type, if it can be parsed: a kind of the table, or schema 1. */

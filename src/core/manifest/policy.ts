@@ -46,8 +46,7 @@ export function checkSchema1({ mediaType, signatures }: Manifest, { schema1 }: M
   if (mediaType !== MediaType.dockerSchema1) return
   if (!schema1) {
     throw new RegistryError('MANIFEST_INVALID', {
-      message:
-        'schema 1 is not taken here unless compatibility.schema1.enabled is true; push schema 2 or OCI',
+      message: 'schema 1 is disabled (compatibility.schema1.enabled); push schema 2 or OCI',
       detail: { key: 'compatibility.schema1.enabled' },
     })
   }

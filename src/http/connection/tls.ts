@@ -90,7 +90,7 @@ function admit(
     }
     log.info(
       { remoteAddress: socket.remoteAddress, reason: objection },
-      'a client was refused by its certificate',
+      'a client was rejected because of its certificate',
     )
     socket.destroy()
   }

@@ -143,7 +143,7 @@ const MAX_ATTEMPTS = 5
 async function requireThere({ repository }: RequestContext, digest: Digest): Promise<void> {
   if (await repository.manifests.exists(digest)) return
   throw new RegistryError('DENIED', {
-    message: 'tags may be set here only to manifests that were pushed already',
+    message: 'only existing manifests may be tagged',
   })
 }
 
@@ -161,7 +161,9 @@ function targetOf({ reference: text, query }: RequestContext): Target {
   if (reference.kind === 'tag') return { tags: [reference.tag], byTagParameter: false }
   const names = new Set(query.getAll('tag'))
   if (names.size > MAX_TAGS_AT_ONCE) {
-    throw new RegistryError('TOO_MANY_TAGS', { message: `at most ${MAX_TAGS_AT_ONCE} tags are set at once` })
+    throw new RegistryError('TOO_MANY_TAGS', {
+      message: `at most ${MAX_TAGS_AT_ONCE} tags can be set at once`,
+    })
   }
   const tags = [...names].map(parseTag)
   return { digest: reference.digest, tags, byTagParameter: tags.length > 0 }

@@ -55,7 +55,7 @@ function levelOf(code: string): 'warn' | 'error' {
 
 function messageOf({ isTaken, isCutOff }: RequestLifecycle): string {
   if (isTaken) return 'response completed'
-  return isCutOff ? 'response broken off by the registry, which stops' : 'response broken off'
+  return isCutOff ? 'response aborted, because the registry stops' : 'response aborted'
 }
 
 /** Distribution's keys, in its order. */

@@ -19,7 +19,7 @@ const answers = {
   EXPECTATION_FAILED: {
     status: 417,
     code: 'UNSUPPORTED',
-    message: 'nothing but 100-continue can be expected',
+    message: 'only 100-continue is supported',
   },
   INSUFFICIENT_STORAGE: { status: 507, message: 'the storage is full' },
   MANIFEST_BLOB_UNKNOWN: {
@@ -36,7 +36,7 @@ const answers = {
   // Not NAME_UNKNOWN: a client that asks for referrers would take the repository for missing and not fall
   // back.
   PATH_UNKNOWN: { status: 404, code: 'UNSUPPORTED', message: 'no such path in the registry API' },
-  REQUEST_INVALID: { status: 400, code: 'UNSUPPORTED', message: 'the request is not understood' },
+  REQUEST_INVALID: { status: 400, code: 'UNSUPPORTED', message: 'the request is invalid' },
   RANGE_INVALID: { status: 416, message: 'invalid content range' },
   SIZE_INVALID: { status: 400, message: 'provided length did not match content length' },
   // Clients know DENIED and print the message with it.

@@ -29,7 +29,7 @@ export async function* requestBody(
       yield next.value
     }
   } catch (cause) {
-    throw new RegistryError('SIZE_INVALID', { message: 'the request ended before its body did', cause })
+    throw new RegistryError('SIZE_INVALID', { message: 'the request ended before its body', cause })
   } finally {
     wait.end()
     await chunks.return?.()

@@ -25,7 +25,7 @@ export function refuseMethod(resource: Resource, settings: HttpSettings): WholeR
 
 /** The answer to `CONNECT`: the registry is no proxy. RFC 9110 section 9.3.6. */
 export function refuseConnect(): WholeReply {
-  const refused = errorReply(new RegistryError('UNSUPPORTED', { message: 'this is no proxy' }))
+  const refused = errorReply(new RegistryError('UNSUPPORTED', { message: 'this server is not a proxy' }))
   return { ...refused, headers: { ...refused.headers, allow: '' } }
 }
 

@@ -25,7 +25,9 @@ export class RequestRate {
     bucket.tokens = Math.min(this.#perSecond, bucket.tokens + earned)
     bucket.filledAt = now
     if (bucket.tokens < 1) {
-      throw new RegistryError('TOOMANYREQUESTS', { message: `at most ${this.#perSecond} requests a second` })
+      throw new RegistryError('TOOMANYREQUESTS', {
+        message: `at most ${this.#perSecond} requests per second`,
+      })
     }
     bucket.tokens -= 1
   }

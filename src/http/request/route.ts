@@ -116,7 +116,7 @@ function decode(path: string): string {
   } catch (error) {
     if (!(error instanceof URIError)) throw error
     throw new RegistryError('NAME_INVALID', {
-      message: 'the path is not encoded as a repository path can be',
+      message: 'the path is not encoded correctly',
     })
   }
 }

@@ -74,12 +74,9 @@ async function moveInto(path: string, temporary: string): Promise<void> {
     await rename(temporary, path)
   } catch (cause) {
     if (codeOf(cause) !== 'EBUSY') throw cause
-    throw new Error(
-      `${path} is a mount of its own, so nothing can take its place: mount its folder instead`,
-      {
-        cause,
-      },
-    )
+    throw new Error(`${path} is a mount point and can't be replaced: mount its folder instead`, {
+      cause,
+    })
   }
 }
 

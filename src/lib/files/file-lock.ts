@@ -123,7 +123,7 @@ async function confirm(path: string, own: string): Promise<void> {
   try {
     await stat(own)
   } catch (cause) {
-    throw new Error(`${path}: others took this process for dead; nothing was changed`, { cause })
+    throw new Error(`${path}: another process has taken over the lock; nothing was changed`, { cause })
   }
 }
 

@@ -99,7 +99,7 @@ export class FileWatch {
       if (isSame(seen, again)) return this.#take(again)
       if (looks === MANY_LOOKS) {
         const { paths, log } = this.#options
-        log.warn({ paths }, 'never stands still, and is not read again until it does')
+        log.warn({ paths }, 'keeps changing, and is not reloaded until it is stable')
       }
       seen = again
     }
@@ -116,7 +116,7 @@ export class FileWatch {
     try {
       onChange(contents)
     } catch (err) {
-      log.error({ err, paths }, 'has changed, and cannot be used')
+      log.error({ err, paths }, 'has changed, and is unusable')
     }
   }
 

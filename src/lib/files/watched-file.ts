@@ -76,10 +76,10 @@ export class WatchedFile<Content> {
       this.#content = parse(textIn(bytes), before)
       log.info(
         { key, path, ...describe(this.#content), before: describe(before) },
-        'read again, because it has changed',
+        'reloaded, because it has changed',
       )
     } catch (error) {
-      log.error({ key, path, reason: messageOf(error) }, 'cannot be used; what it said before stays in force')
+      log.error({ key, path, reason: messageOf(error) }, 'is unusable; its previous content stays in use')
       return
     }
     onChange?.()

@@ -67,7 +67,7 @@ export class Links {
   #reportBroken(path: string): void {
     if (this.#reported.has(path) || this.#reported.size >= MAX_REPORTED) return
     this.#reported.add(path)
-    this.#log.warn({ path }, 'a link holds no digest and is taken as absent')
+    this.#log.warn({ path }, 'a link has no valid digest and counts as absent')
   }
 }
 

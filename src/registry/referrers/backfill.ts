@@ -56,7 +56,7 @@ export class ReferrerBackfill {
     const milliseconds = Math.round(performance.now() - startedAt)
     log.info(
       { repository, manifests: seen, referrers: found, milliseconds },
-      'referrers from before are listed',
+      'older referrers are now listed',
     )
     return true
   }

@@ -229,7 +229,7 @@ export class StoredUpload implements BlobUpload {
   #requireOffset(offset = this.size): number {
     if (offset === this.size) return offset
     throw new RegistryError('RANGE_INVALID', {
-      message: `the upload has ${this.size} bytes; the next one is expected there`,
+      message: `the upload has ${this.size} bytes; the next chunk must start there`,
       detail: { size: this.size, offset },
     })
   }
@@ -303,7 +303,7 @@ export class StoredUpload implements BlobUpload {
   async #requireStored(canonical: Digest): Promise<void> {
     if ((await this.#context.pool.size(canonical)) !== undefined) return
     throw new RegistryError('UNAVAILABLE', {
-      message: 'the blob was collected while it was stored; try again',
+      message: 'the blob was collected while it was being stored; try again',
     })
   }
 
@@ -386,7 +386,7 @@ async function copy(
 const WHILE_WRITING: readonly StorageErrorCode[] = ['OFFSET_INVALID', 'PATH_NOT_FOUND']
 
 function outOfStep(cause: unknown): RegistryError {
-  return new RegistryError('RANGE_INVALID', { message: 'the upload has other bytes by now', cause })
+  return new RegistryError('RANGE_INVALID', { message: 'the upload has changed', cause })
 }
 
 /** True if the error may come from an outdated status. */

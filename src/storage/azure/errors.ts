@@ -62,11 +62,11 @@ const REASONS: Readonly<Record<string, string>> = {
   ContainerBeingDeleted: 'the container is being deleted',
   AccountIsDisabled: 'the account is disabled',
   AuthenticationFailed: 'the service does not accept the account key or the credentials',
-  AuthorizationFailure: 'the account does not let these credentials, or requests from here, in',
+  AuthorizationFailure: 'the account does not admit these credentials, or requests from this network',
   AuthorizationPermissionMismatch:
     'the credentials lack a role for the data, such as Storage Blob Data Contributor',
-  KeyBasedAuthenticationNotPermitted: 'the account takes no account key',
-  BlockCountExceedsLimit: 'the file has as many blocks as the service takes',
+  KeyBasedAuthenticationNotPermitted: 'the account does not accept account keys',
+  BlockCountExceedsLimit: 'the file has the maximum number of blocks',
 }
 
 /** True if the service answered with one of these codes. */

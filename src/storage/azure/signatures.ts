@@ -100,7 +100,7 @@ export class Signatures {
       // Without the role for it, the registry serves content itself.
       this.#log.warn(
         { err: cause },
-        'Azure gives no key to sign redirects with: content comes through the registry',
+        'Azure issues no key for signing redirects: the registry sends content itself',
       )
       this.#key = { value: Promise.resolve(undefined), renewAt: now + REFUSAL_MILLISECONDS }
       return undefined

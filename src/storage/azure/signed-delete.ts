@@ -15,8 +15,7 @@ export interface SignedDeletesParts {
   readonly temporary: string
 }
 
-const NO_KEY =
-  'nothing is at hand to sign requests with (an account key, or the right to a user delegation key)'
+const NO_KEY = 'there is no key for signing requests (an account key, or the right to a user delegation key)'
 
 /** Delete requests that expire: sent to a signed URL ("Create a service SAS"), once each. */
 export function signedDeletes({ connection, signatures, temporary }: SignedDeletesParts) {
@@ -35,23 +34,23 @@ export function signedDeletes({ connection, signatures, temporary }: SignedDelet
   const now = async (): Promise<Date> => {
     const date = await serviceTime(container, temporary)
     if (date !== undefined) return date
-    throw new StorageError('UNSUPPORTED', { path: '/', message: 'the service does not say what time it is' })
+    throw new StorageError('UNSUPPORTED', { path: '/', message: 'the service sends no time' })
   }
   const findMissing = async (): Promise<string | undefined> => {
     const name = `${temporary}probe.${randomUUID()}`
     if ((await signatures.deleteUrl(name, new Date(0))) === undefined) return NO_KEY
     const blob = container.getBlockBlobClient(name)
     const isThere = async () => (await propertiesOf(blob)) !== undefined
-    const content = Buffer.from('a probe of what the store can do; it can be removed')
+    const content = Buffer.from('a probe of the capabilities of the store; it can be removed')
     await blob.upload(content, content.byteLength)
     try {
       const time = (await now()).getTime()
       const late = await send(name, { from: new Date(time - 180_000), until: new Date(time - 120_000) })
       if (late !== 'expired' || !(await isThere()))
-        return `the service does not refuse a request to delete that has expired (it was ${late})`
+        return `the service accepts an expired delete request (it was ${late})`
       const inTime = await send(name, { from: new Date(time), until: new Date(time + 60_000) })
       if (inTime !== 'deleted' || (await isThere()))
-        return `the service does not take a request to delete that is signed in its address (it was ${inTime})`
+        return `the service rejects a delete request to a signed URL (it was ${inTime})`
       return undefined
     } finally {
       await blob.deleteIfExists()

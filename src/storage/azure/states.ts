@@ -41,7 +41,7 @@ export class States {
       if (now !== undefined && bears(now, metadata)) return requireEtag(now)
       if (now?.etag === expected) return undefined
       // The swap may have succeeded, and been followed by another one.
-      const message = `somebody else has changed ${name} while an answer was lost`
+      const message = `another process has changed ${name} while an answer was lost`
       throw new StorageError('BUSY', { path: name, message })
     }
     try {

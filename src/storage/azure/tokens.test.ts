@@ -97,7 +97,7 @@ it('without such a key content comes through the registry, and the log says so o
   expect(await driver.redirectUrl('/a/file')).toBeUndefined()
   isRevoked = false
   expect(await driver.redirectUrl('/a/file')).toBeUndefined()
-  expect(logged.lines.filter((line) => line.includes('no key to sign redirects with'))).toHaveLength(1)
+  expect(logged.lines.filter((line) => line.includes('no key for signing redirects'))).toHaveLength(1)
 })
 
 function get(url: URL): Promise<{ status: number | undefined; body: string }> {

@@ -52,7 +52,7 @@ export async function writeFully(fd: number, chunks: Uint8Array[], position: num
   let offset = position
   while (rest.length > 0) {
     const written = await writeOnce(fd, rest, offset)
-    if (written === 0) throw new Error('the system wrote nothing and gave no reason')
+    if (written === 0) throw new Error('the system wrote nothing and reported no error')
     rest = withoutFront(rest, written)
     offset += written
   }

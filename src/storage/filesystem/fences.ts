@@ -81,7 +81,7 @@ export class Fences {
 
   #locate(fence: Fence): string {
     if (!NAME.test(fence))
-      throw new StorageError('FENCE_CLOSED', { path: '/', message: 'not a fence of a folder' })
+      throw new StorageError('FENCE_CLOSED', { path: '/', message: 'not a fence of this driver' })
     return `${this.#root}/${fence}`
   }
 }

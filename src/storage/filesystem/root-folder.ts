@@ -25,7 +25,7 @@ export class RootFolder {
    *  @throws StorageError BUSY while it is not */
   async requireSame(): Promise<void> {
     if (this.#identity === undefined || (await this.#look()) === this.#identity) return
-    const message = `the folder ${this.#path} is not the one it was at the start: its disk is gone, or another one is mounted`
+    const message = `the folder ${this.#path} is not the one of the start: its disk was unmounted, or another one is mounted`
     throw new StorageError('BUSY', { path: '/', message })
   }
 

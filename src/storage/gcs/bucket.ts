@@ -282,6 +282,6 @@ interface ListAnswer {
  *  @throws CallFailed if it is missing */
 function requireVersion(info: ObjectInfo): ObjectVersion {
   const version = versionOf(info)
-  if (version === undefined) throw new CallFailed('the answer does not say which object it is about')
+  if (version === undefined) throw new CallFailed('the response does not identify the object')
   return version
 }

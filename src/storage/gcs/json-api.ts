@@ -153,7 +153,7 @@ export class JsonApi {
   }
 
   #timedOut(): Error {
-    const message = `nothing came for ${this.idleMs / 1000} s`
+    const message = `no data for ${this.idleMs / 1000} s`
     return Object.assign(new Error(message), { code: 'ETIMEDOUT' })
   }
 }

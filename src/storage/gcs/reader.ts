@@ -90,7 +90,7 @@ async function reopen(
   signal: AbortSignal | undefined,
 ): Promise<IncomingMessage> {
   const { bucket, key, path } = object
-  const gone = `the connection broke, and what was read is no longer there: ${path}`
+  const gone = `the connection was lost, and the object no longer exists: ${path}`
   if (generation === undefined) throw new StorageError('BACKEND_FAILED', { path, message: gone })
   try {
     const response = await bucket.open(key, { range: { start, end }, generation, signal })

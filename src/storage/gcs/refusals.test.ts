@@ -76,7 +76,7 @@ describeOnGcs('what gcs refuses', (current) => {
     current().server.front.fault = () => ({ waitFor: gate.promise })
     for (const [, work] of everything) {
       const error = await expectStorageError(work(driver), 'BUSY')
-      expect(error.message).toContain('nothing came for 0.1 s')
+      expect(error.message).toContain('no data for 0.1 s')
     }
     gate.resolve()
     await close()

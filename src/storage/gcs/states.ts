@@ -46,7 +46,7 @@ export class States {
       // Rejected at the first attempt, the state is certainly another. Otherwise an earlier attempt may have
       // succeeded, and been replaced since.
       if (cause.attempts === 1 || (await this.#followedBy(key)) === ifGeneration) return undefined
-      const message = `it is not known whether this was done, others have written since: ${path}`
+      const message = `the outcome is unknown, because others have written since: ${path}`
       throw new StorageError('BUSY', { path, message, cause })
     }
   }

@@ -225,7 +225,7 @@ export class ComposingWriter implements FileWriter {
   #toStorageError(cause: unknown): StorageError {
     const { path } = this.#object
     if (!isConditionFailed(cause) && !isNotFound(cause)) return toStorageError(cause, path)
-    const message = `somebody else has written to the file, or removed it: ${path}`
+    const message = `another process has written to the file, or removed it: ${path}`
     return new StorageError('OFFSET_INVALID', { path, message, cause })
   }
 

@@ -42,11 +42,11 @@ export class AwsRanges {
       const networks = networksOf(await this.#fetch(), regions)
       if (networks.size === 0) throw new Error(`it has no range of ${regions.join(', ') || 'any region'}`)
       this.#list = networkList(networks)
-      log.info({ url, ranges: networks.size }, 'the list of AWS addresses has been fetched')
+      log.info({ url, ranges: networks.size }, 'the list of AWS addresses was fetched')
       return true
     } catch (err) {
       if (this.#closing.signal.aborted) return false
-      const until = this.#list === undefined ? 'all clients are sent to CloudFront' : 'the last one counts'
+      const until = this.#list === undefined ? 'all clients are sent to CloudFront' : 'the last one is used'
       log.warn({ url, err }, `the list of AWS addresses could not be fetched: ${until}`)
       return false
     }

@@ -157,7 +157,7 @@ export class ExpiringDeletes {
       if (attempt === MAX_ATTEMPTS) {
         throw new StorageError('BUSY', {
           path: '/',
-          message: `the store did not say whether ${what} is removed`,
+          message: `it is unknown if ${what} was removed`,
         })
       }
       await delay(FIRST_PAUSE_MS * 2 ** attempt)

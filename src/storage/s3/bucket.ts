@@ -222,7 +222,7 @@ export class Bucket {
         Metadata: metadata,
       }),
     )
-    if (created.UploadId === undefined) throw new Error('the store gave no id to an upload in parts')
+    if (created.UploadId === undefined) throw new Error('the store gave no id to a multipart upload')
     return created.UploadId
   }
 

@@ -31,7 +31,7 @@ interface Probed {
   readonly etag: string
 }
 
-const CONTENT = Buffer.from('a probe of what the store can do; it can be removed')
+const CONTENT = Buffer.from('a probe of the capabilities of the store; it can be removed')
 
 /** Matches no content of the probe. */
 const OTHER_ETAG = '"00000000000000000000000000000000"'

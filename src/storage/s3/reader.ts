@@ -48,7 +48,7 @@ export async function* readObject(
     }
     if (position > opened.end) return
     if (++cuts > MAX_CUTS)
-      throw new StorageError('BUSY', { path, message: `${path}: its bytes end too early` })
+      throw new StorageError('BUSY', { path, message: `${path}: the object's body ended early` })
     const { end, object } = opened
     opened = await open(objects, { ...place, object }, { range: { start: position, end }, signal })
   }
@@ -74,7 +74,7 @@ async function open(
     body.destroy()
     throw new StorageError('BACKEND_FAILED', {
       path,
-      message: `${path}: the store gave another range than it was asked for`,
+      message: `${path}: the store sent another range than requested`,
     })
   }
   if (signal !== undefined) addAbortSignal(signal, body)

@@ -48,13 +48,12 @@ export function signedDeletes({ client, bucket, bucketName, support, root }: Sig
     if (date !== undefined) return date
     throw new StorageError('UNSUPPORTED', {
       path: '/',
-      message: 'the store does not say what time it is (it sends no Date)',
+      message: 'the store sends no time (header Date)',
     })
   }
   const findMissing = async (): Promise<string | undefined> => {
-    if (!support.createOnly)
-      return 'the store puts an object though there is one (it ignores If-None-Match: *)'
-    if (!support.replaceOnly) return 'the store replaces another object than is meant (it ignores If-Match)'
+    if (!support.createOnly) return 'the store overwrites an existing object (it ignores If-None-Match: *)'
+    if (!support.replaceOnly) return 'the store overwrites a changed object (it ignores If-Match)'
     return probeExpiry(bucket, { key: `${root}~probe.${randomUUID()}`, send, now })
   }
   const sendBatch = async (keys: readonly string[], validity: Validity) => {
@@ -125,16 +124,16 @@ async function probeExpiry(
       },
     )
   try {
-    await bucket.put(key, Buffer.from('a probe of what the store can do; it can be removed'))
+    await bucket.put(key, Buffer.from('a probe of the capabilities of the store; it can be removed'))
     const time = (await now()).getTime()
     const past = { from: new Date(time - EXPIRED_MS - 60_000), until: new Date(time - EXPIRED_MS) }
     const late = await send(key, past)
     if (late !== 'expired' || !(await isThere())) {
-      return `the store does not refuse a request to delete that has expired (it was ${late})`
+      return `the store accepts an expired delete request (it was ${late})`
     }
     const inTime = await send(key, { from: new Date(time), until: new Date(time + 60_000) })
     if (inTime !== 'deleted' || (await isThere())) {
-      return `the store does not take a request to delete that is signed in its address (it was ${inTime})`
+      return `the store rejects a delete request to a signed URL (it was ${inTime})`
     }
     return undefined
   } finally {

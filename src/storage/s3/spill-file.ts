@@ -72,7 +72,7 @@ export class SpillFile {
     try {
       return await work
     } catch (cause) {
-      const message = `uploads have no room in ${tmpdir()}: ${(cause as Error).message}`
+      const message = `uploads can't be written to ${tmpdir()}: ${(cause as Error).message}`
       throw new StorageError('BUSY', { path: '/', message, cause })
     }
   }

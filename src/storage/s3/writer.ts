@@ -144,7 +144,7 @@ export class S3Writer implements FileWriter {
   async #sendPart(upload: MarkedUpload, buffer: PartBuffer, take: () => void): Promise<void> {
     const { objects } = this.#parts
     const index = this.#partCount++
-    if (index >= MAX_PARTS) throw new Error(`more than ${MAX_PARTS} parts: chunksize is too small for it`)
+    if (index >= MAX_PARTS) throw new Error(`more than ${MAX_PARTS} parts: chunksize is too small`)
     const send = (content: Buffer) => objects.bucket.putPart(upload, index + 1, content)
     this.#sent[index] = await buffer.lendInTurn(send, take)
     buffer.release()

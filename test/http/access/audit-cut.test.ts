@@ -170,7 +170,7 @@ describe.each(transports)('a request over $transport', ({ isTls, send }) => {
       /** What was recorded of the only request. */
       async only() {
         await recorded.until(() => recorded.served.length > 0)
-        const line = JSON.parse(await log.until('response broken off'))
+        const line = JSON.parse(await log.until('response aborted'))
         expect([recorded.served.length, recorded.entries.length]).toEqual([1, 1])
         return { entry: recorded.entries[0], served: recorded.served[0], line }
       },

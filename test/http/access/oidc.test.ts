@@ -137,7 +137,7 @@ test.each([100, 260, 1_000])(
   },
 )
 
-test('what it got is void once its issuer is not trusted any more', async () => {
+test('what it got is void once its issuer is no longer trusted', async () => {
   await using folder = await temporaryFolder()
   const auth = { rules, issuer: issuerSettings(folder.path) }
   let token: string

@@ -373,7 +373,7 @@ test('a bundle that is cut off, or has nothing any more, keeps the certificates 
     ['# nothing\n', 'it has no certificate'],
   ] as const) {
     await writeFile(rootcertbundle, broken)
-    expect(await recorded.until(reason)).toContain('what it said before stays in force')
+    expect(await recorded.until(reason)).toContain('its previous content stays in use')
     expect(await statuses()).toEqual([200, 200])
   }
   await writeFile(rootcertbundle, root.pem)

@@ -41,7 +41,7 @@ function keyFromJwk(jwk: JsonObject, place: string): KeyObject {
   return key
 }
 
-const UNAFFORDABLE = 'has a key of a kind or a length that is not taken'
+const UNAFFORDABLE = 'has a key of an unsupported kind or length'
 
 /** libtrust's key id, which libtrust checks when it reads a key: 240 bits of the key's SHA-256 in base 32, in
  *  groups of four. */

@@ -117,16 +117,20 @@ describe('a pretty JWS is refused', () => {
     ['a length below 0', withProtected({ formatLength: -1 }), 'formatLength is not a number of bytes'],
     ['half a byte', withProtected({ formatLength: 1.5 }), 'formatLength is not a number of bytes'],
     ['a length beyond its end', withProtected({ formatLength: 1e9 }), 'lies beyond the end'],
-    ['another length', withProtected({ formatLength: 5 }), 'does not cut the manifest'],
+    ['another length', withProtected({ formatLength: 5 }), 'does not split the manifest'],
     ['no tail', withProtected({ formatTail: undefined }), 'protected.formatTail is missing'],
     ['a tail not in base64url', withProtected({ formatTail: 'Cn0=' }), 'formatTail is not base64url'],
-    ['a tail that is none', withProtected({ formatTail: 'YWJj' }), 'does not cut the manifest'],
+    ['a tail that is none', withProtected({ formatTail: 'YWJj' }), 'does not split the manifest'],
     [
       'a tail with members',
       withProtected({ formatTail: encodedText(',"x":1}') }),
-      'does not cut the manifest',
+      'does not split the manifest',
     ],
-    ['a tail that ends twice', withProtected({ formatTail: encodedText('}}') }), 'does not cut the manifest'],
+    [
+      'a tail that ends twice',
+      withProtected({ formatTail: encodedText('}}') }),
+      'does not split the manifest',
+    ],
   ])('with %s', (_, content, message) => {
     expectInvalidManifest(() => split(content), message)
   })
@@ -145,7 +149,7 @@ describe('a pretty JWS is refused', () => {
       text.replace(/\}$/, ', "name": "another"}'),
       text.replace(/\}$/, ', "__proto__": {}}'),
     ]) {
-      expectInvalidManifest(() => split(Buffer.from(changed)), 'is not what its signatures are of')
+      expectInvalidManifest(() => split(Buffer.from(changed)), 'is not the signed one')
     }
   })
 

@@ -31,7 +31,7 @@ export function splitPrettyJws(content: Uint8Array, document: JsonObject): Signe
   const payload = payloadOf(content, signatures)
   const signed = parseDocument(payload, 'the signed payload')
   if (!isDeepStrictEqual(signed, unsigned)) {
-    throw new RegistryError('MANIFEST_INVALID', { message: 'the manifest is not what its signatures are of' })
+    throw new RegistryError('MANIFEST_INVALID', { message: 'the manifest is not the signed one' })
   }
   const kept = signatures.map((signature, index) => serializeSignature(signature, placeOf(index)))
   return { payload, document: signed, signatures: withoutRepetitions(kept) }
@@ -73,7 +73,7 @@ function payloadOf(content: Uint8Array, signatures: readonly JwsSignature[]): Ui
   const layout = layoutOf(payload)
   for (const [index, format] of formats.entries()) {
     if (layout === undefined || !isSame(format, layout)) {
-      throw invalidAt(`${placeOf(index)}.protected`, 'does not cut the manifest before its last brace')
+      throw invalidAt(`${placeOf(index)}.protected`, 'does not split the manifest before its last brace')
     }
   }
   return payload

@@ -128,7 +128,7 @@ export class AppendBlob {
     const { path } = this.#parts
     return new StorageError('OFFSET_INVALID', {
       path,
-      message: `somebody else has written to ${path}`,
+      message: `another process has written to ${path}`,
       cause,
     })
   }
@@ -137,7 +137,7 @@ export class AppendBlob {
     const { path } = this.#parts
     return new StorageError('BACKEND_FAILED', {
       path,
-      message: `${path} has ${MAX_BLOCKS} blocks, and Azure takes no more: upload it in fewer, larger pieces`,
+      message: `${path} has ${MAX_BLOCKS} blocks, the maximum: upload it in fewer, larger chunks`,
     })
   }
 }

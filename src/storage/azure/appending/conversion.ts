@@ -54,7 +54,10 @@ export class Conversions {
     const made = await this.#parts.copier.copyOnto(copy, {})
     await this.#remove(temporary)
     if (made !== undefined) return
-    throw new StorageError('BUSY', { path: name, message: `others write to ${name} at the same time` })
+    throw new StorageError('BUSY', {
+      path: name,
+      message: `other processes write to ${name} at the same time`,
+    })
   }
 
   async #temporaryOf(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<TemporaryBlob> {

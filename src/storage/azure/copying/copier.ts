@@ -185,6 +185,6 @@ async function giveUp(to: BlobClient, copy: CopyProgress): Promise<StorageError>
 }
 
 function notCopied(name: string, { copyStatus, copyStatusDescription = '' }: CopyProgress): StorageError {
-  const message = `the service has not copied to ${name}: ${copyStatus} ${copyStatusDescription}`.trim()
+  const message = `the copy to ${name} failed: ${copyStatus} ${copyStatusDescription}`.trim()
   return new StorageError(copyStatus === 'pending' ? 'BUSY' : 'BACKEND_FAILED', { path: name, message })
 }

@@ -40,7 +40,7 @@ export class Copies {
       const isSame = await this.#hasBytes(copy, standing)
       if (await (isSame ? this.#renew(copy.to, standing) : this.#replace(copy, standing))) return true
     }
-    const message = `others write to ${copy.to} at the same time`
+    const message = `other processes write to ${copy.to} at the same time`
     throw new StorageError('BUSY', { path: copy.to, message })
   }
 

@@ -16,7 +16,7 @@ export class UnsupportedResponse extends Error {
   readonly status: number | undefined
 
   constructor(status?: number) {
-    super('an answer that is not framed by its Content-Length')
+    super('a response without a valid Content-Length')
     this.status = status
   }
 }

@@ -150,12 +150,13 @@ export class Connection {
   #giveUp(): void {
     // The consumer has stopped, not the store.
     if (this.#isFull()) return
-    const message = this.#socket.connecting ? 'no connection to the store' : 'the store says nothing'
+    const message = this.#socket.connecting ? 'no connection to the store' : 'the store does not answer'
     this.destroy(Object.assign(new Error(message), { name: 'TimeoutError' }))
   }
 
   #end(): void {
-    const error = this.#error ?? Object.assign(new Error('the store has hung up'), { code: 'ECONNRESET' })
+    const error =
+      this.#error ?? Object.assign(new Error('the store closed the connection'), { code: 'ECONNRESET' })
     this.#asked?.reject(error)
     this.#body?.fail(error)
     this.#asked = this.#body = undefined
