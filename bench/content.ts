@@ -1,4 +1,4 @@
-/** What the bench pushes: random bytes, and the manifests of images made of them. */
+/** The pushed content: random bytes, and manifests of images made of them. */
 import { createHash, randomBytes } from 'node:crypto'
 import { frame, LAST_CHUNK } from './send-body.ts'
 

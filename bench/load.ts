@@ -15,9 +15,9 @@ export interface LoadRequest {
   readonly connections: number
 }
 export interface LoadOptions {
-  /** How long is measured; */
+  /** Duration of the measurement. */
   readonly seconds: number
-  /** how long the same load runs before that, unmeasured; */
+  /** Duration of the same load before the measurement. */
   readonly warmUpSeconds: number
   /** and what is called in between. */
   readonly onMeasure?: () => Promise<void>

@@ -1,4 +1,4 @@
-/** How the bench logs in where a registry asks who one is. */
+/** Logins of the bench. */
 import { LOGIN } from './registries.ts'
 
 /** The header `Authorization` of a name and a password. RFC 7617. */
@@ -6,7 +6,7 @@ export function basic({ name, password }: { name: string; password: string }): s
   return `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`
 }
 
-/** That of a token which the registry on the port gives out for everything in a repository. */
+/** A token from the registry on the port, for everything in a repository. */
 export async function bearer(port: number, repository: string): Promise<string> {
   const scope = encodeURIComponent(`repository:${repository}:pull,push`)
   const url = `http://127.0.0.1:${port}/auth/token?scope=${scope}`

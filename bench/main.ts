@@ -67,7 +67,7 @@ async function measureOnce(row: Row, registry: Registry, time: Time): Promise<Fi
   try {
     return await row.measure(server, time)
   } catch (failure) {
-    // Where the server is gone, what it said at its end tells more than a lost connection.
+    // If the server has ended, its last output tells more than a lost connection.
     await Promise.race([server.ended, sleep(100)])
     throw failure
   } finally {

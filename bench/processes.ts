@@ -1,4 +1,5 @@
-/** What the kernel knows of a server and its workers, from `/proc` (Linux only; elsewhere the figures are missing). */
+/** CPU and memory of a server and its workers, from `/proc` (Linux only; elsewhere the figures are
+ *  missing). */
 import { readFile } from 'node:fs/promises'
 
 /** The unit of CPU time in `/proc/<pid>/stat` is the same on every Linux that Node runs on. */

@@ -17,26 +17,26 @@ export interface Registry {
   command(folder: string, port: number, variant: Variant): string[]
 }
 
-/** What a row has configured otherwise than the others: the cache is in memory, and the log is what it is by default. */
+/** Differences from the standard configuration, which has the cache in memory and default logs. */
 export interface Variant {
   readonly cache?: 'none' | 'redis'
-  /** Where Redis is, for a cache in it. */
+  /** The address of Redis, for a cache in it. */
   readonly redisAddress?: string
-  /** Whether the configuration has the words of Distribution 3, where it has others. */
+  /** True if the configuration needs keys of Distribution 3. */
   readonly isGeneration3?: boolean
-  /** Where the content is; without it, in files. */
+  /** The storage of the content. Default: files. */
   readonly storage?: 's3'
   /** The S3 server that belongs to this server alone. */
   readonly s3?: S3Server
   /** False for no log but of errors. */
   readonly log?: false
-  /** What the registry finds when it is started, beside which nothing is stored. */
+  /** The content at the start, beside which nothing is stored. */
   readonly seed?: Seed
   /** Mirrors an upstream that serves one image. */
   readonly mirror?: true
-  /** Where that upstream is. */
+  /** The URL of that upstream. */
   readonly upstreamUrl?: string
-  /** Who may do what: without it, everybody everything. */
+  /** Access control. Default: none. */
   readonly access?: AccessVariant
 }
 

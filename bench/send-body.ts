@@ -36,7 +36,7 @@ export function frame(bytes: Buffer): Buffer {
   return Buffer.concat(frames)
 }
 
-/** What ends a body in chunks. */
+/** The last chunk of a chunked body. */
 export const LAST_CHUNK = Buffer.from('0\r\n\r\n')
 
 const CHUNK_BYTES = 32 * 1024

@@ -2,7 +2,7 @@
 import type { Registry, RegistryId } from './registries.ts'
 import type { Figure, Row, Unit } from './rows/row.ts'
 
-/** What one server did for one row in one round. */
+/** The result of one row with one server in one round. */
 export interface Outcome {
   readonly row: string
   readonly registry: RegistryId
@@ -38,7 +38,8 @@ export function formatTable(
   return [...align([header, ...lines]), ...formatFailures(outcomes)].join('\n')
 }
 
-/** What the row says, by the first registry that did it; where all failed, a line without values keeps its place. */
+/** The figures of a row, by the first registry that succeeded; if all failed, a line without values keeps its
+ *  place. */
 function figureKinds(outcomes: readonly Outcome[]): { label: string; unit: Unit | '' }[] {
   const done = outcomes.find(({ failure }) => failure === undefined)
   return done ? [...done.figures] : [{ label: '', unit: '' }]

@@ -5,7 +5,7 @@ import type { Server } from '../servers.ts'
 import { median } from '../table.ts'
 import type { Figure, Row } from './row.ts'
 
-/** How often a page is asked for while it is warm. */
+/** Number of requests for a page while it is cached. */
 const REPEATS = 15
 
 const repositories = 20_000

@@ -143,7 +143,7 @@ async function measurePull(
   }
 }
 
-/** What is fast must be right as well. */
+/** Checks the content: a fast answer must be right as well. */
 async function seedAndVerify(
   pull: Pull,
   { port, authorization }: { port: number; authorization: string | undefined },

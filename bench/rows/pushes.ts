@@ -11,7 +11,7 @@ const warmUpStreamBytes = 32 * 1024 ** 2
 const pushers = 8
 const mib = 1024 ** 2
 
-/** How many are pushed in a turn, by their size in MiB: whole, and in chunks as docker sends them. */
+/** Number of pushes in a round, by their size in MiB: whole, and in chunks as docker sends them. */
 const LARGE_PUSHES = { 1: 120, 12: 40, 100: 10 }
 const largePushers = 10
 

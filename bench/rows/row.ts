@@ -1,4 +1,4 @@
-/** What a row of the table is: one kind of work, done in the same way with every registry. */
+/** Rows of the table: one kind of work, done in the same way with every registry. */
 import type { RegistryId, Variant } from '../registries.ts'
 import type { Server } from '../servers.ts'
 
@@ -6,7 +6,7 @@ import type { Server } from '../servers.ts'
 export type Unit = 'requests/s' | 'pushes/s' | 'GB/s' | 'ms' | 'MB' | 'bytes' | 'CPU s'
 
 export interface Figure {
-  /** What it says beside the row's title; the first figure of a row is the title's own. */
+  /** Label beside the row's title; the first figure of a row has the title itself. */
   readonly label: string
   readonly unit: Unit
   /** `NaN` where this machine can't tell. */
@@ -27,7 +27,7 @@ export interface Row {
   readonly repeats?: number
   /** Those that can do it; all unless said. */
   readonly registries?: readonly RegistryId[] | undefined
-  /** What is configured otherwise. */
+  /** Differences from the standard configuration. */
   readonly variant?: Variant
   /** Does the work with a server that has just been started and is empty. */
   measure(server: Server, time: Time): Promise<Figure[]>

@@ -26,15 +26,14 @@ import type { StoredRegistry } from '../registry/registry.ts'
 
 type Mirror = Config['mirrors'][number]
 
-/** How long a client waits for an answer about a tag of which there is a copy, and how long absence is
- *  remembered. */
+/** Time limit for the upstream's answer about a cached tag, and lifetime of cached absence. */
 const STALE_AFTER_MS = 800
 const NEGATIVE_MS = 30_000
 
 export interface Mirrors {
   /** The registry with what it mirrors. */
   readonly registry: Registry
-  /** Where repositories stand here by other names. */
+  /** Names of repositories here, by those that clients use. Undefined if they are the same. */
   readonly namespaces: HttpSettings['namespaces']
   readonly figures: readonly MirrorFigures[]
   close(): Promise<void>
@@ -108,7 +107,8 @@ function scheduleEviction(
   return { stop }
 }
 
-/** Undefined for Distribution's proxy, which heeds none. The registry's own host stands for what is hosted. */
+/** Undefined for Distribution's proxy, which uses no namespaces. The registry's own host names hosted
+ *  repositories. */
 function namespacesOf({ mirrors, http }: Config): HttpSettings['namespaces'] {
   if (mirrors.length === 0) return undefined
   const own: [string, string][] = http.host === undefined ? [] : [[http.host.host, '']]

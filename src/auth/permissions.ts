@@ -65,19 +65,19 @@ export class RobotPermissions implements Permissions {
   readonly mayList = true
   readonly #matches: (repository: string) => boolean
   readonly #actions: ActionBits
-  readonly #everybody: Permissions
+  readonly #anonymous: Permissions
 
   constructor(
     scope: { repositories: readonly string[]; actions: readonly (Action | '*')[] },
-    everybody: Permissions,
+    anonymous: Permissions,
   ) {
     this.#matches = repositoryMatcher(scope.repositories)
     this.#actions = bitsOf(scope.actions)
-    this.#everybody = everybody
+    this.#anonymous = anonymous
   }
 
   allowed(repository: string): ActionBits {
-    return (this.#matches(repository) ? this.#actions : NOTHING) | this.#everybody.allowed(repository)
+    return (this.#matches(repository) ? this.#actions : NOTHING) | this.#anonymous.allowed(repository)
   }
 }
 

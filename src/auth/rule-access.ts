@@ -38,13 +38,13 @@ const PASSWORD_REMEMBERED_MS = 60_000
 /** Access control by users, robots, the registry's own tokens, and rules. */
 export class RuleAccess implements AccessController {
   readonly #parts: RuleAccessParts
-  readonly #nobody: Identity
+  readonly #anonymous: Identity
   readonly #byCertificate = new WeakMap<X509Certificate, Identity>()
 
   constructor(parts: RuleAccessParts) {
     this.#parts = parts
     const permissions = new RulePermissions(parts.book)
-    this.#nobody = new Principal({ kind: 'anonymous', name: '', proof: 'none', permissions })
+    this.#anonymous = new Principal({ kind: 'anonymous', name: '', proof: 'none', permissions })
   }
 
   /** Reads only the needed parts of the credentials: computing the address costs more than the rest. */
@@ -90,7 +90,7 @@ export class RuleAccess implements AccessController {
   }
 
   #withoutLogin({ certificate }: Credentials): Identity {
-    return certificate === undefined ? this.#nobody : this.#principalOf(certificate)
+    return certificate === undefined ? this.#anonymous : this.#principalOf(certificate)
   }
 
   #principalOf(certificate: X509Certificate): Identity {
@@ -98,7 +98,7 @@ export class RuleAccess implements AccessController {
     if (known !== undefined) return known
     const { certificateField, book } = this.#parts
     const name = certificateField && userOfCertificate(certificate, certificateField)
-    if (name === undefined) return this.#nobody
+    if (name === undefined) return this.#anonymous
     const permissions = new RulePermissions(book, { name, groups: [] })
     const principal = new Principal({ kind: 'user', name, proof: 'certificate', permissions })
     this.#byCertificate.set(certificate, principal)

@@ -11,7 +11,7 @@ import { Principal } from './principal.ts'
 /** For tests: any `Authorization` header allows everything. */
 export class SillyAccess implements AccessController {
   readonly #settings: { readonly realm: string; readonly service: string }
-  readonly #nobody = new Principal({
+  readonly #anonymous = new Principal({
     kind: 'anonymous',
     name: '',
     proof: 'none',
@@ -29,7 +29,7 @@ export class SillyAccess implements AccessController {
   }
 
   identifyIfCached({ authorization }: Credentials): Identity {
-    return authorization === undefined || authorization === '' ? this.#nobody : this.#silly
+    return authorization === undefined || authorization === '' ? this.#anonymous : this.#silly
   }
 
   async identify(credentials: Credentials): Promise<Identity> {

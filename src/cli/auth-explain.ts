@@ -53,9 +53,9 @@ async function explain(settings: Config['auth'], question: Question): Promise<st
   const robot = await byRobot(settings, question)
   const own = robot ?? byRules(settings, question, subjectOf(question))
   if (own.allowed || question.user === 'anonymous') return sentence(own)
-  const everybodys = byRules(settings, question, ANYBODY)
-  if (everybodys.allowed)
-    return sentence({ ...everybodys, why: `${everybodys.why}, as for anonymous clients` })
+  const forAnonymous = byRules(settings, question, ANYBODY)
+  if (forAnonymous.allowed)
+    return sentence({ ...forAnonymous, why: `${forAnonymous.why}, as for anonymous clients` })
   return `${sentence(own)}${question.action === 'pull' && (await mayPush(settings, question)) ? HEAD_ALL_THE_SAME : ''}`
 }
 

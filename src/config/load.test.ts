@@ -341,13 +341,13 @@ test('a secret is not quoted', () => {
   expect(JSON.stringify(problems)).not.toContain('hunter2')
 })
 
-describe('what is not served yet', () => {
+describe('what is not supported', () => {
   test.each([
     ['storage', { swift: { authurl: 'a' } }, 'storage.swift'],
     ['policy', { repository: { classes: ['image'] } }, 'policy.repository.classes'],
   ])('refuses to start where it decides who may do what or where bytes go: %s %j', (section, value, path) => {
     const problems = problemsOf(() => loadText(`${section}: ${JSON.stringify(value)}`))
-    expect(problems).toContainEqual({ path, message: expect.stringContaining('not served') })
+    expect(problems).toContainEqual({ path, message: expect.stringContaining('not supported') })
   })
 
   test.each([
@@ -402,7 +402,7 @@ describe('files as they are met', () => {
       const load = () => loadConfig({ path: join(fixtures, name), env: {} })
       const problems = REFUSED_FIXTURES.has(name) ? problemsOf(load) : []
       if (problems.length === 0) load()
-      expect(problems.filter(({ message }) => !message.includes('not served'))).toEqual([])
+      expect(problems.filter(({ message }) => !message.includes('not supported'))).toEqual([])
     },
   )
 

@@ -43,7 +43,7 @@ export interface RegistryErrorOptions {
   cause?: unknown
   /** Further errors found in the same request, reported with this one. */
   others?: RegistryError[]
-  /** When to try again. Default: at once, if the code says that it may help. */
+  /** Delay before a retry, in seconds. Default: at once, if the code is temporary. */
   retryAfterSeconds?: number | undefined
 }
 

@@ -1,8 +1,8 @@
 import type { RateLimit } from './upstream/upstream-registry.ts'
 
-/** What a process has done for one upstream, for metrics and for the list of mirrors. */
+/** The figures of one upstream in a process, for metrics and for the list of mirrors. */
 export interface MirrorFigures {
-  /** What stands before its names here; empty for all. */
+  /** Prefix of its repositories here; empty for all. */
   readonly prefix: string
   readonly host: string
   /** Answers with what was here. */

@@ -50,14 +50,14 @@ export interface Repository {
 }
 
 export interface MirroredContent {
-  /** How the last answer for the reference came about; undefined if that is not known. */
+  /** Origin of the last answer for the reference. Undefined if it is unknown. */
   statusOf(reference: Tag | Digest): CacheStatus | undefined
 }
 
 /** RFC 9211. */
 export interface CacheStatus {
-  /** `hit`: it was here, and needs no question; `validated`: the upstream said that it still holds; `stale`: the upstream could not be
-   *  asked; `miss`: it was fetched. */
+  /** `hit`: cached and valid; `validated`: cached, and confirmed by the upstream; `stale`: cached, and the
+   *  upstream did not answer; `miss`: fetched. */
   readonly kind: 'hit' | 'validated' | 'stale' | 'miss'
   /** Since the upstream has said so, or sent it; undefined if this process does not know. */
   readonly ageSeconds: number | undefined
@@ -165,8 +165,8 @@ export interface StoredManifest {
 }
 
 export interface PutManifestOptions extends ChangeOptions<Descriptor> {
-  /** True for a copy of another registry's: what it refers to may come later, and what is demanded of pushes does not hold for it.
-   *  Default: false. */
+  /** True for a copy from another registry: its references may arrive later, and the policy for pushes does
+   *  not apply. Default: false. */
   readonly isCopy?: boolean
   /** The tags that the caller sets next, as parts of the same push. Default: none. */
   readonly tags?: readonly Tag[] | undefined

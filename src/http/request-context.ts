@@ -22,7 +22,7 @@ export interface ServerContext {
   /** Undefined if the registry issues no tokens. */
   readonly issuer: TokenIssuer | undefined
   readonly health: Health
-  /** Empty if nothing is mirrored. */
+  /** Empty without mirrors. */
   readonly mirrors: readonly MirrorFigures[]
 }
 

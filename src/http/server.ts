@@ -74,7 +74,7 @@ export interface HttpServerOptions {
   audit?: AuditLog | undefined
   /** Default: none. */
   observer?: RequestObserver | undefined
-  /** What is mirrored, for its list. Default: nothing. */
+  /** The mirrors, for their list. Default: none. */
   mirrors?: readonly MirrorFigures[] | undefined
   /** Who is told of pulls; default: nobody. */
   pulls?: PullObserver | undefined

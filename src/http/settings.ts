@@ -18,7 +18,7 @@ export interface HttpSettings {
   readonly readOnly: boolean
   /** Clients that are redirected to the storage's own URLs; undefined for none. */
   readonly redirects: Redirects | undefined
-  /** Undefined if nothing is mirrored: then `?ns=` means nothing. */
+  /** Undefined without mirrors: `?ns=` is ignored then. */
   readonly namespaces?: Namespaces | undefined
   readonly maxCatalogEntries: number
   readonly maxTags: number

@@ -7,7 +7,7 @@ export async function* mapInOrder<Item, Result>(
   const begun: Promise<Result>[] = []
   for await (const item of items) {
     const result = work(item)
-    result.catch(() => {}) // whoever awaits it below sees the error; until then it is not unhandled
+    result.catch(() => {}) // thrown below, where it is awaited
     begun.push(result)
     if (begun.length === concurrency) yield await (begun.shift() as Promise<Result>)
   }

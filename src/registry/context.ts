@@ -31,7 +31,7 @@ export interface RegistryContext {
   /** Undefined if this registry does not support garbage collection: nothing may be collected while it
    *  serves. */
   readonly collection: CollectionGuard | undefined
-  /** How long deletions and pushes wait for each other. Undefined: as `Deletions` has it. */
+  /** Timing of deletions and pushes. Default: that of `Deletions`. */
   readonly deletionsTiming: DeletionsTiming | undefined
   readonly tagDigests: TagDigestCache
   readonly policy: ManifestPolicy

@@ -453,7 +453,7 @@ export class FilesystemDriver implements StorageDriver {
     try {
       await rename(folder, aside)
     } catch (cause) {
-      if (!isErrno(cause, 'ENOENT')) throw cause // somebody else removed it
+      if (!isErrno(cause, 'ENOENT')) throw cause // another process removed it
     }
     return aside
   }

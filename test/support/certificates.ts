@@ -8,7 +8,7 @@ const DAY_MS = 24 * 60 * 60 * 1000
 
 export interface CertificateOptions {
   readonly name?: string
-  /** Who signs it; itself, when it is absent. */
+  /** The issuer; self-signed if absent. */
   readonly issuer?: Certificate
   /** True for one that may sign others. */
   readonly ca?: boolean

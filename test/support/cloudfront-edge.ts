@@ -3,7 +3,8 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { type AnsweringServer, startAnswering } from './answering-server.ts'
 
-/** What CloudFront does with a canned policy: it makes the policy from the URL and looks whether that is what was signed.
+/** Verifies a URL like CloudFront with a canned policy: creates the policy from the URL and checks its
+ *  signature.
  *  https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-canned-policy.html */
 export function isSigned(url: URL, publicKey: KeyObject): boolean {
   const resource = url.href.slice(0, url.href.indexOf('?'))
@@ -16,7 +17,7 @@ export function isSigned(url: URL, publicKey: KeyObject): boolean {
 
 export interface EdgeOptions {
   readonly publicKey: KeyObject
-  /** Where the bucket is: the path of a URL is put behind it. */
+  /** The bucket's URL, to which a URL's path is appended. */
   readonly origin: string
 }
 

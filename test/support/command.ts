@@ -16,9 +16,9 @@ export interface CommandOptions {
   readonly workingFolder?: string
   /** Added to the environment of the tests. */
   readonly environment?: Readonly<Record<string, string>>
-  /** What it finds on standard input; nothing, when it is absent. */
+  /** Text for standard input. Default: none. */
   readonly input?: string
-  /** When one that does not end by itself is killed. Default: after 25 s. */
+  /** Time after which it is killed. Default: 25 s. */
   readonly timeoutMs?: number
 }
 

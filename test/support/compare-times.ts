@@ -1,9 +1,9 @@
 const ROUNDS = 10
 const MAX_ROUNDS = 150
 
-/** How what two kinds of work cost differs, as a part of the second. They are done in turns. It is the processor's time
- *  that counts, of this process with all its threads, and of each kind the cheapest time: what else the machine does makes
- *  some dearer and none cheaper. While they differ by more than `tolerance`, it tries again. */
+/** Difference in cost of two kinds of work, relative to the second. They run in turns. Compared is the CPU
+ *  time of this process with all its threads, the lowest of each kind, because other processes can only
+ *  increase it. If they differ by more than `tolerance`, it tries again. */
 export async function relativeDifference(
   [one, other]: readonly [() => Promise<unknown>, () => Promise<unknown>],
   { tolerance }: { tolerance: number },

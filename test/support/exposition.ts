@@ -7,7 +7,7 @@ export interface Sample {
 }
 
 export class Exposition {
-  /** What kind of metric each name is: `counter`, `gauge`, `histogram` or `summary`. */
+  /** The type of each metric: `counter`, `gauge`, `histogram` or `summary`. */
   readonly types: ReadonlyMap<string, string>
   readonly samples: readonly Sample[]
 

@@ -27,7 +27,7 @@ export class FakeGcsServer implements AsyncDisposable {
     return new FakeGcsServer(server, await GcsFront.start(server.url))
   }
 
-  /** What `STORAGE_EMULATOR_HOST` is to be. */
+  /** The value of `STORAGE_EMULATOR_HOST`. */
   get url(): string {
     return this.front.url
   }

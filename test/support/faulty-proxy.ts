@@ -20,7 +20,7 @@ export interface StoreRequest {
   readonly headers: IncomingHttpHeaders
   /** Undefined where it got through, or until it has. */
   fault?: Fault['kind']
-  /** What the server behind answered; undefined where it was not asked, or until it has. */
+  /** The status of the real server's answer. Undefined until there is one. */
   status?: number
 }
 
@@ -31,14 +31,14 @@ export type Fault =
   | { kind: 'reset' }
   /** The server behind has done what it was asked, but its answer does not come: the connection is reset. */
   | { kind: 'lose-answer' }
-  /** Nothing comes until the client gives up: the server behind is not asked. */
+  /** Sends no answer until the client gives up; the real server gets no request. */
   | { kind: 'stall' }
   /** The server behind is asked once this is fulfilled. */
   | { kind: 'hold'; until: Promise<unknown> }
   /** The answer's head comes as it is, and so many bytes of its body; then the connection ends. */
   | { kind: 'truncate'; bytes: number }
 
-/** What is to go wrong: undefined lets the request through. */
+/** Chooses a fault for a request; undefined lets it through. */
 export type ChooseFault = (asked: StoreRequest) => Fault | undefined
 
 /** Passes requests on as they are, with the `Host` that the client may have signed. */

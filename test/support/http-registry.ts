@@ -40,11 +40,11 @@ export interface HttpRegistryOptions {
   readonly observer?: RequestObserver
   /** Default: nothing is checked. */
   readonly health?: Health
-  /** What stands between the stored registry and the server. */
+  /** Decorates the stored registry. */
   readonly decorate?: (stored: StoredRegistry) => Registry
   /** Its part in garbage collection. Default: none. */
   readonly collection?: RegistryOptions['collection']
-  /** How long deletions and pushes wait for each other. */
+  /** Timing of deletions and pushes. */
   readonly deletions?: RegistryOptions['deletions']
 }
 
@@ -69,7 +69,7 @@ export class HttpRegistry implements AsyncDisposable {
   readonly registry: StoredRegistry
   /** For what a test only needs to be there. */
   readonly client: RegistryClient
-  /** Where there is access control. */
+  /** Undefined without access control. */
   readonly access: AccessControl | undefined
   readonly server: HttpServer
   readonly #agent = new Agent({ keepAlive: true })

@@ -1,15 +1,15 @@
-/** What a test needs to know of a running registry, whichever one it is. */
+/** A running registry of any kind, as tests see it. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ServerProcess } from './server-process.ts'
 
 export interface RegistryOptions {
-  /** Where it keeps its data (`storage.filesystem.rootdirectory`). */
+  /** Its data folder (`storage.filesystem.rootdirectory`). */
   readonly dataFolder: string
-  /** What stands in `storage` instead of `filesystem`: `{ s3: … }`, and more of that section. The data folder is not used
-   *  then. */
+  /** Replaces `filesystem` in `storage`: `{ s3: … }`, and other keys of that section. The data folder is not
+   *  used then. */
   readonly storage?: Readonly<Record<string, unknown>>
-  /** Where its configuration file is written; the data folder's parent is a good place. */
+  /** Folder of its configuration file, usually the data folder's parent. */
   readonly configFolder: string
   /** `none` where another process changes the data too. */
   readonly cache?: 'none' | 'inmemory'

@@ -1,6 +1,7 @@
 import type { StoreRequest } from './faulty-proxy.ts'
 
-/** What S3's API calls it: `HeadObject`, `ListObjectsV2`, … For requests whose path begins with the bucket. */
+/** The name of an S3 operation: `HeadObject`, `ListObjectsV2`, … For requests whose path begins with the
+ *  bucket. */
 export function s3Operation({ method, path, query, headers }: StoreRequest): string {
   const isBucket = /^\/[^/]+\/?$/.test(path)
   const isCopy = headers['x-amz-copy-source'] !== undefined

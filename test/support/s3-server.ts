@@ -31,7 +31,7 @@ export class S3Server implements AsyncDisposable {
   readonly accessKey = ACCESS_KEY
   readonly secretKey = SECRET_KEY
   readonly region = REGION
-  /** Where it keeps its data. In that of versitygw every object is a file: `<bucket>/<key>`. */
+  /** Its data folder. In versitygw's, every object is a file: `<bucket>/<key>`. */
   readonly folder: string
   /** Past the registry. */
   readonly client: S3Client
@@ -118,7 +118,7 @@ export class S3Server implements AsyncDisposable {
 }
 
 interface S3Command extends Omit<ServerCommand, 'file'> {
-  /** What it makes outside its folder. */
+  /** Files that it creates outside of its folder. */
   readonly strays?: readonly string[]
 }
 

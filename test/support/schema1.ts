@@ -45,7 +45,7 @@ export function schema1Json(parts: Json = {}): Json {
   }
 }
 
-/** What is signed and stored: docker indented it by three spaces. */
+/** The signed and stored payload; docker indented it by three spaces. */
 export function schema1Payload(parts: Json = {}, indent: number | string = 3): Buffer {
   return Buffer.from(JSON.stringify(schema1Json(parts), null, indent))
 }
@@ -55,7 +55,7 @@ export interface SignatureParts {
   readonly header?: Json
   /** Added to the protected header; `undefined` leaves one out. */
   readonly protected?: Json
-  /** What is signed, when it is not the payload. */
+  /** The signed bytes, if they are not the payload. */
   readonly signed?: Uint8Array
 }
 

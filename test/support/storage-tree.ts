@@ -5,7 +5,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 
-/** Where the layout begins, below a driver's root. */
+/** Root of the layout, below a driver's root. */
 export const layoutRoot = 'docker/registry/v2'
 
 /** Every file below a folder: paths relative to it, with `/`, in byte order. Folders that are empty, or not there because

@@ -1,5 +1,5 @@
-/** What a program asked of the operating system, and when, as `strace` saw it: the only witness of whether bytes were
- *  synced before somebody was told that they are safe. */
+/** System calls of a program with their times, as recorded by `strace`. Only they show if bytes were synced
+ *  before they were acknowledged. */
 import { readFile } from 'node:fs/promises'
 import { run } from './tools.ts'
 
@@ -23,7 +23,7 @@ const RESULT = /\)\s+=\s+(-?\d+)[^=]*$/
 const DESCRIPTOR = /^\d+<([^>]*)>/
 const QUOTED = /"([^"]*)"/g
 
-/** What a Node program needs in its environment to be traced. */
+/** The environment for tracing a Node program. */
 export const TRACED_ENVIRONMENT = {
   // Otherwise some calls may pass strace by, through a ring shared with the kernel.
   UV_USE_IO_URING: '0',
@@ -48,7 +48,7 @@ export async function traceSystemCalls(args: readonly string[], trace: string): 
   return readSystemCalls(trace)
 }
 
-/** What strace has written so far: everything up to what the program was last seen to do. */
+/** The system calls that strace has written so far. */
 export async function readSystemCalls(trace: string): Promise<SystemCall[]> {
   return parse(await readFile(trace, 'utf8'))
 }
@@ -75,7 +75,7 @@ function toCall(begun: { name: string; text: string; begunAt: number }, endedAt:
   const { name, text, begunAt } = begun
   const descriptor = DESCRIPTOR.exec(text)?.[1]
   const strings = Array.from(text.matchAll(QUOTED), ([, quoted = '']) => quoted)
-  // What is written to the standard output is told by its text, everything else by its path.
+  // Writes to the standard output are identified by their text, other calls by their path.
   const paths = descriptor === undefined || /^1</.test(text) ? strings : [descriptor]
   return { name, paths, begunAt, endedAt, result: Number(RESULT.exec(text)?.[1] ?? -1) }
 }

@@ -36,13 +36,13 @@ export class TcpProxy implements AsyncDisposable {
     for (const socket of this.#sockets) socket.destroy()
   }
 
-  /** Nothing goes through any more, and nobody is told: as when packets are dropped. */
+  /** Drops all traffic without closing connections. */
   holdUp(): void {
     this.#state = 'is held up'
     for (const socket of this.#sockets) socket.pause()
   }
 
-  /** What was held up goes on. New connections are made to the target. */
+  /** Delivers the held traffic, and accepts connections again. */
   heal(): void {
     this.#state = 'passes'
     for (const socket of this.#sockets) socket.resume()

@@ -38,7 +38,7 @@ export class TokenAccess implements AccessController {
   readonly #credentials = new CredentialCache()
   readonly #certificates: WatchedFile<TrustedCertificates> | undefined
   readonly #keySet: WatchedFile<Map<string, TrustedKey>> | undefined
-  readonly #nobody = new Principal({
+  readonly #anonymous = new Principal({
     kind: 'anonymous',
     name: '',
     proof: 'none',
@@ -67,12 +67,12 @@ export class TokenAccess implements AccessController {
 
   identifyIfCached({ authorization }: Credentials): Identity | undefined {
     const token = bearerToken(authorization)
-    return token === undefined ? this.#nobody : this.#credentials.get(token)
+    return token === undefined ? this.#anonymous : this.#credentials.get(token)
   }
 
   async identify({ authorization }: Credentials): Promise<Identity> {
     const token = bearerToken(authorization)
-    return token === undefined ? this.#nobody : this.#credentials.identify(token, () => this.#prove(token))
+    return token === undefined ? this.#anonymous : this.#credentials.identify(token, () => this.#prove(token))
   }
 
   challenge(options: ChallengeOptions): string {

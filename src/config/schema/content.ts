@@ -1,4 +1,4 @@
-/** Which content is taken and shown, and from where: `validation`, `catalog`, `tags`, `compatibility`. */
+/** Accepted and listed content: `validation`, `catalog`, `tags`, `compatibility`. */
 
 import { compileGoPattern } from '../go-pattern.ts'
 import { choice, flag, integer, list, scalar, section, text } from './key.ts'

@@ -40,7 +40,7 @@ export const proxy = section({
   cachewritetimeout: duration().or(5 * 60_000),
 })
 
-/** What `docker.io` stands for, as in every client. */
+/** Docker Hub, which clients call `docker.io`. */
 const DOCKER_HUB = { host: 'docker.io', url: 'https://registry-1.docker.io' }
 
 /** A host stands for its registry by https. */
@@ -70,18 +70,18 @@ const glob = scalar('a name of a repository, or a glob such as library/**', (fou
 const mirror = z
   .strictObject({
     upstream: upstream.required(),
-    /** What stands before the names of its repositories here. Default: its host. */
+    /** Prefix of its repositories here. Default: its host. */
     prefix: prefix.optional(),
-    /** What containerd calls it by `?ns=`. Default: its host. */
+    /** Values of `?ns=`, by which containerd names it. Default: its host. */
     namespaces: list(host().required()),
     /** Names of this registry at which it answers as the upstream would, for docker's `registry-mirrors`. */
     hosts: list(host().required()),
-    /** Which of its repositories are mirrored. Default: all. */
+    /** The mirrored repositories. Default: all. */
     repositories: list(glob.required()),
     username: text().or(''),
     password: text().or(''),
     exec,
-    /** Whose SDK gives the credentials. */
+    /** Source of credentials: configured ones, or a cloud's SDK. */
     credentials: choice('static', 'azure', 'google').or('static'),
     /** Milliseconds; 0 to keep content for ever. */
     ttl: duration().or(WEEK_MS),
@@ -93,7 +93,7 @@ const mirror = z
     negativettl: duration().or(30_000),
     /** Milliseconds after which a copy is served while the upstream is silent. */
     staleafter: duration().or(800),
-    /** What becomes of a tag that the upstream has no longer. */
+    /** Whether a tag that the upstream has deleted is kept or removed. */
     ondelete: choice('keep', 'remove').or('keep'),
     lists: choice('cached', 'upstream').or('cached'),
     /** Milliseconds; 0 for no limit. */
@@ -130,13 +130,13 @@ export const mirrors = list(sectionOf(mirror)).check(({ value, issues }) => {
   }
 })
 
-/** What all mirrors of a process share. */
+/** Settings of all mirrors of a process. */
 export const mirroring = section({
   /** A folder for blobs on their way. Default: beside the blobs, or for temporary files if they are not in
    *  files. */
   folder: text().or(''),
   /** Bytes of blobs that are in memory on their way, together; larger ones are in files. */
   memory: size().or(96 * 1024 ** 2),
-  /** How many blobs are fetched at the same time. */
+  /** Limit of concurrent downloads of blobs. */
   maxflights: integer({ min: 1, max: 10_000 }).or(64),
 })

@@ -92,7 +92,7 @@ const maintenance = section({
     ).or('0 3 * * *'),
     /** Minimum age of a collected blob, and of its last push or mount, in milliseconds. */
     grace: duration().or(24 * 3_600_000),
-    /** Whether untagged manifests are removed, if no index and no subject keeps them. */
+    /** True to remove untagged manifests, unless an index or a subject keeps them. */
     untagged: flag().or(false),
     /** Requests per second; 0 for no limit. */
     pace: integer({ min: 0 }).or(0),

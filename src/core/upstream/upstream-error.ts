@@ -1,24 +1,24 @@
-/** Why an upstream did not give what was asked for. */
+/** The reason why a request to an upstream failed. */
 export type UpstreamErrorCode =
-  /** It has no such content, and says so. */
+  /** The upstream does not have the content. */
   | 'NOT_FOUND'
-  /** It refuses our credentials, or does not let them have this. */
+  /** The upstream rejects the credentials, or denies access. */
   | 'REFUSED'
-  /** 429: it was asked too often. */
+  /** 429: the rate limit is exceeded. */
   | 'THROTTLED'
   /** No answer in time. */
   | 'TIMEOUT'
-  /** No connection, or one that broke. */
+  /** The connection failed or was lost. */
   | 'UNREACHABLE'
-  /** Any 5xx, or another answer that says that it can't. */
+  /** Any 5xx, or another failure of the upstream. */
   | 'FAILED'
-  /** An answer that makes no sense, content of another digest, or a redirect to where we don't go. */
+  /** A malformed answer, content of another digest, or a forbidden redirect. */
   | 'INVALID'
 
 export interface UpstreamErrorOptions {
   readonly message: string
   readonly cause?: unknown
-  /** How long it wants to be left alone, if it says so. */
+  /** Delay that the upstream has requested, if it did. */
   readonly retryAfterMs?: number | undefined
   readonly status?: number | undefined
 }

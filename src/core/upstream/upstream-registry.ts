@@ -7,7 +7,7 @@ import type { RepositoryName, Tag } from '../reference.ts'
 export interface UpstreamRegistry {
   /** Its host, with the port if it has one. */
   readonly host: string
-  /** What it has said last of how often it may be asked. */
+  /** The upstream's last stated rate limit. */
   readonly rateLimit: RateLimit | undefined
   /** OCI Distribution Specification 1.1, "Checking if content exists in the registry". */
   headManifest(
@@ -35,7 +35,7 @@ export interface UpstreamRegistry {
     subject: Digest,
     options?: CallOptions,
   ): Promise<readonly ReferrerDescriptor[]>
-  /** What is under way fails. */
+  /** Aborts running requests. */
   close(): Promise<void>
 }
 

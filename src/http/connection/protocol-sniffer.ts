@@ -2,7 +2,7 @@ import type { Server, Socket } from 'node:net'
 import type { Log } from '../../core/log.ts'
 import { errorBoundary } from '../error-boundary.ts'
 
-export interface FirstBytesOptions {
+export interface ProtocolSnifferOptions {
   /** Time limit for the first bytes. */
   readonly timeoutMs: number
   /** The handler of a connection that begins so; undefined until that can be decided. */
@@ -13,11 +13,11 @@ export type ConnectionHandler = (socket: Socket) => void
 
 /** Decides by the first bytes of each connection which server handles it, and hands the bytes on. */
 export class ProtocolSniffer {
-  readonly #options: FirstBytesOptions
+  readonly #options: ProtocolSnifferOptions
   readonly #silent = new Set<Socket>()
   readonly #all = new Set<Socket>()
 
-  constructor(server: Server, options: FirstBytesOptions) {
+  constructor(server: Server, options: ProtocolSnifferOptions) {
     this.#options = options
     server.removeAllListeners('connection')
     server.on('connection', (socket: Socket) => this.#look(socket))

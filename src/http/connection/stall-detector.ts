@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 
-export interface ProgressFloorOptions {
+export interface StallDetectorOptions {
   /** Minimum average throughput. */
   bytesPerSecond: number
   /** Time for which a transfer may be slower. */
@@ -10,11 +10,11 @@ export interface ProgressFloorOptions {
 /** Closes connections whose client stalls while the registry waits for it. Transfers have no total time
  *  limit, but must progress. Time spent by the registry is not counted. */
 export class StallDetector {
-  readonly #options: ProgressFloorOptions
+  readonly #options: StallDetectorOptions
   readonly #waiting = new Set<ClientWait>()
   readonly #timer: NodeJS.Timeout
 
-  constructor(options: ProgressFloorOptions) {
+  constructor(options: StallDetectorOptions) {
     this.#options = options
     this.#timer = setInterval(() => this.#endStalled(), (options.graceSeconds * 1000) / 4)
     this.#timer.unref()
@@ -52,7 +52,7 @@ export class ClientWait {
   constructor(
     socket: Socket,
     waiting: Set<ClientWait>,
-    { bytesPerSecond, graceSeconds }: ProgressFloorOptions,
+    { bytesPerSecond, graceSeconds }: StallDetectorOptions,
   ) {
     this.socket = socket
     this.#waiting = waiting

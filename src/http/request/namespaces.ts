@@ -3,8 +3,7 @@ import { RegistryError } from '../../core/errors.ts'
 import { parseRepositoryName } from '../../core/reference.ts'
 import type { Route } from './route.ts'
 
-/** Where repositories stand here that clients ask for by the names they have in another registry. A prefix may
- *  be empty. */
+/** Maps names of repositories in other registries to those here. A prefix may be empty. */
 export interface Namespaces {
   /** The prefix for a value of `?ns=`. */
   readonly byName: ReadonlyMap<string, string>
@@ -18,9 +17,9 @@ export interface NamedRoute {
   readonly namespace: string | undefined
 }
 
-/** The route with the name that its repository has here. `?ns=` names the registry that the client means. OCI
+/** The route with the repository's name here. `?ns=` names the registry that the client means. OCI
  *  Distribution Specification, "Registry Proxying".
- *  @throws RegistryError NAME_UNKNOWN for a namespace that is not served; NAME_INVALID if the name gets too long */
+ *  @throws RegistryError NAME_UNKNOWN for an unknown namespace; NAME_INVALID if the name gets too long */
 export function inNamespace(
   route: Route,
   { url = '', headers }: IncomingMessage,

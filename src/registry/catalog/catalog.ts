@@ -91,7 +91,7 @@ class Walk {
         const { name, children } = one.folder.opened
         ahead.splice(index, 1, ...(children?.length === 0 ? [] : [this.#placesBelow(`${name}/`, children)]))
       } else {
-        this.#open(one.folder).catch(() => undefined) // whoever comes to its place sees the error
+        this.#open(one.folder).catch(() => undefined) // thrown again at its position
         index++
       }
     }

@@ -2,24 +2,24 @@ import { randomUUID } from 'node:crypto'
 import { type Digest, hexOf } from '../../core/digest.ts'
 import type { Fence } from '../../core/storage-driver.ts'
 
-/** What storage says of the deletions of a repository's manifests. */
+/** The state of the deletions of a repository's manifests on storage. */
 export interface DeletionState {
-  /** How many have come to an end, successful or not. */
+  /** Number of deletions that have ended, successful or not. */
   readonly count: number
-  /** Who is deleting at the moment, by a name that nobody else has. */
+  /** The process that is deleting at the moment, by a unique name. */
   readonly holder?: string | undefined
   /** Grows while the holder is alive. */
   readonly beat?: number | undefined
   /** For how long others have seen it not grow. It is noted here so that they may be killed as well. */
   readonly silentMs?: number | undefined
-  /** What the holder deletes by, if it is a collector. Whoever takes its place closes it first. */
+  /** The fence of a collector's removals. A process that takes over closes it first. */
   readonly fence?: Fence | undefined
   readonly condemned?: Condemned | undefined
 }
 
 /** Manifests that a collector means to remove. A push that needs one takes it off the list. */
 export interface Condemned {
-  /** Who has condemned them, by a name that nobody else has. */
+  /** The collector that has condemned them, by a unique name. */
   readonly by: string
   /** `condemnedName` of each. */
   readonly manifests: readonly string[]
@@ -53,7 +53,7 @@ export function ended({ count, condemned }: DeletionState): DeletionState {
   return { count: count + 1, ...(condemned && { condemned }) }
 }
 
-/** Something else than a state has no holder, and a count that nobody has seen before. */
+/** A malformed state has no holder, and a count that differs from all others. */
 export function parseDeletionState(found: unknown): DeletionState {
   const { count, holder, beat, silentMs, fence, condemned } = Object(found) as DeletionState
   if (!Number.isSafeInteger(count)) return { count: Date.now() }

@@ -134,8 +134,8 @@ export class Deletions {
     }
   }
 
-  /** Removes condemned manifests. Pushes wait meanwhile, so nothing is taken off the list. The fence is closed
-   *  before they go on.
+  /** Removes condemned manifests. Pushes wait meanwhile, so the list is not shortened. The fence is closed
+   *  before they continue.
    *  @throws RegistryError UNAVAILABLE if it can't begin, or another collector has condemned since */
   async duringRemoval<Result>(
     { by, fence }: { by: string; fence: Fence },

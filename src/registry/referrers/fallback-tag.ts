@@ -29,8 +29,8 @@ export class FallbackTags {
     this.#referrers = referrers
   }
 
-  /** Links the manifests that the subject's fallback tag lists, unless they have links. If the list has grown, its older
-   *  entries are looked up once a minute. */
+  /** Links the manifests that the subject's fallback tag lists, unless they have links. If the list has
+   *  grown, its older entries are looked up once a minute. */
   async take(subject: Digest): Promise<void> {
     const { links, fallbackMemory: memory, paths } = this.#context
     const path = paths.tag(fallbackTag(subject)).current

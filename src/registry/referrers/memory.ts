@@ -85,7 +85,8 @@ export interface SeenIndex {
   readonly lookedUpAt: number
 }
 
-/** The indexes that this process has read last under fallback tags, of all repositories, by the path of the tag's link. */
+/** The indexes that this process has read last under fallback tags, of all repositories, by the path of the
+ *  tag's link. */
 export class FallbackMemory {
   readonly #seen = new LRUCache<string, SeenIndex>({
     maxSize: MAX_SETTLED,

@@ -1,5 +1,5 @@
-/** The memory in which all uploads of a process gather bytes before they send them. Nobody waits for it: an
- *  upload sends earlier than it would, in smaller requests, while the budget is exceeded. */
+/** The memory in which all uploads of a process gather bytes. Uploads never wait for it: while it is exceeded
+ *  they send earlier, in smaller requests. */
 export class GatherBudget {
   readonly #maxBytes: number
   #heldBytes = 0

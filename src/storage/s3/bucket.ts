@@ -133,7 +133,8 @@ export class Bucket {
     )
   }
 
-  /** Does nothing if there is none: Amazon says so by itself, other stores not if it was removed at the same time. */
+  /** Does nothing if there is none: Amazon says so by itself, other stores not if it was removed at the same
+   *  time. */
   async remove(key: string): Promise<void> {
     await this.#client
       .send(new DeleteObjectCommand({ Bucket: this.#name, Key: key }))

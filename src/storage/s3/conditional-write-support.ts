@@ -93,7 +93,7 @@ async function probeParts(bucket: Bucket, source: Probed, key: string) {
       (await accepts(() => complete({ etag })))
     return { completeOnly, copiesRanges }
   } finally {
-    await bucket.abortUpload(upload).catch(() => undefined) // what can't be aborted now is found by incompleteUploads()
+    await bucket.abortUpload(upload).catch(() => undefined) // found later by incompleteUploads()
   }
 }
 

@@ -39,7 +39,7 @@ export function signedDeletes({ client, bucket, bucketName, support, root }: Sig
       signingDate: from,
       expiresIn: (until.getTime() - from.getTime()) / 1000,
     })
-    const answer = await ask(client, 'DELETE', url).catch(() => undefined) // nobody knows how far it came
+    const answer = await ask(client, 'DELETE', url).catch(() => undefined) // the outcome is unknown
     return answer === undefined ? 'unknown' : outcomeOf(answer, { key, until })
   }
   const now = async (): Promise<Date> => {

@@ -138,7 +138,7 @@ describe('a pretty JWS is refused', () => {
   it('with signatures of two layouts', () => {
     const compact = schema1Payload({}, 0)
     const both = [signatureOf(payload, signer), signatureOf(compact, signer)]
-    expectInvalidManifest(() => split(prettyJws(payload, both)), 'signatures[1].protected does not cut')
+    expectInvalidManifest(() => split(prettyJws(payload, both)), 'signatures[1].protected does not split')
   })
 
   it('with members that are not signed, before the signatures, behind them or instead of signed ones', () => {
@@ -155,7 +155,7 @@ describe('a pretty JWS is refused', () => {
 
   it('with signatures in what is signed', () => {
     const inner = schema1Payload({ signatures: [signatureOf(payload, signer)] })
-    expectInvalidManifest(() => split(prettyJws(inner, [signatureOf(inner, signer)])), 'is not what')
+    expectInvalidManifest(() => split(prettyJws(inner, [signatureOf(inner, signer)])), 'is not the signed one')
   })
 
   it(`with more than ${MAX_SIGNATURES} signatures, or one that is too large`, () => {

@@ -38,7 +38,7 @@ export async function verifySignatures({ payload, signatures }: Manifest): Promi
       // A key of another algorithm is a TypeError in jose, a DOMException in Web Crypto.
       const isRefusal = REFUSALS.some((type) => cause instanceof type)
       if (!(isRefusal || cause instanceof errors.JOSEError)) throw cause
-      throw unverifiedAt(place, `can't be verified: ${(cause as Error).message}`, cause)
+      throw unverifiedAt(place, `cannot be verified: ${(cause as Error).message}`, cause)
     }
   }
 }

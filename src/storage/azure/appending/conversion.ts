@@ -83,8 +83,7 @@ export class Conversions {
           await blob.delete({ conditions, deleteSnapshots: 'include' })
           return true
         },
-        // Removed by an attempt whose answer was lost. Whoever copies to the name next does so only if it is
-        // free.
+        // Removed by an attempt whose answer was lost. A later copy to the name succeeds only if it is free.
         async () => ((await propertiesOf(blob)) === undefined ? true : undefined),
       )
     } catch (cause) {
