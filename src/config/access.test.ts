@@ -86,7 +86,7 @@ test.each([
     'auth.oidc[0].prefix',
     /ends with a colon/,
   ],
-  [issuer + oidc, 'auth.oidc', /without auth\.rules: every job/],
+  [issuer + oidc, 'auth.oidc', /without auth\.rules: all jobs/],
   [htpasswd + oidc, 'auth.oidc', /without auth\.(issuer|rules)/],
   [`${htpasswd}\n  certificate: {}`, 'auth.certificate', /without http\.tls\.clientcas/],
   [
