@@ -206,7 +206,9 @@ describe('entrepot auth explain', () => {
     await runEntrepot(['robot', 'create', 'x', '-r', 'ci/*', '-a', 'push', path])
     const explain = async (...words: string[]) =>
       (await runEntrepot(['auth', 'explain', ...words, path])).stdout
-    expect(await explain('robot+x', 'ci/a', 'tag')).toBe('allowed: the robot x was created for push of ci/*\n')
+    expect(await explain('robot+x', 'ci/a', 'tag')).toBe(
+      'allowed: the robot x was created for push of ci/*\n',
+    )
     expect(await explain('robot+x', 'ci/a', 'pull')).toMatch(
       /^denied: .*\npush is allowed: it includes HEAD /,
     )

@@ -155,7 +155,10 @@ describe('a pretty JWS is refused', () => {
 
   it('with signatures in what is signed', () => {
     const inner = schema1Payload({ signatures: [signatureOf(payload, signer)] })
-    expectInvalidManifest(() => split(prettyJws(inner, [signatureOf(inner, signer)])), 'is not the signed one')
+    expectInvalidManifest(
+      () => split(prettyJws(inner, [signatureOf(inner, signer)])),
+      'is not the signed one',
+    )
   })
 
   it(`with more than ${MAX_SIGNATURES} signatures, or one that is too large`, () => {
