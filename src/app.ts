@@ -13,6 +13,7 @@ import {
 import { httpSettings, tlsSettings } from './app/settings.ts'
 import { schedulePurging } from './app/upload-purging.ts'
 import type { Config } from './config/schema.ts'
+import type { AuditLog } from './core/access/audit-log.ts'
 import type { Locks } from './core/coordination/locks.ts'
 import type { Log } from './core/log.ts'
 import type { Registry } from './core/registry.ts'
@@ -51,10 +52,10 @@ async function openMirrors(
 async function openCollection(
   config: Config,
   registry: StoredRegistry,
-  parts: { metrics: Metrics | undefined; log: Log },
+  parts: { metrics: Metrics | undefined; log: Log; audit?: AuditLog | undefined },
 ) {
   if (!config.storage.maintenance.gc.enabled) return undefined
-  return (await import('./app/collection.ts')).scheduleCollection(config, registry, parts)
+  return (await import('./app/maintenance/collection.ts')).scheduleCollection(config, registry, parts)
 }
 
 /** Loads the code of notifications only if an endpoint is enabled. */
@@ -133,7 +134,8 @@ export async function startRegistry(
   notifications?.listening(typeof address === 'string' ? undefined : address.port)
   if (isAlone) {
     opened.adopt(schedulePurging(config, registry, log), (purging) => purging?.stop())
-    opened.adopt(await openCollection(config, registry, { metrics, log }), (collection) => collection?.stop())
+    const parts = { metrics, log, audit: access.audit }
+    opened.adopt(await openCollection(config, registry, parts), (collection) => collection?.stop())
   }
   opened.adopt(server, () => server.close(config.http.draintimeout))
   certificates?.watch(() => server.setSecureContext(certificates.secureContext))

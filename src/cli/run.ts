@@ -7,6 +7,8 @@ const HELP = `Entrepot, a container registry
   entrepot serve [config.yml]          run the registry
   entrepot config check [config.yml]   say what is wrong with a configuration
   entrepot gc [config.yml]             delete the blobs that no manifest refers to; --help says how
+  entrepot why <digest or image>       say what keeps a blob or manifest from being collected
+  entrepot verify <repository[:tag]>   read what an image or a repository needs, and compare it with its digests
   entrepot events list [config.yml]    say what notifications wait; --help says what can be done to them
   entrepot htpasswd <file> <user>      set a password, read from the terminal or standard input
   entrepot robot create <name>         make an account for a machine; --help says how
@@ -45,8 +47,10 @@ export async function run(args: readonly string[]): Promise<void> {
 const accessCommands = new Map<string, (args: readonly string[]) => Promise<void>>([
   ['htpasswd', async (args) => (await import('./htpasswd.ts')).htpasswd(args)],
   ['robot', async (args) => (await import('./robot.ts')).robot(args)],
-  ['gc', async (args) => (await import('./gc.ts')).gc(args)],
-  ['garbage-collect', async (args) => (await import('./gc.ts')).garbageCollect(args)],
+  ['gc', async (args) => (await import('./maintenance/gc.ts')).gc(args)],
+  ['garbage-collect', async (args) => (await import('./maintenance/gc.ts')).garbageCollect(args)],
+  ['why', async (args) => (await import('./maintenance/why.ts')).why(args)],
+  ['verify', async (args) => (await import('./maintenance/verify.ts')).verify(args)],
   ['events', async (args) => (await import('./events.ts')).events(args)],
   ['auth', async (args) => (await import('./auth-explain.ts')).auth(args)],
 ])

@@ -31,6 +31,8 @@ export type ManifestReferences =
   | {
       /** Config, layers and children, by their canonical digests. */
       readonly digests: readonly Digest[]
+      /** Those that need not be in the repository, such as layers that clients fetch elsewhere. */
+      readonly optional?: ReadonlySet<Digest>
       /** The manifest that it is about, as it names it. */
       readonly subject?: Digest | undefined
     }

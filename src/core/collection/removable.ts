@@ -15,8 +15,8 @@ export interface RepositoryManifest {
 export interface RepositoryContent {
   readonly repository: RepositoryName
   readonly manifests: readonly RepositoryManifest[]
-  /** The canonical digests that tags name. */
-  readonly tagged: ReadonlySet<Digest>
+  /** The canonical digest that each tag names. */
+  readonly tags: ReadonlyMap<string, Digest>
 }
 
 /** A manifest that is to go, with what it says of itself. */

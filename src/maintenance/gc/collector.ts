@@ -12,7 +12,8 @@ import { type Digest, hexOf } from '../../core/digest.ts'
 import type { RepositoryName } from '../../core/reference.ts'
 import { FENCE_LIFETIME_MS } from '../../core/storage-driver.ts'
 import type { Step } from '../runner.ts'
-import { ManifestSweep, type RemovalStep } from './manifest-sweep.ts'
+import { HeldBytes } from './held-bytes.ts'
+import { ManifestSweep, type RemovalStep, type RemovedManifest } from './manifest-sweep.ts'
 import { type Finding, Marks } from './mark.ts'
 import { Pace } from './pace.ts'
 import { Tenure, TIMING } from './tenure.ts'
@@ -45,6 +46,12 @@ export interface DeletionStep extends Step {
   readonly deleted: () => readonly CondemnedBlob[]
 }
 
+/** A manifest that was removed, or in a dry run would be. */
+export interface ReportedManifest extends RemovedManifest {
+  /** The bytes that nothing else holds: a collection frees them once they are old enough. */
+  readonly bytes: number
+}
+
 export type CollectionStep = DeletionStep | RemovalStep
 
 export interface CollectionReport {
@@ -58,7 +65,22 @@ export interface CollectionReport {
   readonly rescuedBlobs: number
   /** Manifests that were removed from their repositories, or in a dry run would be. */
   readonly removedManifests: number
+  readonly removed: readonly ReportedManifest[]
   readonly findings: readonly Finding[]
+}
+
+/** What a collector is doing, for people who watch it. */
+export interface CollectionProgress {
+  readonly phase:
+    | 'removing untagged manifests'
+    | 'reading manifests'
+    | 'looking for garbage'
+    | 'waiting for pushes'
+    | 'deleting'
+  /** Manifests or blobs. */
+  readonly done: number
+  /** Undefined if it is not known. */
+  readonly total: number | undefined
 }
 
 const COLLECTOR_TIMING: CollectorTiming = { ...TIMING, settleMs: 2 * TRUSTED_MS + 2_000 }
@@ -77,7 +99,11 @@ export class Collector {
   }
   /** From a step that was carried out until the collection ends; never in a dry run. */
   #tenure: Tenure | undefined
+  readonly #removed: RemovedManifest[] = []
+  readonly #held = new HeldBytes()
   #youngSince = new Date()
+  #phase: CollectionProgress['phase'] = 'reading manifests'
+  #condemnedBlobs: number | undefined
 
   constructor(options: CollectorOptions) {
     this.#options = options
@@ -87,8 +113,18 @@ export class Collector {
     this.#pace = new Pace(options.pace)
   }
 
+  get progress(): CollectionProgress {
+    const { blobs, deletedBlobs, rescuedBlobs, removedManifests } = this.#report
+    const phase = this.#phase
+    if (phase === 'removing untagged manifests') return { phase, done: removedManifests, total: undefined }
+    if (phase === 'looking for garbage') return { phase, done: blobs, total: undefined }
+    if (phase === 'deleting') return { phase, done: deletedBlobs + rescuedBlobs, total: this.#condemnedBlobs }
+    return { phase, done: this.#marks.manifests, total: undefined }
+  }
+
   get report(): CollectionReport {
-    return { ...this.#report, findings: this.#marks.findings }
+    const removed = this.#removed.map((one) => ({ ...one, bytes: this.#held.of(one.digest) }))
+    return { ...this.#report, removed, findings: this.#marks.findings }
   }
 
   /** The steps of one collection. A step that fails ends it.
@@ -143,6 +179,7 @@ export class Collector {
   /** Manifests that are pushed from the change of the state on are looked at once more by who pushes them. */
   async *#removals(): AsyncGenerator<RemovalStep> {
     const { content, dryRun, signal } = this.#options
+    this.#phase = 'removing untagged manifests'
     const announce = async (removing: RepositoryName, manifests: readonly Digest[]) => {
       const { epoch, removals = 0 } = this.#tenure!.state
       await this.#files.writeRemoved(epoch, removals, manifests)
@@ -158,13 +195,24 @@ export class Collector {
       yield step
       const some = step.removed()
       this.#report.removedManifests += some.length
+      this.#removed.push(...some)
+      await this.#noteHeld(some)
       if (dryRun) this.#marks.passOver(some)
     }
     await this.#tenure?.change(withoutRemoval)
   }
 
+  /** Their bytes are there until the blobs are deleted. */
+  async #noteHeld(removed: readonly RemovedManifest[]): Promise<void> {
+    for (const { repository, digest } of removed) {
+      const found = await this.#pace.during(() => this.#options.content.references(repository, digest))
+      this.#held.add(digest, 'unreadable' in found ? [digest] : [digest, ...found.digests])
+    }
+  }
+
   #mark(): Promise<void> {
     const { signal } = this.#options
+    this.#phase = 'reading manifests'
     return this.#marks.mark({ linkedSince: this.#youngSince, pace: this.#pace, signal })
   }
 
@@ -175,6 +223,7 @@ export class Collector {
     if (lists.length > 0) {
       await tenure.change((state) => ({ ...state, phase: 'condemned', lists: listBits(lists) }))
       // Pushes of blobs go by a state that is some seconds old.
+      this.#phase = 'waiting for pushes'
       await delay(this.#timing.settleMs, undefined, { signal: this.#options.signal })
       await this.#mark()
       yield* this.#deletions(this.#condemned(epoch, lists), { isSwept: true })
@@ -207,6 +256,7 @@ export class Collector {
         current = { list, blobs: [] }
       }
       current.blobs.push(blob)
+      this.#condemnedBlobs = (this.#condemnedBlobs ?? 0) + 1
     }
     await write()
     return lists
@@ -215,19 +265,23 @@ export class Collector {
   /** In order of the digests. */
   async *#garbage(): AsyncIterable<CondemnedBlob> {
     const { content, signal } = this.#options
+    this.#phase = 'looking for garbage'
     for await (const page of content.pool()) {
       signal?.throwIfAborted()
       await this.#pace.take()
       for (const { digest, size, modifiedAt } of page) {
         this.#report.blobs++
         this.#report.bytes += size
-        if (modifiedAt < this.#youngSince && !this.#marks.has(digest)) yield { digest, size }
+        if (this.#marks.has(digest)) continue
+        this.#held.count(digest, size)
+        if (modifiedAt < this.#youngSince) yield { digest, size }
       }
     }
   }
 
   /** What is condemned and was not marked since. */
   async *#condemned(epoch: number, lists: readonly number[]): AsyncIterable<CondemnedBlob> {
+    this.#phase = 'deleting'
     for (let list = 0; list < LISTS; list++) {
       if (!lists.includes(list)) continue
       for (const blob of await this.#files.readList(epoch, list)) {

@@ -32,9 +32,15 @@ export class Marks {
   /** In a dry run: manifests that would be gone by now. */
   readonly #passedOver = new ManifestSet()
   readonly #findings = new Map<string, Finding>()
+  #manifests = 0
 
   constructor(content: Collectable) {
     this.#content = content
+  }
+
+  /** Manifests that were read. */
+  get manifests(): number {
+    return this.#manifests
   }
 
   get findings(): readonly Finding[] {
@@ -61,6 +67,7 @@ export class Marks {
       concurrency: CONCURRENCY,
       work,
     })) {
+      this.#manifests++
       if ('unreadable' in found) {
         await this.#keepAll(repository, { digest, reason: found.unreadable })
         continue

@@ -21,7 +21,7 @@ export interface Untagged {
  *  A subject keeps its referrers, and an index its children; never the other way round. So a signature goes with its image.
  *  @param youngSince manifests that were pushed from then on are kept */
 export function findUntagged(
-  { manifests, tagged }: RepositoryContent,
+  { manifests, tags }: RepositoryContent,
   { links, youngSince }: { links: ReadonlyMap<Digest, ManifestLinks>; youngSince: Date },
 ): Untagged {
   const names = new Map(manifests.flatMap(({ digest, aliases }) => aliases.map((name) => [name, digest])))
@@ -37,6 +37,7 @@ export function findUntagged(
     for (const child of new Set(children)) relate(digest, child)
     if (subject !== undefined) relate(names.get(subject) ?? subject, digest)
   }
+  const tagged = new Set(tags.values())
   const kept = new Set<Digest>()
   const reached = manifests
     .filter(({ digest, linkedAt }) => tagged.has(digest) || linkedAt >= youngSince)

@@ -76,9 +76,13 @@ export class CollectableContent implements Collectable {
       throw error
     }
     const digests: Digest[] = []
-    for (const { descriptor } of references)
-      digests.push(...(await this.#canonical(repository, descriptor.digest)))
-    return { digests, subject }
+    const optional = new Set<Digest>()
+    for (const { descriptor, required } of references) {
+      const found = await this.#canonical(repository, descriptor.digest)
+      digests.push(...found)
+      if (!required) for (const digest of found) optional.add(digest)
+    }
+    return { digests, optional, subject }
   }
 
   repositories(): AsyncIterable<RepositoryContent> {
@@ -88,7 +92,7 @@ export class CollectableContent implements Collectable {
   async contentOf(repository: RepositoryName): Promise<RepositoryContent> {
     const { manifests } = new RepositoryPaths(repository)
     for await (const content of readContents(this.storage, manifests)) return content
-    return { repository, manifests: [], tagged: new Set() }
+    return { repository, manifests: [], tags: new Map() }
   }
 
   condemn(repository: RepositoryName, options: CondemnOptions): Promise<Condemnation> {

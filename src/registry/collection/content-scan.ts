@@ -8,7 +8,7 @@ import { REPOSITORIES } from '../paths.ts'
 
 const MANIFESTS = new RegExp(`^${REPOSITORIES}/(.+?)/_manifests/(.+)$`)
 const REVISION = /^revisions\/(sha256|sha512)\/([0-9a-f]+)\/link$/
-const TAG = /^tags\/[^/]+\/current\/link$/
+const TAG = /^tags\/([^/]+)\/current\/link$/
 
 /** Folders without tags and revisions. A repository may be called `tags` or `index`. */
 const OTHER_FOLDERS =
@@ -20,7 +20,12 @@ interface FoundContent {
   readonly repository: RepositoryName
   readonly revisions: { readonly digest: Digest; readonly linkedAt: Date }[]
   readonly aliases: { readonly name: Digest; readonly path: string }[]
-  readonly tags: string[]
+  readonly tags: FoundTag[]
+}
+
+interface FoundTag {
+  readonly tag: string
+  readonly path: string
 }
 
 /** The manifests and tags of all repositories below a folder, one after the other: in byte order of the paths those of a repository
@@ -46,7 +51,8 @@ export async function* readContents(
 }
 
 function note(found: FoundContent, { path, modifiedAt }: ScannedFile, place: string): void {
-  if (TAG.test(place)) found.tags.push(path)
+  const [, tag] = TAG.exec(place) ?? []
+  if (tag !== undefined) found.tags.push({ tag, path })
   const [, algorithm, hex] = REVISION.exec(place) ?? []
   const name = `${algorithm}:${hex}`
   if (!isDigest(name)) return
@@ -56,10 +62,10 @@ function note(found: FoundContent, { path, modifiedAt }: ScannedFile, place: str
 
 async function readLinks(storage: StorageDriver, found: FoundContent): Promise<RepositoryContent> {
   const { repository, revisions, tags } = found
-  const tagged = new Set<Digest>()
-  const work = (path: string) => readTarget(storage, path)
-  for await (const target of mapInOrder(tags, { concurrency: READ_CONCURRENCY, work }))
-    if (target !== undefined) tagged.add(target)
+  const digests = new Map<string, Digest>()
+  const work = async ({ tag, path }: FoundTag) => ({ tag, target: await readTarget(storage, path) })
+  for await (const { tag, target } of mapInOrder(tags, { concurrency: READ_CONCURRENCY, work }))
+    if (target !== undefined) digests.set(tag, target)
   const aliases = new Map<Digest, Digest[]>()
   for (const { name, path } of found.aliases) {
     const target = await readTarget(storage, path)
@@ -68,7 +74,7 @@ async function readLinks(storage: StorageDriver, found: FoundContent): Promise<R
   const manifests = revisions.map(
     ({ digest, linkedAt }): RepositoryManifest => ({ digest, linkedAt, aliases: aliases.get(digest) ?? [] }),
   )
-  return { repository, manifests, tagged }
+  return { repository, manifests, tags: digests }
 }
 
 /** What a link leads to; undefined if there is none, or if it is broken. */

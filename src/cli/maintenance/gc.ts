@@ -1,10 +1,9 @@
-import { type CollectionReport, collectOnce } from '../app/collection.ts'
-import { loadConfig } from '../config/load.ts'
-import { parseDuration } from '../config/units.ts'
-import type { Log } from '../core/log.ts'
-
-import { parseCommand } from './parse-command.ts'
-import { UsageError } from './usage-error.ts'
+import { type CollectionReport, collectOnce } from '../../app/maintenance/collection.ts'
+import { loadConfig } from '../../config/load.ts'
+import { parseDuration } from '../../config/units.ts'
+import { parseCommand } from '../parse-command.ts'
+import { UsageError } from '../usage-error.ts'
+import { quietLog } from './quiet-log.ts'
 
 const HELP = `entrepot gc [config.yml] [--dry-run] [--json] [--grace 24h] [--delete-untagged] [--pace <requests a second>]
 
@@ -53,31 +52,44 @@ async function collectGarbage(args: readonly string[], help: string): Promise<vo
   const { config } = loadConfig({ path: positionals[0], env: process.env })
   const { gc: configured } = config.storage.maintenance
   const { json = false, quiet = false, 'dry-run': dryRun = false } = values
-  const write = (text: string) => process.stdout.write(`${text}\n`)
+  const isTerminal = process.stderr.isTTY && !json
+  const write = (text: string) => {
+    if (isTerminal) process.stderr.write(CLEAR_LINE) // the progress bar is drawn again below
+    process.stdout.write(`${text}\n`)
+  }
   const stopping = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => stopping.abort(new Error(`ended by ${signal}`)))
+  // Its code is loaded only for a terminal.
+  const { showProgress } = isTerminal ? await import('./progress-bar.ts') : { showProgress: () => () => {} }
+  let hide = () => {}
   const report = await collectOnce(config, {
     signal: stopping.signal,
     graceMs: values.grace === undefined ? configured.grace : durationOf(values.grace),
     pace: values.pace === undefined ? configured.pace : paceOf(values.pace),
     dryRun,
     untagged: values['delete-untagged'] ?? configured.untagged,
-    log: QUIET,
-    onRemoved: ({ repository, digest }) => {
-      if (json) write(JSON.stringify({ action: 'remove manifest', repository, digest, reason: UNTAGGED }))
-      else if (!quiet) write(`${repository}@${digest}: ${UNTAGGED}`)
+    log: quietLog,
+    onBegin: (progress) => {
+      if (isTerminal) hide = showProgress(progress)
     },
     onDeleted: ({ digest, size }) => {
       if (json) write(JSON.stringify({ action: 'delete', digest, bytes: size, reason: REASON }))
       else if (!quiet) write(`${digest} ${size} bytes: ${REASON}`)
     },
-  })
-  const lines = json ? [JSON.stringify({ action: 'total', dryRun, ...report })] : linesOf(report, dryRun)
+  }).finally(() => hide())
+  const { removed, ...totals } = report
+  for (const { repository, digest, bytes } of removed) {
+    if (json)
+      write(JSON.stringify({ action: 'remove manifest', repository, digest, bytes, reason: UNTAGGED }))
+    else if (!quiet) write(`${repository}@${digest} ${bytes} bytes that only it holds: ${UNTAGGED}`)
+  }
+  const lines = json ? [JSON.stringify({ action: 'total', dryRun, ...totals })] : linesOf(report, dryRun)
   for (const line of lines) write(line)
   if (report.findings.length > 0) process.exitCode = 3
 }
 
+const CLEAR_LINE = '\r\x1b[K'
 const REASON = 'no manifest refers to it'
 const UNTAGGED = 'no tag, no index and no subject keeps it'
 
@@ -106,12 +118,4 @@ function durationOf(text: string): number {
 function paceOf(text: string): number {
   if (/^\d+$/.test(text)) return Number(text)
   throw new UsageError(`--pace takes a whole number of requests per second, not ${text}`)
-}
-
-/** Progress is printed; only warnings and errors are logged. */
-const QUIET: Log = { debug() {}, info() {}, warn: complain, error: complain }
-
-function complain(fields: object, message?: string): void {
-  const { err } = fields as { err?: unknown }
-  process.stderr.write(`entrepot: ${message ?? ''}${err instanceof Error ? `: ${err.message}` : ''}\n`)
 }

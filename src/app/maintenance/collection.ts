@@ -1,18 +1,24 @@
-import { readCron } from '../config/schema/storage.ts'
-import type { Config } from '../config/schema.ts'
-import { type CollectionFigures, newCollectionFigures } from '../core/collection/collection-figures.ts'
-import { StorageError } from '../core/errors.ts'
-import type { Log } from '../core/log.ts'
+import { readCron } from '../../config/schema/storage.ts'
+import type { Config } from '../../config/schema.ts'
+import type { AuditEntry, AuditLog } from '../../core/access/audit-log.ts'
+import { type CollectionFigures, newCollectionFigures } from '../../core/collection/collection-figures.ts'
+import { StorageError } from '../../core/errors.ts'
+import type { Log } from '../../core/log.ts'
 
-export type { CollectionReport } from '../maintenance/gc/collector.ts'
+export type { CollectionProgress, CollectionReport } from '../../maintenance/gc/collector.ts'
 
-import { type CollectionReport, type CollectionStep, Collector } from '../maintenance/gc/collector.ts'
-import { CollectorBusy } from '../maintenance/gc/tenure.ts'
-import { run } from '../maintenance/runner.ts'
-import { Schedule } from '../maintenance/schedule.ts'
-import type { Metrics } from '../observability/metrics.ts'
-import type { StoredRegistry } from '../registry/registry.ts'
-import { openRegistry } from './open.ts'
+import {
+  type CollectionProgress,
+  type CollectionReport,
+  type CollectionStep,
+  Collector,
+} from '../../maintenance/gc/collector.ts'
+import { CollectorBusy } from '../../maintenance/gc/tenure.ts'
+import { run } from '../../maintenance/runner.ts'
+import { Schedule } from '../../maintenance/schedule.ts'
+import type { Metrics } from '../../observability/metrics.ts'
+import type { StoredRegistry } from '../../registry/registry.ts'
+import { openRegistry } from '../open.ts'
 
 export interface CollectionOptions {
   readonly graceMs: number
@@ -23,6 +29,8 @@ export interface CollectionOptions {
   readonly untagged: boolean
   readonly log: Log
   readonly signal?: AbortSignal | undefined
+  /** Called with what shows the progress, when the collection begins. */
+  readonly onBegin?: (progress: () => CollectionProgress) => void
   readonly onDeleted?: (blob: { readonly digest: string; readonly size: number }) => void
   readonly onRemoved?: (manifest: { readonly repository: string; readonly digest: string }) => void
 }
@@ -32,7 +40,7 @@ export interface CollectionOptions {
 export function scheduleCollection(
   { storage }: Config,
   registry: StoredRegistry,
-  { metrics, log }: { metrics: Metrics | undefined; log: Log },
+  { metrics, log, audit }: { metrics: Metrics | undefined; log: Log; audit?: AuditLog | undefined },
 ): Schedule | undefined {
   const { gc, readonly } = storage.maintenance
   const cron = gc.enabled && !readonly.enabled ? readCron(gc.schedule) : undefined
@@ -43,16 +51,18 @@ export function scheduleCollection(
   const onDeleted = ({ digest, size }: { digest: string; size: number }) => {
     figures.deletedBlobs++
     figures.deletedBytes += size
+    audit?.record({ ...COLLECTED, digest })
     log.info({ digest, bytes: size }, 'garbage collection deleted a blob')
   }
   const onRemoved = ({ repository, digest }: { repository: string; digest: string }) => {
     figures.removedManifests++
+    audit?.record({ ...COLLECTED, repository, digest })
     log.info({ repository, digest }, 'garbage collection removed an untagged manifest')
   }
   const work = async (signal: AbortSignal) => {
     const { grace: graceMs, pace, untagged } = gc
     const options = { graceMs, pace, untagged, dryRun: false, log, signal, onDeleted, onRemoved }
-    const { findings, ...report } = await collect(registry, options)
+    const { findings, removed: _, ...report } = await collect(registry, options)
     for (const finding of findings)
       log.warn({ ...finding }, 'a manifest cannot be read: its repository keeps its blobs')
     figures.findings = findings.length
@@ -65,6 +75,12 @@ export function scheduleCollection(
     log,
     work: (signal) => counted(figures, () => work(signal), { signal, log }),
   })
+}
+
+/** A line of the audit log: nobody has requested it. */
+const COLLECTED: AuditEntry = {
+  ...{ requestId: '', address: '', user: '', kind: 'robot', action: 'collect', method: '' },
+  ...{ status: 0, allowed: true, outcome: 'done' },
 }
 
 async function counted(
@@ -94,12 +110,13 @@ async function counted(
  *  @throws StorageError UNSUPPORTED if the storage can't be collected; CollectorBusy */
 export async function collect(
   registry: StoredRegistry,
-  { graceMs, pace, untagged, dryRun, log, signal, onDeleted, onRemoved }: CollectionOptions,
+  { graceMs, pace, untagged, dryRun, log, signal, onBegin, onDeleted, onRemoved }: CollectionOptions,
 ): Promise<CollectionReport> {
   const collector = new Collector({
     content: registry.collectable,
     ...{ graceMs, pace, untagged, dryRun, signal },
   })
+  onBegin?.(() => collector.progress)
   const onStep = (step: CollectionStep) => {
     if ('removed' in step) for (const manifest of step.removed()) onRemoved?.(manifest)
     else for (const blob of step.deleted()) onDeleted?.(blob)

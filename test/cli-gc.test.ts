@@ -1,0 +1,98 @@
+/** The commands that look into what is stored, and what a collection says of it. */
+import { writeFile } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { digestOf } from '../src/core/digest.ts'
+import { blobPath } from '../src/registry/paths.ts'
+import { FilesystemDriver } from '../src/storage/filesystem.ts'
+import { imageOf, indexOf, push } from './gc/untagged-images.ts'
+import { entrepotMain, runEntrepot } from './support/command.ts'
+import { HttpRegistry } from './support/http-registry.ts'
+import { type TemporaryFolder, temporaryFolder } from './support/temporary-folder.ts'
+import { findTool, run } from './support/tools.ts'
+
+const image = imageOf('image')
+const index = indexOf(image)
+const layer = digestOf(Buffer.from('layer of image'))
+const untagged = imageOf('untagged')
+const garbage = Buffer.from('of no manifest')
+
+let folder: TemporaryFolder
+let driver: FilesystemDriver
+let config: string
+beforeAll(async () => {
+  folder = await temporaryFolder()
+  const rootdirectory = `${folder.path}/data`
+  driver = await FilesystemDriver.open({ root: rootdirectory })
+  const registry = await HttpRegistry.start({ driver, collection: true })
+  await push(registry, 'team/app', { manifest: image })
+  await push(registry, 'team/app', { manifest: index, reference: 'v1' })
+  await push(registry, 'team/app', { manifest: untagged })
+  await registry.client.pushBlob('team/app', garbage)
+  await delay(20)
+  const gc = { enabled: true, schedule: '0 3 * * *', grace: '0s', untagged: true }
+  config = `${folder.path}/config.yml`
+  const storage = { filesystem: { rootdirectory }, maintenance: { gc } }
+  await writeFile(config, JSON.stringify({ version: 0.1, storage, http: { addr: '127.0.0.1:0' } }))
+})
+afterAll(() => folder.remove())
+
+const entrepot = (...args: string[]) => runEntrepot([...args, config], { timeoutMs: 120_000 })
+
+test('why says what keeps content, or that nothing does', async () => {
+  const kept = ['team/app:v1', digestOf(index.bytes), digestOf(image.bytes), layer]
+  expect(await entrepot('why', layer)).toEqual({
+    code: 0,
+    stdout: `${kept.map((one, depth) => '  '.repeat(depth) + one).join('\n')}\n`,
+    stderr: '',
+  })
+  const unkept = await entrepot('why', `team/app@${digestOf(untagged.bytes)}`)
+  expect(unkept.code).toBe(3)
+  expect(unkept.stdout).toMatch(
+    /^nothing keeps it \(\d+ bytes\), it goes at \d{4}-\d\d-\d\dT\d\d:00:00\.000Z\n$/,
+  )
+  expect(await entrepot('why', 'team/app:v2')).toEqual({
+    code: 1,
+    stdout: 'team/app:v2 is not there\n',
+    stderr: '',
+  })
+  expect((await entrepot('why', 'Team')).code).toBe(2)
+})
+
+test('verify names what is missing or damaged', async () => {
+  expect(await entrepot('verify', 'team/app:v1')).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^2 manifests and 2 blobs, \d+ bytes: 0 findings\n$/),
+  })
+  const bytes = await driver.get(blobPath(layer))
+  await driver.put(blobPath(layer), Buffer.from('damaged'))
+  const { code, stdout } = await entrepot('verify', 'team/app', '--json')
+  expect(code).toBe(3)
+  const lines = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  expect(lines).toMatchObject([{ name: layer, problem: 'its bytes are damaged' }, { findings: 1 }])
+  await driver.put(blobPath(layer), bytes)
+})
+
+test.skipIf(findTool('script') === undefined)('on a terminal a bar shows the progress', async () => {
+  const command = `${process.execPath} ${entrepotMain} gc --dry-run ${config}`
+  const output = await run('script', ['-qec', command, '/dev/null'])
+  expect(output).toContain('a second')
+  expect(output).toMatch(/\d of \d+ blobs would be deleted/)
+})
+
+test('a dry run and a run say alike what goes, why, and what only it holds', async () => {
+  const held = untagged.bytes.length + untagged.blobs.join('').length
+  const reason = 'no tag, no index and no subject keeps it'
+  const line = `team/app@${digestOf(untagged.bytes)} ${held} bytes that only it holds: ${reason}\n`
+  const dry = await entrepot('garbage-collect', '--dry-run')
+  expect([dry.code, dry.stderr]).toEqual([0, ''])
+  expect(dry.stdout).toContain(line)
+  expect(dry.stdout).toContain(`${digestOf(garbage)} 14 bytes: no manifest refers to it\n`)
+  const real = await entrepot('gc')
+  expect([real.code, real.stderr]).toEqual([0, ''])
+  expect(real.stdout).toBe(dry.stdout.replaceAll('would be ', ''))
+  expect((await entrepot('verify', 'team/app')).code).toBe(0)
+})
