@@ -74,6 +74,24 @@ function open(options: { sinks?: ByteSink[]; maxWaiting?: number } = {}): LineWr
 }
 
 describe('lines', () => {
+  it('gathers the lines of some turns when one was written just before', async () => {
+    writer.write('one\n')
+    await sink.take()
+    writer.write('two\n')
+    await new Promise((resolve) => setImmediate(resolve))
+    writer.write('three\n')
+    expect(await sink.take()).toBe('two\nthree\n')
+  })
+
+  it('goes on at once with more than one write takes', async () => {
+    writer.write('one\n')
+    await sink.take()
+    const long = 'a line of 19 bytes\n'
+    for (let count = 0; count < 3; count++) writer.write(long)
+    expect(await sink.take()).toBe(long)
+    expect(sink.offered?.text).toBe(long)
+  })
+
   it('go out in their order, whole, as many as a write should have', async () => {
     for (const line of [
       'one\n',

@@ -11,6 +11,9 @@ export interface LineWriterOptions {
 
 const MAX_WAITING = 4 * 1024 ** 2
 
+/** Minimum time from one write to the next. Each costs a switch to another thread and back, whatever it writes. */
+const GATHER_MS = 4
+
 /** Delays before a retry: after an error, and if there is no room. */
 const RETRY_MS = 1_000
 const NO_ROOM_MS = 10
@@ -34,7 +37,9 @@ export class LineWriter {
   #isFailing = false
   #isClosing = false
   #isDone = false
-  #soon: NodeJS.Immediate | undefined
+  #soon: NodeJS.Immediate | NodeJS.Timeout | undefined
+  /** Time of the last write, by `performance.now()`. */
+  #writtenAt = Number.NEGATIVE_INFINITY
   #later: NodeJS.Timeout | undefined
   #settled = () => {}
 
@@ -52,15 +57,21 @@ export class LineWriter {
     process.on('exit', this.#atExit)
   }
 
-  /** Queues a line. Lines of one turn of the event loop are written together.
+  /** Queues a line. Lines of one turn of the event loop are written together, and of some milliseconds while there are
+   *  many.
    *  @param line with its line end
    *  @returns false if there is no room; the line is dropped then */
   write(line: string): boolean {
     if (this.#isDone || this.#waiting + line.length > this.#maxWaiting) return false
     this.#lines.push(line)
     this.#waiting += line.length
-    if (!this.#isWriting && this.#later === undefined) this.#soon ??= setImmediate(this.#pump)
+    if (!this.#isWriting && this.#later === undefined && this.#soon === undefined) this.#pumpSoon()
     return true
+  }
+
+  #pumpSoon(): void {
+    if (performance.now() - this.#writtenAt > GATHER_MS) this.#soon = setImmediate(this.#pump)
+    else this.#soon = setTimeout(this.#pump, GATHER_MS).unref()
   }
 
   /** Calls back each time the queue has become empty. */
@@ -91,7 +102,7 @@ export class LineWriter {
     this.#isDone = true
     clearTimeout(patience)
     clearTimeout(this.#later)
-    clearImmediate(this.#soon)
+    this.#forgetSoon()
     this.#replacement?.close()
     this.#sink?.close()
   }
@@ -99,7 +110,14 @@ export class LineWriter {
   #tryNow(): void {
     clearTimeout(this.#later)
     this.#later = undefined
+    this.#forgetSoon()
     this.#pump()
+  }
+
+  #forgetSoon(): void {
+    clearTimeout(this.#soon as NodeJS.Timeout)
+    clearImmediate(this.#soon as NodeJS.Immediate)
+    this.#soon = undefined
   }
 
   readonly #pump = (): void => {
@@ -111,6 +129,7 @@ export class LineWriter {
       if (this.#isIdle) return
       this.#rest ??= this.#take(sink.maxWriteBytes)
       this.#isWriting = true
+      this.#writtenAt = performance.now()
       sink.write(this.#rest, this.#written)
     } catch (error) {
       this.#isWriting = false
@@ -137,6 +156,8 @@ export class LineWriter {
 
   /** Whole lines, up to the limit of one write. */
   #take(maxBytes: number): Uint8Array {
+    // No character of UTF-16 takes more than three bytes.
+    if (3 * this.#waiting <= maxBytes) return this.#takeFirst(this.#lines.length)
     let count = 0
     let bytes = 0
     for (const line of this.#lines) {
@@ -144,6 +165,10 @@ export class LineWriter {
       if (count > 0 && bytes > maxBytes) break
       count += 1
     }
+    return this.#takeFirst(count)
+  }
+
+  #takeFirst(count: number): Uint8Array {
     const text = this.#lines.splice(0, count).join('')
     this.#waiting -= text.length
     return Buffer.from(text)
@@ -160,7 +185,10 @@ export class LineWriter {
     this.#isFailing = false
     const rest = this.#rest as Uint8Array
     this.#rest = takenBytes < rest.length ? rest.subarray(takenBytes) : undefined
-    this.#pump()
+    const isFew =
+      this.#rest === undefined && this.#waiting > 0 && this.#waiting < (this.#sink?.maxWriteBytes ?? 0)
+    if (isFew && !this.#isClosing) this.#pumpSoon()
+    else this.#pump()
   }
 
   #drained(): void {
