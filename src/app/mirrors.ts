@@ -70,9 +70,9 @@ export async function openMirrors(
 }
 
 const NOTE_INTERVAL_MS = 10 * 60_000
-/** How many notes are written before content is looked through, if nothing presses. */
+/** Notes between two scans of the content, unless much was fetched. */
 const NOTES_BETWEEN = 6
-/** A mirror is looked through earlier once this part of its size was fetched. */
+/** Part of a mirror's size that must be fetched for an earlier scan. */
 const MUCH = 0.1
 
 function scheduleEviction(

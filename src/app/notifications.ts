@@ -32,7 +32,7 @@ export interface NotificationParts {
   readonly log: Log
 }
 
-/** How often a process looks for what others have announced: a folder costs less than a bucket. */
+/** Interval of polling for events of other processes; polling a folder costs less than a bucket. */
 const POLL_MS = { filesystem: 500, others: 2_000 }
 
 /** A process's part in telling of changes and pulls. */
@@ -40,7 +40,7 @@ export interface Notifications {
   /** A registry that reports the changes that are made by it. */
   wrap(registry: Registry): Registry
   readonly scope: RequestScope
-  /** Undefined if nobody wants to hear of pulls. */
+  /** Undefined if no endpoint is notified of pulls. */
   readonly pulls: PullObserver | undefined
   /** @param port where the registry listens; undefined for a socket */
   listening(port: number | undefined): void
@@ -147,7 +147,7 @@ function distinct(name: string, others: readonly Endpoint[]): string {
   }
 }
 
-/** Where a duration or a threshold is 0, as in Distribution. */
+/** Used if a duration or a threshold is 0, as in Distribution. */
 const DEFAULTS = { timeoutMs: 1_000, threshold: 10, backoffMs: 1_000 }
 
 async function openEndpoint(endpoint: EndpointConfig, key: string): Promise<Endpoint> {

@@ -142,5 +142,5 @@ function print(text: string): void {
   process.stdout.write(`${text}\n`)
 }
 
-/** What goes wrong is thrown. */
+/** Errors are thrown. */
 const QUIET: Log = { debug() {}, info() {}, warn() {}, error() {} }

@@ -4,7 +4,7 @@ import type { Config } from './schema.ts'
 
 type EndpointConfig = Config['notifications']['endpoints'][number]
 
-/** How long what a file of secrets said is gone by. */
+/** Time for which the content of a file of secrets is cached. */
 const SECRETS_MS = 5_000
 
 /** The certificates that an endpoint is trusted by; undefined for the system's.

@@ -63,14 +63,14 @@ export interface CacheStatus {
   readonly ageSeconds: number | undefined
 }
 
-/** What a decorator may add to a change. */
+/** Additions of a decorator to a change. */
 export interface ChangeOptions<Change> {
-  /** Called once the change has passed every check, before any of it is visible. It becomes visible after the promise resolves, and
-   *  never if it rejects. */
+  /** Called once the change has passed every check, before any of it is visible. It becomes visible after the
+   *  promise resolves, and never if it rejects. */
   readonly announce?: ((change: Change) => Promise<void>) | undefined
 }
 
-/** What goes when a manifest is deleted: some of its tags, or at last the manifest itself. */
+/** The result of deleting a manifest: some of its tags, or at last the manifest itself. */
 export type ManifestDeletion = { readonly tags: readonly Tag[] } | { readonly digest: Digest }
 
 /** The blobs of a repository. Bytes are stored once for all repositories, under their canonical digest; a

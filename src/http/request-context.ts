@@ -14,7 +14,7 @@ import { RequestCredentials } from './request/credentials.ts'
 import type { Route } from './request/route.ts'
 import type { HttpSettings } from './settings.ts'
 
-/** What all requests of a server share. */
+/** The state that all requests of a server share. */
 export interface ServerContext {
   readonly registry: Registry
   readonly settings: HttpSettings

@@ -76,7 +76,7 @@ export interface HttpServerOptions {
   observer?: RequestObserver | undefined
   /** The mirrors, for their list. Default: none. */
   mirrors?: readonly MirrorFigures[] | undefined
-  /** Who is told of pulls; default: nobody. */
+  /** Observes pulls. Default: none. */
   pulls?: PullObserver | undefined
   /** In which changes are made, so that decorators of the registry know by whom; default: none. */
   scope?: RequestScope | undefined

@@ -1,6 +1,6 @@
 import type { RepositoryName, Tag } from '../core/reference.ts'
 
-/** Where the states of policies are. Distribution looks at none of it.
+/** Paths of the states of policies, which Distribution ignores.
  *
  *  ```
  *  /docker/registry/v2/lifecycle

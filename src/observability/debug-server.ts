@@ -9,7 +9,7 @@ export interface DebugServerOptions {
   metrics?: MetricsPage | undefined
   /** Default: no checks. */
   health?: Health
-  /** What is shown at `/debug/vars`, as Go's package expvar shows it. Default: nothing. */
+  /** Variables at `/debug/vars`, in the format of Go's package expvar. Default: none. */
   variables?: (() => object) | undefined
   log: Log
 }

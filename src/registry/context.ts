@@ -17,7 +17,7 @@ import type { SmallFiles } from './referrers/overlay.ts'
 import type { TagDigestCache } from './tags/tag-digest-cache.ts'
 import type { UploadSessions } from './uploads/upload-sessions.ts'
 
-/** What all repositories of a registry share. */
+/** The state that all repositories of a registry share. */
 export interface RegistryContext {
   readonly storage: StorageDriver
   readonly pool: BlobPool
@@ -45,7 +45,7 @@ export interface RegistryContext {
   readonly findBlob: (digest: Digest, from?: MountSource) => Promise<StoredContent | undefined>
 }
 
-/** What the services of one repository share. */
+/** The state that the services of one repository share. */
 export interface RepositoryContext extends RegistryContext {
   readonly name: RepositoryName
   readonly paths: RepositoryPaths

@@ -93,7 +93,7 @@ const mirror = z
     negativettl: duration().or(30_000),
     /** Milliseconds after which a copy is served while the upstream is silent. */
     staleafter: duration().or(800),
-    /** Whether a tag that the upstream has deleted is kept or removed. */
+    /** Keeps or removes a tag that the upstream has deleted. */
     ondelete: choice('keep', 'remove').or('keep'),
     lists: choice('cached', 'upstream').or('cached'),
     /** Milliseconds; 0 for no limit. */

@@ -53,7 +53,7 @@ const endpointKeys = z.strictObject({
   backoff: duration().or(SECOND),
   ignoredmediatypes: list(text().required()),
   ignore: section({ mediatypes: list(text().required()), actions: list(text().required()) }),
-  /** How events are written: as either generation of Distribution does, or as CloudEvents 1.0. */
+  /** Format of events: that of either generation of Distribution, or CloudEvents 1.0. */
   format: choice(...FORMATS).or('distribution3'),
   /** Only these; absent: all. */
   repositories: list(repositoryGlob.required()),
@@ -69,7 +69,7 @@ const endpointKeys = z.strictObject({
   privatenetworks: list(network().required()),
   /** The longest pause between two attempts. */
   maxbackoff: duration().or(60 * SECOND),
-  /** How old an event becomes before it is given up. */
+  /** Age at which an undelivered event is dropped. */
   deadletterafter: duration().or(7 * DAY),
 })
 
@@ -85,9 +85,9 @@ export const notifications = section({
   events: section({ includereferences: flag().or(false) }),
   endpoints: list(endpoint),
   outbox: section({
-    /** What becomes of a change that can't be written down. */
+    /** Handling of a change whose event can't be stored. */
     onfailure: choice('refuse', 'accept').or('refuse'),
-    /** How long delivered events are kept, to be delivered again if that is asked for. */
+    /** Time for which delivered events are kept for a replay. */
     retention: duration().or(DAY),
   }),
 })

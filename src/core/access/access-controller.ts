@@ -28,7 +28,7 @@ export interface Identity {
   readonly kind: 'anonymous' | 'user' | 'robot'
   /** The name in rules and logs; empty for anonymous. */
   readonly name: string
-  /** How it was authenticated. `none` and `token` can be asked for better credentials. */
+  /** The kind of authentication. Clients with `none` or `token` can be asked for better credentials. */
   readonly proof: 'none' | 'password' | 'token' | 'certificate'
   /** The owner of the uploads that it starts. Undefined without access control. */
   readonly owner: string | undefined

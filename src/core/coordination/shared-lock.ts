@@ -10,7 +10,7 @@ interface LockState {
   readonly holder?: string | undefined
   /** Heartbeat of the holder. */
   readonly beat?: number | undefined
-  /** What the last holder that released it left for the next one. */
+  /** The data that the last holder left for the next one. */
   readonly note?: string | undefined
 }
 
@@ -136,7 +136,7 @@ export class SharedLock {
   }
 }
 
-/** A malformed state is that of a holder nobody hears of. */
+/** A malformed state counts as that of a silent holder. */
 function parse(found: unknown): LockState {
   const { holder, beat, note } = Object(found) as LockState
   if (found === undefined) return { holder: '' }

@@ -14,7 +14,7 @@ export interface Pull {
 }
 
 /** The port to what counts pulls. Called after the answer has gone; it must neither wait nor throw.
- *  @param origin is only read if the pull matters to somebody */
+ *  @param origin is only read if the pull is reported */
 export interface PullObserver {
   pulled(pull: Pull, origin: () => RequestOrigin): void
 }

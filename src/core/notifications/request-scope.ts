@@ -11,11 +11,11 @@ export interface RequestOrigin {
   readonly userAgent: string
   /** The authenticated client; empty for the anonymous one. */
   readonly actor: string
-  /** Where the client finds the registry, with the prefix and without a slash at the end; empty if the request does not say. */
+  /** The registry's URL as the client sees it, with the prefix and without a trailing slash; empty if unknown. */
   readonly baseUrl: string
 }
 
-/** Tells decorators of `Registry` which request a call is made for. Attached only if somebody asks. */
+/** Tells decorators of `Registry` the request of a call. Attached only if one needs it. */
 export class RequestScope {
   readonly #storage = new AsyncLocalStorage<RequestOrigin>()
 

@@ -9,7 +9,7 @@ import { ImmutableTags, type LockStorage, type TagLocks } from './tags.ts'
 
 export interface ImmutableTagsOptions {
   readonly rules: readonly ImmutableRule[]
-  /** Where the locks of tags are. */
+  /** The storage of the tags' locks. */
   readonly storage: LockStorage
   /** Default: seconds. */
   readonly timing?: LockTiming

@@ -18,7 +18,7 @@ import type { TagRules } from './rules.ts'
 
 export type LockStorage = Pick<StorageDriver, 'getState' | 'swapState'>
 
-/** What the locks of tags are made of. */
+/** The parts of the tags' locks. */
 export interface TagLocks {
   readonly storage: LockStorage
   readonly timing: LockTiming
