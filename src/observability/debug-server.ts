@@ -9,7 +9,7 @@ export interface DebugServerOptions {
   metrics?: MetricsPage | undefined
   /** Default: no checks. */
   health?: Health
-  /** Variables at `/debug/vars`, in the format of Go's package expvar. Default: none. */
+  /** Variables at `/debug/vars`, in the format of Go's package expvar. Default: no such page. */
   variables?: (() => object) | undefined
   log: Log
 }
@@ -74,7 +74,8 @@ export class DebugServer {
 
   #pageAt(path: string): (() => Promise<Page>) | undefined {
     if (path === this.#metrics?.path) return () => this.#scrape(this.#metrics as MetricsPage)
-    if (path === VARIABLES_PATH) return async () => jsonPage(200, this.#variables?.() ?? {})
+    const variables = this.#variables
+    if (path === VARIABLES_PATH && variables) return async () => jsonPage(200, variables())
     if (path === HEALTH_PATH) return async () => healthPage(this.#health)
     return undefined
   }
