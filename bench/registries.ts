@@ -36,6 +36,10 @@ export interface Variant {
   readonly mirror?: true
   /** The URL of that upstream. */
   readonly upstreamUrl?: string
+  /** Tells a receiver of everything. */
+  readonly notifications?: true
+  /** The URL of that receiver. */
+  readonly receiverUrl?: string | undefined
   /** Access control. Default: none. */
   readonly access?: AccessVariant
 }
@@ -117,7 +121,17 @@ function distributionVersion(program: string): string | undefined {
 /** Writes the one configuration that both registries take (JSON is YAML) and returns its path. */
 function writeConfiguration(folder: string, port: number, variant: Variant): string {
   const path = join(folder, 'config.yml')
-  const { cache = 'inmemory', redisAddress, isGeneration3, log, seed, access, s3, upstreamUrl } = variant
+  const {
+    cache = 'inmemory',
+    redisAddress,
+    isGeneration3,
+    log,
+    seed,
+    access,
+    s3,
+    upstreamUrl,
+    receiverUrl,
+  } = variant
   const configuration = {
     version: '0.1',
     ...(log === false && { log: { level: 'error', accesslog: { disabled: true } } }),
@@ -130,6 +144,7 @@ function writeConfiguration(folder: string, port: number, variant: Variant): str
       maintenance: { uploadpurging: { enabled: false } },
     },
     ...(upstreamUrl && { proxy: { remoteurl: upstreamUrl } }),
+    ...(receiverUrl && { notifications: { endpoints: [{ ...RECEIVER, url: receiverUrl }] } }),
     ...(access && { auth: accessConfiguration(folder, access) }),
     ...(redisAddress && { redis: isGeneration3 ? { addrs: [redisAddress] } : { addr: redisAddress } }),
     http: { addr: `127.0.0.1:${port}`, secret: 'not a secret: the registry of a bench' },
@@ -137,6 +152,8 @@ function writeConfiguration(folder: string, port: number, variant: Variant): str
   writeFileSync(path, JSON.stringify(configuration))
   return path
 }
+
+const RECEIVER = { name: 'receiver', timeout: '5s', threshold: 5, backoff: '500ms' }
 
 /** Content comes through the registry, never from the server behind it. */
 function inBucket(s3: S3Server) {

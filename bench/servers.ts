@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { S3Server } from '../test/support/s3-server.ts'
+import { BenchReceiver } from './event-receiver.ts'
 import { freePort } from './free-port.ts'
 import { MirrorUpstream } from './mirror-process.ts'
 import { startRedis } from './redis.ts'
@@ -19,6 +20,8 @@ export interface Server {
   readonly startUpMs: number
   /** Rejects with the reason when the server ends by itself. */
   readonly ended: Promise<never>
+  /** Who is told of events, in the rows where somebody is. */
+  readonly receiver: BenchReceiver | undefined
   /** What it mirrors, where its row wants that. */
   readonly upstream: MirrorUpstream | undefined
   /** Ends the server and removes what it stored. */
@@ -50,10 +53,11 @@ export async function startServer(registry: Registry, variant: Variant = {}): Pr
   mkdirSync(folder)
   const port = await freePort()
   const redis = variant.cache === 'redis' ? await startRedis(folder) : undefined
+  const receiver = variant.notifications ? await BenchReceiver.start() : undefined
   const s3 = variant.storage === 's3' ? await S3Server.start('versitygw') : undefined
   const upstream = variant.mirror ? await MirrorUpstream.start() : undefined
   const [program, ...args] = registry.command(folder, port, {
-    ...{ ...variant, redisAddress: redis?.address, s3 },
+    ...{ ...variant, redisAddress: redis?.address, receiverUrl: receiver?.url, s3 },
     ...(upstream && { upstreamUrl: upstream.url }),
   })
   const startedAt = performance.now()
@@ -65,6 +69,7 @@ export async function startServer(registry: Registry, variant: Variant = {}): Pr
   const stop = async (): Promise<void> => {
     await end(child)
     await redis?.stop()
+    await receiver?.stop()
     await s3?.[Symbol.asyncDispose]()
     await upstream?.stop()
     rmSync(folder, { recursive: true, force: true })
@@ -76,7 +81,7 @@ export async function startServer(registry: Registry, variant: Variant = {}): Pr
     throw failure
   }
   const startUpMs = performance.now() - startedAt
-  return { registry, port, pid: child.pid!, startUpMs, ended, stop, upstream }
+  return { registry, port, pid: child.pid!, startUpMs, ended, receiver, stop, upstream }
 }
 
 function failOnExit(

@@ -6,7 +6,7 @@ import { parseRepositoryName, parseTag } from '../../src/core/reference.ts'
 import type { Endpoint } from '../../src/notifications/delivery/endpoint.ts'
 import { StoredRegistry } from '../../src/registry/registry.ts'
 import { MemoryDriver } from '../../src/storage/memory.ts'
-import { endpointFor, NotifyingProcess } from '../notifications/outbox-under-test.ts'
+import { endpointFor, IMPATIENT, NotifyingProcess } from '../notifications/outbox-under-test.ts'
 import { until } from '../notifications/support.ts'
 import { EventReceiver, type ReceivedEvent } from '../support/event-receiver.ts'
 import { quiet } from '../support/http-registry.ts'
@@ -71,11 +71,12 @@ async function cutShort({
   await using receiver = await EventReceiver.start()
   const driver = new MemoryDriver()
   {
-    await using earlier = new NotifyingProcess({ driver, endpoints: [], delivers: false })
+    await using earlier = new NotifyingProcess({ timing: IMPATIENT, driver, endpoints: [], delivers: false })
     await before(earlier)
   }
   const { driver: dying, death } = interruptedDriver(driver, { call, when })
   const dies = new NotifyingProcess({
+    timing: IMPATIENT,
     driver: dying,
     endpoints: [endpointFor({ url: receiver.url })],
     delivers: false,
@@ -83,7 +84,11 @@ async function cutShort({
   const acknowledged = change(dies).then(() => true)
   const isAcknowledged = await Promise.race([acknowledged, death.then(() => false)])
   const visible = await whatIsThere(driver)
-  await using survivor = new NotifyingProcess({ driver, endpoints: [endpointFor({ url: receiver.url })] })
+  await using survivor = new NotifyingProcess({
+    timing: IMPATIENT,
+    driver,
+    endpoints: [endpointFor({ url: receiver.url })],
+  })
   // Announced after all that was cut short, in the same repository: then that is decided.
   await until(() => survivor.dispatcher?.isDelivering === true)
   await survivor.pushBlob('a', 'last')
@@ -136,10 +141,14 @@ async function eventsOfWhole({ before, change }: { before: Change; change: Chang
   await using receiver = await EventReceiver.start()
   const driver = new MemoryDriver()
   {
-    await using earlier = new NotifyingProcess({ driver, endpoints: [], delivers: false })
+    await using earlier = new NotifyingProcess({ timing: IMPATIENT, driver, endpoints: [], delivers: false })
     await before(earlier)
   }
-  await using registry = new NotifyingProcess({ driver, endpoints: [endpointFor({ url: receiver.url })] })
+  await using registry = new NotifyingProcess({
+    timing: IMPATIENT,
+    driver,
+    endpoints: [endpointFor({ url: receiver.url })],
+  })
   await until(() => registry.dispatcher?.isDelivering === true)
   await change(registry)
   await registry.pushBlob('a', 'last')
@@ -158,11 +167,16 @@ async function cutShortDelivery(call: number, when: 'before' | 'after'): Promise
   await using receiver = await EventReceiver.start()
   const driver = new MemoryDriver()
   const endpoint = (): Endpoint => endpointFor({ url: receiver.url })
-  await using writer = new NotifyingProcess({ driver, endpoints: [endpoint()], delivers: false })
+  await using writer = new NotifyingProcess({
+    timing: IMPATIENT,
+    driver,
+    endpoints: [endpoint()],
+    delivers: false,
+  })
   const { driver: dying } = interruptedDriver(driver, { call, when })
-  const first = new NotifyingProcess({ driver: dying, endpoints: [endpoint()] })
+  const first = new NotifyingProcess({ timing: IMPATIENT, driver: dying, endpoints: [endpoint()] })
   await until(() => first.dispatcher?.isDelivering === true || call < 8)
-  await using survivor = new NotifyingProcess({ driver, endpoints: [endpoint()] })
+  await using survivor = new NotifyingProcess({ timing: IMPATIENT, driver, endpoints: [endpoint()] })
   const contents = Array.from({ length: 12 }, (_, index) => `content ${index}`)
   for (const content of contents) await writer.pushBlob('a', content)
   const ids = () => new Set(receiver.events.map(({ target }) => target.digest)).size

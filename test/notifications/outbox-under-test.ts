@@ -23,9 +23,24 @@ import { StoredRegistry } from '../../src/registry/registry.ts'
 import { quiet } from '../support/http-registry.ts'
 import { imageJson, payloadOf } from '../support/manifest-json.ts'
 
-/** As in production, but for a quick test. */
-export const QUICK: DispatcherTiming = { tenure: { leaseMs: 600, beatMs: 100 }, journalLeaseMs: 500 }
-const QUICK_JOURNAL: JournalTiming = { leaseMs: 500, beatMs: 100, gatherMs: 5 }
+export interface Timing {
+  readonly dispatcher: DispatcherTiming
+  readonly journal: JournalTiming
+}
+
+/** Nobody is taken for dead, however slow the machine. */
+const PATIENT = timing({ leaseMs: 60_000 })
+
+/** For tests in which processes die. */
+export const IMPATIENT = timing({ leaseMs: 600 })
+
+function timing({ leaseMs }: { leaseMs: number }): Timing {
+  const beatMs = 100
+  return {
+    dispatcher: { tenure: { leaseMs, beatMs }, journalLeaseMs: leaseMs },
+    journal: { leaseMs, beatMs, gatherMs: 5 },
+  }
+}
 
 export type EndpointParts = Partial<Omit<Endpoint, 'sender' | 'subscription'>> & {
   readonly url: string
@@ -57,6 +72,7 @@ export interface ProcessOptions {
   readonly onFailure?: 'refuse' | 'accept'
   /** False if other processes deliver. Default: true. */
   readonly delivers?: boolean
+  readonly timing?: Timing
 }
 
 /** What one process has of notifications, over a driver. */
@@ -66,18 +82,26 @@ export class NotifyingProcess implements AsyncDisposable {
   readonly dispatcher: Dispatcher | undefined
   readonly #endpoints: readonly Endpoint[]
 
-  constructor({ driver, endpoints, log = quiet, onFailure = 'refuse', delivers = true }: ProcessOptions) {
+  constructor(options: ProcessOptions) {
+    const {
+      driver,
+      endpoints,
+      log = quiet,
+      onFailure = 'refuse',
+      delivers = true,
+      timing = PATIENT,
+    } = options
     const stored = new StoredRegistry({ driver, policy: DEFAULT_POLICY, cache: NO_CACHE, log })
     const scope = new RequestScope()
     this.#endpoints = endpoints
     this.dispatcher = delivers
       ? new Dispatcher({
           ...{ storage: stored.storage, registry: stored, endpoints, log },
-          ...{ retentionMs: 3_600_000, pollMs: 50, timing: QUICK },
+          ...{ retentionMs: 3_600_000, pollMs: 50, timing: timing.dispatcher },
         })
       : undefined
     this.journal = new Journal({
-      ...{ storage: stored.storage, log, onFailure, timing: QUICK_JOURNAL },
+      ...{ storage: stored.storage, log, onFailure, timing: timing.journal },
       onEnded: () => this.dispatcher?.wake(),
     })
     const reporter = new ChangeReporter({
