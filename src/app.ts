@@ -10,7 +10,7 @@ import {
   startDebugServer,
   type WorkerGroup,
 } from './app/open.ts'
-import { httpSettings, tlsSettings } from './app/settings.ts'
+import { httpSettings, isNotifying, tlsSettings } from './app/settings.ts'
 import { schedulePurging } from './app/upload-purging.ts'
 import type { Config } from './config/schema.ts'
 import type { AuditLog } from './core/access/audit-log.ts'
@@ -35,7 +35,7 @@ async function wrapForRequests(config: Config, registry: Registry, log: Log): Pr
 /** Loads the code of policies only if there are some. */
 async function applyPolicies(config: Config, registry: Registry, stored: StoredRegistry): Promise<Registry> {
   if (config.policies.immutable.length === 0) return registry
-  return (await import('./app/lifecycle.ts')).applyPolicies(registry, config, stored.storage)
+  return (await import('./app/lifecycle/policies.ts')).applyPolicies(registry, config, stored.storage)
 }
 
 /** Loads the code of mirrors only if something is mirrored. */
@@ -78,8 +78,10 @@ async function openDelivery(
   return (await import('./app/notifications.ts')).openDelivery(config, registry, parts)
 }
 
-function isNotifying({ notifications }: Config): boolean {
-  return notifications.endpoints.some(({ disabled }) => !disabled)
+/** Loads the code of retention only if there are rules. */
+async function openRetention(config: Config, registry: StoredRegistry, log: Log) {
+  if (config.policies.retention.rules.length === 0) return undefined
+  return (await import('./app/lifecycle/retention.ts')).scheduleRetention(config, registry, log)
 }
 
 /** The composition root: a configuration becomes a running registry. Parts are wired only here and in `app/`.
@@ -136,6 +138,7 @@ export async function startRegistry(
     opened.adopt(schedulePurging(config, registry, log), (purging) => purging?.stop())
     const parts = { metrics, log, audit: access.audit }
     opened.adopt(await openCollection(config, registry, parts), (collection) => collection?.stop())
+    opened.adopt(await openRetention(config, registry, log), (retention) => retention?.stop())
   }
   opened.adopt(server, () => server.close(config.http.draintimeout))
   certificates?.watch(() => server.setSecureContext(certificates.secureContext))
@@ -197,6 +200,7 @@ export async function startSupervisorServices(
   opened.adopt(debug, (debug) => debug?.close())
   opened.adopt(schedulePurging(config, registry, log), (purging) => purging?.stop())
   opened.adopt(await openCollection(config, registry, { metrics, log }), (collection) => collection?.stop())
+  opened.adopt(await openRetention(config, registry, log), (retention) => retention?.stop())
   const running = opened.move()
   return { close: () => running.disposeAsync() }
 }

@@ -65,3 +65,8 @@ function lowerCaseNames(headers: Config['http']['headers']): Record<string, stri
 function redirects({ disable, except }: Config['storage']['redirect']): Redirects | undefined {
   return disable ? undefined : new Redirects({ addresses: except.addresses, userAgents: except.useragents })
 }
+
+/** True if somebody is to be told of events. */
+export function isNotifying({ notifications }: Config): boolean {
+  return notifications.endpoints.some(({ disabled }) => !disabled)
+}

@@ -10,6 +10,7 @@ const HELP = `Entrepot, a container registry
   entrepot why <digest or image>       say what keeps a blob or manifest from being collected
   entrepot verify <repository[:tag]>   read what an image or a repository needs, and compare it with its digests
   entrepot events list [config.yml]    say what notifications wait; --help says what can be done to them
+  entrepot retention preview|run       remove the tags that the policies delete; --help says how
   entrepot htpasswd <file> <user>      set a password, read from the terminal or standard input
   entrepot robot create <name>         make an account for a machine; --help says how
   entrepot robot list                  say which there are
@@ -51,6 +52,7 @@ const accessCommands = new Map<string, (args: readonly string[]) => Promise<void
   ['garbage-collect', async (args) => (await import('./maintenance/gc.ts')).garbageCollect(args)],
   ['why', async (args) => (await import('./maintenance/why.ts')).why(args)],
   ['verify', async (args) => (await import('./maintenance/verify.ts')).verify(args)],
+  ['retention', async (args) => (await import('./maintenance/retention.ts')).retention(args)],
   ['events', async (args) => (await import('./events.ts')).events(args)],
   ['auth', async (args) => (await import('./auth-explain.ts')).auth(args)],
 ])

@@ -23,7 +23,33 @@ test('an immutable rule is for all tags unless it names some, and forbids to del
   expect(load('').policies.immutable).toEqual([])
 })
 
+test('retention has a schedule, and rules of what to keep and what to delete', () => {
+  const rules =
+    '[{repositories: [a], keep: {newest: 3, youngerthan: 24h}}, {repositories: [b], tags: [x-*], delete: {olderthan: 0s}}]'
+  expect(load(`policies: {retention: {rules: ${rules}}}`).policies.retention).toEqual({
+    schedule: '0 4 * * *',
+    dryrun: false,
+    rules: [
+      { repositories: ['a'], tags: ['*'], keep: { always: false, newest: 3, youngerthan: 86_400_000 } },
+      { repositories: ['b'], tags: ['x-*'], delete: { olderthan: 0 } },
+    ],
+  })
+  expect(load('').policies.retention.rules).toEqual([])
+})
+
 test.each([
+  ['policies: {retention: {rules: [{repositories: [a]}]}}', 'policies.retention.rules[0]'],
+  ['policies: {retention: {rules: [{repositories: [a], keep: {}}]}}', 'policies.retention.rules[0].keep'],
+  [
+    'policies: {retention: {rules: [{repositories: [a], delete: {}}]}}',
+    'policies.retention.rules[0].delete.olderthan',
+  ],
+  [
+    'policies: {retention: {rules: [{repositories: [a], keep: {newest: 0}}]}}',
+    'policies.retention.rules[0].keep.newest',
+  ],
+  ['policies: {retention: {rules: [{delete: {olderthan: 0s}}]}}', 'policies.retention.rules[0].repositories'],
+  ['policies: {retention: {schedule: nightly}}', 'policies.retention.schedule'],
   ['policies: {immutable: [{}]}', 'policies.immutable[0].repositories'],
   ['policies: {immutable: [{repositories: []}]}', 'policies.immutable[0].repositories'],
   ['policies: {immutable: [{repositories: [a**]}]}', 'policies.immutable[0].repositories[0]'],

@@ -22,7 +22,9 @@ import type {
   ResumeOptions,
   SignatureService,
   StoredManifest,
+  TagEntry,
   TagService,
+  UntagOptions,
   UploadAppendOptions,
   UploadOptions,
 } from './registry.ts'
@@ -235,12 +237,16 @@ export class ForwardingTags implements TagService {
     return this.tags.tag(tag, descriptor)
   }
 
-  untag(tag: Tag, options?: ChangeOptions<Tag>): Promise<void> {
+  untag(tag: Tag, options?: UntagOptions): Promise<void> {
     return this.tags.untag(tag, options)
   }
 
   all(page?: Page): AsyncIterable<Tag> {
     return this.tags.all(page)
+  }
+
+  entries(): AsyncIterable<TagEntry> {
+    return this.tags.entries()
   }
 
   lookup(digest: Digest): AsyncIterable<Tag> {

@@ -199,6 +199,21 @@ export interface ManifestService {
   referrers(subject: Digest, query?: ReferrerQuery): AsyncIterable<ReferrerDescriptor>
 }
 
+/** What a tag names, and since when. */
+export interface TagEntry {
+  readonly tag: Tag
+  /** Canonical. */
+  readonly digest: Digest
+  /** When it was last set, also to the same manifest, by the storage's clock. */
+  readonly setAt: Date
+}
+
+export interface UntagOptions extends ChangeOptions<Tag> {
+  /** Removes the tag only if it was not set again since; a push at the same time prevails. MANIFEST_UNKNOWN otherwise.
+   *  Default: whatever it names. */
+  readonly unchangedSince?: TagEntry | undefined
+}
+
 export interface TagService {
   /** The digest that the tag names.
    *  @throws RegistryError MANIFEST_UNKNOWN */
@@ -208,9 +223,11 @@ export interface TagService {
    *  @throws RegistryError MANIFEST_UNKNOWN if the manifest was deleted meanwhile */
   tag(tag: Tag, descriptor: Descriptor): Promise<void>
   /** @throws RegistryError MANIFEST_UNKNOWN */
-  untag(tag: Tag, options?: ChangeOptions<Tag>): Promise<void>
+  untag(tag: Tag, options?: UntagOptions): Promise<void>
   /** The tags in byte order, read as they are iterated. */
   all(page?: Page): AsyncIterable<Tag>
+  /** Every tag with what it names, read as they are iterated. */
+  entries(): AsyncIterable<TagEntry>
   /** The tags that name the digest. */
   lookup(digest: Digest): AsyncIterable<Tag>
   /** Every digest that the tag has ever named, in no particular order. */

@@ -22,6 +22,7 @@ import type {
   Repository,
   ResumeOptions,
   TagService,
+  UntagOptions,
   UploadOptions,
 } from '../core/registry.ts'
 import type { ChangeReporter } from './change-reporter.ts'
@@ -199,11 +200,11 @@ class NotifyingTags extends ForwardingTags {
     )
   }
 
-  override untag(tag: Tag): Promise<void> {
+  override untag(tag: Tag, options?: UntagOptions): Promise<void> {
     const target = { kind: 'tag', repository: this.#repository, tag } as const
     return this.#reporter.report<Tag, void>(
       () => [{ action: 'delete', target }],
-      (announce) => super.untag(tag, { announce }),
+      (announce) => super.untag(tag, { ...options, announce }),
     )
   }
 }

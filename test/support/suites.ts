@@ -8,7 +8,7 @@ export const STORES = [
 
 /** Commands and examples as processes of their own, again and again: most of the time goes into starting them. */
 export const COMMANDS = [
-  'test/{cli-access,cli-accounts,cli-gc,cloudfront,metrics,redirects,redis-failures,redis-shapes,replicas}.test.ts',
+  'test/{cli-access,cli-accounts,cli-gc,cli-retention,cloudfront,metrics,redirects,redis-failures,redis-shapes,replicas}.test.ts',
   'test/examples*.test.ts',
   'test/serve-*.test.ts',
   'test/workers/**/*.test.ts',

@@ -1,4 +1,4 @@
-import { readCron } from '../../config/schema/storage.ts'
+import { readCron } from '../../config/schema/key.ts'
 import type { Config } from '../../config/schema.ts'
 import type { AuditEntry, AuditLog } from '../../core/access/audit-log.ts'
 import { type CollectionFigures, newCollectionFigures } from '../../core/collection/collection-figures.ts'

@@ -1,5 +1,5 @@
 /** Looks into what a registry has stored, past its caches, beside the registries that serve. Nothing is written. */
-import { readCron } from '../../config/schema/storage.ts'
+import { readCron } from '../../config/schema/key.ts'
 import type { Config } from '../../config/schema.ts'
 import type { Collectable } from '../../core/collection/collectable.ts'
 import type { Log } from '../../core/log.ts'

@@ -2,6 +2,7 @@
  *  an empty text and an absent key all mean the key's default. */
 
 import { z } from 'zod'
+import { type CronTime, parseCron } from '../../lib/cron.ts'
 import { isNetwork } from '../../lib/networks.ts'
 import { parseDuration, parseSize } from '../units.ts'
 
@@ -96,6 +97,20 @@ export function duration({ signed = false, min = 0, minText = '' } = {}): Scalar
     const milliseconds = parseDuration(found)
     return milliseconds !== undefined && (signed || milliseconds >= min) ? milliseconds : undefined
   })
+}
+
+const NEVER = 'never'
+
+/** Five fields of cron, or `never`. */
+export function cronLine(): Scalar<string> {
+  return scalar('five fields of cron such as "0 3 * * *", or never', (found) =>
+    found === NEVER || parseCron(String(found)) !== undefined ? String(found) : undefined,
+  )
+}
+
+/** The times of a cron line. Undefined for `never`. */
+export function readCron(line: string): CronTime | undefined {
+  return line === NEVER ? undefined : parseCron(line)
 }
 
 /** A size, in bytes. */

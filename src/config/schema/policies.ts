@@ -2,7 +2,17 @@
 
 import { z } from 'zod'
 import { GLOB_FORM, isRepositoryGlob } from '../../core/access/repository-glob.ts'
-import { flag, list, scalar, section, sectionOf } from './key.ts'
+import {
+  cronLine,
+  duration,
+  flag,
+  integer,
+  list,
+  optionalSectionOf,
+  scalar,
+  section,
+  sectionOf,
+} from './key.ts'
 
 const glob = scalar(GLOB_FORM, (found) => (isRepositoryGlob(String(found)) ? String(found) : undefined))
 
@@ -45,4 +55,48 @@ const immutable = list(
   ),
 )
 
-export const policies = section({ immutable })
+const KEEP_FORM = 'always, newest or youngerthan'
+
+const keep = optionalSectionOf(
+  z
+    .strictObject({
+      always: flag().or(false),
+      /** How many of the tags that were set last, for each pattern of `tags`. */
+      newest: integer({ min: 1 }).optional(),
+      /** Milliseconds since a tag was set. */
+      youngerthan: duration().optional(),
+    })
+    .refine(
+      ({ always, newest, youngerthan }) => always || newest !== undefined || youngerthan !== undefined,
+      { error: KEEP_FORM },
+    ),
+)
+
+const retentionRule = sectionOf(
+  z
+    .strictObject({
+      ...selection,
+      keep,
+      delete: optionalSectionOf(
+        z.strictObject({
+          /** Milliseconds since a tag was set. */
+          olderthan: duration().required(),
+        }),
+      ),
+    })
+    .refine(({ repositories }) => isUsed(repositories), NO_REPOSITORIES)
+    .refine((rule) => rule.keep !== undefined || rule.delete !== undefined, {
+      when: NO_REPOSITORIES.when,
+      error: `keep (${KEEP_FORM}), delete (olderthan), or both`,
+    }),
+)
+
+const retention = section({
+  /** A cron line; or `never`, then only the command removes tags. */
+  schedule: cronLine().or('0 4 * * *'),
+  /** True if the schedule only logs what it would remove. */
+  dryrun: flag().or(false),
+  rules: list(retentionRule),
+})
+
+export const policies = section({ immutable, retention })

@@ -1,11 +1,11 @@
 /** The section `storage`: exactly one driver, and the settings for all drivers. */
 
 import { z } from 'zod'
-import { type CronTime, parseCron } from '../../lib/cron.ts'
 import { azure } from './azure.ts'
 import {
   anything,
   choice,
+  cronLine,
   duration,
   filledText,
   flag,
@@ -14,7 +14,6 @@ import {
   network,
   optionalSection,
   optionalSectionOf,
-  scalar,
   section,
   sectionOf,
   size,
@@ -54,8 +53,6 @@ const gcs = optionalSectionOf(
     }),
 )
 
-const NEVER = 'never'
-
 const cacheKind = choice('inmemory', 'redis', 'none')
 
 const cache = section({
@@ -87,9 +84,7 @@ const maintenance = section({
     /** Must be true for all registries that serve the storage, or for none, because each takes part. */
     enabled: flag().or(false),
     /** A cron line; or `never`, then only the command collects. */
-    schedule: scalar('five fields of cron such as "0 3 * * *", or never', (found) =>
-      found === NEVER || parseCron(String(found)) !== undefined ? String(found) : undefined,
-    ).or('0 3 * * *'),
+    schedule: cronLine().or('0 3 * * *'),
     /** Minimum age of a collected blob, and of its last push or mount, in milliseconds. */
     grace: duration().or(24 * 3_600_000),
     /** True to remove untagged manifests, unless an index or a subject keeps them. */
@@ -98,11 +93,6 @@ const maintenance = section({
     pace: integer({ min: 0 }).or(0),
   }),
 })
-
-/** The schedule's times. Undefined for `never`. */
-export function readCron(schedule: string): CronTime | undefined {
-  return schedule === NEVER ? undefined : parseCron(schedule)
-}
 
 const DRIVERS = ['filesystem', 'inmemory', 's3', 's3aws', 'azure', 'gcs']
 /** Drivers that generation 3 has removed, but which files still name. */

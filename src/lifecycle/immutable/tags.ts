@@ -10,7 +10,7 @@ import { algorithmOf, CANONICAL, type Digest, digestOf, isDigest } from '../../c
 import { RegistryError } from '../../core/errors.ts'
 import { ForwardingTags } from '../../core/forwarding-registry.ts'
 import type { Tag } from '../../core/reference.ts'
-import type { ChangeOptions, Repository } from '../../core/registry.ts'
+import type { Repository, UntagOptions } from '../../core/registry.ts'
 import type { StorageDriver } from '../../core/storage-driver.ts'
 import { tagLockPath } from '../paths.ts'
 import { cannotMove, requireDeletable } from './refusal.ts'
@@ -64,7 +64,7 @@ export class ImmutableTags extends ForwardingTags {
     }
   }
 
-  override async untag(tag: Tag, options?: ChangeOptions<Tag>): Promise<void> {
+  override async untag(tag: Tag, options?: UntagOptions): Promise<void> {
     const { rules } = this.#parts
     if (rules.ofTag(tag) === undefined) return super.untag(tag, options)
     requireDeletable(rules, tag)

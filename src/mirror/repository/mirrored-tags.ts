@@ -2,7 +2,7 @@ import type { Digest } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
 import { ForwardingTags } from '../../core/forwarding-registry.ts'
 import { isTag, type Tag } from '../../core/reference.ts'
-import type { CacheStatus, ChangeOptions, Page } from '../../core/registry.ts'
+import type { CacheStatus, Page, UntagOptions } from '../../core/registry.ts'
 import { UpstreamError } from '../../core/upstream/upstream-error.ts'
 import { SharedWork } from '../../lib/request-coalescing.ts'
 import { clientError } from '../upstream/upstream.ts'
@@ -55,7 +55,7 @@ export class MirroredTags extends ForwardingTags {
     for (const tag of names) if (tag > after && isTag(tag)) yield tag
   }
 
-  override async untag(tag: Tag, options?: ChangeOptions<Tag>): Promise<void> {
+  override async untag(tag: Tag, options?: UntagOptions): Promise<void> {
     this.#context.memory.tags.delete(this.#key(tag))
     await super.untag(tag, options)
   }

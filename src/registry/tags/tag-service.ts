@@ -2,12 +2,12 @@ import type { Descriptor } from '../../core/descriptor.ts'
 import { algorithmOf, CANONICAL, type Digest, isDigest } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
 import { isTag, type Tag } from '../../core/reference.ts'
-import type { ChangeOptions, Page, TagService } from '../../core/registry.ts'
+import type { Page, TagEntry, TagService, UntagOptions } from '../../core/registry.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'
 import { settleAll } from '../../lib/settle-all.ts'
 import type { RepositoryContext } from '../context.ts'
 import { LinkSet } from '../links/links.ts'
-import { readIfPresent } from '../read-if-present.ts'
+import { readIfPresent, statIfPresent } from '../read-if-present.ts'
 import type { TaggedManifest } from './tag-digest-cache.ts'
 
 /** Tags that are read concurrently during listing. */
@@ -55,11 +55,26 @@ export class LinkedTags implements TagService {
     tagDigests.forget(this.#content(tag, canonical))
   }
 
-  async untag(tag: Tag, { announce }: ChangeOptions<Tag> = {}): Promise<void> {
+  async untag(tag: Tag, { announce, unchangedSince }: UntagOptions = {}): Promise<void> {
+    if (unchangedSince !== undefined) return this.#untagUnchanged(unchangedSince, announce)
     if ((await this.#current(tag)) === undefined)
       throw new RegistryError('MANIFEST_UNKNOWN', { detail: { tag } })
     await announce?.(tag)
     await this.#remove(tag)
+  }
+
+  /** While a deletion runs a push waits once its tag is written, and afterwards writes again what is gone. So what was
+   *  acknowledged before is seen here, and what comes later stands in the end. */
+  async #untagUnchanged({ tag, digest, setAt }: TagEntry, announce: UntagOptions['announce']): Promise<void> {
+    await this.#context.deletions.during(async (requireHeld) => {
+      const written = await statIfPresent(this.#context.storage, this.#context.paths.tag(tag).current)
+      const isUnchanged =
+        written?.kind === 'file' && written.modifiedAt <= setAt && (await this.#current(tag)) === digest
+      if (!isUnchanged) throw new RegistryError('MANIFEST_UNKNOWN', { detail: { tag, digest } })
+      await announce?.(tag)
+      requireHeld()
+      await this.#remove(tag)
+    })
   }
 
   /** Removes a tag if it still names the manifest.
@@ -72,6 +87,19 @@ export class LinkedTags implements TagService {
 
   async *all(page: Page = {}): AsyncIterable<Tag> {
     for await (const { tag, digest } of this.#entries(page)) if (digest !== undefined) yield tag
+  }
+
+  /** By a scan, because that gives the times of many links in one request. */
+  entries(): AsyncIterable<TagEntry> {
+    return definedOf(
+      mapInOrder(this.#links(), {
+        concurrency: LISTING_CONCURRENCY,
+        work: async ({ tag, setAt }): Promise<TagEntry | undefined> => {
+          const digest = await this.#current(tag)
+          return digest && { tag, digest, setAt }
+        },
+      }),
+    )
   }
 
   async *lookup(digest: Digest): AsyncIterable<Tag> {
@@ -116,6 +144,18 @@ export class LinkedTags implements TagService {
     }
   }
 
+  async *#links(): AsyncIterable<{ tag: Tag; setAt: Date }> {
+    const { tags } = this.#context.paths
+    const relative = (path: string) => path.slice(tags.length + 1)
+    const enters = (folder: string) => !/^[^/]+\/index$/.test(relative(folder))
+    for await (const files of this.#context.storage.scan(tags, { enters })) {
+      for (const { path, modifiedAt } of files) {
+        const [, tag = ''] = /^([^/]+)\/current\/link$/.exec(relative(path)) ?? []
+        if (isTag(tag)) yield { tag, setAt: modifiedAt }
+      }
+    }
+  }
+
   #current(tag: Tag): Promise<Digest | undefined> {
     return this.#context.links.read(this.#context.paths.tag(tag).current)
   }
@@ -135,4 +175,8 @@ export class LinkedTags implements TagService {
   #index(tag: Tag): LinkSet {
     return new LinkSet(this.#context.paths.tag(tag).index, this.#context)
   }
+}
+
+async function* definedOf<Item>(items: AsyncIterable<Item | undefined>): AsyncIterable<Item> {
+  for await (const item of items) if (item !== undefined) yield item
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Digest } from '../../../src/core/digest.ts'
+import { type Digest, digestOf } from '../../../src/core/digest.ts'
 import { parseTag } from '../../../src/core/reference.ts'
 import { collectAll } from '../storage-driver/support.ts'
 import { expectRegistryError, pushManifest, type RegistryUnderTest, tagLink, tagsOf } from './support.ts'
@@ -83,6 +83,43 @@ export function describeTags(current: () => RegistryUnderTest): void {
       }
       expect((await collectAll(repository.tags.history(latest))).sort()).toEqual([...new Set(named)].sort())
       expect(await collectAll(repository.tags.history(parseTag('other')))).toEqual([])
+    })
+
+    it('every tag is listed with its manifest and the time at which it was set', async () => {
+      const repository = current().repository('a')
+      expect(await collectAll(repository.tags.entries())).toEqual([])
+      const from = (await current().registry.storageTime()).getTime()
+      await pushManifest(repository, 'old', { tags: ['latest'] })
+      const first = await pushManifest(repository, 'first', { tags: ['latest', 'index', 'v1.0'] })
+      const second = await pushManifest(repository, 'second', { algorithm: 'sha512', tags: ['current'] })
+      const entries = await collectAll(repository.tags.entries())
+      const canonical = digestOf((await repository.manifests.get(second)).payload)
+      expect(entries.map(({ tag, digest }) => [tag, digest])).toEqual([
+        ['current', canonical],
+        ['index', first],
+        ['latest', first],
+        ['v1.0', first],
+      ])
+      const until = (await current().registry.storageTime()).getTime()
+      // Some stores count in seconds.
+      for (const { setAt } of entries) {
+        expect(setAt.getTime()).toBeGreaterThan(from - 1_000)
+        expect(setAt.getTime()).toBeLessThan(until + 1_000)
+      }
+    })
+
+    it('a tag is removed on condition that it was not set again', async () => {
+      const repository = current().repository('a')
+      await pushManifest(repository, 'first', { tags: ['latest', 'v1'] })
+      const entries = await collectAll((await current().onOtherReplica('a')).tags.entries())
+      const second = await pushManifest(repository, 'second', { tags: ['latest'] })
+      for (const unchangedSince of entries) {
+        const removal = repository.tags.untag(unchangedSince.tag, { unchangedSince })
+        if (unchangedSince.tag === latest) await expectRegistryError(removal, 'MANIFEST_UNKNOWN')
+        else await removal
+      }
+      expect(await tagsOf(repository)).toEqual(['latest'])
+      expect(await repository.tags.get(latest)).toBe(second)
     })
 
     it('an untagged manifest is still there by its digest', async () => {

@@ -1,6 +1,6 @@
-import type { Config } from '../config/schema.ts'
-import type { Registry } from '../core/registry.ts'
-import { type ImmutableTagsOptions, ImmutableTagsRegistry } from '../lifecycle/immutable/registry.ts'
+import type { Config } from '../../config/schema.ts'
+import type { Registry } from '../../core/registry.ts'
+import { type ImmutableTagsOptions, ImmutableTagsRegistry } from '../../lifecycle/immutable/registry.ts'
 
 /** Wraps the registry with the configured policies.
  *  @param storage where the processes that share it agree */

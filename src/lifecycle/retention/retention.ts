@@ -1,0 +1,111 @@
+import { RegistryError } from '../../core/errors.ts'
+import type { RepositoryName } from '../../core/reference.ts'
+import type { Registry, Repository, TagEntry } from '../../core/registry.ts'
+import { type ImmutableRule, ImmutableRules, rulesForRetention } from '../immutable/rules.ts'
+import { decide, type Verdict } from './decide.ts'
+import { decideFollower, subjectOf } from './followers.ts'
+import { type RepositoryRule, type RetentionRule, RetentionRules } from './rules.ts'
+
+export interface RetentionOptions {
+  /** Tags are removed through it. Immutable tags that retention may remove must be deletable in it. */
+  readonly registry: Registry
+  readonly rules: readonly RetentionRule[]
+  readonly immutable: readonly ImmutableRule[]
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface RetentionReport {
+  /** Repositories that a rule is for. */
+  readonly repositories: number
+  readonly tags: number
+  readonly kept: number
+  /** Tags that were removed, or in a dry run would be. */
+  readonly removed: number
+  /** Tags that were set again or removed by others meanwhile; they are as those left them. */
+  readonly changed: number
+}
+
+/** A tag of a repository, and what becomes of it. */
+export interface TagVerdict extends Verdict {
+  readonly repository: RepositoryName
+}
+
+/** Removes a tag. */
+export interface RemovalStep {
+  readonly intent: { readonly action: string } & Readonly<Record<string, unknown>>
+  run(): Promise<void>
+}
+
+/** Removes the tags that the rules delete. Manifests stay: garbage collection removes what no tag keeps. */
+export class Retention {
+  readonly #options: RetentionOptions
+  readonly #rules: RetentionRules
+  readonly #immutable: ImmutableRules
+  readonly #counts = { repositories: 0, tags: 0, kept: 0, removed: 0, changed: 0 }
+
+  constructor(options: RetentionOptions) {
+    this.#options = options
+    this.#rules = new RetentionRules(options.rules)
+    this.#immutable = new ImmutableRules(rulesForRetention(options.immutable))
+  }
+
+  get report(): RetentionReport {
+    return { ...this.#counts }
+  }
+
+  /** Decides about every tag, and yields the removals.
+   *  @param onVerdict is called for each tag, before its step
+   *  @throws RegistryError, StorageError if a list can't be read */
+  async *steps(onVerdict: (verdict: TagVerdict) => void = () => {}): AsyncIterable<RemovalStep> {
+    const now = await this.#options.registry.storageTime()
+    for await (const name of this.#options.registry.repositories()) {
+      const rules = this.#rules.of(name)
+      if (rules.length === 0) continue
+      this.#counts.repositories++
+      const repository = this.#options.registry.repository(name)
+      for (const verdict of await this.#decide(repository, rules, now)) {
+        this.#options.signal?.throwIfAborted()
+        this.#counts.tags++
+        onVerdict({ ...verdict, repository: name })
+        if (verdict.action === 'keep') this.#counts.kept++
+        else yield this.#removal(repository, verdict)
+      }
+    }
+  }
+
+  /** In the order of the tags. */
+  async #decide(
+    repository: Repository,
+    rules: readonly RepositoryRule[],
+    now: Date,
+  ): Promise<readonly Verdict[]> {
+    const entries: TagEntry[] = []
+    const followers: Verdict[] = []
+    for await (const entry of repository.tags.entries()) {
+      const subject = subjectOf(entry)
+      if (subject === undefined) entries.push(entry)
+      else followers.push(await decideFollower(entry, subject, { repository, rules, now }))
+    }
+    const immutable = this.#immutable.of(repository.name)
+    const protectedBy = (tag: TagEntry['tag']) =>
+      immutable?.forbiddingDelete(tag) === undefined ? undefined : 'it is immutable'
+    const verdicts = decide(entries, rules, { now, protectedBy })
+    return [...verdicts, ...followers].sort((a, b) => (a.entry.tag < b.entry.tag ? -1 : 1))
+  }
+
+  #removal(repository: Repository, { entry, rule, reason }: Verdict): RemovalStep {
+    const { tag, digest, setAt } = entry
+    const intent = { action: 'remove tag', repository: repository.name, tag, digest, setAt, rule, reason }
+    this.#counts.removed++
+    const run = async () => {
+      try {
+        await repository.tags.untag(tag, { unchangedSince: entry })
+      } catch (error) {
+        this.#counts.removed--
+        if (!(error instanceof RegistryError) || error.code !== 'MANIFEST_UNKNOWN') throw error
+        this.#counts.changed++
+      }
+    }
+    return { intent, run }
+  }
+}

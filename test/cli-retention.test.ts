@@ -1,0 +1,84 @@
+/** The commands of retention, beside a registry that serves the same folder. */
+import { writeFile } from 'node:fs/promises'
+import { expect, test } from 'vitest'
+import { ageTag, DAY_MS } from './lifecycle/aged-tags.ts'
+import { digestOfImage, pushLayers, putImage } from './lifecycle/support.ts'
+import { runEntrepot } from './support/command.ts'
+import { startEntrepot } from './support/entrepot-process.ts'
+import { RegistryClient } from './support/registry-client.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
+
+const rules = [
+  { repositories: ['team/*'], tags: ['pr-*'], keep: { newest: 1 }, delete: { olderthan: '24h' } },
+]
+
+test('preview says what run removes, and the registry serves the rest', async () => {
+  await using folder = await temporaryFolder()
+  const dataFolder = `${folder.path}/data`
+  const config = { policies: { retention: { schedule: 'never', rules } } }
+  await using registry = await startEntrepot({ dataFolder, configFolder: folder.path, config })
+  await pushLayers(new RegistryClient(registry.url), 'team/app')
+  for (const [index, tag] of ['pr-1', 'pr-2', 'pr-3', 'v1'].entries()) {
+    expect((await putImage(registry.url, `team/app:${tag}`, `image ${index % 2}`)).status).toBe(201)
+    await ageTag(dataFolder, `team/app:${tag}`, (10 - index) * DAY_MS)
+  }
+  const file = `${folder.path}/retention.yml`
+  const storage = { filesystem: { rootdirectory: dataFolder } }
+  await writeFile(file, JSON.stringify({ version: 0.1, storage, http: { addr: '127.0.0.1:0' }, ...config }))
+  const tagsOf = async () => {
+    const list = await (await fetch(`${registry.url}/v2/team/app/tags/list`)).json()
+    return (list as { tags: string[] }).tags
+  }
+
+  const preview = await runEntrepot(['retention', 'preview', file])
+  expect(preview).toMatchObject({ code: 0, stderr: '' })
+  const lines = preview.stdout.trim().split('\n')
+  expect(lines).toEqual([
+    expect.stringMatching(
+      `^remove team/app:pr-1 ${digestOfImage('image 0')} set .*Z \\(rule 1: older than 24h\\)$`,
+    ),
+    expect.stringMatching(
+      `^remove team/app:pr-2 ${digestOfImage('image 1')} set .*Z \\(rule 1: older than 24h\\)$`,
+    ),
+    '2 of 4 tags in 1 repositories would be removed',
+  ])
+  expect(await tagsOf()).toEqual(['pr-1', 'pr-2', 'pr-3', 'v1'])
+  const planned = await runEntrepot(['retention', 'preview', file, '--json', '--all'])
+  const run = await runEntrepot(['retention', 'run', file, '--json', '--all'])
+  expect(run).toMatchObject({ code: 0, stderr: '' })
+  const parsed = ({ stdout }: { stdout: string }) =>
+    stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+  const total = { action: 'total', repositories: 1, tags: 4, kept: 2, removed: 2, changed: 0, failed: 0 }
+  expect(parsed(run)).toEqual([...parsed(planned).slice(0, -1), { ...total, dryRun: false }])
+  expect(parsed(run)[2]).toMatchObject({
+    action: 'keep',
+    tag: 'pr-3',
+    rule: 0,
+    reason: 'one of the newest 1 of pr-*',
+  })
+  expect(await tagsOf()).toEqual(['pr-3', 'v1'])
+  const image = await fetch(`${registry.url}/v2/team/app/manifests/${digestOfImage('image 0')}`)
+  expect(image.status).toBe(200)
+})
+
+test('nothing is removed without rules, from a registry that is read-only, or by a mistyped command', async () => {
+  await using folder = await temporaryFolder()
+  const file = `${folder.path}/config.yml`
+  const write = (policies: object, maintenance: object) => {
+    const storage = { filesystem: { rootdirectory: `${folder.path}/data` }, maintenance }
+    return writeFile(file, JSON.stringify({ version: 0.1, storage, policies }))
+  }
+  await write({}, {})
+  const without = await runEntrepot(['retention', 'run', file])
+  expect([without.code, without.stderr]).toEqual([
+    1,
+    expect.stringContaining('policies.retention.rules is empty'),
+  ])
+  await write({ retention: { rules } }, { readonly: { enabled: true } })
+  const readOnly = await runEntrepot(['retention', 'run', file])
+  expect([readOnly.code, readOnly.stderr]).toEqual([1, expect.stringContaining('readonly.enabled is true')])
+  expect((await runEntrepot(['retention', file])).code).toBe(2)
+})

@@ -1,0 +1,71 @@
+/** Retention by the schedule, in several processes over one storage. */
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { scheduleRetention } from '../../src/app/lifecycle/retention.ts'
+import { loadConfig } from '../../src/config/load.ts'
+import { DEFAULT_POLICY } from '../../src/core/manifest/policy.ts'
+import { parseRepositoryName } from '../../src/core/reference.ts'
+import { StoredRegistry } from '../../src/registry/registry.ts'
+import { MemoryDriver } from '../../src/storage/memory.ts'
+import { pushManifest, tagsOf } from '../contract/registry/support.ts'
+import { RecordedLog } from '../support/recorded-log.ts'
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+const MINUTE_MS = 60_000
+
+function configOf(retention: object, storage: object = {}) {
+  const rules = [{ repositories: ['**'], tags: ['pr-*'], delete: { olderthan: '0s' } }]
+  const file = JSON.stringify({
+    version: 0.1,
+    storage: { inmemory: null, ...storage },
+    policies: { retention: { schedule: '* * * * *', rules, ...retention } },
+  })
+  return loadConfig({ path: 'config.yml', env: {}, readFile: () => file }).config
+}
+
+async function registries(count: number) {
+  const driver = new MemoryDriver()
+  const logged = await RecordedLog.start()
+  const all = Array.from(
+    { length: count },
+    () => new StoredRegistry({ driver, policy: DEFAULT_POLICY, log: logged.log }),
+  )
+  const ended = () => logged.lines.filter((line) => line.includes('retention ended')).length
+  return { all, logged, ended, repository: all[0]!.repository(parseRepositoryName('a')) }
+}
+
+test('of several processes one runs at each time', async () => {
+  const { all, logged, ended, repository } = await registries(3)
+  await pushManifest(repository, 'image', { tags: ['pr-1', 'v1'] })
+  const schedules = all.map((registry) => scheduleRetention(configOf({}), registry, logged.log)!)
+  await vi.advanceTimersByTimeAsync(MINUTE_MS)
+  await expect.poll(ended).toBe(1)
+  await expect.poll(() => tagsOf(repository)).toEqual(['v1'])
+  await pushManifest(repository, 'other', { tags: ['pr-2'] })
+  await vi.advanceTimersByTimeAsync(MINUTE_MS)
+  await expect.poll(() => tagsOf(repository)).toEqual(['v1'])
+  for (const schedule of schedules) await schedule.stop()
+  expect(ended()).toBe(2)
+})
+
+test('a dry run only logs, and nothing runs where it is not wanted', async () => {
+  const { all, logged, ended, repository } = await registries(1)
+  await pushManifest(repository, 'image', { tags: ['pr-1'] })
+  const schedule = scheduleRetention(configOf({ dryrun: true }), all[0]!, logged.log)!
+  await vi.advanceTimersByTimeAsync(MINUTE_MS)
+  await expect.poll(ended).toBe(1)
+  await schedule.stop()
+  expect(await tagsOf(repository)).toEqual(['pr-1'])
+  expect(logged.lines.join()).toContain('"action":"remove tag"')
+  for (const config of [
+    configOf({ schedule: 'never' }),
+    configOf({ rules: [] }),
+    configOf({}, { maintenance: { readonly: { enabled: true } } }),
+  ])
+    expect(scheduleRetention(config, all[0]!, logged.log)).toBeUndefined()
+})
