@@ -1,12 +1,16 @@
 /** Several upstreams beside what is hosted: nothing of one is seen under another. */
 import { randomBytes } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { digestOf } from '../../src/core/digest.ts'
 import { MediaType } from '../../src/core/media-type.ts'
+import { basic, htpasswdOf, issuerSettings, rule } from '../support/access.ts'
 import { refusal } from '../support/http-registry.ts'
 import { descriptorOf, imageJson, payloadOf } from '../support/manifest-json.ts'
 import { name, startMirror } from '../support/mirror-under-test.ts'
 import { ScriptedUpstream } from '../support/scripted-upstream.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 let one: ScriptedUpstream
 let other: ScriptedUpstream
@@ -109,4 +113,24 @@ test('the mirrors are listed', async () => {
   await using mirror = await start()
   const { status, body } = await mirror.http.send('GET /v2/_entrepot/mirrors')
   expect([status, JSON.parse(body.toString())]).toEqual([200, { mirrors: [] }])
+})
+
+test('rules and challenges are about the names that repositories have here', async () => {
+  await using folder = await temporaryFolder()
+  const users = join(folder.path, 'users')
+  await writeFile(users, htpasswdOf(['alice', 'bob']))
+  const auth = {
+    htpasswd: { realm: 'here', path: users },
+    ...{ oidc: [], groups: {}, issuer: issuerSettings(folder.path) },
+    rules: [rule('one.example/library/*', 'alice', 'pull'), rule('library/**', 'bob', 'pull')],
+  }
+  await using mirror = await start({ auth })
+  const byNamespace = 'GET /v2/library/a/manifests/v1?ns=one.example'
+  const challenged = await mirror.http.send(byNamespace)
+  expect(challenged.status).toBe(401)
+  expect(challenged.headers['www-authenticate']).toContain('scope="repository:one.example/library/a:pull"')
+  for (const request of [byNamespace, 'GET /v2/one.example/library/a/manifests/v1']) {
+    expect((await mirror.http.send(request, { headers: basic('alice') })).status).toBe(200)
+    expect((await mirror.http.send(request, { headers: basic('bob') })).status).not.toBe(200)
+  }
 })

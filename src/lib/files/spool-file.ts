@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type FileHandle, open, unlink } from 'node:fs/promises'
+import { constants, type FileHandle, open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /** A file without a name: written at its end by one, read anywhere by many, and gone when the last of them
@@ -15,10 +15,7 @@ export class SpoolFile {
 
   /** @throws Error of the system */
   static async open(folder: string): Promise<SpoolFile> {
-    const path = join(folder, `.entrepot-spool-${randomUUID()}`)
-    const file = await open(path, 'wx+', 0o600)
-    await unlink(path)
-    return new SpoolFile(file)
+    return new SpoolFile((await openUnnamed(folder)) ?? (await openNamed(folder)))
   }
 
   /** Bytes written so far. */
@@ -50,4 +47,29 @@ export class SpoolFile {
   async release(): Promise<void> {
     if (--this.#users === 0) await this.#file.close()
   }
+}
+
+/** O_TMPFILE of Linux, open(2). */
+const UNNAMED = 0o20000000 | constants.O_DIRECTORY
+
+/** What systems and file systems that have no such files answer. */
+const NOT_SUPPORTED: ReadonlySet<string | undefined> = new Set(['EOPNOTSUPP', 'EISDIR', 'EINVAL', 'ENOENT'])
+
+/** A file that never has a name, so that nothing is left of it whenever the process ends. Undefined if there
+ *  are none here. */
+async function openUnnamed(folder: string): Promise<FileHandle | undefined> {
+  if (process.platform !== 'linux') return undefined
+  try {
+    return await open(folder, UNNAMED | constants.O_RDWR, 0o600)
+  } catch (error) {
+    if (NOT_SUPPORTED.has((error as NodeJS.ErrnoException).code)) return undefined
+    throw error
+  }
+}
+
+async function openNamed(folder: string): Promise<FileHandle> {
+  const path = join(folder, `.entrepot-spool-${randomUUID()}`)
+  const file = await open(path, 'wx+', 0o600)
+  await unlink(path)
+  return file
 }
