@@ -9,6 +9,7 @@ import {
 import { type CollectionState, TRUSTED_MS, withoutRemoval } from '../../core/collection/collection-state.ts'
 import type { LeaseTiming } from '../../core/coordination/lease.ts'
 import { type Digest, hexOf } from '../../core/digest.ts'
+import { isPathNotFound } from '../../core/errors.ts'
 import type { RepositoryName } from '../../core/reference.ts'
 import { FENCE_LIFETIME_MS } from '../../core/storage-driver.ts'
 import type { Step } from '../runner.ts'
@@ -284,10 +285,21 @@ export class Collector {
     this.#phase = 'deleting'
     for (let list = 0; list < LISTS; list++) {
       if (!lists.includes(list)) continue
-      for (const blob of await this.#files.readList(epoch, list)) {
+      for (const blob of await this.#readList(epoch, list)) {
         if (this.#marks.has(blob.digest)) this.#report.rescuedBlobs++
         else yield blob
       }
+    }
+  }
+
+  /** A list that is gone was removed by a successor.
+   *  @throws CollectorReplaced */
+  async #readList(epoch: number, list: number): Promise<readonly CondemnedBlob[]> {
+    try {
+      return await this.#files.readList(epoch, list)
+    } catch (error) {
+      if (isPathNotFound(error)) await this.#tenure?.confirm()
+      throw error
     }
   }
 

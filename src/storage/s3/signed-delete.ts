@@ -107,6 +107,9 @@ async function signedBatch(
   return { url, body, md5 }
 }
 
+/** The `Date` of a response may be that of a second before. */
+const DATE_STEP_MS = 2_000
+
 /** The age of an expired request that the store must reject. */
 const EXPIRED_MS = 120_000
 
@@ -149,7 +152,8 @@ function outcomeOf(
 ): DeleteOutcome {
   if ((status >= 200 && status < 300) || status === 404) return 'deleted'
   if (status === 408 || status === 429 || status >= 500) return 'unknown'
-  if (status === 403 && date !== undefined && date.getTime() >= until.getTime()) return 'expired'
+  const isOver = date !== undefined && date.getTime() + DATE_STEP_MS >= until.getTime()
+  if (status === 403 && isOver) return 'expired'
   const reason = /<Code>([^<]*)<\/Code>(?:\s*<Message>([^<]*))?/.exec(body)
   const message = `${key}: the store refuses to delete it: ${status} ${reason?.slice(1).join(': ') ?? ''}`
   throw new StorageError('BACKEND_FAILED', { path: '/', message })
