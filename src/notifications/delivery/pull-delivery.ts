@@ -12,6 +12,10 @@ const MAX_WAITING = 10_000
 
 const CONCURRENCY = 8
 
+/** How busy the process may be, from 0 to 1, so that more than one pull is told at once: those who pull come first. */
+const BUSY = 0.7
+const BUSY_MS = 100
+
 /** Pulls are told as far as that goes: after so many attempts one is dropped. */
 const ATTEMPTS = 3
 
@@ -55,6 +59,9 @@ class PullQueue {
   readonly #running = new Set<Promise<void>>()
   #waiting: WaitingPull[] = []
   #next = 0
+  #measured = performance.eventLoopUtilization()
+  #measuredAt = performance.now()
+  #wasBusy = false
 
   constructor(endpoint: Endpoint, eventOf: (waiting: WaitingPull) => RegistryEvent) {
     this.#endpoint = endpoint
@@ -74,7 +81,7 @@ class PullQueue {
       return
     }
     this.#waiting.push(waiting)
-    if (this.#running.size >= CONCURRENCY) return
+    if (this.#running.size >= CONCURRENCY || (this.#running.size > 0 && this.#isBusy())) return
     const running: Promise<void> = this.#work().finally(() => this.#running.delete(running))
     this.#running.add(running)
   }
@@ -87,7 +94,20 @@ class PullQueue {
   async #work(): Promise<void> {
     // Whoever pulls is not made to wait for what an event costs.
     await delay(0)
-    for (let waiting = this.#take(); waiting !== undefined; waiting = this.#take()) await this.#tell(waiting)
+    for (let waiting = this.#take(); waiting !== undefined; waiting = this.#take()) {
+      await this.#tell(waiting)
+      if (this.#running.size > 1 && this.#isBusy()) return
+    }
+  }
+
+  #isBusy(): boolean {
+    const now = performance.now()
+    if (now - this.#measuredAt < BUSY_MS) return this.#wasBusy
+    const measured = performance.eventLoopUtilization()
+    this.#wasBusy = performance.eventLoopUtilization(measured, this.#measured).utilization > BUSY
+    this.#measured = measured
+    this.#measuredAt = now
+    return this.#wasBusy
   }
 
   #take(): WaitingPull | undefined {
