@@ -377,7 +377,7 @@ test('a bundle that is cut off, or has nothing any more, keeps the certificates 
     expect(await statuses()).toEqual([200, 200])
   }
   await writeFile(rootcertbundle, root.pem)
-  await recorded.until('read again')
+  await recorded.until('reloaded, because it has changed')
   expect(await statuses()).toEqual([200, 401])
 })
 
