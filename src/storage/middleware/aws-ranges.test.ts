@@ -76,7 +76,7 @@ test.each([
   Object.assign(server.answer, { status, body })
   expect(await ranges.update()).toBe(false)
   expect(ranges.includes(inSeoul)).toBe(true)
-  expect(warnings).toEqual([expect.stringMatching(/could not be fetched: the last one counts/)])
+  expect(warnings).toEqual([expect.stringMatching(/could not be fetched: the last one is used/)])
 })
 
 test('before there was a list nobody is in Amazon, and the log says what that means', async () => {
