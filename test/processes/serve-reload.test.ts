@@ -248,7 +248,7 @@ test.each([
     'loop: &a [*a]',
     /^entrepot: \S+: not valid YAML: loop\S* is nested more than 64 deep, or has an alias/,
   ],
-  ['a bad merge', 'x: {<<: 5}', /^entrepot: \S+:3:5: not valid YAML: a merge key \(<<\) takes a map/],
+  ['a bad merge', 'x: {<<: 5}', /^entrepot: \S+:3:5: not valid YAML: a merge key \(<<\) needs a map/],
   ['a deep list', `x: ${'['.repeat(20_000)}`, /^entrepot: \S+: not valid YAML: /],
 ])('at the start, and when it is checked, %s is said to be wrong', async (_what, more, said) => {
   await using folder = await temporaryFolder()

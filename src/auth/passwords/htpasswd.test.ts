@@ -84,7 +84,7 @@ test.each([
   expect(await recorded.until('its previous content stays in use')).toContain(reason)
   await writeFile(opened.path, line('alice', 'wonder'))
   expect(await opened.users.verify('bob', 'builder')).toBe(false)
-  expect(await recorded.until('read again')).toContain('"users":1,"before":{"users":2}')
+  expect(await recorded.until('reloaded, because it has changed')).toContain('"users":1,"before":{"users":2}')
 })
 
 test('everybody is locked out by a line that says so, and by a start without users', async () => {
