@@ -59,7 +59,9 @@ test('all are revoked by a list of none', async () => {
   const opened = await open()
   await writeFile(path(), formatRobots([]))
   expect(await opened.verify('robot+one', 'one')).toBeUndefined()
-  expect(await recorded.until('reloaded, because it has changed')).toContain('"robots":0,"before":{"robots":2}')
+  expect(await recorded.until('reloaded, because it has changed')).toContain(
+    '"robots":0,"before":{"robots":2}',
+  )
 })
 
 test('there are none until the file is there', async () => {
