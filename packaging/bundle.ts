@@ -60,19 +60,24 @@ function nativeBcrypt(processor: Processor): Plugin {
   return {
     name: 'native-bcrypt',
     setup({ onResolve }) {
-      onResolve({ filter: /^@node-rs\/bcrypt-/ }, ({ path }) =>
-        path === wanted ? { path: packagePath(wanted) } : { path, external: true },
-      )
+      onResolve({ filter: /^@node-rs\/bcrypt-/ }, ({ path }) => {
+        if (path === wanted) return { path: join(packageFolder(wanted), mainFile(wanted)) }
+        if (path === `${wanted}/package.json`) return { path: join(packageFolder(wanted), 'package.json') }
+        return { path, external: true }
+      })
     },
   }
 }
 
-/** The main file of a package, which is downloaded if it is not installed. */
-function packagePath(wanted: string): string {
+/** Where a package is; it is downloaded if it is not installed. */
+function packageFolder(wanted: string): string {
   const { optionalDependencies } = createRequire(import.meta.url)('@node-rs/bcrypt/package.json')
   const folder = join(root, 'node_modules', wanted)
-  const found = existsSync(folder) ? folder : download(`${wanted}@${optionalDependencies[wanted]}`)
-  return join(found, JSON.parse(readFileSync(join(found, 'package.json'), 'utf8')).main)
+  return existsSync(folder) ? folder : download(`${wanted}@${optionalDependencies[wanted]}`)
+}
+
+function mainFile(wanted: string): string {
+  return JSON.parse(readFileSync(join(packageFolder(wanted), 'package.json'), 'utf8')).main
 }
 
 /** Downloads a package as it is, without what it depends on, and returns its folder.
