@@ -24,26 +24,11 @@ export function getManifest(context: RequestContext): Reply | Promise<Reply> {
   const { digest } = reference
   const known = repository.manifests.getIfCached(digest)
   if (known === undefined) return getByDigest(context, repository, digest)
-  const { mirrored } = repository
-  return mirrored === undefined
-    ? wholeReply(context, known)
-    : mirroredReply(context, mirrored, { reference: digest, known })
+  return replyFrom(context, repository.mirrored, digest, known)
 }
 
 async function getByDigest(context: RequestContext, repository: Repository, digest: Digest): Promise<Reply> {
-  const known = await repository.manifests.get(digest)
-  const { mirrored } = repository
-  return mirrored === undefined
-    ? wholeReply(context, known)
-    : mirroredReply(context, mirrored, { reference: digest, known })
-}
-
-async function mirroredReply(
-  context: RequestContext,
-  mirrored: MirroredContent,
-  { reference, known }: { reference: Tag | Digest; known: StoredManifest },
-): Promise<Reply> {
-  return withCacheStatus(await wholeReply(context, known), mirrored, reference)
+  return replyFrom(context, repository.mirrored, digest, await repository.manifests.get(digest))
 }
 
 async function getTagged(context: RequestContext, tag: Tag): Promise<Reply> {
@@ -51,10 +36,19 @@ async function getTagged(context: RequestContext, tag: Tag): Promise<Reply> {
   const digest = await tags.get(tag)
   const tagged = manifests.getIfCached(digest) ?? (await manifests.get(digest))
   const isForAll = tagged.descriptor.mediaType !== MediaType.dockerManifestList
-  const known = isForAll ? tagged : await forOldClients(context, tagged)
-  return mirrored === undefined
-    ? wholeReply(context, known)
-    : mirroredReply(context, mirrored, { reference: tag, known })
+  return replyFrom(context, mirrored, tag, isForAll ? tagged : await forOldClients(context, tagged))
+}
+
+/** @param mirrored undefined if the repository is hosted here; otherwise the reply says how fresh it is */
+function replyFrom(
+  context: RequestContext,
+  mirrored: MirroredContent | undefined,
+  reference: Tag | Digest,
+  manifest: StoredManifest,
+): Reply | Promise<Reply> {
+  const reply = wholeReply(context, manifest)
+  if (mirrored === undefined) return reply
+  return Promise.resolve(reply).then((whole) => withCacheStatus(whole, mirrored, reference))
 }
 
 /** Adds the signatures to a schema 1 manifest. */
