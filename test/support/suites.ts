@@ -8,11 +8,12 @@ export const STORES = [
   'test/support/s3-server.test.ts',
 ]
 
-/** Commands and examples as processes of their own, again and again: most of the time goes into starting them. */
+/** Commands and examples as processes of their own, and registries that speak to other servers: most of the time goes into
+ *  starting them, and into waiting for one another. */
 export const COMMANDS = [
   'test/{cli,serve}.test.ts',
   'test/{cli-access,cli-accounts,cli-gc,cli-retention,cloudfront,metrics,redirects,redis-failures,redis-shapes,replicas}.test.ts',
   'test/examples*.test.ts',
   'test/serve-*.test.ts',
-  'test/workers/**/*.test.ts',
+  'test/{mirror,notifications,workers}/**/*.test.ts',
 ]
