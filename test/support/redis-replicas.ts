@@ -1,6 +1,6 @@
 /** Replicas in processes of their own over one folder, each with a line of its own to one Redis. */
 import { join } from 'node:path'
-import { expect } from 'vitest'
+import { expect, vi } from 'vitest'
 import { startEntrepot } from './entrepot-process.ts'
 import { gzippedLayer, imageOf } from './oci-image.ts'
 import type { RedisProcess } from './redis-process.ts'
@@ -65,7 +65,7 @@ export class RedisReplicas implements AsyncDisposable {
       const value = await redis.run('GET', `entrepot:m:blob:used@${digest}`)
       return value !== null && value !== 'gone'
     }
-    await expect.poll(isUsed, { timeout: 60_000, interval: 50 }).toBe(true)
+    await vi.waitUntil(isUsed, { timeout: 60_000, interval: 50 })
   }
 
   /** Something new, which all of these have at hand. */
@@ -123,3 +123,23 @@ export async function servedFor(replicas: readonly Replica[], content: Content):
 }
 
 const LOOK_MS = 6_500
+
+/** For how long a replica may serve what another one deleted, by docs/cache.md. */
+export const BOUND_MS = 5_000
+
+/** What {@link statuses} gives for content that was deleted. */
+export const gone = [404, 404]
+
+/** All of them use Redis again, and none has the content. */
+export async function expectGoneForGood(
+  replicas: RedisReplicas,
+  { at, content }: { at: readonly Replica[]; content: Content },
+): Promise<void> {
+  for (const replica of at) await replicas.usesRedis(replica)
+  for (const replica of at) expect(await statuses(replica, content)).toEqual(gone)
+}
+
+/** The entry of the blob, as Redis has it. */
+export async function entryOf({ repository, blob }: Content, redis: RedisProcess): Promise<string> {
+  return String(await redis.run('GET', `entrepot:m:blob:${repository}@${blob}`))
+}
