@@ -46,7 +46,13 @@ const places: readonly PlaceKind[] = [
     open: s3Store,
     largeBytes: 5 * MIB,
   },
-  { title: 'two replicas on one container of Azure', processes: 2, open: azureStore, largeBytes: 5 * MIB },
+  {
+    title: 'two replicas on one container of Azure',
+    processes: 2,
+    open: azureStore,
+    largeBytes: 5 * MIB,
+    stretchSeconds: 120,
+  },
   {
     title: 'two replicas on one bucket of Google Cloud Storage',
     tools: ['fake-gcs-server'],
@@ -65,12 +71,24 @@ for (const kind of places) {
 
 async function race(kind: PlaceKind): Promise<void> {
   process.stdout.write(`\nRACE_SEED=${seed} RACE_SECONDS=${seconds}: ${kind.title}\n`)
+  const stretches = Math.ceil(seconds / (kind.stretchSeconds ?? seconds))
+  for (let stretch = 0; stretch < stretches; stretch++) {
+    await raceOnce(kind, { seed: `${seed} ${stretch}`, seconds: seconds / stretches })
+  }
+}
+
+interface Stretch {
+  readonly seed: string
+  readonly seconds: number
+}
+
+async function raceOnce(kind: PlaceKind, stretch: Stretch): Promise<void> {
   await using place = await Place.start(kind)
   const { isDeadly = false, settleMs = 0, largeBytes } = kind
   const [findings, acknowledged] = [new Findings(), new Acknowledged()]
   const targets = new Targets(largeBytes)
   const around = { replicas: place.replicas, isDeadly, settleMs, findings, acknowledged, targets }
-  await everybody(place, around)
+  await everybody(place, around, stretch)
   for (const { url = '' } of place.replicas) await checkProcess(url, around)
   process.stdout.write(`${[findings.summary, ...place.errors].join('\n')}\n`)
   findings.expectNone()
@@ -78,7 +96,7 @@ async function race(kind: PlaceKind): Promise<void> {
 }
 
 /** Until the time is over, or somebody fails. */
-async function everybody(place: Place, around: Surroundings): Promise<void> {
+async function everybody(place: Place, around: Surroundings, { seed, seconds }: Stretch): Promise<void> {
   const failed = new AbortController()
   const stopped = AbortSignal.any([failed.signal, AbortSignal.timeout(seconds * 1_000)])
   const actor = (who: string, act: (random: Random) => Promise<void>) =>

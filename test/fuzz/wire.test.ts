@@ -21,7 +21,7 @@ const streams = Math.ceil(streamsInAll / targets.length)
 
 test.each(targets)(
   'whatever clients send, it is served as before: $name',
-  { timeout: 60_000 + streams * 10 },
+  { timeout: 60_000 + streams * 50 },
   async ({ name, ...options }) => {
     process.stdout.write(`\nFUZZ_SEED=${seed} FUZZ_STREAMS=${streamsInAll} (${name})\n`)
     await using target = await Target.start(options)

@@ -22,6 +22,8 @@ export interface PlaceKind {
   readonly settleMs?: number
   /** A length of blobs that are kept in another way than small ones while they are uploaded. */
   readonly largeBytes: number
+  /** After so long it begins anew on an empty store: the emulator keeps all it was ever given, and slows down until it stands still. */
+  readonly stretchSeconds?: number
 }
 
 const MAX_MS_BETWEEN_KILLS = 5_000
