@@ -1,9 +1,11 @@
 /** How receivers are told: what is tried again, what waits, and what is given up. */
 
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { HTTP } from 'cloudevents'
 import { Webhook } from 'standardwebhooks'
 import { expect, test } from 'vitest'
 import { digestOf } from '../../src/core/digest.ts'
+import type { Entry } from '../../src/core/storage-driver.ts'
 import { OutboxAdmin } from '../../src/notifications/admin.ts'
 import { ENCODERS } from '../../src/notifications/formats/encoders.ts'
 import { MemoryDriver } from '../../src/storage/memory.ts'
@@ -14,13 +16,13 @@ import { until } from './support.ts'
 
 interface Parts extends Omit<EndpointParts, 'url'> {
   readonly log?: RecordedLog
+  readonly driver?: MemoryDriver
 }
 
 async function start(parts: Parts = {}) {
-  const { log, ...rest } = parts
+  const { log, driver = new MemoryDriver(), ...rest } = parts
   const stack = new AsyncDisposableStack()
   const receiver = stack.use(await EventReceiver.start())
-  const driver = new MemoryDriver()
   const endpoint = endpointFor({ url: receiver.url, ...rest })
   const registry = stack.use(
     new NotifyingProcess({ driver, endpoints: [endpoint], ...(log && { log: log.log }) }),
@@ -95,6 +97,50 @@ test('an event that fails holds back its own repository only, and then comes fir
   await until(() => endpoint.figures.successes === 23)
   const told = receiver.events.filter(({ target }) => target.repository === 'bad')
   expect(told.map(({ target }) => target.digest)).toEqual(['first', 'second', 'third'].map(digestOfText))
+})
+
+/** Keeps the answer to a look at what is held, that found nothing, until it is let go. */
+class SlowLooks extends MemoryDriver {
+  readonly looked = Promise.withResolvers<void>()
+  readonly go = Promise.withResolvers<void>()
+  stored = Promise.withResolvers<void>()
+  isArmed = false
+
+  override async put(...parameters: Parameters<MemoryDriver['put']>): Promise<void> {
+    await super.put(...parameters)
+    if (this.isArmed || !parameters[0].includes('/held/')) return
+    await nextTurn()
+    this.stored.resolve()
+  }
+
+  override async *list(...parameters: Parameters<MemoryDriver['list']>): AsyncIterable<Entry> {
+    const found: Entry[] = []
+    for await (const entry of super.list(...parameters)) found.push(entry)
+    if (this.isArmed && found.length === 0 && parameters[0].includes('/held/')) {
+      this.isArmed = false
+      this.looked.resolve()
+      await this.go.promise
+    }
+    yield* found
+  }
+}
+
+test('an event that comes while the last of those that are held is told is not lost', async () => {
+  const driver = new SlowLooks()
+  await using run = await start({ driver })
+  const { receiver, registry, endpoint } = run
+  let isBack = false
+  receiver.answer = (_, response) => response.writeHead(isBack ? 200 : 500).end()
+  await registry.pushBlob('a', 'first')
+  await until(() => endpoint.figures.failures > 4)
+  driver.isArmed = true
+  driver.stored = Promise.withResolvers()
+  isBack = true
+  await driver.looked.promise
+  await registry.pushBlob('a', 'second')
+  await driver.stored.promise
+  driver.go.resolve()
+  await until(() => endpoint.figures.successes === 2)
 })
 
 test('what can’t be delivered in time is a dead letter, which can be revived', async () => {

@@ -6,7 +6,7 @@ import { folderOf } from '../outbox/paths.ts'
 import { backoffOf } from './backoff.ts'
 import { Circuit } from './circuit.ts'
 import type { Endpoint } from './endpoint.ts'
-import type { HeldEvents, StoredEvent } from './held-events.ts'
+import type { DeadLetter, HeldEvents, StoredEvent } from './held-events.ts'
 import type { Delivery } from './sender.ts'
 
 export interface EndpointDeliveryParts {
@@ -37,6 +37,13 @@ interface Item {
   readonly position: Position
 }
 
+/** An event that is the next of its lane: from the log, or from what is held on storage. */
+interface Next {
+  readonly event: RegistryEvent
+  readonly item?: Item
+  readonly stored?: StoredEvent
+}
+
 /** The events of one repository, which go out one after the other. */
 interface Lane {
   readonly folder: string
@@ -44,8 +51,11 @@ interface Lane {
   /** True once its events wait on storage. */
   isHeld: boolean
   head: StoredEvent | undefined
-  /** Events that are being put there. */
+  /** Events that are being put there, and how many were. */
   adding: number
+  added: number
+  /** Resolves once its empty folder is gone. */
+  removing: Promise<void> | undefined
   attempts: number
   isBusy: boolean
   timer: NodeJS.Timeout | undefined
@@ -88,10 +98,13 @@ export class EndpointDelivery {
     this.#wake.resolve()
   }
 
-  /** A dead letter waits again. */
-  revived(folder: string): void {
+  /** Puts a dead letter in front of what waits for its repository. */
+  async revive({ name, event }: DeadLetter & { readonly name: string }): Promise<void> {
+    const folder = folderOf(event.target.repository)
+    while (this.#lanes.get(folder)?.removing !== undefined) await this.#lanes.get(folder)?.removing
     const lane = this.#heldLane(folder)
-    if (lane.timer !== undefined) clearTimeout(lane.timer)
+    await this.#adding(lane, () => this.#parts.held.revive(name))
+    clearTimeout(lane.timer)
     lane.timer = undefined
     lane.head = undefined
     this.#enqueue(lane)
@@ -146,14 +159,14 @@ export class EndpointDelivery {
     this.#pending.add(item)
     const folder = folderOf(item.event.target.repository)
     const lane = this.#lanes.get(folder) ?? this.#newLane(folder)
-    if (lane.isHeld) return this.#hold(lane, item)
+    if (lane.isHeld && lane.queue.length === 0) return this.#hold(lane, item)
     lane.queue.push(item)
     if (lane.queue.length === 1) this.#enqueue(lane)
   }
 
   #newLane(folder: string): Lane {
     const lane: Lane = {
-      ...{ folder, queue: [], isHeld: false, head: undefined, adding: 0 },
+      ...{ folder, queue: [], isHeld: false, head: undefined, adding: 0, added: 0, removing: undefined },
       ...{ attempts: 0, isBusy: false, timer: undefined },
     }
     this.#lanes.set(folder, lane)
@@ -167,10 +180,7 @@ export class EndpointDelivery {
   }
 
   async #hold(lane: Lane, item: Item): Promise<void> {
-    lane.adding++
-    await this.#parts.held.add(item.event, item.position)
-    lane.adding--
-    this.#pending.delete(item)
+    await this.#store(lane, item)
     if (!lane.isBusy && lane.timer === undefined) this.#enqueue(lane)
   }
 
@@ -215,60 +225,61 @@ export class EndpointDelivery {
   /** Some of its events, until one fails. */
   async #turn(lane: Lane): Promise<void> {
     for (let count = 0; count < TURN && !this.#isStopped; count++) {
-      const event = lane.isHeld ? await this.#headOf(lane) : lane.queue[0]?.event
-      if (event === undefined) return
+      const next = lane.isHeld ? await this.#headOf(lane) : firstOf(lane)
+      if (next === undefined) return
       this.#circuit.begin()
-      const delivery = await this.#parts.endpoint.sender.send(event, this.#stopping.signal)
+      const delivery = await this.#parts.endpoint.sender.send(next.event, this.#stopping.signal)
       if (this.#isStopped) return
       this.#countAttempt(delivery)
-      if (delivery.kind !== 'delivered') return this.#failed(lane, event, delivery)
+      if (delivery.kind !== 'delivered') return this.#failed(lane, next, delivery)
       this.#circuit.succeeded()
       lane.attempts = 0
-      await this.#done(lane)
+      await this.#done(lane, next)
     }
   }
 
   /** The first event of a held repository; undefined if none is left, and then it is held no longer. */
-  async #headOf(lane: Lane): Promise<RegistryEvent | undefined> {
-    lane.head ??= await this.#parts.held.first(lane.folder)
-    if (lane.head !== undefined) return lane.head.event
-    if (lane.adding > 0) return undefined
+  async #headOf(lane: Lane): Promise<Next | undefined> {
+    const { added } = lane
+    const head = lane.head ?? (await this.#parts.held.first(lane.folder))
+    lane.head = head
+    if (head !== undefined) return { event: head.event, stored: head }
+    // What was put there meanwhile may not have been found.
+    if (lane.adding > 0 || lane.added !== added) return undefined
     lane.isHeld = false
     lane.attempts = 0
-    await this.#parts.held.removeFolder(lane.folder)
+    lane.removing = this.#parts.held.removeFolder(lane.folder)
+    await lane.removing
+    lane.removing = undefined
     return undefined
   }
 
-  async #done(lane: Lane): Promise<void> {
-    if (lane.isHeld) {
-      const { head } = lane
-      lane.head = undefined
-      if (head !== undefined) await this.#parts.held.remove(head)
-      return
+  async #done(lane: Lane, { item, stored }: Next): Promise<void> {
+    if (stored !== undefined) {
+      if (lane.head === stored) lane.head = undefined
+      return this.#parts.held.remove(stored)
     }
-    const item = lane.queue.shift()
-    if (item !== undefined) this.#pending.delete(item)
+    if (item === undefined) return
+    lane.queue.shift()
+    this.#pending.delete(item)
   }
 
-  async #failed(
-    lane: Lane,
-    event: RegistryEvent,
-    delivery: Exclude<Delivery, { kind: 'delivered' }>,
-  ): Promise<void> {
+  async #failed(lane: Lane, next: Next, delivery: Exclude<Delivery, { kind: 'delivered' }>): Promise<void> {
     const { endpoint, log, onGone } = this.#parts
+    const { event } = next
     const reason = delivery.kind === 'refused' ? String(delivery.status) : delivery.reason
     const fields = { endpoint: endpoint.name, event: event.id, reason }
     if (delivery.kind === 'refused' && delivery.status === GONE) return onGone()
     this.#circuit.failed(lane.folder)
     if (isExpired(event, endpoint.deadLetterMs)) {
       await this.#bury(event, reason)
-      return this.#done(lane)
+      return this.#done(lane, next)
     }
     if (this.#circuit.isOpen) await this.#buryExpired(reason)
     else lane.attempts++
     if (lane.attempts === endpoint.threshold)
       log.warn(fields, 'an event could not be delivered; it is tried again')
-    if (lane.attempts >= endpoint.threshold && !lane.isHeld) await this.#holdAll(lane)
+    if (lane.attempts >= endpoint.threshold) await this.#holdAll(lane)
     const waitMs = backoffOf(Math.max(1, lane.attempts), endpoint)
     lane.timer = setTimeout(() => {
       lane.timer = undefined
@@ -278,14 +289,19 @@ export class EndpointDelivery {
 
   async #holdAll(lane: Lane): Promise<void> {
     lane.isHeld = true
-    const items = [...lane.queue]
-    lane.queue.length = 0
-    for (const item of items) {
-      lane.adding++
-      await this.#parts.held.add(item.event, item.position)
-      lane.adding--
-      this.#pending.delete(item)
-    }
+    for (const item of lane.queue.splice(0)) await this.#store(lane, item)
+  }
+
+  async #store(lane: Lane, item: Item): Promise<void> {
+    await this.#adding(lane, () => this.#parts.held.add(item.event, item.position))
+    this.#pending.delete(item)
+  }
+
+  async #adding(lane: Lane, add: () => Promise<unknown>): Promise<void> {
+    lane.adding++
+    await add()
+    lane.adding--
+    lane.added++
   }
 
   /** What is too old when nothing can be delivered. */
@@ -334,6 +350,10 @@ export class EndpointDelivery {
   #fail(error: unknown): void {
     if (!this.#isStopped) this.#parts.onError(error)
   }
+}
+
+function firstOf({ queue: [item] }: Lane): Next | undefined {
+  return item && { event: item.event, item }
 }
 
 const GONE = 410

@@ -72,16 +72,14 @@ export class HeldEvents {
     await this.#storage.put(`${this.#dead}/${Date.now()}-${event.id}`, encode(letter))
   }
 
-  /** Puts a dead letter in front of what waits for its repository.
-   *  @returns the repository's folder */
-  async revive(name: string): Promise<string | undefined> {
+  /** Puts a dead letter in front of what waits for its repository. */
+  async revive(name: string): Promise<void> {
     const path = `${this.#dead}/${name}`
     const letter = await this.#read<DeadLetter>(path)
-    if (letter === undefined) return undefined
+    if (letter === undefined) return
     const folder = folderOf(letter.event.target.repository)
     await this.#storage.put(`${this.#held}/${folder}/${padded(0)}-${name}`, encode(letter.event))
     await this.#storage.delete(path)
-    return folder
   }
 
   async *dead(): AsyncIterable<DeadLetter & { readonly name: string }> {

@@ -29,8 +29,7 @@ export async function fulfil(request: OutboxRequest, context: RequestContext): P
     case 'revive':
       for await (const letter of held.dead()) {
         if (request.id !== undefined && letter.event.id !== request.id) continue
-        const folder = await held.revive(letter.name)
-        if (folder !== undefined) context.deliveries.get(endpoint)?.revived(folder)
+        await (context.deliveries.get(endpoint)?.revive(letter) ?? held.revive(letter.name))
       }
   }
 }

@@ -32,6 +32,9 @@ const MAX_UNWRITTEN = 10_000
 
 const RETRY_MS = 1_000
 
+/** A process that has written nothing for so long begins a new journal: the old one may be about to be removed. */
+export const JOURNAL_REUSE_MS = 1_800_000
+
 /** What one process announces. What is announced while a batch is being written goes with the next one, so that many changes share a
  *  write. A batch is durable if it announces something; what came of changes need not be, because whoever finds no outcome looks at
  *  storage. */
@@ -45,6 +48,8 @@ export class Journal implements Outbox {
   #writing: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #aliveAt = performance.now()
+  /** When the last file was written; before the first, when the journal began. */
+  #writtenAt = this.#aliveAt
   /** Changes under way that were announced under the present mark. */
   #open = 0
   #isFailing = false
@@ -57,6 +62,7 @@ export class Journal implements Outbox {
   }
 
   announce(event: RegistryEvent): AnnouncedChange {
+    this.#leaveOld()
     const mark = this.#mark
     const moment = momentNow()
     // Nothing that was under way before can be judged.
@@ -99,6 +105,11 @@ export class Journal implements Outbox {
     this.#number = 0
     this.#open = 0
     this.#aliveAt = performance.now()
+    this.#writtenAt = this.#aliveAt
+  }
+
+  #leaveOld(): void {
+    if (performance.now() - this.#writtenAt > JOURNAL_REUSE_MS) this.#beginAnew()
   }
 
   /** Resolves once the record is durable. */
@@ -143,6 +154,7 @@ export class Journal implements Outbox {
 
   /** Never rejected. */
   async #write(): Promise<void> {
+    this.#leaveOld()
     if (this.#open > 0 && !this.#isAlive) this.#beginAnew()
     const [lines, waiting] = [this.#lines, this.#waiting]
     this.#lines = []
@@ -152,6 +164,7 @@ export class Journal implements Outbox {
     try {
       await this.#parts.storage.put(path, Buffer.from(lines.join('')), { durable: waiting.length > 0 })
       this.#aliveAt = Math.max(this.#aliveAt, beganAt)
+      this.#writtenAt = beganAt
       this.#isFailing = false
       for (const { resolve } of waiting) resolve()
       this.#parts.onEnded?.()

@@ -5,6 +5,7 @@ import { mapInOrder } from '../../lib/map-in-order.ts'
 import { stateOf } from '../../lib/process-identity.ts'
 import type { RegistryEvent } from '../event.ts'
 import { hasHappened } from './evidence.ts'
+import { JOURNAL_REUSE_MS } from './journal.ts'
 import { decodeLines, type JournalRecord } from './journal-record.ts'
 import type { Outcome } from './outbox.ts'
 import { JOURNAL } from './paths.ts'
@@ -22,8 +23,8 @@ export interface JournalsParts {
 const ROUND_FILES = 1_000
 const READ_CONCURRENCY = 16
 
-/** A journal of which nothing was heard for so long is forgotten; if it goes on, it is begun anew. */
-const FORGOTTEN_MS = 3_600_000
+/** A journal of which nothing was heard for so long is removed. Its process begins another one long before (`JOURNAL_REUSE_MS`). */
+const FORGOTTEN_MS = 2 * JOURNAL_REUSE_MS
 
 /** A change in a journal that is not in the log yet. */
 interface OpenChange {
@@ -48,9 +49,16 @@ interface JournalReading {
   readonly files: Set<number>
   /** How many changes of each file are not in the log yet. */
   readonly open: Map<number, number>
-  /** By this process's own clock. */
+  /** When a new file of it was last read, by this process's own clock. */
   heardAt: number
   lastAt: number
+  /** The number of a file that a listing did not show although a later one was there. */
+  missing: number | undefined
+  /** True if the last look has shown files that were not read before. */
+  hasNew: boolean
+  /** True if its process had ended before the last look. */
+  hasEnded: boolean
+  /** True if its process will note no more outcomes. */
   isGone: boolean
 }
 
@@ -82,17 +90,31 @@ export class Journals {
    *    it was announced is found by then. */
   async look(): Promise<RegistryEvent[]> {
     this.#round++
-    for (const journal of this.#journals.values()) journal.isGone ||= this.#isGone(journal)
-    const unread = await this.#unread()
+    const lookedAt = performance.now()
+    // Whatever these have written is found by this look.
+    const ended = new Set([...this.#journals.keys()].filter((mark) => stateOf(mark) === 'gone'))
+    const listed = await this.#listNew()
+    const unread = this.#readable(listed)
     const found = unread.slice(0, ROUND_FILES)
-    this.#isMore = found.length < unread.length
+    this.#isMore ||= found.length < unread.length
     this.#hasNew = found.length > 0
     for await (const { file, content } of mapInOrder(found, {
       concurrency: READ_CONCURRENCY,
       work: async (file) => ({ file, content: await this.#parts.storage.get(file.path) }),
     }))
       this.#take(file, content)
+    for (const journal of this.#journals.values()) {
+      journal.hasNew = listed.has(journal.mark)
+      journal.hasEnded = ended.has(journal.mark)
+      journal.isGone = journal.hasEnded || this.#isSilent(journal, lookedAt)
+    }
     return this.#decided()
+  }
+
+  /** A process that has written nothing for a lease, with a change under way, takes itself for dead as well. Counted from a look that
+   *  shows nothing new of it, for it may be this process that was slow; and it may go on later. */
+  #isSilent({ hasNew, open, heardAt }: JournalReading, lookedAt: number): boolean {
+    return !hasNew && open.size > 0 && lookedAt - heardAt > this.#parts.leaseMs
   }
 
   /** How far each journal is in the log, once what `look` has returned is. */
@@ -111,17 +133,17 @@ export class Journals {
         journal.files.delete(number)
       }
       const isForgotten = performance.now() - journal.heardAt > FORGOTTEN_MS
-      if ((journal.isGone || isForgotten) && journal.files.size === 0 && journal.open.size === 0) {
+      const isLeft = (journal.hasEnded || isForgotten) && !journal.hasNew
+      if (isLeft && journal.files.size === 0 && journal.open.size === 0) {
         await this.#parts.storage.delete(`${JOURNAL}/${journal.mark}`, { durable: false })
         this.#journals.delete(journal.mark)
       }
     }
   }
 
-  /** The files that were not read yet, the oldest first. */
-  async #unread(): Promise<JournalFile[]> {
-    const found: JournalFile[] = []
-    const lastAt = new Map<string, number>()
+  /** The files that were not read yet, of each journal. */
+  async #listNew(): Promise<Map<string, JournalFile[]>> {
+    const listed = new Map<string, JournalFile[]>()
     for await (const page of this.#parts.storage.scan(JOURNAL)) {
       for (const scanned of page) {
         const file = parseFile(scanned)
@@ -131,13 +153,38 @@ export class Journals {
           journal.files.add(file.number)
           continue
         }
-        const at = Math.max(file.at, lastAt.get(file.mark) ?? journal.lastAt)
-        lastAt.set(file.mark, at)
-        found.push({ ...file, at })
+        const files = listed.get(file.mark)
+        if (files === undefined) listed.set(file.mark, [file])
+        else files.push(file)
       }
     }
-    found.sort((one, other) => one.at - other.at || one.number - other.number)
-    return found
+    return listed
+  }
+
+  /** Those that can be read now, the oldest first. */
+  #readable(listed: ReadonlyMap<string, JournalFile[]>): JournalFile[] {
+    this.#isMore = false
+    return [...listed]
+      .flatMap(([mark, files]) => this.#untilMissing(this.#journalOf(mark), files))
+      .sort((one, other) => one.at - other.at || one.number - other.number)
+  }
+
+  /** The new files of one journal, up to one that is missing. A listing may miss a file that is written meanwhile and show the next one;
+   *  another listing shows whether it is there, for it was written before. */
+  #untilMissing(journal: JournalReading, files: readonly JournalFile[]): JournalFile[] {
+    const readable: JournalFile[] = []
+    let [expected, at] = [journal.next, journal.lastAt]
+    for (const file of files.toSorted((one, other) => one.number - other.number)) {
+      if (file.number !== expected && journal.missing !== expected) {
+        journal.missing = expected
+        this.#isMore = true
+        break
+      }
+      at = Math.max(at, file.at)
+      readable.push({ ...file, at })
+      expected = file.number + 1
+    }
+    return readable
   }
 
   #take({ mark, number, at }: JournalFile, content: Uint8Array): void {
@@ -220,18 +267,13 @@ export class Journals {
     else journal.open.delete(file)
   }
 
-  /** Whatever such a process has written is there by the next look. */
-  #isGone({ mark, open, heardAt }: JournalReading): boolean {
-    if (performance.now() - heardAt > this.#parts.leaseMs && open.size > 0) return true
-    return stateOf(mark) === 'gone'
-  }
-
   #journalOf(mark: string): JournalReading {
     const known = this.#journals.get(mark)
     if (known !== undefined) return known
     const journal: JournalReading = {
       ...{ mark, next: 0, files: new Set<number>(), open: new Map<number, number>() },
-      ...{ heardAt: performance.now(), lastAt: 0, isGone: false },
+      ...{ heardAt: performance.now(), lastAt: 0, missing: undefined },
+      ...{ hasNew: false, hasEnded: false, isGone: false },
     }
     this.#journals.set(mark, journal)
     return journal
