@@ -8,7 +8,7 @@ export default defineConfig({
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
     exclude: [
       ...configDefaults.exclude,
-      'test/{e2e,conformance,crash,fuzz,processes,package}/**',
+      'test/{e2e,conformance,crash,fuzz,processes,package,page}/**',
       ...STORES,
       ...COMMANDS,
     ],

@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
  *  of its own in package.json, which names what it runs. */
 export default defineConfig({
   test: {
-    include: ['test/{e2e,conformance,crash,fuzz,processes,package}/**/*.test.ts'],
+    include: ['test/{e2e,conformance,crash,fuzz,processes,package,page}/**/*.test.ts'],
     pool: 'forks',
     expect: { poll: { timeout: 30_000, interval: 20 } },
     maxWorkers: 2,

@@ -7,6 +7,7 @@ import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFi
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { build, type Plugin } from 'esbuild'
+import { build as buildPage } from 'vite'
 
 export const root = join(import.meta.dirname, '..')
 export const { name, version, description, license, engines, devDependencies } = JSON.parse(
@@ -21,6 +22,8 @@ export async function makeBundle(processor: Processor): Promise<string> {
   const folder = join(root, 'build', `${name}-${version}-linux-${processor}`)
   rmSync(folder, { recursive: true, force: true })
   await bundleCode(join(folder, 'lib', 'app'), nativeBcrypt(processor))
+  // Beside the folder of the code, where that looks for it.
+  await buildPage({ root: join(root, 'ui'), build: { outDir: join(folder, 'lib', 'ui') } })
   writeStarter(join(folder, 'bin', 'entrepot'))
   const manifest = { name, version, description, license, type: 'module', engines }
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, undefined, 2)}\n`)

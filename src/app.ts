@@ -78,6 +78,12 @@ async function openDelivery(
   return (await import('./app/notifications.ts')).openDelivery(config, registry, parts)
 }
 
+/** Reads the web page only if it is enabled. */
+async function openPage(config: Config, log: Log) {
+  if (!config.http.ui.enabled) return undefined
+  return (await import('./app/page.ts')).openPage(config, log)
+}
+
 /** Loads the code of retention only if there are rules. */
 async function openRetention(config: Config, registry: StoredRegistry, log: Log) {
   if (config.policies.retention.rules.length === 0) return undefined
@@ -122,6 +128,7 @@ export async function startRegistry(
     registry: await wrapForRequests(config, notifications?.wrap(governed) ?? governed, log),
     settings: { ...httpSettings(config), namespaces: mirrors?.namespaces },
     mirrors: mirrors?.figures,
+    page: await openPage(config, log),
     log,
     health,
     access: access.controller,

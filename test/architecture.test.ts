@@ -15,8 +15,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** The parts that may touch files by themselves; for the others there is the StorageDriver. Users, robots, keys and certificates are
- *  in files of their own; a health check may look for one. */
-const mayTouchFiles = ['storage', 'config', 'cli', 'auth', 'tls', 'health', 'lib']
+ *  in files of their own; a health check may look for one; the web page is built into files. */
+const mayTouchFiles = ['storage', 'config', 'cli', 'auth', 'tls', 'health', 'page', 'lib']
 
 interface Import {
   readonly file: string
@@ -42,7 +42,7 @@ test('a folder imports itself, core and lib; only the top wires them together', 
   expect(described(imports.filter((one) => !isAllowed(one)))).toEqual([])
 })
 
-test('only storage, config, cli, auth, tls, health and lib touch files', () => {
+test('only storage, config, cli, auth, tls, health, page and lib touch files', () => {
   const touching = imports.filter(({ specifier }) => /^node:fs(\/|$)/.test(specifier))
   expect(described(touching.filter(({ from }) => !mayTouchFiles.includes(from)))).toEqual([])
 })
@@ -62,6 +62,24 @@ test('no folder has more than 16 files', () => {
   const counts = new Map<string, number>()
   for (const file of files) counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1)
   expect([...counts].filter(([, count]) => count > 16)).toEqual([])
+})
+
+test('the web page and the registry share no code', async () => {
+  const page = fileURLToPath(new URL('../ui/src', import.meta.url))
+  const sources = (await filesBelow(page)).filter((file) => /\.tsx?$/.test(file))
+  expect(sources.length).toBeGreaterThan(20)
+  const outside = sources.flatMap((file) =>
+    [...readFileSync(join(page, file), 'utf8').matchAll(/(?:from|import\()\s*'([^']+)'/g)]
+      .map((match) => match[1] ?? '')
+      .filter((specifier) =>
+        specifier.startsWith('.')
+          ? join(dirname(file), specifier).startsWith('..')
+          : !/^(?:preact|@preact\/signals|preact-iso)(?:\/|$)/.test(specifier),
+      )
+      .map((specifier) => `${file} imports ${specifier}`),
+  )
+  expect(outside).toEqual([])
+  expect(described(imports.filter(({ specifier }) => /\bui\/src\b/.test(specifier)))).toEqual([])
 })
 
 function isAllowed(one: Import): boolean {

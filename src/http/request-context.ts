@@ -4,6 +4,7 @@ import type { TokenIssuer } from '../core/access/token-issuer.ts'
 import type { Descriptor } from '../core/descriptor.ts'
 import type { Health } from '../core/health.ts'
 import type { MirrorFigures } from '../core/mirror-figures.ts'
+import type { Page } from '../core/page/page.ts'
 import type { RepositoryName } from '../core/reference.ts'
 import type { Registry, Repository } from '../core/registry.ts'
 import type { StallDetector } from './connection/stall-detector.ts'
@@ -24,6 +25,8 @@ export interface ServerContext {
   readonly health: Health
   /** Empty without mirrors. */
   readonly mirrors: readonly MirrorFigures[]
+  /** Undefined if the web page is disabled. */
+  readonly page: Page | undefined
 }
 
 /** One request, as its handler sees it. */
@@ -66,6 +69,10 @@ export class RequestContext {
 
   get mirrors(): readonly MirrorFigures[] {
     return this.#parts.mirrors
+  }
+
+  get page(): Page | undefined {
+    return this.#parts.page
   }
 
   get settings(): HttpSettings {

@@ -3,6 +3,7 @@ import { deleteBlob, getBlob } from './handlers/blob.ts'
 import { listRepositories } from './handlers/catalog.ts'
 import { deleteManifest, getManifest, putManifest } from './handlers/manifest.ts'
 import { listMirrors } from './handlers/mirrors.ts'
+import { getPage } from './handlers/page.ts'
 import { getLiveness, getReadiness, getRoot, getStartup } from './handlers/probes.ts'
 import { listReferrers } from './handlers/referrers.ts'
 import { listSignatures } from './handlers/signatures.ts'
@@ -63,6 +64,7 @@ export const operations: Record<Resource, Partial<Record<Method, Operation>>> = 
   mirrors: { GET: catalog(listMirrors), HEAD: catalog(listMirrors) },
   token: { GET: open(getToken), POST: open(postToken) },
   keySet: { GET: open(getKeySet), HEAD: open(getKeySet) },
+  page: { GET: open(getPage), HEAD: open(getPage) },
 }
 
 /** The operation of a method. Undefined if there is none, also for names such as `constructor`. */

@@ -17,6 +17,7 @@ import type { Log } from '../core/log.ts'
 import type { MirrorFigures } from '../core/mirror-figures.ts'
 import type { PullObserver } from '../core/notifications/pull-observer.ts'
 import type { RequestScope } from '../core/notifications/request-scope.ts'
+import type { Page } from '../core/page/page.ts'
 import type { Registry } from '../core/registry.ts'
 import type { RequestObserver } from '../core/request-observer.ts'
 import { printable } from '../lib/printable.ts'
@@ -76,6 +77,8 @@ export interface HttpServerOptions {
   observer?: RequestObserver | undefined
   /** The mirrors, for their list. Default: none. */
   mirrors?: readonly MirrorFigures[] | undefined
+  /** The web page. Default: none. */
+  page?: Page | undefined
   /** Observes pulls. Default: none. */
   pulls?: PullObserver | undefined
   /** In which changes are made, so that decorators of the registry know by whom; default: none. */
@@ -114,8 +117,8 @@ export class HttpServer {
       bytesPerSecond: limits.minBytesPerSecond,
       graceSeconds: limits.stallSeconds,
     })
-    const { mirrors = [] } = options
-    this.#parts = { registry, settings, stallDetector: this.#stallDetector, issuer, health, mirrors }
+    const { mirrors = [], page } = options
+    this.#parts = { registry, settings, stallDetector: this.#stallDetector, issuer, health, mirrors, page }
     this.#authorizer = new Authorizer(access, settings)
     this.#accessLog = new AccessLog({ log, isEnabled: settings.accessLog })
     this.#audit = audit && new Audit(audit, settings)

@@ -12,6 +12,7 @@ import { type DescriptorCache, NO_CACHE } from '../../src/core/descriptor-cache.
 import type { Health } from '../../src/core/health.ts'
 import type { Log } from '../../src/core/log.ts'
 import { DEFAULT_POLICY, type ManifestPolicy } from '../../src/core/manifest/policy.ts'
+import type { Page } from '../../src/core/page/page.ts'
 import type { Registry } from '../../src/core/registry.ts'
 import type { RequestObserver } from '../../src/core/request-observer.ts'
 import type { StorageDriver } from '../../src/core/storage-driver.ts'
@@ -40,6 +41,8 @@ export interface HttpRegistryOptions {
   readonly observer?: RequestObserver
   /** Default: nothing is checked. */
   readonly health?: Health
+  /** The web page. Default: none. */
+  readonly page?: Page | undefined
   /** Decorates the stored registry. */
   readonly decorate?: (stored: StoredRegistry) => Registry
   /** Its part in garbage collection. Default: none. */
@@ -107,6 +110,7 @@ export class HttpRegistry implements AsyncDisposable {
       settings: settingsOf(options),
       ...(access && { access: access.controller, issuer: access.issuer }),
       observer: options.observer,
+      page: options.page,
       ...(options.health && { health: options.health }),
     })
     const address = await server.listen({ host: '127.0.0.1', port: 0 })

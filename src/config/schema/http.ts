@@ -182,6 +182,8 @@ const httpKeys = z
     debug,
     http2: section({ disabled: flag().or(false) }),
     h2c: section({ enabled: flag().or(false) }),
+    /** The web page at `/ui/`. */
+    ui: section({ enabled: flag().or(true) }),
     /** Per user, or per address for anonymous clients; 0 for no limit. */
     limits: section({ requestspersecond: integer({ min: 0 }).or(0) }),
   })

@@ -1,11 +1,14 @@
 /** Probes of load balancers and Kubernetes, without authentication. Only a 200 counts as success. */
 import { RegistryError } from '../../core/errors.ts'
 import { emptyReply, type Reply } from '../reply/reply.ts'
+import { namesHtml } from '../request/accept.ts'
 import type { RequestContext } from '../request-context.ts'
+import { redirectToPage } from './page.ts'
 
-/** 200 if no health check fails. */
-export function getRoot({ health }: RequestContext): Reply {
-  if (health.failures.size > 0) throw unhealthy()
+/** 200 if no health check fails. Browsers, which ask for HTML by name, are sent to the web page. */
+export function getRoot(context: RequestContext): Reply {
+  if (context.health.failures.size > 0) throw unhealthy()
+  if (context.page !== undefined && namesHtml(context.request.headers.accept)) return redirectToPage(context)
   return yes()
 }
 

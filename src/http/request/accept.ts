@@ -3,9 +3,17 @@
 export function accepts(header: string | undefined, mediaType: string): boolean {
   if (header === undefined || header.trim() === '') return true
   const wildcard = `${mediaType.slice(0, mediaType.indexOf('/'))}/*`
+  return admitsOneOf(header, [mediaType, wildcard, '*/*'])
+}
+
+/** True if an `Accept` header admits HTML by its name, as those of browsers do. */
+export function namesHtml(header: string | undefined): boolean {
+  return header !== undefined && admitsOneOf(header, ['text/html'])
+}
+
+function admitsOneOf(header: string, ranges: readonly string[]): boolean {
   return header.split(',').some((item) => {
     const [range = '', ...parameters] = item.split(';').map((part) => part.trim().toLowerCase())
-    if (range !== mediaType && range !== wildcard && range !== '*/*') return false
-    return !parameters.some((parameter) => /^q=0(?:\.0*)?$/.test(parameter))
+    return ranges.includes(range) && !parameters.some((parameter) => /^q=0(?:\.0*)?$/.test(parameter))
   })
 }

@@ -23,6 +23,7 @@ export type Resource =
   | 'mirrors'
   | 'token'
   | 'keySet'
+  | 'page'
 
 /** A path's resource. OCI Distribution Specification 1.1, "Endpoints". */
 export interface Route {
@@ -65,11 +66,21 @@ export function parseRoute(encoded: string): Route | undefined {
   if (path === '/v2') return { resource: 'apiWithoutSlash', reference: '' }
   if (path === TOKEN_PATH) return { resource: 'token', reference: '' }
   if (path === KEY_SET_PATH) return { resource: 'keySet', reference: '' }
-  if (!path.startsWith('/v2/')) return undefined
+  if (!path.startsWith('/v2/')) return parsePageRoute(path)
   if (path === '/v2/_catalog') return { resource: 'catalog', reference: '' }
   if (path === MIRRORS_PATH) return { resource: 'mirrors', reference: '' }
   return parseRepositoryRoute(path)
 }
+
+/** The page and all of its views; `/ui` alone leads there. */
+function parsePageRoute(path: string): Route | undefined {
+  if (path === PAGE_PATH || path.startsWith(`${PAGE_PATH}/`)) {
+    return { resource: 'page', reference: path.slice(PAGE_PATH.length) }
+  }
+  return undefined
+}
+
+const PAGE_PATH = '/ui'
 
 function parseRepositoryRoute(path: string): Route | undefined {
   const lastSlash = path.lastIndexOf('/')

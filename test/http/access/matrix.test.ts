@@ -36,6 +36,7 @@ const paths: Record<Resource, string> = {
   mirrors: '/v2/_entrepot/mirrors',
   token: '/auth/token',
   keySet: '/auth/jwks',
+  page: '/ui/',
 }
 
 const known: readonly Person[] = people.filter((person) => person !== 'anonymous')
@@ -63,6 +64,7 @@ const letIn: Record<Resource, Partial<Record<Method, readonly Person[]>>> = {
   mirrors: { GET: known, HEAD: known },
   token: { GET: known, POST: people },
   keySet: { GET: people, HEAD: people },
+  page: { GET: people, HEAD: people },
 }
 
 const resources = Object.keys(operations) as Resource[]
@@ -99,7 +101,7 @@ describe.each(cells)('$method $resource', ({ resource, method }) => {
   const allowed = letIn[resource][method]
   const isOpen =
     operations[resource][method]?.access === 'probe' ||
-    ['apiWithoutSlash', 'token', 'keySet'].includes(resource)
+    ['apiWithoutSlash', 'token', 'keySet', 'page'].includes(resource)
 
   test.each(people)('by %s, with a password', async (person) => {
     const headers = person === 'anonymous' ? {} : basic(person)

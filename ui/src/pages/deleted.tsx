@@ -1,0 +1,3 @@
+export function Deleted(_: { name: string }) {
+  return null
+}

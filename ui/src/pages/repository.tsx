@@ -1,0 +1,138 @@
+import { useEffect, useState } from 'preact/hooks'
+import { useLocation } from 'preact-iso'
+import { hasExtension, listTags, type TagRow } from '../api/extension.ts'
+import { Breadcrumb } from '../components/breadcrumb.tsx'
+import { Filter } from '../components/filter.tsx'
+import { ListingView, useListing } from '../components/listing.tsx'
+import { Empty } from '../components/states.tsx'
+import { Table } from '../components/table.tsx'
+import { useTitle } from '../components/use-title.ts'
+import { plural } from '../model/format.ts'
+import { formatReference, pathToReference } from '../model/reference.ts'
+import { person } from '../state.ts'
+import { DeleteDialog } from './delete-dialog.tsx'
+import { Deleted } from './deleted.tsx'
+import { tagColumns, tagCommand } from './tag-columns.tsx'
+import { Untagged } from './untagged.tsx'
+import { Usage } from './usage.tsx'
+
+/** A repository: its tags, what has no tag, what was deleted, what it takes. */
+export function Repository({ name }: { name: string }) {
+  const { query } = useLocation()
+  const { show = 'tags' } = query
+  useTitle(name)
+  const views = viewsOf()
+  const View = views.find(({ key }) => key === show)?.view ?? Tags
+  return (
+    <>
+      <div class="view-head">
+        <Breadcrumb reference={{ repository: name }} />
+        <h1>{name}</h1>
+      </div>
+      {views.length > 1 && (
+        <nav class="tabs" aria-label="Show">
+          {views.map(({ key, title }) => (
+            <a
+              key={key}
+              href={pathToReference({ repository: name }, { show: key === 'tags' ? '' : key })}
+              aria-current={show === key ? 'page' : undefined}
+            >
+              {title}
+            </a>
+          ))}
+        </nav>
+      )}
+      <View name={name} />
+    </>
+  )
+}
+
+/** The views that this registry has an API for. */
+function viewsOf() {
+  const all = [
+    { key: 'tags', title: 'Tags', view: Tags, needs: undefined },
+    { key: 'untagged', title: 'Untagged', view: Untagged, needs: 'manifests/list' },
+    { key: 'deleted', title: 'Deleted', view: Deleted, needs: 'trash/list' },
+    { key: 'usage', title: 'Usage', view: Usage, needs: 'usage/summary' },
+  ]
+  return all.filter(({ needs }) => needs === undefined || hasExtension(needs))
+}
+
+function Tags({ name }: { name: string }) {
+  const { query, route } = useLocation()
+  const isSearchable = person.value?.registry.search === true
+  const { q = '', sort = isSearchable ? '-pushed' : 'name' } = query
+  const [selected, select] = useState<ReadonlySet<string>>(new Set())
+  const [doomed, setDoomed] = useState<readonly string[]>()
+  const listing = useListing((cursor, signal) => listTags(name, { q, sort, cursor }, signal), {
+    key: `${q}\n${sort}`,
+    subject: 'tags',
+  })
+  const { actions = [], rows = [] } = listing.value ?? {}
+  const mayDelete = actions.includes('delete')
+  // What is not shown any more is not selected.
+  useEffect(() => {
+    select((last) => new Set(rows.map((row) => row.name).filter((tag) => last.has(tag))))
+  }, [rows])
+  const go = (change: Record<string, string>) =>
+    route(
+      pathToReference({ repository: name }, { ...query, reference: '', q, sort: query.sort, ...change }),
+      true,
+    )
+  return (
+    <>
+      <div class="toolbar">
+        <Filter value={q} label="Filter tags" onChange={(next) => go({ q: next })} />
+        {selected.size > 0 && (
+          <fieldset class="selection">
+            <legend class="visually-hidden">Selection</legend>
+            <span>{plural(selected.size, 'tag')} selected</span>
+            <button type="button" class="danger" onClick={() => setDoomed([...selected])}>
+              Delete
+            </button>
+            <button type="button" onClick={() => select(new Set())}>
+              Clear
+            </button>
+          </fieldset>
+        )}
+      </div>
+      <ListingView listing={listing}>
+        {({ index }) =>
+          rows.length === 0 ? (
+            <Empty title={q === '' ? 'This repository has no tags' : 'No tag matches'} />
+          ) : (
+            <Table<TagRow>
+              caption={`Tags of ${name}`}
+              columns={columnsOf(name, index.search)}
+              rows={rows}
+              keyOf={(row) => row.name}
+              copyOf={(row) => tagCommand(name, row)}
+              sort={sort}
+              onSort={(next) => go({ sort: next })}
+              selection={mayDelete ? { keys: selected, set: select } : undefined}
+            />
+          )
+        }
+      </ListingView>
+      {doomed !== undefined && (
+        <DeleteDialog
+          repository={name}
+          tags={doomed.map((tag) => ({ tag, digest: rows.find((row) => row.name === tag)?.digest ?? '' }))}
+          onClose={() => setDoomed(undefined)}
+          onChange={() => {
+            select(new Set())
+            listing.reload()
+          }}
+        />
+      )}
+      <span hidden data-copy={`docker pull ${location.host}/${formatReference({ repository: name })}`} />
+    </>
+  )
+}
+
+/** Without an index the server sorts by name only. */
+function columnsOf(name: string, hasIndex: boolean) {
+  return tagColumns(() => name).map((column) =>
+    hasIndex || column.key === 'name' ? column : { ...column, sort: undefined },
+  )
+}

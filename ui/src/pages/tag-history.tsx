@@ -1,0 +1,3 @@
+export function TagHistory(_: { repository: string; tag: string }) {
+  return null
+}

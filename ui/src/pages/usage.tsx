@@ -1,0 +1,3 @@
+export function Usage(_: { name: string }) {
+  return null
+}
