@@ -10,8 +10,8 @@ import type { Upstream } from './upstream/upstream.ts'
 
 const MAX_KEPT_REPOSITORIES = 1_000
 
-/** A registry in which some names are those of other registries' repositories, which are cached as they are
- *  pulled. */
+/** Serves the repositories of upstream registries under configured prefixes, and caches what is pulled from
+ *  them. Other names are those of the stored registry. */
 export class MirroredRegistry extends ForwardingRegistry {
   readonly #upstreams: readonly Upstream[]
   readonly #context: MirrorContext
@@ -19,7 +19,7 @@ export class MirroredRegistry extends ForwardingRegistry {
 
   constructor(registry: Registry, upstreams: readonly Upstream[], context: MirrorContext) {
     super(registry)
-    // The longest prefix decides.
+    // The longest matching prefix wins.
     this.#upstreams = [...upstreams].sort((a, b) => b.settings.prefix.length - a.settings.prefix.length)
     this.#context = context
   }
@@ -37,7 +37,7 @@ export class MirroredRegistry extends ForwardingRegistry {
     return repository
   }
 
-  /** What is stored, and what upstreams have whose lists are shown. */
+  /** Stored repositories, merged with those of upstreams whose setting is to list them. */
   override async *repositories(page: Page = {}): AsyncIterable<RepositoryName> {
     const listed = await Promise.all(this.#upstreams.map((upstream) => this.#listed(upstream, page)))
     const others = [...new Set(listed.flat())].sort((a, b) => (a < b ? -1 : 1))
@@ -59,7 +59,10 @@ export class MirroredRegistry extends ForwardingRegistry {
       return (await upstream.repositories()).filter((name) => name > after)
     } catch (err) {
       if (!(err instanceof UpstreamError)) throw err
-      this.#context.log.warn({ upstream: upstream.host, err }, 'its catalog is shown as far as it is here')
+      this.#context.log.warn(
+        { upstream: upstream.host, err },
+        'only cached repositories of an upstream are listed',
+      )
       return []
     }
   }

@@ -3,16 +3,17 @@ import { isPathNotFound } from '../../core/errors.ts'
 import type { StorageDriver } from '../../core/storage-driver.ts'
 import type { Usage } from './usage.ts'
 
-/** Where mirrors keep what they know of their content; Distribution looks at none of it. */
+/** Folder of the mirrors' bookkeeping, which Distribution ignores. */
 export const MIRROR_FILES = '/docker/registry/v2/mirror'
 const NOTES = `${MIRROR_FILES}/access/notes`
 const SUM = `${MIRROR_FILES}/access/sum`
 
-/** When content was used last, in milliseconds since 1970, by `<repository>@<digest>`. */
+/** Times of the last use, in milliseconds since 1970, by `<repository>@<digest>`. */
 export type LastUses = Map<string, number>
 
-/** What all processes know of the use of content. Each writes notes of its own, under names that no other has;
- *  whoever evicts adds them up and removes those that it has added. */
+/** The times of last use of all processes, on storage. Each process writes notes under unique names; the
+ *  evicting process merges them into a sum and removes the merged notes. No process overwrites a note of
+ *  another one. */
 export class AccessLog {
   readonly #storage: StorageDriver
   readonly #usage: Usage
@@ -22,7 +23,7 @@ export class AccessLog {
     this.#usage = usage
   }
 
-  /** Writes down what this process has used since the last time. */
+  /** Stores the uses by this process since the previous note. */
   async writeNote(): Promise<void> {
     const used = this.#usage.take()
     if (used.size === 0) return
@@ -40,13 +41,13 @@ export class AccessLog {
     return { uses, notes }
   }
 
-  /** Keeps the sum, and then removes the notes that are in it. */
+  /** Stores the sum, then removes the notes that it includes. */
   async settle(uses: LastUses, notes: readonly string[]): Promise<void> {
     await this.#storage.put(SUM, encoded(uses))
     for (const note of notes) await this.#storage.delete(note, { durable: false })
   }
 
-  /** A file that is damaged says nothing. */
+  /** Reads a note or the sum. A damaged file counts as empty. */
   async #read(path: string): Promise<LastUses> {
     try {
       const found: unknown = JSON.parse(Buffer.from(await this.#storage.get(path)).toString())

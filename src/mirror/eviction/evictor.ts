@@ -10,7 +10,7 @@ import { type Holding, holdingsOf } from './holdings.ts'
 import type { Usage } from './usage.ts'
 
 export interface EvictorParts {
-  /** What is stored, past the mirrors. */
+  /** The stored registry, without the mirrors in front of it. */
   readonly registry: Registry
   readonly storage: StorageDriver
   readonly upstreams: readonly Upstream[]
@@ -20,12 +20,12 @@ export interface EvictorParts {
   readonly now?: () => number
 }
 
-/** Room is made when a mirror is fuller than the first, until it is no fuller than the second. */
+/** Shares of the size limit: eviction starts above the first and ends below the second. */
 const FULL = 0.9
 const ROOMY = 0.8
 
-/** Removes content that was not used for long, or for which there is no room: its links. The bytes are the
- *  garbage collector's. */
+/** Evicts cached content by age and by size, least recently used first. It removes links only; the garbage
+ *  collector removes the bytes. */
 export class Evictor {
   readonly #parts: EvictorParts
   readonly #access: AccessLog
@@ -40,12 +40,12 @@ export class Evictor {
     this.#turn = new SharedState({ storage, path: `${MIRROR_FILES}/evictor`, parse })
   }
 
-  /** Writes down what this process has used. */
+  /** Stores what this process has used since the previous note. */
   writeNote(): Promise<void> {
     return this.#access.writeNote()
   }
 
-  /** Evicts, unless another process has done so since this one looked last. */
+  /** Evicts, unless another process has done so since this one's previous attempt. */
   async evictInTurn(signal?: AbortSignal): Promise<void> {
     await this.writeNote()
     const held = await this.#turn.get()
@@ -92,7 +92,8 @@ export class Evictor {
     return holdings
   }
 
-  /** What nothing else in the repository needs. */
+  /** Removes the manifests and blobs of a holding that no other holding of the repository needs.
+   *  @returns how many were removed */
   async #remove(holding: Holding, rest: readonly Holding[]): Promise<number> {
     const { registry, log } = this.#parts
     const { repository, root } = holding
@@ -110,7 +111,7 @@ export class Evictor {
   }
 }
 
-/** Whoever else has removed it has done what was to be done. */
+/** 1 once the content is removed, 0 if another process had removed it. */
 async function isGone(deletion: Promise<unknown>): Promise<number> {
   try {
     await deletion
@@ -127,7 +128,7 @@ interface Rule {
   readonly now: number
 }
 
-/** What is too old, and then what was used least recently, until there is room. */
+/** Selects expired holdings and then, while the size limit is exceeded, the least recently used ones. */
 function condemn(holdings: readonly Holding[], { settings, uses, now }: Rule): Set<Holding> {
   const { ttlMs, maxBytes } = settings
   const usedAt = (holding: Holding) => uses.get(keyOf(holding)) ?? now

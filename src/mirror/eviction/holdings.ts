@@ -5,18 +5,18 @@ import { parseManifest } from '../../core/manifest/parse.ts'
 import type { RepositoryName } from '../../core/reference.ts'
 import type { Repository } from '../../core/registry.ts'
 
-/** Content that comes and goes together: a manifest that no other one refers to, with all below it, or a blob
- *  that no manifest names. */
+/** The unit of eviction: a manifest that no other one refers to, with everything below it, or a blob that no
+ *  manifest refers to. */
 export interface Holding {
   readonly repository: RepositoryName
   readonly root: Digest
-  /** With the root, if it is one. */
+  /** Including the root, if it is a manifest. */
   readonly manifests: readonly Digest[]
-  /** Blobs that are here, with their sizes. */
+  /** Sizes of the blobs that are cached, in bytes. */
   readonly blobs: ReadonlyMap<Digest, number>
 }
 
-/** What a repository has, as its manifests say. */
+/** The cached content of a repository, grouped by its manifests. */
 export async function holdingsOf(repository: Repository): Promise<Holding[]> {
   const linked = new Set<Digest>()
   for await (const digest of repository.blobs.all()) linked.add(digest)

@@ -4,8 +4,8 @@ import type { RepositoryName } from '../../core/reference.ts'
 
 const MAX_MANIFESTS = 500_000
 
-/** When this process has used a manifest last, in milliseconds since 1970. Kept in memory, and written down
- *  now and then. */
+/** Times at which this process has last used manifests, in milliseconds since 1970. Kept in memory; the access
+ *  log stores them from time to time. */
 export class Usage {
   readonly #lastUsed = new LRUCache<string, number>({ max: MAX_MANIFESTS })
 
@@ -13,7 +13,7 @@ export class Usage {
     this.#lastUsed.set(`${repository}@${manifest}`, Date.now())
   }
 
-  /** What was used since the last time that it was taken. */
+  /** Returns the uses since the previous call. */
   take(): Map<string, number> {
     const taken = new Map(this.#lastUsed.entries())
     this.#lastUsed.clear()

@@ -10,35 +10,36 @@ import { Flight } from './flight.ts'
 import { MemoryBudget } from './memory-budget.ts'
 
 export interface FlightsOptions {
-  /** The folder of the spools. */
+  /** Folder of the spool files. */
   readonly folder: string
-  /** Of all flights together; larger blobs are in files on their way. */
+  /** Memory of all flights together; blobs that do not fit are spooled in files. */
   readonly memoryBytes: number
-  /** How many blobs are fetched at the same time; others wait. */
+  /** Limit of concurrent fetches; further ones wait. */
   readonly maxFlights: number
-  /** True where nothing may be stored. */
+  /** True if the registry is read-only. */
   readonly readOnly: boolean
   readonly log: Log
 }
 
 export interface WantedBlob {
   readonly upstream: Upstream
-  /** Here. */
+  /** Its local name. */
   readonly repository: RepositoryName
   readonly digest: Digest
-  /** If a manifest says it. */
+  /** In bytes; undefined if no manifest has said it. */
   readonly size: number | undefined
-  /** Where it is stored. */
+  /** The service that stores the blob. */
   readonly blobs: BlobService
 }
 
 /** The largest blob that stays in memory on its way. */
 const MAX_BLOB_BYTES = 32 * 1024 ** 2
 
-/** What the upstream has not, or has wrong, is not asked for again for a while. */
+/** Limit of the remembered failures. Content that the upstream lacks, or has with another digest, is not
+ *  requested again for some time. */
 const MAX_FAILURES = 10_000
 
-/** The flights of this process: at most one for a blob of a repository. */
+/** The flights of this process: at most one for each blob of a repository. */
 export class Flights {
   readonly #options: FlightsOptions
   readonly #running = new Map<string, Flight>()
@@ -58,13 +59,13 @@ export class Flights {
     return this.#running.size
   }
 
-  /** The one that is under way. */
+  /** The running flight of a blob, if there is one. */
   find(repository: RepositoryName, digest: Digest): Flight | undefined {
     return this.#running.get(keyOf(repository, digest))
   }
 
-  /** The one that is under way, or a new one.
-   *  @throws UpstreamError if it has failed a moment ago and would again */
+  /** The running flight of a blob, or a new one.
+   *  @throws UpstreamError if a previous flight has failed recently and a new one would fail again */
   join(wanted: WantedBlob): Flight {
     const { repository, digest, upstream, size } = wanted
     const key = keyOf(repository, digest)
@@ -87,13 +88,13 @@ export class Flights {
     return flight
   }
 
-  /** What is under way ends, and nothing of it is stored. */
+  /** Aborts all flights; nothing of them is stored. */
   async close(): Promise<void> {
     this.#closing.abort(new UpstreamError('UNREACHABLE', { message: 'the registry is shutting down' }))
     await Promise.all(this.#ending)
   }
 
-  /** One of those that may fly at the same time. */
+  /** Takes one of the places for concurrent fetches. */
   #takePlace(): { taken: Promise<void>; leave: () => void } {
     const taken = Promise.withResolvers<void>()
     const left = Promise.withResolvers<void>()
@@ -104,11 +105,11 @@ export class Flights {
     return { taken: taken.promise, leave: () => left.resolve() }
   }
 
-  /** Never rejects. */
+  /** Stores the blob, records the result and releases the flight. Never rejects. */
   async #end(flight: Flight, wanted: WantedBlob & { key: string }): Promise<void> {
     const { upstream, digest, repository, key } = wanted
     const stored = this.#options.readOnly ? Promise.resolve() : this.#store(flight, wanted)
-    stored.catch(() => undefined) // it is looked at once the flight has landed
+    stored.catch(() => undefined) // handled below, once the flight has ended
     try {
       const size = await flight.landed
       upstream.figures.fetchedBytes += size
@@ -138,7 +139,7 @@ export class Flights {
       this.#failures.set(key, error, { ttl: upstream.settings.negativeMs })
   }
 
-  /** Bytes become a blob of the repository only once all of them are there and are the right ones. */
+  /** Stores the flight's bytes as a blob. The commit checks the digest again. */
   async #store(flight: Flight, { blobs, digest, upstream }: WantedBlob): Promise<void> {
     await flight.opened
     const algorithm = digest.startsWith('sha512') ? 'sha512' : 'sha256'
@@ -154,7 +155,7 @@ export class Flights {
 }
 
 async function cancel(upload: BlobUpload): Promise<void> {
-  await upload.cancel().catch(() => undefined) // what is left of it is purged
+  await upload.cancel().catch(() => undefined) // upload purging removes the rest
 }
 
 /** Storage empties what it has written; the others still read it. */

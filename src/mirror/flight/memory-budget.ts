@@ -1,5 +1,4 @@
-/** What the flights of a process hold in memory together. A blob for which there is room needs no file on its
- *  way. */
+/** The memory that all flights of a process may use together. A blob that fits needs no spool file. */
 export class MemoryBudget {
   readonly #maxBlobBytes: number
   #freeBytes: number
@@ -9,7 +8,7 @@ export class MemoryBudget {
     this.#maxBlobBytes = maxBlobBytes
   }
 
-  /** True if it was taken, and is to be given back. */
+  /** True if the bytes were reserved; the caller returns them by `giveBack`. */
   take(bytes: number): boolean {
     if (bytes > this.#maxBlobBytes || bytes > this.#freeBytes) return false
     this.#freeBytes -= bytes

@@ -1,8 +1,8 @@
-/** Wakes those who wait for the next thing to happen. */
+/** Notifies all waiting readers of the next change. */
 export class Progress {
   #next: PromiseWithResolvers<void> | undefined
 
-  /** Resolves with the next `notify`. */
+  /** Resolves at the next call of `notify`. */
   wait(): Promise<void> {
     this.#next ??= Promise.withResolvers<void>()
     return this.#next.promise

@@ -12,7 +12,7 @@ export interface MirrorContext {
   readonly flights: Flights
   readonly usage: Usage
   readonly memory: MirrorMemory
-  /** True where nothing may be stored. */
+  /** True if the registry is read-only. */
   readonly readOnly: boolean
   readonly log: Log
 }
@@ -21,13 +21,13 @@ export interface MirrorContext {
 export interface MirroredRepositoryContext extends MirrorContext {
   readonly name: RepositoryName
   readonly upstream: Upstream
-  /** What is stored of it. */
+  /** Its cached content. */
   readonly stored: Repository
 }
 
-/** What the upstream said of a tag when it was asked last. */
+/** The upstream's latest answer about a tag. */
 export interface TagCheck {
-  /** Undefined if it has no such tag. */
+  /** Undefined if the upstream has no such tag. */
   readonly digest: Digest | undefined
   /** By `performance.now()`. */
   readonly checkedAt: number
@@ -38,13 +38,13 @@ const MAX_SIZES = 200_000
 const MAX_STATUSES = 10_000
 const MAX_MANIFEST_BYTES = 32 * 1024 ** 2
 
-/** What a process remembers of mirrored repositories: nothing that could not be asked again. Keys begin with
- *  the repository's name. */
+/** What a process remembers of mirrored repositories. All of it can be asked of the upstream again. Keys start
+ *  with the repository's name. */
 export class MirrorMemory {
   readonly tags = new LRUCache<string, TagCheck>({ max: MAX_TAGS })
-  /** Of blobs, as their manifests say. */
+  /** Sizes of blobs in bytes, from their manifests. */
   readonly sizes = new LRUCache<string, number>({ max: MAX_SIZES })
-  /** What the last answer was, if it was none from here alone. */
+  /** How the last answer was found, unless it came from the cache alone. */
   readonly statuses = new LRUCache<string, CacheStatus & { readonly at: number }>({ max: MAX_STATUSES })
   /** Manifests that could not be stored. */
   readonly manifests = new LRUCache<string, UnstoredManifest>({
@@ -52,7 +52,7 @@ export class MirrorMemory {
     sizeCalculation: ({ payload }) => payload.length || 1,
     ttl: 300_000,
   })
-  /** What the upstream did not have a moment ago, by `absenceKey`. */
+  /** Content that the upstream recently did not have, by `absenceKey`. */
   readonly absences = new LRUCache<string, true>({ max: MAX_TAGS })
 }
 
@@ -65,7 +65,7 @@ export function memoryKey(repository: RepositoryName, reference: Tag | Digest): 
   return `${repository}@${reference}`
 }
 
-/** The same digest may be that of a blob and of a manifest. */
+/** The kind is part of the key, because a blob and a manifest may have the same digest. */
 export function absenceKey(kind: 'blob' | 'manifest', repository: RepositoryName, digest: Digest): string {
   return `${kind} ${memoryKey(repository, digest)}`
 }

@@ -8,7 +8,7 @@ import type { Flight } from '../flight/flight.ts'
 import { clientError } from '../upstream/upstream.ts'
 import type { MirroredRepositoryContext } from './context.ts'
 
-/** Where a blob comes from: what is stored, or a flight. */
+/** The two origins of a blob: the cache or a flight. */
 export interface BlobSource {
   find(digest: Digest): Promise<Blob | undefined>
   flight(digest: Digest): Flight
@@ -19,10 +19,10 @@ type ReadOptions = { range?: ByteRange; signal?: AbortSignal }
 const MISS: CacheStatus = { kind: 'miss', ageSeconds: undefined }
 const HIT: CacheStatus = { kind: 'hit', ageSeconds: undefined }
 
-/** How far behind a flight a part may begin that its reader waits for. */
+/** A range that starts at most so far ahead of a flight waits for the flight. */
 const MAX_WAIT_BYTES = 16 * 1024 ** 2
 
-/** A blob that was not here when it was looked for. Nothing is fetched before it is read. */
+/** A blob that was not cached when it was opened. Reading it starts the fetch. */
 export class FetchedBlob implements Blob {
   readonly descriptor: Descriptor
   readonly content = undefined
@@ -49,7 +49,7 @@ export class FetchedBlob implements Blob {
     return undefined
   }
 
-  /** A flight may have ended and stored it meanwhile. */
+  /** Looks for the blob again: a flight may have stored it since. */
   async #open(options: ReadOptions): Promise<AsyncIterable<Uint8Array>> {
     const { flights, name } = this.#context
     const { digest } = this.descriptor
@@ -62,8 +62,8 @@ export class FetchedBlob implements Blob {
     return flight.read(range)
   }
 
-  /** A part that the flight is far from comes from the upstream itself; it can't be checked, and is not
-   *  kept. */
+  /** Reads a range that is far ahead of the flight straight from the upstream. Its digest cannot be checked, so
+   *  it is not stored. */
   async #part({ start, end }: ByteRange): Promise<AsyncIterable<Uint8Array>> {
     const { upstream, name } = this.#context
     const { chunks } = await upstream.openBlob(name, this.descriptor.digest, { start, end })
@@ -71,7 +71,7 @@ export class FetchedBlob implements Blob {
   }
 }
 
-/** A blob that is here. If its bytes turn out to be gone, they are fetched again. */
+/** A cached blob. If its bytes are missing on storage, they are fetched again. */
 export class CachedBlob implements Blob {
   readonly cacheStatus = HIT
   readonly #blob: Blob
@@ -96,7 +96,7 @@ export class CachedBlob implements Blob {
     return this.#blob.redirectUrl(client)
   }
 
-  /** Only the first step is looked at, so that the others cost nothing. */
+  /** Only the first step is intercepted, so that the others cost nothing. */
   read(options: ReadOptions = {}): AsyncIterable<Uint8Array> {
     const again = () => this.#source.flight(this.descriptor.digest).read(options.range)
     this.#figures.savedBytes += options.range === undefined ? this.descriptor.size : lengthOf(options.range)

@@ -11,7 +11,7 @@ import { absenceKey, type MirroredRepositoryContext, memoryKey } from './context
 import { CachedBlob, FetchedBlob } from './mirrored-blob.ts'
 import { pushRefused } from './push-refused.ts'
 
-/** Blobs that are fetched when they are asked for first. */
+/** Blobs that are fetched from the upstream on the first pull. */
 export class MirroredBlobs extends ForwardingBlobs {
   readonly #context: MirroredRepositoryContext
   readonly #sizes = new SharedWork<number>()
@@ -59,7 +59,7 @@ export class MirroredBlobs extends ForwardingBlobs {
     throw pushRefused(this.#context)
   }
 
-  /** What is here; undefined if it must be fetched. */
+  /** The cached blob; undefined if it must be fetched. */
   async find(digest: Digest): Promise<Blob | undefined> {
     try {
       return super.getIfCached(digest) ?? (await super.open(digest))
@@ -69,8 +69,8 @@ export class MirroredBlobs extends ForwardingBlobs {
     }
   }
 
-  /** The flight that fetches it.
-   *  @throws UpstreamError if it has failed a moment ago */
+  /** The flight that fetches the blob; a new one if there is none.
+   *  @throws UpstreamError if a previous flight has failed recently */
   flight(digest: Digest): Flight {
     const { flights, upstream, name: repository, memory } = this.#context
     const size = memory.sizes.get(memoryKey(repository, digest))
@@ -86,7 +86,7 @@ export class MirroredBlobs extends ForwardingBlobs {
     return new CachedBlob(found, figures, this)
   }
 
-  /** From a manifest, else from a HEAD, else from the answer to the GET, or from all of the bytes. */
+  /** The blob's size from a manifest, from a HEAD, from the answer to the GET or, at last, from all the bytes. */
   async #sizeOf(digest: Digest): Promise<number> {
     const { flights, name, memory } = this.#context
     const key = memoryKey(name, digest)
@@ -101,7 +101,8 @@ export class MirroredBlobs extends ForwardingBlobs {
     return (await flight.opened) ?? flight.landed
   }
 
-  /** Undefined if the upstream does not answer this question. */
+  /** The size by a HEAD; undefined if the upstream refuses HEAD requests.
+   *  @throws UpstreamError */
   async #head(digest: Digest): Promise<number | undefined> {
     const { upstream, name, memory } = this.#context
     const key = absenceKey('blob', name, digest)

@@ -14,8 +14,8 @@ import { clientError } from '../upstream/upstream.ts'
 import { absenceKey, type MirroredRepositoryContext, memoryKey } from './context.ts'
 import { pushRefused } from './push-refused.ts'
 
-/** Manifests that are fetched when they are asked for first. What has the right digest is never asked for
- *  again. */
+/** Manifests that are fetched from the upstream on the first pull. A manifest with the right digest never
+ *  changes, so it is not fetched again while it is cached. */
 export class MirroredManifests extends ForwardingManifests {
   readonly #context: MirroredRepositoryContext
   readonly #fetches = new SharedWork<StoredManifest>()
@@ -63,8 +63,7 @@ export class MirroredManifests extends ForwardingManifests {
       all = await this.#lists.do(subject, () => upstream.referrers(name, subject))
     } catch (err) {
       if (!(err instanceof UpstreamError)) throw err
-      if (err.code !== 'NOT_FOUND')
-        log.warn({ repository: name, err }, 'referrers are listed as far as they are here')
+      if (err.code !== 'NOT_FOUND') log.warn({ repository: name, err }, 'only cached referrers are listed')
       yield* super.referrers(subject, query)
       return
     }
@@ -79,7 +78,7 @@ export class MirroredManifests extends ForwardingManifests {
     yield* [...wanted.values()].sort((a, b) => (a.digest < b.digest ? -1 : 1))
   }
 
-  /** What is here; undefined if it must be fetched. */
+  /** The cached manifest; undefined if it must be fetched. */
   async find(digest: Digest): Promise<StoredManifest | undefined> {
     const { name, memory } = this.#context
     const unstored = memory.manifests.get(memoryKey(name, digest))
@@ -94,7 +93,7 @@ export class MirroredManifests extends ForwardingManifests {
     }
   }
 
-  /** Fetches a manifest by its digest, once for all who ask at the same time.
+  /** Fetches a manifest by its digest. Concurrent calls share one request.
    *  @throws UpstreamError */
   fetch(digest: Digest): Promise<StoredManifest> {
     const { upstream, name, memory } = this.#context
@@ -113,7 +112,7 @@ export class MirroredManifests extends ForwardingManifests {
     })
   }
 
-  /** Fetches the manifest that a tag names now.
+  /** Fetches the manifest that a tag currently refers to.
    *  @throws UpstreamError */
   async fetchTagged(tag: Tag): Promise<StoredManifest> {
     const { upstream, name } = this.#context
@@ -121,8 +120,8 @@ export class MirroredManifests extends ForwardingManifests {
     return this.keep(fetched.digest, fetched)
   }
 
-  /** Checks a manifest's digest and stores it. One that can't be stored is remembered for a while.
-   *  @param named undefined if whoever sent it gave it no digest
+  /** Checks a manifest's digest and stores it. If it can't be stored, it is kept in memory for some minutes.
+   *  @param named undefined if the upstream did not send a digest
    *  @throws UpstreamError INVALID */
   async keep(named: Digest | undefined, { payload, contentType }: UpstreamManifest): Promise<StoredManifest> {
     const { upstream, name, memory, readOnly, log } = this.#context
@@ -153,7 +152,7 @@ export class MirroredManifests extends ForwardingManifests {
   #rememberSizes(manifest: Manifest): void {
     const { memory, name } = this.#context
     for (const { kind, descriptor } of manifest.references()) {
-      // Schema 1 does not say it.
+      // Schema 1 has no sizes.
       if (kind !== 'manifest' && descriptor.size > 0)
         memory.sizes.set(memoryKey(name, descriptor.digest), descriptor.size)
     }
@@ -165,7 +164,7 @@ export class MirroredManifests extends ForwardingManifests {
   }
 }
 
-/** Undefined for one that this registry can't store. */
+/** Undefined for a manifest that this registry can't store. */
 function parsed(payload: Uint8Array, contentType: string | undefined): Manifest | undefined {
   try {
     return parseManifest(payload, contentType)

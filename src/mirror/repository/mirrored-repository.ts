@@ -7,7 +7,7 @@ import { MirroredBlobs } from './mirrored-blobs.ts'
 import { MirroredManifests } from './mirrored-manifests.ts'
 import { MirroredTags } from './mirrored-tags.ts'
 
-/** A repository that caches one of an upstream. Nothing is pushed to it; what is here can be deleted. */
+/** A repository that caches one of an upstream. It refuses pushes; cached content can be deleted. */
 export class MirroredRepository extends ForwardingRepository implements MirroredContent {
   readonly #context: MirroredRepositoryContext
   readonly #blobs: MirroredBlobs
@@ -38,7 +38,7 @@ export class MirroredRepository extends ForwardingRepository implements Mirrored
     return this
   }
 
-  /** A miss is told of once. */
+  /** How the last answer for this reference was found. A miss by digest is reported once. */
   statusOf(reference: Tag | Digest): CacheStatus | undefined {
     const { memory, name } = this.#context
     const key = memoryKey(name, reference)

@@ -10,8 +10,8 @@ import { type MirroredRepositoryContext, memoryKey, type TagCheck } from './cont
 import type { MirroredManifests } from './mirrored-manifests.ts'
 import { pushRefused } from './push-refused.ts'
 
-/** Tags as the upstream has them now, by a HEAD for all who ask at the same time. If it can't say, the tag is
- *  what it was. */
+/** Tags with the upstream's current digests, found by a HEAD request that concurrent callers share. If the
+ *  upstream does not answer, the cached digest is served as stale. */
 export class MirroredTags extends ForwardingTags {
   readonly #context: MirroredRepositoryContext
   readonly #manifests: MirroredManifests
@@ -47,8 +47,7 @@ export class MirroredTags extends ForwardingTags {
       names = await this.#lists.do(name, () => upstream.tags(name))
     } catch (err) {
       if (!(err instanceof UpstreamError)) throw err
-      if (err.code !== 'NOT_FOUND')
-        log.warn({ repository: name, err }, 'tags are listed as far as they are here')
+      if (err.code !== 'NOT_FOUND') log.warn({ repository: name, err }, 'only cached tags are listed')
       return yield* super.all(page)
     }
     const { after = '' } = page
@@ -60,7 +59,7 @@ export class MirroredTags extends ForwardingTags {
     await super.untag(tag, options)
   }
 
-  /** What was found out a moment ago, if that is good enough. */
+  /** The previous check of the tag, if it is recent enough to be used again. */
   #recent(tag: Tag): TagCheck | undefined {
     const { tagFreshMs, negativeMs } = this.#context.upstream.settings
     const known = this.#context.memory.tags.get(this.#key(tag))
@@ -73,7 +72,7 @@ export class MirroredTags extends ForwardingTags {
     return this.#context.memory.tags.get(this.#key(tag))?.checkedAt
   }
 
-  /** What the tag was when the upstream was asked last. */
+  /** The cached digest of the tag; undefined if there is none. */
   async #copy(tag: Tag): Promise<Digest | undefined> {
     try {
       return await super.get(tag)
@@ -83,8 +82,8 @@ export class MirroredTags extends ForwardingTags {
     }
   }
 
-  /** Of a tag of which there is a copy: who asks does not wait for long. The question goes on all the
-   *  same. */
+  /** Checks a tag that has a cached copy. The caller waits for a limited time; the check continues in the
+   *  background. */
   async #checkOrCopy(tag: Tag): Promise<TagCheck | 'stale'> {
     const { breaker, settings } = this.#context.upstream
     const check = this.#check(tag)
@@ -103,7 +102,7 @@ export class MirroredTags extends ForwardingTags {
       if (!(err instanceof UpstreamError)) throw err
       this.#context.log.warn(
         { repository: this.#context.name, tag, err },
-        'a tag is answered as it was before',
+        'the upstream did not answer; the cached tag is served',
       )
       return 'stale'
     } finally {
@@ -119,7 +118,7 @@ export class MirroredTags extends ForwardingTags {
     }
   }
 
-  /** Asks the upstream, and brings what is here up to date.
+  /** Asks the upstream for the tag and updates the cached copy.
    *  @throws UpstreamError */
   #check(tag: Tag): Promise<TagCheck> {
     return this.#checks.do(tag, async () => {
@@ -147,7 +146,7 @@ export class MirroredTags extends ForwardingTags {
     }
   }
 
-  /** What the tag names; undefined if the upstream does not answer this question.
+  /** The digest by a HEAD; undefined if the upstream refuses HEAD requests or sends no digest.
    *  @throws UpstreamError */
   async #head(tag: Tag): Promise<Digest | undefined> {
     const { upstream, name } = this.#context
@@ -170,7 +169,8 @@ export class MirroredTags extends ForwardingTags {
     }
   }
 
-  /** By the policy, the copy stays, or goes. */
+  /** Keeps or removes the cached tag, as configured, once the upstream has deleted it.
+   *  @returns the digest to answer with; undefined if the tag is removed */
   async #deletedThere(tag: Tag): Promise<Digest | undefined> {
     const copy = await this.#copy(tag)
     if (copy === undefined || this.#context.upstream.settings.whenDeleted === 'keep') return copy

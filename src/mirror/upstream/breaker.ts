@@ -2,7 +2,7 @@ import { UpstreamError } from '../../core/upstream/upstream-error.ts'
 
 export type BreakerState = 'closed' | 'open' | 'half-open'
 
-/** What is asked of an upstream. Each has its own quota: Docker Hub counts manifests only. */
+/** The kinds of requests to an upstream. Rate limits differ by kind: Docker Hub counts manifests only. */
 export type RequestKind = 'tag' | 'manifest' | 'blob' | 'list'
 
 const MAX_FAILURES = 3
@@ -12,7 +12,8 @@ const DEFAULT_RETRY_AFTER_MS = 10_000
 const LONGEST_RETRY_AFTER_MS = 3_600_000
 const SLOW_MS = 10_000
 
-/** Leaves an upstream alone that does not answer, and asks it now and then whether it does again. */
+/** A circuit breaker for one upstream. After repeated failures it rejects requests without sending them, and
+ *  lets a single probe through after each pause. Pauses double up to a limit. */
 export class Breaker {
   readonly #now: () => number
   #failures = 0
@@ -33,12 +34,12 @@ export class Breaker {
     return this.#now() < this.#openUntil ? 'open' : 'half-open'
   }
 
-  /** It has been slow a moment ago: who has something else need not wait. */
+  /** True if the upstream was slow within the last seconds: a caller with a cached answer need not wait. */
   get isSlow(): boolean {
     return this.#now() < this.#slowUntil
   }
 
-  /** Why a request of the kind would not be sent now; undefined if it would. */
+  /** The error with which a request of this kind would be rejected now; undefined if it would be sent. */
   refusal(kind: RequestKind): UpstreamError | undefined {
     const throttled = this.#throttled.get(kind)
     if (throttled !== undefined && this.#now() < throttled.until) {
@@ -49,7 +50,7 @@ export class Breaker {
     return this.state === 'open' || this.#isProbing ? this.#lastError : undefined
   }
 
-  /** Sends a request, unless that makes no sense now.
+  /** Sends a request, unless the breaker is open or the upstream asked for a pause.
    *  @throws UpstreamError */
   async call<Result>(kind: RequestKind, work: () => Promise<Result>): Promise<Result> {
     const refusal = this.refusal(kind)
@@ -68,7 +69,7 @@ export class Breaker {
     }
   }
 
-  /** An answer took longer than a client should wait. */
+  /** Records that an answer took longer than a client should wait. */
   wasSlow(): void {
     this.#slowUntil = this.#now() + SLOW_MS
   }
@@ -85,7 +86,7 @@ export class Breaker {
       this.#throttled.set(kind, { until: this.#now() + pauseMs, error })
     }
     const isDown = error.code === 'UNREACHABLE' || error.code === 'TIMEOUT' || error.code === 'FAILED'
-    // Whatever else it says, it is there.
+    // Any other answer shows that the upstream is up.
     if (!isDown) {
       this.#succeeded()
       return

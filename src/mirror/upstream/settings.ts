@@ -1,27 +1,25 @@
 import type { RepositoryName } from '../../core/reference.ts'
 
-/** What is configured of one upstream; durations in milliseconds, sizes in bytes. */
+/** The configuration of one upstream. Durations in milliseconds, sizes in bytes. */
 export interface MirrorSettings {
-  /** What stands before the names of its repositories here; empty for a registry that mirrors this one
-   *  alone. */
+  /** Prefix of its repositories' local names. Empty if the whole registry mirrors this upstream. */
   readonly prefix: RepositoryName | ''
-  /** Which of its repositories are mirrored. */
+  /** True for the upstream's repositories that are mirrored. */
   readonly admits: (repository: RepositoryName) => boolean
-  /** How long content stays that nobody asks for; 0 for ever. */
+  /** Content that was not pulled for this long is evicted; 0: never. */
   readonly ttlMs: number
-  /** How much content may stay; 0 for as much as comes. */
+  /** Limit of the cached content; 0: none. */
   readonly maxBytes: number
-  /** How long an answer for a tag is good without asking again. */
+  /** For how long a tag is answered without asking the upstream again. */
   readonly tagFreshMs: number
-  /** How long it is not asked again for what it has not. */
+  /** For how long the upstream is not asked again for content that it does not have. */
   readonly negativeMs: number
-  /** How long a client waits for an answer about a tag of which there is a copy. */
+  /** How long a client waits for the upstream if there is a cached copy of the tag. */
   readonly staleAfterMs: number
-  /** How long it may take until the bytes of a blob that was fetched are stored; 0 for as long as it
-   *  takes. */
+  /** Time limit for storing a blob after it was fetched; 0: none. */
   readonly storeTimeoutMs: number
-  /** What becomes of a tag here that the upstream has no longer. */
+  /** What happens to a cached tag that the upstream no longer has. */
   readonly whenDeleted: 'keep' | 'remove'
-  /** Which tags and repositories are listed. */
+  /** The source of tag lists and of the catalog. */
   readonly lists: 'cached' | 'upstream'
 }

@@ -15,7 +15,7 @@ import type {
 import { Breaker } from './breaker.ts'
 import type { MirrorSettings } from './settings.ts'
 
-/** One upstream by the names that its repositories have here. */
+/** An upstream registry, addressed by the local names of its repositories. */
 export class Upstream {
   readonly settings: MirrorSettings
   readonly breaker = new Breaker()
@@ -37,20 +37,20 @@ export class Upstream {
     return this.#registry.host
   }
 
-  /** True for the name of a repository of it here, and for names below its prefix that none can have. */
+  /** True for local names under this upstream's prefix, also for those that are not mirrored. */
   owns(repository: RepositoryName): boolean {
     const { prefix } = this.settings
     return prefix === '' || repository === prefix || repository.startsWith(`${prefix}/`)
   }
 
-  /** The name that it has there; undefined for one that is not mirrored. */
+  /** The upstream's name of a local repository; undefined if it is not mirrored. */
   nameOf(repository: RepositoryName): RepositoryName | undefined {
     const { prefix, admits } = this.settings
     const name = prefix === '' ? repository : repository.slice(prefix.length + 1)
     return isRepositoryName(name) && admits(name) ? name : undefined
   }
 
-  /** The name that a repository of it has here; undefined if that is too long. */
+  /** The local name of a repository of the upstream; undefined if it is not mirrored, or too long. */
   localName(name: string): RepositoryName | undefined {
     const { prefix } = this.settings
     const local = prefix === '' ? name : `${prefix}/${name}`
@@ -91,12 +91,12 @@ export class Upstream {
     return this.breaker.call('list', () => this.#registry.referrers(this.#require(repository), subject))
   }
 
-  /** All of them, in byte order. */
+  /** All tags, in byte order. */
   tags(repository: RepositoryName): Promise<string[]> {
     return this.breaker.call('list', () => sorted(this.#registry.tags(this.#require(repository))))
   }
 
-  /** All of them by the names that they have here, in byte order. */
+  /** Local names of all mirrored repositories, in byte order. */
   async repositories(): Promise<RepositoryName[]> {
     const names = await this.breaker.call('list', () => sorted(this.#registry.repositories()))
     return names.flatMap((name) => this.localName(name) ?? [])
@@ -125,8 +125,8 @@ async function sorted(names: AsyncIterable<string>): Promise<string[]> {
   return [...new Set(all)].sort((a, b) => (a < b ? -1 : 1))
 }
 
-/** What a client is told of an upstream's failure. Absence is what the upstream itself says, and nothing
- *  else. */
+/** Maps a failure of an upstream to the error for the client. Only a 404 of the upstream itself becomes the
+ *  error `absent`; an outage never does. */
 export function clientError(error: unknown, absent: ErrorCode, detail: unknown): unknown {
   if (!(error instanceof UpstreamError)) return error
   const { message, retryAfterMs } = error
