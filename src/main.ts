@@ -29,7 +29,7 @@ setFlagsFromString('--semi-space-growth-factor=1')
 // Storage I/O runs in these threads. The size of the pool is fixed at its first use.
 process.env.UV_THREADPOOL_SIZE ??= '32'
 
-const { run, UsageError } = await import('./cli/run.ts')
+const { exitCodeOf, run, UsageError } = await import('./cli/run.ts')
 
 try {
   await run(process.argv.slice(2))
@@ -38,5 +38,5 @@ try {
   process.stderr.on('error', () => {})
   process.stderr.write(`entrepot: ${error instanceof Error ? error.message : String(error)}\n`)
   if (error instanceof UsageError) process.stderr.write('entrepot --help lists the commands\n')
-  process.exitCode = error instanceof UsageError ? 2 : 1
+  process.exitCode = exitCodeOf(error)
 }

@@ -10,13 +10,14 @@ const source = fileURLToPath(new URL('../src', import.meta.url))
 /** What each part of the source may import besides itself, `core` and `lib`. A folder that is not named here: nothing. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   main: ['cli'],
-  cli: ['app', 'auth', 'config', 'observability', 'workers'],
+  cli: ['app', 'auth', 'client', 'config', 'observability', 'workers'],
   app: ['*'],
 }
 
 /** The parts that may touch files by themselves; for the others there is the StorageDriver. Users, robots, keys and certificates are
- *  in files of their own; a health check may look for one; the web page is built into files. */
-const mayTouchFiles = ['storage', 'config', 'cli', 'auth', 'tls', 'health', 'page', 'lib']
+ *  in files of their own; a health check may look for one; the web page is built into files; the client keeps logins, layouts and
+ *  archives. */
+const mayTouchFiles = ['storage', 'config', 'cli', 'client', 'auth', 'tls', 'health', 'page', 'lib']
 
 interface Import {
   readonly file: string
@@ -42,7 +43,7 @@ test('a folder imports itself, core and lib; only the top wires them together', 
   expect(described(imports.filter((one) => !isAllowed(one)))).toEqual([])
 })
 
-test('only storage, config, cli, auth, tls, health, page and lib touch files', () => {
+test('only storage, config, cli, client, auth, tls, health, page and lib touch files', () => {
   const touching = imports.filter(({ specifier }) => /^node:fs(\/|$)/.test(specifier))
   expect(described(touching.filter(({ from }) => !mayTouchFiles.includes(from)))).toEqual([])
 })

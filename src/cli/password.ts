@@ -6,20 +6,29 @@ import { text } from 'node:stream/consumers'
  *  @throws Error if the two differ */
 export async function readPassword(): Promise<string> {
   if (!process.stdin.isTTY) return (await text(process.stdin)).replace(/\r?\n$/, '')
-  const first = await ask('Password: ')
-  if ((await ask('Again: ')) !== first) throw new Error('the passwords differ')
+  const first = await askPassword('Password: ')
+  if ((await askPassword('Again: ')) !== first) throw new Error('the passwords differ')
   return first
 }
 
-async function ask(prompt: string): Promise<string> {
+/** Asks on the terminal, without echo. */
+export function askPassword(prompt: string): Promise<string> {
   process.stderr.write(prompt)
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
-  const lines = createInterface({ input: process.stdin, output: silent, terminal: true })
+  return ask('', silent).finally(() => process.stderr.write('\n'))
+}
+
+/** Asks on the terminal. */
+export function askLine(prompt: string): Promise<string> {
+  return ask(prompt, process.stderr)
+}
+
+async function ask(prompt: string, output: NodeJS.WritableStream): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output, terminal: true })
   lines.on('SIGINT', () => process.exit(130))
   try {
-    return await lines.question('')
+    return await lines.question(prompt)
   } finally {
     lines.close()
-    process.stderr.write('\n')
   }
 }

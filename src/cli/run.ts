@@ -11,6 +11,9 @@ const HELP = `Entrepot, a container registry
   entrepot verify <repository[:tag]>   read what an image or a repository needs, and compare it with its digests
   entrepot events list [config.yml]    say what notifications wait; --help says what can be done to them
   entrepot retention preview|run       remove the tags that the policies delete; --help says how
+  entrepot copy <source> <destination>   copy an image between registries, OCI layouts and archives; also: pull,
+                                       push, export, import, ls, manifest, digest, inspect, tag, delete,
+                                       referrers, login, logout. --help of each says how
   entrepot htpasswd <file> <user>      set a password, read from the terminal or standard input
   entrepot robot create <name>         make an account for a machine; --help says how
   entrepot robot list                  say which there are
@@ -24,6 +27,7 @@ Without a file the configuration is looked for in REGISTRY_CONFIGURATION_PATH, /
 REGISTRY_HTTP_ADDR=0.0.0.0:5000 is http.addr.
 `
 
+export { exitCodeOf } from './exit-code.ts'
 export { UsageError } from './usage-error.ts'
 
 /** Runs the command of a command line.
@@ -54,6 +58,20 @@ const accessCommands = new Map<string, (args: readonly string[]) => Promise<void
   ['verify', async (args) => (await import('./maintenance/verify.ts')).verify(args)],
   ['retention', async (args) => (await import('./maintenance/retention.ts')).retention(args)],
   ['events', async (args) => (await import('./events.ts')).events(args)],
+  ['copy', async (args) => (await import('./client/copy.ts')).copy(args)],
+  ['pull', async (args) => (await import('./client/copy.ts')).pull(args)],
+  ['push', async (args) => (await import('./client/copy.ts')).push(args)],
+  ['login', async (args) => (await import('./client/login.ts')).login(args)],
+  ['logout', async (args) => (await import('./client/login.ts')).logout(args)],
+  ['ls', async (args) => (await import('./client/look.ts')).ls(args)],
+  ['manifest', async (args) => (await import('./client/look.ts')).manifest(args)],
+  ['digest', async (args) => (await import('./client/look.ts')).digest(args)],
+  ['inspect', async (args) => (await import('./client/look.ts')).inspect(args)],
+  ['tag', async (args) => (await import('./client/change.ts')).tag(args)],
+  ['delete', async (args) => (await import('./client/change.ts')).remove(args)],
+  ['referrers', async (args) => (await import('./client/change.ts')).referrers(args)],
+  ['export', async (args) => (await import('./client/export.ts')).exportImages(args)],
+  ['import', async (args) => (await import('./client/export.ts')).importImages(args)],
   ['auth', async (args) => (await import('./auth-explain.ts')).auth(args)],
 ])
 

@@ -10,6 +10,8 @@ export interface AuthorizationParts {
   readonly credentials: CredentialSource
   /** Hosts of other sites whose token servers are trusted with the credentials. */
   readonly realmHosts: readonly string[]
+  /** Token servers of other sites are asked too, without the credentials. */
+  readonly anonymousRealms?: boolean
   readonly userAgent: string
 }
 
@@ -22,6 +24,8 @@ interface Token {
 /** Where tokens are given out. */
 interface Realm {
   readonly url: URL
+  /** False if it must not see the credentials. */
+  readonly isTrusted: boolean
   readonly service: string | undefined
 }
 
@@ -45,7 +49,8 @@ export class Authorization {
     this.#parts = parts
   }
 
-  /** Undefined if none is needed as far as is known. */
+  /** Undefined if none is needed as far as is known.
+   *  @param scope scopes of the token specification, separated by spaces */
   async header(scope: string, signal?: AbortSignal): Promise<string | undefined> {
     if (this.#scheme === undefined) return undefined
     if (this.#scheme.kind === 'bearer')
@@ -77,9 +82,9 @@ export class Authorization {
     const url = new URL(text)
     const isEncrypted = url.protocol === 'https:' || (url.protocol === 'http:' && own.protocol === 'http:')
     if (!isEncrypted) throw untrusted(`${url.protocol}//${url.host}, which is not encrypted`)
-    if (!isSameSite(own.hostname, url.hostname) && !realmHosts.includes(url.host))
-      throw untrusted(`${url.host}, which belongs to another site than ${own.host}`)
-    return { url, service: parameters.get('service') }
+    const isTrusted = isSameSite(own.hostname, url.hostname) || realmHosts.includes(url.host)
+    if (!isTrusted && !this.#parts.anonymousRealms) throw otherSite(url, own)
+    return { url, isTrusted, service: parameters.get('service') }
   }
 
   async #token(realm: Realm, scope: string, signal: AbortSignal | undefined): Promise<string> {
@@ -96,6 +101,7 @@ export class Authorization {
   async #fetch(realm: Realm, scope: string): Promise<Token> {
     const askedAt = performance.now()
     const credentials = await this.#credentials()
+    if (credentials !== undefined && !realm.isTrusted) throw otherSite(realm.url, this.#parts.url)
     const answer = await this.#ask(realm, { scope, credentials })
     if (answer.statusCode !== 200) {
       await discard(answer)
@@ -134,7 +140,7 @@ export class Authorization {
     }
     const url = new URL(realm)
     if (service !== undefined) url.searchParams.set('service', service)
-    if (scope !== '') url.searchParams.set('scope', scope)
+    for (const one of scope.split(' ')) if (one !== '') url.searchParams.append('scope', one)
     const login = credentials && { authorization: basic(credentials) }
     return transport.sendDirectly({ method: 'GET', url, headers: { ...headers, ...login } })
   }
@@ -179,6 +185,10 @@ function refusal({ statusCode }: Answer, host: string): UpstreamError {
 
 function basic({ username, password }: Credentials): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
+}
+
+function otherSite(realm: URL, own: URL): UpstreamError {
+  return untrusted(`${realm.host}, which belongs to another site than ${own.host}`)
 }
 
 function untrusted(what: string): UpstreamError {

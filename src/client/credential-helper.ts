@@ -26,19 +26,31 @@ export function helperCredentials(helper: CredentialHelper): CredentialSource {
 }
 
 async function ask({ command, serverUrl }: CredentialHelper): Promise<unknown> {
-  const child = spawn(command, ['get'], { stdio: ['pipe', 'pipe', 'pipe'], timeout: TIMEOUT_MS })
+  const { status, said } = await runHelper(command, 'get', serverUrl)
+  // What it said of a failure may hold secrets.
+  if (status !== 0) throw new Error(`${command} ended with ${status}`)
+  try {
+    return JSON.parse(said)
+  } catch {
+    throw new Error(`${command} gave no JSON`)
+  }
+}
+
+/** Runs a credential helper.
+ *  @param input what it is told on its standard input
+ *  @returns its exit status, null if it took too long, and its standard output
+ *  @throws Error if it can't be run */
+export async function runHelper(
+  command: string,
+  verb: 'get' | 'store' | 'erase',
+  input: string,
+): Promise<{ status: number | null; said: string }> {
+  const child = spawn(command, [verb], { stdio: ['pipe', 'pipe', 'pipe'], timeout: TIMEOUT_MS })
   const { promise: ended, resolve, reject } = Promise.withResolvers<number | null>()
   child.once('error', reject)
   child.once('close', resolve)
   child.stdin.on('error', () => {}) // one that reads nothing may have ended before
-  child.stdin.end(`${serverUrl}\n`)
-  const [said] = await Promise.all([buffer(child.stdout), buffer(child.stderr), ended])
-  const status = await ended
-  // What it said of a failure may hold secrets.
-  if (status !== 0) throw new Error(`${command} ended with ${status}`)
-  try {
-    return JSON.parse(said.toString())
-  } catch {
-    throw new Error(`${command} gave no JSON`)
-  }
+  child.stdin.end(`${input}\n`)
+  const [said, , status] = await Promise.all([buffer(child.stdout), buffer(child.stderr), ended])
+  return { status, said: said.toString() }
 }

@@ -14,35 +14,12 @@ import type {
   UpstreamManifest,
   UpstreamRegistry,
 } from '../core/upstream/upstream-registry.ts'
-import { Authorization, readBody, readJson } from './authorization.ts'
+import { readBody, readJson } from './authorization.ts'
 import { blobOf } from './blob-answer.ts'
-import { type CredentialSource, fixedCredentials } from './credentials.ts'
 import { nextPage } from './pages.ts'
 import { referrersIn } from './referrers.ts'
-import { rateLimitOf, retryAfterMs } from './retry-after.ts'
-import {
-  type Answer,
-  discard,
-  type FollowedAnswer,
-  Transport,
-  type TransportTiming,
-  transportError,
-} from './transport.ts'
-
-export interface RegistryClientOptions {
-  /** The origin, and what stands before `/v2/`. */
-  readonly url: string
-  /** Default: none. */
-  readonly credentials?: CredentialSource
-  readonly userAgent: string
-  /** Certificates in PEM that are trusted besides the system's. */
-  readonly ca?: readonly string[]
-  /** Hosts of other sites whose token servers are trusted with the credentials. */
-  readonly realmHosts?: readonly string[]
-  /** Private networks that it may redirect to. */
-  readonly redirectNetworks?: readonly string[]
-  readonly timing?: TransportTiming
-}
+import { type RegistryClientOptions, type RegistryRequest, RegistryRequests } from './registry-requests.ts'
+import { type Answer, discard, transportError } from './transport.ts'
 
 /** Every kind of manifest, so that the upstream answers with what it has. */
 const ACCEPT = [
@@ -59,43 +36,22 @@ const MAX_LIST_BYTES = 16 * 1024 ** 2
 /** Of a list; what points to more of them points in circles. */
 const MAX_PAGES = 10_000
 
-interface Call extends CallOptions {
-  readonly method: 'GET' | 'HEAD'
-  /** Behind `/v2/`, or a whole URL of a next page. */
-  readonly path: string
-  readonly scope: string
-  readonly headers?: Readonly<Record<string, string>>
-}
+type ListCall = Omit<RegistryRequest, 'method'>
 
 /** A client of the distribution API. OCI Distribution Specification 1.1; Docker Registry HTTP API V2. */
 export class RegistryClient implements UpstreamRegistry {
-  readonly #base: URL
-  readonly #userAgent: string
-  readonly #transport: Transport
-  readonly #authorization: Authorization
-  #rateLimit: RateLimit | undefined
+  protected readonly requests: RegistryRequests
 
   constructor(options: RegistryClientOptions) {
-    const { url, credentials = fixedCredentials(undefined), userAgent, realmHosts = [] } = options
-    const { ca, redirectNetworks, timing } = options
-    this.#base = new URL(url.replace(/\/*$/, '/'))
-    this.#userAgent = userAgent
-    this.#transport = new Transport({
-      url: this.#base,
-      ...(ca && { ca }),
-      ...(redirectNetworks && { redirectNetworks }),
-      ...(timing && { timing }),
-    })
-    const parts = { url: this.#base, transport: this.#transport, credentials, realmHosts, userAgent }
-    this.#authorization = new Authorization(parts)
+    this.requests = new RegistryRequests(options)
   }
 
   get host(): string {
-    return this.#base.host
+    return this.requests.host
   }
 
   get rateLimit(): RateLimit | undefined {
-    return this.#rateLimit
+    return this.requests.rateLimit
   }
 
   async headManifest(
@@ -103,7 +59,11 @@ export class RegistryClient implements UpstreamRegistry {
     reference: Tag | Digest,
     options: CallOptions = {},
   ): Promise<ManifestHead> {
-    const answer = await this.#call({ ...options, ...manifestCall(repository, reference), method: 'HEAD' })
+    const answer = await this.requests.send({
+      ...options,
+      ...manifestCall(repository, reference),
+      method: 'HEAD',
+    })
     await discard(answer)
     return { digest: digestIn(answer) }
   }
@@ -113,7 +73,11 @@ export class RegistryClient implements UpstreamRegistry {
     reference: Tag | Digest,
     options: CallOptions = {},
   ): Promise<UpstreamManifest> {
-    const answer = await this.#call({ ...options, ...manifestCall(repository, reference), method: 'GET' })
+    const answer = await this.requests.send({
+      ...options,
+      ...manifestCall(repository, reference),
+      method: 'GET',
+    })
     const payload = await this.#read(answer, { maxBytes: MAX_MANIFEST_BYTES, signal: options.signal })
     const [contentType] = [answer.headers['content-type']].flat()
     return { digest: digestIn(answer), payload, contentType }
@@ -124,7 +88,7 @@ export class RegistryClient implements UpstreamRegistry {
     digest: Digest,
     options: CallOptions = {},
   ): Promise<number | undefined> {
-    const answer = await this.#call({ ...options, ...blobCall(repository, digest), method: 'HEAD' })
+    const answer = await this.requests.send({ ...options, ...blobCall(repository, digest), method: 'HEAD' })
     await discard(answer)
     return lengthIn(answer.headers)
   }
@@ -139,7 +103,12 @@ export class RegistryClient implements UpstreamRegistry {
       ...(isPart && { range: `bytes=${start}-${end ?? ''}` }),
       ...(isPart && etag !== undefined && { 'if-range': etag }),
     }
-    const answer = await this.#call({ ...blobCall(repository, digest), method: 'GET', headers, signal })
+    const answer = await this.requests.send({
+      ...blobCall(repository, digest),
+      method: 'GET',
+      headers,
+      signal,
+    })
     return blobOf(answer, { start, end, host: this.host, signal })
   }
 
@@ -177,53 +146,22 @@ export class RegistryClient implements UpstreamRegistry {
   }
 
   close(): Promise<void> {
-    return this.#transport.close()
+    return this.requests.close()
   }
 
-  async *#list(call: Omit<Call, 'method'>, field: 'tags' | 'repositories'): AsyncIterable<string> {
+  async *#list(call: ListCall, field: 'tags' | 'repositories'): AsyncIterable<string> {
     for await (const page of this.#pages(call)) {
       const names: unknown = Object(page)[field]
       if (Array.isArray(names)) yield* names.filter((name) => typeof name === 'string')
     }
   }
 
-  async *#pages(call: Omit<Call, 'method'>): AsyncIterable<unknown> {
+  async *#pages(call: ListCall): AsyncIterable<unknown> {
     let path: string | undefined = call.path
     for (let pages = 0; path !== undefined && pages < MAX_PAGES; pages++) {
-      const answer: Answer = await this.#call({ ...call, path, method: 'GET' })
+      const answer: Answer = await this.requests.send({ ...call, path, method: 'GET' })
       yield await this.#within(readJson(answer, MAX_LIST_BYTES), call.signal)
-      path = nextPage(answer.headers.link, new URL(path, this.#api))
-    }
-  }
-
-  get #api(): URL {
-    return new URL('v2/', this.#base)
-  }
-
-  /** @returns an answer of 200 or 206
-   *  @throws UpstreamError */
-  async #call({ method, path, scope, headers = {}, signal }: Call): Promise<Answer> {
-    const url = new URL(path, this.#api)
-    for (let attempt = 1; ; attempt++) {
-      const authorization = await this.#authorization.header(scope, signal)
-      const answer = await this.#transport.send({
-        method,
-        url,
-        headers: {
-          ...headers,
-          'user-agent': this.#userAgent,
-          ...(authorization !== undefined && { authorization }),
-        },
-        signal,
-      })
-      this.#rateLimit = rateLimitOf(answer.headers) ?? this.#rateLimit
-      if (answer.statusCode === 200 || answer.statusCode === 206) return answer
-      await discard(answer)
-      const isRefused = answer.isOwn && (answer.statusCode === 401 || answer.statusCode === 403)
-      const mayTryAgain =
-        isRefused && attempt < 3 && this.#authorization.challenged(answer, { scope, sent: authorization })
-      if (!mayTryAgain || (attempt === 2 && authorization !== undefined && answer.statusCode === 403))
-        throw failureOf(answer, `${method} ${url.host}${url.pathname}`)
+      path = nextPage(answer.headers.link, this.requests.urlOf(path))
     }
   }
 
@@ -264,24 +202,4 @@ function digestIn({ headers }: Answer): Digest | undefined {
 function lengthIn(headers: IncomingHttpHeaders): number | undefined {
   const length = headers['content-length']
   return length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined
-}
-
-function failureOf(
-  { statusCode: status, headers, isRedirected }: FollowedAnswer,
-  what: string,
-): UpstreamError {
-  return new UpstreamError(codeOf(status, isRedirected), {
-    message: `the upstream answered ${status}: ${what}`,
-    status,
-    retryAfterMs: retryAfterMs(headers),
-  })
-}
-
-/** What a redirect led to refuses when its URL is too old: the registry itself has refused nothing. */
-function codeOf(status: number, isRedirected: boolean) {
-  if (status === 404 || status === 410) return 'NOT_FOUND'
-  if (status === 429) return 'THROTTLED'
-  if (status === 401 || status === 403) return isRedirected ? 'FAILED' : 'REFUSED'
-  if (status === 408) return 'TIMEOUT'
-  return status >= 500 ? 'FAILED' : 'INVALID'
 }

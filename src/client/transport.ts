@@ -21,14 +21,19 @@ export interface TransportOptions {
   readonly ca?: readonly string[]
   /** Private networks that it may redirect to. */
   readonly redirectNetworks?: readonly string[]
+  /** Certificates are not checked. */
+  readonly insecure?: boolean
   readonly timing?: TransportTiming
 }
 
+/** Chunks are read until the next one is asked for. */
+export type RequestBody = string | Uint8Array | AsyncIterable<Uint8Array>
+
 export interface TransportRequest {
-  readonly method: 'GET' | 'HEAD' | 'POST'
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'
   readonly url: URL
   readonly headers: Readonly<Record<string, string>>
-  readonly body?: string
+  readonly body?: RequestBody | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -51,24 +56,28 @@ export class Transport {
   /** For other hosts: their addresses are looked at. */
   readonly #others: Dispatcher
 
-  constructor({ url, ca = [], redirectNetworks = [], timing = TIMING }: TransportOptions) {
+  constructor(options: TransportOptions) {
+    const { url, ca = [], redirectNetworks = [], insecure = false, timing = TIMING } = options
     this.#url = url
     this.#addresses = new AddressPolicy(redirectNetworks)
-    const tls = ca.length > 0 ? { ca: [...getCACertificates('default'), ...ca] } : {}
-    const options = {
+    const tls = {
+      ...(ca.length > 0 && { ca: [...getCACertificates('default'), ...ca] }),
+      ...(insecure && { rejectUnauthorized: false }),
+    }
+    const shared = {
       headersTimeout: timing.headMs,
       bodyTimeout: timing.bodyMs,
       requestTls: tls,
     }
     const connect = { ...tls, timeout: timing.connectMs }
-    this.#own = new EnvHttpProxyAgent({ ...options, connect })
+    this.#own = new EnvHttpProxyAgent({ ...shared, connect })
     this.#others = new EnvHttpProxyAgent({
-      ...options,
+      ...shared,
       connect: { ...connect, lookup: this.#addresses.lookup },
     })
   }
 
-  /** Follows redirects. Credentials go to the registry's own origin only.
+  /** Follows redirects, unless a body is sent. Credentials go to the registry's own origin only.
    *  @throws UpstreamError; the signal's reason */
   async send(request: TransportRequest): Promise<FollowedAnswer> {
     let { url } = request
@@ -76,7 +85,8 @@ export class Transport {
       const isOwn = url.origin === this.#url.origin
       const answer = await this.#sendOnce({ ...request, url }, isOwn)
       const { location } = answer.headers
-      if (!REDIRECTS.has(answer.statusCode) || typeof location !== 'string')
+      const isRedirect = REDIRECTS.has(answer.statusCode) && request.body === undefined
+      if (!isRedirect || typeof location !== 'string')
         return Object.assign(answer, { isOwn, isRedirected: redirects > 0 })
       await discard(answer)
       if (redirects === MAX_REDIRECTS) throw invalid(`more than ${MAX_REDIRECTS} redirects`)
@@ -108,7 +118,8 @@ export class Transport {
         path: `${url.pathname}${url.search}`,
         method,
         headers: sent,
-        ...(body !== undefined && { body }),
+        // undici takes any iterable, which its types do not say.
+        ...(body !== undefined && { body: body as string }),
         ...(signal && { signal }),
       })
       answer.body.on('error', () => {}) // of a body that nobody reads to its end

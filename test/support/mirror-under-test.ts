@@ -1,6 +1,7 @@
 /** A registry in this process that mirrors upstreams, as the HTTP API serves it. */
 import { tmpdir } from 'node:os'
-import { RegistryClient, type RegistryClientOptions } from '../../src/client/registry-client.ts'
+import { RegistryClient } from '../../src/client/registry-client.ts'
+import type { RegistryClientOptions } from '../../src/client/registry-requests.ts'
 import type { RepositoryName } from '../../src/core/reference.ts'
 import type { Registry } from '../../src/core/registry.ts'
 import { Usage } from '../../src/mirror/eviction/usage.ts'

@@ -15,5 +15,5 @@ export const COMMANDS = [
   'test/{cli-access,cli-accounts,cli-gc,cli-retention,cloudfront,metrics,redirects,redis-failures,redis-shapes,replicas}.test.ts',
   'test/examples*.test.ts',
   'test/serve-*.test.ts',
-  'test/{mirror,notifications,workers}/**/*.test.ts',
+  'test/{client,mirror,notifications,workers}/**/*.test.ts',
 ]

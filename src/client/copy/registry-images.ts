@@ -1,0 +1,167 @@
+import type { ReferrerDescriptor } from '../../core/descriptor.ts'
+import { type Digest, isDigest } from '../../core/digest.ts'
+import { parseReference, type RepositoryName, type Tag } from '../../core/reference.ts'
+import { UpstreamError } from '../../core/upstream/upstream-error.ts'
+import { FallbackReferrers } from '../push/fallback-referrers.ts'
+import type { PushClient, Upload } from '../push/push-client.ts'
+import { imageManifest } from './image-manifest.ts'
+import type {
+  BlobOutcome,
+  BlobToPut,
+  ImageManifest,
+  ImageSource,
+  ImageTarget,
+  RepositoryLocation,
+} from './image-store.ts'
+import type { Retries } from './retries.ts'
+
+/** Smaller blobs are sent with the request that finishes their upload. */
+const SINGLE_REQUEST_BYTES = 4 * 1024 ** 2
+
+/** A repository of a registry. */
+export class RegistryImages implements ImageSource, ImageTarget {
+  readonly name: string
+  readonly location: RepositoryLocation
+  readonly #client: PushClient
+  readonly #repository: RepositoryName
+  readonly #retries: Retries
+  readonly #fallback: FallbackReferrers
+
+  constructor(client: PushClient, { registry, repository }: RepositoryLocation, retries: Retries) {
+    this.name = `${client.host}/${repository}`
+    this.location = { registry, repository }
+    this.#client = client
+    this.#repository = repository
+    this.#retries = retries
+    this.#fallback = new FallbackReferrers(client, repository)
+  }
+
+  manifest(reference = 'latest', signal?: AbortSignal): Promise<ImageManifest> {
+    return this.#retries.run(async () => {
+      const name = referenceOf(reference)
+      const { payload, contentType } = await this.#client.getManifest(this.#repository, name, { signal })
+      return imageManifest(payload, { contentType, reference })
+    }, signal)
+  }
+
+  async openBlob(digest: Digest, options: { start: number; signal?: AbortSignal | undefined }) {
+    return (await this.#client.openBlob(this.#repository, digest, options)).chunks
+  }
+
+  referrers(subject: Digest, signal?: AbortSignal): Promise<readonly ReferrerDescriptor[]> {
+    return this.#retries.run(() => this.#client.referrers(this.#repository, subject, { signal }), signal)
+  }
+
+  tags(signal?: AbortSignal): AsyncIterable<string> {
+    return this.#client.tags(this.#repository, { signal })
+  }
+
+  hasManifest(digest: Digest, signal?: AbortSignal): Promise<boolean> {
+    return this.#retries.run(async () => {
+      try {
+        const found = await this.#client.headManifest(this.#repository, digest, { signal })
+        return found.digest === undefined || found.digest === digest
+      } catch (error) {
+        if (error instanceof UpstreamError && error.code === 'NOT_FOUND') return false
+        throw error
+      }
+    }, signal)
+  }
+
+  async putBlob(blob: BlobToPut): Promise<BlobOutcome> {
+    const { descriptor, signal } = blob
+    const isThere = await this.#retries.run(
+      () => this.#client.hasBlob(this.#repository, descriptor, { signal }),
+      signal,
+    )
+    if (isThere) return 'existing'
+    for (let failures = 0; ; ) {
+      try {
+        return await this.#upload(blob)
+      } catch (error) {
+        await this.#retries.pause(error, ++failures, signal)
+      }
+    }
+  }
+
+  async putManifest(manifest: ImageManifest, reference: string | undefined, signal?: AbortSignal) {
+    const { digest, subject } = manifest
+    const name = referenceOf(reference ?? digest)
+    const { keepsReferrers } = await this.#retries.run(
+      () => this.#client.putManifest(this.#repository, name, { ...manifest, signal }),
+      signal,
+    )
+    if (subject !== undefined && !keepsReferrers)
+      await this.#retries.run(() => this.#fallback.add(manifest, subject, signal), signal)
+  }
+
+  async finish(): Promise<void> {}
+
+  async #upload(blob: BlobToPut): Promise<BlobOutcome> {
+    const { descriptor, signal } = blob
+    const { digest, size } = descriptor
+    const upload = await this.#begin(blob)
+    if (upload === undefined) return 'mounted'
+    if (size > 0 && size <= SINGLE_REQUEST_BYTES) {
+      const body = () => counted(blob.open(0), { start: 0, onPosition: blob.onPosition })
+      await this.#client.finishUpload(upload, { digest, body, length: size, signal })
+    } else await this.#append(upload, blob)
+    return 'copied'
+  }
+
+  /** A registry that does not mount answers with an upload, or refuses, as if the other repository were
+   *  not there. */
+  async #begin({ descriptor: { digest }, mountFrom: from, signal }: BlobToPut): Promise<Upload | undefined> {
+    try {
+      return await this.#client.beginUpload(this.#repository, { digest, from, signal })
+    } catch (error) {
+      if (from === undefined || !(error instanceof UpstreamError) || !MOUNT_REFUSED.has(error.code))
+        throw error
+      return this.#client.beginUpload(this.#repository, { digest, signal })
+    }
+  }
+
+  /** Continues where it was interrupted, as long as the registry has the upload. */
+  async #append(begun: Upload, blob: BlobToPut): Promise<void> {
+    const { descriptor, onPosition, signal } = blob
+    const { digest } = descriptor
+    let upload: Upload = begun
+    let position = 0
+    for (let failures = 0; ; ) {
+      try {
+        const start = position
+        const length = descriptor.size - start
+        const body = () => counted(blob.open(start), { start, onPosition })
+        if (length > 0) upload = await this.#client.append(upload, { start, length, body, signal })
+        position = descriptor.size
+        return await this.#client.finishUpload(upload, { digest, signal })
+      } catch (error) {
+        await this.#retries.pause(error, ++failures, signal)
+        const status = await this.#client.uploadStatus(upload, { signal })
+        if (status.size > position) failures = 0
+        position = Math.min(status.size, descriptor.size)
+        upload = status
+      }
+    }
+  }
+}
+
+const MOUNT_REFUSED: ReadonlySet<string> = new Set(['NOT_FOUND', 'REFUSED', 'INVALID'])
+
+async function* counted(
+  chunks: AsyncIterable<Uint8Array>,
+  { start, onPosition }: { start: number; onPosition: (bytes: number) => void },
+): AsyncGenerator<Uint8Array> {
+  let position = start
+  for await (const chunk of chunks) {
+    yield chunk
+    position += chunk.length
+    onPosition(position)
+  }
+}
+
+function referenceOf(text: string): Tag | Digest {
+  if (isDigest(text)) return text
+  const reference = parseReference(text)
+  return reference.kind === 'tag' ? reference.tag : reference.digest
+}
