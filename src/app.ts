@@ -10,12 +10,13 @@ import {
   startDebugServer,
   type WorkerGroup,
 } from './app/open.ts'
-import { httpSettings, isNotifying, tlsSettings } from './app/settings.ts'
+import { httpSettings, isNotifying, needsScope, tlsSettings } from './app/settings.ts'
 import { schedulePurging } from './app/upload-purging.ts'
 import type { Config } from './config/schema.ts'
 import type { AuditLog } from './core/access/audit-log.ts'
 import type { Locks } from './core/coordination/locks.ts'
 import type { Log } from './core/log.ts'
+import { RequestScope } from './core/notifications/request-scope.ts'
 import type { Registry } from './core/registry.ts'
 import { HttpServer } from './http/server.ts'
 import type { SnapshotSource } from './observability/merged-metrics.ts'
@@ -62,7 +63,7 @@ async function openCollection(
 async function openNotifications(
   config: Config,
   registry: StoredRegistry,
-  parts: { metrics: Metrics | undefined; log: Log; delivers: boolean },
+  parts: { metrics: Metrics | undefined; log: Log; delivers: boolean; scope: RequestScope | undefined },
 ) {
   if (!isNotifying(config)) return undefined
   return (await import('./app/notifications.ts')).openNotifications(config, registry, parts)
@@ -84,10 +85,25 @@ async function openPage(config: Config, log: Log) {
   return (await import('./app/page.ts')).openPage(config, log)
 }
 
+/** Loads the code of history only if it is enabled. */
+async function openHistory(config: Config, registry: StoredRegistry, scope: RequestScope | undefined) {
+  if (!config.policies.history.enabled) return undefined
+  return (await import('./app/lifecycle/history.ts')).openHistory(config, registry, { scope })
+}
+
+async function openHistoryUpkeep(config: Config, registry: StoredRegistry, log: Log) {
+  if (!config.policies.history.enabled) return undefined
+  return (await import('./app/lifecycle/history.ts')).scheduleUpkeep(config, registry, log)
+}
+
 /** Loads the code of retention only if there are rules. */
-async function openRetention(config: Config, registry: StoredRegistry, log: Log) {
+async function openRetention(
+  config: Config,
+  registry: StoredRegistry,
+  parts: { log: Log; audit?: AuditLog | undefined },
+) {
   if (config.policies.retention.rules.length === 0) return undefined
-  return (await import('./app/lifecycle/retention.ts')).scheduleRetention(config, registry, log)
+  return (await import('./app/lifecycle/retention.ts')).scheduleRetention(config, registry, parts)
 }
 
 /** The composition root: a configuration becomes a running registry. Parts are wired only here and in `app/`.
@@ -114,9 +130,12 @@ export async function startRegistry(
   )
   const certificates = await openCertificates(config.http, log)
   const tls = certificates && tlsSettings(config.http, certificates)
-  const governed = await applyPolicies(config, mirrors?.registry ?? registry, registry)
+  const scope = needsScope(config) ? new RequestScope() : undefined
+  const history = await openHistory(config, registry, scope)
+  const served = mirrors?.registry ?? registry
+  const governed = await applyPolicies(config, history?.wrap(served) ?? served, registry)
   const notifications = opened.adopt(
-    await openNotifications(config, registry, { metrics, log, delivers: isAlone }),
+    await openNotifications(config, registry, { metrics, log, delivers: isAlone, scope }),
     (notifications) => notifications?.close(),
   )
   if (isAlone) {
@@ -124,8 +143,10 @@ export async function startRegistry(
     const debug = await startDebugServer(config, { metrics, health, variables, log })
     opened.adopt(debug, (debug) => debug?.close())
   }
+  const wrapped = await wrapForRequests(config, notifications?.wrap(governed) ?? governed, log)
   const server = new HttpServer({
-    registry: await wrapForRequests(config, notifications?.wrap(governed) ?? governed, log),
+    registry: wrapped,
+    history: await history?.open(wrapped),
     settings: { ...httpSettings(config), namespaces: mirrors?.namespaces },
     mirrors: mirrors?.figures,
     page: await openPage(config, log),
@@ -136,7 +157,7 @@ export async function startRegistry(
     audit: access.audit,
     observer: metrics?.requests,
     pulls: notifications?.pulls,
-    scope: notifications?.scope,
+    scope,
     tls,
   })
   const address = await server.listen(listenOptions(config.http))
@@ -145,7 +166,8 @@ export async function startRegistry(
     opened.adopt(schedulePurging(config, registry, log), (purging) => purging?.stop())
     const parts = { metrics, log, audit: access.audit }
     opened.adopt(await openCollection(config, registry, parts), (collection) => collection?.stop())
-    opened.adopt(await openRetention(config, registry, log), (retention) => retention?.stop())
+    opened.adopt(await openRetention(config, registry, parts), (retention) => retention?.stop())
+    opened.adopt(await openHistoryUpkeep(config, registry, log), (upkeep) => upkeep?.stop())
   }
   opened.adopt(server, () => server.close(config.http.draintimeout))
   certificates?.watch(() => server.setSecureContext(certificates.secureContext))
@@ -207,7 +229,8 @@ export async function startSupervisorServices(
   opened.adopt(debug, (debug) => debug?.close())
   opened.adopt(schedulePurging(config, registry, log), (purging) => purging?.stop())
   opened.adopt(await openCollection(config, registry, { metrics, log }), (collection) => collection?.stop())
-  opened.adopt(await openRetention(config, registry, log), (retention) => retention?.stop())
+  opened.adopt(await openRetention(config, registry, { log }), (retention) => retention?.stop())
+  opened.adopt(await openHistoryUpkeep(config, registry, log), (upkeep) => upkeep?.stop())
   const running = opened.move()
   return { close: () => running.disposeAsync() }
 }

@@ -39,7 +39,6 @@ const POLL_MS = { filesystem: 500, others: 2_000 }
 export interface Notifications {
   /** A registry that reports the changes that are made by it. */
   wrap(registry: Registry): Registry
-  readonly scope: RequestScope
   /** Undefined if no endpoint is notified of pulls. */
   readonly pulls: PullObserver | undefined
   /** @param port where the registry listens; undefined for a socket */
@@ -54,12 +53,16 @@ export interface Notifications {
 export async function openNotifications(
   config: Config,
   registry: StoredRegistry,
-  { metrics, log, delivers }: NotificationParts & { readonly delivers: boolean },
+  {
+    metrics,
+    log,
+    delivers,
+    scope = new RequestScope(),
+  }: NotificationParts & { readonly delivers: boolean; readonly scope?: RequestScope | undefined },
 ): Promise<Notifications> {
   const endpoints = await openEndpoints(config)
   metrics?.showNotifications(endpoints)
   const source = { addr: hostname(), instanceID: randomUUID() }
-  const scope = new RequestScope()
   const events = new EventFactory(source, scope)
   const {
     events: { includereferences },
@@ -84,7 +87,6 @@ export async function openNotifications(
       : new PullDelivery(pullers, { events, includeReferences: includereferences })
   return {
     wrap: (wrapped) => (isReadOnly ? wrapped : new NotifyingRegistry(wrapped, reporter)),
-    scope,
     pulls,
     listening: (port) => {
       if (port !== undefined) source.addr = `${hostname()}:${port}`

@@ -70,3 +70,8 @@ function redirects({ disable, except }: Config['storage']['redirect']): Redirect
 export function isNotifying({ notifications }: Config): boolean {
   return notifications.endpoints.some(({ disabled }) => !disabled)
 }
+
+/** True if decorators of the registry ask for whom a change is made. */
+export function needsScope(config: Config): boolean {
+  return isNotifying(config) || config.policies.history.enabled
+}

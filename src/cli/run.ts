@@ -14,6 +14,7 @@ const HELP = `Entrepot, a container registry
   entrepot copy <source> <destination>   copy an image between registries, OCI layouts and archives; also: pull,
                                        push, export, import, ls, manifest, digest, inspect, tag, delete,
                                        referrers, login, logout. --help of each says how
+  entrepot repository delete|restore   delete a repository as a whole, or undo a deletion; --help says how
   entrepot htpasswd <file> <user>      set a password, read from the terminal or standard input
   entrepot robot create <name>         make an account for a machine; --help says how
   entrepot robot list                  say which there are
@@ -57,6 +58,7 @@ const accessCommands = new Map<string, (args: readonly string[]) => Promise<void
   ['why', async (args) => (await import('./maintenance/why.ts')).why(args)],
   ['verify', async (args) => (await import('./maintenance/verify.ts')).verify(args)],
   ['retention', async (args) => (await import('./maintenance/retention.ts')).retention(args)],
+  ['repository', async (args) => (await import('./maintenance/repository.ts')).repository(args)],
   ['events', async (args) => (await import('./events.ts')).events(args)],
   ['copy', async (args) => (await import('./client/copy.ts')).copy(args)],
   ['pull', async (args) => (await import('./client/copy.ts')).pull(args)],

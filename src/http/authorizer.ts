@@ -110,6 +110,10 @@ function isAdmitted(
       return identity.mayList
     case 'tag':
       return repository !== undefined && (identity.may('push', repository) || identity.may('tag', repository))
+    case 'restore':
+      return (
+        repository !== undefined && identity.may('push', repository) && identity.may('delete', repository)
+      )
     case 'head':
       return (
         repository !== undefined && (identity.may('pull', repository) || identity.may('push', repository))
@@ -144,6 +148,7 @@ function mountScopes({ url = '' }: IncomingMessage, { access }: RequiredAccess):
 
 function scopeActions(access: Access): readonly string[] {
   if (access === 'head') return ['pull']
+  if (access === 'restore') return ['pull', 'push', 'delete']
   return access === 'push' || access === 'tag' ? ['pull', 'push'] : [access]
 }
 

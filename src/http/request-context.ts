@@ -2,7 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Action, Credentials, Identity } from '../core/access/access-controller.ts'
 import type { TokenIssuer } from '../core/access/token-issuer.ts'
 import type { Descriptor } from '../core/descriptor.ts'
+import { RegistryError } from '../core/errors.ts'
 import type { Health } from '../core/health.ts'
+import type { RepositoryHistory } from '../core/history.ts'
 import type { MirrorFigures } from '../core/mirror-figures.ts'
 import type { Page } from '../core/page/page.ts'
 import type { RepositoryName } from '../core/reference.ts'
@@ -27,6 +29,8 @@ export interface ServerContext {
   readonly mirrors: readonly MirrorFigures[]
   /** Undefined if the web page is disabled. */
   readonly page: Page | undefined
+  /** Undefined if no history is kept. */
+  readonly history: RepositoryHistory | undefined
 }
 
 /** One request, as its handler sees it. */
@@ -73,6 +77,16 @@ export class RequestContext {
 
   get page(): Page | undefined {
     return this.#parts.page
+  }
+
+  /** The history of repositories.
+   *  @throws RegistryError PATH_UNKNOWN if none is kept */
+  get history(): RepositoryHistory {
+    const { history } = this.#parts
+    if (history !== undefined) return history
+    throw new RegistryError('PATH_UNKNOWN', {
+      message: 'no history is kept here: policies.history.enabled is false',
+    })
   }
 
   get settings(): HttpSettings {

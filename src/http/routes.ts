@@ -1,6 +1,7 @@
 import { getApiVersion, redirectToApi } from './handlers/base.ts'
 import { deleteBlob, getBlob } from './handlers/blob.ts'
 import { listRepositories } from './handlers/catalog.ts'
+import { deleteRepository, listTagChanges, listTrash, restoreDeletion } from './handlers/history.ts'
 import { deleteManifest, getManifest, putManifest } from './handlers/manifest.ts'
 import { listMirrors } from './handlers/mirrors.ts'
 import { getPage } from './handlers/page.ts'
@@ -61,6 +62,10 @@ export const operations: Record<Resource, Partial<Record<Method, Operation>>> = 
   },
   referrers: { GET: pull(listReferrers), HEAD: pull(listReferrers) },
   signatures: { GET: pull(listSignatures), HEAD: pull(listSignatures) },
+  tagHistory: { GET: pull(listTagChanges), HEAD: pull(listTagChanges) },
+  trash: { GET: pull(listTrash), HEAD: pull(listTrash) },
+  restore: { POST: needs('restore')(restoreDeletion) },
+  repository: { DELETE: remove(deleteRepository) },
   mirrors: { GET: catalog(listMirrors), HEAD: catalog(listMirrors) },
   token: { GET: open(getToken), POST: open(postToken) },
   keySet: { GET: open(getKeySet), HEAD: open(getKeySet) },

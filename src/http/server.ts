@@ -13,6 +13,7 @@ import { isNoLogin } from '../core/access/authorization-header.ts'
 import type { TokenIssuer } from '../core/access/token-issuer.ts'
 import { RegistryError } from '../core/errors.ts'
 import { HEALTHY, type Health } from '../core/health.ts'
+import type { RepositoryHistory } from '../core/history.ts'
 import type { Log } from '../core/log.ts'
 import type { MirrorFigures } from '../core/mirror-figures.ts'
 import type { PullObserver } from '../core/notifications/pull-observer.ts'
@@ -79,6 +80,8 @@ export interface HttpServerOptions {
   mirrors?: readonly MirrorFigures[] | undefined
   /** The web page. Default: none. */
   page?: Page | undefined
+  /** Default: no history is kept. */
+  history?: RepositoryHistory | undefined
   /** Observes pulls. Default: none. */
   pulls?: PullObserver | undefined
   /** In which changes are made, so that decorators of the registry know by whom; default: none. */
@@ -117,8 +120,9 @@ export class HttpServer {
       bytesPerSecond: limits.minBytesPerSecond,
       graceSeconds: limits.stallSeconds,
     })
-    const { mirrors = [], page } = options
-    this.#parts = { registry, settings, stallDetector: this.#stallDetector, issuer, health, mirrors, page }
+    const { mirrors = [], page, history } = options
+    const stallDetector = this.#stallDetector
+    this.#parts = { registry, settings, stallDetector, issuer, health, mirrors, page, history }
     this.#authorizer = new Authorizer(access, settings)
     this.#accessLog = new AccessLog({ log, isEnabled: settings.accessLog })
     this.#audit = audit && new Audit(audit, settings)
@@ -426,7 +430,7 @@ function isAtHand(reply: Reply | Promise<Reply>): reply is WholeReply {
 }
 
 /** The accesses by which something is changed. */
-const CHANGES: ReadonlySet<Access> = new Set<Access>(['push', 'tag', 'delete'])
+const CHANGES: ReadonlySet<Access> = new Set<Access>(['push', 'tag', 'delete', 'restore'])
 
 /** Characters that are safe in a header. */
 const IS_PRINTABLE = /^[\x21-\x7e]*$/

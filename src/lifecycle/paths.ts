@@ -4,16 +4,39 @@ import type { RepositoryName, Tag } from '../core/reference.ts'
  *
  *  ```
  *  /docker/registry/v2/lifecycle
- *  ├── tags/<name>/_tags/<tag>/lock    a state: the process that sets an immutable tag
- *  └── retention                       a state: the process that runs retention
+ *  ├── tags/<name>/_tags/<tag>/lock      a state: the process that sets an immutable tag
+ *  ├── history/<name>/_tags/<tag>/<id>   a change of a tag
+ *  ├── history-since                     its time is that of the first start with a history
+ *  ├── trash/<name>/_deletions/<id>      a deletion that can be undone
+ *  ├── emptied/<name>/_emptied           this repository was deleted as a whole
+ *  └── retention                         a state: the process that runs retention
  *  ```
  *
  *  They are outside the repository: deleting a tag or a repository by hand leaves nothing wrong behind, because a lock
- *  says nothing of what a tag names. */
+ *  says nothing of what a tag names. Files of the history and of the trash are written once. */
 const LIFECYCLE = '/docker/registry/v2/lifecycle'
 
 export const RETENTION_LOCK = `${LIFECYCLE}/retention`
 
 export function tagLockPath(repository: RepositoryName, tag: Tag): string {
   return `${LIFECYCLE}/tags/${repository}/_tags/${tag}/lock`
+}
+
+export const HISTORY = `${LIFECYCLE}/history`
+export const HISTORY_SINCE = `${LIFECYCLE}/history-since`
+export const TRASH = `${LIFECYCLE}/trash`
+export const EMPTIED = `${LIFECYCLE}/emptied`
+
+/** The folder of a repository's tags in the history. */
+export function historyFolder(repository: RepositoryName): string {
+  return `${HISTORY}/${repository}/_tags`
+}
+
+/** The folder of a repository's deletions. */
+export function trashFolder(repository: RepositoryName): string {
+  return `${TRASH}/${repository}/_deletions`
+}
+
+export function emptiedMark(repository: RepositoryName): string {
+  return `${EMPTIED}/${repository}/_emptied`
 }

@@ -133,6 +133,17 @@ export class StoredRegistry implements Registry {
     return this.#repository(name)
   }
 
+  /** The blobs of a repository, whichever names they have there. */
+  blobLinks(name: RepositoryName): AsyncIterable<{ readonly name: Digest; readonly target: Digest }> {
+    return this.#repository(name).blobs.links()
+  }
+
+  /** Gives a repository a blob again that it had before, by the same name.
+   *  @throws RegistryError BLOB_UNKNOWN if its bytes are gone */
+  relinkBlob(repository: RepositoryName, { name, target }: { name: Digest; target: Digest }): Promise<void> {
+    return this.#repository(repository).blobs.relink(name, target)
+  }
+
   repositories({ after }: Page = {}): AsyncIterable<RepositoryName> {
     return repositoryNames(this.#context.storage, { after, kept: REPOSITORY_MARKS })
   }

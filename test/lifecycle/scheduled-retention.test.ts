@@ -42,7 +42,7 @@ async function registries(count: number) {
 test('of several processes one runs at each time', async () => {
   const { all, logged, ended, repository } = await registries(3)
   await pushManifest(repository, 'image', { tags: ['pr-1', 'v1'] })
-  const schedules = all.map((registry) => scheduleRetention(configOf({}), registry, logged.log)!)
+  const schedules = all.map((registry) => scheduleRetention(configOf({}), registry, { log: logged.log })!)
   await vi.advanceTimersByTimeAsync(MINUTE_MS)
   await expect.poll(ended).toBe(1)
   await expect.poll(() => tagsOf(repository)).toEqual(['v1'])
@@ -56,7 +56,7 @@ test('of several processes one runs at each time', async () => {
 test('a dry run only logs, and nothing runs where it is not wanted', async () => {
   const { all, logged, ended, repository } = await registries(1)
   await pushManifest(repository, 'image', { tags: ['pr-1'] })
-  const schedule = scheduleRetention(configOf({ dryrun: true }), all[0]!, logged.log)!
+  const schedule = scheduleRetention(configOf({ dryrun: true }), all[0]!, { log: logged.log })!
   await vi.advanceTimersByTimeAsync(MINUTE_MS)
   await expect.poll(ended).toBe(1)
   await schedule.stop()
@@ -67,5 +67,5 @@ test('a dry run only logs, and nothing runs where it is not wanted', async () =>
     configOf({ rules: [] }),
     configOf({}, { maintenance: { readonly: { enabled: true } } }),
   ])
-    expect(scheduleRetention(config, all[0]!, logged.log)).toBeUndefined()
+    expect(scheduleRetention(config, all[0]!, { log: logged.log })).toBeUndefined()
 })

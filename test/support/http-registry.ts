@@ -10,9 +10,11 @@ import { MemoryDescriptorCache } from '../../src/cache/memory.ts'
 import type { AuditLog } from '../../src/core/access/audit-log.ts'
 import { type DescriptorCache, NO_CACHE } from '../../src/core/descriptor-cache.ts'
 import type { Health } from '../../src/core/health.ts'
+import type { RepositoryHistory } from '../../src/core/history.ts'
 import type { Log } from '../../src/core/log.ts'
 import { DEFAULT_POLICY, type ManifestPolicy } from '../../src/core/manifest/policy.ts'
 import type { Page } from '../../src/core/page/page.ts'
+import type { RequestScope } from '../../src/core/notifications/request-scope.ts'
 import type { Registry } from '../../src/core/registry.ts'
 import type { RequestObserver } from '../../src/core/request-observer.ts'
 import type { StorageDriver } from '../../src/core/storage-driver.ts'
@@ -45,6 +47,9 @@ export interface HttpRegistryOptions {
   readonly page?: Page | undefined
   /** Decorates the stored registry. */
   readonly decorate?: (stored: StoredRegistry) => Registry
+  /** The history of its repositories. Default: none is kept. */
+  readonly history?: (stored: StoredRegistry, decorated: Registry) => Promise<RepositoryHistory>
+  readonly scope?: RequestScope
   /** Its part in garbage collection. Default: none. */
   readonly collection?: RegistryOptions['collection']
   /** Timing of deletions and pushes. */
@@ -105,8 +110,10 @@ export class HttpRegistry implements AsyncDisposable {
     })
     const { auth, loginThrottle, audit } = options
     const access = auth && (await openAccessControl(auth, { log, ...(loginThrottle && { loginThrottle }) }))
+    const decorated = options.decorate?.(registry) ?? registry
     const server = new HttpServer({
-      ...{ registry: options.decorate?.(registry) ?? registry, log, audit, tls },
+      ...{ registry: decorated, log, audit, tls, scope: options.scope },
+      history: await options.history?.(registry, decorated),
       settings: settingsOf(options),
       ...(access && { access: access.controller, issuer: access.issuer }),
       observer: options.observer,

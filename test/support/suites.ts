@@ -12,7 +12,7 @@ export const STORES = [
  *  starting them, and into waiting for one another. */
 export const COMMANDS = [
   'test/{cli,serve}.test.ts',
-  'test/{cli-access,cli-accounts,cli-gc,cli-retention,cloudfront,metrics,redirects,redis-failures,redis-shapes,replicas}.test.ts',
+  'test/{cli-access,cli-accounts,cli-gc,cli-repository,cli-retention,cloudfront,metrics,redirects,redis-failures,redis-shapes,replicas}.test.ts',
   'test/examples*.test.ts',
   'test/serve-*.test.ts',
   'test/{client,mirror,notifications,workers}/**/*.test.ts',

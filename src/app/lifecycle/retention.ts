@@ -1,5 +1,6 @@
 import { readCron } from '../../config/schema/key.ts'
 import type { Config } from '../../config/schema.ts'
+import type { AuditEntry, AuditLog } from '../../core/access/audit-log.ts'
 import { LockBusy, type LockTiming, SharedLock } from '../../core/coordination/shared-lock.ts'
 import type { Log } from '../../core/log.ts'
 import type { Registry } from '../../core/registry.ts'
@@ -12,6 +13,7 @@ import { Schedule } from '../../maintenance/schedule.ts'
 import type { StoredRegistry } from '../../registry/registry.ts'
 import { openRegistry } from '../open.ts'
 import { isNotifying } from '../settings.ts'
+import { openHistory } from './history.ts'
 
 export type { RetentionReport, TagVerdict } from '../../lifecycle/retention/retention.ts'
 
@@ -19,6 +21,8 @@ export interface RetentionRunOptions {
   readonly dryRun: boolean
   readonly log: Log
   readonly signal?: AbortSignal | undefined
+  /** Gets a line for each removal. */
+  readonly audit?: AuditLog | undefined
   /** Called for each tag that a rule's repository has. */
   readonly onVerdict?: ((verdict: TagVerdict) => void) | undefined
 }
@@ -34,7 +38,11 @@ const SCHEDULED: LockTiming = { ...LEASE, patienceMs: Number.POSITIVE_INFINITY }
 const BY_HAND: LockTiming = { ...LEASE, patienceMs: 2 * LEASE.leaseMs }
 
 /** Schedules retention. Undefined without rules. Of all processes that share the storage one runs at each time. */
-export function scheduleRetention(config: Config, registry: StoredRegistry, log: Log): Schedule | undefined {
+export function scheduleRetention(
+  config: Config,
+  registry: StoredRegistry,
+  { log, audit }: { log: Log; audit?: AuditLog | undefined },
+): Schedule | undefined {
   const { rules, schedule, dryrun: dryRun } = config.policies.retention
   const { readonly } = config.storage.maintenance
   const cron = rules.length > 0 && !readonly.enabled ? readCron(schedule) : undefined
@@ -49,7 +57,7 @@ export function scheduleRetention(config: Config, registry: StoredRegistry, log:
     await lockOf(registry, SCHEDULED).during(
       async ({ note, requireHeld }) => {
         if (note !== undefined && note >= scheduledAt) return note
-        const report = await retain(config, registry, { dryRun, log, signal }, requireHeld)
+        const report = await retain(config, registry, { dryRun, log, signal, audit }, requireHeld)
         log.info({ ...report, dryRun }, 'retention ended')
         return scheduledAt
       },
@@ -101,18 +109,23 @@ function lockOf({ storage }: StoredRegistry, timing: LockTiming): SharedLock {
 async function retain(
   config: Config,
   stored: StoredRegistry,
-  { dryRun, log, signal, onVerdict }: RetentionRunOptions,
+  { dryRun, log, signal, audit, onVerdict }: RetentionRunOptions,
   requireHeld: () => void = () => {},
 ): Promise<RetentionResult> {
   const { immutable, retention: configured } = config.policies
   await using opened = new AsyncDisposableStack()
   const notifications = opened.adopt(await openNotifications(config, stored, log), (one) => one?.close())
-  const governed: Registry = new ImmutableTagsRegistry(stored, {
+  const history = config.policies.history.enabled
+    ? openHistory(config, stored, { cause: 'retention' })
+    : undefined
+  const governed: Registry = new ImmutableTagsRegistry(history?.wrap(stored) ?? stored, {
     rules: rulesForRetention(immutable),
     storage: stored.storage,
   })
   const registry = notifications?.wrap(governed) ?? governed
-  const retention = new Retention({ registry, rules: configured.rules, immutable, signal })
+  const onRemoved = ({ repository, entry: { tag, digest } }: TagVerdict) =>
+    audit?.record({ ...RETAINED, repository, tags: [tag], digest })
+  const retention = new Retention({ registry, rules: configured.rules, immutable, signal, onRemoved })
   async function* steps() {
     for await (const step of retention.steps(onVerdict)) {
       requireHeld()
@@ -121,6 +134,12 @@ async function retain(
   }
   const { failed } = await run(steps(), { log, dryRun, ...(signal && { signal }) })
   return { ...retention.report, failed }
+}
+
+/** A line of the audit log: nobody has requested it. */
+const RETAINED: AuditEntry = {
+  ...{ requestId: '', address: '', user: '', kind: 'robot', action: 'retention', method: '' },
+  ...{ status: 0, allowed: true, outcome: 'done' },
 }
 
 /** Removals are announced like those of clients. A process that serves delivers the events. */

@@ -19,6 +19,7 @@ import { Schedule } from '../../maintenance/schedule.ts'
 import type { Metrics } from '../../observability/metrics.ts'
 import type { StoredRegistry } from '../../registry/registry.ts'
 import { openRegistry } from '../open.ts'
+import { restorableContent } from './restorable-content.ts'
 
 export interface CollectionOptions {
   readonly graceMs: number
@@ -113,7 +114,7 @@ export async function collect(
   { graceMs, pace, untagged, dryRun, log, signal, onBegin, onDeleted, onRemoved }: CollectionOptions,
 ): Promise<CollectionReport> {
   const collector = new Collector({
-    content: registry.collectable,
+    content: restorableContent(registry, { isReadOnly: dryRun }),
     ...{ graceMs, pace, untagged, dryRun, signal },
   })
   onBegin?.(() => collector.progress)

@@ -6,6 +6,7 @@ import type { Log } from '../../core/log.ts'
 import { type ExplainTarget, type Explanation, explain } from '../../maintenance/gc/explain.ts'
 import { type VerifyOptions, type VerifyReport, verify } from '../../maintenance/verify.ts'
 import { openRegistry } from '../open.ts'
+import { restorableContent } from './restorable-content.ts'
 
 export type { ExplainTarget, Explanation } from '../../maintenance/gc/explain.ts'
 export type { VerifyReport } from '../../maintenance/verify.ts'
@@ -19,7 +20,7 @@ export async function inspect<Result>(
     throw new Error('storage.inmemory is in the memory of the registry that serves')
   const registry = await openRegistry(config, { metrics: undefined, workerGroup: undefined, log })
   try {
-    return await work(registry.collectable)
+    return await work(restorableContent(registry, { isReadOnly: true }))
   } finally {
     await registry.close()
   }

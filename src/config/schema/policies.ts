@@ -99,4 +99,17 @@ const retention = section({
   rules: list(retentionRule),
 })
 
-export const policies = section({ immutable, retention })
+const DAY_MS = 24 * 3_600_000
+
+const history = section({
+  /** True if changes of tags are recorded, and deletions can be undone. */
+  enabled: flag().or(false),
+  /** For how long garbage collection keeps what was deleted, in milliseconds. */
+  window: duration().or(14 * DAY_MS),
+  /** How many changes are kept for each tag. */
+  entries: integer({ min: 1 }).or(100),
+  /** For how long changes are kept, in milliseconds. */
+  age: duration().or(365 * DAY_MS),
+})
+
+export const policies = section({ immutable, retention, history })

@@ -17,6 +17,9 @@ export interface RepositoryContent {
   readonly manifests: readonly RepositoryManifest[]
   /** The canonical digest that each tag names. */
   readonly tags: ReadonlyMap<string, Digest>
+  /** Canonical digests of manifests that were deleted, or whose tag was, and that can be restored until then. The repository need not
+   *  have them any more. Default: none. */
+  readonly restorable?: ReadonlyMap<Digest, Date> | undefined
 }
 
 /** A manifest that is to go, with what it says of itself. */

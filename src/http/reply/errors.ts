@@ -14,6 +14,7 @@ const answers = {
   BLOB_UPLOAD_INVALID: { status: 404, message: 'blob upload invalid' },
   BLOB_UPLOAD_UNKNOWN: { status: 404, message: 'blob upload unknown to registry' },
   BLOB_TOO_LARGE: { status: 413, code: 'SIZE_INVALID', message: 'blob is too large' },
+  DELETION_UNKNOWN: { status: 404, code: 'NAME_UNKNOWN', message: 'there is no such deletion to undo' },
   DENIED: { status: 403, message: 'requested access to the resource is denied' },
   DIGEST_INVALID: { status: 400, message: 'provided digest did not match uploaded content' },
   EXPECTATION_FAILED: {

@@ -8,7 +8,7 @@ import type { Access, Resource } from './route.ts'
 /** False if the configuration disables the operation. */
 export function isEnabled(access: Access, { readOnly, deleteEnabled }: HttpSettings): boolean {
   if (access === 'delete') return deleteEnabled && !readOnly
-  return !readOnly || (access !== 'push' && access !== 'tag')
+  return !readOnly || (access !== 'push' && access !== 'tag' && access !== 'restore')
 }
 
 function enabledMethods(resource: Resource, settings: HttpSettings): string[] {

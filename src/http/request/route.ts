@@ -20,6 +20,10 @@ export type Resource =
   | 'upload'
   | 'referrers'
   | 'signatures'
+  | 'tagHistory'
+  | 'trash'
+  | 'restore'
+  | 'repository'
   | 'mirrors'
   | 'token'
   | 'keySet'
@@ -35,10 +39,10 @@ export interface Route {
 }
 
 /** The access that an operation needs: an action on the repository, where `tag` is included in `push`;
- *  `head`, for clients that may pull or push; `catalog`, which lists what the client may pull; `login`, for
+ *  `restore`, for clients that may push and delete; `head`, for clients that may pull or push; `catalog`, which lists what the client may pull; `login`, for
  *  any authenticated client. `open` operations check credentials themselves; a `probe` has none and is not
  *  observed. */
-export type Access = Action | 'head' | 'catalog' | 'login' | 'open' | 'probe'
+export type Access = Action | 'restore' | 'head' | 'catalog' | 'login' | 'open' | 'probe'
 
 /** Probes of load balancers and Kubernetes, served also if everything else has a prefix. */
 export const PROBES: ReadonlyMap<string, Resource> = new Map([
@@ -100,21 +104,39 @@ function parseRepositoryRoute(path: string): Route | undefined {
       if (!path.startsWith('/blobs', nameEnd)) return undefined
       return route(reference === '' ? 'uploads' : 'upload', nameEnd)
     }
-    case 'tags':
-      return reference === 'list' ? route('tags', kindSlash, '') : undefined
     case 'referrers':
       return route('referrers', kindSlash)
-    case 'signatures': {
-      const nameEnd = kindSlash - OWN.length
-      return path.startsWith(OWN, nameEnd) ? route('signatures', nameEnd) : undefined
+    default: {
+      const own = path.lastIndexOf(`${OWN}/`)
+      if (own !== -1)
+        return parseOwnRoute(path.slice(own + OWN.length + 1), (...found) => route(found[0], own, found[1]))
+      return path.endsWith('/tags/list') ? route('tags', kindSlash, '') : undefined
     }
-    default:
-      return undefined
   }
 }
 
 /** Prefix of Entrepot's own resources: no component of a repository's name begins with `_`. */
 const OWN = '/_entrepot'
+
+/** Entrepot's own resources of a repository, `_entrepot/<component>/<module>`. OCI Distribution Specification 1.1, "Extensions". */
+const OWN_RESOURCES: ReadonlyMap<string, Resource> = new Map([
+  ['tags/history', 'tagHistory'],
+  ['trash/list', 'trash'],
+  ['trash/restore', 'restore'],
+  ['repository', 'repository'],
+])
+
+/** @param rest of the path, behind the prefix */
+function parseOwnRoute(
+  rest: string,
+  route: (resource: Resource, reference: string) => Route | undefined,
+): Route | undefined {
+  const resource = OWN_RESOURCES.get(rest)
+  if (resource !== undefined) return route(resource, '')
+  const [component, module, ...others] = rest.split('/')
+  if (component !== 'signatures' || module === undefined || others.length > 0) return undefined
+  return route('signatures', module)
+}
 
 const MIRRORS_PATH = `/v2${OWN}/mirrors`
 

@@ -12,6 +12,8 @@ export interface RetentionOptions {
   readonly rules: readonly RetentionRule[]
   readonly immutable: readonly ImmutableRule[]
   readonly signal?: AbortSignal | undefined
+  /** Called for each tag that was removed. */
+  readonly onRemoved?: ((verdict: TagVerdict) => void) | undefined
 }
 
 export interface RetentionReport {
@@ -93,13 +95,15 @@ export class Retention {
     return [...verdicts, ...followers].sort((a, b) => (a.entry.tag < b.entry.tag ? -1 : 1))
   }
 
-  #removal(repository: Repository, { entry, rule, reason }: Verdict): RemovalStep {
+  #removal(repository: Repository, verdict: Verdict): RemovalStep {
+    const { entry, rule, reason } = verdict
     const { tag, digest, setAt } = entry
     const intent = { action: 'remove tag', repository: repository.name, tag, digest, setAt, rule, reason }
     this.#counts.removed++
     const run = async () => {
       try {
         await repository.tags.untag(tag, { unchangedSince: entry })
+        this.#options.onRemoved?.({ ...verdict, repository: repository.name })
       } catch (error) {
         this.#counts.removed--
         if (!(error instanceof RegistryError) || error.code !== 'MANIFEST_UNKNOWN') throw error

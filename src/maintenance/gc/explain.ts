@@ -66,7 +66,7 @@ async function findWay(
   { content, untagged, graceMs }: ExplainOptions,
   { found, digest }: { found: RepositoryContent; digest: Digest },
 ): Promise<string[] | undefined> {
-  const { repository, manifests, tags } = found
+  const { repository, manifests, tags, restorable = new Map<Digest, Date>() } = found
   const has = new Set(manifests.map((one) => one.digest))
   const youngSince = Date.now() - graceMs
   const ways = new Map<Digest, string[]>()
@@ -75,6 +75,10 @@ async function findWay(
   for (const one of manifests) {
     const isRoot = !untagged || one.linkedAt.getTime() >= youngSince
     if (isRoot && !ways.has(one.digest)) ways.set(one.digest, [`${repository}, without a tag`, one.digest])
+  }
+  for (const [restored, until] of restorable) {
+    const root = `${repository}, deleted, can be restored until ${until.toISOString()}`
+    if (!ways.has(restored)) ways.set(restored, [root, restored])
   }
   const direct = ways.get(digest)
   if (direct !== undefined) return direct
@@ -98,16 +102,17 @@ async function findWay(
 /** What each manifest of a repository keeps: what it refers to, and its referrers. One that can't be read keeps all blobs. */
 async function readKept(
   content: Collectable,
-  { repository, manifests }: RepositoryContent,
+  { repository, manifests, restorable = new Map<Digest, Date>() }: RepositoryContent,
 ): Promise<Map<Digest, Digest[]>> {
   const names = new Map(manifests.flatMap(({ digest, aliases }) => aliases.map((name) => [name, digest])))
   const kept = new Map<Digest, Digest[]>()
-  const work = async ({ digest }: { digest: Digest }) => ({
+  const all = new Set([...manifests.map(({ digest }) => digest), ...restorable.keys()])
+  const work = async (digest: Digest) => ({
     digest,
     references: await content.references(repository, digest),
   })
   const keep = (from: Digest, to: readonly Digest[]) => kept.set(from, [...(kept.get(from) ?? []), ...to])
-  for await (const { digest, references } of mapInOrder(manifests, {
+  for await (const { digest, references } of mapInOrder(all, {
     concurrency: READ_CONCURRENCY,
     work,
   })) {

@@ -163,21 +163,23 @@ export class ManifestSweep {
 
   /** Reads the manifests that are not known yet. Undefined if one can't be read. */
   async #read(
-    { repository, manifests }: RepositoryContent,
+    { repository, manifests, restorable = new Map() }: RepositoryContent,
     links: Map<Digest, ManifestLinks>,
   ): Promise<Map<Digest, ManifestLinks> | undefined> {
     const { content, pace, signal } = this.#options
     const has = new Set(manifests.map(({ digest }) => digest))
-    const unread = manifests.filter(({ digest }) => !links.has(digest))
-    const work = async ({ digest }: RepositoryManifest) => ({
+    const unread = [...has, ...restorable.keys()].filter((digest) => !links.has(digest))
+    const work = async (digest: Digest) => ({
       digest,
       found: await pace.during(() => content.references(repository, digest)),
     })
     let isWhole = true
     for await (const { digest, found } of mapInOrder(unread, { concurrency: READ_CONCURRENCY, work })) {
       signal?.throwIfAborted()
-      if ('unreadable' in found) isWhole = false
-      else links.set(digest, linksOf(found, has))
+      if (!('unreadable' in found)) links.set(digest, linksOf(found, has))
+      // What is not in the repository any more keeps nothing, if its bytes are gone.
+      else if (has.has(digest)) isWhole = false
+      else links.set(digest, { children: [], subject: undefined })
     }
     return isWhole ? links : undefined
   }

@@ -16,23 +16,25 @@ export interface Untagged {
   readonly keepersOf: (manifest: Digest) => readonly Digest[]
 }
 
-/** Finds the manifests that no tag keeps, no kept index, and no kept subject, and that are not young.
+/** Finds the manifests that no tag keeps, no kept index, and no kept subject, that can't be restored, and that are not young. What
+ *  can be restored keeps like what is there.
  *
  *  A subject keeps its referrers, and an index its children; never the other way round. So a signature goes with its image.
  *  @param youngSince manifests that were pushed from then on are kept */
 export function findUntagged(
-  { manifests, tags }: RepositoryContent,
+  { manifests, tags, restorable = new Map() }: RepositoryContent,
   { links, youngSince }: { links: ReadonlyMap<Digest, ManifestLinks>; youngSince: Date },
 ): Untagged {
   const names = new Map(manifests.flatMap(({ digest, aliases }) => aliases.map((name) => [name, digest])))
   const keeps = new Map<Digest, Digest[]>()
-  const keepers = new Map<Digest, Digest[]>(manifests.map(({ digest }) => [digest, []]))
+  const all = new Set<Digest>([...manifests.map(({ digest }) => digest), ...restorable.keys()])
+  const keepers = new Map<Digest, Digest[]>([...all].map((digest) => [digest, []]))
   const relate = (keeper: Digest, kept: Digest) => {
     if (!keepers.has(keeper) || !keepers.has(kept)) return
     keepers.get(kept)?.push(keeper)
     keeps.set(keeper, [...(keeps.get(keeper) ?? []), kept])
   }
-  for (const { digest } of manifests) {
+  for (const digest of all) {
     const { children, subject } = links.get(digest) ?? NO_LINKS
     for (const child of new Set(children)) relate(digest, child)
     if (subject !== undefined) relate(names.get(subject) ?? subject, digest)
@@ -42,6 +44,7 @@ export function findUntagged(
   const reached = manifests
     .filter(({ digest, linkedAt }) => tagged.has(digest) || linkedAt >= youngSince)
     .map(({ digest }) => digest)
+    .concat([...restorable.keys()])
   for (let next = reached.pop(); next !== undefined; next = reached.pop()) {
     if (kept.has(next)) continue
     kept.add(next)

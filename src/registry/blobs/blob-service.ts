@@ -135,9 +135,30 @@ export class LinkedBlobs implements BlobService {
     from?: MountSource,
     { announce }: ChangeOptions<Descriptor> = {},
   ): Promise<Descriptor> {
-    const { collection, layers, cache } = this.#context
     const blob = await this.#context.findBlob(digest, from)
     if (blob === undefined) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
+    return this.#mount(blob, digest, announce)
+  }
+
+  /** Every link, by its name and the blob that it leads to. */
+  links(): AsyncIterable<{ readonly name: Digest; readonly target: Digest }> {
+    return this.#context.layers.entries()
+  }
+
+  /** Links a blob of the pool that the repository had before.
+   *  @throws RegistryError BLOB_UNKNOWN if its bytes are gone */
+  async relink(digest: Digest, canonical: Digest): Promise<void> {
+    const size = await this.#context.pool.size(canonical)
+    if (size === undefined) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
+    await this.#mount({ canonical, descriptor: { mediaType: OCTET_STREAM, digest, size } }, digest)
+  }
+
+  async #mount(
+    blob: StoredContent,
+    digest: Digest,
+    announce?: ChangeOptions<Descriptor>['announce'],
+  ): Promise<Descriptor> {
+    const { collection, layers, cache } = this.#context
     await collection?.protect([blob.canonical])
     await announce?.(blob.descriptor)
     await cache.writeThrough(this.#source, digest, async () => {

@@ -128,6 +128,12 @@ export class LinkSet {
       if (target !== undefined) yield name
   }
 
+  /** Every name with the canonical digest that it stands for, in byte order of the names. */
+  async *entries(): AsyncIterable<{ readonly name: Digest; readonly target: Digest }> {
+    for await (const { name, target } of this.#targets(this.#names({})))
+      if (target !== undefined) yield { name, target }
+  }
+
   /** Reads the links. */
   #targets(names: AsyncIterable<Digest>): AsyncIterable<{ name: Digest; target: Digest | undefined }> {
     const work = async (name: Digest) => ({ name, target: await this.get(name) })

@@ -6,7 +6,9 @@ import { basic, bearer, GuardedRegistry, issuerSettings, rule } from '../../supp
 import { type Answer, refusal } from '../../support/http-registry.ts'
 import { type TemporaryFolder, temporaryFolder } from '../../support/temporary-folder.ts'
 
-const people = ['anonymous', 'nobody', 'puller', 'pusher', 'tagger', 'deleter', 'everything'] as const
+const people = [
+  ...(['anonymous', 'nobody', 'puller', 'pusher', 'tagger', 'deleter', 'curator', 'everything'] as const),
+] as const
 type Person = (typeof people)[number]
 
 const rules = [
@@ -14,6 +16,7 @@ const rules = [
   rule('a', 'pusher', 'push'),
   rule('a', 'tagger', 'tag'),
   rule('a', 'deleter', 'delete'),
+  rule('a', 'curator', 'push', 'delete'),
   rule('a', 'everything', '*'),
 ]
 
@@ -33,6 +36,10 @@ const paths: Record<Resource, string> = {
   upload: '/v2/a/blobs/uploads/00000000-0000-4000-8000-000000000000',
   referrers: `/v2/a/referrers/${digest}`,
   signatures: `/v2/a/_entrepot/signatures/${digest}`,
+  tagHistory: '/v2/a/_entrepot/tags/history',
+  trash: '/v2/a/_entrepot/trash/list',
+  restore: '/v2/a/_entrepot/trash/restore',
+  repository: '/v2/a/_entrepot/repository',
   mirrors: '/v2/_entrepot/mirrors',
   token: '/auth/token',
   keySet: '/auth/jwks',
@@ -41,10 +48,11 @@ const paths: Record<Resource, string> = {
 
 const known: readonly Person[] = people.filter((person) => person !== 'anonymous')
 const pull: readonly Person[] = ['puller', 'everything']
-const pullOrPush: readonly Person[] = ['puller', 'pusher', 'everything']
-const push: readonly Person[] = ['pusher', 'everything']
-const pushOrTag: readonly Person[] = ['pusher', 'tagger', 'everything']
-const remove: readonly Person[] = ['deleter', 'everything']
+const pullOrPush: readonly Person[] = ['puller', 'pusher', 'curator', 'everything']
+const push: readonly Person[] = ['pusher', 'curator', 'everything']
+const pushOrTag: readonly Person[] = ['pusher', 'tagger', 'curator', 'everything']
+const remove: readonly Person[] = ['deleter', 'curator', 'everything']
+const pushAndDelete: readonly Person[] = ['curator', 'everything']
 
 const letIn: Record<Resource, Partial<Record<Method, readonly Person[]>>> = {
   root: { GET: people, HEAD: people },
@@ -61,6 +69,10 @@ const letIn: Record<Resource, Partial<Record<Method, readonly Person[]>>> = {
   upload: { GET: push, HEAD: push, PATCH: push, PUT: push, DELETE: push },
   referrers: { GET: pull, HEAD: pull },
   signatures: { GET: pull, HEAD: pull },
+  tagHistory: { GET: pull, HEAD: pull },
+  trash: { GET: pull, HEAD: pull },
+  restore: { POST: pushAndDelete },
+  repository: { DELETE: remove },
   mirrors: { GET: known, HEAD: known },
   token: { GET: known, POST: people },
   keySet: { GET: people, HEAD: people },

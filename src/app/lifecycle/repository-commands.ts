@@ -1,0 +1,44 @@
+import type { Config } from '../../config/schema.ts'
+import type { RepositoryHistory } from '../../core/history.ts'
+import type { Log } from '../../core/log.ts'
+import type { Registry } from '../../core/registry.ts'
+import type { StoredRegistry } from '../../registry/registry.ts'
+import { openRegistry } from '../open.ts'
+import { isNotifying } from '../settings.ts'
+import { openHistory } from './history.ts'
+import { applyPolicies } from './policies.ts'
+
+/** Runs work on the history of repositories, beside the serving registries, by the same policies; events are announced as for what
+ *  clients do.
+ *  @throws Error if no history is kept, the registry is read-only, or its storage is in the memory of another process */
+export async function withHistory<Result>(
+  config: Config,
+  { log, work }: { log: Log; work: (history: RepositoryHistory) => Promise<Result> },
+): Promise<Result> {
+  requireHistory(config)
+  const stored = await openRegistry(config, { metrics: undefined, workerGroup: undefined, log })
+  try {
+    await using opened = new AsyncDisposableStack()
+    const history = openHistory(config, stored, { cause: 'command' })
+    const governed = applyPolicies(history.wrap(stored), config, stored.storage)
+    const notifying = opened.adopt(await notifyingOf(config, stored, log), (one) => one?.close())
+    const registry: Registry = notifying?.wrap(governed) ?? governed
+    return await work(await history.open(registry))
+  } finally {
+    await stored.close()
+  }
+}
+
+function requireHistory({ policies, storage }: Config): void {
+  if (!policies.history.enabled) throw new Error('policies.history.enabled is false: nothing could be undone')
+  if (storage.inmemory !== undefined)
+    throw new Error('storage.inmemory is in the memory of the registry that serves')
+  if (storage.maintenance.readonly.enabled)
+    throw new Error('storage.maintenance.readonly.enabled is true: nothing is changed')
+}
+
+async function notifyingOf(config: Config, stored: StoredRegistry, log: Log) {
+  if (!isNotifying(config)) return undefined
+  const { openNotifications } = await import('../notifications.ts')
+  return openNotifications(config, stored, { metrics: undefined, log, delivers: false })
+}

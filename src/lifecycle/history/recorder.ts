@@ -1,0 +1,53 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Author, ChangeCause } from '../../core/history.ts'
+import type { StorageDriver } from '../../core/storage-driver.ts'
+import { RecordIds } from './records.ts'
+import { TagJournal } from './tag-journal.ts'
+import { Trash } from './trash.ts'
+
+export interface RecorderOptions {
+  readonly storage: StorageDriver
+  /** For how long a deletion can be undone, in milliseconds. */
+  readonly windowMs: number
+  /** The author of a change that is part of nothing else. */
+  readonly author: () => Author
+}
+
+/** What a change is a part of. */
+interface Undertaking {
+  readonly cause: ChangeCause
+  /** True if what it deletes is recorded as a whole. */
+  readonly isRecorded: boolean
+}
+
+/** Records changes of tags, and deletions. */
+export class Recorder {
+  readonly journal: TagJournal
+  readonly trash: Trash
+  readonly windowMs: number
+  readonly #author: RecorderOptions['author']
+  readonly #undertaking = new AsyncLocalStorage<Undertaking>()
+
+  constructor({ storage, windowMs, author }: RecorderOptions) {
+    const ids = new RecordIds()
+    this.journal = new TagJournal(storage, ids)
+    this.trash = new Trash(storage, ids)
+    this.windowMs = windowMs
+    this.#author = author
+  }
+
+  get author(): Author {
+    const undertaking = this.#undertaking.getStore()
+    const { actor, cause } = this.#author()
+    return { actor, cause: undertaking?.cause ?? cause }
+  }
+
+  /** True if the deletion under way is recorded already. */
+  get isRecorded(): boolean {
+    return this.#undertaking.getStore()?.isRecorded === true
+  }
+
+  during<Result>(undertaking: Undertaking, work: () => Promise<Result>): Promise<Result> {
+    return this.#undertaking.run(undertaking, work)
+  }
+}

@@ -1,0 +1,82 @@
+import { isPathNotFound } from '../../core/errors.ts'
+import type { HistoryPage, TagChange } from '../../core/history.ts'
+import { isTag, type RepositoryName, type Tag } from '../../core/reference.ts'
+import type { StorageDriver } from '../../core/storage-driver.ts'
+import { mapInOrder } from '../../lib/map-in-order.ts'
+import { historyFolder } from '../paths.ts'
+import { encode, isRecordId, parseChange, type RecordIds } from './records.ts'
+
+export type NewTagChange = Omit<TagChange, 'id' | 'at'>
+
+interface Place {
+  readonly tag: Tag
+  readonly id: string
+}
+
+const READ_CONCURRENCY = 16
+
+/** The changes of tags, each a file of its own: no process waits for another one, and nothing is ever written over. */
+export class TagJournal {
+  readonly #storage: StorageDriver
+  readonly #ids: RecordIds
+
+  constructor(storage: StorageDriver, ids: RecordIds) {
+    this.#storage = storage
+    this.#ids = ids
+  }
+
+  /** A power cut may lose the last of them: who deletes relies on the trash, not on the journal. */
+  async record(repository: RepositoryName, { tag, ...change }: NewTagChange): Promise<() => Promise<void>> {
+    const { id, at } = this.#ids.next()
+    const path = `${historyFolder(repository)}/${tag}/${id}`
+    await this.#storage.put(path, encode({ at, ...change }), { durable: false })
+    return () => this.#storage.delete(path, { durable: false })
+  }
+
+  /** The newest first. */
+  async changes(
+    repository: RepositoryName,
+    { tag, count, after }: HistoryPage & { tag?: Tag | undefined },
+  ): Promise<TagChange[]> {
+    const places = tag === undefined ? await this.#all(repository) : await this.#ofTag(repository, tag)
+    const found = places
+      .filter(({ id }) => after === undefined || id < after)
+      .sort((one, other) => (one.id < other.id ? 1 : -1))
+      .slice(0, count)
+    const changes: TagChange[] = []
+    const work = (place: Place) => this.#read(repository, place)
+    for await (const change of mapInOrder(found, { concurrency: READ_CONCURRENCY, work }))
+      if (change !== undefined) changes.push(change)
+    return changes
+  }
+
+  async #ofTag(repository: RepositoryName, tag: Tag): Promise<Place[]> {
+    const places: Place[] = []
+    for await (const { name: id } of this.#storage.list(`${historyFolder(repository)}/${tag}`))
+      if (isRecordId(id)) places.push({ tag, id })
+    return places
+  }
+
+  async #all(repository: RepositoryName): Promise<Place[]> {
+    const folder = historyFolder(repository)
+    const places: Place[] = []
+    for await (const files of this.#storage.scan(folder)) {
+      for (const { path } of files) {
+        const [tag = '', id = ''] = path.slice(folder.length + 1).split('/')
+        if (isTag(tag) && isRecordId(id)) places.push({ tag, id })
+      }
+    }
+    return places
+  }
+
+  /** Undefined if it was removed meanwhile. */
+  async #read(repository: RepositoryName, { tag, id }: Place): Promise<TagChange | undefined> {
+    try {
+      const change = parseChange(await this.#storage.get(`${historyFolder(repository)}/${tag}/${id}`))
+      return change && { ...change, id, tag }
+    } catch (error) {
+      if (isPathNotFound(error)) return undefined
+      throw error
+    }
+  }
+}

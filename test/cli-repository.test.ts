@@ -1,0 +1,41 @@
+/** The commands for repositories as a whole, beside a registry that serves the same folder. */
+import { writeFile } from 'node:fs/promises'
+import { expect, test } from 'vitest'
+import { digestOfImage, pushLayers, putImage } from './lifecycle/support.ts'
+import { runEntrepot } from './support/command.ts'
+import { startEntrepot } from './support/entrepot-process.ts'
+import { RegistryClient } from './support/registry-client.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
+
+test('a repository is deleted and put back, and the registry that serves sees it', async () => {
+  await using folder = await temporaryFolder()
+  const dataFolder = `${folder.path}/data`
+  const config = { policies: { history: { enabled: true } } }
+  await using registry = await startEntrepot({ dataFolder, configFolder: folder.path, config })
+  await pushLayers(new RegistryClient(registry.url), 'team/app')
+  expect((await putImage(registry.url, 'team/app:v1', 'image')).status).toBe(201)
+  const file = `${folder.path}/commands.yml`
+  const storage = { filesystem: { rootdirectory: dataFolder }, cache: { blobdescriptor: 'none' } }
+  await writeFile(file, JSON.stringify({ version: 0.1, ...config, storage }))
+  const manifest = () => fetch(`${registry.url}/v2/team/app/manifests/v1`)
+
+  const deleted = await runEntrepot(['repository', 'delete', 'team/app', file])
+  expect(deleted).toMatchObject({ code: 0, stderr: '' })
+  expect(deleted.stdout).toMatch(
+    /^deleted team\/app: 1 tags, 1 manifests; can be undone until \S+ by its id \S+\n$/,
+  )
+  expect((await manifest()).status).toBe(404)
+  const { stdout } = await runEntrepot(['repository', 'deletions', 'team/app', file])
+  expect(stdout).toMatch(/^\S+ repository 1 tags, 1 manifests \(by nobody known, command; until \S+\)\n$/)
+  const restored = await runEntrepot(['repository', 'restore', 'team/app', file, '--json'])
+  expect(JSON.parse(restored.stdout)).toMatchObject({
+    tags: [{ tag: 'v1', digest: digestOfImage('image') }],
+    manifests: [digestOfImage('image')],
+    conflicts: [],
+    lost: [],
+  })
+  expect((await manifest()).status).toBe(200)
+  expect((await runEntrepot(['repository', 'restore', 'team/app', file])).stderr).toContain(
+    'nothing of team/app',
+  )
+})
