@@ -1,5 +1,5 @@
 import type { Config } from '../../config/schema.ts'
-import type { ChangeCause, RepositoryHistory } from '../../core/history.ts'
+import type { ChangeCause, RepositoryHistory } from '../../core/lifecycle/history.ts'
 import type { Log } from '../../core/log.ts'
 import type { RequestScope } from '../../core/notifications/request-scope.ts'
 import type { Registry } from '../../core/registry.ts'

@@ -1,5 +1,5 @@
 import type { Config } from '../../config/schema.ts'
-import type { RepositoryHistory } from '../../core/history.ts'
+import type { RepositoryHistory } from '../../core/lifecycle/history.ts'
 import type { Log } from '../../core/log.ts'
 import type { Registry } from '../../core/registry.ts'
 import type { StoredRegistry } from '../../registry/registry.ts'

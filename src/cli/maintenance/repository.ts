@@ -1,6 +1,6 @@
 import { withHistory } from '../../app/lifecycle/repository-commands.ts'
 import { loadConfig } from '../../config/load.ts'
-import type { Deletion, RepositoryHistory } from '../../core/history.ts'
+import type { Deletion, RepositoryHistory } from '../../core/lifecycle/history.ts'
 import { parseRepositoryName, type RepositoryName } from '../../core/reference.ts'
 import { parseCommand } from '../parse-command.ts'
 import { UsageError } from '../usage-error.ts'

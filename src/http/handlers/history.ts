@@ -1,6 +1,6 @@
 /** What repositories had, and what can be put back: docs/lifecycle.md. */
 import { RegistryError } from '../../core/errors.ts'
-import type { HistoryPage, TagChange } from '../../core/history.ts'
+import type { HistoryPage, TagChange } from '../../core/lifecycle/history.ts'
 import { parseTag } from '../../core/reference.ts'
 import { jsonReply, type Reply } from '../reply/reply.ts'
 import { readBody } from '../request/body.ts'

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { Author, ChangeCause } from '../../core/history.ts'
+import type { Author, ChangeCause } from '../../core/lifecycle/history.ts'
 import type { StorageDriver } from '../../core/storage-driver.ts'
 import { RecordIds } from './records.ts'
 import { TagJournal } from './tag-journal.ts'

@@ -6,7 +6,7 @@ import {
   type Deletion,
   type TagChange,
   type TaggedDigest,
-} from '../../core/history.ts'
+} from '../../core/lifecycle/history.ts'
 
 /** A manifest that was deleted, or that a deleted tag named. */
 export interface DeletedManifest {

@@ -7,7 +7,7 @@ import type {
   Restoration,
   RestoreOptions,
   TagChange,
-} from '../../core/history.ts'
+} from '../../core/lifecycle/history.ts'
 import type { RepositoryName, Tag } from '../../core/reference.ts'
 import type { Registry } from '../../core/registry.ts'
 import type { StorageDriver } from '../../core/storage-driver.ts'

@@ -1,6 +1,6 @@
 import type { Digest } from '../../core/digest.ts'
 import { isPathNotFound, RegistryError } from '../../core/errors.ts'
-import type { Restoration, RestoreOptions, TaggedDigest } from '../../core/history.ts'
+import type { Restoration, RestoreOptions, TaggedDigest } from '../../core/lifecycle/history.ts'
 import type { Manifest } from '../../core/manifest/manifest.ts'
 import { parseManifest } from '../../core/manifest/parse.ts'
 import type { RepositoryName, Tag } from '../../core/reference.ts'

@@ -1,5 +1,5 @@
 import { isPathNotFound } from '../../core/errors.ts'
-import type { HistoryPage, TagChange } from '../../core/history.ts'
+import type { HistoryPage, TagChange } from '../../core/lifecycle/history.ts'
 import { isTag, type RepositoryName, type Tag } from '../../core/reference.ts'
 import type { StorageDriver } from '../../core/storage-driver.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'

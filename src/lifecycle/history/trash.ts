@@ -1,5 +1,5 @@
 import { isPathNotFound } from '../../core/errors.ts'
-import type { Deletion, HistoryPage } from '../../core/history.ts'
+import type { Deletion, HistoryPage } from '../../core/lifecycle/history.ts'
 import type { RepositoryName } from '../../core/reference.ts'
 import type { ScannedFile, StorageDriver } from '../../core/storage-driver.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'

@@ -1,6 +1,6 @@
 /** The port to what repositories had: the changes of their tags, and deletions that can be undone. */
-import type { Digest } from './digest.ts'
-import type { RepositoryName, Tag } from './reference.ts'
+import type { Digest } from '../digest.ts'
+import type { RepositoryName, Tag } from '../reference.ts'
 
 /** What has made a change: a client's request, a restoration or the deletion of a repository that a client has asked for, retention,
  *  or a command. */
