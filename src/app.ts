@@ -59,6 +59,16 @@ async function openCollection(
   return (await import('./app/maintenance/collection.ts')).scheduleCollection(config, registry, parts)
 }
 
+/** Loads the code of scrubs only if they are enabled. */
+async function openScrub(
+  config: Config,
+  registry: StoredRegistry,
+  parts: { metrics: Metrics | undefined; log: Log; audit?: AuditLog | undefined },
+) {
+  if (!config.storage.maintenance.scrub.enabled) return undefined
+  return (await import('./app/maintenance/scrub.ts')).scheduleScrub(config, registry, parts)
+}
+
 /** Loads the code of notifications only if an endpoint is enabled. */
 async function openNotifications(
   config: Config,
@@ -168,6 +178,7 @@ export async function startRegistry(
     opened.adopt(await openCollection(config, registry, parts), (collection) => collection?.stop())
     opened.adopt(await openRetention(config, registry, parts), (retention) => retention?.stop())
     opened.adopt(await openHistoryUpkeep(config, registry, log), (upkeep) => upkeep?.stop())
+    opened.adopt(await openScrub(config, registry, parts), (scrub) => scrub?.stop())
   }
   opened.adopt(server, () => server.close(config.http.draintimeout))
   certificates?.watch(() => server.setSecureContext(certificates.secureContext))
@@ -231,6 +242,7 @@ export async function startSupervisorServices(
   opened.adopt(await openCollection(config, registry, { metrics, log }), (collection) => collection?.stop())
   opened.adopt(await openRetention(config, registry, { log }), (retention) => retention?.stop())
   opened.adopt(await openHistoryUpkeep(config, registry, log), (upkeep) => upkeep?.stop())
+  opened.adopt(await openScrub(config, registry, { metrics, log }), (scrub) => scrub?.stop())
   const running = opened.move()
   return { close: () => running.disposeAsync() }
 }

@@ -96,3 +96,39 @@ test('a dry run and a run say alike what goes, why, and what only it holds', asy
   expect(real.stdout).toBe(dry.stdout.replaceAll('would be ', ''))
   expect((await entrepot('verify', 'team/app')).code).toBe(0)
 })
+
+test('scrub names what is damaged, takes it out of service, and heals it from another storage', async () => {
+  expect(await entrepot('scrub', '--pace', '0')).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/manifests in 1 repositories: 0 damaged, 0 healed, 0 findings\n$/),
+    stderr: '',
+  })
+  const backup = `${folder.path}/backup.yml`
+  const rootdirectory = `${folder.path}/backup`
+  await writeFile(
+    backup,
+    JSON.stringify({
+      version: 0.1,
+      storage: { filesystem: { rootdirectory } },
+      http: { addr: '127.0.0.1:0' },
+    }),
+  )
+  const intact = await driver.get(blobPath(layer))
+  await driver.put(blobPath(layer), Buffer.from('damaged'))
+  const damaged = await entrepot('scrub', '--json')
+  expect(damaged.code).toBe(3)
+  const lines = damaged.stdout.trim().split('\n')
+  expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+    { name: layer, outcome: 'set aside' },
+    { repository: 'team/app', name: layer, problem: 'its bytes are missing' },
+    { action: 'total', damagedBlobs: 1, healedBlobs: 0, findings: 2 },
+  ])
+  await expect(driver.get(blobPath(layer))).rejects.toThrow()
+  await (await FilesystemDriver.open({ root: rootdirectory })).put(blobPath(layer), intact)
+  const healed = await entrepot('scrub', '--from', backup)
+  expect(healed.stdout).toContain(
+    `team/app: ${layer}: its bytes are missing; healed from the other storage\n`,
+  )
+  expect(await driver.get(blobPath(layer))).toEqual(intact)
+  expect((await entrepot('scrub', '--pace', 'fast')).code).toBe(2)
+})

@@ -9,6 +9,7 @@ const HELP = `Entrepot, a container registry
   entrepot gc [config.yml]             delete the blobs that no manifest refers to; --help says how
   entrepot why <digest or image>       say what keeps a blob or manifest from being collected
   entrepot verify <repository[:tag]>   read what an image or a repository needs, and compare it with its digests
+  entrepot scrub [config.yml]          read all that is stored, and take what is damaged out of service
   entrepot events list [config.yml]    say what notifications wait; --help says what can be done to them
   entrepot retention preview|run       remove the tags that the policies delete; --help says how
   entrepot copy <source> <destination>   copy an image between registries, OCI layouts and archives; also: pull,
@@ -57,6 +58,7 @@ const accessCommands = new Map<string, (args: readonly string[]) => Promise<void
   ['garbage-collect', async (args) => (await import('./maintenance/gc.ts')).garbageCollect(args)],
   ['why', async (args) => (await import('./maintenance/why.ts')).why(args)],
   ['verify', async (args) => (await import('./maintenance/verify.ts')).verify(args)],
+  ['scrub', async (args) => (await import('./maintenance/scrub.ts')).scrub(args)],
   ['retention', async (args) => (await import('./maintenance/retention.ts')).retention(args)],
   ['repository', async (args) => (await import('./maintenance/repository.ts')).repository(args)],
   ['events', async (args) => (await import('./events.ts')).events(args)],

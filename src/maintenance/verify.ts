@@ -1,22 +1,32 @@
-import type { Collectable } from '../core/collection/collectable.ts'
+import type { Collectable, ManifestReferences } from '../core/collection/collectable.ts'
 import type { RepositoryContent } from '../core/collection/removable.ts'
-import { CANONICAL, type Digest, Digester } from '../core/digest.ts'
-import { isPathNotFound } from '../core/errors.ts'
+import type { Digest } from '../core/digest.ts'
 import type { RepositoryName } from '../core/reference.ts'
+import { mapInOrder } from '../lib/map-in-order.ts'
+import { type BytesCondition, checkBytes } from './scrub/check-bytes.ts'
 
 export interface VerifyOptions {
   readonly content: Collectable
   readonly repository: RepositoryName
   /** Undefined for everything in the repository. */
   readonly tag?: string | undefined
+  /** What the repository has, if it is known. */
+  readonly found?: RepositoryContent | undefined
+  /** Default: all bytes of the blob are read. */
+  readonly checkBlob?: ((digest: Digest) => Promise<BytesCondition>) | undefined
   readonly signal?: AbortSignal | undefined
 }
+
+/** How many manifests are read side by side. */
+const CONCURRENCY = 8
 
 /** What is wrong with content of a repository. */
 export interface VerifyFinding {
   /** A tag, or a digest. */
   readonly name: string
   readonly problem: string
+  /** The blob or manifest whose bytes are missing or damaged, if that is the problem. */
+  readonly broken?: Digest
 }
 
 export interface VerifyReport {
@@ -31,9 +41,10 @@ export interface VerifyReport {
  *  @throws StorageError */
 export async function verify(options: VerifyOptions): Promise<VerifyReport> {
   const { content, repository, tag } = options
-  const found = await content.contentOf(repository)
+  const found = options.found ?? (await content.contentOf(repository))
   const verification = new Verification(options, found)
   if (tag === undefined) {
+    verification.reportBrokenTags()
     for (const [name, digest] of found.tags) verification.requireManifest(digest, `tag ${name}`)
     for (const { digest } of found.manifests) verification.requireManifest(digest, digest)
   } else verification.requireTag(tag)
@@ -62,6 +73,11 @@ class Verification {
     return { manifests, blobs: this.#blobs, bytes: this.#bytes, findings: this.#findings }
   }
 
+  reportBrokenTags(): void {
+    for (const tag of this.#found.brokenTags)
+      this.#findings.push({ name: `tag ${tag}`, problem: 'leads nowhere: its link names no digest' })
+  }
+
   requireTag(tag: string): void {
     const digest = this.#found.tags.get(tag)
     if (digest === undefined) this.#findings.push({ name: `tag ${tag}`, problem: 'there is no such tag' })
@@ -77,19 +93,31 @@ class Verification {
     const { content, repository, signal } = this.#options
     const linked = new Set<Digest>()
     for await (const blob of content.blobsOf(repository)) linked.add(blob)
-    for (let digest = this.#queue.shift(); digest !== undefined; digest = this.#queue.shift()) {
-      signal?.throwIfAborted()
-      if (this.#reached.has(digest)) continue
-      this.#reached.add(digest)
-      await this.#checkManifest(digest, linked)
+    while (this.#queue.length > 0) {
+      const digests = this.#queue.splice(0, CONCURRENCY).filter((digest) => this.#isNew(digest))
+      const work = async (digest: Digest) => ({
+        digest,
+        references: await content.references(repository, digest),
+      })
+      for await (const { digest, references } of mapInOrder(digests, { concurrency: CONCURRENCY, work })) {
+        signal?.throwIfAborted()
+        await this.#checkManifest(digest, { references, linked })
+      }
     }
   }
 
-  async #checkManifest(manifest: Digest, linked: ReadonlySet<Digest>): Promise<void> {
-    const { content, repository } = this.#options
-    const references = await content.references(repository, manifest)
+  #isNew(digest: Digest): boolean {
+    const isNew = !this.#reached.has(digest)
+    this.#reached.add(digest)
+    return isNew
+  }
+
+  async #checkManifest(
+    manifest: Digest,
+    { references, linked }: { references: ManifestReferences; linked: ReadonlySet<Digest> },
+  ): Promise<void> {
     if ('unreadable' in references) {
-      this.#findings.push({ name: manifest, problem: references.unreadable })
+      this.#findings.push({ name: manifest, problem: references.unreadable, broken: manifest })
       return
     }
     for (const digest of references.digests) {
@@ -104,22 +132,19 @@ class Verification {
   }
 
   async #checkBlob(digest: Digest): Promise<void> {
-    if (this.#reached.has(digest)) return
-    this.#reached.add(digest)
-    const { content, signal } = this.#options
-    const digester = new Digester(CANONICAL)
+    if (!this.#isNew(digest)) return
+    const { checkBlob = (blob) => this.#readBlob(blob) } = this.#options
     this.#blobs++
-    try {
-      const chunks = content.storage.read(content.pathOf(digest), signal && { signal })
-      for await (const chunk of chunks) {
-        digester.update(chunk)
-        this.#bytes += chunk.length
-      }
-    } catch (error) {
-      if (!isPathNotFound(error)) throw error
-      this.#findings.push({ name: digest, problem: 'its bytes are missing' })
-      return
+    const condition = await checkBlob(digest)
+    if (condition !== 'intact')
+      this.#findings.push({ name: digest, problem: `its bytes are ${condition}`, broken: digest })
+  }
+
+  #readBlob(digest: Digest): Promise<BytesCondition> {
+    const { content, signal } = this.#options
+    const onRead = (bytes: number) => {
+      this.#bytes += bytes
     }
-    if (digester.digest() !== digest) this.#findings.push({ name: digest, problem: 'its bytes are damaged' })
+    return checkBytes(content.storage, { path: content.pathOf(digest), digest }, { onRead, signal })
   }
 }

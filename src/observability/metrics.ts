@@ -4,8 +4,10 @@ import type { CacheCounts } from '../core/descriptor-cache.ts'
 import type { Health } from '../core/health.ts'
 import type { MirrorFigures } from '../core/mirror-figures.ts'
 import type { RequestObserver } from '../core/request-observer.ts'
+import type { ScrubFigures } from '../core/scrub/scrub-figures.ts'
 import type { Timer } from '../core/timer.ts'
 import { HistogramFamily, HistogramTimer } from './histogram.ts'
+import { showCollections, showScrubs } from './maintenance-metrics.ts'
 import { showMirrors } from './mirror-metrics.ts'
 import { type NotifiedEndpoint, showNotifications } from './notification-metrics.ts'
 import { RequestMetrics } from './request-metrics.ts'
@@ -121,38 +123,12 @@ export class Metrics {
 
   /** Adds the figures of garbage collection. Called once, if this process collects. */
   showCollections(figures: CollectionFigures): void {
-    const gauge = (name: string, help: string, read: () => number) =>
-      new Gauge({
-        ...{ name: `registry_gc_${name}`, help, aggregator: 'max' as const, registers: [this.#registry] },
-        collect() {
-          this.set(read())
-        },
-      })
-    const counter = (name: string, help: string, read: () => number) =>
-      new Counter({
-        ...{ name: `registry_gc_${name}_total`, help, registers: [this.#registry] },
-        collect() {
-          this.reset()
-          this.inc(read())
-        },
-      })
-    gauge('running', 'Whether garbage is being collected', () => (figures.isRunning ? 1 : 0))
-    counter(
-      'removed_manifests',
-      'The number of untagged manifests that were removed',
-      () => figures.removedManifests,
-    )
-    gauge(
-      'last_success_timestamp_seconds',
-      'When the last collection ended well',
-      () => figures.lastSuccessAt,
-    )
-    gauge('last_duration_seconds', 'How long the last collection took', () => figures.lastSeconds)
-    gauge('unreadable_manifests', 'Manifests that the last collection could not read', () => figures.findings)
-    counter('collections', 'The number of collections that ended well', () => figures.collections)
-    counter('failures', 'The number of collections that failed', () => figures.failures)
-    counter('deleted_blobs', 'The number of blobs that were deleted', () => figures.deletedBlobs)
-    counter('deleted_bytes', 'The number of bytes of blobs that were deleted', () => figures.deletedBytes)
+    showCollections(this.#registry, figures)
+  }
+
+  /** Adds the figures of scrubs. Called once, if this process scrubs. */
+  showScrubs(figures: ScrubFigures): void {
+    showScrubs(this.#registry, figures)
   }
 
   /** Shows what is mirrored, by upstream. Called once, and only where something is. */

@@ -182,10 +182,9 @@ export class S3Driver extends ObjectStoreDriver implements StorageDriver {
     const { replace = true, mayStay = false, version } = options
     const [source, target] = [this.keyOf(from), this.keyOf(to)]
     return this.calling(from, async () => {
-      const isDone =
-        version === undefined
-          ? await this.#moveWhatStands(source, { to: target, replace })
-          : await this.#copy(source, { to: target, replace, known: parseVersion(version, from) })
+      if (version === undefined) return this.#moveWhatStands(source, { to: target, replace, mayStay })
+      const known = parseVersion(version, from)
+      const { isDone } = await this.#copy(source, { to: target, replace, known })
       if (isDone && !mayStay && source !== target) await this.#removal.finished([source])
       return isDone
     })
@@ -320,18 +319,25 @@ export class S3Driver extends ObjectStoreDriver implements StorageDriver {
   async #copy(
     from: string,
     { to, replace, known }: { to: string; replace: boolean; known: KnownBytes | undefined },
-  ): Promise<boolean> {
+  ): Promise<{ isDone: boolean; etag: string | undefined }> {
     const object = await this.#objects.objectOf(from, known)
-    if (from !== to) return copyObject(this.#objects, { from, object }, { to, replace })
+    const { etag } = object
+    if (from !== to)
+      return { isDone: await copyObject(this.#objects, { from, object }, { to, replace }), etag }
     await this.#objects.require(from, object)
-    return replace
+    return { isDone: replace, etag }
   }
 
-  /** Moves the object of any version. If another process replaces it meanwhile, the new one is moved. */
-  async #moveWhatStands(from: string, { to, replace }: { to: string; replace: boolean }): Promise<boolean> {
+  /** Moves the object of any version. If another process replaces it meanwhile, the new one is moved, or stays. */
+  async #moveWhatStands(
+    from: string,
+    { to, replace, mayStay }: { to: string; replace: boolean; mayStay: boolean },
+  ): Promise<boolean> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#copy(from, { to, replace, known: undefined })
+        const { isDone, etag } = await this.#copy(from, { to, replace, known: undefined })
+        if (isDone && !mayStay && from !== to) await this.#bucket.removeUnchanged(from, etag)
+        return isDone
       } catch (error) {
         if (!isOther(error) || attempt === MAX_ATTEMPTS) throw error
       }

@@ -3,10 +3,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { digestOf } from '../../src/core/digest.ts'
 import { MediaType } from '../../src/core/media-type.ts'
+import { run } from '../../src/maintenance/runner.ts'
+import { Scrub } from '../../src/maintenance/scrub/scrub.ts'
 import { blobPath } from '../../src/registry/paths.ts'
 import { collect, GUARD } from '../gc/support.ts'
 import { FaultyProxy } from '../support/faulty-proxy.ts'
-import { HttpRegistry } from '../support/http-registry.ts'
+import { HttpRegistry, quiet } from '../support/http-registry.ts'
 import { descriptorOf, imageJson, payloadOf } from '../support/manifest-json.ts'
 import { S3Replicas, s3ServerForTests, s3Settings, skipReason } from '../support/s3-driver.ts'
 
@@ -97,5 +99,28 @@ describe.skipIf(skipReason('versitygw'))(`over versitygw${skipReason('versitygw'
     await driver.deleteFenced(paths, fence)
     await driver.closeFence(fence)
     for (const path of paths) await expect(driver.get(path)).rejects.toMatchObject({ code: 'PATH_NOT_FOUND' })
+  })
+
+  test('a scrub takes a damaged blob out of service, and a push heals it', async () => {
+    await using replicas = await S3Replicas.start(s3Settings(server()))
+    const driver = await replicas.open()
+    const settings = { redirects: undefined }
+    await using registry = await HttpRegistry.start({ driver, settings })
+    const layer = Buffer.alloc(200_000, 'layer')
+    const blob = `/v2/a/blobs/${digestOf(layer)}`
+    await registry.client.pushBlob('a', layer)
+    const flipped = Buffer.from(layer)
+    flipped[100_000]! ^= 1
+    await driver.put(blobPath(digestOf(layer)), flipped)
+    const scrub = async () => {
+      const one = new Scrub({ content: registry.registry.collectable, pace: 0 })
+      await run(one.steps(), { log: quiet, dryRun: false })
+      return one.report
+    }
+    expect((await scrub()).totals).toMatchObject({ blobs: 1, damagedBlobs: 1 })
+    for (const method of ['GET', 'HEAD']) expect((await registry.send(`${method} ${blob}`)).status).toBe(404)
+    await registry.client.pushBlob('a', layer)
+    expect((await registry.send(`GET ${blob}`)).body).toEqual(layer)
+    expect((await scrub()).findings).toEqual([])
   })
 })

@@ -1,13 +1,20 @@
 import progressBars from 'cli-progress'
-import type { CollectionProgress } from '../../app/maintenance/collection.ts'
 
 const { Format, Presets, SingleBar } = progressBars
 
 const REFRESH_MS = 250
 
-/** Shows the progress of a collection on the terminal, on standard error: its phase, its rate and the time left.
+/** What long work is doing. */
+export interface Activity {
+  readonly phase: string
+  readonly done: number
+  /** Undefined if it is not known. */
+  readonly total: number | undefined
+}
+
+/** Shows the progress of long work on the terminal, on standard error: its phase, its rate and the time left.
  *  @returns a function that removes it */
-export function showProgress(progress: () => CollectionProgress): () => void {
+export function showProgress(progress: () => Activity): () => void {
   const startedAt = performance.now()
   let phase: { name: string; since: number } | undefined
   const bar = new SingleBar(

@@ -31,8 +31,8 @@ export async function verify(args: readonly string[]): Promise<void> {
   })
   const { json = false } = parsed.values
   const write = (text: string) => process.stdout.write(`${text}\n`)
-  for (const finding of findings)
-    write(json ? JSON.stringify(finding) : `${finding.name}: ${finding.problem}`)
+  for (const { name, problem } of findings)
+    write(json ? JSON.stringify({ name, problem }) : `${name}: ${problem}`)
   const { manifests, blobs, bytes } = sums
   write(
     json

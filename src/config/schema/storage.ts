@@ -92,6 +92,13 @@ const maintenance = section({
     /** Requests per second; 0 for no limit. */
     pace: integer({ min: 0 }).or(0),
   }),
+  scrub: section({
+    enabled: flag().or(false),
+    /** A cron line; or `never`, then only the command scrubs. */
+    schedule: cronLine().or('0 5 * * 0'),
+    /** Bytes per second; 0 for no limit. */
+    pace: size().or(20 * MIB),
+  }),
 })
 
 const DRIVERS = ['filesystem', 'inmemory', 's3', 's3aws', 'azure', 'gcs']

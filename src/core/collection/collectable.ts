@@ -48,8 +48,9 @@ export interface Collectable extends RemovableManifests {
   references(repository: RepositoryName, manifest: Digest): Promise<ManifestReferences>
   /** Every blob that the repository has, however old its link is. */
   blobsOf(repository: RepositoryName): AsyncIterable<Digest>
-  /** The pool that all repositories share, in order of the digests. */
-  pool(): AsyncIterable<readonly PooledBlob[]>
+  /** The pool that all repositories share, in order of the digests.
+   *  @param options.after only digests after this one */
+  pool(options?: { readonly after?: Digest | undefined }): AsyncIterable<readonly PooledBlob[]>
   /** Where the bytes of a blob stand. */
   pathOf(digest: Digest): string
   /** Evicts blobs that were deleted from every cache. */

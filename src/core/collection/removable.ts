@@ -20,6 +20,8 @@ export interface RepositoryContent {
   /** Canonical digests of manifests that were deleted, or whose tag was, and that can be restored until then. The repository need not
    *  have them any more. Default: none. */
   readonly restorable?: ReadonlyMap<Digest, Date> | undefined
+  /** Tags whose link names no digest. */
+  readonly brokenTags: readonly string[]
 }
 
 /** A manifest that is to go, with what it says of itself. */
@@ -31,9 +33,10 @@ export interface DoomedManifest {
 
 /** The port through which a collector removes manifests from repositories. All of it is read from storage, past every cache. */
 export interface RemovableManifests {
-  /** Every repository that has manifests or tags.
+  /** Every repository that has manifests or tags, in byte order of the paths.
+   *  @param options.after only repositories after this one
    *  @throws StorageError if anything can't be listed or read */
-  repositories(): AsyncIterable<RepositoryContent>
+  repositories(options?: { readonly after?: RepositoryName | undefined }): AsyncIterable<RepositoryContent>
   /** As it is now. */
   contentOf(repository: RepositoryName): Promise<RepositoryContent>
   /** Tells pushes which manifests are to go: see `Condemnation`.

@@ -85,14 +85,14 @@ export class CollectableContent implements Collectable {
     return { digests, optional, subject }
   }
 
-  repositories(): AsyncIterable<RepositoryContent> {
-    return readContents(this.storage, REPOSITORIES)
+  repositories({ after }: { after?: RepositoryName | undefined } = {}): AsyncIterable<RepositoryContent> {
+    return readContents(this.storage, REPOSITORIES, { after })
   }
 
   async contentOf(repository: RepositoryName): Promise<RepositoryContent> {
     const { manifests } = new RepositoryPaths(repository)
     for await (const content of readContents(this.storage, manifests)) return content
-    return { repository, manifests: [], tags: new Map() }
+    return { repository, manifests: [], tags: new Map(), brokenTags: [] }
   }
 
   condemn(repository: RepositoryName, options: CondemnOptions): Promise<Condemnation> {
@@ -112,8 +112,9 @@ export class CollectableContent implements Collectable {
     }
   }
 
-  async *pool(): AsyncIterable<readonly PooledBlob[]> {
-    for await (const files of this.storage.scan(BLOBS)) {
+  async *pool({ after }: { after?: Digest | undefined } = {}): AsyncIterable<readonly PooledBlob[]> {
+    const options = after === undefined ? {} : { after: blobPath(after) }
+    for await (const files of this.storage.scan(BLOBS, options)) {
       const blobs: PooledBlob[] = []
       for (const { path, size, modifiedAt } of files) {
         const [, hex] = BLOB.exec(path) ?? []

@@ -4,7 +4,7 @@ import { isPathNotFound } from '../../core/errors.ts'
 import type { RepositoryName } from '../../core/reference.ts'
 import type { ScannedFile, StorageDriver } from '../../core/storage-driver.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'
-import { REPOSITORIES } from '../paths.ts'
+import { REPOSITORIES, RepositoryPaths } from '../paths.ts'
 
 const MANIFESTS = new RegExp(`^${REPOSITORIES}/(.+?)/_manifests/(.+)$`)
 const REVISION = /^revisions\/(sha256|sha512)\/([0-9a-f]+)\/link$/
@@ -29,14 +29,18 @@ interface FoundTag {
 }
 
 /** The manifests and tags of all repositories below a folder, one after the other: in byte order of the paths those of a repository
- *  stand together. */
+ *  stand together.
+ *  @param options.after only repositories after this one */
 export async function* readContents(
   storage: StorageDriver,
   folder: string,
+  { after }: { after?: RepositoryName | undefined } = {},
 ): AsyncIterable<RepositoryContent> {
   const enters = (entered: string) => !OTHER_FOLDERS.test(entered)
+  // `0` follows `/`: the first path behind the folder.
+  const options = after === undefined ? {} : { after: `${new RepositoryPaths(after).manifests}0` }
   let found: FoundContent | undefined
-  for await (const files of storage.scan(folder, { enters })) {
+  for await (const files of storage.scan(folder, { enters, ...options })) {
     for (const file of files) {
       const [, name, place = ''] = MANIFESTS.exec(file.path) ?? []
       if (name === undefined) continue
@@ -63,9 +67,11 @@ function note(found: FoundContent, { path, modifiedAt }: ScannedFile, place: str
 async function readLinks(storage: StorageDriver, found: FoundContent): Promise<RepositoryContent> {
   const { repository, revisions, tags } = found
   const digests = new Map<string, Digest>()
+  const brokenTags: string[] = []
   const work = async ({ tag, path }: FoundTag) => ({ tag, target: await readTarget(storage, path) })
   for await (const { tag, target } of mapInOrder(tags, { concurrency: READ_CONCURRENCY, work }))
-    if (target !== undefined) digests.set(tag, target)
+    if (target === undefined) brokenTags.push(tag)
+    else digests.set(tag, target)
   const aliases = new Map<Digest, Digest[]>()
   for (const { name, path } of found.aliases) {
     const target = await readTarget(storage, path)
@@ -74,7 +80,7 @@ async function readLinks(storage: StorageDriver, found: FoundContent): Promise<R
   const manifests = revisions.map(
     ({ digest, linkedAt }): RepositoryManifest => ({ digest, linkedAt, aliases: aliases.get(digest) ?? [] }),
   )
-  return { repository, manifests, tags: digests }
+  return { repository, manifests, tags: digests, brokenTags }
 }
 
 /** What a link leads to; undefined if there is none, or if it is broken. */

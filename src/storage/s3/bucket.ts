@@ -21,7 +21,7 @@ import {
 } from '@aws-sdk/client-s3'
 import type { ListedObject } from '../object-store/scanned.ts'
 import type { DirectOptions } from './direct-http/handler.ts'
-import { isMissing, isNoSuchUpload } from './errors.ts'
+import { isConditionFailed, isMissing, isNoSuchUpload, isNotImplemented } from './errors.ts'
 import type { S3Settings } from './settings.ts'
 
 /** The present state of an object. */
@@ -139,6 +139,17 @@ export class Bucket {
     await this.#client
       .send(new DeleteObjectCommand({ Bucket: this.#name, Key: key }))
       .catch(throwUnless(isMissing))
+  }
+
+  /** Removes an object if it still has the entity tag. A store that ignores the condition removes any. */
+  async removeUnchanged(key: string, etag: string | undefined): Promise<void> {
+    try {
+      await this.#client.send(new DeleteObjectCommand({ Bucket: this.#name, Key: key, IfMatch: etag }))
+    } catch (error) {
+      if (isConditionFailed(error) || isMissing(error)) return
+      if (etag === undefined || !isNotImplemented(error)) throw error
+      await this.remove(key)
+    }
   }
 
   /** Removes objects.
