@@ -285,3 +285,71 @@ test('a blob that a client looks for while it is condemned is not deleted', asyn
     false,
   ])
 })
+
+test('a collection that was cut short, and the next one, read only the manifests that none has read', async () => {
+  const driver = new FaultyDriver(new MemoryDriver())
+  await using registry = await start(driver)
+  for (let count = 0; count < 60; count++) await push(registry, 'a', `image ${count}`)
+  await registry.client.pushBlob('a', Buffer.from('garbage'))
+  await tick()
+  const { StorageError } = await import('../../src/core/errors.ts')
+  const isPayload = ({ method, path }: { method: string; path: string }) =>
+    method === 'get' && path.startsWith('/docker/registry/v2/blobs/')
+  driver.calls.length = 0
+  // It ends in the second phase: the state can't be changed to it.
+  driver.fault = (call) =>
+    call.method === 'put' && call.path.includes('/condemned/')
+      ? new StorageError('BACKEND_FAILED', { path: call.path })
+      : undefined
+  await expect(collect(registry.registry)).rejects.toThrow()
+  expect(driver.calls.filter(isPayload)).toHaveLength(60)
+  driver.fault = () => undefined
+  await push(registry, 'a', 'pushed since')
+  driver.calls.length = 0
+  const report = await collect(registry.registry)
+  expect(report).toMatchObject({ deletedBlobs: 1, findings: [] })
+  expect(driver.calls.filter(isPayload)).toHaveLength(1)
+  // Everything that an image needs is there.
+  for (const name of ['image 7', 'pushed since'])
+    for (const kept of [`config of ${name}`, 'shared', `layer of ${name}`])
+      expect([kept, await isStored(driver, kept)]).toEqual([kept, true])
+  expect((await registry.send(`DELETE /v2/a/manifests/${digestOf(imageOf('image 7'))}`)).status).toBe(202)
+  await tick()
+  expect((await collect(registry.registry)).deletedBlobs).toBe(3)
+})
+
+test('a damaged file of what manifests refer to is not believed', async () => {
+  const driver = new MemoryDriver()
+  await using registry = await start(driver)
+  await push(registry, 'a', 'one')
+  await tick()
+  await collect(registry.registry)
+  const edges = '/docker/registry/v2/gc/edges'
+  for await (const { name } of driver.list(edges)) {
+    const content = Buffer.from(await driver.get(`${edges}/${name}`)).toString()
+    await driver.put(`${edges}/${name}`, Buffer.from(content.replace(/ [0-9a-f]{16}/, '')))
+  }
+  expect((await collect(registry.registry)).deletedBlobs).toBe(0)
+  expect(await isStored(driver, 'config of one')).toBe(true)
+})
+
+test('few blobs are condemned in one list, many in several', async () => {
+  const driver = new FaultyDriver(new MemoryDriver())
+  await using registry = await start(driver)
+  for (const [count, lists] of [
+    [100, 1],
+    [5_000, 16],
+  ] as const) {
+    for (let index = 0; index < count; index++) {
+      const bytes = Buffer.from(`garbage ${index}`)
+      await driver.put(blobPath(digestOf(bytes)), bytes)
+    }
+    await tick()
+    driver.calls.length = 0
+    expect((await collect(registry.registry)).deletedBlobs).toBe(count)
+    const written = driver.calls.filter(
+      ({ method, path }) => method === 'put' && path.includes('/condemned/'),
+    )
+    expect(written).toHaveLength(lists)
+  }
+})

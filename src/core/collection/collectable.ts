@@ -33,6 +33,8 @@ export type ManifestReferences =
       readonly digests: readonly Digest[]
       /** Those that need not be in the repository, such as layers that clients fetch elsewhere. */
       readonly optional?: ReadonlySet<Digest>
+      /** True if another repository may understand the manifest otherwise, because it names something by another algorithm. */
+      readonly isOfRepository?: boolean
       /** The manifest that it is about, as it names it. */
       readonly subject?: Digest | undefined
     }

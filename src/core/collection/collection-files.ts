@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { type Digest, hexOf } from '../digest.ts'
 import { isPathNotFound } from '../errors.ts'
 import type { StorageDriver } from '../storage-driver.ts'
-import { COLLECTIONS, type CollectionState } from './collection-state.ts'
+import { COLLECTIONS, type CollectionState, type ListDigits } from './collection-state.ts'
 
 /** A blob that a collection means to delete. */
 export interface CondemnedBlob {
@@ -11,15 +11,26 @@ export interface CondemnedBlob {
   readonly size: number
 }
 
-/** How many lists there are: one for each first byte of a digest. */
-export const LISTS = 256
+/** Up to so many blobs are in one list, and up to 16 times as many in 16: pushes read a list as a whole. */
+const LIST_BLOBS = 4_096
+
+/** How many digits of a digest name its list.
+ *  @param blobs how many are condemned */
+export function listDigitsFor(blobs: number): ListDigits {
+  return blobs <= LIST_BLOBS ? 0 : blobs <= 16 * LIST_BLOBS ? 1 : 2
+}
+
+/** Which of the lists has a digest, from 0. */
+export function listOf(digest: Digest, digits: ListDigits): number {
+  return digits === 0 ? 0 : Number.parseInt(hexOf(digest).slice(0, digits), 16)
+}
 
 const MAX_CACHED_BYTES = 64 * 1024 ** 2
 
 /** The files of a collection, below `<epoch>/`:
  *
- *  - `condemned/<first byte in hex>`: what is to be deleted, sorted, a line each: the hex of its digest, and its size. Written once,
- *    before the phase is `condemned`, and never changed.
+ *  - `condemned/<first digits of the hex, or all>`: what is to be deleted, sorted, a line each: the hex of its digest, and its size. Written
+ *    once, before the phase is `condemned`, and never changed.
  *  - `pins/<hex>`: somebody needs the blob of this digest.
  *  - `removed/<number>`: the hex of manifests that are removed from a repository, a line each. Written before. */
 export class CollectionFiles {
@@ -43,13 +54,13 @@ export class CollectionFiles {
     throw new Error(`${path} is a folder`)
   }
 
-  async writeList(epoch: number, list: number, blobs: readonly CondemnedBlob[]): Promise<void> {
+  async writeList(list: ListName, blobs: readonly CondemnedBlob[]): Promise<void> {
     const lines = blobs.map(({ digest, size }) => `${hexOf(digest)} ${size}\n`)
-    await this.#storage.put(listPath(epoch, list), Buffer.from(lines.join('')))
+    await this.#storage.put(listPath(list), Buffer.from(lines.join('')))
   }
 
-  async readList(epoch: number, list: number): Promise<CondemnedBlob[]> {
-    const lines = await linesOf(this.#storage, listPath(epoch, list))
+  async readList(list: ListName): Promise<CondemnedBlob[]> {
+    const lines = await linesOf(this.#storage, listPath(list))
     return lines.map((line) => {
       const [hex = '', size] = line.split(' ')
       return { digest: `sha256:${hex}` as Digest, size: Number(size) }
@@ -58,14 +69,14 @@ export class CollectionFiles {
 
   /** The digests that are condemned by this state; undefined if it is out of date, because its lists are gone. */
   async findCondemned(
-    { epoch, lists = '' }: CollectionState,
+    { epoch, lists = '', listDigits: digits = 2 }: CollectionState,
     digests: readonly Digest[],
   ): Promise<Digest[] | undefined> {
     const condemned: Digest[] = []
     for (const digest of digests) {
-      const list = Number.parseInt(hexOf(digest).slice(0, 2), 16)
+      const list = listOf(digest, digits)
       if (!hasList(lists, list)) continue
-      const content = await this.#list(epoch, list)
+      const content = await this.#list({ epoch, list, digits })
       if (content === undefined) return undefined
       if (content.includes(hexOf(digest), 0, 'latin1')) condemned.push(digest)
     }
@@ -81,16 +92,16 @@ export class CollectionFiles {
 
   /** The manifests and blobs that the files of a state name, as far as they are still there. */
   async forEachCondemned(
-    { epoch, lists = '', removals = 0 }: CollectionState,
+    { epoch, lists = '', listDigits: digits = 2, removals = 0 }: CollectionState,
     work: (digest: Digest) => Promise<void>,
   ): Promise<void> {
     for (let number = 0; number < removals; number++) {
       const names = await linesOf(this.#storage, removedPath(epoch, number)).catch(ifMissing)
       for (const hex of names) await work(`sha256:${hex}` as Digest)
     }
-    for (let list = 0; list < LISTS; list++) {
+    for (let list = 0; list < 16 ** digits; list++) {
       if (!hasList(lists, list)) continue
-      const blobs = await this.readList(epoch, list).catch(ifMissing)
+      const blobs = await this.readList({ epoch, list, digits }).catch(ifMissing)
       for (const { digest } of blobs) await work(digest)
     }
   }
@@ -118,8 +129,8 @@ export class CollectionFiles {
     }
   }
 
-  async #list(epoch: number, list: number): Promise<Buffer | undefined> {
-    const path = listPath(epoch, list)
+  async #list(list: ListName): Promise<Buffer | undefined> {
+    const path = listPath(list)
     const cached = this.#lists.get(path)
     if (cached !== undefined) return cached
     try {
@@ -133,8 +144,16 @@ export class CollectionFiles {
   }
 }
 
-function listPath(epoch: number, list: number): string {
-  return `${COLLECTIONS}/${epoch}/condemned/${list.toString(16).padStart(2, '0')}`
+export interface ListName {
+  readonly epoch: number
+  /** From 0. */
+  readonly list: number
+  readonly digits: ListDigits
+}
+
+function listPath({ epoch, list, digits }: ListName): string {
+  const name = digits === 0 ? 'all' : list.toString(16).padStart(digits, '0')
+  return `${COLLECTIONS}/${epoch}/condemned/${name}`
 }
 
 function removedPath(epoch: number, number: number): string {
@@ -157,8 +176,8 @@ function hasList(lists: string, list: number): boolean {
 }
 
 /** As a state says which lists there are. */
-export function listBits(lists: Iterable<number>): string {
-  const digits = new Array<number>(LISTS / 4).fill(0)
-  for (const list of lists) digits[list >> 2] = (digits[list >> 2] ?? 0) | (8 >> (list & 3))
-  return digits.map((digit) => digit.toString(16)).join('')
+export function listBits(lists: Iterable<number>, digits: ListDigits): string {
+  const bits = new Array<number>(Math.ceil(16 ** digits / 4)).fill(0)
+  for (const list of lists) bits[list >> 2] = (bits[list >> 2] ?? 0) | (8 >> (list & 3))
+  return bits.map((four) => four.toString(16)).join('')
 }

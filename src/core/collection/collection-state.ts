@@ -13,6 +13,9 @@ export const COLLECTIONS = '/docker/registry/v2/gc'
  *  twice as long. */
 export const TRUSTED_MS = 5_000
 
+/** 0: one list, 1: 16, 2: 256. */
+export type ListDigits = 0 | 1 | 2
+
 export interface CollectionState {
   /** Grows with every collection, also with one that takes the place of another. */
   readonly epoch: number
@@ -26,8 +29,10 @@ export interface CollectionState {
   readonly holder?: string
   /** Grows while the holder is alive. */
   readonly beat?: number
-  /** From `condemned` on: a bit for each list, by the first byte of a digest, in hex; the first list is the highest bit. */
+  /** From `condemned` on: a bit for each list, in hex; the first list is the highest bit. */
   readonly lists?: string
+  /** How many hex digits of a digest name its list: as few as the lists allow. */
+  readonly listDigits?: ListDigits
   /** The repository from which untagged manifests may be removed at the moment. A push to it asks the repository's deletions for what
    *  it needs. */
   readonly removing?: RepositoryName
@@ -40,6 +45,8 @@ export interface CollectionState {
 }
 
 export const NO_COLLECTION_YET: CollectionState = { epoch: 0, phase: 'idle', deletions: 0 }
+
+const DIGITS: readonly unknown[] = [0, 1, 2]
 
 const PHASES: readonly unknown[] = ['idle', 'mark', 'condemned', 'sealed']
 
@@ -58,7 +65,8 @@ function parse(found: unknown): CollectionState {
     Number.isSafeInteger(deletions) &&
     PHASES.includes(phase) &&
     (phase !== 'sealed' || (typeof batch?.first === 'string' && typeof fence === 'string')) &&
-    (phase === 'idle' || phase === 'mark' || typeof lists === 'string')
+    (phase === 'idle' || phase === 'mark' || typeof lists === 'string') &&
+    (lists === undefined || DIGITS.includes(state.listDigits))
   if (isWhole) return state
   throw new RegistryError('UNAVAILABLE', { message: `${COLLECTIONS}/state is damaged` })
 }

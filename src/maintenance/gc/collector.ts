@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Collectable } from '../../core/collection/collectable.ts'
+import { CollectionFiles, type CondemnedBlob, listBits } from '../../core/collection/collection-files.ts'
 import {
-  CollectionFiles,
-  type CondemnedBlob,
-  LISTS,
-  listBits,
-} from '../../core/collection/collection-files.ts'
-import { type CollectionState, TRUSTED_MS, withoutRemoval } from '../../core/collection/collection-state.ts'
+  type CollectionState,
+  type ListDigits,
+  TRUSTED_MS,
+  withoutRemoval,
+} from '../../core/collection/collection-state.ts'
 import type { LeaseTiming } from '../../core/coordination/lease.ts'
 import { type Digest, hexOf } from '../../core/digest.ts'
 import { isPathNotFound } from '../../core/errors.ts'
@@ -14,6 +14,8 @@ import type { RepositoryName } from '../../core/reference.ts'
 import { FENCE_LIFETIME_MS } from '../../core/storage-driver.ts'
 import type { Step } from '../runner.ts'
 import { HeldBytes } from './held-bytes.ts'
+import { ListWriter, type WrittenLists } from './list-writer.ts'
+import { ManifestEdges } from './manifest-edges.ts'
 import { ManifestSweep, type RemovalStep, type RemovedManifest } from './manifest-sweep.ts'
 import { type Finding, Marks } from './mark.ts'
 import { Pace } from './pace.ts'
@@ -93,6 +95,7 @@ export class Collector {
   readonly #options: CollectorOptions
   readonly #timing: CollectorTiming
   readonly #files: CollectionFiles
+  readonly #edges: ManifestEdges
   readonly #marks: Marks
   readonly #pace: Pace
   readonly #report = {
@@ -110,7 +113,8 @@ export class Collector {
     this.#options = options
     this.#timing = options.timing ?? COLLECTOR_TIMING
     this.#files = new CollectionFiles(options.content.storage)
-    this.#marks = new Marks(options.content)
+    this.#edges = new ManifestEdges(options.content.storage)
+    this.#marks = new Marks(options.content, { edges: this.#edges, isSaved: !options.dryRun })
     this.#pace = new Pace(options.pace)
   }
 
@@ -143,6 +147,7 @@ export class Collector {
     if (dryRun) this.#youngSince = new Date(Date.now() - graceMs)
     else await this.#begin()
     if (untagged) yield* this.#removals()
+    await this.#edges.load()
     await this.#mark()
     yield* dryRun ? this.#deletions(this.#garbage(), { isSwept: false }) : this.#condemnAndSweep()
   }
@@ -220,47 +225,36 @@ export class Collector {
   async *#condemnAndSweep(): AsyncGenerator<DeletionStep> {
     const tenure = this.#tenure as Tenure
     const { epoch } = tenure.state
-    const lists = await this.#condemn(epoch)
+    const { lists, digits } = await this.#condemn(epoch)
     if (lists.length > 0) {
-      await tenure.change((state) => ({ ...state, phase: 'condemned', lists: listBits(lists) }))
+      await tenure.change((state) => ({
+        ...{ ...state, phase: 'condemned', lists: listBits(lists, digits), listDigits: digits },
+      }))
       // Pushes of blobs go by a state that is some seconds old.
       this.#phase = 'waiting for pushes'
       await delay(this.#timing.settleMs, undefined, { signal: this.#options.signal })
       await this.#mark()
-      yield* this.#deletions(this.#condemned(epoch, lists), { isSwept: true })
+      yield* this.#deletions(this.#condemned({ lists, digits }), { isSwept: true })
     }
     // The lists stay until the next collection: other processes evict what they name.
-    await tenure.change(({ deletions, lists: bits, removals }) => ({
+    await tenure.change(({ deletions, lists: bits, listDigits, removals }) => ({
       epoch,
       phase: 'idle',
       deletions,
-      ...(bits !== undefined && { lists: bits }),
+      ...(bits !== undefined && listDigits !== undefined && { lists: bits, listDigits }),
       ...(removals !== undefined && { removals }),
     }))
     await this.#files.removeBefore(epoch)
+    await this.#edges.compact()
   }
 
-  /** Writes the lists.
-   *  @returns which there are */
-  async #condemn(epoch: number): Promise<number[]> {
-    const lists: number[] = []
-    let current: { list: number; blobs: CondemnedBlob[] } = { list: -1, blobs: [] }
-    const write = async () => {
-      if (current.blobs.length === 0) return
-      await this.#files.writeList(epoch, current.list, current.blobs)
-      lists.push(current.list)
-    }
+  async #condemn(epoch: number): Promise<WrittenLists> {
+    const writer = new ListWriter(this.#files, epoch)
     for await (const blob of this.#garbage()) {
-      const list = Number.parseInt(hexOf(blob.digest).slice(0, 2), 16)
-      if (list !== current.list) {
-        await write()
-        current = { list, blobs: [] }
-      }
-      current.blobs.push(blob)
+      await writer.add(blob)
       this.#condemnedBlobs = (this.#condemnedBlobs ?? 0) + 1
     }
-    await write()
-    return lists
+    return writer.end()
   }
 
   /** In order of the digests. */
@@ -281,11 +275,10 @@ export class Collector {
   }
 
   /** What is condemned and was not marked since. */
-  async *#condemned(epoch: number, lists: readonly number[]): AsyncIterable<CondemnedBlob> {
+  async *#condemned({ lists, digits }: WrittenLists): AsyncIterable<CondemnedBlob> {
     this.#phase = 'deleting'
-    for (let list = 0; list < LISTS; list++) {
-      if (!lists.includes(list)) continue
-      for (const blob of await this.#readList(epoch, list)) {
+    for (const list of lists) {
+      for (const blob of await this.#readList(list, digits)) {
         if (this.#marks.has(blob.digest)) this.#report.rescuedBlobs++
         else yield blob
       }
@@ -294,9 +287,10 @@ export class Collector {
 
   /** A list that is gone was removed by a successor.
    *  @throws CollectorReplaced */
-  async #readList(epoch: number, list: number): Promise<readonly CondemnedBlob[]> {
+  async #readList(list: number, digits: ListDigits): Promise<readonly CondemnedBlob[]> {
+    const { epoch } = (this.#tenure as Tenure).state
     try {
-      return await this.#files.readList(epoch, list)
+      return await this.#files.readList({ epoch, list, digits })
     } catch (error) {
       if (isPathNotFound(error)) await this.#tenure?.confirm()
       throw error

@@ -4,6 +4,7 @@ import { type Digest, hexOf } from '../../core/digest.ts'
 import type { RepositoryName } from '../../core/reference.ts'
 import { DigestSet } from '../../lib/digest-set.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'
+import type { ManifestEdges } from './manifest-edges.ts'
 import type { Pace } from './pace.ts'
 
 /** A manifest of which nobody knows what it needs. */
@@ -26,6 +27,8 @@ const CONCURRENCY = 16
 /** What is not garbage. Marking again adds what has come since. */
 export class Marks {
   readonly #content: Collectable
+  readonly #edges: ManifestEdges
+  readonly #isSaved: boolean
   readonly #marked = new DigestSet()
   /** What these manifests refer to is marked. */
   readonly #read = new ManifestSet()
@@ -34,8 +37,12 @@ export class Marks {
   readonly #findings = new Map<string, Finding>()
   #manifests = 0
 
-  constructor(content: Collectable) {
+  /** @param options.edges what manifests refer to that were read before
+   *  @param options.isSaved true if what is read is kept for later collections */
+  constructor(content: Collectable, { edges, isSaved }: { edges: ManifestEdges; isSaved: boolean }) {
     this.#content = content
+    this.#edges = edges
+    this.#isSaved = isSaved
   }
 
   /** Manifests that were read. */
@@ -62,7 +69,7 @@ export class Marks {
       const found = await pace.during(() => this.#content.references(repository, digest))
       return { repository, digest, found }
     }
-    const manifests = this.#unread({ linkedSince, pace, signal })
+    const manifests = this.#unknown({ linkedSince, pace, signal })
     for await (const { repository, digest, found } of mapInOrder(manifests, {
       concurrency: CONCURRENCY,
       work,
@@ -74,6 +81,24 @@ export class Marks {
       }
       for (const one of found.digests) this.#marked.add(hexOf(one))
       this.#read.add(repository, digest)
+      if (found.isOfRepository) continue
+      this.#edges.add(digest, found.digests)
+      if (this.#isSaved) await this.#edges.save()
+    }
+    if (this.#isSaved) await this.#edges.save({ isLast: true })
+  }
+
+  /** The manifests that must be read; what others refer to is marked. */
+  async *#unknown(options: MarkOptions): AsyncIterable<Holding> {
+    for await (const holding of this.#unread(options)) {
+      const references = this.#edges.get(holding.digest)
+      if (references === undefined) {
+        yield holding
+        continue
+      }
+      this.#manifests++
+      for (const hex of references) this.#marked.add(hex)
+      this.#read.add(holding.repository, holding.digest)
     }
   }
 

@@ -77,12 +77,14 @@ export class CollectableContent implements Collectable {
     }
     const digests: Digest[] = []
     const optional = new Set<Digest>()
+    let isOfRepository = false
     for (const { descriptor, required } of references) {
+      if (algorithmOf(descriptor.digest) !== CANONICAL) isOfRepository = true
       const found = await this.#canonical(repository, descriptor.digest)
       digests.push(...found)
       if (!required) for (const digest of found) optional.add(digest)
     }
-    return { digests, optional, subject }
+    return { digests, optional, isOfRepository, subject }
   }
 
   repositories({ after }: { after?: RepositoryName | undefined } = {}): AsyncIterable<RepositoryContent> {
