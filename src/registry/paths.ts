@@ -10,7 +10,7 @@ import { isRepositoryName, type RepositoryName, type Tag } from '../core/referen
  *  ├── gc                                        * garbage collection: see core/collection/
  *  ├── cache/generation                          * the valid generation of a cache in Redis
  *  ├── maintenance/clock                         * empty; written to read the storage's clock
- *  ├── quarantine/<day>/<hex>                   * damaged blobs: see core/quarantine.ts
+ *  ├── quarantine/<day>/<hex>                   * damaged blobs: see core/scrub/quarantine.ts
  *  ├── scrub                                    * see core/scrub/scrub-state.ts
  *  ├── notifications                            * of events: see notifications/outbox/paths.ts
  *  └── repositories/<name>

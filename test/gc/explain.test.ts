@@ -94,22 +94,22 @@ test('an image is verified with all that it needs', async () => {
   })
   expect(await verify({ content, repository: A })).toMatchObject({ manifests: 3, blobs: 4, findings: [] })
   await driver.put(blobPath(layer), Buffer.from('layer of imagE'))
-  expect((await verify({ content, repository: A })).findings).toEqual([
+  expect((await verify({ content, repository: A })).findings).toMatchObject([
     { name: layer, problem: 'its bytes are damaged' },
   ])
   await driver.delete(blobPath(layer))
-  expect((await verify({ content, repository: A, tag: 'v1' })).findings).toEqual([
+  expect((await verify({ content, repository: A, tag: 'v1' })).findings).toMatchObject([
     { name: layer, problem: 'its bytes are missing' },
   ])
   await driver.delete(`${new RepositoryPaths(A).layers}/sha256/${layer.slice(7)}`)
-  expect((await verify({ content, repository: A, tag: 'v1' })).findings).toEqual([
+  expect((await verify({ content, repository: A, tag: 'v1' })).findings).toMatchObject([
     { name: digestOf(image.bytes), problem: `needs ${layer}, which the repository does not have` },
   ])
   await driver.put(blobPath(digestOf(index.bytes)), Buffer.from('damaged'))
-  expect((await verify({ content, repository: A, tag: 'v1' })).findings).toEqual([
+  expect((await verify({ content, repository: A, tag: 'v1' })).findings).toMatchObject([
     { name: digestOf(index.bytes), problem: 'its bytes are damaged' },
   ])
-  expect((await verify({ content, repository: A, tag: 'v2' })).findings).toEqual([
+  expect((await verify({ content, repository: A, tag: 'v2' })).findings).toMatchObject([
     { name: 'tag v2', problem: 'there is no such tag' },
   ])
 })

@@ -1,7 +1,7 @@
 import type { Collectable } from '../../core/collection/collectable.ts'
 import { CANONICAL, type Digest, Digester } from '../../core/digest.ts'
 import { isPathNotFound } from '../../core/errors.ts'
-import { Quarantine } from '../../core/quarantine.ts'
+import { Quarantine } from '../../core/scrub/quarantine.ts'
 import { SCRUB_COPY } from '../../core/scrub/scrub-state.ts'
 import type { StorageDriver } from '../../core/storage-driver.ts'
 import { type CheckOptions, checkBytes } from './check-bytes.ts'

@@ -1,6 +1,6 @@
-import { type Digest, hexOf } from './digest.ts'
-import { isPathNotFound } from './errors.ts'
-import type { StorageDriver } from './storage-driver.ts'
+import { type Digest, hexOf } from '../digest.ts'
+import { isPathNotFound } from '../errors.ts'
+import type { StorageDriver } from '../storage-driver.ts'
 
 /** Blobs that were taken out of the pool, by the day of it: `<yyyy-mm-dd>/<hex of the digest>`. Distribution looks at none of it. */
 const QUARANTINE = '/docker/registry/v2/quarantine'
