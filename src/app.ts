@@ -90,9 +90,9 @@ async function openDelivery(
 }
 
 /** Reads the web page only if it is enabled. */
-async function openPage(config: Config, log: Log) {
+async function openPage(config: Config) {
   if (!config.http.ui.enabled) return undefined
-  return (await import('./app/page.ts')).openPage(config, log)
+  return (await import('./app/page.ts')).openPage(config)
 }
 
 /** Loads the code of history only if it is enabled. */
@@ -159,7 +159,7 @@ export async function startRegistry(
     history: await history?.open(wrapped),
     settings: { ...httpSettings(config), namespaces: mirrors?.namespaces },
     mirrors: mirrors?.figures,
-    page: await openPage(config, log),
+    page: await openPage(config),
     log,
     health,
     access: access.controller,

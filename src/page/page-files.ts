@@ -15,19 +15,20 @@ const MEDIA_TYPES: Readonly<Record<string, string>> = {
 /** Where the build puts the page: beside the compiled code, or below the project if the source runs. */
 const FOLDERS = ['../ui/', '../../dist/ui/'].map((folder) => fileURLToPath(new URL(folder, import.meta.url)))
 
-/** The built page, in memory: some hundred kilobytes.
- *  @param basePath the path at which clients see it, with slashes at both ends
- *  @returns undefined if the page was not built */
-export async function readPage(
-  basePath: string,
-  folders: readonly string[] = FOLDERS,
-): Promise<Page | undefined> {
+/** The built page, in memory: some hundred kilobytes. If it was not built, a page that says so.
+ *  @param basePath the path at which clients see it, with slashes at both ends */
+export async function readPage(basePath: string, folders: readonly string[] = FOLDERS): Promise<Page> {
   for (const folder of folders) {
     const files = await readFiles(folder, basePath)
     if (files.has('index.html')) return { file: (path) => files.get(path) }
   }
-  return undefined
+  const notice = fileOf('index.html', { identity: Buffer.from(NOT_BUILT), br: undefined, gzip: undefined })
+  return { file: (path) => (path === 'index.html' ? notice : undefined) }
 }
+
+const NOT_BUILT =
+  '<!doctype html><html lang="en"><head><title>Entrepot</title></head>' +
+  '<body><p>This page is not built: run <code>npm run build</code>, and start the registry again.</p></body></html>'
 
 async function readFiles(folder: string, basePath: string): Promise<Map<string, PageFile>> {
   const names = await namesBelow(folder)
@@ -35,20 +36,23 @@ async function readFiles(folder: string, basePath: string): Promise<Map<string, 
   for (const name of names) contents.set(name, await readFile(join(folder, name)))
   const files = new Map<string, PageFile>()
   for (const [name, content] of contents) {
-    const mediaType = MEDIA_TYPES[extname(name)]
-    if (mediaType === undefined) continue
-    const file =
+    if (MEDIA_TYPES[extname(name)] === undefined) continue
+    const encoded =
       name === 'index.html'
         ? compressed(withBase(content, basePath))
         : { identity: content, br: contents.get(`${name}.br`), gzip: contents.get(`${name}.gz`) }
-    files.set(name, {
-      mediaType,
-      etag: `"${createHash('sha256').update(file.identity).digest('base64url').slice(0, 22)}"`,
-      isImmutable: name.startsWith('assets/'),
-      content: file,
-    })
+    files.set(name, fileOf(name, encoded))
   }
   return files
+}
+
+function fileOf(name: string, content: PageFile['content']): PageFile {
+  return {
+    mediaType: MEDIA_TYPES[extname(name)] as string,
+    etag: `"${createHash('sha256').update(content.identity).digest('base64url').slice(0, 22)}"`,
+    isImmutable: name.startsWith('assets/'),
+    content,
+  }
 }
 
 /** Empty if there is no such folder. */
@@ -68,7 +72,9 @@ async function namesBelow(folder: string): Promise<string[]> {
  *  brackets are encoded in the path of a URL. */
 function withBase(document: Uint8Array, basePath: string): Uint8Array {
   const text = Buffer.from(document).toString()
-  return Buffer.from(text.replace('<head>', `<head><base href="${basePath.replaceAll('&', '&amp;')}">`))
+  return Buffer.from(
+    text.replace('<head>', (head) => `${head}<base href="${basePath.replaceAll('&', '&amp;')}">`),
+  )
 }
 
 function compressed(content: Uint8Array): PageFile['content'] {

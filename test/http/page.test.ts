@@ -122,6 +122,10 @@ test('without the page, nothing of it is there', async () => {
   expect([root.status, root.body.length]).toEqual([200, 0])
 })
 
-test('a page that was not built is no page', async () => {
-  expect(await readPage('/ui/', [join(folder.path, 'absent')])).toBeUndefined()
+test('a page that was not built says so', async () => {
+  await using unbuilt = await HttpRegistry.start({
+    page: await readPage('/ui/', [join(folder.path, 'absent')]),
+  })
+  const { status, body } = await unbuilt.send('GET /ui/r/web/shop')
+  expect([status, body.toString()]).toEqual([200, expect.stringContaining('npm run build')])
 })

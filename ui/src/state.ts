@@ -40,11 +40,12 @@ export function dismiss(id: number): void {
   messages.value = messages.value.filter((message) => message.id !== id)
 }
 
-/** Copies a text and says so. */
-export async function copy(text: string): Promise<void> {
+/** Copies a text and says so.
+ *  @param shown what the message names */
+export async function copy(text: string, shown = text): Promise<void> {
   try {
     await navigator.clipboard.writeText(text)
-    say(`Copied: ${text}`)
+    say(`Copied: ${shown}`)
   } catch {
     say('The browser did not allow copying.', { isError: true })
   }

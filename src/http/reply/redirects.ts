@@ -31,11 +31,13 @@ export class Redirects {
   }
 
   /** True if a GET may be redirected. False if the client has the blob already, or asks for several ranges,
-   *  which object stores do not support. */
+   *  which object stores do not support, or is the web page, which may not load from another origin (Fetch
+   *  Metadata, https://www.w3.org/TR/fetch-metadata/). */
   suit(blobRequest: BlobRequest, digest: Digest): boolean {
     const { headers } = blobRequest.request
     return (
       headers.range?.includes(',') !== true &&
+      headers['sec-fetch-site'] !== 'same-origin' &&
       !matchesEtag(headers['if-none-match'], `"${digest}"`) &&
       !this.#isExcepted(blobRequest)
     )

@@ -102,7 +102,7 @@ export async function listTags(
   query: ListQuery,
   signal?: AbortSignal,
 ): Promise<Listed<TagRow> & { readonly actions: readonly Action[] }> {
-  if (!hasExtension('tags/list')) return standard.listTags(repository, query, signal)
+  if (!hasExtension('catalog/repositories')) return standard.listTags(repository, query, signal)
   const path = `${repository}/_entrepot/tags/list`
   const answer = await list<{ tags: TagRow[]; actions: Action[] }>(path, query, signal)
   return { ...answer, rows: answer.tags }
@@ -120,7 +120,7 @@ export async function listUntagged(
 }
 
 export async function listNamespaces(under: string, signal?: AbortSignal): Promise<readonly Namespace[]> {
-  if (!hasExtension('catalog/namespaces')) return standard.listNamespaces(under, signal)
+  if (!hasExtension('catalog/repositories')) return standard.listNamespaces(under, signal)
   const query = under === '' ? '' : `?under=${encodeURIComponent(under)}`
   const path = `v2/_entrepot/catalog/namespaces${query}`
   return (await getJson<{ namespaces: Namespace[] }>(path, signal)).namespaces
@@ -158,8 +158,12 @@ export interface Person {
 }
 
 export async function getSelf(): Promise<Person> {
-  if (!hasExtension('user/self')) return NOBODY
-  return getJson<Person>('v2/_entrepot/user/self')
+  try {
+    return await getJson<Person>('v2/_entrepot/user/self')
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return NOBODY
+    throw error
+  }
 }
 
 const NOBODY: Person = {

@@ -3,11 +3,20 @@ import { shortDigest } from '../model/format.ts'
 import { copy } from '../state.ts'
 import { Icon } from './icon.tsx'
 
-/** A button that copies a text. */
-export function CopyButton({ text, label }: { text: string; label: string }) {
+/** A button that copies a text.
+ *  @param isSecret true if the text must not be shown in a message */
+export function CopyButton({
+  text,
+  label,
+  isSecret = false,
+}: {
+  text: string
+  label: string
+  isSecret?: boolean
+}) {
   const [isCopied, setCopied] = useState(false)
   const run = async () => {
-    await copy(text)
+    await copy(text, isSecret ? label : text)
     setCopied(true)
     setTimeout(() => setCopied(false), 1500)
   }

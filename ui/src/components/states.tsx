@@ -39,10 +39,20 @@ function Slow() {
   return <p class="muted">The registry takes longer than usual to answer.</p>
 }
 
-export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
+/** @param isView true if nothing else is shown, so that the title is the view's */
+export function Empty({
+  title,
+  isView = false,
+  children,
+}: {
+  title: string
+  isView?: boolean
+  children?: ComponentChildren
+}) {
+  const Title = isView ? 'h1' : 'p'
   return (
     <div class="state">
-      <p class="state-title">{title}</p>
+      <Title class="state-title">{title}</Title>
       {children !== undefined && <div class="muted">{children}</div>}
     </div>
   )

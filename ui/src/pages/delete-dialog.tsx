@@ -1,8 +1,7 @@
 import { useState } from 'preact/hooks'
-import { hasExtension } from '../api/extension.ts'
+import { restoreTags } from '../api/history.ts'
 import { mapSome } from '../api/http.ts'
 import { deleteManifest } from '../api/registry.ts'
-import { restore } from '../api/trash.ts'
 import { Dialog } from '../components/dialog.tsx'
 import { plural } from '../model/format.ts'
 import { say } from '../state.ts'
@@ -13,17 +12,18 @@ const SHOWN = 8
 export function DeleteDialog({
   repository,
   tags,
+  canUndo,
   onClose,
   onChange,
 }: {
   repository: string
   tags: readonly { readonly tag: string; readonly digest: string }[]
+  canUndo: boolean
   onClose: () => void
   /** Called when tags were deleted or restored. */
   onChange: () => void
 }) {
   const [isRunning, setRunning] = useState(false)
-  const canUndo = hasExtension('trash/restore')
   const run = async () => {
     setRunning(true)
     const results = await mapSome(tags, 4, async ({ tag }) => {
@@ -45,8 +45,7 @@ export function DeleteDialog({
     if (gone.length === 0) return
     const undo = async () => {
       try {
-        for (const { tag, digest } of gone) await restore(repository, { tag, digest })
-        say(`Restored ${plural(gone.length, 'tag')}`)
+        say(`Restored ${plural(await restoreTags(repository, gone), 'tag')}`)
       } catch (error) {
         say(`Not restored: ${(error as Error).message}`, { isError: true })
       }

@@ -14,13 +14,17 @@ export function Login() {
   const { login, kind, name } = person.value ?? {}
   if (kind !== undefined && kind !== 'anonymous') {
     return (
-      <Empty title={`You are logged in as ${name}`}>
+      <Empty isView title={`You are logged in as ${name}`}>
         <a href={back}>Go on</a>
       </Empty>
     )
   }
   if (login?.isPossible !== true || (!login.password && login.providers.length === 0)) {
-    return <Empty title="Nobody can log in here">The registry has no accounts that this page can use.</Empty>
+    return (
+      <Empty isView title="Nobody can log in here">
+        The registry has no accounts that this page can use.
+      </Empty>
+    )
   }
   return (
     <section class="login" aria-labelledby="login-title">

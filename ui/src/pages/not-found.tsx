@@ -5,7 +5,7 @@ import { useTitle } from '../components/use-title.ts'
 export function NotFound() {
   useTitle('Not found')
   return (
-    <Empty title="There is no such view">
+    <Empty isView title="There is no such view">
       <a href={PAGE}>Show the repositories</a>
     </Empty>
   )

@@ -66,7 +66,10 @@ function Groups({
           <ul>
             {found.map((referrer) => (
               <li key={referrer.digest}>
-                <a href={pathToReference({ repository, digest: referrer.digest })}>{nameOf(referrer)}</a>
+                <a href={pathToReference({ repository, digest: referrer.digest })}>
+                  {titleOf(typeOf(referrer))}
+                </a>
+                <span class="muted referrer-type">{typeOf(referrer)}</span>
                 <Digest digest={referrer.digest} />
                 <span class="muted">{formatBytes(referrer.size)}</span>
                 <Ago time={referrer.annotations['org.opencontainers.image.created']} />
@@ -80,7 +83,23 @@ function Groups({
   )
 }
 
-function nameOf(referrer: Descriptor): string {
+/** What the usual types are called. */
+const TITLES: readonly (readonly [RegExp, string])[] = [
+  [/sigstore\.bundle/, 'Sigstore bundle'],
+  [/cosign\.artifact\.sig/, 'Cosign signature'],
+  [/notary\.signature/, 'Notation signature'],
+  [/spdx/, 'SPDX'],
+  [/cyclonedx/, 'CycloneDX'],
+  [/slsa\.dev\/provenance/, 'SLSA provenance'],
+  [/in-toto/, 'in-toto statement'],
+  [/sarif/, 'SARIF report'],
+]
+
+function typeOf(referrer: Descriptor): string {
   const predicate = predicateOf(referrer)
   return predicate || referrer.artifactType || referrer.mediaType || shortDigest(referrer.digest)
+}
+
+function titleOf(type: string): string {
+  return TITLES.find(([pattern]) => pattern.test(type))?.[1] ?? type
 }

@@ -181,7 +181,7 @@ function NoRepositories({ q, under }: { q: string; under: string }) {
 
 function NoSearch() {
   return (
-    <Empty title="Search needs the index">
+    <Empty isView title="Search needs the index">
       This registry keeps no index, so that only one repository can be searched at a time. To search
       everything, set <code>index.enabled: true</code> in its configuration.
     </Empty>
@@ -190,9 +190,8 @@ function NoSearch() {
 
 function NothingToList() {
   return (
-    <div class="state">
-      <p class="state-title">Please log in to see repositories</p>
+    <Empty isView title="Please log in to see repositories">
       <LogInLink />
-    </div>
+    </Empty>
   )
 }

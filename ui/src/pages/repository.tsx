@@ -1,11 +1,13 @@
 import { useEffect, useState } from 'preact/hooks'
 import { useLocation } from 'preact-iso'
 import { hasExtension, listTags, type TagRow } from '../api/extension.ts'
+import { recordsHistory } from '../api/history.ts'
 import { Breadcrumb } from '../components/breadcrumb.tsx'
 import { Filter } from '../components/filter.tsx'
 import { ListingView, useListing } from '../components/listing.tsx'
 import { Empty } from '../components/states.tsx'
 import { Table } from '../components/table.tsx'
+import { useLoad } from '../components/use-load.ts'
 import { useTitle } from '../components/use-title.ts'
 import { plural } from '../model/format.ts'
 import { formatReference, pathToReference } from '../model/reference.ts'
@@ -14,14 +16,14 @@ import { DeleteDialog } from './delete-dialog.tsx'
 import { Deleted } from './deleted.tsx'
 import { tagColumns, tagCommand } from './tag-columns.tsx'
 import { Untagged } from './untagged.tsx'
-import { Usage } from './usage.tsx'
 
 /** A repository: its tags, what has no tag, what was deleted, what it takes. */
 export function Repository({ name }: { name: string }) {
   const { query } = useLocation()
   const { show = 'tags' } = query
   useTitle(name)
-  const views = viewsOf()
+  const { value: canRestore = false } = useLoad((signal) => recordsHistory(name, signal), name)
+  const views = viewsOf(canRestore)
   const View = views.find(({ key }) => key === show)?.view ?? Tags
   return (
     <>
@@ -42,23 +44,22 @@ export function Repository({ name }: { name: string }) {
           ))}
         </nav>
       )}
-      <View name={name} />
+      <View name={name} canRestore={canRestore} />
     </>
   )
 }
 
 /** The views that this registry has an API for. */
-function viewsOf() {
+function viewsOf(canRestore: boolean) {
   const all = [
-    { key: 'tags', title: 'Tags', view: Tags, needs: undefined },
-    { key: 'untagged', title: 'Untagged', view: Untagged, needs: 'manifests/list' },
-    { key: 'deleted', title: 'Deleted', view: Deleted, needs: 'trash/list' },
-    { key: 'usage', title: 'Usage', view: Usage, needs: 'usage/summary' },
+    { key: 'tags', title: 'Tags', view: Tags, isThere: true },
+    { key: 'untagged', title: 'Untagged', view: Untagged, isThere: hasExtension('catalog/repositories') },
+    { key: 'deleted', title: 'Deleted', view: Deleted, isThere: canRestore },
   ]
-  return all.filter(({ needs }) => needs === undefined || hasExtension(needs))
+  return all.filter(({ isThere }) => isThere)
 }
 
-function Tags({ name }: { name: string }) {
+function Tags({ name, canRestore }: { name: string; canRestore: boolean }) {
   const { query, route } = useLocation()
   const isSearchable = person.value?.registry.search === true
   const { q = '', sort = isSearchable ? '-pushed' : 'name' } = query
@@ -117,6 +118,7 @@ function Tags({ name }: { name: string }) {
       {doomed !== undefined && (
         <DeleteDialog
           repository={name}
+          canUndo={canRestore}
           tags={doomed.map((tag) => ({ tag, digest: rows.find((row) => row.name === tag)?.digest ?? '' }))}
           onClose={() => setDoomed(undefined)}
           onChange={() => {

@@ -1,0 +1,86 @@
+/** A real Chromium, and what no view of the page may do in it. */
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import { requireTool } from '../support/tools.ts'
+
+const axeSource = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+export function launchBrowser(): Promise<Browser> {
+  return chromium.launch({ executablePath: requireTool('chromium'), args: ['--no-sandbox'] })
+}
+
+/** A tab whose errors, violations of the policy and requests to elsewhere are kept. */
+export class Tab implements AsyncDisposable {
+  readonly page: Page
+  /** What went wrong, in words; a status of the API is none. */
+  readonly faults: string[] = []
+  readonly #url: string
+
+  private constructor(page: Page, url: string) {
+    this.page = page
+    this.#url = url
+    page.on('pageerror', (error) => this.faults.push(`error: ${error.message}`))
+    page.on('console', (message) => {
+      const isStatus = /Failed to load resource: the server responded with a status/.test(message.text())
+      if (message.type() === 'error' && !isStatus) this.faults.push(`console: ${message.text()}`)
+    })
+    page.on('request', (request) => {
+      if (!request.url().startsWith(`${url}/`)) this.faults.push(`request to ${request.url()}`)
+    })
+  }
+
+  /** @param url the registry's, without a slash at its end */
+  static async open(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Tab> {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options })
+    await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: url })
+    const page = await context.newPage()
+    page.setDefaultTimeout(30_000)
+    await page.addInitScript(() => {
+      document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => {
+        console.error(`policy: ${violatedDirective} ${blockedURI}`)
+      })
+    })
+    return new Tab(page, url)
+  }
+
+  /** Opens a view and waits until nothing is loading. */
+  async visit(path: string): Promise<void> {
+    await this.page.goto(this.#url + path)
+    await this.settle()
+  }
+
+  /** Waits until nothing is loading. */
+  async settle(): Promise<void> {
+    await this.page.waitForFunction(
+      () =>
+        document.querySelector('main > *, main [role=alert]') !== null &&
+        document.querySelector('.skeleton, [aria-busy=true]') === null,
+    )
+  }
+
+  /** What axe finds against WCAG 2.2 AA and its own good practice, in words. */
+  async accessibilityFindings(): Promise<string[]> {
+    await this.page.evaluate(axeSource)
+    return this.page.evaluate(async () => {
+      const { axe } = window as unknown as { axe: { run(): Promise<AxeResults> } }
+      const { violations } = await axe.run()
+      return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
+    })
+  }
+
+  clipboard(): Promise<string> {
+    return this.page.evaluate(() => navigator.clipboard.readText())
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.page.context().close()
+  }
+}
+
+interface AxeResults {
+  readonly violations: readonly {
+    readonly id: string
+    readonly nodes: readonly { readonly html: string }[]
+  }[]
+}

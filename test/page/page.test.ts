@@ -1,0 +1,345 @@
+/** The web page in a real browser, over a registry with real content: each view, each action, by mouse and by
+ *  keyboard. */
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Browser } from 'playwright-core'
+import { build } from 'vite'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { describeWith } from '../support/describe-with.ts'
+import { startEntrepot } from '../support/entrepot-process.ts'
+import type { ServerProcess } from '../support/server-process.ts'
+import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.ts'
+import { launchBrowser, Tab } from './browser.ts'
+import { HOSTILE, SampleContent } from './sample-content.ts'
+
+const VIEWS = [
+  '/ui/',
+  '/ui/?under=web',
+  '/ui/r/web/shop',
+  '/ui/r/web/shop:latest',
+  '/ui/r/charts/shop:2.1.0_7',
+  '/ui/r/models/tiny:v1',
+  '/ui/r/tools/filter:v1',
+  '/ui/r/hostile:image',
+  '/ui/r/hostile:artifact',
+  '/ui/r/nothing/here',
+  '/ui/operations',
+  '/ui/login',
+  '/ui/nowhere',
+]
+
+describeWith(['chromium'], 'the web page', () => {
+  let folder: TemporaryFolder
+  let registry: ServerProcess
+  let content: SampleContent
+  let browser: Browser
+
+  beforeAll(async () => {
+    await build({ root: fileURLToPath(new URL('../../ui', import.meta.url)) })
+    folder = await temporaryFolder()
+    registry = await startEntrepot({ dataFolder: join(folder.path, 'data'), configFolder: folder.path })
+    content = new SampleContent(registry.url)
+    await content.pushAll()
+    browser = await launchBrowser()
+  })
+  afterAll(async () => {
+    await browser?.close()
+    await registry?.stop()
+    await folder?.remove()
+  })
+
+  /** Does something in a tab of its own, which must show no fault. */
+  async function inTab(act: (tab: Tab) => Promise<void>, options = {}): Promise<void> {
+    await using tab = await Tab.open(browser, registry.url, options)
+    await act(tab)
+    expect(tab.faults).toEqual([])
+    const { hacked } = await tab.page.evaluate(() => ({ hacked: 'hacked' in window }))
+    expect(hacked).toBe(false)
+  }
+
+  test('a browser that opens the registry sees the repositories, by their namespaces', () =>
+    inTab(async ({ page }) => {
+      await page.goto(`${registry.url}/`)
+      expect(new URL(page.url()).pathname).toBe('/ui/')
+      await page.getByRole('link', { name: 'web/shop' }).waitFor()
+      const namespaces = page.getByRole('complementary', { name: 'Namespaces' })
+      await namespaces.getByRole('button', { name: 'Namespaces in web' }).click()
+      await namespaces.getByRole('link', { name: 'cms' }).click()
+      await page.getByRole('heading', { name: 'web/cms' }).waitFor()
+      const table = page.getByRole('table', { name: 'Repositories' })
+      await expect.poll(() => table.getByRole('row').count()).toBe(2)
+      expect(await table.getByRole('link').first().textContent()).toBe('web/cms/editor')
+    }))
+
+  test('tags are filtered, and shown with what they name', () =>
+    inTab(async (tab) => {
+      await tab.visit('/ui/r/web/shop')
+      const { page } = tab
+      const rows = page.getByRole('table', { name: 'Tags of web/shop' }).locator('tbody tr')
+      await expect.poll(() => rows.count()).toBe(4)
+      expect(await rows.first().textContent()).toContain('linux/arm64/v8')
+      await page.getByRole('searchbox', { name: 'Filter tags' }).fill('1.2')
+      await expect.poll(() => rows.count()).toBe(1)
+      expect(new URL(page.url()).searchParams.get('q')).toBe('1.2')
+      await page.reload()
+      await expect.poll(() => rows.count()).toBe(1)
+      await page.getByRole('searchbox', { name: 'Filter tags' }).fill('no such tag')
+      await page.getByText('No tag matches').waitFor()
+    }))
+
+  test('several tags are selected and deleted, once it is confirmed', () =>
+    inTab(async (tab) => {
+      await content.pushTags('scratch/many', ['a', 'b', 'c', 'd'])
+      await tab.visit('/ui/r/scratch/many')
+      const { page } = tab
+      const select = (tag: string) => page.getByRole('checkbox', { name: `Select ${tag}`, exact: true })
+      await select('b').check()
+      await select('d').check()
+      const selection = page.getByRole('group', { name: 'Selection' })
+      expect(await selection.textContent()).toContain('2 tags selected')
+      await selection.getByRole('button', { name: 'Delete' }).click()
+      const dialog = page.getByRole('dialog', { name: 'Delete 2 tags?' })
+      await dialog.getByRole('button', { name: 'Cancel' }).click()
+      expect(await tagsOf('scratch/many')).toEqual(['a', 'b', 'c', 'd'])
+      await selection.getByRole('button', { name: 'Delete' }).click()
+      await dialog.getByRole('button', { name: 'Delete' }).click()
+      await page.getByText('Deleted 2 tags').waitFor()
+      await expect.poll(() => tagsOf('scratch/many')).toEqual(['a', 'c'])
+      await expect.poll(() => page.locator('tbody tr').count()).toBe(2)
+    }))
+
+  test('an image shows its platforms, and its layers beside the history that made them', () =>
+    inTab(async (tab) => {
+      await tab.visit('/ui/r/web/shop:latest')
+      const { page } = tab
+      const layers = page.getByRole('region', { name: 'Layers' })
+      const steps = await layers.getByRole('listitem').allTextContents()
+      expect(steps).toHaveLength(7)
+      expect(steps[0]).toMatch(/^ADD file:3f5c1d8e0b7a in \/sha256:[0-9a-f]{12}/)
+      expect(steps[1]).toBe('CMD ["bash"]')
+      expect(steps[3]).toMatch(/^RUN apt-get update .* tinisha256:/)
+      const configuration = page.getByRole('region', { name: 'Configuration' })
+      expect(await configuration.textContent()).toContain('linux/amd64')
+      const digest = await layers.locator('code[title]').first().getAttribute('title')
+      await page
+        .getByRole('navigation', { name: 'Platforms' })
+        .getByRole('link', { name: 'linux/arm64/v8' })
+        .click()
+      await expect.poll(() => configuration.textContent()).toContain('linux/arm64')
+      expect(await layers.locator('code[title]').first().getAttribute('title')).not.toBe(digest)
+    }))
+
+  test('what refers to an image stands by its purpose, and can be read', () =>
+    inTab(async (tab) => {
+      await tab.visit('/ui/r/web/shop:latest')
+      const { page } = tab
+      const referrers = page.getByRole('region', { name: 'Referrers', exact: true })
+      await referrers.getByRole('heading').last().waitFor()
+      expect(await referrers.getByRole('heading', { level: 3 }).allTextContents()).toEqual([
+        'Signatures 1',
+        'SBOMs 1',
+        'Attestations 1',
+        'Other 1',
+      ])
+      expect(await page.getByRole('region', { name: 'Referrers of the index' }).textContent()).toContain(
+        'sigstore',
+      )
+      await referrers.getByRole('link', { name: 'SPDX' }).click()
+      const packages = page.getByRole('table', { name: 'Packages' })
+      expect(await packages.getByRole('row').nth(2).textContent()).toBe('zlib1.3.1Zlib')
+      await page.getByRole('link', { name: /^sha256:/ }).click()
+      await page.getByRole('region', { name: 'Layers' }).waitFor()
+    }))
+
+  test('commands are copied, by tag and by digest', () =>
+    inTab(async (tab) => {
+      await tab.visit('/ui/r/web/shop:latest')
+      const { page } = tab
+      const host = new URL(registry.url).host
+      await page.getByRole('button', { name: 'Copy command for podman' }).click()
+      expect(await tab.clipboard()).toBe(`podman pull ${host}/web/shop:latest`)
+      await page.getByLabel('by digest').check()
+      await page.getByRole('button', { name: 'Copy command for docker' }).click()
+      expect(await tab.clipboard()).toMatch(new RegExp(`^docker pull ${host}/web/shop@sha256:[0-9a-f]{64}$`))
+      await tab.visit('/ui/r/charts/shop:2.1.0_7')
+      await page.getByRole('button', { name: 'Copy command for helm' }).click()
+      expect(await tab.clipboard()).toBe(`helm pull oci://${host}/charts/shop --version 2.1.0+7`)
+    }))
+
+  test.each([
+    [
+      'charts/shop:2.1.0_7',
+      ['Helm chart', 'shop 2.1.0+7', 'The web shop with its database', 'postgresql 16.x'],
+    ],
+    ['models/tiny:v1', ['Model', 'tiny 1', 'llama', 'transformer', 'gguf', 'tiny.gguf']],
+    ['tools/filter:v1', ['WebAssembly', 'wasi:http/incoming-handler', 'application/wasm']],
+  ])('%s is shown by what it says of itself', (reference, texts) =>
+    inTab(async (tab) => {
+      await tab.visit(`/ui/r/${reference}`)
+      const text = await tab.page.locator('main').textContent()
+      for (const expected of texts) expect(text).toContain(expected)
+    }),
+  )
+
+  test.each(['image', 'artifact', 'odd'])('hostile content is shown as text: %s', (tag) =>
+    inTab(async (tab) => {
+      await tab.visit(`/ui/r/hostile:${tag}`)
+      const { page } = tab
+      const closed = page.locator('details:not([open]) > summary')
+      while ((await closed.count()) > 0) {
+        await closed.first().click()
+        await tab.settle()
+      }
+      if (tag !== 'odd') expect(await page.locator('main').textContent()).toContain(HOSTILE)
+      expect(await page.locator('main :is(img, script, iframe, [onerror])').count()).toBe(0)
+      const targets = await page
+        .locator('main a')
+        .evaluateAll((links) => links.map((link) => (link as HTMLAnchorElement).protocol))
+      expect(targets.filter((protocol) => !/^https?:$/.test(protocol))).toEqual([])
+    }),
+  )
+
+  test('everything is done with the keyboard alone', () =>
+    inTab(async (tab) => {
+      await content.pushTags('scratch/keys', ['one', 'two', 'three'])
+      await tab.visit('/ui/')
+      const { page } = tab
+      const { keyboard } = page
+      const focused = () => page.evaluate(() => document.activeElement?.textContent ?? '')
+      await keyboard.press('Tab')
+      expect(await focused()).toBe('Skip to content')
+      await keyboard.press('/')
+      expect(await page.evaluate(() => document.activeElement?.id)).toBe('search')
+      await keyboard.press('Escape')
+      await keyboard.press('j')
+      expect(await focused()).toBe('charts/shop')
+      await keyboard.press('j')
+      expect(await focused()).toBe('hostile')
+      await keyboard.press('k')
+      await keyboard.press('Enter')
+      await page.getByRole('heading', { name: 'charts/shop' }).waitFor()
+      await tab.visit('/ui/r/scratch/keys')
+      await keyboard.press('j')
+      await keyboard.press('c')
+      expect(await tab.clipboard()).toBe(
+        `docker pull ${new URL(registry.url).host}/scratch/keys:${await focused()}`,
+      )
+      const doomed = await focused()
+      await keyboard.press('x')
+      await page.getByRole('button', { name: 'Delete' }).focus()
+      await keyboard.press('Enter')
+      await page.getByRole('dialog').waitFor()
+      await keyboard.press('Escape')
+      await expect.poll(() => page.getByRole('dialog').count()).toBe(0)
+      expect(await focused()).toBe('Delete')
+      await keyboard.press('Enter')
+      await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).focus()
+      await keyboard.press('Enter')
+      await expect
+        .poll(() => tagsOf('scratch/keys'))
+        .toEqual(['one', 'three', 'two'].filter((tag) => tag !== doomed))
+      await keyboard.press('?')
+      await page.getByRole('dialog', { name: 'Keys' }).waitFor()
+      await keyboard.press('j')
+      await keyboard.press('Escape')
+      await expect.poll(() => page.getByRole('dialog').count()).toBe(0)
+    }))
+
+  test.each(['light', 'dark'] as const)('axe finds nothing in any view: %s', (colorScheme) =>
+    inTab(
+      async (tab) => {
+        for (const view of VIEWS) {
+          await tab.visit(view)
+          expect([view, await tab.accessibilityFindings()]).toEqual([view, []])
+        }
+        await tab.visit('/ui/r/web/shop')
+        await tab.page.getByRole('checkbox', { name: 'Select latest' }).check()
+        await tab.page.getByRole('button', { name: 'Delete' }).click()
+        expect(await tab.accessibilityFindings()).toEqual([])
+        await tab.page.keyboard.press('Escape')
+        await tab.page.keyboard.press('?')
+        expect(await tab.accessibilityFindings()).toEqual([])
+      },
+      { colorScheme },
+    ),
+  )
+
+  test('a phone shows everything within its width', () =>
+    inTab(
+      async (tab) => {
+        for (const view of VIEWS) {
+          await tab.visit(view)
+          const width = await tab.page.evaluate(() => document.documentElement.scrollWidth)
+          expect([view, width]).toEqual([view, 360])
+        }
+      },
+      { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true },
+    ))
+
+  test.each([
+    ['/ui/r/nothing/here', 'Not found'],
+    ['/ui/r/web/shop:absent', 'Not found'],
+    ['/ui/r/Not_A_Name', 'There is no such view'],
+    ['/ui/nowhere', 'There is no such view'],
+  ])('%s says that it is not there', (view, text) =>
+    inTab(async (tab) => {
+      await tab.visit(view)
+      await tab.page.getByText(text).waitFor()
+    }),
+  )
+
+  test.each([
+    [401, 'UNAUTHORIZED', 'Please log in'],
+    [403, 'DENIED', 'No permission'],
+    [429, 'TOOMANYREQUESTS', 'Too many requests'],
+    [503, 'UNAVAILABLE', 'Not available at present'],
+    [500, 'UNKNOWN', 'This could not be shown'],
+  ])('an answer of %d is explained, and asked for again', (status, code, text) =>
+    inTab(async (tab) => {
+      const { page } = tab
+      const body = JSON.stringify({ errors: [{ code, message: 'why' }] })
+      await page.route('**/v2/web/shop/**', (route) =>
+        route.fulfill({ status, contentType: 'application/json', body }),
+      )
+      await tab.visit('/ui/r/web/shop:latest')
+      await page.getByRole('alert').getByText(text).waitFor()
+      await page.unroute('**/v2/web/shop/**')
+      if (status !== 401 && status !== 403) await page.getByRole('button', { name: 'Try again' }).click()
+      else await page.reload()
+      await page.getByRole('region', { name: 'Layers' }).waitFor()
+    }),
+  )
+
+  test('a lost connection is explained, and a slow one too', () =>
+    inTab(async (tab) => {
+      const { page } = tab
+      await tab.visit('/ui/')
+      let answer = () => {}
+      const held = new Promise<void>((resolve) => {
+        answer = resolve
+      })
+      await page.route('**/v2/web/shop/**', async (route) => {
+        await held
+        await route.continue()
+      })
+      await page.getByRole('link', { name: 'web/shop' }).click()
+      await page.getByText('takes longer than usual').waitFor()
+      answer()
+      await page.getByRole('table', { name: 'Tags of web/shop' }).waitFor()
+      await page.unroute('**/v2/web/shop/**')
+      await page.route('**/v2/tools/**', (route) => route.abort())
+      await page.getByRole('link', { name: 'Entrepot' }).click()
+      await page.getByRole('link', { name: 'tools', exact: true }).click()
+      await page.getByRole('alert').getByText('No connection').waitFor()
+      tab.faults.splice(
+        0,
+        Number.POSITIVE_INFINITY,
+        ...tab.faults.filter((fault) => !/ERR_FAILED/.test(fault)),
+      )
+    }))
+
+  async function tagsOf(repository: string): Promise<string[]> {
+    const answer = await fetch(`${registry.url}/v2/${repository}/tags/list`)
+    return ((await answer.json()) as { tags: string[] }).tags
+  }
+})

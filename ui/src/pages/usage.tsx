@@ -1,3 +1,0 @@
-export function Usage(_: { name: string }) {
-  return null
-}
