@@ -12,13 +12,14 @@ import { ChangeReporter } from '../notifications/change-reporter.ts'
 import { Dispatcher } from '../notifications/delivery/dispatcher.ts'
 import type { Endpoint } from '../notifications/delivery/endpoint.ts'
 import { CONCURRENCY } from '../notifications/delivery/endpoint-delivery.ts'
-import { PullDelivery } from '../notifications/delivery/pull-delivery.ts'
 import { Sender } from '../notifications/delivery/sender.ts'
 import { EventFactory } from '../notifications/event.ts'
 import { newFigures } from '../notifications/figures.ts'
 import { ENCODERS } from '../notifications/formats/encoders.ts'
+import { SINGLE_EVENT_FORMATS } from '../notifications/formats/format.ts'
 import { NotifyingRegistry } from '../notifications/notifying-registry.ts'
 import { Journal } from '../notifications/outbox/journal.ts'
+import { PullDelivery } from '../notifications/pulls/pull-delivery.ts'
 import { type EventShape, Subscription } from '../notifications/subscription.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import { StoredRegistry } from '../registry/registry.ts'
@@ -160,6 +161,7 @@ async function openEndpoint(endpoint: EndpointConfig, key: string): Promise<Endp
     headers: endpoint.headers,
     timeoutMs: endpoint.timeout || DEFAULTS.timeoutMs,
     encode: ENCODERS[endpoint.format],
+    takesSeveral: !SINGLE_EVENT_FORMATS.has(endpoint.format),
     secrets: await openSecrets(endpoint, key),
     rootCertificates: await readRootCertificates(endpoint, key),
     privateNetworks: endpoint.privatenetworks,

@@ -65,19 +65,23 @@ export class EventFactory {
     this.#scope = scope
   }
 
+  /** @param occasion of what happened earlier than now, or in another request; `at` is in milliseconds since 1970 */
   create(
     action: EventAction,
     target: EventTarget,
-    origin: RequestOrigin = this.#scope.current ?? NO_REQUEST,
+    {
+      origin = this.#scope.current ?? NO_REQUEST,
+      at = Date.now(),
+    }: { origin?: RequestOrigin; at?: number } = {},
   ): RegistryEvent {
-    const { actor, baseUrl, ...request } = origin
+    const { id, address, host, method, userAgent, actor, baseUrl } = origin
     return {
       id: randomUUID(),
-      timestamp: new Date().toISOString(),
+      timestamp: new Date(at).toISOString(),
       action,
       target,
       url: action === 'delete' ? undefined : urlOf(target, baseUrl),
-      request,
+      request: { id, address, host, method, userAgent },
       actor,
       source: this.#source,
     }

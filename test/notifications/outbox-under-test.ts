@@ -54,7 +54,13 @@ export function endpointFor({ url, sender, subscription, ...parts }: EndpointPar
     ...{ threshold: 3, backoffMs: 50, maxBackoffMs: 200, deadLetterMs: 3_600_000 },
     ...parts,
     sender: new Sender({
-      ...{ url: new URL(url), headers: {}, timeoutMs: 2_000, encode: ENCODERS.distribution3 },
+      ...{
+        url: new URL(url),
+        headers: {},
+        timeoutMs: 2_000,
+        encode: ENCODERS.distribution3,
+        takesSeveral: true,
+      },
       ...{ secrets: async () => [], rootCertificates: undefined, privateNetworks: [], connections: 16 },
       ...sender,
     }),

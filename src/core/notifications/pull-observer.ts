@@ -9,12 +9,15 @@ export interface Pull {
   readonly descriptor: Descriptor
   /** The tag that a manifest was asked for by. */
   readonly tag: Tag | undefined
-  /** Of a manifest. */
+  /** Of a manifest, if the observer reads it. */
   readonly payload: Uint8Array | undefined
 }
 
-/** The port to what counts pulls. Called after the answer has gone; it must neither wait nor throw.
- *  @param origin is only read if the pull is reported */
+/** The port to what counts pulls. */
 export interface PullObserver {
+  /** False to be called without payloads. */
+  readonly readsPayload: boolean
+  /** Called after the answer has gone; it must neither wait nor throw.
+   *  @param origin is only called if the pull is reported */
   pulled(pull: Pull, origin: () => RequestOrigin): void
 }

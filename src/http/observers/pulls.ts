@@ -27,7 +27,8 @@ export class Pulls {
     const { repository, resource, reference } = matched.route
     if (repository === undefined) return
     const kind = resource === 'manifest' ? 'manifest' : 'blob'
-    const { descriptor, payload } = served
+    const { descriptor } = served
+    const payload = this.#observer.readsPayload ? served.payload : undefined
     const tag = kind === 'manifest' && isTag(reference) ? reference : undefined
     this.#observer.pulled({ kind, repository, descriptor, tag, payload }, () =>
       requestOrigin(lifecycle.request, {

@@ -1,4 +1,5 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import type { RequestOrigin } from '../../core/notifications/request-scope.ts'
 import { printable } from '../../lib/printable.ts'
 import { originOf, publicPath } from '../reply/location.ts'
@@ -10,16 +11,48 @@ export function requestOrigin(
   request: IncomingMessage,
   { id, actor, settings }: { id: string; actor: string; settings: HttpSettings },
 ): RequestOrigin {
-  const { headers, method = '' } = request
+  const { address, host, userAgent, baseUrl } = peerOf(request, settings)
   return {
-    id,
+    ...{ id, address, host, method: request.method ?? '', userAgent },
+    ...{ actor: printable(actor), baseUrl },
+  }
+}
+
+/** What is the same, as a rule, for all requests of a connection. */
+interface Peer extends Pick<RequestOrigin, 'address' | 'host' | 'userAgent' | 'baseUrl'> {
+  /** The headers that it is made of. */
+  readonly headers: Pick<IncomingHttpHeaders, 'host' | 'user-agent'>
+}
+
+const peers = new WeakMap<Socket, Peer>()
+
+function peerOf(request: IncomingMessage, settings: HttpSettings): Peer {
+  const { headers, socket } = request
+  const known = peers.get(socket)
+  if (known !== undefined && isSamePeer(known, headers)) return known
+  const peer = {
+    headers: { host: headers.host, 'user-agent': headers['user-agent'] },
     address: addressOf(request, settings),
     host: printable(headers.host ?? ''),
-    method,
     userAgent: printable(headers['user-agent'] ?? ''),
-    actor: printable(actor),
     baseUrl: (originOf(request, settings) ?? '') + publicPath(settings),
   }
+  if (!isForwarded(headers)) peers.set(socket, peer)
+  return peer
+}
+
+function isSamePeer({ headers: known }: Peer, headers: IncomingHttpHeaders): boolean {
+  return known.host === headers.host && known['user-agent'] === headers['user-agent'] && !isForwarded(headers)
+}
+
+/** A proxy may speak for another client in each request of its connection. */
+function isForwarded(headers: IncomingHttpHeaders): boolean {
+  return (
+    headers.forwarded !== undefined ||
+    headers['x-forwarded-for'] !== undefined ||
+    headers['x-forwarded-host'] !== undefined ||
+    headers['x-forwarded-proto'] !== undefined
+  )
 }
 
 /** The client's as the trusted proxies have it, or the address and port of the connection's other end. */

@@ -228,7 +228,7 @@ export class EndpointDelivery {
       const next = lane.isHeld ? await this.#headOf(lane) : firstOf(lane)
       if (next === undefined) return
       this.#circuit.begin()
-      const delivery = await this.#parts.endpoint.sender.send(next.event, this.#stopping.signal)
+      const delivery = await this.#parts.endpoint.sender.send([next.event], this.#stopping.signal)
       if (this.#isStopped) return
       this.#countAttempt(delivery)
       if (delivery.kind !== 'delivered') return this.#failed(lane, next, delivery)

@@ -1,6 +1,6 @@
 import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici'
 import type { RegistryEvent } from '../event.ts'
-import type { EncodeEvent } from '../formats/format.ts'
+import type { EncodeEvents } from '../formats/format.ts'
 import { signatureHeaders } from '../formats/signature.ts'
 import { isLiteral, publicLookup } from './private-addresses.ts'
 
@@ -9,7 +9,9 @@ export interface SenderSettings {
   readonly url: URL
   readonly headers: Readonly<Record<string, readonly string[]>>
   readonly timeoutMs: number
-  readonly encode: EncodeEvent
+  readonly encode: EncodeEvents
+  /** True if a request may have several events. */
+  readonly takesSeveral: boolean
   /** Undefined to read them each time: files may change. Empty for no signature. */
   readonly secrets: () => Promise<readonly Uint8Array[]>
   /** Certificates in PEM that are trusted instead of the system's. Undefined for the system's. */
@@ -45,14 +47,20 @@ export class Sender {
       url.username === '' || hasAuthorization ? configured : [...configured, ['authorization', basic(url)]]
   }
 
-  /** Never rejected. */
-  async send(event: RegistryEvent, signal: AbortSignal): Promise<Delivery> {
+  get takesSeveral(): boolean {
+    return this.#settings.takesSeveral
+  }
+
+  /** Makes one attempt with one request. Never rejected.
+   *  @param events one, or more if it takes several. A signature is that of the first one's id */
+  async send(events: readonly RegistryEvent[], signal: AbortSignal): Promise<Delivery> {
     const { url, timeoutMs, encode, secrets } = this.#settings
     try {
-      const { headers, body } = encode(event)
+      const { headers, body } = encode(events)
       const keys = await secrets()
       const timestamp = Math.floor(Date.now() / 1000)
-      const signatures = keys.length === 0 ? {} : signatureHeaders({ id: event.id, timestamp, body }, keys)
+      const signatures =
+        keys.length === 0 ? {} : signatureHeaders({ id: events[0]!.id, timestamp, body }, keys)
       const answer = await this.#dispatcher.request({
         origin: url.origin,
         path: this.#path,

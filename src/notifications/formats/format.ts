@@ -1,12 +1,17 @@
 import type { RegistryEvent } from '../event.ts'
 
-/** An event as it goes over the wire. */
-export interface EncodedEvent {
+/** The body of a request, and the headers that describe it. */
+export interface EncodedEvents {
   readonly headers: Readonly<Record<string, string>>
   readonly body: Uint8Array
 }
 
-export type EncodeEvent = (event: RegistryEvent) => EncodedEvent
+/** Encodes events for one request.
+ *  @param events one or more; one alone for a format in `SINGLE_EVENT_FORMATS` */
+export type EncodeEvents = (events: readonly RegistryEvent[]) => EncodedEvents
 
 export const FORMATS = ['distribution3', 'distribution2', 'cloudevents', 'cloudevents-binary'] as const
 export type FormatName = (typeof FORMATS)[number]
+
+/** Formats in which a request has exactly one event. Distribution's envelope may have several. */
+export const SINGLE_EVENT_FORMATS: ReadonlySet<FormatName> = new Set(['cloudevents', 'cloudevents-binary'])
