@@ -35,7 +35,11 @@ export async function makeBundle(processor: Processor): Promise<string> {
 /** Bundles `src/main.ts` with its packages, in chunks that are loaded when they are needed. */
 async function bundleCode(outdir: string, native: Plugin): Promise<void> {
   await build({
-    entryPoints: [join(root, 'src', 'main.ts')],
+    entryPoints: [
+      { in: join(root, 'src', 'main.ts'), out: 'main' },
+      // A thread, which is started by the name of its file.
+      { in: join(root, 'src', 'index', 'sqlite', 'sqlite-thread.ts'), out: 'sqlite-thread' },
+    ],
     outdir,
     outExtension: { '.js': '.mjs' },
     bundle: true,

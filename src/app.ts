@@ -10,7 +10,7 @@ import {
   startDebugServer,
   type WorkerGroup,
 } from './app/open.ts'
-import { httpSettings, isNotifying, needsScope, tlsSettings } from './app/settings.ts'
+import { httpSettings, isIndexed, isNotifying, needsScope, tlsSettings } from './app/settings.ts'
 import { schedulePurging } from './app/upload-purging.ts'
 import type { Config } from './config/schema.ts'
 import type { AuditLog } from './core/access/audit-log.ts'
@@ -106,6 +106,17 @@ async function openHistoryUpkeep(config: Config, registry: StoredRegistry, log: 
   return (await import('./app/lifecycle/history.ts')).scheduleUpkeep(config, registry, log)
 }
 
+/** Loads the code of the index only if it is enabled. The registry serves without it if its database can't be used. */
+async function openIndex(config: Config, registry: StoredRegistry, parts: { log: Log; sweeps: boolean }) {
+  if (!isIndexed(config)) return undefined
+  try {
+    return await (await import('./app/catalog-index.ts')).openIndex(config, registry, parts)
+  } catch (err) {
+    parts.log.error({ err }, 'the index cannot be opened: there is no search')
+    return undefined
+  }
+}
+
 /** Loads the code of retention only if there are rules. */
 async function openRetention(
   config: Config,
@@ -148,15 +159,20 @@ export async function startRegistry(
     await openNotifications(config, registry, { metrics, log, delivers: isAlone, scope }),
     (notifications) => notifications?.close(),
   )
+  const index = opened.adopt(await openIndex(config, registry, { log, sweeps: isAlone }), (index) =>
+    index?.close(),
+  )
   if (isAlone) {
     const variables = notifications?.variables
     const debug = await startDebugServer(config, { metrics, health, variables, log })
     opened.adopt(debug, (debug) => debug?.close())
   }
-  const wrapped = await wrapForRequests(config, notifications?.wrap(governed) ?? governed, log)
+  const noted = notifications?.wrap(governed) ?? governed
+  const wrapped = await wrapForRequests(config, index?.wrap(noted) ?? noted, log)
   const server = new HttpServer({
     registry: wrapped,
     history: await history?.open(wrapped),
+    index: index?.index,
     settings: { ...httpSettings(config), namespaces: mirrors?.namespaces },
     mirrors: mirrors?.figures,
     page: await openPage(config),
@@ -171,6 +187,7 @@ export async function startRegistry(
     tls,
   })
   const address = await server.listen(listenOptions(config.http))
+  index?.start()
   notifications?.listening(typeof address === 'string' ? undefined : address.port)
   if (isAlone) {
     opened.adopt(schedulePurging(config, registry, log), (purging) => purging?.stop())
@@ -243,6 +260,10 @@ export async function startSupervisorServices(
   opened.adopt(await openRetention(config, registry, { log }), (retention) => retention?.stop())
   opened.adopt(await openHistoryUpkeep(config, registry, log), (upkeep) => upkeep?.stop())
   opened.adopt(await openScrub(config, registry, { metrics, log }), (scrub) => scrub?.stop())
+  const index = opened.adopt(await openIndex(config, registry, { log, sweeps: true }), (index) =>
+    index?.close(),
+  )
+  index?.start()
   const running = opened.move()
   return { close: () => running.disposeAsync() }
 }

@@ -75,3 +75,8 @@ export function isNotifying({ notifications }: Config): boolean {
 export function needsScope(config: Config): boolean {
   return isNotifying(config) || config.policies.history.enabled
 }
+
+/** True if the catalog is indexed: by default over a folder. */
+export function isIndexed({ index, storage }: Config): boolean {
+  return index.enabled ?? storage.filesystem !== undefined
+}

@@ -3,6 +3,7 @@
 
 import { z } from 'zod'
 import { auth, policy } from './schema/access.ts'
+import { catalogIndex } from './schema/catalog-index.ts'
 import { catalog, compatibility, tags, validation } from './schema/content.ts'
 import { http } from './schema/http.ts'
 import { scalar } from './schema/key.ts'
@@ -34,6 +35,7 @@ export const configSchema = z
     redis,
     health,
     catalog,
+    index: catalogIndex,
     tags,
     proxy,
     mirrors,

@@ -66,6 +66,11 @@ export class RegistryError extends Error {
   }
 }
 
+/** True for a RegistryError with the code. */
+export function isErrorOf(error: unknown, code: ErrorCode): error is RegistryError {
+  return error instanceof RegistryError && error.code === code
+}
+
 export type StorageErrorCode =
   /** The path does not exist. */
   | 'PATH_NOT_FOUND'

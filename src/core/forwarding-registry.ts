@@ -249,6 +249,10 @@ export class ForwardingTags implements TagService {
     return this.tags.entries()
   }
 
+  entry(tag: Tag): Promise<TagEntry | undefined> {
+    return this.tags.entry(tag)
+  }
+
   lookup(digest: Digest): AsyncIterable<Tag> {
     return this.tags.lookup(digest)
   }

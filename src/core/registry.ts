@@ -228,6 +228,8 @@ export interface TagService {
   all(page?: Page): AsyncIterable<Tag>
   /** Every tag with what it names, read as they are iterated. */
   entries(): AsyncIterable<TagEntry>
+  /** What the tag names, and since when. Undefined if there is no such tag. */
+  entry(tag: Tag): Promise<TagEntry | undefined>
   /** The tags that name the digest. */
   lookup(digest: Digest): AsyncIterable<Tag>
   /** Every digest that the tag has ever named, in no particular order. */

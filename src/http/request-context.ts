@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Action, Credentials, Identity } from '../core/access/access-controller.ts'
 import type { TokenIssuer } from '../core/access/token-issuer.ts'
+import type { CatalogIndex } from '../core/catalog/catalog-index.ts'
 import type { Descriptor } from '../core/descriptor.ts'
 import { RegistryError } from '../core/errors.ts'
 import type { Health } from '../core/health.ts'
@@ -31,6 +32,8 @@ export interface ServerContext {
   readonly page: Page | undefined
   /** Undefined if no history is kept. */
   readonly history: RepositoryHistory | undefined
+  /** Undefined if the catalog is not indexed. */
+  readonly index: CatalogIndex | undefined
 }
 
 /** One request, as its handler sees it. */
@@ -87,6 +90,10 @@ export class RequestContext {
     throw new RegistryError('PATH_UNKNOWN', {
       message: 'no history is kept here: policies.history.enabled is false',
     })
+  }
+
+  get index(): CatalogIndex | undefined {
+    return this.#parts.index
   }
 
   get settings(): HttpSettings {

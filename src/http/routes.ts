@@ -1,6 +1,11 @@
 import { getApiVersion, redirectToApi } from './handlers/base.ts'
 import { deleteBlob, getBlob } from './handlers/blob.ts'
 import { listRepositories } from './handlers/catalog.ts'
+import { listCatalogRepositories, listCatalogTags, listNamespaces } from './handlers/extension/catalog.ts'
+import { discoverExtensions, discoverRepositoryExtensions } from './handlers/extension/discovery.ts'
+import { listManifests } from './handlers/extension/manifests.ts'
+import { getOpenApi } from './handlers/extension/openapi.ts'
+import { listTagDetails } from './handlers/extension/tags.ts'
 import { deleteRepository, listTagChanges, listTrash, restoreDeletion } from './handlers/history.ts'
 import { deleteManifest, getManifest, putManifest } from './handlers/manifest.ts'
 import { listMirrors } from './handlers/mirrors.ts'
@@ -34,6 +39,8 @@ const catalog = needs('catalog')
 const open = needs('open')
 const probe = needs('probe')
 
+const read = (operation: Operation) => ({ GET: operation, HEAD: operation })
+
 /** The table of operations: every method of every resource, and the access it needs. All others are
  *  rejected. */
 export const operations: Record<Resource, Partial<Record<Method, Operation>>> = {
@@ -66,7 +73,15 @@ export const operations: Record<Resource, Partial<Record<Method, Operation>>> = 
   trash: { GET: pull(listTrash), HEAD: pull(listTrash) },
   restore: { POST: needs('restore')(restoreDeletion) },
   repository: { DELETE: remove(deleteRepository) },
-  mirrors: { GET: catalog(listMirrors), HEAD: catalog(listMirrors) },
+  mirrors: read(catalog(listMirrors)),
+  extensions: read(catalog(discoverExtensions)),
+  repositoryExtensions: read(pull(discoverRepositoryExtensions)),
+  openApi: read(catalog(getOpenApi)),
+  catalogRepositories: read(catalog(listCatalogRepositories)),
+  catalogNamespaces: read(catalog(listNamespaces)),
+  catalogTags: read(catalog(listCatalogTags)),
+  tagDetails: read(pull(listTagDetails)),
+  manifestDetails: read(pull(listManifests)),
   token: { GET: open(getToken), POST: open(postToken) },
   keySet: { GET: open(getKeySet), HEAD: open(getKeySet) },
   page: { GET: open(getPage), HEAD: open(getPage) },

@@ -11,6 +11,7 @@ import {
 import type { AuditLog } from '../core/access/audit-log.ts'
 import { isNoLogin } from '../core/access/authorization-header.ts'
 import type { TokenIssuer } from '../core/access/token-issuer.ts'
+import type { CatalogIndex } from '../core/catalog/catalog-index.ts'
 import { RegistryError } from '../core/errors.ts'
 import { HEALTHY, type Health } from '../core/health.ts'
 import type { RepositoryHistory } from '../core/lifecycle/history.ts'
@@ -82,6 +83,8 @@ export interface HttpServerOptions {
   page?: Page | undefined
   /** Default: no history is kept. */
   history?: RepositoryHistory | undefined
+  /** For search; default: none. */
+  index?: CatalogIndex | undefined
   /** Observes pulls. Default: none. */
   pulls?: PullObserver | undefined
   /** In which changes are made, so that decorators of the registry know by whom; default: none. */
@@ -120,9 +123,9 @@ export class HttpServer {
       bytesPerSecond: limits.minBytesPerSecond,
       graceSeconds: limits.stallSeconds,
     })
-    const { mirrors = [], page, history } = options
-    const stallDetector = this.#stallDetector
-    this.#parts = { registry, settings, stallDetector, issuer, health, mirrors, page, history }
+    const { mirrors = [], page, history, index } = options
+    const shared = { registry, settings, stallDetector: this.#stallDetector, issuer, health }
+    this.#parts = { ...shared, mirrors, page, history, index }
     this.#authorizer = new Authorizer(access, settings)
     this.#accessLog = new AccessLog({ log, isEnabled: settings.accessLog })
     this.#audit = audit && new Audit(audit, settings)

@@ -8,6 +8,7 @@ import { type AccessControl, type AuthSettings, openAccessControl } from '../../
 import type { LoginThrottleOptions } from '../../src/auth/login-throttle.ts'
 import { MemoryDescriptorCache } from '../../src/cache/memory.ts'
 import type { AuditLog } from '../../src/core/access/audit-log.ts'
+import type { CatalogIndex } from '../../src/core/catalog/catalog-index.ts'
 import { type DescriptorCache, NO_CACHE } from '../../src/core/descriptor-cache.ts'
 import type { Health } from '../../src/core/health.ts'
 import type { RepositoryHistory } from '../../src/core/lifecycle/history.ts'
@@ -45,6 +46,8 @@ export interface HttpRegistryOptions {
   readonly health?: Health
   /** The web page. Default: none. */
   readonly page?: Page | undefined
+  /** For search. Default: none. */
+  readonly index?: CatalogIndex
   /** Decorates the stored registry. */
   readonly decorate?: (stored: StoredRegistry) => Registry
   /** The history of its repositories. Default: none is kept. */
@@ -118,6 +121,7 @@ export class HttpRegistry implements AsyncDisposable {
       ...(access && { access: access.controller, issuer: access.issuer }),
       observer: options.observer,
       page: options.page,
+      index: options.index,
       ...(options.health && { health: options.health }),
     })
     const address = await server.listen({ host: '127.0.0.1', port: 0 })

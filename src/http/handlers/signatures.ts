@@ -8,7 +8,7 @@ import type { RequestContext } from '../request-context.ts'
  *  number. */
 export async function listSignatures(context: RequestContext): Promise<Reply> {
   const { repository, isHead } = context
-  const digest = parseDigest(context.reference)
+  const digest = parseDigest(context.reference || (context.query.get('digest') ?? ''))
   const signatures = repository.signatures.list(digest)[Symbol.asyncIterator]()
   const first = await signatures.next()
   if (first.done && !(await repository.manifests.exists(digest))) {

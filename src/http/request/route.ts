@@ -2,6 +2,7 @@ import type { Action } from '../../core/access/access-controller.ts'
 import { KEY_SET_PATH, TOKEN_PATH } from '../../core/access/token-issuer.ts'
 import { RegistryError } from '../../core/errors.ts'
 import { parseRepositoryName, type RepositoryName } from '../../core/reference.ts'
+import { type ExtensionRoute, parseExtensionRoute } from './extension-route.ts'
 
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
@@ -19,12 +20,7 @@ export type Resource =
   | 'uploads'
   | 'upload'
   | 'referrers'
-  | 'signatures'
-  | 'tagHistory'
-  | 'trash'
-  | 'restore'
-  | 'repository'
-  | 'mirrors'
+  | ExtensionRoute['resource']
   | 'token'
   | 'keySet'
   | 'page'
@@ -72,7 +68,6 @@ export function parseRoute(encoded: string): Route | undefined {
   if (path === KEY_SET_PATH) return { resource: 'keySet', reference: '' }
   if (!path.startsWith('/v2/')) return parsePageRoute(path)
   if (path === '/v2/_catalog') return { resource: 'catalog', reference: '' }
-  if (path === MIRRORS_PATH) return { resource: 'mirrors', reference: '' }
   return parseRepositoryRoute(path)
 }
 
@@ -96,6 +91,7 @@ function parseRepositoryRoute(path: string): Route | undefined {
       : { resource, repository: parseRepositoryName(path.slice(NAME_START, nameEnd)), reference: last }
   switch (path.slice(kindSlash + 1, lastSlash)) {
     case 'manifests':
+      if (reference === 'list' && path.startsWith(OWN, kindSlash - OWN.length)) return parseExtension(path)
       return route('manifest', kindSlash)
     case 'blobs':
       return reference === 'uploads' ? route('uploads', kindSlash, '') : route('blob', kindSlash)
@@ -104,41 +100,32 @@ function parseRepositoryRoute(path: string): Route | undefined {
       if (!path.startsWith('/blobs', nameEnd)) return undefined
       return route(reference === '' ? 'uploads' : 'upload', nameEnd)
     }
+    case 'tags':
+      if (path.startsWith(OWN, kindSlash - OWN.length)) return parseExtension(path)
+      return reference === 'list' ? route('tags', kindSlash, '') : undefined
     case 'referrers':
       return route('referrers', kindSlash)
-    default: {
-      const own = path.lastIndexOf(`${OWN}/`)
-      if (own !== -1)
-        return parseOwnRoute(path.slice(own + OWN.length + 1), (...found) => route(found[0], own, found[1]))
-      return path.endsWith('/tags/list') ? route('tags', kindSlash, '') : undefined
+    case 'signatures': {
+      const nameEnd = kindSlash - OWN.length
+      return path.startsWith(OWN, nameEnd) ? route('signatures', nameEnd) : undefined
     }
+    default:
+      return parseExtension(path)
   }
+}
+
+function parseExtension(path: string): Route | undefined {
+  const { resource, name } = parseExtensionRoute(path.slice(API.length)) ?? {}
+  if (resource === undefined) return undefined
+  return name === undefined
+    ? { resource, reference: '' }
+    : { resource, repository: parseRepositoryName(name), reference: '' }
 }
 
 /** Prefix of Entrepot's own resources: no component of a repository's name begins with `_`. */
 const OWN = '/_entrepot'
 
-/** Entrepot's own resources of a repository, `_entrepot/<component>/<module>`. OCI Distribution Specification 1.1, "Extensions". */
-const OWN_RESOURCES: ReadonlyMap<string, Resource> = new Map([
-  ['tags/history', 'tagHistory'],
-  ['trash/list', 'trash'],
-  ['trash/restore', 'restore'],
-  ['repository', 'repository'],
-])
-
-/** @param rest of the path, behind the prefix */
-function parseOwnRoute(
-  rest: string,
-  route: (resource: Resource, reference: string) => Route | undefined,
-): Route | undefined {
-  const resource = OWN_RESOURCES.get(rest)
-  if (resource !== undefined) return route(resource, '')
-  const [component, module, ...others] = rest.split('/')
-  if (component !== 'signatures' || module === undefined || others.length > 0) return undefined
-  return route('signatures', module)
-}
-
-const MIRRORS_PATH = `/v2${OWN}/mirrors`
+const API = '/v2'
 
 const NAME_START = '/v2/'.length
 

@@ -102,6 +102,14 @@ export class LinkedTags implements TagService {
     )
   }
 
+  /** The time is read first: if the tag is set in between, it seems older than it is, never newer. */
+  async entry(tag: Tag): Promise<TagEntry | undefined> {
+    const written = await statIfPresent(this.#context.storage, this.#context.paths.tag(tag).current)
+    if (written?.kind !== 'file') return undefined
+    const digest = await this.#current(tag)
+    return digest && { tag, digest, setAt: written.modifiedAt }
+  }
+
   async *lookup(digest: Digest): AsyncIterable<Tag> {
     for await (const entry of this.#entries({})) if (entry.digest === digest) yield entry.tag
   }

@@ -1,0 +1,83 @@
+/** The index of the catalog: what is configured under `index`. Its code is loaded if it is enabled. */
+import { hash } from 'node:crypto'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import type { Config } from '../config/schema.ts'
+import type { CatalogIndex } from '../core/catalog/catalog-index.ts'
+import type { Log } from '../core/log.ts'
+import type { Registry } from '../core/registry.ts'
+import { SqlCatalogIndex } from '../index/catalog-index.ts'
+import { Feeder } from '../index/feeding/feeder.ts'
+import { IndexedRegistry } from '../index/indexed-registry.ts'
+import { CatalogChanges } from '../index/sql/catalog-changes.ts'
+import type { SqlEngine } from '../index/sql/engine.ts'
+import { makePrivateFolder } from '../lib/files/private-folder.ts'
+import { StoredRegistry } from '../registry/registry.ts'
+import { manifestPolicy } from './settings.ts'
+
+/** A process's part in the index. */
+export interface OpenIndex {
+  readonly index: CatalogIndex
+  /** A registry that notes the changes that are made by it. */
+  wrap(registry: Registry): Registry
+  /** Starts to follow storage. */
+  start(): void
+  close(): Promise<void>
+}
+
+export interface IndexParts {
+  readonly log: Log
+  /** True if this process compares the index with all of storage. */
+  readonly sweeps: boolean
+}
+
+/** @param registry over its storage; not closed
+ *  @throws Error if the database can't be used */
+export async function openIndex(
+  config: Config,
+  { storage }: StoredRegistry,
+  { log, sweeps }: IndexParts,
+): Promise<OpenIndex> {
+  const engine = await openEngine(config, log)
+  const changes = new CatalogChanges(engine)
+  const feeder = new Feeder({
+    ...{ changes, log },
+    registry: new StoredRegistry({ driver: storage, policy: manifestPolicy(config), log }),
+    sweepMs: sweeps ? config.index.sweep : undefined,
+    announcements: undefined,
+  })
+  return {
+    index: new SqlCatalogIndex(engine, feeder),
+    wrap: (wrapped) => new IndexedRegistry(wrapped, (repository, tags) => feeder.changed(repository, tags)),
+    start: () => feeder.start(),
+    async close() {
+      await feeder.stop()
+      await engine.close()
+    },
+  }
+}
+
+async function openEngine(config: Config, log: Log): Promise<SqlEngine> {
+  const { SqliteEngine } = await import('../index/sqlite/engine.ts')
+  const source = sourceOf(config)
+  return SqliteEngine.open({ path: await pathOf(config, source), source, log })
+}
+
+async function pathOf({ index, storage }: Config, source: string): Promise<string> {
+  if (index.path !== '') return index.path
+  if (storage.inmemory !== undefined) return ':memory:'
+  const path = join(tmpdir(), `entrepot-index-${process.getuid?.() ?? 0}`, `${source}.sqlite`)
+  await makePrivateFolder(dirname(path))
+  return path
+}
+
+/** Names the storage: an index of another one is of no use. */
+function sourceOf({ storage: { filesystem, s3, azure, gcs } }: Config): string {
+  const parts = [
+    filesystem?.rootdirectory,
+    ...[s3?.regionendpoint, s3?.bucket, s3?.rootdirectory],
+    ...[azure?.accountname, azure?.container, azure?.rootdirectory],
+    ...[gcs?.bucket, gcs?.rootdirectory],
+  ]
+  return hash('sha256', JSON.stringify(parts.map((part) => String(part ?? '')))).slice(0, 24)
+}

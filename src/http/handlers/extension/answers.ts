@@ -1,0 +1,107 @@
+/** The answers of the extension API. The OpenAPI document is made of these schemas. */
+import { z } from 'zod'
+import type { CatalogIndex, ManifestSummary } from '../../../core/catalog/catalog-index.ts'
+
+const time = z.iso.datetime({ precision: 3 }).nullable()
+const size = z.number().int().nonnegative().nullable()
+const digest = z.string().regex(/^sha(?:256|512):[0-9a-f]+$/)
+const next = z.string().nullable()
+
+export const indexState = z.strictObject({
+  search: z.boolean(),
+  complete: z.boolean(),
+  asOf: time,
+})
+
+export const repositoryList = z.strictObject({
+  repositories: z.array(
+    z.strictObject({
+      name: z.string(),
+      tags: z.number().int().nonnegative().nullable(),
+      newestTag: z.string().nullable(),
+      pushedAt: time,
+      size,
+    }),
+  ),
+  next,
+  index: indexState,
+})
+
+export const namespaceList = z.strictObject({
+  namespaces: z.array(
+    z.strictObject({ name: z.string(), repositories: z.number().int(), isRepository: z.boolean() }),
+  ),
+  index: indexState,
+})
+
+const summary = {
+  digest,
+  mediaType: z.string(),
+  artifactType: z.string().nullable(),
+  platforms: z.array(z.string()),
+  createdAt: time,
+  size,
+}
+
+const tag = { name: z.string(), ...summary, pushedAt: time }
+
+export const catalogTagList = z.strictObject({
+  tags: z.array(z.strictObject({ repository: z.string(), ...tag })),
+  next,
+  index: indexState,
+})
+
+export const action = z.enum(['pull', 'push', 'delete', 'tag'])
+
+export const tagList = z.strictObject({
+  name: z.string(),
+  actions: z.array(action),
+  tags: z.array(z.strictObject(tag)),
+  next,
+  index: indexState,
+})
+
+export const manifestList = z.strictObject({
+  name: z.string(),
+  manifests: z.array(
+    z.strictObject({
+      ...summary,
+      subject: digest.nullable(),
+      tags: z.array(z.string()),
+      parents: z.array(digest),
+    }),
+  ),
+  next,
+})
+
+export const discovery = z.strictObject({
+  extensions: z.array(
+    z.strictObject({
+      name: z.string(),
+      description: z.string(),
+      url: z.string(),
+      endpoints: z.array(z.string()),
+    }),
+  ),
+})
+
+export type IndexStateAnswer = z.infer<typeof indexState>
+
+/** Where an answer comes from. */
+export async function stateOf(index: CatalogIndex | undefined): Promise<IndexStateAnswer> {
+  if (index === undefined) return { search: false, complete: false, asOf: null }
+  const { isComplete, asOf } = await index.state()
+  return { search: true, complete: isComplete, asOf: timeOf(asOf) }
+}
+
+export function timeOf(date: Date | null): string | null {
+  return date === null ? null : date.toISOString()
+}
+
+export function summaryOf({ digest, mediaType, artifactType, platforms, createdAt, size }: ManifestSummary) {
+  return {
+    ...{ digest, mediaType, artifactType, size },
+    platforms: [...platforms],
+    createdAt: timeOf(createdAt),
+  }
+}

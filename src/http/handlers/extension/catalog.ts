@@ -1,0 +1,141 @@
+import type { z } from 'zod'
+import { type IndexedRepository, REPOSITORY_KEYS } from '../../../core/catalog/catalog-index.ts'
+import { parseDigest } from '../../../core/digest.ts'
+import type { RepositoryName } from '../../../core/reference.ts'
+import type { Reply } from '../../reply/reply.ts'
+import { takePage } from '../../request/pagination.ts'
+import type { RequestContext } from '../../request-context.ts'
+import {
+  type catalogTagList,
+  type namespaceList,
+  type repositoryList,
+  stateOf,
+  summaryOf,
+  timeOf,
+} from './answers.ts'
+import { invalid, ListParameters, withoutIndex, wordsOf } from './parameters.ts'
+import { freshReply } from './reply.ts'
+
+/** Repositories; see docs/api.md. Without an index: those of storage, in order of their names. */
+export async function listCatalogRepositories(context: RequestContext): Promise<Reply> {
+  const { index, query, identity } = context
+  const parameters = new ListParameters(query, { keys: REPOSITORY_KEYS, standard: 'name' })
+  const under = namespaceIn(query)
+  if (index === undefined) return fromStorage(context, parameters, under)
+  const sees = (name: RepositoryName) => identity.sees(name)
+  const { words, order, after, count } = parameters
+  const [page, state] = await Promise.all([
+    index.repositories({ words, order, after, count, under, sees }),
+    stateOf(index),
+  ])
+  return freshReply({
+    repositories: page.entries.map(repositoryEntry),
+    next: parameters.cursor(page.next),
+    index: state,
+  } satisfies z.infer<typeof repositoryList>)
+}
+
+async function fromStorage(
+  { registry, identity }: RequestContext,
+  parameters: ListParameters<string>,
+  under: string | undefined,
+): Promise<Reply> {
+  const { words, order, after, count } = parameters
+  if (words.length > 0 || order.key !== 'name' || order.descending) throw withoutIndex()
+  const start = after?.repository ?? (under === undefined ? undefined : `${under}/`)
+  const seen = async function* () {
+    for await (const name of registry.repositories({ ...(start !== undefined && { after: start }) })) {
+      if (under !== undefined && !name.startsWith(`${under}/`)) return
+      if (identity.sees(name)) yield name
+    }
+  }
+  const { names, next } = await takePage(seen(), count)
+  return freshReply({
+    repositories: names.map((name) => ({ name, tags: null, newestTag: null, pushedAt: null, size: null })),
+    next: parameters.cursor(next === undefined ? undefined : { value: next, repository: next, tag: '' }),
+    index: await stateOf(undefined),
+  } satisfies z.infer<typeof repositoryList>)
+}
+
+const MAX_NAMESPACES = 10_000
+
+/** One level of the tree of repositories. */
+export async function listNamespaces({ index, registry, identity, query }: RequestContext): Promise<Reply> {
+  const under = namespaceIn(query)
+  const start = under === undefined ? '' : `${under}/`
+  const sees = (name: RepositoryName) => name.startsWith(start) && identity.sees(name)
+  const names = index === undefined ? await namesBelow(registry, start, sees) : await index.names(sees)
+  const found = new Map<string, { repositories: number; isRepository: boolean }>()
+  for (const name of names) {
+    const slash = name.indexOf('/', start.length)
+    const child = slash === -1 ? name : name.slice(0, slash)
+    const known = found.get(child) ?? { repositories: 0, isRepository: false }
+    if (slash === -1) known.isRepository = true
+    else known.repositories++
+    found.set(child, known)
+  }
+  const namespaces = [...found].map(([name, counts]) => ({ name, ...counts }))
+  namespaces.sort((one, other) => (one.name < other.name ? -1 : 1))
+  return freshReply({
+    namespaces: namespaces.slice(0, MAX_NAMESPACES),
+    index: await stateOf(index),
+  } satisfies z.infer<typeof namespaceList>)
+}
+
+async function namesBelow(
+  registry: RequestContext['registry'],
+  start: string,
+  sees: (name: RepositoryName) => boolean,
+): Promise<RepositoryName[]> {
+  const names: RepositoryName[] = []
+  for await (const name of registry.repositories(start === '' ? {} : { after: start })) {
+    if (!name.startsWith(start)) break
+    if (sees(name)) names.push(name)
+  }
+  return names
+}
+
+const CATALOG_TAG_KEYS = ['name', 'pushed', 'size'] as const
+
+/** Tags of all repositories. */
+export async function listCatalogTags({ index, query, identity }: RequestContext): Promise<Reply> {
+  const parameters = new ListParameters(query, { keys: CATALOG_TAG_KEYS, standard: '-pushed' })
+  if (index === undefined) throw withoutIndex()
+  const { order, after, count } = parameters
+  const asked = query.get('digest')
+  const [page, state] = await Promise.all([
+    index.tags({
+      ...{ order, after, count, repository: undefined },
+      ...searchOf(query.get('q')),
+      digest: asked ? parseDigest(asked) : undefined,
+      sees: (name) => identity.sees(name),
+    }),
+    stateOf(index),
+  ])
+  const tags = page.entries.map(({ repository, name, pushedAt, ...summary }) => ({
+    ...{ repository, name },
+    ...summaryOf(summary),
+    pushedAt: timeOf(pushedAt),
+  }))
+  return freshReply({ tags, next: parameters.cursor(page.next), index: state } satisfies z.infer<
+    typeof catalogTagList
+  >)
+}
+
+/** A colon divides parts of the repository's name from those of the tag. */
+function searchOf(text: string | null): { words: string[]; repositoryWords: string[] } {
+  const colon = text?.lastIndexOf(':') ?? -1
+  if (!text || colon === -1) return { words: wordsOf(text), repositoryWords: [] }
+  return { words: wordsOf(text.slice(colon + 1)), repositoryWords: wordsOf(text.slice(0, colon)) }
+}
+
+function namespaceIn(query: URLSearchParams): string | undefined {
+  const under = query.get('under')
+  if (!under) return undefined
+  if (under.length > 255 || !/^[a-z0-9._/-]+$/.test(under)) throw invalid('under', 'under is a namespace')
+  return under.replace(/\/+$/, '')
+}
+
+function repositoryEntry({ name, tags, newestTag, pushedAt, size }: IndexedRepository) {
+  return { name, tags, newestTag, pushedAt: timeOf(pushedAt), size }
+}

@@ -1,0 +1,147 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Log } from '../../core/log.ts'
+import type { RepositoryName, Tag } from '../../core/reference.ts'
+import { CoalescedReads } from '../../lib/request-coalescing.ts'
+import type { CatalogChanges } from '../sql/catalog-changes.ts'
+import { Comparison, type ComparisonParts } from './comparison.ts'
+import { type Mark, Marks } from './marks.ts'
+import { sweep } from './sweep.ts'
+
+/** Tells other replicas which repository has changed, and hears it from them. */
+export interface Announcements {
+  publish(repository: RepositoryName, tags: readonly Tag[] | 'anything'): void
+  /** @param onMissed is called if something may not have been heard */
+  subscribe(
+    apply: (repository: RepositoryName, tags: readonly Tag[] | 'anything') => void,
+    onMissed: () => void,
+  ): void
+  close(): Promise<void>
+}
+
+export interface FeederParts extends ComparisonParts {
+  readonly changes: CatalogChanges
+  readonly log: Log
+  /** Between the end of a sweep and the begin of the next. Undefined if another process sweeps. */
+  readonly sweepMs: number | undefined
+  /** Undefined if there is no way to the other replicas but storage. */
+  readonly announcements: Announcements | undefined
+}
+
+const RETRY_MS = 1_000
+
+/** Keeps the index like storage: by the changes of this process, by those that others announce, and by sweeps. */
+export class Feeder {
+  readonly #parts: FeederParts
+  readonly #comparison: Comparison
+  readonly #whole: CoalescedReads<void>
+  readonly #marks = new Marks()
+  readonly #stopping = new AbortController()
+  #following: Promise<void> | undefined
+  #sweeping: Promise<void> | undefined
+  #isSweepDue = false
+  #wake = () => {}
+
+  constructor(parts: FeederParts) {
+    this.#parts = parts
+    this.#comparison = new Comparison(parts)
+    this.#whole = new CoalescedReads((name) =>
+      this.#comparison.repository(name as RepositoryName, this.#stopping.signal),
+    )
+    parts.announcements?.subscribe(
+      (repository, tags) => this.#mark(repository, tags),
+      () => this.#sweepNow(),
+    )
+  }
+
+  /** Starts sweeping, at once. */
+  start(): void {
+    if (this.#parts.sweepMs !== undefined) this.#sweeping = this.#sweep(this.#parts.sweepMs)
+  }
+
+  /** Notes a change of this process, once it is acknowledged. Never waits or throws. */
+  changed(repository: RepositoryName, tags: readonly Tag[] | 'anything'): void {
+    this.#mark(repository, tags)
+    this.#parts.announcements?.publish(repository, tags)
+  }
+
+  /** Compares a whole repository; the look begins after the call. */
+  compare(repository: RepositoryName): Promise<void> {
+    return this.#whole.read(repository)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    this.#wake()
+    await this.#parts.announcements?.close()
+    await this.#sweeping
+    await this.#following
+  }
+
+  #mark(repository: RepositoryName, tags: readonly Tag[] | 'anything'): void {
+    if (this.#stopping.signal.aborted) return
+    if (!this.#marks.add(repository, tags)) this.#isSweepDue = true
+    this.#following ??= this.#follow().finally(() => {
+      this.#following = undefined
+    })
+  }
+
+  /** Follows the changes, one repository after the other. */
+  async #follow(): Promise<void> {
+    const { signal } = this.#stopping
+    // Those that come at the same time are looked at together.
+    await delay(FOLLOW_MS, undefined, { ref: false })
+    for (let next = this.#marks.take(); next !== undefined; next = this.#marks.take()) {
+      if (signal.aborted) return
+      const { repository, mark } = next
+      try {
+        await this.#look(repository, mark)
+      } catch (err) {
+        if (signal.aborted) return
+        this.#parts.log.warn({ repository, err }, 'the index could not follow a change: it is tried again')
+        this.#marks.add(repository, 'anything')
+        await delay(RETRY_MS, undefined, { ref: false, signal }).catch(() => {})
+      }
+    }
+  }
+
+  async #look(repository: RepositoryName, mark: Mark): Promise<void> {
+    if (mark === 'anything') return this.compare(repository)
+    if (mark.size > 0) return this.#comparison.tags(repository, mark)
+    if (!(await this.#parts.changes.has(repository))) await this.compare(repository)
+  }
+
+  async #sweep(sweepMs: number): Promise<void> {
+    const { registry, changes, log } = this.#parts
+    const { signal } = this.#stopping
+    while (!signal.aborted) {
+      this.#isSweepDue = false
+      let pauseMs = sweepMs
+      try {
+        await sweep({ registry, changes, compare: (name) => this.compare(name), signal, log })
+      } catch (err) {
+        if (signal.aborted) return
+        log.warn({ err }, 'the index could not be compared with storage: it is tried again')
+        pauseMs = Math.min(sweepMs, SWEEP_RETRY_MS)
+      }
+      await this.#pause(pauseMs)
+    }
+  }
+
+  #sweepNow(): void {
+    this.#isSweepDue = true
+    this.#wake()
+  }
+
+  /** Waits, until a sweep is due. */
+  async #pause(milliseconds: number): Promise<void> {
+    if (this.#isSweepDue || this.#stopping.signal.aborted) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, milliseconds).unref()
+    this.#wake = resolve
+    await promise
+    clearTimeout(timer)
+  }
+}
+
+const FOLLOW_MS = 50
+const SWEEP_RETRY_MS = 30_000

@@ -1,0 +1,33 @@
+import type { RepositoryName, Tag } from '../../core/reference.ts'
+
+/** What has changed in a repository: some of its tags, or anything. */
+export type Mark = ReadonlySet<Tag> | 'anything'
+
+/** More tags than this are one look at the whole repository. */
+const MAX_TAGS = 500
+/** More repositories than this are left to the sweep. */
+const MAX_REPOSITORIES = 20_000
+
+/** The changes of a process that the index does not have yet. */
+export class Marks {
+  readonly #marks = new Map<RepositoryName, Set<Tag> | 'anything'>()
+
+  /** @param tags those that were set or removed
+   *  @returns false if there are too many */
+  add(repository: RepositoryName, tags: readonly Tag[] | 'anything'): boolean {
+    const marked = this.#marks.get(repository)
+    if (marked === undefined && this.#marks.size >= MAX_REPOSITORIES) return false
+    const all = tags === 'anything' || marked === 'anything' ? undefined : [...(marked ?? []), ...tags]
+    this.#marks.set(repository, all === undefined || all.length > MAX_TAGS ? 'anything' : new Set(all))
+    return true
+  }
+
+  /** Takes the changes of the repository that was marked first. */
+  take(): { readonly repository: RepositoryName; readonly mark: Mark } | undefined {
+    for (const [repository, mark] of this.#marks) {
+      this.#marks.delete(repository)
+      return { repository, mark }
+    }
+    return undefined
+  }
+}

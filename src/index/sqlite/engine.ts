@@ -1,0 +1,165 @@
+import { extname } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import { RegistryError } from '../../core/errors.ts'
+import type { Log } from '../../core/log.ts'
+import { removeFile } from '../../lib/files/private-folder.ts'
+import type { Row, SqlEngine, Statement } from '../sql/engine.ts'
+import { SQLITE_DIALECT } from './dialect.ts'
+import type { ThreadAnswer, ThreadData, ThreadRequest } from './messages.ts'
+
+/** Earlier versions can damage a database in WAL mode. https://sqlite.org/wal.html#walresetbug */
+const MIN_VERSION = [3, 51, 3] as const
+
+export interface SqliteOptions {
+  /** The file, or `:memory:`. */
+  readonly path: string
+  /** Names the storage that the index is of. */
+  readonly source: string
+  readonly log: Log
+  /** Default: that of this Node. */
+  readonly version?: string | undefined
+}
+
+interface Pending {
+  resolve(results: readonly Row[][]): void
+  reject(error: Error): void
+}
+
+/** SQLite in a thread of its own. A damaged file is removed and made again. */
+export class SqliteEngine implements SqlEngine {
+  readonly dialect = SQLITE_DIALECT
+  readonly #options: SqliteOptions
+  readonly #pending = new Map<number, Pending>()
+  #worker: Worker | undefined
+  #opening: Promise<void> | undefined
+  #lastId = 0
+  #isClosed = false
+
+  private constructor(options: SqliteOptions) {
+    this.#options = options
+  }
+
+  /** @throws Error if this Node's SQLite is too old, or the file can't be used */
+  static async open(options: SqliteOptions): Promise<SqliteEngine> {
+    requireVersion(options.version ?? process.versions.sqlite ?? '0')
+    const engine = new SqliteEngine(options)
+    await engine.#opened()
+    return engine
+  }
+
+  async run(statements: readonly Statement[], { writes = false } = {}): Promise<readonly Row[][]> {
+    await this.#opened()
+    return this.#ask(statements, writes)
+  }
+
+  async reset(): Promise<void> {
+    await this.run([])
+    await this.#ask('reset', true)
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    const worker = this.#worker
+    if (worker === undefined) return
+    worker.ref()
+    await this.#ask('close', false).catch(() => {})
+    await worker.terminate()
+  }
+
+  #ask(statements: ThreadRequest['statements'], writes: boolean): Promise<readonly Row[][]> {
+    const { promise, resolve, reject } = Promise.withResolvers<readonly Row[][]>()
+    const id = ++this.#lastId
+    this.#pending.set(id, { resolve, reject })
+    this.#worker?.postMessage({ id, statements, writes } satisfies ThreadRequest)
+    return promise
+  }
+
+  /** Resolves once the thread is ready; starts it if there is none. */
+  #opened(): Promise<void> {
+    if (this.#isClosed) return Promise.reject(unavailable(new Error('the index is closed')))
+    this.#opening ??= this.#start().catch(async (error) => {
+      this.#opening = undefined
+      if (!isDamage(error)) throw unavailable(error)
+      await this.#remove(error)
+      await this.#start()
+    })
+    return this.#opening
+  }
+
+  async #start(): Promise<void> {
+    const { path, source } = this.#options
+    const ready = Promise.withResolvers<readonly Row[][]>()
+    this.#pending.set(0, ready)
+    // Also beside the chunk of a bundle that has this file.
+    const thread = new URL(`./sqlite-thread${extname(import.meta.url)}`, import.meta.url)
+    const worker = new Worker(thread, { workerData: { path, source } satisfies ThreadData })
+    this.#worker = worker
+    worker.unref()
+    worker.on('message', (answer: ThreadAnswer) => this.#answered(answer))
+    worker.on('error', (error) => this.#ended(worker, error as Error))
+    worker.on('exit', () => this.#ended(worker, new Error('the thread of the index has ended')))
+    await ready.promise
+  }
+
+  #answered({ id, results, error, errorCode }: ThreadAnswer): void {
+    const pending = this.#pending.get(id)
+    this.#pending.delete(id)
+    if (results !== undefined) {
+      pending?.resolve(results)
+      return
+    }
+    const failure = Object.assign(new Error(error), { errcode: errorCode })
+    pending?.reject(unavailable(failure))
+    if (isDamage(failure)) void this.#restart(failure)
+  }
+
+  #ended(worker: Worker, error: Error): void {
+    if (this.#worker !== worker) return
+    this.#worker = undefined
+    this.#opening = undefined
+    for (const { reject } of this.#pending.values()) reject(error)
+    this.#pending.clear()
+  }
+
+  async #restart(damage: Error): Promise<void> {
+    const worker = this.#worker
+    if (worker === undefined) return
+    this.#ended(worker, unavailable(damage))
+    this.#opening = worker.terminate().then(async () => {
+      await this.#remove(damage)
+      await this.#start()
+    })
+    await this.#opening.catch(() => {
+      this.#opening = undefined
+    })
+  }
+
+  async #remove(damage: Error): Promise<void> {
+    const { path, log } = this.#options
+    log.warn({ path, err: damage }, 'the index was damaged: it is removed and filled again')
+    for (const end of ['', '-wal', '-shm']) await removeFile(`${path}${end}`)
+  }
+}
+
+function requireVersion(version: string): void {
+  const parts = version.split('.').map(Number)
+  for (const [index, least] of MIN_VERSION.entries()) {
+    const part = parts[index] ?? 0
+    if (part > least) return
+    if (part < least)
+      throw new Error(`SQLite ${version} is too old for the index: it needs ${MIN_VERSION.join('.')}`)
+  }
+}
+
+const CORRUPT = 11
+const NOT_A_DATABASE = 26
+
+function isDamage(error: unknown): error is Error {
+  const code = (error as { errcode?: number }).errcode
+  return code !== undefined && [CORRUPT, NOT_A_DATABASE].includes(code & 0xff)
+}
+
+function unavailable(cause: Error): RegistryError {
+  return new RegistryError('UNAVAILABLE', { message: 'the index is not available', cause })
+}
