@@ -3,13 +3,8 @@ import { errorReply } from '../reply/errors.ts'
 import { emptyReply, type WholeReply } from '../reply/reply.ts'
 import { operations } from '../routes.ts'
 import type { HttpSettings } from '../settings.ts'
-import type { Access, Resource } from './route.ts'
-
-/** False if the configuration disables the operation. */
-export function isEnabled(access: Access, { readOnly, deleteEnabled }: HttpSettings): boolean {
-  if (access === 'delete') return deleteEnabled && !readOnly
-  return !readOnly || (access !== 'push' && access !== 'tag' && access !== 'restore')
-}
+import { isEnabled } from './is-enabled.ts'
+import type { Resource } from './route.ts'
 
 function enabledMethods(resource: Resource, settings: HttpSettings): string[] {
   const enabled = Object.entries(operations[resource]).filter(([, { access }]) => isEnabled(access, settings))
