@@ -4,6 +4,7 @@ import { type RegistryId, registryIds } from './registries.ts'
 import { listRows } from './rows/lists.ts'
 import { mirrorRows } from './rows/mirror.ts'
 import { notificationRows } from './rows/notifications.ts'
+import { policyRows } from './rows/policies.ts'
 import { processRows } from './rows/process.ts'
 import { pullRows } from './rows/pulls.ts'
 import { pushRows } from './rows/pushes.ts'
@@ -38,12 +39,14 @@ const ordinary: Suite = {
 const suites: Readonly<Record<string, Suite>> = {
   mirror: { rows: mirrorRows, registries: ['entrepot', 'distribution3', 'distribution2'] },
   notifications: { rows: notificationRows, registries: registryIds },
+  policies: { rows: policyRows, registries: ['entrepot', 'baseline'] },
   s3: { rows: s3Rows, registries: ['entrepot', 'distribution3', 'distribution2'] },
 }
 
-export const usage = `npm run bench -- [notifications | s3|mirror] [options]
+export const usage = `npm run bench -- [notifications | policies | s3 | mirror] [options]
 
   notifications         what a receiver of events costs, and how fast they are delivered
+  policies              what policies cost, all of them against none
   s3                    with the content on an S3 server (versitygw) instead of in files
   mirror                as a pull-through cache of an upstream with one image of 10 × 20 MiB
 
@@ -57,6 +60,7 @@ export const usage = `npm run bench -- [notifications | s3|mirror] [options]
 
 Rows: ${ordinary.rows.map(({ id }) => id).join(', ')}
 Rows of notifications: ${notificationRows.map(({ id }) => id).join(', ')}
+Rows of policies: ${policyRows.map(({ id }) => id).join(', ')}
 Rows on S3: ${s3Rows.map(({ id }) => id).join(', ')}
 Rows of mirrors: ${mirrorRows.map(({ id }) => id).join(', ')}`
 

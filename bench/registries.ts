@@ -36,6 +36,8 @@ export interface Variant {
   readonly mirror?: true
   /** The URL of that upstream. */
   readonly upstreamUrl?: string
+  /** Entrepot's own: every policy is configured. */
+  readonly policies?: true
   /** Tells a receiver of everything. */
   readonly notifications?: true
   /** The URL of that receiver. */
@@ -131,6 +133,7 @@ function writeConfiguration(folder: string, port: number, variant: Variant): str
     s3,
     upstreamUrl,
     receiverUrl,
+    policies,
   } = variant
   const configuration = {
     version: '0.1',
@@ -145,12 +148,21 @@ function writeConfiguration(folder: string, port: number, variant: Variant): str
     },
     ...(upstreamUrl && { proxy: { remoteurl: upstreamUrl } }),
     ...(receiverUrl && { notifications: { endpoints: [{ ...RECEIVER, url: receiverUrl }] } }),
+    ...(policies && { policies: POLICIES }),
     ...(access && { auth: accessConfiguration(folder, access) }),
     ...(redisAddress && { redis: isGeneration3 ? { addrs: [redisAddress] } : { addr: redisAddress } }),
     http: { addr: `127.0.0.1:${port}`, secret: 'not a secret: the registry of a bench' },
   }
   writeFileSync(path, JSON.stringify(configuration))
   return path
+}
+
+/** None of them refuses anything. */
+const POLICIES = {
+  immutable: [{ repositories: ['**'], tags: ['release-*'] }],
+  history: { enabled: true },
+  pulls: { enabled: true, interval: '5s' },
+  quotas: [{ repositories: ['**'], bytes: '1TiB', tags: 1_000_000 }],
 }
 
 const RECEIVER = { name: 'receiver', timeout: '5s', threshold: 5, backoff: '500ms' }

@@ -10,7 +10,7 @@ import {
   startDebugServer,
   type WorkerGroup,
 } from './app/open.ts'
-import { httpSettings, isIndexed, isNotifying, needsScope, tlsSettings } from './app/settings.ts'
+import { countsUsage, httpSettings, isIndexed, isNotifying, needsScope, tlsSettings } from './app/settings.ts'
 import { schedulePurging } from './app/upload-purging.ts'
 import type { Config } from './config/schema.ts'
 import type { AuditLog } from './core/access/audit-log.ts'
@@ -117,6 +117,28 @@ async function openIndex(config: Config, registry: StoredRegistry, parts: { log:
   }
 }
 
+/** Loads the code of recorded pulls only if they are enabled. */
+async function openPulls(config: Config, registry: StoredRegistry, log: Log) {
+  if (!config.policies.pulls.enabled) return undefined
+  return (await import('./app/lifecycle/pulls.ts')).openPulls(config, registry, log)
+}
+
+async function openCompaction(config: Config, registry: StoredRegistry, log: Log) {
+  if (!config.policies.pulls.enabled) return undefined
+  return (await import('./app/lifecycle/pulls.ts')).scheduleCompaction(config, registry, log)
+}
+
+/** Loads the code of usage only if something is counted. */
+async function openUsage(config: Config, registry: StoredRegistry, log: Log) {
+  if (!countsUsage(config)) return undefined
+  return (await import('./app/lifecycle/usage.ts')).openUsage(config, registry, log)
+}
+
+async function openRecount(config: Config, registry: StoredRegistry, log: Log) {
+  if (!countsUsage(config)) return undefined
+  return (await import('./app/lifecycle/usage.ts')).scheduleRecount(config, registry, log)
+}
+
 /** Loads the code of retention only if there are rules. */
 async function openRetention(
   config: Config,
@@ -154,7 +176,9 @@ export async function startRegistry(
   const scope = needsScope(config) ? new RequestScope() : undefined
   const history = await openHistory(config, registry, scope)
   const served = mirrors?.registry ?? registry
-  const governed = await applyPolicies(config, history?.wrap(served) ?? served, registry)
+  const ruled = await applyPolicies(config, history?.wrap(served) ?? served, registry)
+  const usage = opened.adopt(await openUsage(config, registry, log), (usage) => usage?.close())
+  const governed = usage?.wrap(ruled) ?? ruled
   const notifications = opened.adopt(
     await openNotifications(config, registry, { metrics, log, delivers: isAlone, scope }),
     (notifications) => notifications?.close(),
@@ -168,6 +192,7 @@ export async function startRegistry(
     opened.adopt(debug, (debug) => debug?.close())
   }
   const noted = notifications?.wrap(governed) ?? governed
+  const pulls = opened.adopt(await openPulls(config, registry, log), (pulls) => pulls?.close())
   const wrapped = await wrapForRequests(config, index?.wrap(noted) ?? noted, log)
   const server = new HttpServer({
     registry: wrapped,
@@ -182,7 +207,9 @@ export async function startRegistry(
     issuer: access.issuer,
     audit: access.audit,
     observer: metrics?.requests,
-    pulls: notifications?.pulls,
+    pulls: pulls?.observe(notifications?.pulls) ?? notifications?.pulls,
+    recordedPulls: pulls?.recorded,
+    usage: usage?.usage,
     scope,
     tls,
   })
@@ -196,6 +223,8 @@ export async function startRegistry(
     opened.adopt(await openRetention(config, registry, parts), (retention) => retention?.stop())
     opened.adopt(await openHistoryUpkeep(config, registry, log), (upkeep) => upkeep?.stop())
     opened.adopt(await openScrub(config, registry, parts), (scrub) => scrub?.stop())
+    opened.adopt(await openCompaction(config, registry, log), (compaction) => compaction?.stop())
+    opened.adopt(await openRecount(config, registry, log), (recount) => recount?.stop())
   }
   opened.adopt(server, () => server.close(config.http.draintimeout))
   certificates?.watch(() => server.setSecureContext(certificates.secureContext))
@@ -260,6 +289,8 @@ export async function startSupervisorServices(
   opened.adopt(await openRetention(config, registry, { log }), (retention) => retention?.stop())
   opened.adopt(await openHistoryUpkeep(config, registry, log), (upkeep) => upkeep?.stop())
   opened.adopt(await openScrub(config, registry, { metrics, log }), (scrub) => scrub?.stop())
+  opened.adopt(await openCompaction(config, registry, log), (compaction) => compaction?.stop())
+  opened.adopt(await openRecount(config, registry, log), (recount) => recount?.stop())
   const index = opened.adopt(await openIndex(config, registry, { log, sweeps: true }), (index) =>
     index?.close(),
   )

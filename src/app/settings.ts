@@ -71,6 +71,11 @@ export function isNotifying({ notifications }: Config): boolean {
   return notifications.endpoints.some(({ disabled }) => !disabled)
 }
 
+/** True if it is counted what repositories take up. */
+export function countsUsage({ policies }: Config): boolean {
+  return policies.usage.enabled || policies.quotas.length > 0
+}
+
 /** True if decorators of the registry ask for whom a change is made. */
 export function needsScope(config: Config): boolean {
   return isNotifying(config) || config.policies.history.enabled

@@ -16,6 +16,7 @@ const HELP = `Entrepot, a container registry
                                        push, export, import, ls, manifest, digest, inspect, tag, delete,
                                        referrers, login, logout. --help of each says how
   entrepot repository delete|restore   delete a repository as a whole, or undo a deletion; --help says how
+  entrepot usage [config.yml]          say what organisations, repositories and tags take up; --help says how
   entrepot htpasswd <file> <user>      set a password, read from the terminal or standard input
   entrepot robot create <name>         make an account for a machine; --help says how
   entrepot robot list                  say which there are
@@ -60,6 +61,7 @@ const accessCommands = new Map<string, (args: readonly string[]) => Promise<void
   ['verify', async (args) => (await import('./maintenance/verify.ts')).verify(args)],
   ['scrub', async (args) => (await import('./maintenance/scrub.ts')).scrub(args)],
   ['retention', async (args) => (await import('./maintenance/retention.ts')).retention(args)],
+  ['usage', async (args) => (await import('./maintenance/usage.ts')).usage(args)],
   ['repository', async (args) => (await import('./maintenance/repository.ts')).repository(args)],
   ['events', async (args) => (await import('./events.ts')).events(args)],
   ['copy', async (args) => (await import('./client/copy.ts')).copy(args)],

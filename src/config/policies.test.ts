@@ -37,7 +37,33 @@ test('retention has a schedule, and rules of what to keep and what to delete', (
   expect(load('').policies.retention.rules).toEqual([])
 })
 
+test('history and pulls have defaults', () => {
+  const day = 86_400_000
+  expect(load('').policies.history).toEqual({
+    enabled: false,
+    window: 14 * day,
+    entries: 100,
+    age: 365 * day,
+  })
+  expect(load('policies: {pulls: {enabled: true, except: [scanner]}}').policies.pulls).toEqual({
+    ...{ enabled: true, interval: 300_000, except: ['scanner'] },
+  })
+})
+
+test('a quota is one of repositories or of an organisation', () => {
+  const quotas = '[{repositories: ["**"], bytes: 1MiB}, {organisation: team, tags: 10}]'
+  expect(load(`policies: {quotas: ${quotas}}`).policies.quotas).toEqual([
+    { repositories: ['**'], bytes: 1024 ** 2 },
+    { organisation: 'team', tags: 10 },
+  ])
+})
+
 test.each([
+  ['policies: {quotas: [{repositories: [a]}]}', 'policies.quotas[0]'],
+  ['policies: {quotas: [{bytes: 1MiB}]}', 'policies.quotas[0]'],
+  ['policies: {quotas: [{organisation: a, repositories: [a], tags: 1}]}', 'policies.quotas[0]'],
+  ['policies: {pulls: {interval: 10ms}}', 'policies.pulls.interval'],
+  ['policies: {history: {entries: 0}}', 'policies.history.entries'],
   ['policies: {retention: {rules: [{repositories: [a]}]}}', 'policies.retention.rules[0]'],
   ['policies: {retention: {rules: [{repositories: [a], keep: {}}]}}', 'policies.retention.rules[0].keep'],
   [

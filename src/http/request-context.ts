@@ -6,6 +6,8 @@ import type { Descriptor } from '../core/descriptor.ts'
 import { RegistryError } from '../core/errors.ts'
 import type { Health } from '../core/health.ts'
 import type { RepositoryHistory } from '../core/lifecycle/history.ts'
+import type { RecordedPulls } from '../core/lifecycle/pulls.ts'
+import type { Usage } from '../core/lifecycle/usage.ts'
 import type { MirrorFigures } from '../core/mirror-figures.ts'
 import type { Page } from '../core/page/page.ts'
 import type { RepositoryName } from '../core/reference.ts'
@@ -30,6 +32,10 @@ export interface ServerContext {
   readonly mirrors: readonly MirrorFigures[]
   /** Undefined if the web page is disabled. */
   readonly page: Page | undefined
+  /** Undefined if nothing is counted. */
+  readonly usage: Usage | undefined
+  /** Undefined if none are recorded. */
+  readonly pulls: RecordedPulls | undefined
   /** Undefined if no history is kept. */
   readonly history: RepositoryHistory | undefined
   /** Undefined if the catalog is not indexed. */
@@ -94,6 +100,26 @@ export class RequestContext {
 
   get index(): CatalogIndex | undefined {
     return this.#parts.index
+  }
+
+  /** The recorded pulls.
+   *  @throws RegistryError PATH_UNKNOWN if none are recorded */
+  get pulls(): RecordedPulls {
+    const { pulls } = this.#parts
+    if (pulls !== undefined) return pulls
+    throw new RegistryError('PATH_UNKNOWN', {
+      message: 'no pulls are recorded here: policies.pulls.enabled is false',
+    })
+  }
+
+  /** What repositories take up.
+   *  @throws RegistryError PATH_UNKNOWN if nothing is counted */
+  get usage(): Usage {
+    const { usage } = this.#parts
+    if (usage !== undefined) return usage
+    throw new RegistryError('PATH_UNKNOWN', {
+      message: 'usage is not counted here: policies.usage.enabled is false',
+    })
   }
 
   get settings(): HttpSettings {

@@ -11,11 +11,13 @@ import { deleteManifest, getManifest, putManifest } from './handlers/manifest.ts
 import { listMirrors } from './handlers/mirrors.ts'
 import { getPage } from './handlers/page.ts'
 import { getLiveness, getReadiness, getRoot, getStartup } from './handlers/probes.ts'
+import { listPulls } from './handlers/pulls.ts'
 import { listReferrers } from './handlers/referrers.ts'
 import { listSignatures } from './handlers/signatures.ts'
 import { listTags } from './handlers/tags.ts'
 import { getKeySet, getToken, postToken } from './handlers/token.ts'
 import { cancelUpload, finishUpload, getUpload, patchUpload, startUpload } from './handlers/upload.ts'
+import { getUsage } from './handlers/usage.ts'
 import type { Reply } from './reply/reply.ts'
 import type { Access, Method, Resource } from './request/route.ts'
 import type { RequestContext } from './request-context.ts'
@@ -71,6 +73,8 @@ export const operations: Record<Resource, Partial<Record<Method, Operation>>> = 
   signatures: { GET: pull(listSignatures), HEAD: pull(listSignatures) },
   tagHistory: { GET: pull(listTagChanges), HEAD: pull(listTagChanges) },
   trash: { GET: pull(listTrash), HEAD: pull(listTrash) },
+  pulls: { GET: pull(listPulls), HEAD: pull(listPulls) },
+  usage: { GET: pull(getUsage), HEAD: pull(getUsage) },
   restore: { POST: needs('restore')(restoreDeletion) },
   repository: { DELETE: remove(deleteRepository) },
   mirrors: read(catalog(listMirrors)),

@@ -15,6 +15,8 @@ import type { CatalogIndex } from '../core/catalog/catalog-index.ts'
 import { RegistryError } from '../core/errors.ts'
 import { HEALTHY, type Health } from '../core/health.ts'
 import type { RepositoryHistory } from '../core/lifecycle/history.ts'
+import type { RecordedPulls } from '../core/lifecycle/pulls.ts'
+import type { Usage } from '../core/lifecycle/usage.ts'
 import type { Log } from '../core/log.ts'
 import type { MirrorFigures } from '../core/mirror-figures.ts'
 import type { PullObserver } from '../core/notifications/pull-observer.ts'
@@ -82,6 +84,10 @@ export interface HttpServerOptions {
   mirrors?: readonly MirrorFigures[] | undefined
   /** The web page. Default: none. */
   page?: Page | undefined
+  /** Default: nothing is counted. */
+  usage?: Usage | undefined
+  /** Default: none are recorded. */
+  recordedPulls?: RecordedPulls | undefined
   /** Default: no history is kept. */
   history?: RepositoryHistory | undefined
   /** For search; default: none. */
@@ -124,9 +130,9 @@ export class HttpServer {
       bytesPerSecond: limits.minBytesPerSecond,
       graceSeconds: limits.stallSeconds,
     })
-    const { mirrors = [], page, history, index } = options
+    const { mirrors = [], page, history, index, recordedPulls, usage } = options
     const shared = { registry, settings, stallDetector: this.#stallDetector, issuer, health }
-    this.#parts = { ...shared, mirrors, page, history, index }
+    this.#parts = { ...shared, mirrors, page, history, index, pulls: recordedPulls, usage }
     this.#authorizer = new Authorizer(access, settings)
     this.#accessLog = new AccessLog({ log, isEnabled: settings.accessLog })
     this.#audit = audit && new Audit(audit, settings)

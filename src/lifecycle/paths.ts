@@ -9,6 +9,12 @@ import type { RepositoryName, Tag } from '../core/reference.ts'
  *  ├── history-since                     its time is that of the first start with a history
  *  ├── trash/<name>/_deletions/<id>      a deletion that can be undone
  *  ├── emptied/<name>/_emptied           this repository was deleted as a whole
+ *  ├── pulls/recent/<id>                 pulls that a process has counted
+ *  ├── pulls/repositories/<name>/_pulls  a state: the pulls of a repository
+ *  ├── pulls/since                       a state: since when pulls are recorded
+ *  ├── usage/totals                      what was counted last
+ *  ├── usage/changes/<id>                what a process has changed since it began
+ *  ├── usage/repositories/<name>/_usage  what the tags of a repository took up then
  *  └── retention                         a state: the process that runs retention
  *  ```
  *
@@ -39,4 +45,20 @@ export function trashFolder(repository: RepositoryName): string {
 
 export function emptiedMark(repository: RepositoryName): string {
   return `${EMPTIED}/${repository}/_emptied`
+}
+
+const PULLS = `${LIFECYCLE}/pulls`
+export const PULLS_SINCE = `${PULLS}/since`
+export const RECENT_PULLS = `${PULLS}/recent`
+
+export function pullsOf(repository: RepositoryName): string {
+  return `${PULLS}/repositories/${repository}/_pulls`
+}
+
+const USAGE = `${LIFECYCLE}/usage`
+export const USAGE_TOTALS = `${USAGE}/totals`
+export const USAGE_CHANGES = `${USAGE}/changes`
+
+export function usageOf(repository: RepositoryName): string {
+  return `${USAGE}/repositories/${repository}/_usage`
 }

@@ -207,6 +207,8 @@ describe('a method that is not served is refused, with those that are', () => {
     [`/v2/a/_entrepot/signatures/${digest}`, 'GET, HEAD'],
     ['/v2/a/_entrepot/tags/history', 'GET, HEAD'],
     ['/v2/a/_entrepot/trash/list', 'GET, HEAD'],
+    ['/v2/a/_entrepot/pulls/list', 'GET, HEAD'],
+    ['/v2/a/_entrepot/usage/summary', 'GET, HEAD'],
     ['/v2/a/_entrepot/trash/restore', 'POST'],
     ['/v2/a/_entrepot/repository', 'DELETE'],
     ['/v2/a/blobs/uploads/', 'POST'],

@@ -12,8 +12,11 @@ import type { CatalogIndex } from '../../src/core/catalog/catalog-index.ts'
 import { type DescriptorCache, NO_CACHE } from '../../src/core/descriptor-cache.ts'
 import type { Health } from '../../src/core/health.ts'
 import type { RepositoryHistory } from '../../src/core/lifecycle/history.ts'
+import type { RecordedPulls } from '../../src/core/lifecycle/pulls.ts'
+import type { Usage } from '../../src/core/lifecycle/usage.ts'
 import type { Log } from '../../src/core/log.ts'
 import { DEFAULT_POLICY, type ManifestPolicy } from '../../src/core/manifest/policy.ts'
+import type { PullObserver } from '../../src/core/notifications/pull-observer.ts'
 import type { RequestScope } from '../../src/core/notifications/request-scope.ts'
 import type { Page } from '../../src/core/page/page.ts'
 import type { Registry } from '../../src/core/registry.ts'
@@ -53,6 +56,10 @@ export interface HttpRegistryOptions {
   /** The history of its repositories. Default: none is kept. */
   readonly history?: (stored: StoredRegistry, decorated: Registry) => Promise<RepositoryHistory>
   readonly scope?: RequestScope
+  /** Counts what repositories take up. Default: nothing is counted. */
+  readonly usage?: () => Usage
+  /** Records pulls. Default: none are recorded. */
+  readonly pulls?: (stored: StoredRegistry) => { observer: PullObserver; recorded: RecordedPulls }
   /** Its part in garbage collection. Default: none. */
   readonly collection?: RegistryOptions['collection']
   /** Timing of deletions and pushes. */
@@ -113,10 +120,14 @@ export class HttpRegistry implements AsyncDisposable {
     })
     const { auth, loginThrottle, audit } = options
     const access = auth && (await openAccessControl(auth, { log, ...(loginThrottle && { loginThrottle }) }))
+    const pulls = options.pulls?.(registry)
     const decorated = options.decorate?.(registry) ?? registry
     const server = new HttpServer({
       ...{ registry: decorated, log, audit, tls, scope: options.scope },
       history: await options.history?.(registry, decorated),
+      pulls: pulls?.observer,
+      recordedPulls: pulls?.recorded,
+      usage: options.usage?.(),
       settings: settingsOf(options),
       ...(access && { access: access.controller, issuer: access.issuer }),
       observer: options.observer,

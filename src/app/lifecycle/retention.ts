@@ -14,6 +14,7 @@ import type { StoredRegistry } from '../../registry/registry.ts'
 import { openRegistry } from '../open.ts'
 import { isNotifying } from '../settings.ts'
 import { openHistory } from './history.ts'
+import { readPulls } from './pulls.ts'
 
 export type { RetentionReport, TagVerdict } from '../../lifecycle/retention/retention.ts'
 
@@ -123,9 +124,10 @@ async function retain(
     storage: stored.storage,
   })
   const registry = notifications?.wrap(governed) ?? governed
+  const pulls = readPulls(config, stored)
   const onRemoved = ({ repository, entry: { tag, digest } }: TagVerdict) =>
     audit?.record({ ...RETAINED, repository, tags: [tag], digest })
-  const retention = new Retention({ registry, rules: configured.rules, immutable, signal, onRemoved })
+  const retention = new Retention({ registry, rules: configured.rules, immutable, signal, pulls, onRemoved })
   async function* steps() {
     for await (const step of retention.steps(onVerdict)) {
       requireHeld()

@@ -19,6 +19,7 @@ import { Schedule } from '../../maintenance/schedule.ts'
 import type { Metrics } from '../../observability/metrics.ts'
 import type { StoredRegistry } from '../../registry/registry.ts'
 import { openRegistry } from '../open.ts'
+import { countsUsage } from '../settings.ts'
 import { restorableContent } from './restorable-content.ts'
 
 export interface CollectionOptions {
@@ -39,11 +40,12 @@ export interface CollectionOptions {
 /** Schedules garbage collection. Undefined if it is disabled. Of all processes that share the storage one
  *  collects at a time. */
 export function scheduleCollection(
-  { storage }: Config,
+  config: Config,
   registry: StoredRegistry,
   { metrics, log, audit }: { metrics: Metrics | undefined; log: Log; audit?: AuditLog | undefined },
 ): Schedule | undefined {
-  const { gc, readonly } = storage.maintenance
+  const { gc, readonly } = config.storage.maintenance
+  const counts = countsUsage(config)
   const cron = gc.enabled && !readonly.enabled ? readCron(gc.schedule) : undefined
   if (cron === undefined) return undefined
   const untilNext = () => cron.next(new Date()).getTime() - Date.now()
@@ -68,6 +70,7 @@ export function scheduleCollection(
       log.warn({ ...finding }, 'a manifest cannot be read: its repository keeps its blobs')
     figures.findings = findings.length
     log.info(report, 'garbage collection ended')
+    if (counts) await recountUsage(registry, signal)
   }
   return new Schedule({
     name: 'garbage collection',
@@ -82,6 +85,11 @@ export function scheduleCollection(
 const COLLECTED: AuditEntry = {
   ...{ requestId: '', address: '', user: '', kind: 'robot', action: 'collect', method: '' },
   ...{ status: 0, allowed: true, outcome: 'done' },
+}
+
+/** A collection has removed manifests, and quotas are exact again. */
+async function recountUsage(registry: StoredRegistry, signal: AbortSignal | undefined): Promise<void> {
+  await (await import('../lifecycle/usage.ts')).recount(registry, signal)
 }
 
 async function counted(
@@ -140,7 +148,9 @@ export async function collectOnce(config: Config, options: CollectionOptions): P
     log: options.log,
   })
   try {
-    return await collect(registry, options)
+    const report = await collect(registry, options)
+    if (countsUsage(config) && !options.dryRun) await recountUsage(registry, options.signal)
+    return report
   } catch (cause) {
     if (!(cause instanceof StorageError) || cause.code !== 'UNSUPPORTED') throw cause
     throw new Error(`this storage can't be collected: ${cause.message}`, { cause })

@@ -5,6 +5,7 @@ import { GLOB_FORM, isRepositoryGlob } from '../../core/access/repository-glob.t
 import {
   cronLine,
   duration,
+  filledText,
   flag,
   integer,
   list,
@@ -12,6 +13,7 @@ import {
   scalar,
   section,
   sectionOf,
+  size,
 } from './key.ts'
 
 const glob = scalar(GLOB_FORM, (found) => (isRepositoryGlob(String(found)) ? String(found) : undefined))
@@ -55,7 +57,7 @@ const immutable = list(
   ),
 )
 
-const KEEP_FORM = 'always, newest or youngerthan'
+const KEEP_FORM = 'always, newest, youngerthan or pulledwithin'
 
 const keep = optionalSectionOf(
   z
@@ -65,9 +67,12 @@ const keep = optionalSectionOf(
       newest: integer({ min: 1 }).optional(),
       /** Milliseconds since a tag was set. */
       youngerthan: duration().optional(),
+      /** Milliseconds since its image was pulled last. */
+      pulledwithin: duration().optional(),
     })
     .refine(
-      ({ always, newest, youngerthan }) => always || newest !== undefined || youngerthan !== undefined,
+      ({ always, newest, youngerthan, pulledwithin }) =>
+        always || newest !== undefined || youngerthan !== undefined || pulledwithin !== undefined,
       { error: KEEP_FORM },
     ),
 )
@@ -112,4 +117,43 @@ const history = section({
   age: duration().or(365 * DAY_MS),
 })
 
-export const policies = section({ immutable, retention, history })
+const pulls = section({
+  /** True if it is recorded when manifests are pulled, and how often. */
+  enabled: flag().or(false),
+  /** Between two writes of a process, in milliseconds. */
+  interval: duration({ min: 1_000, minText: ', at least 1s' }).or(5 * 60_000),
+  /** Users whose pulls do not count. */
+  except: list(filledText().required()),
+})
+
+const usage = section({
+  /** True if it is counted what repositories take up. Quotas do so in any case. */
+  enabled: flag().or(false),
+})
+
+const LIMIT_FORM = 'bytes, tags, or both'
+const WHOSE_FORM = 'either repositories or organisation'
+
+const quotas = list(
+  sectionOf(
+    z
+      .strictObject({
+        /** Each of them has the limits by itself. */
+        repositories: list(glob.required()),
+        /** All repositories of the organisation have the limits together. */
+        organisation: glob.optional(),
+        bytes: size().optional(),
+        tags: integer({ min: 0 }).optional(),
+      })
+      .refine((rule) => rule.repositories.length > 0 !== (rule.organisation !== undefined), {
+        error: WHOSE_FORM,
+      })
+      .refine(({ bytes, tags }) => bytes !== undefined || tags !== undefined, { error: LIMIT_FORM })
+      .transform(({ repositories, ...rule }) => ({
+        ...rule,
+        repositories: repositories.length > 0 ? repositories : undefined,
+      })),
+  ),
+)
+
+export const policies = section({ immutable, retention, history, pulls, usage, quotas })

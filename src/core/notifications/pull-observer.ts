@@ -9,6 +9,8 @@ export interface Pull {
   readonly descriptor: Descriptor
   /** The tag that a manifest was asked for by. */
   readonly tag: Tag | undefined
+  /** True if only its existence was asked for. */
+  readonly isHead: boolean
   /** Of a manifest, if the observer reads it. */
   readonly payload: Uint8Array | undefined
 }

@@ -30,7 +30,8 @@ export class Pulls {
     const { descriptor } = served
     const payload = this.#observer.readsPayload ? served.payload : undefined
     const tag = kind === 'manifest' && isTag(reference) ? reference : undefined
-    this.#observer.pulled({ kind, repository, descriptor, tag, payload }, () =>
+    const isHead = lifecycle.request.method === 'HEAD'
+    this.#observer.pulled({ kind, isHead, repository, descriptor, tag, payload }, () =>
       requestOrigin(lifecycle.request, {
         id: lifecycle.id,
         actor: lifecycle.identity?.name ?? '',

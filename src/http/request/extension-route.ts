@@ -17,6 +17,8 @@ export const REPOSITORY_MODULES = new Map([
   ['tags/history', 'tagHistory'],
   ['trash/list', 'trash'],
   ['trash/restore', 'restore'],
+  ['pulls/list', 'pulls'],
+  ['usage/summary', 'usage'],
   ['repository', 'repository'],
 ] as const)
 

@@ -12,7 +12,7 @@ export interface HistoryParts {
 }
 
 /** A registry that records who sets, moves and removes which tag, and deletions so that they can be undone: see
- *  docs/decisions/026-history-and-undelete.md. Reading goes through untouched. */
+ *  docs/decisions/029-history-and-undelete.md. Reading goes through untouched. */
 export class HistoryRegistry extends ForwardingRegistry {
   readonly #parts: HistoryParts
   readonly #decorated = new WeakMap<Repository, Repository>()

@@ -1,5 +1,6 @@
 import type { Tag } from '../../core/reference.ts'
 import type { TagEntry } from '../../core/registry.ts'
+import type { LastUse } from './last-use.ts'
 import type { RepositoryRule } from './rules.ts'
 
 /** What becomes of a tag, and why. */
@@ -16,7 +17,11 @@ interface DecideOptions {
   readonly now: Date
   /** Why a tag may not be removed, whatever the rules say; undefined if it may. */
   readonly protectedBy: (tag: Tag) => string | undefined
+  readonly lastUse: LastUse
 }
+
+/** What may be missing in the record of pulls: a day in which nothing was recorded, the last interval, and an hour of a clock. */
+const UNKNOWN_MS = 26 * 3_600_000
 
 type Reason = Pick<Verdict, 'rule' | 'reason'>
 
@@ -24,14 +29,14 @@ type Reason = Pick<Verdict, 'rule' | 'reason'>
 export function decide(
   entries: readonly TagEntry[],
   rules: readonly RepositoryRule[],
-  { now, protectedBy }: DecideOptions,
+  { now, protectedBy, lastUse }: DecideOptions,
 ): Verdict[] {
   const kept = new Map<TagEntry, Reason>()
   const deleted = new Map<TagEntry, Reason>()
   for (const rule of rules) {
     for (const { glob, matches } of rule.patterns) {
       const matching = entries.filter(({ tag }) => matches(tag))
-      addKept(kept, matching, { rule, glob, now })
+      addKept(kept, matching, { rule, glob, now, lastUse })
       addDeleted(deleted, matching, { rule, now })
     }
   }
@@ -49,11 +54,11 @@ export function decide(
 function addKept(
   kept: Map<TagEntry, Reason>,
   matching: readonly TagEntry[],
-  { rule, glob, now }: { rule: RepositoryRule; glob: string; now: Date },
+  { rule, glob, now, lastUse }: { rule: RepositoryRule; glob: string; now: Date; lastUse: LastUse },
 ): void {
   const { keep } = rule.rule
   if (keep === undefined) return
-  const { always, newest, youngerthan } = keep
+  const { always, newest, youngerthan, pulledwithin } = keep
   const add = (entry: TagEntry, reason: string) => {
     if (!kept.has(entry)) kept.set(entry, { rule: rule.index, reason })
   }
@@ -64,6 +69,12 @@ function addKept(
     if (always) add(entry, `${glob} is kept`)
     if (youngerthan !== undefined && ageOf(entry, now) < youngerthan)
       add(entry, `younger than ${textOf(youngerthan)}`)
+    if (pulledwithin !== undefined) {
+      const usedAt = lastUse(entry)
+      if (usedAt === undefined) add(entry, 'nobody knows when it was pulled')
+      else if (now.getTime() - usedAt.getTime() < pulledwithin + UNKNOWN_MS)
+        add(entry, `used within ${textOf(pulledwithin)}`)
+    }
   }
 }
 

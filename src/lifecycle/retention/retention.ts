@@ -1,9 +1,11 @@
 import { RegistryError } from '../../core/errors.ts'
+import type { RecordedPulls } from '../../core/lifecycle/pulls.ts'
 import type { RepositoryName } from '../../core/reference.ts'
 import type { Registry, Repository, TagEntry } from '../../core/registry.ts'
 import { type ImmutableRule, ImmutableRules, rulesForRetention } from '../immutable/rules.ts'
 import { decide, type Verdict } from './decide.ts'
 import { decideFollower, subjectOf } from './followers.ts'
+import { findLastUse } from './last-use.ts'
 import { type RepositoryRule, type RetentionRule, RetentionRules } from './rules.ts'
 
 export interface RetentionOptions {
@@ -12,6 +14,8 @@ export interface RetentionOptions {
   readonly rules: readonly RetentionRule[]
   readonly immutable: readonly ImmutableRule[]
   readonly signal?: AbortSignal | undefined
+  /** Default: none are recorded, and rules that ask for them keep. */
+  readonly pulls?: RecordedPulls | undefined
   /** Called for each tag that was removed. */
   readonly onRemoved?: ((verdict: TagVerdict) => void) | undefined
 }
@@ -91,7 +95,8 @@ export class Retention {
     const immutable = this.#immutable.of(repository.name)
     const protectedBy = (tag: TagEntry['tag']) =>
       immutable?.forbiddingDelete(tag) === undefined ? undefined : 'it is immutable'
-    const verdicts = decide(entries, rules, { now, protectedBy })
+    const lastUse = await findLastUse(entries, { repository, rules, pulls: this.#options.pulls })
+    const verdicts = decide(entries, rules, { now, protectedBy, lastUse })
     return [...verdicts, ...followers].sort((a, b) => (a.entry.tag < b.entry.tag ? -1 : 1))
   }
 

@@ -14,6 +14,8 @@ export interface RetentionRule {
         readonly newest?: number | undefined
         /** Milliseconds since the tag was set. */
         readonly youngerthan?: number | undefined
+        /** Milliseconds since the image was pulled last, or one of its index. */
+        readonly pulledwithin?: number | undefined
       }
     | undefined
   readonly delete?:

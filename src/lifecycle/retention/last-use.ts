@@ -1,0 +1,73 @@
+import type { Digest } from '../../core/digest.ts'
+import { RegistryError } from '../../core/errors.ts'
+import type { RecordedPulls } from '../../core/lifecycle/pulls.ts'
+import { parseManifest } from '../../core/manifest/parse.ts'
+import type { Repository, TagEntry } from '../../core/registry.ts'
+import type { RepositoryRule } from './rules.ts'
+
+/** When a tag was used last, as far as that is known. Undefined if no pulls are recorded: then nobody can say. */
+export type LastUse = (entry: TagEntry) => Date | undefined
+
+/** Finds when each tag was pulled last that a rule asks that of: by any name of its manifest, or by a child of its index. A tag that was never pulled
+ *  counts from its push, and every one from the time since when pulls are recorded. */
+export async function findLastUse(
+  entries: readonly TagEntry[],
+  {
+    repository,
+    rules,
+    pulls,
+  }: { repository: Repository; rules: readonly RepositoryRule[]; pulls: RecordedPulls | undefined },
+): Promise<LastUse> {
+  const asking = rules.filter(({ rule }) => rule.keep?.pulledwithin !== undefined)
+  const since = asking.length > 0 ? await pulls?.recordedSince() : undefined
+  if (pulls === undefined || since === undefined) return () => undefined
+  const pulledAt = await timesOf(repository, pulls)
+  const usedAt = new Map<TagEntry, Date>()
+  for (const entry of entries) {
+    const isAsked = asking.some(({ patterns }) => patterns.some(({ matches }) => matches(entry.tag)))
+    if (!isAsked) continue
+    const digests = [entry.digest, ...(await childrenOf(repository, entry.digest))]
+    const times = [...digests, entry.tag].map((name) => pulledAt.get(name) ?? 0)
+    usedAt.set(entry, new Date(Math.max(entry.setAt.getTime(), since.getTime(), ...times)))
+  }
+  return (entry) => usedAt.get(entry)
+}
+
+/** By digest and by tag: a tag may stand for a digest by another algorithm. */
+async function timesOf({ name }: Repository, pulls: RecordedPulls): Promise<Map<string, number>> {
+  const times = new Map<string, number>()
+  const note = (key: string, time: Date) => times.set(key, Math.max(times.get(key) ?? 0, time.getTime()))
+  for (const { digest, lastPulledAt, tags } of await pulls.of(name)) {
+    note(digest, lastPulledAt)
+    for (const one of tags) note(one.tag, one.lastPulledAt)
+  }
+  return times
+}
+
+/** The children of an index, also those that are indexes themselves; none for an image. */
+async function childrenOf(
+  repository: Repository,
+  digest: Digest,
+  found = new Set<Digest>(),
+): Promise<Set<Digest>> {
+  for (const child of await listedBy(repository, digest)) {
+    if (found.has(child)) continue
+    found.add(child)
+    await childrenOf(repository, child, found)
+  }
+  return found
+}
+
+/** None of what is not there, or can't be read. */
+async function listedBy({ manifests }: Repository, digest: Digest): Promise<Digest[]> {
+  try {
+    const { payload } = await manifests.get(digest)
+    const children = parseManifest(payload)
+      .references()
+      .filter(({ kind }) => kind === 'manifest')
+    return children.map(({ descriptor }) => descriptor.digest)
+  } catch (error) {
+    if (error instanceof RegistryError && /^MANIFEST_/.test(error.code)) return []
+    throw error
+  }
+}

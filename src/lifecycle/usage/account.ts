@@ -1,0 +1,72 @@
+import type { RepositoryName } from '../../core/reference.ts'
+import type { UsageLedger } from './ledger.ts'
+import { type Limit, overQuota } from './quotas.ts'
+
+/** What a push adds. */
+export interface Addition {
+  readonly bytes: number
+  readonly tags: number
+  /** Of the bytes those that are new to the organisation. Default: all. */
+  readonly organisationBytes?: number
+}
+
+/** The usage of one repository, and its limits. */
+export class Account {
+  readonly repository: RepositoryName
+  readonly #ledger: UsageLedger
+  readonly #limits: readonly Limit[]
+
+  constructor(
+    repository: RepositoryName,
+    { ledger, limits }: { ledger: UsageLedger; limits: readonly Limit[] },
+  ) {
+    this.repository = repository
+    this.#ledger = ledger
+    this.#limits = limits
+  }
+
+  /** True if tags are limited. */
+  get limitsTags(): boolean {
+    return this.#limits.some(({ tags }) => tags !== undefined)
+  }
+
+  /** @throws RegistryError DENIED if the limits leave no room */
+  async require(addition: Addition): Promise<void> {
+    if (this.#limits.length === 0) return
+    await this.#ledger.refresh()
+    this.#check(addition)
+  }
+
+  /** Does work that adds something. It counts from now on, and stays if the work ends well.
+   *  @throws RegistryError DENIED; whatever `work` throws */
+  async add<Result>(addition: Addition, work: () => Promise<Result>): Promise<Result> {
+    if (this.#limits.length > 0) await this.#ledger.refresh()
+    // Nothing may come between the check and the reservation.
+    this.#check(addition)
+    return this.#ledger.during(this.repository, addition.bytes, async () => {
+      const result = await work()
+      this.#ledger.change(this.repository, addition)
+      return result
+    })
+  }
+
+  /** Counts what was added already. */
+  note(addition: Addition): void {
+    this.#ledger.change(this.repository, addition)
+  }
+
+  remove({ bytes, tags }: { bytes: number; tags: number }): void {
+    this.#ledger.change(this.repository, { bytes: -bytes, tags: -tags })
+  }
+
+  #check({ bytes, tags, organisationBytes = bytes }: Addition): void {
+    for (const limit of this.#limits) {
+      const used = this.#ledger.used(limit.scope)
+      const requested = limit.scope.kind === 'repository' ? bytes : organisationBytes
+      if (limit.bytes !== undefined && requested > 0 && used.bytes + requested > limit.bytes)
+        throw overQuota(limit.scope, 'bytes', { used: used.bytes, limit: limit.bytes, requested })
+      if (limit.tags !== undefined && tags > 0 && used.tags + tags > limit.tags)
+        throw overQuota(limit.scope, 'tags', { used: used.tags, limit: limit.tags, requested: tags })
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import type { Descriptor } from '../../core/descriptor.ts'
+import type { Digest } from '../../core/digest.ts'
+import { RegistryError } from '../../core/errors.ts'
+import { ForwardingBlobs, ForwardingUpload } from '../../core/forwarding-registry.ts'
+import type {
+  BlobService,
+  BlobUpload,
+  ChangeOptions,
+  MountSource,
+  ResumeOptions,
+  UploadOptions,
+} from '../../core/registry.ts'
+import type { Account } from './account.ts'
+import { organisationOf } from './count.ts'
+
+/** Blobs of a repository, which count as they are pushed. What the repository has already adds nothing. */
+export class CountedBlobs extends ForwardingBlobs {
+  readonly #account: Account
+  /** Blobs that are being added, so that each counts once. */
+  readonly #adding = new Map<Digest, Promise<unknown>>()
+
+  constructor(blobs: BlobService, account: Account) {
+    super(blobs)
+    this.#account = account
+  }
+
+  /** Refused as soon as nothing is left. */
+  override async createUpload(options?: UploadOptions): Promise<BlobUpload> {
+    await this.#account.require({ bytes: 1, tags: 0 })
+    return this.#counted(await super.createUpload(options))
+  }
+
+  override async resume(id: string, options?: ResumeOptions): Promise<BlobUpload> {
+    return this.#counted(await super.resume(id, options))
+  }
+
+  override async getUpload(id: string, options?: ResumeOptions): Promise<BlobUpload> {
+    return this.#counted(await super.getUpload(id, options))
+  }
+
+  override async mount(
+    digest: Digest,
+    from?: MountSource,
+    options: ChangeOptions<Descriptor> = {},
+  ): Promise<Descriptor> {
+    if (await this.has(digest)) return super.mount(digest, from, options)
+    const { repository } = this.#account
+    const isNear = typeof from === 'string' && organisationOf(from) === organisationOf(repository)
+    const additionOf = ({ size: bytes }: Descriptor) => ({
+      bytes,
+      tags: 0,
+      organisationBytes: isNear ? 0 : bytes,
+    })
+    const announce = async (descriptor: Descriptor) => {
+      await this.#account.require(additionOf(descriptor))
+      await options.announce?.(descriptor)
+    }
+    const mounted = await super.mount(digest, from, { announce })
+    this.#account.note(additionOf(mounted))
+    return mounted
+  }
+
+  /** Runs a commit that adds a blob of this size. One that another push adds at the same time is waited for. */
+  async commit(digest: Digest, size: number, work: () => Promise<Descriptor>): Promise<Descriptor> {
+    for (;;) {
+      const other = this.#adding.get(digest)
+      if (other === undefined) break
+      await other.catch(() => undefined)
+    }
+    const adding = this.#commit(digest, size, work)
+    this.#adding.set(digest, adding)
+    try {
+      return await adding
+    } finally {
+      if (this.#adding.get(digest) === adding) this.#adding.delete(digest)
+    }
+  }
+
+  async #commit(digest: Digest, size: number, work: () => Promise<Descriptor>): Promise<Descriptor> {
+    if (await this.has(digest)) return work()
+    return this.#account.add({ bytes: size, tags: 0 }, work)
+  }
+
+  #counted(upload: BlobUpload): BlobUpload {
+    return new CountedUpload(upload, this)
+  }
+}
+
+class CountedUpload extends ForwardingUpload {
+  readonly #blobs: CountedBlobs
+
+  constructor(upload: BlobUpload, blobs: CountedBlobs) {
+    super(upload)
+    this.#blobs = blobs
+  }
+
+  /** The bytes of an upload that is refused are removed. */
+  override async commit(digest: Digest, options?: ChangeOptions<Descriptor>): Promise<Descriptor> {
+    try {
+      return await this.#blobs.commit(digest, this.size, () => super.commit(digest, options))
+    } catch (error) {
+      if (error instanceof RegistryError && error.code === 'DENIED') await this.cancel()
+      throw error
+    }
+  }
+}
