@@ -32,7 +32,8 @@ async function start({
 function pullOf(number: number, payload?: Uint8Array): Pull {
   const digest = digestOf(Buffer.from(`${number}`))
   return {
-    ...{ kind: 'blob', repository: parseRepositoryName(`r${number % 3}`), tag: undefined, payload },
+    ...{ kind: 'blob', isHead: false, repository: parseRepositoryName(`r${number % 3}`) },
+    ...{ tag: undefined, payload },
     descriptor: { mediaType: 'application/octet-stream', digest, size: number + 1 },
   }
 }

@@ -11,7 +11,7 @@ import { writeConfig } from '../../support/registry-process.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { findTool, run } from '../../support/tools.ts'
 
-const ENVIRONMENT = { OTEL_TRACES_EXPORTER: 'none' }
+const ENVIRONMENT = { environment: { OTEL_TRACES_EXPORTER: 'none' } }
 
 async function filesOf(root: string): Promise<string[]> {
   const entries = await readdir(join(root, 'docker/registry/v2/lifecycle'), {
