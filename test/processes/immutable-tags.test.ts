@@ -8,6 +8,9 @@ import type { RegistryOptions } from '../support/registry-process.ts'
 import { S3Server } from '../support/s3-server.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
+/** Races; 10,000 by hand. */
+const ROUNDS = Number(process.env.RACE_ROUNDS ?? 100)
+
 const config = { policies: { immutable: [{ repositories: ['team/*'], tags: ['v*'] }] } }
 
 /** Races two pushes in each round, and looks at the tag afterwards. */
@@ -39,13 +42,21 @@ async function race(rounds: number, options: Pick<RegistryOptions, 'storage'>): 
   }
 }
 
-test('over a folder one wins in each of 300 rounds, and the other is refused', () => race(300, {}))
+test(
+  `over a folder one of two pushes wins in each of ${ROUNDS} rounds, and the other is refused`,
+  {
+    timeout: 300_000 + ROUNDS * 500,
+  },
+  () => race(ROUNDS, {}),
+)
 
 describeWith(['versitygw'], 'over a bucket', () => {
-  test('one wins in each of 300 rounds, and the other is refused', async () => {
+  test(`one of two pushes wins in each of ${ROUNDS} rounds, and the other is refused`, {
+    timeout: 300_000 + ROUNDS * 500,
+  }, async () => {
     await using server = await S3Server.start('versitygw')
     const { accessKey: accesskey, secretKey: secretkey, region, endpoint: regionendpoint, bucket } = server
     const s3 = { accesskey, secretkey, region, regionendpoint, bucket, secure: false }
-    await race(300, { storage: { s3, redirect: { disable: true } } })
+    await race(ROUNDS, { storage: { s3, redirect: { disable: true } } })
   })
 })
