@@ -15,7 +15,11 @@ import { HOSTILE, SampleContent } from './sample-content.ts'
 const VIEWS = [
   '/ui/',
   '/ui/?under=web',
+  '/ui/?q=shop',
+  '/ui/?show=tags',
   '/ui/r/web/shop',
+  '/ui/r/web/shop?show=untagged',
+  '/ui/r/web/shop?show=deleted',
   '/ui/r/web/shop:latest',
   '/ui/r/charts/shop:2.1.0_7',
   '/ui/r/models/tiny:v1',
@@ -37,7 +41,11 @@ describeWith(['chromium'], 'the web page', () => {
   beforeAll(async () => {
     await build({ root: fileURLToPath(new URL('../../ui', import.meta.url)) })
     folder = await temporaryFolder()
-    registry = await startEntrepot({ dataFolder: join(folder.path, 'data'), configFolder: folder.path })
+    registry = await startEntrepot({
+      dataFolder: join(folder.path, 'data'),
+      configFolder: folder.path,
+      config: { policies: { history: { enabled: true } } },
+    })
     content = new SampleContent(registry.url)
     await content.pushAll()
     browser = await launchBrowser()
@@ -106,6 +114,91 @@ describeWith(['chromium'], 'the web page', () => {
       await page.getByText('Deleted 2 tags').waitFor()
       await expect.poll(() => tagsOf('scratch/many')).toEqual(['a', 'c'])
       await expect.poll(() => page.locator('tbody tr').count()).toBe(2)
+    }))
+
+  test('a deletion is undone at once, or later', () =>
+    inTab(async (tab) => {
+      await content.pushTags('scratch/undo', ['a', 'b'])
+      await tab.visit('/ui/r/scratch/undo')
+      const { page } = tab
+      const remove = async (tag: string) => {
+        await page.getByRole('checkbox', { name: `Select ${tag}`, exact: true }).check()
+        await page.getByRole('button', { name: 'Delete' }).click()
+        await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
+        await page.getByText(`Deleted ${tag}`).waitFor()
+      }
+      await remove('a')
+      await page.getByRole('button', { name: 'Undo' }).click()
+      await page.getByText('Restored 1 tag').waitFor()
+      expect(await tagsOf('scratch/undo')).toEqual(['a', 'b'])
+      await tab.settle()
+      await remove('b')
+      await page.getByRole('link', { name: 'Deleted' }).click()
+      await page.getByRole('button', { name: 'Restore b' }).click()
+      await page.getByText('Nothing was deleted').waitFor()
+      expect(await tagsOf('scratch/undo')).toEqual(['a', 'b'])
+      await tab.visit('/ui/r/scratch/undo:b')
+      const history = page.getByRole('region', { name: 'History of the tag' })
+      await expect.poll(() => history.getByRole('listitem').count()).toBe(3)
+      expect(await history.getByRole('listitem').nth(1).textContent()).toContain('removed')
+    }))
+
+  test('what has no tag is listed with what it belongs to', () =>
+    inTab(async (tab) => {
+      await tab.visit('/ui/r/web/shop?show=untagged')
+      const text = await tab.page.getByRole('table').textContent()
+      for (const expected of ['linux/arm64', 'as a part', 'SBOM', 'refers to it'])
+        expect(text).toContain(expected)
+    }))
+
+  test('the search finds repositories and tags of all of them, from everywhere', () =>
+    inTab(async (tab) => {
+      await tab.visit('/ui/r/charts/shop')
+      const { page } = tab
+      const search = page.getByRole('searchbox', { name: 'Search repositories and tags' })
+      await search.fill('EDIT')
+      await page.getByRole('link', { name: 'web/cms/editor' }).waitFor()
+      await expect.poll(() => page.locator('tbody tr').count()).toBe(1)
+      await search.fill('shop:1.')
+      await page.getByRole('link', { name: 'Tags' }).click()
+      await expect.poll(() => page.locator('tbody tr').count()).toBe(3)
+      await page.getByRole('button', { name: 'Tag', exact: true }).click()
+      await expect.poll(() => page.locator('tbody tr .name').first().textContent()).toBe('web/shop:1.1.0')
+      await search.fill('no such thing')
+      await page.getByText('No tag matches').waitFor()
+    }))
+
+  test('repositories are sorted by what the server knows of them', () =>
+    inTab(async (tab) => {
+      await tab.visit('/ui/?under=web')
+      const { page } = tab
+      const names = () => page.locator('tbody tr .name').allTextContents()
+      await page.getByRole('button', { name: 'Size' }).click()
+      await expect.poll(names).toEqual(['web/shop', 'web/cms/editor'])
+      expect(await page.getByRole('columnheader', { name: 'Size' }).getAttribute('aria-sort')).toBe(
+        'descending',
+      )
+      await page.getByRole('button', { name: 'Size' }).click()
+      await expect.poll(names).toEqual(['web/cms/editor', 'web/shop'])
+    }))
+
+  test('long lists come in pages of fifty from the server', () =>
+    inTab(async (tab) => {
+      await content.pushTags(
+        'scratch/long',
+        Array.from({ length: 120 }, (_, number) => `t${1000 + number}`),
+      )
+      await tab.visit('/ui/r/scratch/long?sort=name')
+      const { page } = tab
+      const first = () => page.locator('tbody tr .name').first().textContent()
+      expect(await page.locator('tbody tr').count()).toBe(50)
+      await page.getByRole('button', { name: 'Next' }).click()
+      await expect.poll(first).toBe('t1050')
+      await page.getByRole('button', { name: 'Next' }).click()
+      await expect.poll(first).toBe('t1100')
+      expect(await page.locator('tbody tr').count()).toBe(20)
+      await page.getByRole('button', { name: 'Previous' }).click()
+      await expect.poll(first).toBe('t1050')
     }))
 
   test('an image shows its platforms, and its layers beside the history that made them', () =>

@@ -161,8 +161,19 @@ export async function getSelf(): Promise<Person> {
   try {
     return await getJson<Person>('v2/_entrepot/user/self')
   } catch (error) {
-    if (error instanceof ApiError && error.status === 404) return NOBODY
-    throw error
+    if (!(error instanceof ApiError) || error.status !== 404) throw error
+  }
+  return guessSelf()
+}
+
+/** What the lists say where the registry does not tell who asks. */
+async function guessSelf(): Promise<Person> {
+  try {
+    const { index } = await listRepositories({ n: 1 })
+    return { ...NOBODY, registry: { ...NOBODY.registry, search: index.search } }
+  } catch (error) {
+    if (!(error instanceof ApiError) || (error.status !== 401 && error.status !== 403)) throw error
+    return { ...NOBODY, mayList: false }
   }
 }
 

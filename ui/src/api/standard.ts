@@ -55,7 +55,7 @@ export async function listNamespaces(under: string, signal?: AbortSignal): Promi
     const child = start + first
     const known = found.get(child) ?? { repositories: 0, isRepository: false }
     found.set(child, {
-      repositories: known.repositories + 1,
+      repositories: known.repositories + (child === name ? 0 : 1),
       isRepository: known.isRepository || child === name,
     })
   }

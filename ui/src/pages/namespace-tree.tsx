@@ -24,7 +24,7 @@ const SHOWN = 200
 
 function Level({ under, present }: { under: string; present: string }) {
   const { value = [] } = useLoad((signal) => listNamespaces(under, signal), under)
-  const namespaces = value.filter(({ repositories, isRepository }) => repositories > (isRepository ? 1 : 0))
+  const namespaces = value.filter(({ repositories }) => repositories > 0)
   const shown = namespaces.slice(0, SHOWN)
   if (shown.length === 0) return null
   return (

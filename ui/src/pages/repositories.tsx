@@ -27,7 +27,10 @@ export function Repositories() {
       </aside>
       <div>
         <div class="view-head">
-          {q === '' ? <Breadcrumb namespace={under} /> : <h1>Results for “{q}”</h1>}
+          {q !== '' && <h1>Results for “{q}”</h1>}
+          {q === '' && under !== '' && (
+            <Breadcrumb namespace={under.slice(0, Math.max(0, under.lastIndexOf('/')))} />
+          )}
           {q === '' && (
             <h1 class={under === '' ? 'visually-hidden' : ''}>{under === '' ? 'Repositories' : under}</h1>
           )}
@@ -150,7 +153,7 @@ function AllTags({ q }: { q: string }) {
     <ListingView listing={listing}>
       {({ rows }) =>
         rows.length === 0 ? (
-          <Empty title={q === '' ? 'There are no tags yet' : 'No tag matches'} />
+          <NoTags q={q} />
         ) : (
           <Table<TagRow>
             caption="Tags of all repositories"
@@ -175,6 +178,20 @@ function NoRepositories({ q, under }: { q: string; under: string }) {
   return (
     <Empty title="There are no repositories yet">
       The first push makes one: <code>docker push {location.host}/name:tag</code>
+    </Empty>
+  )
+}
+
+function NoTags({ q }: { q: string }) {
+  if (q === '') return <Empty title="There are no tags yet" />
+  return (
+    <Empty title="No tag matches">
+      {!q.includes(':') && (
+        <>
+          To find the tags of repositories, write a part of the repository, a colon, and a part of the tag:{' '}
+          <code>{q}:</code>
+        </>
+      )}
     </Empty>
   )
 }

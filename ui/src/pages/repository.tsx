@@ -73,8 +73,9 @@ function Tags({ name, canRestore }: { name: string; canRestore: boolean }) {
   const mayDelete = actions.includes('delete')
   // What is not shown any more is not selected.
   useEffect(() => {
-    select((last) => new Set(rows.map((row) => row.name).filter((tag) => last.has(tag))))
-  }, [rows])
+    const shown = listing.value?.rows.map((row) => row.name) ?? []
+    select((last) => (last.size === 0 ? last : new Set(shown.filter((tag) => last.has(tag)))))
+  }, [listing.value])
   const go = (change: Record<string, string>) =>
     route(
       pathToReference({ repository: name }, { ...query, reference: '', q, sort: query.sort, ...change }),

@@ -48,7 +48,9 @@ function Search() {
   useEffect(() => {
     if (input.current !== null && document.activeElement !== input.current) input.current.value = q
   }, [q])
-  const search = () => {
+  const search = useRef(() => {})
+  // The latest one, because a view may change while somebody types.
+  search.current = () => {
     clearTimeout(timer.current)
     const text = input.current?.value.trim() ?? ''
     if (text === q) return
@@ -59,7 +61,7 @@ function Search() {
       <form
         onSubmit={(event) => {
           event.preventDefault()
-          search()
+          search.current()
         }}
       >
         <Icon name="search" />
@@ -76,7 +78,7 @@ function Search() {
           defaultValue={q}
           onInput={() => {
             clearTimeout(timer.current)
-            timer.current = window.setTimeout(search, TYPING_MS)
+            timer.current = window.setTimeout(() => search.current(), TYPING_MS)
           }}
         />
       </form>
