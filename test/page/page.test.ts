@@ -159,7 +159,7 @@ describeWith(['chromium'], 'the web page', () => {
       await search.fill('EDIT')
       await page.getByRole('link', { name: 'web/cms/editor' }).waitFor()
       await expect.poll(() => page.locator('tbody tr').count()).toBe(1)
-      await search.fill('shop:1.')
+      await search.fill('web/shop:1.')
       await page.getByRole('link', { name: 'Tags' }).click()
       await expect.poll(() => page.locator('tbody tr').count()).toBe(3)
       await page.getByRole('button', { name: 'Tag', exact: true }).click()

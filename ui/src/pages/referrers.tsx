@@ -69,7 +69,9 @@ function Groups({
                 <a href={pathToReference({ repository, digest: referrer.digest })}>
                   {titleOf(typeOf(referrer))}
                 </a>
-                <span class="muted referrer-type">{typeOf(referrer)}</span>
+                <span class="muted referrer-type">
+                  {titleOf(typeOf(referrer)) !== typeOf(referrer) && typeOf(referrer)}
+                </span>
                 <Digest digest={referrer.digest} />
                 <span class="muted">{formatBytes(referrer.size)}</span>
                 <Ago time={referrer.annotations['org.opencontainers.image.created']} />
