@@ -11,13 +11,19 @@ process.on('SIGINT', () => process.exit(130))
 process.on('SIGTERM', () => process.exit(143))
 
 try {
-  const options = parseOptions(process.argv.slice(2))
-  if (options.help) console.log(usage)
-  else await bench(options)
+  const args = process.argv.slice(2)
+  if (args[0] === 'gc') await (await import('./gc/main.ts')).benchCollection(args.slice(1))
+  else await run(args)
 } catch (failure) {
   if (!(failure instanceof UsageError)) throw failure
   console.error(`${failure.message}\n\n${usage}`)
   process.exitCode = 2
+}
+
+async function run(args: string[]): Promise<void> {
+  const options = parseOptions(args)
+  if (options.help) console.log(usage)
+  else await bench(options)
 }
 
 async function bench(options: Options): Promise<void> {

@@ -48,6 +48,7 @@ export const usage = `npm run bench -- [notifications | policies | s3 | mirror] 
   notifications         what a receiver of events costs, and how fast they are delivered
   policies              what policies cost, all of them against none
   s3                    with the content on an S3 server (versitygw) instead of in files
+  gc                    garbage collection of a generated store; npm run bench -- gc --help says how
   mirror                as a pull-through cache of an upstream with one image of 10 × 20 MiB
 
   --only <rows>         those whose names contain one of these words, separated by commas

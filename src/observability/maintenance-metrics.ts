@@ -6,6 +6,18 @@ import type { ScrubFigures } from '../core/scrub/scrub-figures.ts'
 export function showCollections(registry: Registry, figures: CollectionFigures): void {
   const { gauge, counter } = metricsOf(registry, 'registry_gc')
   gauge('running', 'Whether garbage is being collected', () => (figures.isRunning ? 1 : 0))
+  new Gauge({
+    name: 'registry_gc_phase',
+    help: 'What the running collection is doing: 1 for its phase',
+    labelNames: ['phase'],
+    aggregator: 'max',
+    registers: [registry],
+    collect() {
+      this.reset()
+      const phase = figures.isRunning ? figures.phase() : undefined
+      if (phase !== undefined) this.set({ phase }, 1)
+    },
+  })
   counter(
     'removed_manifests',
     'The number of untagged manifests that were removed',

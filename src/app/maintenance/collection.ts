@@ -12,6 +12,7 @@ import {
   type CollectionReport,
   type CollectionStep,
   Collector,
+  type CollectorTiming,
 } from '../../maintenance/gc/collector.ts'
 import { CollectorBusy } from '../../maintenance/gc/tenure.ts'
 import { run } from '../../maintenance/runner.ts'
@@ -31,6 +32,8 @@ export interface CollectionOptions {
   readonly untagged: boolean
   readonly log: Log
   readonly signal?: AbortSignal | undefined
+  /** Default: that of `Collector`. */
+  readonly timing?: CollectorTiming | undefined
   /** Called with what shows the progress, when the collection begins. */
   readonly onBegin?: (progress: () => CollectionProgress) => void
   readonly onDeleted?: (blob: { readonly digest: string; readonly size: number }) => void
@@ -51,34 +54,61 @@ export function scheduleCollection(
   const untilNext = () => cron.next(new Date()).getTime() - Date.now()
   const figures = newCollectionFigures()
   metrics?.showCollections(figures)
-  const onDeleted = ({ digest, size }: { digest: string; size: number }) => {
-    figures.deletedBlobs++
-    figures.deletedBytes += size
-    audit?.record({ ...COLLECTED, digest })
-    log.info({ digest, bytes: size }, 'garbage collection deleted a blob')
-  }
-  const onRemoved = ({ repository, digest }: { repository: string; digest: string }) => {
-    figures.removedManifests++
-    audit?.record({ ...COLLECTED, repository, digest })
-    log.info({ repository, digest }, 'garbage collection removed an untagged manifest')
-  }
-  const work = async (signal: AbortSignal) => {
-    const { grace: graceMs, pace, untagged } = gc
-    const options = { graceMs, pace, untagged, dryRun: false, log, signal, onDeleted, onRemoved }
-    const { findings, removed: _, ...report } = await collect(registry, options)
-    for (const finding of findings)
-      log.warn({ ...finding }, 'a manifest cannot be read: its repository keeps its blobs')
-    figures.findings = findings.length
-    log.info(report, 'garbage collection ended')
-    if (counts) await recountUsage(registry, signal)
-  }
   return new Schedule({
     name: 'garbage collection',
     intervalMs: untilNext,
     firstDelayMs: untilNext(),
     log,
-    work: (signal) => counted(figures, () => work(signal), { signal, log }),
+    work: (signal) => {
+      const work = async () => {
+        await collectAsScheduled(gc, registry, { figures, log, audit, signal })
+        if (counts) await recountUsage(registry, signal)
+      }
+      return counted(figures, work, { signal, log })
+    },
   })
+}
+
+export interface ScheduledCollectionParts {
+  readonly figures: CollectionFigures
+  readonly log: Log
+  readonly audit: AuditLog | undefined
+  readonly signal: AbortSignal
+  readonly timing?: CollectionOptions['timing']
+}
+
+/** One scheduled collection: what it deletes is counted, logged and audited. */
+export async function collectAsScheduled(
+  gc: Pick<Config['storage']['maintenance']['gc'], 'grace' | 'pace' | 'untagged'>,
+  registry: StoredRegistry,
+  { figures, log, audit, signal, timing }: ScheduledCollectionParts,
+): Promise<void> {
+  const { grace: graceMs, pace, untagged } = gc
+  const {
+    findings,
+    removed: _,
+    ...report
+  } = await collect(registry, {
+    ...{ graceMs, pace, untagged, dryRun: false, log, signal, timing },
+    onBegin: (progress) => {
+      figures.phase = () => progress().phase
+    },
+    onDeleted: ({ digest, size }) => {
+      figures.deletedBlobs++
+      figures.deletedBytes += size
+      audit?.record({ ...COLLECTED, digest })
+      log.info({ digest, bytes: size }, 'garbage collection deleted a blob')
+    },
+    onRemoved: ({ repository, digest }) => {
+      figures.removedManifests++
+      audit?.record({ ...COLLECTED, repository, digest })
+      log.info({ repository, digest }, 'garbage collection removed an untagged manifest')
+    },
+  })
+  for (const finding of findings)
+    log.warn({ ...finding }, 'a manifest cannot be read: its repository keeps its blobs')
+  figures.findings = findings.length
+  log.info(report, 'garbage collection ended')
 }
 
 /** A line of the audit log: nobody has requested it. */
@@ -119,11 +149,11 @@ async function counted(
  *  @throws StorageError UNSUPPORTED if the storage can't be collected; CollectorBusy */
 export async function collect(
   registry: StoredRegistry,
-  { graceMs, pace, untagged, dryRun, log, signal, onBegin, onDeleted, onRemoved }: CollectionOptions,
+  { graceMs, pace, untagged, dryRun, log, signal, timing, onBegin, onDeleted, onRemoved }: CollectionOptions,
 ): Promise<CollectionReport> {
   const collector = new Collector({
     content: restorableContent(registry, { isReadOnly: dryRun }),
-    ...{ graceMs, pace, untagged, dryRun, signal },
+    ...{ graceMs, pace, untagged, dryRun, signal, ...(timing && { timing }) },
   })
   onBegin?.(() => collector.progress)
   const onStep = (step: CollectionStep) => {

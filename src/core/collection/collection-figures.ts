@@ -1,6 +1,8 @@
 /** What garbage collections of a process have done, for metrics. */
 export interface CollectionFigures {
   isRunning: boolean
+  /** What the running one is doing. */
+  phase: () => string | undefined
   collections: number
   failures: number
   deletedBlobs: number
@@ -17,6 +19,7 @@ export function newCollectionFigures(): CollectionFigures {
   return {
     ...{
       isRunning: false,
+      phase: () => undefined,
       collections: 0,
       failures: 0,
       deletedBlobs: 0,

@@ -40,9 +40,11 @@ export class RestorableContent implements Collectable {
   }
 
   /** The trash is read once: whoever removes something looks again at the repository by itself. */
-  async *repositories(): AsyncIterable<RepositoryContent> {
+  async *repositories(options?: {
+    readonly after?: RepositoryName | undefined
+  }): AsyncIterable<RepositoryContent> {
     const restorable = await this.#restorable()
-    for await (const found of this.#content.repositories())
+    for await (const found of this.#content.repositories(options))
       yield { ...found, restorable: restorable.get(found.repository) }
   }
 
@@ -67,8 +69,8 @@ export class RestorableContent implements Collectable {
     return this.#content.release(repository)
   }
 
-  pool(): AsyncIterable<readonly PooledBlob[]> {
-    return this.#content.pool()
+  pool(options?: { readonly after?: Digest | undefined }): AsyncIterable<readonly PooledBlob[]> {
+    return this.#content.pool(options)
   }
 
   pathOf(digest: Digest): string {

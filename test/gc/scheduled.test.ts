@@ -1,0 +1,39 @@
+/** What a collection that nobody has requested leaves in the audit log and in the metrics. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { collectAsScheduled } from '../../src/app/maintenance/collection.ts'
+import type { AuditEntry } from '../../src/core/access/audit-log.ts'
+import { newCollectionFigures } from '../../src/core/collection/collection-figures.ts'
+import { digestOf } from '../../src/core/digest.ts'
+import { MemoryDriver } from '../../src/storage/memory.ts'
+import { HttpRegistry, quiet } from '../support/http-registry.ts'
+import { GUARD, TIMING } from './support.ts'
+import { imageOf, push } from './untagged-images.ts'
+
+test('a line of the audit log says of each manifest and blob that it was collected', async () => {
+  await using registry = await HttpRegistry.start({ driver: new MemoryDriver(), collection: GUARD })
+  const [kept, untagged] = [imageOf('kept'), imageOf('untagged')]
+  await push(registry, 'a', { manifest: kept, reference: 'v1' })
+  await push(registry, 'a', { manifest: untagged })
+  await delay(20)
+  const lines: AuditEntry[] = []
+  const figures = newCollectionFigures()
+  const phases = new Set<string | undefined>()
+  await collectAsScheduled({ grace: 0, pace: 0, untagged: true }, registry.registry, {
+    ...{ figures, log: quiet, timing: TIMING, signal: new AbortController().signal },
+    audit: {
+      record(entry) {
+        lines.push(entry)
+        phases.add(figures.phase())
+      },
+    },
+  })
+  const gone = untagged.blobs.filter((blob) => !kept.blobs.includes(blob))
+  const expected = [untagged.bytes, untagged.bytes, ...gone.map((blob) => Buffer.from(blob))]
+  expect(lines.map(({ digest }) => digest).sort()).toEqual(expected.map((bytes) => digestOf(bytes)).sort())
+  for (const line of lines)
+    expect(line).toMatchObject({ action: 'collect', kind: 'robot', user: '', allowed: true, outcome: 'done' })
+  expect(lines[0]).toMatchObject({ repository: 'a', digest: digestOf(untagged.bytes) })
+  expect(phases).toEqual(new Set(['removing untagged manifests', 'deleting']))
+  expect(figures).toMatchObject({ removedManifests: 1, deletedBlobs: expected.length - 1 })
+})
