@@ -38,7 +38,7 @@ async function start(quotas: readonly QuotaRule[] = [], driver = new MemoryDrive
 /** Counts once what was pushed is written down. */
 async function recountWhenWritten({ registry, ledger }: Counting): Promise<void> {
   await ledger.stop()
-  await recount(registry.registry)
+  await recount(registry.registry, { settleMs: 0 })
   await ledger.refresh({ force: true })
 }
 
@@ -81,6 +81,21 @@ test('what is pushed counts at once and once, what is deleted no more, and a cou
   await recountWhenWritten({ registry, ledger })
   expect(await usageOf(registry)).toMatchObject({ bytes: sizeOf(one), tagCount: 1 })
   expect(refusal(await registry.send('GET /v2/nowhere/_entrepot/usage/summary'))).toBe('404 NAME_UNKNOWN')
+})
+
+test('what is pushed while storage is counted counts once', async () => {
+  const { registry, ledger } = await start([{ organisation: 'team', tags: 100 }])
+  await using _ = registry
+  const image = imageOf('image')
+  await push(registry, NAME, { manifest: image })
+  const counting = recount(registry.registry, { settleMs: 200 })
+  for (const reference of ['v1', 'v2', 'v3']) await put(registry, NAME, { manifest: image, reference })
+  await push(registry, 'team/late', { manifest: imageOf('late'), reference: 'v1' })
+  await counting
+  await ledger.refresh({ force: true })
+  expect(await usageOf(registry)).toMatchObject({ bytes: sizeOf(image), tagCount: 3 })
+  const bytes = sizeOf(image) + sizeOf(imageOf('late'))
+  expect(await ledger.organisations()).toEqual([{ name: 'team', bytes, tags: 4 }])
 })
 
 test('content that others need is not freed, and shared content counts once', async () => {

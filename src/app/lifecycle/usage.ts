@@ -1,12 +1,13 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Config } from '../../config/schema.ts'
 import type { Usage } from '../../core/lifecycle/usage.ts'
 import type { Log } from '../../core/log.ts'
 import type { Registry } from '../../core/registry.ts'
-import { countUsage } from '../../lifecycle/usage/count.ts'
+import { UsageCount } from '../../lifecycle/usage/count.ts'
 import { UsageLedger } from '../../lifecycle/usage/ledger.ts'
 import { QuotaRules } from '../../lifecycle/usage/quotas.ts'
 import { UsageRegistry } from '../../lifecycle/usage/registry.ts'
-import { UsageFiles } from '../../lifecycle/usage/usage-files.ts'
+import { changedBetween, UsageFiles } from '../../lifecycle/usage/usage-files.ts'
 import { Schedule } from '../../maintenance/schedule.ts'
 import type { StoredRegistry } from '../../registry/registry.ts'
 import { openRegistry } from '../open.ts'
@@ -36,13 +37,30 @@ export async function openUsage(
   }
 }
 
-/** Counts everything that is stored.
+/** Longer than a process takes to write down what it has changed. */
+const SETTLE_MS = 2_500
+const MAX_ATTEMPTS = 5
+
+/** Counts everything that is stored. What is changed meanwhile is counted again, so that nothing counts twice: only a repository that is
+ *  changed all the time may seem too large until the next count.
+ *  @param options.settleMs default: some seconds
  *  @throws StorageError */
-export async function recount(registry: StoredRegistry, signal?: AbortSignal): Promise<void> {
+export async function recount(
+  registry: StoredRegistry,
+  { signal, settleMs = SETTLE_MS }: { signal?: AbortSignal | undefined; settleMs?: number } = {},
+): Promise<void> {
   const files = new UsageFiles(registry.storage)
-  const included = await files.changes()
-  const counted = await countUsage({ content: registry.collectable, signal })
-  await files.writeTotals(counted, { included, now: await registry.storageTime() })
+  let included = await files.changes()
+  const count = await UsageCount.begin({ content: registry.collectable, signal })
+  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+    await delay(settleMs, undefined, { signal })
+    const changes = await files.changes()
+    const changed = changedBetween(included, changes)
+    if (changed.length === 0) break
+    included = changes
+    for (const repository of changed) await count.again(repository)
+  }
+  await files.writeTotals(count.result, { included, now: await registry.storageTime() })
 }
 
 const HOUR_MS = 3_600_000
@@ -59,7 +77,7 @@ export function scheduleRecount(
   const work = async (signal: AbortSignal) => {
     const countedAt = Date.parse((await files.totals())?.countedAt ?? '')
     if (Date.now() - countedAt < 23 * HOUR_MS) return
-    await recount(registry, signal)
+    await recount(registry, { signal })
     log.info({}, 'usage was counted')
   }
   return new Schedule({ name: 'usage', intervalMs: HOUR_MS, firstDelayMs: FIRST_DELAY_MS, log, work })

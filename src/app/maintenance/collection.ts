@@ -119,7 +119,7 @@ const COLLECTED: AuditEntry = {
 
 /** A collection has removed manifests, and quotas are exact again. */
 async function recountUsage(registry: StoredRegistry, signal: AbortSignal | undefined): Promise<void> {
-  await (await import('../lifecycle/usage.ts')).recount(registry, signal)
+  await (await import('../lifecycle/usage.ts')).recount(registry, { signal })
 }
 
 async function counted(

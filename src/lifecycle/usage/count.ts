@@ -3,6 +3,7 @@ import type { RepositoryContent } from '../../core/collection/removable.ts'
 import type { Digest } from '../../core/digest.ts'
 import { isPathNotFound } from '../../core/errors.ts'
 import type { TagUsage } from '../../core/lifecycle/usage.ts'
+import type { RepositoryName } from '../../core/reference.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'
 
 /** What a repository has, by digests. */
@@ -35,23 +36,59 @@ interface Found {
 
 const CONCURRENCY = 16
 
-/** Counts what all repositories have, off storage. Some hundred bytes of memory for each manifest and what it refers to.
- *  @throws StorageError */
-export async function countUsage(
-  options: CountOptions,
-): Promise<{ repositories: CountedRepository[]; organisations: CountedOrganisation[] }> {
-  const sizes = await readSizes(options)
-  const all: Found[] = []
-  const holders = new Map<Digest, number>()
-  for await (const content of options.content.repositories()) {
-    options.signal?.throwIfAborted()
-    const found = await read(content, options)
-    for (const digest of found.digests) holders.set(digest, (holders.get(digest) ?? 0) + 1)
-    if (found.digests.size > 0) all.push(found)
+/** Counts what all repositories have, off storage; single ones can be counted again. Some hundred bytes of memory for each manifest and what it
+ *  refers to. */
+export class UsageCount {
+  readonly #options: CountOptions
+  readonly #sizes: Map<Digest, number>
+  readonly #found = new Map<string, Found>()
+
+  private constructor(options: CountOptions, sizes: Map<Digest, number>) {
+    this.#options = options
+    this.#sizes = sizes
   }
-  const sizeOf = (digest: Digest) => sizes.get(digest) ?? 0
-  const repositories = all.map((found) => counted(found, { sizeOf, holders }))
-  return { repositories, organisations: organisationsOf(all, sizeOf) }
+
+  /** @throws StorageError */
+  static async begin(options: CountOptions): Promise<UsageCount> {
+    const count = new UsageCount(options, await readSizes(options))
+    for await (const content of options.content.repositories()) await count.#add(content)
+    return count
+  }
+
+  /** @throws StorageError */
+  async again(repository: RepositoryName): Promise<void> {
+    this.#found.delete(repository)
+    await this.#add(await this.#options.content.contentOf(repository))
+  }
+
+  get result(): { repositories: CountedRepository[]; organisations: CountedOrganisation[] } {
+    const all = [...this.#found.values()]
+    const holders = new Map<Digest, number>()
+    for (const { digests } of all)
+      for (const digest of digests) holders.set(digest, (holders.get(digest) ?? 0) + 1)
+    const sizeOf = (digest: Digest) => this.#sizes.get(digest) ?? 0
+    const repositories = all.map((found) => counted(found, { sizeOf, holders }))
+    return { repositories, organisations: organisationsOf(all, sizeOf) }
+  }
+
+  async #add(content: RepositoryContent): Promise<void> {
+    this.#options.signal?.throwIfAborted()
+    const found = await read(content, this.#options)
+    if (found.digests.size === 0) return
+    for (const digest of found.digests) if (!this.#sizes.has(digest)) await this.#measure(digest)
+    this.#found.set(content.repository, found)
+  }
+
+  /** Blobs that were pushed since the sizes were read. What is missing takes up nothing. */
+  async #measure(digest: Digest): Promise<void> {
+    const { content } = this.#options
+    try {
+      const info = await content.storage.stat(content.pathOf(digest))
+      this.#sizes.set(digest, info.kind === 'file' ? info.size : 0)
+    } catch (error) {
+      if (!isPathNotFound(error)) throw error
+    }
+  }
 }
 
 async function readSizes({ content, signal }: CountOptions): Promise<Map<Digest, number>> {

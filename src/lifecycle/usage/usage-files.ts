@@ -115,3 +115,17 @@ export class UsageFiles {
 function encode(value: object): Uint8Array {
   return Buffer.from(JSON.stringify(value))
 }
+
+/** The repositories that some process has changed between two readings of `changes`. */
+export function changedBetween(
+  before: Record<string, Changes>,
+  after: Record<string, Changes>,
+): RepositoryName[] {
+  const changed = new Set<string>()
+  for (const id of new Set([...Object.keys(before), ...Object.keys(after)])) {
+    const [was, is] = [before[id] ?? {}, after[id] ?? {}]
+    for (const repository of new Set([...Object.keys(was), ...Object.keys(is)]))
+      if (`${was[repository]}` !== `${is[repository]}`) changed.add(repository)
+  }
+  return [...changed] as RepositoryName[]
+}
