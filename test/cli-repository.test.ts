@@ -35,6 +35,12 @@ test('a repository is deleted and put back, and the registry that serves sees it
     lost: [],
   })
   expect((await manifest()).status).toBe(200)
+  const usage = await runEntrepot(['usage', file, '--count', '--json'])
+  expect(JSON.parse(usage.stdout.split('\n')[0] ?? '')).toMatchObject({
+    kind: 'organisation',
+    name: 'team',
+    tags: 1,
+  })
   expect((await runEntrepot(['repository', 'restore', 'team/app', file])).stderr).toContain(
     'nothing of team/app',
   )

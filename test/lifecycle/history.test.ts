@@ -5,6 +5,10 @@ import { MediaType } from '../../src/core/media-type.ts'
 import { parseRepositoryName, parseTag } from '../../src/core/reference.ts'
 import { RestorableContent } from '../../src/lifecycle/history/restorable-content.ts'
 import { tidyHistory } from '../../src/lifecycle/history/upkeep.ts'
+import { ChangeReporter } from '../../src/notifications/change-reporter.ts'
+import { EventFactory, type RegistryEvent } from '../../src/notifications/event.ts'
+import { NotifyingRegistry } from '../../src/notifications/notifying-registry.ts'
+import type { StoredRegistry } from '../../src/registry/registry.ts'
 import { FilesystemDriver } from '../../src/storage/filesystem.ts'
 import { tagsOf } from '../contract/registry/support.ts'
 import { digestOfManifest, imageOf, indexOf, isThere, push, put, referrerOf } from '../gc/untagged-images.ts'
@@ -251,6 +255,29 @@ test('old changes go, and those that are too many', async () => {
   await registry.send(`DELETE /v2/${NAME}/manifests/v1`)
   expect(await tidy(100, new Date(now.getTime() + 2 * 3_600_000))).toEqual({ changes: 4, deletions: 0 })
   expect(await tidy(100, new Date(now.getTime() + 15 * 24 * 3_600_000))).toEqual({ changes: 0, deletions: 1 })
+})
+
+test('the deletion of a repository and its restoration are announced as deletions and pushes', async () => {
+  const events: string[] = []
+  const { decorate, ...parts } = historyParts()
+  const announce = ({ action, target: { kind, tag, digest } }: RegistryEvent) => {
+    events.push(`${action} ${kind} ${tag ?? digest}`)
+    return { durable: Promise.resolve(), end: async () => {} }
+  }
+  const source = { addr: '', instanceID: '' }
+  const reporter = new ChangeReporter({
+    ...{ outbox: { announce }, events: new EventFactory(source, parts.scope) },
+    ...{ isWanted: ({ target }) => target.kind !== 'blob', includesReferences: false },
+  })
+  const notifying = (stored: StoredRegistry) => new NotifyingRegistry(decorate(stored), reporter)
+  await using registry = await startWithHistory({ options: { ...parts, decorate: notifying } })
+  await pushed(registry, ['v1', 'one'])
+  events.length = 0
+  const answer = await registry.send(`DELETE /v2/${NAME}/_entrepot/repository`)
+  expect(events).toEqual(['delete tag v1', `delete manifest ${digestOfImage('one')}`])
+  events.length = 0
+  await restore(registry, NAME, { id: JSON.parse(answer.body.toString()).id })
+  expect(events).toEqual([`push manifest ${digestOfImage('one')}`, 'push manifest v1'])
 })
 
 test('where no history is kept there is none', async () => {

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { scheduleRetention } from '../../src/app/lifecycle/retention.ts'
 import { loadConfig } from '../../src/config/load.ts'
+import type { AuditEntry } from '../../src/core/access/audit-log.ts'
 import { DEFAULT_POLICY } from '../../src/core/manifest/policy.ts'
 import { parseRepositoryName } from '../../src/core/reference.ts'
 import { StoredRegistry } from '../../src/registry/registry.ts'
@@ -51,6 +52,20 @@ test('of several processes one runs at each time', async () => {
   await expect.poll(() => tagsOf(repository)).toEqual(['v1'])
   for (const schedule of schedules) await schedule.stop()
   expect(ended()).toBe(2)
+})
+
+test('each removal has a line in the audit log', async () => {
+  const { all, logged, ended, repository } = await registries(1)
+  const digest = await pushManifest(repository, 'image', { tags: ['pr-1', 'v1'] })
+  const entries: AuditEntry[] = []
+  const audit = { record: (entry: AuditEntry) => entries.push(entry) }
+  const schedule = scheduleRetention(configOf({}), all[0]!, { log: logged.log, audit })!
+  await vi.advanceTimersByTimeAsync(MINUTE_MS)
+  await expect.poll(ended).toBe(1)
+  await schedule.stop()
+  expect(entries).toMatchObject([
+    { action: 'retention', repository: 'a', tags: ['pr-1'], digest, kind: 'robot', outcome: 'done' },
+  ])
 })
 
 test('a dry run only logs, and nothing runs where it is not wanted', async () => {
