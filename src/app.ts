@@ -96,9 +96,13 @@ async function openPage(config: Config) {
 }
 
 /** Loads the code of history only if it is enabled. */
-async function openHistory(config: Config, registry: StoredRegistry, scope: RequestScope | undefined) {
+async function openHistory(
+  config: Config,
+  registry: StoredRegistry,
+  parts: { scope: RequestScope | undefined; log: Log },
+) {
   if (!config.policies.history.enabled) return undefined
-  return (await import('./app/lifecycle/history.ts')).openHistory(config, registry, { scope })
+  return (await import('./app/lifecycle/history.ts')).openHistory(config, registry, parts)
 }
 
 async function openHistoryUpkeep(config: Config, registry: StoredRegistry, log: Log) {
@@ -174,7 +178,7 @@ export async function startRegistry(
   const certificates = await openCertificates(config.http, log)
   const tls = certificates && tlsSettings(config.http, certificates)
   const scope = needsScope(config) ? new RequestScope() : undefined
-  const history = await openHistory(config, registry, scope)
+  const history = await openHistory(config, registry, { scope, log })
   const served = mirrors?.registry ?? registry
   const ruled = await applyPolicies(config, history?.wrap(served) ?? served, registry)
   const usage = opened.adopt(await openUsage(config, registry, log), (usage) => usage?.close())

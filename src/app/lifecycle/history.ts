@@ -21,6 +21,7 @@ export interface History {
 export interface HistoryOptions {
   /** The scope of the requests that changes are made for. Default: none. */
   readonly scope?: RequestScope | undefined
+  readonly log?: Log | undefined
   /** Of changes that are made for no request. Default: `request`. */
   readonly cause?: ChangeCause
 }
@@ -28,7 +29,7 @@ export interface HistoryOptions {
 export function openHistory(
   { policies, storage }: Config,
   stored: StoredRegistry,
-  { scope, cause = 'request' }: HistoryOptions,
+  { scope, log, cause = 'request' }: HistoryOptions,
 ): History {
   const author = () => ({ actor: scope?.current?.actor ?? '', cause })
   const { storage: driver, collectable } = stored
@@ -45,7 +46,11 @@ export function openHistory(
         },
         blobLinks: (repository) => stored.blobLinks(repository),
       })
-      if (!storage.maintenance.readonly.enabled) await history.begin()
+      // A registry starts without its storage as well, and says by its health that it is not well.
+      if (!storage.maintenance.readonly.enabled)
+        await history
+          .begin()
+          .catch((err) => log?.warn({ err }, 'the start of the history could not be noted'))
       return history
     },
   }

@@ -4,7 +4,7 @@ import type { Log } from '../../core/log.ts'
 import type { Registry } from '../../core/registry.ts'
 import type { StoredRegistry } from '../../registry/registry.ts'
 import { openRegistry } from '../open.ts'
-import { isNotifying } from '../settings.ts'
+import { countsUsage, isNotifying } from '../settings.ts'
 import { openHistory } from './history.ts'
 import { applyPolicies } from './policies.ts'
 
@@ -20,7 +20,9 @@ export async function withHistory<Result>(
   try {
     await using opened = new AsyncDisposableStack()
     const history = openHistory(config, stored, { cause: 'command' })
-    const governed = applyPolicies(history.wrap(stored), config, stored.storage)
+    const ruled = applyPolicies(history.wrap(stored), config, stored.storage)
+    const usage = opened.adopt(await usageOf(config, stored, log), (one) => one?.close())
+    const governed = usage?.wrap(ruled) ?? ruled
     const notifying = opened.adopt(await notifyingOf(config, stored, log), (one) => one?.close())
     const registry: Registry = notifying?.wrap(governed) ?? governed
     return await work(await history.open(registry))
@@ -35,6 +37,11 @@ function requireHistory({ policies, storage }: Config): void {
     throw new Error('storage.inmemory is in the memory of the registry that serves')
   if (storage.maintenance.readonly.enabled)
     throw new Error('storage.maintenance.readonly.enabled is true: nothing is changed')
+}
+
+async function usageOf(config: Config, stored: StoredRegistry, log: Log) {
+  if (!countsUsage(config)) return undefined
+  return (await import('./usage.ts')).openUsage(config, stored, log)
 }
 
 async function notifyingOf(config: Config, stored: StoredRegistry, log: Log) {

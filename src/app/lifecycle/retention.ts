@@ -12,7 +12,7 @@ import { run } from '../../maintenance/runner.ts'
 import { Schedule } from '../../maintenance/schedule.ts'
 import type { StoredRegistry } from '../../registry/registry.ts'
 import { openRegistry } from '../open.ts'
-import { isNotifying } from '../settings.ts'
+import { countsUsage, isNotifying } from '../settings.ts'
 import { openHistory } from './history.ts'
 import { readPulls } from './pulls.ts'
 
@@ -119,10 +119,12 @@ async function retain(
   const history = config.policies.history.enabled
     ? openHistory(config, stored, { cause: 'retention' })
     : undefined
-  const governed: Registry = new ImmutableTagsRegistry(history?.wrap(stored) ?? stored, {
+  const ruled: Registry = new ImmutableTagsRegistry(history?.wrap(stored) ?? stored, {
     rules: rulesForRetention(immutable),
     storage: stored.storage,
   })
+  const usage = opened.adopt(await usageOf(config, stored, log), (one) => one?.close())
+  const governed = usage?.wrap(ruled) ?? ruled
   const registry = notifications?.wrap(governed) ?? governed
   const pulls = readPulls(config, stored)
   const onRemoved = ({ repository, entry: { tag, digest } }: TagVerdict) =>
@@ -142,6 +144,12 @@ async function retain(
 const RETAINED: AuditEntry = {
   ...{ requestId: '', address: '', user: '', kind: 'robot', action: 'retention', method: '' },
   ...{ status: 0, allowed: true, outcome: 'done' },
+}
+
+/** What is removed makes room at once. */
+async function usageOf(config: Config, registry: StoredRegistry, log: Log) {
+  if (!countsUsage(config)) return undefined
+  return (await import('./usage.ts')).openUsage(config, registry, log)
 }
 
 /** Removals are announced like those of clients. A process that serves delivers the events. */

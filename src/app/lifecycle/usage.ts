@@ -28,8 +28,12 @@ export async function openUsage(
   const quotas = new QuotaRules(policies.quotas)
   const ledger = new UsageLedger({ files: new UsageFiles(registry.storage), quotas, log })
   const isReadOnly = storage.maintenance.readonly.enabled
-  if (!(await ledger.begin()) && !isReadOnly)
-    log.info({}, 'usage has not been counted yet; until then quotas know only of what is pushed now')
+  try {
+    if (!(await ledger.begin()) && !isReadOnly)
+      log.info({}, 'usage has not been counted yet; until then quotas know only of what is pushed now')
+  } catch (err) {
+    log.warn({ err }, 'usage could not be read; it is read again with the next push')
+  }
   return {
     usage: ledger,
     wrap: (wrapped) => (isReadOnly ? wrapped : new UsageRegistry(wrapped, { ledger, quotas })),

@@ -34,10 +34,13 @@ export class PullRecorder implements PullObserver {
     this.#now = options.now ?? Date.now
   }
 
-  /** Notes since when pulls are recorded, and writes from then on.
-   *  @throws StorageError, RegistryError */
+  /** Notes since when pulls are recorded, and writes from then on. */
   async begin(): Promise<void> {
-    await this.#options.files.note(this.#now())
+    const { files, log } = this.#options
+    // It is noted again with each write.
+    await files
+      .note(this.#now())
+      .catch((err) => log.warn({ err }, 'the start of recording pulls could not be noted'))
     this.#timer = setInterval(() => this.#flushLater(), this.#options.intervalMs).unref()
   }
 
