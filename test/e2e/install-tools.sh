@@ -18,6 +18,7 @@ go_tools=(
   github.com/fsouza/fake-gcs-server@v1.56.1
   github.com/versity/versitygw/cmd/versitygw@v1.8.0
   github.com/distribution/distribution/v3/cmd/registry@v3.1.1
+  helm.sh/helm/v3/cmd/helm@v3.22.0
 )
 # Their go.mod replaces modules, which `go install` refuses: a module, and the package in it that is the program.
 replacing_go_tools=('github.com/seaweedfs/seaweedfs@v0.0.0-20261109003541-7506e5f91cd6 weed')
