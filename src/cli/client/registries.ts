@@ -91,8 +91,23 @@ export class Registries {
     const { insecure = false, 'plain-http': plainHttp = false } = this.#values
     if (plainHttp) return registryUrl(host, 'http')
     const secure = registryUrl(host, 'https')
-    if (!insecure && !isLoopback(host)) return secure
-    return (await this.#speaksTls(secure)) ? secure : registryUrl(host, 'http')
+    const plain = registryUrl(host, 'http')
+    if (insecure) return (await this.#speaksTls(secure)) ? secure : plain
+    // Most registries of this machine have no TLS, and asking them so is cheaper.
+    return isLoopback(host) && (await this.#isRegistry(plain)) ? plain : secure
+  }
+
+  /** True if it answers as a registry does, or asks for a login. */
+  async #isRegistry(url: string): Promise<boolean> {
+    const client = new PushClient(await this.#options(url))
+    try {
+      return !(await client.ping()).isRedirected
+    } catch (error) {
+      if (!(error instanceof UpstreamError)) throw error
+      return error.code === 'REFUSED' && error.status === 401
+    } finally {
+      await client.close()
+    }
   }
 
   async #speaksTls(url: string): Promise<boolean> {

@@ -156,9 +156,12 @@ export class PushClient extends RegistryClient {
   }
 
   /** Checks that the API is there and, after a challenge, the login. "Determining Support".
+   *  @returns true if another place answered
    *  @throws UpstreamError REFUSED */
-  async ping({ signal }: CallOptions = {}): Promise<void> {
-    await discard(await this.requests.send({ method: 'GET', path: '', scope: '', signal }))
+  async ping({ signal }: CallOptions = {}): Promise<{ isRedirected: boolean }> {
+    const answer = await this.requests.send({ method: 'GET', path: '', scope: '', signal })
+    await discard(answer)
+    return answer
   }
 
   #locationOf({ headers }: Answer, from: string): string {
