@@ -14,6 +14,7 @@ import { ACTIONS, type Action } from '../core/access/access-controller.ts'
 import { parseRepositoryName } from '../core/reference.ts'
 import { textOf } from '../lib/files/atomic-write.ts'
 import { parseCommand } from './parse-command.ts'
+import type { CommandModule } from './table/command.ts'
 import { UsageError } from './usage-error.ts'
 
 const HELP = `entrepot auth explain <user> <repository> <action> [--group <name>] [config.yml]
@@ -21,6 +22,8 @@ const HELP = `entrepot auth explain <user> <repository> <action> [--group <name>
 Shows whether an action is allowed, and the rule that decides. The user is a name, robot+<name> or
 anonymous; --group names a group that a workload's token puts the user in. The action is ${ACTIONS.join(', ')}.
 `
+
+const OPTIONS = { group: { type: 'string', short: 'g', multiple: true } } as const
 
 interface Question {
   readonly user: string
@@ -32,8 +35,7 @@ interface Question {
 /** Runs `entrepot auth`.
  *  @throws UsageError; ConfigError; RegistryError NAME_INVALID */
 export async function auth(args: readonly string[]): Promise<void> {
-  const options = { group: { type: 'string', short: 'g', multiple: true } } as const
-  const parsed = parseCommand(args, { help: HELP, options })
+  const parsed = parseCommand(args, { help: HELP, options: OPTIONS })
   if (parsed === undefined) return
   const [command, user, name, word, ...rest] = parsed.positionals
   if (command !== 'explain' || user === undefined || name === undefined || rest.length > 1) {
@@ -121,3 +123,5 @@ async function byRobot(
     why: `the robot ${name} was created for ${robot.actions.join(' ')} of ${robot.repositories.join(' ')}`,
   }
 }
+
+export const command: CommandModule = { help: HELP, options: OPTIONS, words: ['explain'], run: auth }

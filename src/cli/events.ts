@@ -3,6 +3,7 @@ import { loadConfig } from '../config/load.ts'
 import { parseDuration } from '../config/units.ts'
 import type { Log } from '../core/log.ts'
 import { parseCommand } from './parse-command.ts'
+import type { CommandModule } from './table/command.ts'
 import { UsageError } from './usage-error.ts'
 
 const HELP = `entrepot events list [config.yml] [--json]
@@ -144,3 +145,10 @@ function print(text: string): void {
 
 /** Errors are thrown. */
 const QUIET: Log = { debug() {}, info() {}, warn() {}, error() {} }
+
+export const command: CommandModule = {
+  help: HELP,
+  options: OPTIONS,
+  words: ['list', 'show', 'replay', 'drop'],
+  run: events,
+}

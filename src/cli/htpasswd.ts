@@ -4,6 +4,7 @@ import { ROBOT_PREFIX } from '../auth/robots-file.ts'
 import { updateFile } from '../lib/files/atomic-write.ts'
 import { parseCommand } from './parse-command.ts'
 import { readPassword } from './password.ts'
+import type { CommandModule } from './table/command.ts'
 import { UsageError } from './usage-error.ts'
 
 const HELP = `entrepot htpasswd <file> <user>
@@ -47,3 +48,5 @@ function checkPassword(password: string): void {
     throw new Error(`a password has at most ${MAX_PASSWORD_BYTES} bytes: bcrypt ignores further ones`)
   }
 }
+
+export const command: CommandModule = { help: HELP, options: {}, run: htpasswd }

@@ -26,3 +26,9 @@ export function parseCommand<const Options extends ParseArgsOptionsConfig>(
     throw new UsageError(cause instanceof Error ? cause.message : String(cause), { cause })
   }
 }
+
+/** @throws UsageError if there are more */
+export function atMostOne(operands: readonly string[]): string | undefined {
+  if (operands.length > 1) throw new UsageError(`one file at most, not ${operands.join(' ')}`)
+  return operands[0]
+}

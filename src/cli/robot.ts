@@ -15,6 +15,7 @@ import { ACTIONS, type Action } from '../core/access/access-controller.ts'
 import { GLOB_FORM, hasUpperCase, isRepositoryGlob } from '../core/access/repository-glob.ts'
 import { makeFolder, textOf, updateFile } from '../lib/files/atomic-write.ts'
 import { parseCommand } from './parse-command.ts'
+import type { CommandModule } from './table/command.ts'
 import { UsageError } from './usage-error.ts'
 
 const HELP = `entrepot robot create <name> --repository <glob> --action <action> [--expires <when>] [config.yml]
@@ -158,4 +159,11 @@ function parseExpiry(text: string, now: Date): Date | undefined {
     throw new UsageError(`--expires is a future time, such as 90d, 12h or 2030-01-31, or never; not ${text}`)
   }
   return expiry
+}
+
+export const command: CommandModule = {
+  help: HELP,
+  options: OPTIONS,
+  words: ['create', 'list', 'revoke'],
+  run: robot,
 }

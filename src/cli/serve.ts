@@ -6,10 +6,12 @@ import type { Config } from '../config/schema.ts'
 import { version } from '../lib/version.ts'
 import { ProcessLog } from '../observability/process-log.ts'
 import { banner } from './banner.ts'
+import { atMostOne, parseCommand } from './parse-command.ts'
 import { logPlatformWarnings } from './platform-warnings.ts'
 import { type Reloadable, reloadOnChange } from './reload.ts'
 import { removeStaleSocket } from './stale-socket.ts'
 import { stopOnSignal } from './stop-on-signal.ts'
+import type { CommandModule } from './table/command.ts'
 
 /** Runs the registry until it is stopped. */
 export async function serve(configPath: string | undefined): Promise<void> {
@@ -94,4 +96,18 @@ function describeStorage({ storage }: Config): string {
 function inBucket({ rootdirectory }: { rootdirectory: string }): string {
   const below = rootdirectory.replace(/^\/+|\/+$/g, '')
   return below === '' ? '' : `/${below}`
+}
+
+const HELP = `entrepot serve [config.yml]
+
+Runs the registry until it gets SIGTERM or SIGINT. SIGHUP reads accounts and certificates again. docs/configuration.md has the keys.
+`
+
+export const command: CommandModule = {
+  help: HELP,
+  options: {},
+  async run(args) {
+    const parsed = parseCommand(args, { help: HELP, options: {} })
+    if (parsed !== undefined) await serve(atMostOne(parsed.positionals))
+  },
 }

@@ -1,5 +1,6 @@
 import { isTag } from '../../core/reference.ts'
 import { UpstreamError } from '../../core/upstream/upstream-error.ts'
+import type { CommandModule } from '../table/command.ts'
 import { UsageError } from '../usage-error.ts'
 import { imageOf, openRepository, openSource, parseImageName, referenceIn } from './images.ts'
 import { one } from './look.ts'
@@ -98,3 +99,7 @@ export function referrers(args: readonly string[]): Promise<void> {
     },
   )
 }
+
+export const tagCommand: CommandModule = { help: TAG_HELP, options: CONNECTION, run: tag }
+export const deleteCommand: CommandModule = { help: DELETE_HELP, options: CONNECTION, run: remove }
+export const referrersCommand: CommandModule = { help: REFERRERS_HELP, options: REFERRERS, run: referrers }

@@ -1,5 +1,6 @@
 import { ownPlatform } from '../../client/copy/platforms.ts'
 import { parseCommand } from '../parse-command.ts'
+import type { CommandModule } from '../table/command.ts'
 import { UsageError } from '../usage-error.ts'
 import {
   type ImageName,
@@ -176,3 +177,7 @@ function two(operands: readonly string[], what: string): [string, string] {
   if (first === undefined || second === undefined || others.length > 0) throw new UsageError(what)
   return [first, second]
 }
+
+export const copyCommand: CommandModule = { help: COPY_HELP, options: COPY, run: copy }
+export const pullCommand: CommandModule = { help: PULL_HELP, options: PULL, run: pull }
+export const pushCommand: CommandModule = { help: PUSH_HELP, options: PUSH, run: push }

@@ -1,5 +1,6 @@
 import type { ImageSource } from '../../client/copy/image-store.ts'
 import { formatReference, parseHost, parseImageReference } from '../../client/image-reference.ts'
+import type { CommandModule } from '../table/command.ts'
 import { UsageError } from '../usage-error.ts'
 import { imageOf, openRepository, openSource, openTarget, parseLocalName } from './images.ts'
 import { CONNECTION, helpText, JSON_OPTION, type OptionTexts, PLATFORM, TRANSFER } from './options.ts'
@@ -107,3 +108,6 @@ async function* withPlatform(
 ): AsyncIterable<Transfer> {
   for await (const transfer of transfers) yield { ...transfer, platform }
 }
+
+export const exportCommand: CommandModule = { help: EXPORT_HELP, options: OPTIONS, run: exportImages }
+export const importCommand: CommandModule = { help: IMPORT_HELP, options: OPTIONS, run: importImages }

@@ -3,6 +3,7 @@ import { DOCKER_HUB, parseHost } from '../../client/image-reference.ts'
 import { LoginStore } from '../../client/login/login-store.ts'
 import { parseCommand } from '../parse-command.ts'
 import { askLine, askPassword } from '../password.ts'
+import type { CommandModule } from '../table/command.ts'
 import { UsageError } from '../usage-error.ts'
 import { CONNECTION, helpText, type OptionTexts } from './options.ts'
 import { Registries } from './registries.ts'
@@ -78,3 +79,6 @@ async function readSecret(isFromStdin: boolean): Promise<string> {
   if (!isFromStdin && process.stdin.isTTY) return askPassword('Password: ')
   return (await text(process.stdin)).replace(/\r?\n$/, '')
 }
+
+export const loginCommand: CommandModule = { help: LOGIN_HELP, options: LOGIN, run: login }
+export const logoutCommand: CommandModule = { help: LOGOUT_HELP, options: {}, run: logout }

@@ -4,6 +4,7 @@ import { platformManifest } from '../../client/copy/platforms.ts'
 import { isHost, parseHost } from '../../client/image-reference.ts'
 import { isDigest } from '../../core/digest.ts'
 import { UpstreamError } from '../../core/upstream/upstream-error.ts'
+import type { CommandModule } from '../table/command.ts'
 import { UsageError } from '../usage-error.ts'
 import { imageOf, openSource, parseImageName, referenceIn } from './images.ts'
 import { CONNECTION, helpText, JSON_OPTION, type OptionTexts, PLATFORM } from './options.ts'
@@ -221,3 +222,8 @@ export function one(operands: readonly string[], what: string): string {
   if (first === undefined || others.length > 0) throw new UsageError(what)
   return first
 }
+
+export const lsCommand: CommandModule = { help: LS_HELP, options: LS, run: ls }
+export const manifestCommand: CommandModule = { help: MANIFEST_HELP, options: MANIFEST, run: manifest }
+export const digestCommand: CommandModule = { help: DIGEST_HELP, options: MANIFEST, run: digest }
+export const inspectCommand: CommandModule = { help: INSPECT_HELP, options: INSPECT, run: inspect }

@@ -2,6 +2,7 @@ import { type CollectionReport, collectOnce } from '../../app/maintenance/collec
 import { loadConfig } from '../../config/load.ts'
 import { parseDuration } from '../../config/units.ts'
 import { parseCommand } from '../parse-command.ts'
+import type { CommandModule } from '../table/command.ts'
 import { UsageError } from '../usage-error.ts'
 import { quietLog } from './quiet-log.ts'
 
@@ -118,4 +119,12 @@ function durationOf(text: string): number {
 function paceOf(text: string): number {
   if (/^\d+$/.test(text)) return Number(text)
   throw new UsageError(`--pace takes a whole number of requests per second, not ${text}`)
+}
+
+export const gcCommand: CommandModule = { help: HELP, options: OPTIONS, run: gc }
+
+export const garbageCollectCommand: CommandModule = {
+  help: HELP_OF_DISTRIBUTION,
+  options: OPTIONS,
+  run: garbageCollect,
 }

@@ -3,6 +3,7 @@ import { loadConfig } from '../../config/load.ts'
 import type { Deletion, RepositoryHistory } from '../../core/lifecycle/history.ts'
 import { parseRepositoryName, type RepositoryName } from '../../core/reference.ts'
 import { parseCommand } from '../parse-command.ts'
+import type { CommandModule } from '../table/command.ts'
 import { UsageError } from '../usage-error.ts'
 import { quietLog } from './quiet-log.ts'
 
@@ -104,4 +105,11 @@ async function restore(history: RepositoryHistory, { name, id, force, json }: Co
 
 function write(text: string): void {
   process.stdout.write(`${text}\n`)
+}
+
+export const command: CommandModule = {
+  help: HELP,
+  options: OPTIONS,
+  words: ['delete', 'restore'],
+  run: repository,
 }

@@ -1,6 +1,7 @@
 import { type RetentionResult, retainOnce, type TagVerdict } from '../../app/lifecycle/retention.ts'
 import { loadConfig } from '../../config/load.ts'
 import { parseCommand } from '../parse-command.ts'
+import type { CommandModule } from '../table/command.ts'
 import { UsageError } from '../usage-error.ts'
 import { interruption } from './interruption.ts'
 import { quietLog } from './quiet-log.ts'
@@ -66,4 +67,11 @@ function totalsOf(
     lines.push(`${changed} tags stay: they were set again meanwhile, or others have removed them`)
   if (failed > 0) lines.push(`${failed} tags could not be removed`)
   return lines.join('\n')
+}
+
+export const command: CommandModule = {
+  help: HELP,
+  options: OPTIONS,
+  words: ['preview', 'run'],
+  run: retention,
 }

@@ -2,6 +2,7 @@ import { type ScrubReport, scrubOnce } from '../../app/maintenance/scrub.ts'
 import { loadConfig } from '../../config/load.ts'
 import { parseSize } from '../../config/units.ts'
 import { parseCommand } from '../parse-command.ts'
+import type { CommandModule } from '../table/command.ts'
 import { UsageError } from '../usage-error.ts'
 import { interruption } from './interruption.ts'
 import { quietLog } from './quiet-log.ts'
@@ -69,3 +70,5 @@ function paceOf(text: string): number {
   if (bytes !== undefined) return bytes
   throw new UsageError(`--pace takes a size per second such as 50MiB, not ${text}`)
 }
+
+export const command: CommandModule = { help: HELP, options: OPTIONS, run: scrub }

@@ -3,6 +3,7 @@ import { loadConfig } from '../../config/load.ts'
 import type { Usage } from '../../core/lifecycle/usage.ts'
 import { parseRepositoryName } from '../../core/reference.ts'
 import { parseCommand } from '../parse-command.ts'
+import type { CommandModule } from '../table/command.ts'
 import { UsageError } from '../usage-error.ts'
 import { quietLog } from './quiet-log.ts'
 
@@ -67,3 +68,5 @@ async function tagLines(found: Usage, repository: string): Promise<Line[]> {
 function write(text: string): void {
   process.stdout.write(`${text}\n`)
 }
+
+export const command: CommandModule = { help: HELP, options: OPTIONS, run: usage }

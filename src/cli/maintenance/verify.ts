@@ -2,6 +2,7 @@ import { inspect, verifyContent } from '../../app/maintenance/inspection.ts'
 import { loadConfig } from '../../config/load.ts'
 import { parseRepositoryName, parseTag } from '../../core/reference.ts'
 import { parseCommand } from '../parse-command.ts'
+import type { CommandModule } from '../table/command.ts'
 import { UsageError } from '../usage-error.ts'
 import { quietLog } from './quiet-log.ts'
 
@@ -15,10 +16,12 @@ the links to them.
 Ends with 0 if all is well, with 3 if something is missing or damaged, which is named, and with 1 if storage can't be read.
 `
 
+const OPTIONS = { json: { type: 'boolean' } } as const
+
 /** Runs `entrepot verify`.
  *  @throws UsageError; ConfigError; errors of storage */
 export async function verify(args: readonly string[]): Promise<void> {
-  const parsed = parseCommand(args, { help: HELP, options: { json: { type: 'boolean' } } })
+  const parsed = parseCommand(args, { help: HELP, options: OPTIONS })
   if (parsed === undefined) return
   const [subject, file, ...rest] = parsed.positionals
   if (subject === undefined || rest.length > 0)
@@ -55,3 +58,5 @@ function parseSubject(subject: string) {
     throw new UsageError(`${subject}: ${cause instanceof Error ? cause.message : cause}`, { cause })
   }
 }
+
+export const command: CommandModule = { help: HELP, options: OPTIONS, run: verify }

@@ -11,6 +11,7 @@ import type { Collectable } from '../../core/collection/collectable.ts'
 import { algorithmOf, CANONICAL, isDigest } from '../../core/digest.ts'
 import { parseReference, parseRepositoryName } from '../../core/reference.ts'
 import { parseCommand } from '../parse-command.ts'
+import type { CommandModule } from '../table/command.ts'
 import { UsageError } from '../usage-error.ts'
 import { quietLog } from './quiet-log.ts'
 
@@ -94,3 +95,5 @@ function linesOf(
       : `at ${next.toISOString()}`
   return [`nothing keeps it (${bytes} bytes), it goes ${when}`]
 }
+
+export const command: CommandModule = { help: HELP, options: {}, run: why }
