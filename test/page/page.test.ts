@@ -403,6 +403,18 @@ describeWith(['chromium'], 'the web page', () => {
     }),
   )
 
+  test('a registry that shows nothing without a login says so', () =>
+    inTab(async (tab) => {
+      const body = JSON.stringify({ errors: [{ code: 'UNAUTHORIZED', message: 'why' }] })
+      await tab.page.route('**/v2/**', (route) =>
+        route.fulfill({ status: 401, contentType: 'application/json', body }),
+      )
+      // Who asks is told to everybody, as far as the registry tells it.
+      await tab.page.route('**/v2/_entrepot/user/self', (route) => route.fulfill({ status: 404, body: '' }))
+      await tab.visit('/ui/')
+      await tab.page.getByRole('heading', { name: 'Please log in to see repositories' }).waitFor()
+    }))
+
   test('a lost connection is explained, and a slow one too', () =>
     inTab(async (tab) => {
       const { page } = tab

@@ -196,12 +196,13 @@ export async function logOut(): Promise<void> {
   await request('v2/_entrepot/user/session', { method: 'DELETE' })
 }
 
-/** Asks which extensions the registry has. */
+/** Asks which extensions the registry has; none, as far as the person may know, before a login. */
 export async function discover(): Promise<void> {
   try {
     const answer = await getJson<{ extensions: { endpoints?: string[] }[] }>('v2/_oci/ext/discover')
     extensions.value = new Set(answer.extensions.flatMap(({ endpoints }) => endpoints ?? []))
   } catch (error) {
-    if (!(error instanceof ApiError) || error.status !== 404) throw error
+    if (!(error instanceof ApiError) || ![401, 403, 404].includes(error.status)) throw error
+    extensions.value = new Set()
   }
 }
