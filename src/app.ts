@@ -14,11 +14,13 @@ import { countsUsage, httpSettings, isIndexed, isNotifying, needsScope, tlsSetti
 import { schedulePurging } from './app/upload-purging.ts'
 import type { Config } from './config/schema.ts'
 import type { AuditLog } from './core/access/audit-log.ts'
+import type { People } from './core/access/sessions.ts'
 import type { Locks } from './core/coordination/locks.ts'
 import type { Log } from './core/log.ts'
 import { RequestScope } from './core/notifications/request-scope.ts'
 import type { Registry } from './core/registry.ts'
 import { HttpServer } from './http/server.ts'
+import { version } from './lib/version.ts'
 import type { SnapshotSource } from './observability/merged-metrics.ts'
 import type { Metrics } from './observability/metrics.ts'
 import type { ProcessLog } from './observability/process-log.ts'
@@ -89,6 +91,15 @@ async function openDelivery(
   return (await import('./app/notifications.ts')).openDelivery(config, registry, parts)
 }
 
+/** Loads the code of sessions only if people can log in. */
+async function openSessions(
+  config: Config,
+  { people, ...parts }: { people: People | undefined; log: Log; isAlone: boolean },
+) {
+  if (people === undefined || (!people.havePasswords && config.auth.login.oidc.length === 0)) return undefined
+  return (await import('./app/extension/sessions.ts')).openSessions(config, { people, ...parts })
+}
+
 /** Reads the web page only if it is enabled. */
 async function openPage(config: Config) {
   if (!config.http.ui.enabled) return undefined
@@ -114,7 +125,7 @@ async function openHistoryUpkeep(config: Config, registry: StoredRegistry, log: 
 async function openIndex(config: Config, registry: StoredRegistry, parts: { log: Log; sweeps: boolean }) {
   if (!isIndexed(config)) return undefined
   try {
-    return await (await import('./app/catalog-index.ts')).openIndex(config, registry, parts)
+    return await (await import('./app/extension/catalog-index.ts')).openIndex(config, registry, parts)
   } catch (err) {
     parts.log.error({ err }, 'the index cannot be opened: there is no search')
     return undefined
@@ -209,6 +220,8 @@ export async function startRegistry(
     health,
     access: access.controller,
     issuer: access.issuer,
+    sessions: await openSessions(config, { people: access.people, log, isAlone }),
+    version: await version(),
     audit: access.audit,
     observer: metrics?.requests,
     pulls: pulls?.observe(notifications?.pulls) ?? notifications?.pulls,

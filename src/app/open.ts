@@ -65,7 +65,7 @@ async function openAccessControl(
   parts: { log: Log; isAlone: boolean },
 ): Promise<AccessControl> {
   if (!isAuthEnabled(auth)) {
-    return { controller: OPEN_TO_ALL, issuer: undefined, replaceRules() {}, close() {} }
+    return { controller: OPEN_TO_ALL, issuer: undefined, people: undefined, replaceRules() {}, close() {} }
   }
   return (await import('../auth/access-control.ts')).openAccessControl(auth, parts)
 }

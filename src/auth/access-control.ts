@@ -1,4 +1,5 @@
 import type { AccessController } from '../core/access/access-controller.ts'
+import type { People } from '../core/access/sessions.ts'
 import type { TokenIssuer } from '../core/access/token-issuer.ts'
 import type { Log } from '../core/log.ts'
 import { Accounts } from './accounts.ts'
@@ -9,6 +10,7 @@ import type { OidcSettings } from './issuer/oidc.ts'
 import { LoginThrottle, type LoginThrottleOptions } from './login-throttle.ts'
 import { Bcrypt } from './passwords/bcrypt.ts'
 import { Htpasswd } from './passwords/htpasswd.ts'
+import { RulePeople } from './people/rule-people.ts'
 import { RuleBook } from './permissions.ts'
 import { Robots } from './robots.ts'
 import { type ChallengeSettings, RuleAccess } from './rule-access.ts'
@@ -24,6 +26,8 @@ export interface AuthSettings {
   readonly token?: TokenAccessSettings | undefined
   readonly issuer?: IssuerSettings | undefined
   readonly oidc: readonly OidcSettings[]
+  /** Login of people; only its identity providers concern access control. */
+  readonly login?: { readonly oidc: readonly unknown[] }
   readonly robots?: { readonly path: string } | undefined
   readonly certificate?: { readonly user: CertificateField } | undefined
   readonly rules?: readonly Rule[] | undefined
@@ -45,6 +49,8 @@ export interface IssuerSettings {
 export interface AccessControl {
   readonly controller: AccessController
   readonly issuer: TokenIssuer | undefined
+  /** Undefined if the rules do not apply to people. */
+  readonly people: People | undefined
   /** Replaces the rules, from the next request on. */
   replaceRules(rules: RuleSet): void
   close(): void
@@ -73,7 +79,7 @@ export async function openAccessControl(
 }
 
 function withoutRules(controller: AccessController, close = () => {}): AccessControl {
-  return { controller, issuer: undefined, replaceRules() {}, close }
+  return { controller, issuer: undefined, people: undefined, replaceRules() {}, close }
 }
 
 /** Collects opened parts, to close them together. */
@@ -133,7 +139,8 @@ async function wire(
     book.replace(rules)
     warn(rules)
   }
-  return { controller, issuer, replaceRules }
+  const people = new RulePeople({ accounts, book, havePasswords: users !== undefined })
+  return { controller, issuer, people, replaceRules }
 }
 
 interface IssuerWiring extends WiringParts {

@@ -1,5 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { AccessController, Identity } from '../core/access/access-controller.ts'
+import { isNoLogin } from '../core/access/authorization-header.ts'
+import type { Sessions } from '../core/access/sessions.ts'
 import { RegistryError } from '../core/errors.ts'
 import { isRepositoryName, type RepositoryName } from '../core/reference.ts'
 import { originOf, publicPath } from './reply/location.ts'
@@ -8,6 +10,8 @@ import { clientAddress } from './request/client-address.ts'
 import { RequestCredentials } from './request/credentials.ts'
 import { RequestRate } from './request/request-rate.ts'
 import type { Access } from './request/route.ts'
+import { readCookie } from './session/cookies.ts'
+import { isSameOrigin } from './session/same-origin.ts'
 import type { HttpSettings } from './settings.ts'
 
 /** The access that a route needs, and to which repository. */
@@ -22,21 +26,29 @@ export class Authorizer {
   readonly #controller: AccessController
   readonly #settings: HttpSettings
   readonly #rate: RequestRate | undefined
+  /** Undefined if people can't log in. */
+  readonly #sessions: Sessions | undefined
 
-  constructor(controller: AccessController, settings: HttpSettings) {
+  constructor(controller: AccessController, settings: HttpSettings, sessions?: Sessions) {
+    this.#sessions = sessions
     this.#controller = controller
     this.#settings = settings
     if (settings.requestsPerSecond > 0) this.#rate = new RequestRate(settings.requestsPerSecond)
   }
 
   /** The client's identity, if it is cached or anonymous, as for nearly all requests. */
-  identifyIfCached(request: IncomingMessage): Identity | undefined {
+  identifyIfCached(request: IncomingMessage, access: Access): Identity | undefined {
+    const cookie = this.#sessions === undefined ? undefined : this.#sessionCookie(request, access)
+    if (cookie !== undefined) return this.#sessions?.readIfCached(cookie)?.identity
     return this.#controller.identifyIfCached(new RequestCredentials(request, this.#settings.trustedProxies))
   }
 
   /** Authenticates the client. Failed logins are counted by address.
    *  @throws RegistryError UNAUTHORIZED, TOOMANYREQUESTS, UNAVAILABLE */
-  async identify(request: IncomingMessage): Promise<Identity> {
+  async identify(request: IncomingMessage, access: Access): Promise<Identity> {
+    const cookie = this.#sessionCookie(request, access)
+    const session = cookie === undefined ? undefined : await this.#sessions?.read(cookie)
+    if (session !== undefined) return session.identity
     const credentials = new RequestCredentials(request, this.#settings.trustedProxies)
     try {
       return await this.#controller.identify(credentials)
@@ -44,6 +56,19 @@ export class Authorizer {
       this.#rate?.take(credentials.address)
       throw error
     }
+  }
+
+  /** The cookie of a session, where it counts: never for uploads, and for changes only from a page of this registry.
+   *  Credentials in a header prevail.
+   *  @throws RegistryError DENIED if another site's page sends it */
+  #sessionCookie(request: IncomingMessage, access: Access): string | undefined {
+    const { headers, method } = request
+    if (this.#sessions === undefined || headers.cookie === undefined) return undefined
+    if (!SESSION_ACCESS.has(access) || !isNoLogin(headers.authorization)) return undefined
+    const cookie = readCookie('entrepot', { request, settings: this.#settings })
+    if (cookie === undefined || method === 'GET' || method === 'HEAD') return cookie
+    if (isSameOrigin(request, this.#settings)) return cookie
+    throw new RegistryError('DENIED', { message: 'the request does not come from a page of this registry' })
   }
 
   /** Counts a request against its address's rate, for operations that check credentials themselves.
@@ -78,7 +103,7 @@ export class Authorizer {
       origin: (scheme) => originOf(request, this.#settings, scheme),
       prefix: publicPath(this.#settings),
     })
-    if (challenge === undefined) return reply
+    if (challenge === undefined || isFetchOfPage(request)) return reply
     return { ...reply, headers: { ...reply.headers, 'www-authenticate': challenge } }
   }
 
@@ -86,6 +111,17 @@ export class Authorizer {
   get #challenges(): boolean {
     return this.#controller.challenge({ scopes: [], origin: () => undefined, prefix: '' }) !== undefined
   }
+}
+
+/** What a session is good for. */
+const SESSION_ACCESS: ReadonlySet<Access> = new Set<Access>([
+  ...(['pull', 'head', 'delete', 'restore'] as const),
+  ...(['catalog', 'login', 'anybody'] as const),
+])
+
+/** The registry's page asks for a login by itself; a challenge would make the browser ask. */
+function isFetchOfPage({ headers }: IncomingMessage): boolean {
+  return headers['sec-fetch-site'] === 'same-origin' && headers['sec-fetch-mode'] !== 'navigate'
 }
 
 export interface Challenged {
@@ -101,6 +137,7 @@ function isAdmitted(
 ): boolean {
   switch (access) {
     case 'open':
+    case 'anybody':
     case 'probe':
       return true
     case 'login':

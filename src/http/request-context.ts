@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Action, Credentials, Identity } from '../core/access/access-controller.ts'
+import type { Sessions } from '../core/access/sessions.ts'
 import type { TokenIssuer } from '../core/access/token-issuer.ts'
 import type { CatalogIndex } from '../core/catalog/catalog-index.ts'
 import type { Descriptor } from '../core/descriptor.ts'
@@ -38,6 +39,9 @@ export interface ServerContext {
   readonly pulls: RecordedPulls | undefined
   /** Undefined if no history is kept. */
   readonly history: RepositoryHistory | undefined
+  /** Undefined if people can't log in. */
+  readonly sessions: Sessions | undefined
+  readonly version: string
   /** Undefined if the catalog is not indexed. */
   readonly index: CatalogIndex | undefined
 }
@@ -96,6 +100,15 @@ export class RequestContext {
     throw new RegistryError('PATH_UNKNOWN', {
       message: 'no history is kept here: policies.history.enabled is false',
     })
+  }
+
+  get sessions(): Sessions | undefined {
+    return this.#parts.sessions
+  }
+
+  /** Of the registry. */
+  get version(): string {
+    return this.#parts.version
   }
 
   get index(): CatalogIndex | undefined {

@@ -5,6 +5,7 @@ import { listCatalogRepositories, listCatalogTags, listNamespaces } from './hand
 import { discoverExtensions, discoverRepositoryExtensions } from './handlers/extension/discovery.ts'
 import { listManifests } from './handlers/extension/manifests.ts'
 import { getOpenApi } from './handlers/extension/openapi.ts'
+import { beginLogin, deleteSession, finishLogin, getSelf, postSession } from './handlers/extension/people.ts'
 import { listTagDetails } from './handlers/extension/tags.ts'
 import { deleteRepository, listTagChanges, listTrash, restoreDeletion } from './handlers/history.ts'
 import { deleteManifest, getManifest, putManifest } from './handlers/manifest.ts'
@@ -84,6 +85,10 @@ export const operations: Record<Resource, Partial<Record<Method, Operation>>> = 
   catalogRepositories: read(catalog(listCatalogRepositories)),
   catalogNamespaces: read(catalog(listNamespaces)),
   catalogTags: read(catalog(listCatalogTags)),
+  self: read(needs('anybody')(getSelf)),
+  session: { POST: open(postSession), DELETE: open(deleteSession) },
+  login: { GET: open(beginLogin) },
+  loginCallback: { GET: open(finishLogin) },
   tagDetails: read(pull(listTagDetails)),
   manifestDetails: read(pull(listManifests)),
   token: { GET: open(getToken), POST: open(postToken) },

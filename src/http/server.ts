@@ -10,6 +10,7 @@ import {
 } from '../core/access/access-controller.ts'
 import type { AuditLog } from '../core/access/audit-log.ts'
 import { isNoLogin } from '../core/access/authorization-header.ts'
+import type { Sessions } from '../core/access/sessions.ts'
 import type { TokenIssuer } from '../core/access/token-issuer.ts'
 import type { CatalogIndex } from '../core/catalog/catalog-index.ts'
 import { RegistryError } from '../core/errors.ts'
@@ -90,6 +91,10 @@ export interface HttpServerOptions {
   recordedPulls?: RecordedPulls | undefined
   /** Default: no history is kept. */
   history?: RepositoryHistory | undefined
+  /** For people; default: nobody can log in. */
+  sessions?: Sessions | undefined
+  /** Of the registry. Default: empty. */
+  version?: string
   /** For search; default: none. */
   index?: CatalogIndex | undefined
   /** Observes pulls. Default: none. */
@@ -130,10 +135,11 @@ export class HttpServer {
       bytesPerSecond: limits.minBytesPerSecond,
       graceSeconds: limits.stallSeconds,
     })
-    const { mirrors = [], page, history, index, recordedPulls, usage } = options
+    const { mirrors = [], page, history, index, recordedPulls, usage, sessions, version = '' } = options
     const shared = { registry, settings, stallDetector: this.#stallDetector, issuer, health }
-    this.#parts = { ...shared, mirrors, page, history, index, pulls: recordedPulls, usage }
-    this.#authorizer = new Authorizer(access, settings)
+    const people = { sessions, version }
+    this.#parts = { ...shared, ...people, mirrors, page, history, index, pulls: recordedPulls, usage }
+    this.#authorizer = new Authorizer(access, settings, sessions)
     this.#accessLog = new AccessLog({ log, isEnabled: settings.accessLog })
     this.#audit = audit && new Audit(audit, settings)
     this.#pulls = pulls && new Pulls(pulls, settings)
@@ -301,10 +307,10 @@ export class HttpServer {
       this.#authorizer.count(request)
       return this.#handle(EVERYBODY, lifecycle.matched, lifecycle)
     }
-    const identity = this.#authorizer.identifyIfCached(request)
+    const identity = this.#authorizer.identifyIfCached(request, operation.access)
     if (identity !== undefined) return this.#admit(identity, lifecycle.matched, lifecycle)
     return this.#authorizer
-      .identify(request)
+      .identify(request, operation.access)
       .then((known) => this.#admit(known, lifecycle.matched!, lifecycle))
   }
 

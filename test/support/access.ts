@@ -74,7 +74,12 @@ export class GuardedRegistry implements AsyncDisposable {
     const folder = await temporaryFolder()
     const usersPath = join(folder.path, 'users')
     await writeFile(usersPath, htpasswd)
-    const settings = { htpasswd: { realm: 'the test', path: usersPath }, oidc: [], groups: {}, ...auth }
+    const settings = {
+      htpasswd: { realm: 'the test', path: usersPath },
+      oidc: [],
+      groups: {},
+      ...auth,
+    }
     try {
       return new GuardedRegistry(await HttpRegistry.start({ ...options, auth: settings }), {
         folder,

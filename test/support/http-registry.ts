@@ -8,6 +8,7 @@ import { type AccessControl, type AuthSettings, openAccessControl } from '../../
 import type { LoginThrottleOptions } from '../../src/auth/login-throttle.ts'
 import { MemoryDescriptorCache } from '../../src/cache/memory.ts'
 import type { AuditLog } from '../../src/core/access/audit-log.ts'
+import type { People, Sessions } from '../../src/core/access/sessions.ts'
 import type { CatalogIndex } from '../../src/core/catalog/catalog-index.ts'
 import { type DescriptorCache, NO_CACHE } from '../../src/core/descriptor-cache.ts'
 import type { Health } from '../../src/core/health.ts'
@@ -49,6 +50,8 @@ export interface HttpRegistryOptions {
   readonly health?: Health
   /** The web page. Default: none. */
   readonly page?: Page | undefined
+  /** Sessions of the people of `auth`. Default: none. */
+  readonly sessions?: (people: People) => Sessions
   /** For search. Default: none. */
   readonly index?: CatalogIndex
   /** Decorates the stored registry. */
@@ -133,6 +136,7 @@ export class HttpRegistry implements AsyncDisposable {
       observer: options.observer,
       page: options.page,
       index: options.index,
+      sessions: access?.people && options.sessions?.(access.people),
       ...(options.health && { health: options.health }),
     })
     const address = await server.listen({ host: '127.0.0.1', port: 0 })

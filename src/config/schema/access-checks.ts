@@ -24,7 +24,7 @@ export interface Check {
   readonly error: string | ((found: Found) => string)
 }
 
-export const checks: readonly Check[] = [
+const accessChecks: readonly Check[] = [
   {
     holds: (found) => kindsOf(found).length <= 1,
     error: (found) => `found ${kindsOf(found).join(' and ')}; accepted: one of ${KINDS.join(', ')}`,
@@ -68,6 +68,37 @@ export const checks: readonly Check[] = [
   },
 ]
 
+/** The same of people who log in by identity providers. */
+const loginChecks: readonly Check[] = [
+  {
+    key: 'login',
+    holds: ({ login, silly, token, none }) =>
+      providersOf(login).length === 0 || [silly, token, none].every((part) => part === undefined),
+    error: 'found beside silly, token, none, with which it has no effect; accepted: with htpasswd or none',
+  },
+  {
+    key: 'login',
+    holds: ({ login, rules }) => rules !== undefined || isRestricted(providersOf(login)),
+    error:
+      'found oidc without auth.rules: all people of the provider could do everything; accepted: with rules, or with claims.require',
+  },
+  {
+    key: 'login',
+    holds: ({ login, oidc }) => isDifferent([...providersOf(login), ...providersOf({ oidc })], 'prefix'),
+    error: 'found the same prefix twice, which would mix up users; accepted: different prefixes',
+  },
+  {
+    key: 'login',
+    holds: ({ login }) => isDifferent(providersOf(login), 'id'),
+    error: 'found the same id twice; accepted: different ids',
+  },
+]
+
+function providersOf(login: unknown): unknown[] {
+  const oidc = (login as { oidc?: unknown } | undefined)?.oidc
+  return Array.isArray(oidc) ? oidc : []
+}
+
 export function isUsed(value: unknown): boolean {
   return Array.isArray(value) ? value.length > 0 : value !== undefined
 }
@@ -83,3 +114,5 @@ function isDifferent(entries: unknown, key: string): boolean {
   const values = entries.map((entry) => (entry as Found | undefined)?.[key])
   return new Set(values).size === values.length
 }
+
+export const checks: readonly Check[] = [...accessChecks, ...loginChecks]

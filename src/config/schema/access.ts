@@ -118,6 +118,36 @@ const oidc = list(
   }),
 )
 
+/** Login of people with a browser. */
+const login = section({
+  /** Lifetime of a session. */
+  session: duration({ min: 60_000, minText: ', 1m or more' }).or(12 * 60 * 60 * 1000),
+  /** Identity providers, by OpenID Connect. */
+  oidc: list(
+    section({
+      /** Part of URLs. */
+      id: scalar('a word such as keycloak', (found) =>
+        /^[a-z0-9][a-z0-9_-]{0,31}$/.test(String(found)) ? String(found) : undefined,
+      ).or('oidc'),
+      /** For people. Default: the host of the issuer. */
+      name: text().or(''),
+      issuer: issuerUrl.required(),
+      clientid: filledText('the identifier of the registry at the provider').required(),
+      clientsecret: filledText('the secret of the registry at the provider').required(),
+      /** Beside `openid`. */
+      scopes: list(filledText('a scope').required()).transform((found) =>
+        found.length > 0 ? found : ['profile', 'email'],
+      ),
+      prefix: prefix.or('oidc:'),
+      claims: section({
+        user: claim().or('sub'),
+        groups: list(claim().required()),
+        require: table(filledText('the required value of the claim').required()),
+      }),
+    }),
+  ),
+})
+
 const glob = scalar(GLOB_FORM, (found) => (isRepositoryGlob(String(found)) ? String(found) : undefined))
 
 const who = 'a user, group:<name>, authenticated or anonymous'
@@ -153,6 +183,7 @@ const authKeys = z.strictObject({
   none: optionalSection({}),
   issuer,
   oidc,
+  login,
   robots: optionalSection({ path: filePath() }),
   /** Users by client certificates of `http.tls.clientcas`: the part that is the user's name. */
   certificate: optionalSection({

@@ -29,7 +29,7 @@ export interface Identity {
   /** The name in rules and logs; empty for anonymous. */
   readonly name: string
   /** The kind of authentication. Clients with `none` or `token` can be asked for better credentials. */
-  readonly proof: 'none' | 'password' | 'token' | 'certificate'
+  readonly proof: 'none' | 'password' | 'token' | 'certificate' | 'session'
   /** The owner of the uploads that it starts. Undefined without access control. */
   readonly owner: string | undefined
   may(action: Action, repository: RepositoryName): boolean

@@ -7,6 +7,10 @@ export const CATALOG_MODULES = new Map([
   ['catalog/repositories', 'catalogRepositories'],
   ['catalog/namespaces', 'catalogNamespaces'],
   ['catalog/tags', 'catalogTags'],
+  ['user/self', 'self'],
+  ['user/session', 'session'],
+  ['user/login', 'login'],
+  ['user/callback', 'loginCallback'],
 ] as const)
 
 /** The modules of a repository, below `/v2/<name>/_entrepot/`. */

@@ -49,6 +49,10 @@ const paths: Record<Resource, string> = {
   catalogRepositories: '/v2/_entrepot/catalog/repositories',
   catalogNamespaces: '/v2/_entrepot/catalog/namespaces',
   catalogTags: '/v2/_entrepot/catalog/tags',
+  self: '/v2/_entrepot/user/self',
+  session: '/v2/_entrepot/user/session',
+  login: '/v2/_entrepot/user/login',
+  loginCallback: '/v2/_entrepot/user/callback',
   tagDetails: '/v2/a/_entrepot/tags/list',
   manifestDetails: '/v2/a/_entrepot/manifests/list',
   token: '/auth/token',
@@ -92,6 +96,10 @@ const letIn: Record<Resource, Partial<Record<Method, readonly Person[]>>> = {
   catalogRepositories: { GET: known, HEAD: known },
   catalogNamespaces: { GET: known, HEAD: known },
   catalogTags: { GET: known, HEAD: known },
+  self: { GET: people, HEAD: people },
+  session: { POST: people, DELETE: people },
+  login: { GET: people },
+  loginCallback: { GET: people },
   tagDetails: { GET: pull, HEAD: pull },
   manifestDetails: { GET: pull, HEAD: pull },
   token: { GET: known, POST: people },
@@ -133,13 +141,15 @@ describe.each(cells)('$method $resource', ({ resource, method }) => {
   const allowed = letIn[resource][method]
   const isOpen =
     operations[resource][method]?.access === 'probe' ||
-    ['apiWithoutSlash', 'token', 'keySet', 'page'].includes(resource)
+    operations[resource][method]?.access === 'open' ||
+    operations[resource][method]?.access === 'anybody'
 
   test.each(people)('by %s, with a password', async (person) => {
     const headers = person === 'anonymous' ? {} : basic(person)
     const answer = await basicOnly.registry.send(`${method} ${paths[resource]}`, { headers })
     if (allowed === undefined) expect(answer.status).toBe(405)
-    else if (resource === 'token' || resource === 'keySet') expect(answer.status).toBe(404)
+    else if (['token', 'keySet', 'session', 'login', 'loginCallback'].includes(resource))
+      expect(answer.status).toBe(404)
     else if (allowed.includes(person))
       expect([answer.status, isAboutContent(answer)]).toEqual([answer.status, true])
     else if (person === 'anonymous') {

@@ -85,6 +85,26 @@ export const discovery = z.strictObject({
   ),
 })
 
+export const self = z.strictObject({
+  kind: z.enum(['anonymous', 'user', 'robot']),
+  name: z.string(),
+  groups: z.array(z.string()),
+  session: z.strictObject({ expiresAt: z.iso.datetime() }).nullable(),
+  mayList: z.boolean(),
+  login: z.strictObject({
+    isPossible: z.boolean(),
+    password: z.boolean(),
+    providers: z.array(z.strictObject({ id: z.string(), name: z.string() })),
+  }),
+  keys: z.boolean(),
+  registry: z.strictObject({
+    version: z.string(),
+    readOnly: z.boolean(),
+    deleteEnabled: z.boolean(),
+    search: z.boolean(),
+  }),
+})
+
 export type IndexStateAnswer = z.infer<typeof indexState>
 
 /** Where an answer comes from. */

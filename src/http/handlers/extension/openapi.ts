@@ -1,6 +1,14 @@
 import { z } from 'zod'
 import type { Reply } from '../../reply/reply.ts'
-import { catalogTagList, discovery, manifestList, namespaceList, repositoryList, tagList } from './answers.ts'
+import {
+  catalogTagList,
+  discovery,
+  manifestList,
+  namespaceList,
+  repositoryList,
+  self,
+  tagList,
+} from './answers.ts'
 import { freshReply } from './reply.ts'
 
 interface OperationDescription {
@@ -34,6 +42,7 @@ export const DESCRIPTIONS: Readonly<Record<string, OperationDescription>> = {
     parameters: [...LIST, 'digest'],
     answer: catalogTagList,
   },
+  '/v2/_entrepot/user/self': { summary: 'The client', parameters: [], answer: self },
   '/v2/{name}/_entrepot/tags/list': {
     summary: 'Tags of a repository',
     parameters: LIST,

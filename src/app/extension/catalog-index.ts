@@ -2,18 +2,18 @@
 import { hash } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import type { Config } from '../config/schema.ts'
-import type { CatalogIndex } from '../core/catalog/catalog-index.ts'
-import type { Log } from '../core/log.ts'
-import type { Registry } from '../core/registry.ts'
-import { SqlCatalogIndex } from '../index/catalog-index.ts'
-import { Feeder } from '../index/feeding/feeder.ts'
-import { IndexedRegistry } from '../index/indexed-registry.ts'
-import { CatalogChanges } from '../index/sql/catalog-changes.ts'
-import type { SqlEngine } from '../index/sql/engine.ts'
-import { makePrivateFolder } from '../lib/files/private-folder.ts'
-import { StoredRegistry } from '../registry/registry.ts'
-import { manifestPolicy } from './settings.ts'
+import type { Config } from '../../config/schema.ts'
+import type { CatalogIndex } from '../../core/catalog/catalog-index.ts'
+import type { Log } from '../../core/log.ts'
+import type { Registry } from '../../core/registry.ts'
+import { SqlCatalogIndex } from '../../index/catalog-index.ts'
+import { Feeder } from '../../index/feeding/feeder.ts'
+import { IndexedRegistry } from '../../index/indexed-registry.ts'
+import { CatalogChanges } from '../../index/sql/catalog-changes.ts'
+import type { SqlEngine } from '../../index/sql/engine.ts'
+import { makePrivateFolder } from '../../lib/files/private-folder.ts'
+import { StoredRegistry } from '../../registry/registry.ts'
+import { manifestPolicy } from '../settings.ts'
 
 /** A process's part in the index. */
 export interface OpenIndex {
@@ -58,8 +58,13 @@ export async function openIndex(
 }
 
 async function openEngine(config: Config, log: Log): Promise<SqlEngine> {
-  const { SqliteEngine } = await import('../index/sqlite/engine.ts')
   const source = sourceOf(config)
+  const { driver, url } = config.index
+  if (driver === 'postgres') {
+    const { PostgresEngine } = await import('../../index/postgres/engine.ts')
+    return PostgresEngine.open({ url, source, log })
+  }
+  const { SqliteEngine } = await import('../../index/sqlite/engine.ts')
   return SqliteEngine.open({ path: await pathOf(config, source), source, log })
 }
 
