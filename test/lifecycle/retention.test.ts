@@ -189,7 +189,10 @@ test('a tag called index, and what a tag has named before, are listed as what th
 })
 
 const page = readFileSync(new URL('../../docs/lifecycle.md', import.meta.url), 'utf8')
-const recipes = [...page.slice(page.indexOf('### Recipes')).matchAll(/```yaml\n(policies:\n[\s\S]*?)```/g)]
+const recipesEnd = page.indexOf('\n## ', page.indexOf('### Recipes'))
+const recipes = [
+  ...page.slice(page.indexOf('### Recipes'), recipesEnd).matchAll(/```yaml\n(policies:\n[\s\S]*?)```/g),
+]
   .map(([, text = '']) => parse(text).policies)
   .filter(({ retention }) => retention !== undefined)
 
