@@ -4,6 +4,7 @@ import { digestOf } from '../../src/core/digest.ts'
 import { DEFAULT_POLICY } from '../../src/core/manifest/policy.ts'
 import { MediaType } from '../../src/core/media-type.ts'
 import { referrerPayload, subject } from '../contract/registry/referrer-support.ts'
+import { described } from '../support/extension-answer.ts'
 import { HttpRegistry, refusal } from '../support/http-registry.ts'
 import { descriptorOf, indexJson, payloadOf } from '../support/manifest-json.ts'
 import { newSigner, schema1Layers, schema1Payload, signedSchema1 } from '../support/schema1.ts'
@@ -27,7 +28,7 @@ test('every signature is listed, with what is known of it', async () => {
   const manifests = [await pushSignature(registry, 'one'), await pushSignature(registry, 'two')]
   const answer = await registry.send(`GET ${path}`)
   expect([answer.status, answer.headers['content-type']]).toEqual([200, 'application/json'])
-  const { signatures, ...rest } = JSON.parse(answer.body.toString()) as { signatures: object[] }
+  const { signatures, ...rest } = described('signatures', answer) as { signatures: object[] }
   expect(rest).toEqual({ name: 'some/name', digest: subject })
   const expected = ['one', 'two'].map((name, index) => ({
     kind: 'notation',

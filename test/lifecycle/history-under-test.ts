@@ -12,6 +12,7 @@ import { run } from '../../src/maintenance/runner.ts'
 import type { StoredRegistry } from '../../src/registry/registry.ts'
 import { MemoryDriver } from '../../src/storage/memory.ts'
 import { GUARD, TIMING } from '../gc/support.ts'
+import { described } from '../support/extension-answer.ts'
 import { HttpRegistry, type HttpRegistryOptions, quiet } from '../support/http-registry.ts'
 
 /** @param policies as in YAML */
@@ -73,7 +74,7 @@ export async function changesOf(
   query = '',
 ): Promise<TagChange[]> {
   const answer = await registry.send(`GET /v2/${repository}/_entrepot/tags/history${query}`)
-  return (JSON.parse(answer.body.toString()) as { changes: TagChange[] }).changes
+  return (described('tags/history', answer) as { changes: TagChange[] }).changes
 }
 
 export async function deletionsOf(
@@ -82,7 +83,7 @@ export async function deletionsOf(
   query = '',
 ): Promise<Deletion[]> {
   const answer = await registry.send(`GET /v2/${repository}/_entrepot/trash/list${query}`)
-  return (JSON.parse(answer.body.toString()) as { deletions: Deletion[] }).deletions
+  return (described('trash/list', answer) as { deletions: Deletion[] }).deletions
 }
 
 export async function restore(
@@ -93,5 +94,6 @@ export async function restore(
   const answer = await registry.send(`POST /v2/${repository}/_entrepot/trash/restore`, {
     body: JSON.stringify(body),
   })
-  return { status: answer.status, restored: JSON.parse(answer.body.toString()) as Restoration }
+  const restored = answer.status === 200 ? described('trash/restore', answer) : undefined
+  return { status: answer.status, restored: restored as unknown as Restoration }
 }

@@ -13,6 +13,7 @@ import { FilesystemDriver } from '../../src/storage/filesystem.ts'
 import { tagsOf } from '../contract/registry/support.ts'
 import { digestOfManifest, imageOf, indexOf, isThere, push, put, referrerOf } from '../gc/untagged-images.ts'
 import { basic, GuardedRegistry, rule } from '../support/access.ts'
+import { described } from '../support/extension-answer.ts'
 import { type HttpRegistry, refusal } from '../support/http-registry.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import {
@@ -152,7 +153,7 @@ test('a repository is deleted as a whole, and comes back as a whole', async () =
   await pushed(registry, ['v2', 'two'])
   await push(registry, 'other', { manifest: imageOf('other') })
   const answer = await registry.send(`DELETE /v2/${NAME}/_entrepot/repository`)
-  const { id, ...deleted } = JSON.parse(answer.body.toString())
+  const { id, ...deleted } = described('repository', answer) as { id: string }
   expect([answer.status, deleted]).toMatchObject([
     202,
     { kind: 'repository', tagCount: 2, manifestCount: 4, cause: 'request' },

@@ -13,6 +13,7 @@ import { StoredRegistry } from '../../src/registry/registry.ts'
 import { MemoryDriver } from '../../src/storage/memory.ts'
 import { collectAll } from '../contract/storage-driver/support.ts'
 import { imageOf, indexOf, push, put } from '../gc/untagged-images.ts'
+import { described } from '../support/extension-answer.ts'
 import { type Fault, FaultyDriver } from '../support/faulty-driver.ts'
 import { HttpRegistry, quiet } from '../support/http-registry.ts'
 
@@ -136,7 +137,8 @@ test('the API shows what clients have pulled', async () => {
     await registry.send(request.replace(' ', ` /v2/${NAME}/manifests/`))
   await recorder?.flush()
   const answer = await registry.send(`GET /v2/${NAME}/_entrepot/pulls/list`)
-  const listed = JSON.parse(answer.body.toString())
+  // biome-ignore lint/suspicious/noExplicitAny: JSON
+  const listed = described('pulls/list', answer) as any
   expect(listed.manifests).toMatchObject([
     { digest: digestOf(image.bytes), pulls: 2, tags: [{ tag: 'v1', pulls: 1 }] },
   ])

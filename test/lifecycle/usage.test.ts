@@ -9,6 +9,7 @@ import { UsageRegistry } from '../../src/lifecycle/usage/registry.ts'
 import { UsageFiles } from '../../src/lifecycle/usage/usage-files.ts'
 import { MemoryDriver } from '../../src/storage/memory.ts'
 import { imageOf, indexOf, type PushedManifest, push, put } from '../gc/untagged-images.ts'
+import { described } from '../support/extension-answer.ts'
 import { errorsOf, HttpRegistry, quiet, refusal } from '../support/http-registry.ts'
 
 const NAME = 'team/app'
@@ -47,7 +48,8 @@ const sizeOf = ({ bytes, blobs }: PushedManifest) =>
 
 async function usageOf(registry: HttpRegistry, name = NAME) {
   const answer = await registry.send(`GET /v2/${name}/_entrepot/usage/summary`)
-  return JSON.parse(answer.body.toString())
+  // biome-ignore lint/suspicious/noExplicitAny: JSON
+  return described('usage/summary', answer) as any
 }
 
 const pushBlob = (registry: HttpRegistry, repository: string, content: Buffer) =>

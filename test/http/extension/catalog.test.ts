@@ -4,7 +4,7 @@ import { digestOf } from '../../../src/core/digest.ts'
 import { DEFAULT_POLICY } from '../../../src/core/manifest/policy.ts'
 import { MediaType } from '../../../src/core/media-type.ts'
 import { parseRepositoryName } from '../../../src/core/reference.ts'
-import { DESCRIPTIONS } from '../../../src/http/handlers/extension/openapi.ts'
+import { DESCRIPTIONS, OPTIONAL_DESCRIPTIONS } from '../../../src/http/handlers/extension/openapi.ts'
 import { StoredRegistry } from '../../../src/registry/registry.ts'
 import { MemoryDriver } from '../../../src/storage/memory.ts'
 import { basic, GuardedRegistry, rule } from '../../support/access.ts'
@@ -60,7 +60,7 @@ describe.each([true, false])('with an index: %s', (isIndexed) => {
       expect(answer.safeParse(body).error?.issues, path).toBeUndefined()
     }
     const document = (await list('/v2/_entrepot/api/openapi')) as unknown as { paths: object }
-    expect(Object.keys(document.paths)).toEqual(Object.keys(DESCRIPTIONS))
+    expect(Object.keys(document.paths)).toEqual(Object.keys({ ...DESCRIPTIONS, ...OPTIONAL_DESCRIPTIONS }))
   })
 
   test('repositories in pages, and below a namespace', async () => {

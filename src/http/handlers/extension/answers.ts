@@ -4,8 +4,8 @@ import type { CatalogIndex, ManifestSummary } from '../../../core/catalog/catalo
 
 const time = z.iso.datetime({ precision: 3 }).nullable()
 const size = z.number().int().nonnegative().nullable()
-const digest = z.string().regex(/^sha(?:256|512):[0-9a-f]+$/)
-const next = z.string().nullable()
+export const digest = z.string().regex(/^sha(?:256|512):[0-9a-f]+$/)
+export const next = z.string().nullable()
 
 export const indexState = z.strictObject({
   search: z.boolean(),

@@ -9,17 +9,33 @@ import {
   self,
   tagList,
 } from './answers.ts'
+import {
+  deletion,
+  deletionList,
+  pullList,
+  restoration,
+  restoreRequest,
+  signatureList,
+  tagChanges,
+  usageSummary,
+} from './lifecycle-answers.ts'
 import { freshReply } from './reply.ts'
 
 interface OperationDescription {
   readonly summary: string
+  /** Default: `get`. */
+  readonly method?: 'get' | 'post' | 'delete'
   readonly parameters: readonly string[]
+  readonly body?: z.ZodType
+  /** Default: 200. */
+  readonly status?: number
   readonly answer: z.ZodType
 }
 
 const LIST = ['q', 'sort', 'cursor', 'n']
+const PAGE = ['cursor', 'n']
 
-/** Every path of the extension API with the schema of its answer. */
+/** Paths of the extension API that every registry serves, with the schemas of their answers. */
 export const DESCRIPTIONS: Readonly<Record<string, OperationDescription>> = {
   '/v2/_oci/ext/discover': { summary: 'Extensions of the registry', parameters: [], answer: discovery },
   '/v2/{name}/_oci/ext/discover': {
@@ -55,17 +71,60 @@ export const DESCRIPTIONS: Readonly<Record<string, OperationDescription>> = {
   },
 }
 
+/** The paths that are served if the configuration enables what they are about, and what they say. */
+export const OPTIONAL_DESCRIPTIONS: Readonly<Record<string, OperationDescription>> = {
+  '/v2/{name}/_entrepot/tags/history': {
+    summary: 'Changes of tags, the newest first',
+    parameters: ['tag', ...PAGE],
+    answer: tagChanges,
+  },
+  '/v2/{name}/_entrepot/trash/list': {
+    summary: 'Deletions that can be undone, the newest first',
+    parameters: PAGE,
+    answer: deletionList,
+  },
+  '/v2/{name}/_entrepot/trash/restore': {
+    summary: 'Undo a deletion',
+    method: 'post',
+    parameters: [],
+    body: restoreRequest,
+    answer: restoration,
+  },
+  '/v2/{name}/_entrepot/repository': {
+    summary: 'Delete a repository',
+    method: 'delete',
+    parameters: [],
+    status: 202,
+    answer: deletion,
+  },
+  '/v2/{name}/_entrepot/pulls/list': {
+    summary: 'Last pulls of manifests, and their number',
+    parameters: PAGE,
+    answer: pullList,
+  },
+  '/v2/{name}/_entrepot/usage/summary': {
+    summary: 'Space that a repository and its tags use, and quotas',
+    parameters: PAGE,
+    answer: usageSummary,
+  },
+  '/v2/{name}/_entrepot/signatures': {
+    summary: 'Signatures of a manifest',
+    parameters: ['digest'],
+    answer: signatureList,
+  },
+}
+
 /** The OpenAPI 3.1 document of the extension API. */
 export function openApiDocument(): object {
+  const all = Object.entries({ ...DESCRIPTIONS, ...OPTIONAL_DESCRIPTIONS })
+  const operations = all.map(([path, description]) => [
+    path,
+    { [description.method ?? 'get']: operationOf(path, description) },
+  ])
   return {
     openapi: '3.1.0',
     info: { title: 'Entrepot extension API', version: '1' },
-    paths: Object.fromEntries(
-      Object.entries(DESCRIPTIONS).map(([path, description]) => [
-        path,
-        { get: operationOf(path, description) },
-      ]),
-    ),
+    paths: Object.fromEntries(operations),
     components: { schemas: { Errors: ERRORS } },
   }
 }
@@ -78,15 +137,21 @@ export function getOpenApi(): Reply {
   return freshReply(document)
 }
 
-function operationOf(path: string, { summary, parameters, answer }: OperationDescription) {
+function operationOf(
+  path: string,
+  { summary, parameters, body, status = 200, answer }: OperationDescription,
+) {
   const name = path.includes('{name}') ? [{ name: 'name', in: 'path', required: true, schema: TEXT }] : []
   const query = parameters.map((parameter) => ({ name: parameter, in: 'query', schema: TEXT }))
   const error = { content: { 'application/json': { schema: { $ref: '#/components/schemas/Errors' } } } }
   return {
     summary,
     parameters: [...name, ...query],
+    ...(body && {
+      requestBody: { required: true, content: { 'application/json': { schema: schemaOf(body) } } },
+    }),
     responses: {
-      200: { description: summary, content: { 'application/json': { schema: schemaOf(answer) } } },
+      [status]: { description: summary, content: { 'application/json': { schema: schemaOf(answer) } } },
       default: { description: 'An error', ...error },
     },
   }
