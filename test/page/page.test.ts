@@ -1,9 +1,7 @@
 /** The web page in a real browser, over a registry with real content: each view, each action, by mouse and by
  *  keyboard. */
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Browser } from 'playwright-core'
-import { build } from 'vite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeWith } from '../support/describe-with.ts'
 import { startEntrepot } from '../support/entrepot-process.ts'
@@ -39,7 +37,6 @@ describeWith(['chromium'], 'the web page', () => {
   let browser: Browser
 
   beforeAll(async () => {
-    await build({ root: fileURLToPath(new URL('../../ui', import.meta.url)) })
     folder = await temporaryFolder()
     registry = await startEntrepot({
       dataFolder: join(folder.path, 'data'),

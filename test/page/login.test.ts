@@ -1,0 +1,92 @@
+/** The web page of a registry with accounts: it asks for a login, shows what the person may see, and forgets it afterwards. */
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { digestOf } from '../../src/core/digest.ts'
+import { MediaType } from '../../src/core/media-type.ts'
+import { basic } from '../support/access.ts'
+import { describeWith } from '../support/describe-with.ts'
+import { type GuardedProcess, ruled, startGuarded } from '../support/guarded-process.ts'
+import { descriptorOf, imageJson, payloadOf } from '../support/manifest-json.ts'
+import { launchBrowser, Tab } from './browser.ts'
+
+const RULES =
+  "[{repositories: ['**'], who: [alice], actions: ['*']}, {repositories: ['web/**'], who: [bob], actions: [pull]}]"
+
+describeWith(['chromium'], 'the web page of a registry with accounts', () => {
+  let registry: GuardedProcess
+  let browser: Browser
+  beforeAll(async () => {
+    registry = await startGuarded(ruled(RULES))
+    for (const repository of ['web/shop', 'secret/plans']) await push(repository)
+    browser = await launchBrowser()
+  })
+  afterAll(async () => {
+    await browser?.close()
+    await registry?.[Symbol.asyncDispose]()
+  })
+
+  async function push(repository: string): Promise<void> {
+    const url = `${registry.server.url}/v2/${repository}`
+    const headers = basic('alice')
+    const blob = Buffer.from('{}')
+    const digest = digestOf(blob)
+    const pushed = await fetch(`${url}/blobs/uploads/?digest=${digest}`, {
+      method: 'POST',
+      body: blob,
+      headers,
+    })
+    const put = await fetch(`${url}/manifests/v1`, {
+      method: 'PUT',
+      body: Buffer.from(payloadOf(imageJson({ config: descriptorOf('{}'), layers: [] }))),
+      headers: { ...headers, 'content-type': MediaType.ociManifest },
+    })
+    expect([pushed.status, put.status]).toEqual([201, 201])
+  }
+
+  test('somebody logs in, sees what the rules allow, and logs out', async () => {
+    await using tab = await Tab.open(browser, registry.server.url)
+    const { page } = tab
+    await tab.visit('/ui/')
+    await page.getByText('Please log in to see repositories').waitFor()
+    await page.getByRole('main').getByRole('link', { name: 'Log in' }).click()
+    await page.getByRole('heading', { name: 'Log in' }).waitFor()
+    expect(await tab.accessibilityFindings()).toEqual([])
+    await page.getByLabel('User').fill('bob')
+    await page.getByLabel('Password').fill('a wrong one')
+    await page.keyboard.press('Enter')
+    await page.getByText('The user or the password is wrong.').waitFor()
+    await page.getByLabel('Password').fill('bob')
+    await page.keyboard.press('Enter')
+    await page.getByRole('link', { name: 'web/shop' }).waitFor()
+    expect(await page.getByText('secret').count()).toBe(0)
+    await tab.visit('/ui/r/web/shop')
+    expect(await page.getByRole('checkbox').count()).toBe(0)
+    // No script can read the session.
+    expect(await page.evaluate(() => document.cookie)).toBe('')
+    await page.getByText('bob', { exact: true }).click()
+    await page.getByRole('button', { name: 'Log out' }).click()
+    await page.getByRole('banner').getByRole('link', { name: 'Log in' }).waitFor()
+    await tab.visit('/ui/')
+    await page.getByText('Please log in to see repositories').waitFor()
+    expect(await page.context().cookies()).toEqual([])
+    expect(tab.faults).toEqual([])
+  })
+
+  test('a login leads back to the view that asked for it, and never elsewhere', async () => {
+    await using tab = await Tab.open(browser, registry.server.url)
+    const { page } = tab
+    const logIn = async (target: string) => {
+      await tab.visit(`/ui/login?return=${encodeURIComponent(target)}`)
+      await page.getByLabel('User').fill('alice')
+      await page.getByLabel('Password').fill('alice')
+      await page.keyboard.press('Enter')
+      await page.getByRole('banner').getByText('alice').waitFor()
+    }
+    await logIn('/ui/r/secret/plans')
+    await page.getByRole('heading', { name: 'plans' }).waitFor()
+    await page.context().clearCookies()
+    await logIn('https://elsewhere.example/')
+    await expect.poll(() => page.url()).toBe(`${registry.server.url}/ui/`)
+    expect(tab.faults).toEqual([])
+  })
+})
