@@ -31,18 +31,24 @@ async function serveWith(loaded: LoadedConfig, processLog: ProcessLog): Promise<
   logPlatformWarnings(log)
   for (const { path, message } of warnings) log.warn({ key: path }, message)
   if (config.http.net === 'unix') await removeStaleSocket(config.http.addr)
-  const { address, workers, close, kill, reloadable } = await start(loaded, processLog)
-  const stopReloading = reloadOnChange(loaded, { reloadable, log })
+  const starting = start(loaded, processLog)
+  let serving: Serving | undefined
+  let stopReloading = () => {}
   stopOnSignal({
     async gently(signal) {
       log.info({ signal, drainMs: config.http.draintimeout }, 'draining')
+      // Requests are served before the start is complete, and must not be cut off.
+      const { close } = await starting
       stopReloading()
       await close()
       log.info({}, 'stopped')
       await processLog.close()
     },
-    atOnce: kill,
+    atOnce: () => serving?.kill(),
   })
+  serving = await starting
+  const { address, workers, reloadable } = serving
+  stopReloading = reloadOnChange(loaded, { reloadable, log })
   const facts = {
     address,
     storage: describeStorage(config),

@@ -93,7 +93,12 @@ export class SqliteEngine implements SqlEngine {
     this.#pending.set(0, ready)
     // Also beside the chunk of a bundle that has this file.
     const thread = new URL(`./sqlite-thread${extname(import.meta.url)}`, import.meta.url)
-    const worker = new Worker(thread, { workerData: { path, source } satisfies ThreadData })
+    const worker = new Worker(thread, {
+      workerData: { path, source } satisfies ThreadData,
+      // Otherwise Node opens `process.stdout` for the thread and makes a pipe that is the log non-blocking, for all processes that have it.
+      stdout: true,
+      stderr: true,
+    })
     this.#worker = worker
     worker.unref()
     worker.on('message', (answer: ThreadAnswer) => this.#answered(answer))
