@@ -10,7 +10,8 @@ const suites = {
   'test:crash': ['versitygw', 'redis-server'],
   'test:fuzz': [],
   'test:processes': ['redis-server', 'strace', 'nginx', 'haproxy', 'promtool'],
-  'test:package': ['npm'],
+  'test:page': ['chromium'],
+  'test:package': ['npm', 'helm'],
 }
 
 /** Says at the end of `npm test` which suites have scripts of their own, and what this machine lacks for them. */
