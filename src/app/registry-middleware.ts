@@ -5,7 +5,6 @@ import { RegistryError } from '../core/errors.ts'
 import * as forwarding from '../core/forwarding-registry.ts'
 import type { Log } from '../core/log.ts'
 import type { MiddlewareContext, RegistryMiddleware, RepositoryMiddleware } from '../core/middleware.ts'
-import type { RepositoryName } from '../core/reference.ts'
 import type { Registry, Repository } from '../core/registry.ts'
 
 type Entry = Config['middleware']['registry'][number]
@@ -37,22 +36,16 @@ export async function checkRegistryMiddleware({ middleware }: Config): Promise<v
 }
 
 /** A registry that wraps each repository once. */
-class RegistryOfRepositories extends forwarding.ForwardingRegistry {
+class RegistryOfRepositories extends forwarding.DecoratedRepositories {
   readonly #wrap: (repository: Repository) => Repository
-  readonly #wrapped = new WeakMap<Repository, Repository>()
 
   constructor(registry: Registry, wrap: (repository: Repository) => Repository) {
     super(registry)
     this.#wrap = wrap
   }
 
-  override repository(name: RepositoryName): Repository {
-    const inner = super.repository(name)
-    const known = this.#wrapped.get(inner)
-    if (known !== undefined) return known
-    const wrapped = this.#wrap(inner)
-    this.#wrapped.set(inner, wrapped)
-    return wrapped
+  protected override decorate(inner: Repository): Repository {
+    return this.#wrap(inner)
   }
 }
 

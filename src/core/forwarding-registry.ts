@@ -62,6 +62,24 @@ export class ForwardingRegistry implements Registry {
   }
 }
 
+/** The base of a decorator of all repositories. Each is decorated once, for as long as the inner registry keeps it, so a request
+ *  makes no object. */
+export abstract class DecoratedRepositories extends ForwardingRegistry {
+  readonly #decorated = new WeakMap<Repository, Repository>()
+
+  override repository(name: RepositoryName): Repository {
+    const inner = super.repository(name)
+    const known = this.#decorated.get(inner)
+    if (known !== undefined) return known
+    const decorated = this.decorate(inner)
+    this.#decorated.set(inner, decorated)
+    return decorated
+  }
+
+  /** @returns the repository itself if it needs no decoration */
+  protected abstract decorate(inner: Repository): Repository
+}
+
 export class ForwardingRepository implements Repository {
   protected readonly inner: Repository
 

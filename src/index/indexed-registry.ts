@@ -1,8 +1,8 @@
 import type { Descriptor } from '../core/descriptor.ts'
 import type { Digest } from '../core/digest.ts'
 import {
+  DecoratedRepositories,
   ForwardingManifests,
-  ForwardingRegistry,
   ForwardingRepository,
   ForwardingTags,
 } from '../core/forwarding-registry.ts'
@@ -23,7 +23,7 @@ import type {
 export type ChangeObserver = (repository: RepositoryName, tags: readonly Tag[] | 'anything') => void
 
 /** Notes changes once they are acknowledged. Reading goes through untouched. */
-export class IndexedRegistry extends ForwardingRegistry {
+export class IndexedRegistry extends DecoratedRepositories {
   readonly #changed: ChangeObserver
 
   constructor(registry: Registry, changed: ChangeObserver) {
@@ -31,25 +31,27 @@ export class IndexedRegistry extends ForwardingRegistry {
     this.#changed = changed
   }
 
-  override repository(name: RepositoryName): Repository {
-    return new IndexedRepository(super.repository(name), this.#changed)
+  protected override decorate(inner: Repository): Repository {
+    return new IndexedRepository(inner, this.#changed)
   }
 }
 
 class IndexedRepository extends ForwardingRepository {
-  readonly #changed: ChangeObserver
+  readonly #manifests: ManifestService
+  readonly #tags: TagService
 
   constructor(inner: Repository, changed: ChangeObserver) {
     super(inner)
-    this.#changed = changed
+    this.#manifests = new IndexedManifests(inner, changed)
+    this.#tags = new IndexedTags(inner, changed)
   }
 
   override get manifests(): ManifestService {
-    return new IndexedManifests(this.inner, this.#changed)
+    return this.#manifests
   }
 
   override get tags(): TagService {
-    return new IndexedTags(this.inner, this.#changed)
+    return this.#tags
   }
 }
 

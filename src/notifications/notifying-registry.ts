@@ -1,9 +1,9 @@
 import type { Descriptor } from '../core/descriptor.ts'
 import type { Digest } from '../core/digest.ts'
 import {
+  DecoratedRepositories,
   ForwardingBlobs,
   ForwardingManifests,
-  ForwardingRegistry,
   ForwardingRepository,
   ForwardingTags,
   ForwardingUpload,
@@ -30,7 +30,7 @@ import { referencesOf } from './references.ts'
 
 /** Reports every change: it is announced before it is visible, and what came of it is noted before it is acknowledged. Reading goes
  *  through untouched. */
-export class NotifyingRegistry extends ForwardingRegistry {
+export class NotifyingRegistry extends DecoratedRepositories {
   readonly #reporter: ChangeReporter
 
   constructor(registry: Registry, reporter: ChangeReporter) {
@@ -38,29 +38,33 @@ export class NotifyingRegistry extends ForwardingRegistry {
     this.#reporter = reporter
   }
 
-  override repository(name: RepositoryName): Repository {
-    return new NotifyingRepository(super.repository(name), this.#reporter)
+  protected override decorate(inner: Repository): Repository {
+    return new NotifyingRepository(inner, this.#reporter)
   }
 }
 
 class NotifyingRepository extends ForwardingRepository {
-  readonly #reporter: ChangeReporter
+  readonly #blobs: BlobService
+  readonly #manifests: ManifestService
+  readonly #tags: TagService
 
   constructor(inner: Repository, reporter: ChangeReporter) {
     super(inner)
-    this.#reporter = reporter
+    this.#blobs = new NotifyingBlobs(inner, reporter)
+    this.#manifests = new NotifyingManifests(inner, reporter)
+    this.#tags = new NotifyingTags(inner, reporter)
   }
 
   override get blobs(): BlobService {
-    return new NotifyingBlobs(this.inner, this.#reporter)
+    return this.#blobs
   }
 
   override get manifests(): ManifestService {
-    return new NotifyingManifests(this.inner, this.#reporter)
+    return this.#manifests
   }
 
   override get tags(): TagService {
-    return new NotifyingTags(this.inner, this.#reporter)
+    return this.#tags
   }
 }
 

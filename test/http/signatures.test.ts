@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { digestOf } from '../../src/core/digest.ts'
 import { DEFAULT_POLICY } from '../../src/core/manifest/policy.ts'
 import { MediaType } from '../../src/core/media-type.ts'
+import { signatureList } from '../../src/http/handlers/extension/lifecycle-answers.ts'
 import { referrerPayload, subject } from '../contract/registry/referrer-support.ts'
 import { described } from '../support/extension-answer.ts'
 import { HttpRegistry, refusal } from '../support/http-registry.ts'
@@ -28,7 +29,7 @@ test('every signature is listed, with what is known of it', async () => {
   const manifests = [await pushSignature(registry, 'one'), await pushSignature(registry, 'two')]
   const answer = await registry.send(`GET ${path}`)
   expect([answer.status, answer.headers['content-type']]).toEqual([200, 'application/json'])
-  const { signatures, ...rest } = described('signatures', answer) as { signatures: object[] }
+  const { signatures, ...rest } = described(signatureList, answer)
   expect(rest).toEqual({ name: 'some/name', digest: subject })
   const expected = ['one', 'two'].map((name, index) => ({
     kind: 'notation',
@@ -81,7 +82,7 @@ test('those of a signed manifest of schema 1 are listed by themselves', async ()
   })
   expect(pushed.status).toBe(201)
   const answer = await registry.send(`GET /v2/a/_entrepot/signatures/${digestOf(payload)}`)
-  const { signatures } = JSON.parse(answer.body.toString()) as { signatures: object[] }
+  const { signatures } = JSON.parse(answer.body.toString())
   expect(signatures).toHaveLength(2)
   for (const signature of signatures) {
     expect(signature).toEqual({

@@ -6,6 +6,7 @@ import { NO_CACHE } from '../../src/core/descriptor-cache.ts'
 import type { Deletion, Restoration, TagChange } from '../../src/core/lifecycle/history.ts'
 import { RequestScope } from '../../src/core/notifications/request-scope.ts'
 import type { StorageDriver } from '../../src/core/storage-driver.ts'
+import { deletionList, restoration, tagChanges } from '../../src/http/handlers/extension/lifecycle-answers.ts'
 import { ImmutableTagsRegistry } from '../../src/lifecycle/immutable/registry.ts'
 import { Collector, type CollectorOptions } from '../../src/maintenance/gc/collector.ts'
 import { run } from '../../src/maintenance/runner.ts'
@@ -74,7 +75,7 @@ export async function changesOf(
   query = '',
 ): Promise<TagChange[]> {
   const answer = await registry.send(`GET /v2/${repository}/_entrepot/tags/history${query}`)
-  return (described('tags/history', answer) as { changes: TagChange[] }).changes
+  return described(tagChanges, answer).changes as TagChange[]
 }
 
 export async function deletionsOf(
@@ -83,7 +84,7 @@ export async function deletionsOf(
   query = '',
 ): Promise<Deletion[]> {
   const answer = await registry.send(`GET /v2/${repository}/_entrepot/trash/list${query}`)
-  return (described('trash/list', answer) as { deletions: Deletion[] }).deletions
+  return described(deletionList, answer).deletions as unknown as Deletion[]
 }
 
 export async function restore(
@@ -94,6 +95,6 @@ export async function restore(
   const answer = await registry.send(`POST /v2/${repository}/_entrepot/trash/restore`, {
     body: JSON.stringify(body),
   })
-  const restored = answer.status === 200 ? described('trash/restore', answer) : undefined
+  const restored = answer.status === 200 ? described(restoration, answer) : undefined
   return { status: answer.status, restored: restored as unknown as Restoration }
 }

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { digestOf } from '../../src/core/digest.ts'
 import { MediaType } from '../../src/core/media-type.ts'
 import { parseRepositoryName, parseTag } from '../../src/core/reference.ts'
+import { deletion } from '../../src/http/handlers/extension/lifecycle-answers.ts'
 import { RestorableContent } from '../../src/lifecycle/history/restorable-content.ts'
 import { tidyHistory } from '../../src/lifecycle/history/upkeep.ts'
 import { ChangeReporter } from '../../src/notifications/change-reporter.ts'
@@ -153,7 +154,7 @@ test('a repository is deleted as a whole, and comes back as a whole', async () =
   await pushed(registry, ['v2', 'two'])
   await push(registry, 'other', { manifest: imageOf('other') })
   const answer = await registry.send(`DELETE /v2/${NAME}/_entrepot/repository`)
-  const { id, ...deleted } = described('repository', answer) as { id: string }
+  const { id, ...deleted } = described(deletion, answer)
   expect([answer.status, deleted]).toMatchObject([
     202,
     { kind: 'repository', tagCount: 2, manifestCount: 4, cause: 'request' },

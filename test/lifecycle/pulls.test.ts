@@ -6,6 +6,7 @@ import { DEFAULT_POLICY } from '../../src/core/manifest/policy.ts'
 import type { Pull } from '../../src/core/notifications/pull-observer.ts'
 import type { RequestOrigin } from '../../src/core/notifications/request-scope.ts'
 import { parseRepositoryName, parseTag } from '../../src/core/reference.ts'
+import { pullList } from '../../src/http/handlers/extension/lifecycle-answers.ts'
 import { PullFiles } from '../../src/lifecycle/pulls/pull-files.ts'
 import { PullRecorder } from '../../src/lifecycle/pulls/pull-recorder.ts'
 import { Retention, type TagVerdict } from '../../src/lifecycle/retention/retention.ts'
@@ -137,13 +138,12 @@ test('the API shows what clients have pulled', async () => {
     await registry.send(request.replace(' ', ` /v2/${NAME}/manifests/`))
   await recorder?.flush()
   const answer = await registry.send(`GET /v2/${NAME}/_entrepot/pulls/list`)
-  // biome-ignore lint/suspicious/noExplicitAny: JSON
-  const listed = described('pulls/list', answer) as any
+  const listed = described(pullList, answer)
   expect(listed.manifests).toMatchObject([
     { digest: digestOf(image.bytes), pulls: 2, tags: [{ tag: 'v1', pulls: 1 }] },
   ])
   expect([listed.name, listed.next]).toEqual([NAME, null])
-  expect(Date.parse(listed.recordedSince)).toBeGreaterThan(Date.now() - HOUR_MS)
+  expect(Date.parse(String(listed.recordedSince))).toBeGreaterThan(Date.now() - HOUR_MS)
 })
 
 const rules = [

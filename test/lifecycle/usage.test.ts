@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { recount } from '../../src/app/lifecycle/usage.ts'
 import { digestOf } from '../../src/core/digest.ts'
 import { parseRepositoryName } from '../../src/core/reference.ts'
+import { usageSummary } from '../../src/http/handlers/extension/lifecycle-answers.ts'
 import { UsageLedger } from '../../src/lifecycle/usage/ledger.ts'
 import { type QuotaRule, QuotaRules } from '../../src/lifecycle/usage/quotas.ts'
 import { UsageRegistry } from '../../src/lifecycle/usage/registry.ts'
@@ -48,8 +49,7 @@ const sizeOf = ({ bytes, blobs }: PushedManifest) =>
 
 async function usageOf(registry: HttpRegistry, name = NAME) {
   const answer = await registry.send(`GET /v2/${name}/_entrepot/usage/summary`)
-  // biome-ignore lint/suspicious/noExplicitAny: JSON
-  return described('usage/summary', answer) as any
+  return described(usageSummary, answer)
 }
 
 const pushBlob = (registry: HttpRegistry, repository: string, content: Buffer) =>

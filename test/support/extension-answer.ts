@@ -1,12 +1,14 @@
 import { expect } from 'vitest'
-import { OPTIONAL_DESCRIPTIONS } from '../../src/http/handlers/extension/openapi.ts'
+import type { z } from 'zod'
 import type { Answer } from './http-registry.ts'
 
-/** The JSON of an answer, which must have the form of the OpenAPI document.
- *  @param module of the extension, such as `tags/history` */
-export function described(module: string, { body }: Pick<Answer, 'body'>): unknown {
-  const found: unknown = JSON.parse(body.toString())
-  const { answer } = OPTIONAL_DESCRIPTIONS[`/v2/{name}/_entrepot/${module}`]!
-  expect(answer.safeParse(found).error?.issues, module).toBeUndefined()
+/** The JSON of an answer, which must have the form that the OpenAPI document gives it.
+ *  @param schema of `lifecycle-answers.ts` */
+export function described<Schema extends z.ZodType>(
+  schema: Schema,
+  { body }: Pick<Answer, 'body'>,
+): z.infer<Schema> {
+  const found = JSON.parse(body.toString()) as z.infer<Schema>
+  expect(schema.safeParse(found).error?.issues).toBeUndefined()
   return found
 }

@@ -11,8 +11,8 @@ import { person, start, startError } from './state.ts'
 // Each view but the first is loaded when it is opened.
 const ReferenceView = lazy(() => import('./pages/reference.tsx').then((module) => module.ReferenceView))
 const Operations = lazy(() => import('./pages/operations.tsx').then((module) => module.Operations))
-const Account = lazy(() => import('./pages/account.tsx').then((module) => module.Account))
-const Login = lazy(() => import('./pages/login.tsx').then((module) => module.Login))
+const Account = lazy(() => import('./pages/account/account.tsx').then((module) => module.Account))
+const Login = lazy(() => import('./pages/account/login.tsx').then((module) => module.Login))
 
 export function App() {
   return (

@@ -1,4 +1,4 @@
-import { ForwardingRegistry, ForwardingRepository } from '../../core/forwarding-registry.ts'
+import { DecoratedRepositories, ForwardingRepository } from '../../core/forwarding-registry.ts'
 import type { RepositoryName } from '../../core/reference.ts'
 import type { ManifestService, Page, Registry, Repository, TagService } from '../../core/registry.ts'
 import type { EmptiedRepositories } from './emptied.ts'
@@ -13,9 +13,8 @@ export interface HistoryParts {
 
 /** A registry that records who sets, moves and removes which tag, and deletions so that they can be undone: see
  *  docs/decisions/029-history-and-undelete.md. Reading goes through untouched. */
-export class HistoryRegistry extends ForwardingRegistry {
+export class HistoryRegistry extends DecoratedRepositories {
   readonly #parts: HistoryParts
-  readonly #decorated = new WeakMap<Repository, Repository>()
 
   constructor(registry: Registry, parts: HistoryParts) {
     super(registry)
@@ -23,19 +22,13 @@ export class HistoryRegistry extends ForwardingRegistry {
   }
 
   /** The repository itself if it mirrors another one: its tags follow those there. */
-  override repository(name: RepositoryName): Repository {
-    const inner = super.repository(name)
-    if (inner.mirrored !== undefined) return inner
-    const known = this.#decorated.get(inner)
-    if (known !== undefined) return known
-    const decorated = new RecordedRepository(inner, this.#parts)
-    this.#decorated.set(inner, decorated)
-    return decorated
+  protected override decorate(inner: Repository): Repository {
+    return inner.mirrored === undefined ? new RecordedRepository(inner, this.#parts) : inner
   }
 
   /** Without those that were deleted as a whole. */
   override repositories(page?: Page): AsyncIterable<RepositoryName> {
-    return this.#parts.emptied.without(super.repositories(page), (name) => super.repository(name))
+    return this.#parts.emptied.without(super.repositories(page), (name) => this.registry.repository(name))
   }
 }
 

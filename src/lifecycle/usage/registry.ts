@@ -1,5 +1,4 @@
-import { ForwardingRegistry, ForwardingRepository } from '../../core/forwarding-registry.ts'
-import type { RepositoryName } from '../../core/reference.ts'
+import { DecoratedRepositories, ForwardingRepository } from '../../core/forwarding-registry.ts'
 import type { BlobService, ManifestService, Registry, Repository, TagService } from '../../core/registry.ts'
 import { Account } from './account.ts'
 import { CountedBlobs } from './blobs.ts'
@@ -15,9 +14,8 @@ export interface UsageParts {
 
 /** A registry that counts what is pushed and deleted, and refuses what exceeds a quota: see docs/decisions/031-quotas-and-usage.md.
  *  Reading goes through untouched. */
-export class UsageRegistry extends ForwardingRegistry {
+export class UsageRegistry extends DecoratedRepositories {
   readonly #parts: UsageParts
-  readonly #decorated = new WeakMap<Repository, Repository>()
 
   constructor(registry: Registry, parts: UsageParts) {
     super(registry)
@@ -25,15 +23,10 @@ export class UsageRegistry extends ForwardingRegistry {
   }
 
   /** The repository itself if it mirrors another one: what is in a cache is nobody's. */
-  override repository(name: RepositoryName): Repository {
-    const inner = super.repository(name)
+  protected override decorate(inner: Repository): Repository {
     if (inner.mirrored !== undefined) return inner
-    const known = this.#decorated.get(inner)
-    if (known !== undefined) return known
     const { ledger, quotas } = this.#parts
-    const decorated = new CountedRepository(inner, new Account(name, { ledger, limits: quotas.of(name) }))
-    this.#decorated.set(inner, decorated)
-    return decorated
+    return new CountedRepository(inner, new Account(inner.name, { ledger, limits: quotas.of(inner.name) }))
   }
 }
 

@@ -1,8 +1,8 @@
 import { useRoute } from 'preact-iso'
 import { formatReference, parseReference } from '../model/reference.ts'
-import { Image } from './image.tsx'
+import { Image } from './image/image.tsx'
 import { NotFound } from './not-found.tsx'
-import { Repository } from './repository.tsx'
+import { Repository } from './repository/repository.tsx'
 
 /** A repository, or an image in it: `name`, `name:tag` or `name@digest`. */
 export function ReferenceView() {

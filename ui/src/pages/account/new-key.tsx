@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
-import { createKey } from '../api/keys.ts'
-import { CopyButton } from '../components/copy.tsx'
+import { createKey } from '../../api/keys.ts'
+import { CopyButton } from '../../components/copy.tsx'
 
 const ACTIONS: readonly (readonly [string, string])[] = [
   ['*', 'do what I may'],

@@ -1,10 +1,10 @@
 import { useState } from 'preact/hooks'
-import { restoreTags } from '../api/history.ts'
-import { mapSome } from '../api/http.ts'
-import { deleteManifest } from '../api/registry.ts'
-import { Dialog } from '../components/dialog.tsx'
-import { plural } from '../model/format.ts'
-import { say } from '../state.ts'
+import { restoreTags } from '../../api/history.ts'
+import { mapSome } from '../../api/http.ts'
+import { deleteManifest } from '../../api/registry.ts'
+import { Dialog } from '../../components/dialog.tsx'
+import { plural } from '../../model/format.ts'
+import { say } from '../../state.ts'
 
 const SHOWN = 8
 

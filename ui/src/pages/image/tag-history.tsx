@@ -1,7 +1,7 @@
-import { listChanges, recordsHistory, type TagChange } from '../api/history.ts'
-import { Digest } from '../components/copy.tsx'
-import { Ago } from '../components/time.tsx'
-import { useLoad } from '../components/use-load.ts'
+import { listChanges, recordsHistory, type TagChange } from '../../api/history.ts'
+import { Digest } from '../../components/copy.tsx'
+import { Ago } from '../../components/time.tsx'
+import { useLoad } from '../../components/use-load.ts'
 
 const VERBS = { set: 'set to', moved: 'moved to', removed: 'removed' }
 

@@ -1,11 +1,11 @@
-import { listUntagged, type ManifestRow } from '../api/extension.ts'
-import { ListingView, useListing } from '../components/listing.tsx'
-import { Empty } from '../components/states.tsx'
-import { type Column, Table } from '../components/table.tsx'
-import { Ago } from '../components/time.tsx'
-import { formatBytes, shortDigest } from '../model/format.ts'
-import { KIND_NAMES, kindOfRow } from '../model/kind.ts'
-import { pathToReference } from '../model/reference.ts'
+import { listUntagged, type ManifestRow } from '../../api/extension.ts'
+import { ListingView, useListing } from '../../components/listing.tsx'
+import { Empty } from '../../components/states.tsx'
+import { type Column, Table } from '../../components/table.tsx'
+import { Ago } from '../../components/time.tsx'
+import { formatBytes, shortDigest } from '../../model/format.ts'
+import { KIND_NAMES, kindOfRow } from '../../model/kind.ts'
+import { pathToReference } from '../../model/reference.ts'
 
 /** Manifests without a tag: parts of an index, referrers, and what garbage collection may remove. */
 export function Untagged({ name }: { name: string }) {

@@ -1,12 +1,12 @@
-import { listReferrers } from '../api/registry.ts'
-import { Digest } from '../components/copy.tsx'
-import { Loaded } from '../components/states.tsx'
-import { Ago } from '../components/time.tsx'
-import { useLoad } from '../components/use-load.ts'
-import { formatBytes, shortDigest } from '../model/format.ts'
-import type { Descriptor } from '../model/manifest.ts'
-import { pathToReference } from '../model/reference.ts'
-import { byPurpose, predicateOf } from '../model/referrers.ts'
+import { listReferrers } from '../../api/registry.ts'
+import { Digest } from '../../components/copy.tsx'
+import { Loaded } from '../../components/states.tsx'
+import { Ago } from '../../components/time.tsx'
+import { useLoad } from '../../components/use-load.ts'
+import { formatBytes, shortDigest } from '../../model/format.ts'
+import type { Descriptor } from '../../model/manifest.ts'
+import { pathToReference } from '../../model/reference.ts'
+import { byPurpose, predicateOf } from '../../model/referrers.ts'
 
 /** What refers to an image: signatures, SBOMs, attestations, scan reports, and anything else.
  *  @param more attestations that an index lists beside the image

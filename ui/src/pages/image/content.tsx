@@ -1,10 +1,10 @@
 import { useState } from 'preact/hooks'
-import { getBlobText, MAX_SHOWN_BYTES } from '../api/registry.ts'
-import { Scrolled } from '../components/scrolled.tsx'
-import { Loaded } from '../components/states.tsx'
-import { useLoad } from '../components/use-load.ts'
-import type { Descriptor } from '../model/manifest.ts'
-import { readStatement, type Statement } from '../model/statement.ts'
+import { getBlobText, MAX_SHOWN_BYTES } from '../../api/registry.ts'
+import { Scrolled } from '../../components/scrolled.tsx'
+import { Loaded } from '../../components/states.tsx'
+import { useLoad } from '../../components/use-load.ts'
+import type { Descriptor } from '../../model/manifest.ts'
+import { readStatement, type Statement } from '../../model/statement.ts'
 
 const TEXT = /json|text|yaml|xml|toml|spdx|cyclonedx|in-toto|sarif|simplesigning|markdown/
 const PACKED = /gzip|zstd|tar|zip|octet/

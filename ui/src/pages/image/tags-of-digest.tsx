@@ -1,7 +1,7 @@
-import { listAllTags } from '../api/extension.ts'
-import { useLoad } from '../components/use-load.ts'
-import { pathToReference, type Reference } from '../model/reference.ts'
-import { person } from '../state.ts'
+import { listAllTags } from '../../api/extension.ts'
+import { useLoad } from '../../components/use-load.ts'
+import { pathToReference, type Reference } from '../../model/reference.ts'
+import { person } from '../../state.ts'
 
 const SHOWN = 12
 

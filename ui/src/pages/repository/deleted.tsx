@@ -1,12 +1,12 @@
 import { useState } from 'preact/hooks'
-import { type Deletion, listDeletions, restore } from '../api/history.ts'
-import { Digest } from '../components/copy.tsx'
-import { ListingView, useListing } from '../components/listing.tsx'
-import { Empty } from '../components/states.tsx'
-import { type Column, Table } from '../components/table.tsx'
-import { Ago } from '../components/time.tsx'
-import { plural, shortDigest } from '../model/format.ts'
-import { say } from '../state.ts'
+import { type Deletion, listDeletions, restore } from '../../api/history.ts'
+import { Digest } from '../../components/copy.tsx'
+import { ListingView, useListing } from '../../components/listing.tsx'
+import { Empty } from '../../components/states.tsx'
+import { type Column, Table } from '../../components/table.tsx'
+import { Ago } from '../../components/time.tsx'
+import { plural, shortDigest } from '../../model/format.ts'
+import { say } from '../../state.ts'
 
 const NO_INDEX = { search: false, complete: true, asOf: null }
 

@@ -1,8 +1,8 @@
 import { useState } from 'preact/hooks'
-import { CopyButton } from '../components/copy.tsx'
-import { commandsFor } from '../model/commands.ts'
-import type { Kind } from '../model/kind.ts'
-import type { Reference } from '../model/reference.ts'
+import { CopyButton } from '../../components/copy.tsx'
+import { commandsFor } from '../../model/commands.ts'
+import type { Kind } from '../../model/kind.ts'
+import type { Reference } from '../../model/reference.ts'
 
 /** Commands to copy, by tag or by digest. */
 export function Commands({ reference, digest, kind }: { reference: Reference; digest: string; kind: Kind }) {

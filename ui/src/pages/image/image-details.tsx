@@ -1,12 +1,12 @@
-import { getBlobJson } from '../api/registry.ts'
-import { Digest } from '../components/copy.tsx'
-import { Entries, Facts } from '../components/facts.tsx'
-import { Loaded } from '../components/states.tsx'
-import { Ago } from '../components/time.tsx'
-import { useLoad } from '../components/use-load.ts'
-import { formatBytes, plural } from '../model/format.ts'
-import { type ImageConfig, parseImageConfig, type Step, stepsOf } from '../model/image-config.ts'
-import { formatPlatform, type Manifest } from '../model/manifest.ts'
+import { getBlobJson } from '../../api/registry.ts'
+import { Digest } from '../../components/copy.tsx'
+import { Entries, Facts } from '../../components/facts.tsx'
+import { Loaded } from '../../components/states.tsx'
+import { Ago } from '../../components/time.tsx'
+import { useLoad } from '../../components/use-load.ts'
+import { formatBytes, plural } from '../../model/format.ts'
+import { type ImageConfig, parseImageConfig, type Step, stepsOf } from '../../model/image-config.ts'
+import { formatPlatform, type Manifest } from '../../model/manifest.ts'
 
 /** An image of one platform: what it runs, and the layers beside the history that made them. */
 export function ImageDetails({ repository, manifest }: { repository: string; manifest: Manifest }) {

@@ -1,10 +1,10 @@
 import { useState } from 'preact/hooks'
 import { useLocation } from 'preact-iso'
-import { logIn } from '../api/extension.ts'
-import { type ApiError, PAGE, REGISTRY } from '../api/http.ts'
-import { Empty } from '../components/states.tsx'
-import { useTitle } from '../components/use-title.ts'
-import { person, start } from '../state.ts'
+import { logIn } from '../../api/extension.ts'
+import { type ApiError, PAGE, REGISTRY } from '../../api/http.ts'
+import { Empty } from '../../components/states.tsx'
+import { useTitle } from '../../components/use-title.ts'
+import { person, start } from '../../state.ts'
 
 /** Logging in with a password, or by an identity provider. */
 export function Login() {
