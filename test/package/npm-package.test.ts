@@ -42,6 +42,12 @@ describeWith(['npm'], 'the package', () => {
     expect(await run(entrepot, ['--version'], { environment })).toContain(version)
   })
 
+  test('runs in a checkout as well', async () => {
+    const { version } = JSON.parse(await readFile(join(project, 'package.json'), 'utf8'))
+    const options = { workingFolder: project, environment }
+    expect(await run('npx', ['--no-install', 'entrepot', '--version'], options)).toContain(version)
+  })
+
   test('checks a configuration', async () => {
     const config = await writeConfig('checked', {
       dataFolder: join(folder.path, 'data'),
