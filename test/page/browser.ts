@@ -10,6 +10,8 @@ export function launchBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath: requireTool('chromium'), args: ['--no-sandbox'] })
 }
 
+const SETTLED_FRAMES = 3
+
 /** A tab whose errors, violations of the policy and requests to elsewhere are kept. */
 export class Tab implements AsyncDisposable {
   readonly page: Page
@@ -50,13 +52,15 @@ export class Tab implements AsyncDisposable {
     await this.settle()
   }
 
-  /** Waits until nothing is loading. */
+  /** Waits until nothing is loading, for three frames: what a view loads next, it begins after it was painted. */
   async settle(): Promise<void> {
-    await this.page.waitForFunction(
-      () =>
+    await this.page.evaluate(async (frames) => {
+      const isSettled = () =>
         document.querySelector('main > *, main [role=alert]') !== null &&
-        document.querySelector('.skeleton, [aria-busy=true]') === null,
-    )
+        document.querySelector('.skeleton, [aria-busy=true]') === null
+      for (let settled = 0; settled < frames; settled = isSettled() ? settled + 1 : 0)
+        await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)))
+    }, SETTLED_FRAMES)
   }
 
   /** What axe finds against WCAG 2.2 AA and its own good practice, in words. */

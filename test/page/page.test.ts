@@ -73,7 +73,7 @@ describeWith(['chromium'], 'the web page', () => {
       await page.getByRole('heading', { name: 'web/cms' }).waitFor()
       const table = page.getByRole('table', { name: 'Repositories' })
       await expect.poll(() => table.getByRole('row').count()).toBe(2)
-      expect(await table.getByRole('link').first().textContent()).toBe('web/cms/editor')
+      await expect.poll(() => table.getByRole('link').first().textContent()).toBe('web/cms/editor')
     }))
 
   test('tags are filtered, and shown with what they name', () =>
@@ -82,7 +82,7 @@ describeWith(['chromium'], 'the web page', () => {
       const { page } = tab
       const rows = page.getByRole('table', { name: 'Tags of web/shop' }).locator('tbody tr')
       await expect.poll(() => rows.count()).toBe(4)
-      expect(await rows.first().textContent()).toContain('linux/arm64/v8')
+      await expect.poll(() => rows.first().textContent()).toContain('linux/arm64/v8')
       await page.getByRole('searchbox', { name: 'Filter tags' }).fill('1.2')
       await expect.poll(() => rows.count()).toBe(1)
       expect(new URL(page.url()).searchParams.get('q')).toBe('1.2')
@@ -101,7 +101,7 @@ describeWith(['chromium'], 'the web page', () => {
       await select('b').check()
       await select('d').check()
       const selection = page.getByRole('group', { name: 'Selection' })
-      expect(await selection.textContent()).toContain('2 tags selected')
+      await expect.poll(() => selection.textContent()).toContain('2 tags selected')
       await selection.getByRole('button', { name: 'Delete' }).click()
       const dialog = page.getByRole('dialog', { name: 'Delete 2 tags?' })
       await dialog.getByRole('button', { name: 'Cancel' }).click()
@@ -137,7 +137,7 @@ describeWith(['chromium'], 'the web page', () => {
       await tab.visit('/ui/r/scratch/undo:b')
       const history = page.getByRole('region', { name: 'History of the tag' })
       await expect.poll(() => history.getByRole('listitem').count()).toBe(3)
-      expect(await history.getByRole('listitem').nth(1).textContent()).toContain('removed')
+      await expect.poll(() => history.getByRole('listitem').nth(1).textContent()).toContain('removed')
     }))
 
   test('what has no tag is listed with what it belongs to', () =>
@@ -172,9 +172,9 @@ describeWith(['chromium'], 'the web page', () => {
       const names = () => page.locator('tbody tr .name').allTextContents()
       await page.getByRole('button', { name: 'Size' }).click()
       await expect.poll(names).toEqual(['web/shop', 'web/cms/editor'])
-      expect(await page.getByRole('columnheader', { name: 'Size' }).getAttribute('aria-sort')).toBe(
-        'descending',
-      )
+      await expect
+        .poll(() => page.getByRole('columnheader', { name: 'Size' }).getAttribute('aria-sort'))
+        .toBe('descending')
       await page.getByRole('button', { name: 'Size' }).click()
       await expect.poll(names).toEqual(['web/cms/editor', 'web/shop'])
     }))
@@ -188,12 +188,12 @@ describeWith(['chromium'], 'the web page', () => {
       await tab.visit('/ui/r/scratch/long?sort=name')
       const { page } = tab
       const first = () => page.locator('tbody tr .name').first().textContent()
-      expect(await page.locator('tbody tr').count()).toBe(50)
+      await expect.poll(() => page.locator('tbody tr').count()).toBe(50)
       await page.getByRole('button', { name: 'Next' }).click()
       await expect.poll(first).toBe('t1050')
       await page.getByRole('button', { name: 'Next' }).click()
       await expect.poll(first).toBe('t1100')
-      expect(await page.locator('tbody tr').count()).toBe(20)
+      await expect.poll(() => page.locator('tbody tr').count()).toBe(20)
       await page.getByRole('button', { name: 'Previous' }).click()
       await expect.poll(first).toBe('t1050')
     }))
@@ -209,14 +209,14 @@ describeWith(['chromium'], 'the web page', () => {
       expect(steps[1]).toBe('CMD ["bash"]')
       expect(steps[3]).toMatch(/^RUN apt-get update .* tinisha256:/)
       const configuration = page.getByRole('region', { name: 'Configuration' })
-      expect(await configuration.textContent()).toContain('linux/amd64')
+      await expect.poll(() => configuration.textContent()).toContain('linux/amd64')
       const digest = await layers.locator('code[title]').first().getAttribute('title')
       await page
         .getByRole('navigation', { name: 'Platforms' })
         .getByRole('link', { name: 'linux/arm64/v8' })
         .click()
       await expect.poll(() => configuration.textContent()).toContain('linux/arm64')
-      expect(await layers.locator('code[title]').first().getAttribute('title')).not.toBe(digest)
+      await expect.poll(() => layers.locator('code[title]').first().getAttribute('title')).not.toBe(digest)
     }))
 
   test('what refers to an image stands by its purpose, and can be read', () =>
@@ -225,18 +225,15 @@ describeWith(['chromium'], 'the web page', () => {
       const { page } = tab
       const referrers = page.getByRole('region', { name: 'Referrers', exact: true })
       await referrers.getByRole('heading').last().waitFor()
-      expect(await referrers.getByRole('heading', { level: 3 }).allTextContents()).toEqual([
-        'Signatures 1',
-        'SBOMs 1',
-        'Attestations 1',
-        'Other 1',
-      ])
-      expect(await page.getByRole('region', { name: 'Referrers of the index' }).textContent()).toContain(
-        'sigstore',
-      )
+      await expect
+        .poll(() => referrers.getByRole('heading', { level: 3 }).allTextContents())
+        .toEqual(['Signatures 1', 'SBOMs 1', 'Attestations 1', 'Other 1'])
+      await expect
+        .poll(() => page.getByRole('region', { name: 'Referrers of the index' }).textContent())
+        .toContain('sigstore')
       await referrers.getByRole('link', { name: 'SPDX' }).click()
       const packages = page.getByRole('table', { name: 'Packages' })
-      expect(await packages.getByRole('row').nth(2).textContent()).toBe('zlib1.3.1Zlib')
+      await expect.poll(() => packages.getByRole('row').nth(2).textContent()).toBe('zlib1.3.1Zlib')
       await page.getByRole('link', { name: /^sha256:/ }).click()
       await page.getByRole('region', { name: 'Layers' }).waitFor()
     }))
@@ -247,13 +244,15 @@ describeWith(['chromium'], 'the web page', () => {
       const { page } = tab
       const host = new URL(registry.url).host
       await page.getByRole('button', { name: 'Copy command for podman' }).click()
-      expect(await tab.clipboard()).toBe(`podman pull ${host}/web/shop:latest`)
+      await expect.poll(() => tab.clipboard()).toBe(`podman pull ${host}/web/shop:latest`)
       await page.getByLabel('by digest').check()
       await page.getByRole('button', { name: 'Copy command for docker' }).click()
-      expect(await tab.clipboard()).toMatch(new RegExp(`^docker pull ${host}/web/shop@sha256:[0-9a-f]{64}$`))
+      await expect
+        .poll(() => tab.clipboard())
+        .toMatch(new RegExp(`^docker pull ${host}/web/shop@sha256:[0-9a-f]{64}$`))
       await tab.visit('/ui/r/charts/shop:2.1.0_7')
       await page.getByRole('button', { name: 'Copy command for helm' }).click()
-      expect(await tab.clipboard()).toBe(`helm pull oci://${host}/charts/shop --version 2.1.0+7`)
+      await expect.poll(() => tab.clipboard()).toBe(`helm pull oci://${host}/charts/shop --version 2.1.0+7`)
     }))
 
   test.each([
@@ -280,7 +279,7 @@ describeWith(['chromium'], 'the web page', () => {
         await closed.first().click()
         await tab.settle()
       }
-      if (tag !== 'odd') expect(await page.locator('main').textContent()).toContain(HOSTILE)
+      if (tag !== 'odd') await expect.poll(() => page.locator('main').textContent()).toContain(HOSTILE)
       expect(await page.locator('main :is(img, script, iframe, [onerror])').count()).toBe(0)
       const targets = await page
         .locator('main a')
@@ -297,23 +296,23 @@ describeWith(['chromium'], 'the web page', () => {
       const { keyboard } = page
       const focused = () => page.evaluate(() => document.activeElement?.textContent ?? '')
       await keyboard.press('Tab')
-      expect(await focused()).toBe('Skip to content')
+      await expect.poll(focused).toBe('Skip to content')
       await keyboard.press('/')
-      expect(await page.evaluate(() => document.activeElement?.id)).toBe('search')
+      await expect.poll(() => page.evaluate(() => document.activeElement?.id)).toBe('search')
       await keyboard.press('Escape')
       await keyboard.press('j')
-      expect(await focused()).toBe('charts/shop')
+      await expect.poll(focused).toBe('charts/shop')
       await keyboard.press('j')
-      expect(await focused()).toBe('hostile')
+      await expect.poll(focused).toBe('hostile')
       await keyboard.press('k')
       await keyboard.press('Enter')
       await page.getByRole('heading', { name: 'charts/shop' }).waitFor()
       await tab.visit('/ui/r/scratch/keys')
       await keyboard.press('j')
       await keyboard.press('c')
-      expect(await tab.clipboard()).toBe(
-        `docker pull ${new URL(registry.url).host}/scratch/keys:${await focused()}`,
-      )
+      await expect
+        .poll(() => tab.clipboard())
+        .toBe(`docker pull ${new URL(registry.url).host}/scratch/keys:${await focused()}`)
       const doomed = await focused()
       await keyboard.press('x')
       await page.getByRole('button', { name: 'Delete' }).focus()
@@ -321,13 +320,15 @@ describeWith(['chromium'], 'the web page', () => {
       await page.getByRole('dialog').waitFor()
       await keyboard.press('Escape')
       await expect.poll(() => page.getByRole('dialog').count()).toBe(0)
-      expect(await focused()).toBe('Delete')
+      await expect.poll(focused).toBe('Delete')
       await keyboard.press('Enter')
       await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).focus()
       await keyboard.press('Enter')
       await expect
         .poll(() => tagsOf('scratch/keys'))
         .toEqual(['one', 'three', 'two'].filter((tag) => tag !== doomed))
+      // The keys of the page wait until the dialog is gone, which it is some time after the tag.
+      await expect.poll(() => page.getByRole('dialog').count()).toBe(0)
       await keyboard.press('?')
       await page.getByRole('dialog', { name: 'Keys' }).waitFor()
       await keyboard.press('j')
