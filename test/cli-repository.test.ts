@@ -27,6 +27,10 @@ test('a repository is deleted and put back, and the registry that serves sees it
   expect((await manifest()).status).toBe(404)
   const { stdout } = await runEntrepot(['repository', 'deletions', 'team/app', file])
   expect(stdout).toMatch(/^\S+ repository 1 tags, 1 manifests \(by nobody known, command; until \S+\)\n$/)
+  const changes = await runEntrepot(['repository', 'changes', 'team/app', file])
+  expect(changes.stdout).toMatch(
+    /^\S+ removed v1 sha256:\S+ .*\n\S+ set v1 sha256:\S+ \(at \S+ by nobody known, request\)\n$/,
+  )
   const restored = await runEntrepot(['repository', 'restore', 'team/app', file, '--json'])
   expect(JSON.parse(restored.stdout)).toMatchObject({
     tags: [{ tag: 'v1', digest: digestOfImage('image') }],

@@ -8,6 +8,7 @@ import type { RepositoryName, Tag } from '../core/reference.ts'
  *  ├── history/<name>/_tags/<tag>/<id>   a change of a tag
  *  ├── history-since                     its time is that of the first start with a history
  *  ├── trash/<name>/_deletions/<id>      a deletion that can be undone
+ *  ├── trash/<name>/_moves/<id>          what a tag named before it was moved; the id is that of the change
  *  ├── emptied/<name>/_emptied           this repository was deleted as a whole
  *  ├── pulls/recent/<id>                 pulls that a process has counted
  *  ├── pulls/repositories/<name>/_pulls  a state: the pulls of a repository
@@ -39,8 +40,13 @@ export function historyFolder(repository: RepositoryName): string {
 }
 
 /** The folder of a repository's deletions. */
-export function trashFolder(repository: RepositoryName): string {
+export function deletionsFolder(repository: RepositoryName): string {
   return `${TRASH}/${repository}/_deletions`
+}
+
+/** The folder of what a repository's tags named before they were moved. */
+export function movesFolder(repository: RepositoryName): string {
+  return `${TRASH}/${repository}/_moves`
 }
 
 export function emptiedMark(repository: RepositoryName): string {

@@ -33,7 +33,8 @@ export function openHistory(
 ): History {
   const author = () => ({ actor: scope?.current?.actor ?? '', cause })
   const { storage: driver, collectable } = stored
-  const recorder = new Recorder({ storage: driver, windowMs: policies.history.window, author })
+  const { window: windowMs, movedwindow: movedWindowMs = windowMs } = policies.history
+  const recorder = new Recorder({ storage: driver, windowMs, movedWindowMs, author })
   const emptied = new EmptiedRepositories(driver)
   return {
     wrap: (registry) => new HistoryRegistry(registry, { recorder, emptied }),

@@ -1,6 +1,6 @@
 import { withHistory } from '../../app/lifecycle/repository-commands.ts'
 import { loadConfig } from '../../config/load.ts'
-import type { Deletion, RepositoryHistory } from '../../core/lifecycle/history.ts'
+import type { Deletion, HistoryPage, RepositoryHistory, TagChange } from '../../core/lifecycle/history.ts'
 import { parseRepositoryName, type RepositoryName } from '../../core/reference.ts'
 import { parseCommand } from '../parse-command.ts'
 import type { CommandModule } from '../table/command.ts'
@@ -9,15 +9,17 @@ import { quietLog } from './quiet-log.ts'
 
 const HELP = `entrepot repository delete <name> [config.yml] [--json]
 entrepot repository deletions <name> [config.yml] [--json]
+entrepot repository changes <name> [config.yml] [--json]
 entrepot repository restore <name> [config.yml] [--id <id>] [--force] [--json]
 
-Deletes a repository as a whole, and undoes deletions, while the registry serves. Needs policies.history; docs/lifecycle.md says more.
+Deletes a repository as a whole, and undoes deletions and moves of tags, while the registry serves. Needs policies.history; docs/lifecycle.md says more.
 
   delete       all tags and manifests of a repository
   deletions    what was deleted and can be put back, the newest first
-  restore      undoes a deletion: by default the last one
+  changes      who has set, moved and removed which tag, the newest first
+  restore      undoes a deletion: by default the last one. A move of a tag is undone by the id of its change
 
-  --id      of the deletion
+  --id      of the deletion, or of the change
   --force   moves tags back that name something else by now
   --json    JSON
 `
@@ -35,7 +37,8 @@ type Run = (history: RepositoryHistory, command: Command) => Promise<void>
 
 const COMMANDS: ReadonlyMap<string, Run> = new Map<string, Run>([
   ['delete', remove],
-  ['deletions', list],
+  ['deletions', listDeletions],
+  ['changes', listChanges],
   ['restore', restore],
 ])
 
@@ -65,16 +68,34 @@ async function remove(history: RepositoryHistory, { name, json }: Command): Prom
 
 const PAGE = 200
 
-async function list(history: RepositoryHistory, { name, json }: Command): Promise<void> {
+async function listDeletions(history: RepositoryHistory, { name, json }: Command): Promise<void> {
+  for await (const one of inPages((page) => history.deletions(name, page)))
+    write(json ? JSON.stringify(one) : deletionLine(one))
+}
+
+async function listChanges(history: RepositoryHistory, { name, json }: Command): Promise<void> {
+  for await (const one of inPages((page) => history.changes(name, page)))
+    write(json ? JSON.stringify(one) : changeLine(one))
+}
+
+async function* inPages<Item extends { readonly id: string }>(
+  list: (page: HistoryPage) => Promise<readonly Item[]>,
+): AsyncIterable<Item> {
   for (let after: string | undefined; ; ) {
-    const page = await history.deletions(name, { count: PAGE, after })
-    for (const one of page) write(json ? JSON.stringify(one) : lineOf(one))
+    const page = await list({ count: PAGE, after })
+    yield* page
     if (page.length < PAGE) return
     after = page.at(-1)?.id
   }
 }
 
-function lineOf({
+function changeLine({ id, tag, action, at, from, to, actor, cause, until }: TagChange): string {
+  const undo = until === undefined ? '' : `; can be undone until ${until}`
+  const digests = [from, to].filter((digest) => digest !== undefined).join(' -> ')
+  return `${id} ${action} ${tag} ${digests} (at ${at} by ${actor || 'nobody known'}, ${cause}${undo})`
+}
+
+function deletionLine({
   id,
   kind,
   tags,
@@ -110,6 +131,6 @@ function write(text: string): void {
 export const command: CommandModule = {
   help: HELP,
   options: OPTIONS,
-  words: ['delete', 'restore'],
+  words: ['delete', 'deletions', 'changes', 'restore'],
   run: repository,
 }

@@ -111,6 +111,8 @@ const history = section({
   enabled: flag().or(false),
   /** For how long garbage collection keeps what was deleted, in milliseconds. */
   window: duration().or(14 * DAY_MS),
+  /** For how long it keeps what a tag named before it was moved, in milliseconds. Default: `window`. */
+  movedwindow: duration().optional(),
   /** How many changes are kept for each tag. */
   entries: integer({ min: 1 }).or(100),
   /** For how long changes are kept, in milliseconds. */

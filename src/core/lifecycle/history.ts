@@ -26,6 +26,8 @@ export interface TagChange extends Author {
   readonly from?: Digest | undefined
   /** The digest that it names since; absent if it was removed. */
   readonly to?: Digest | undefined
+  /** Of a tag that was moved: until then garbage collection keeps `from`, and the change can be undone by its id. RFC 3339. */
+  readonly until?: string | undefined
 }
 
 export interface TaggedDigest {
@@ -33,11 +35,11 @@ export interface TaggedDigest {
   readonly digest: Digest
 }
 
-/** A deletion that can be undone. */
+/** A deletion that can be undone. `move` is that of what a tag named before it was moved; its id is that of the change. */
 export interface Deletion extends Author {
   /** Unique in its repository, and in the order of time. */
   readonly id: string
-  readonly kind: 'tag' | 'manifest' | 'repository'
+  readonly kind: 'tag' | 'move' | 'manifest' | 'repository'
   /** RFC 3339. */
   readonly at: string
   /** Until then garbage collection keeps its content. RFC 3339. */
@@ -80,8 +82,9 @@ export interface RepositoryHistory {
   recordedSince(): Promise<Date | undefined>
   /** The changes of a tag, or of all tags. */
   changes(repository: RepositoryName, page: HistoryPage & { tag?: Tag | undefined }): Promise<TagChange[]>
+  /** Without moves, which are among the changes. */
   deletions(repository: RepositoryName, page: HistoryPage): Promise<Deletion[]>
-  /** Undoes a deletion. What it puts back is a push to all intents.
+  /** Undoes a deletion, or the move of a tag that names still what it was moved to. What it puts back is a push to all intents.
    *  @throws RegistryError DELETION_UNKNOWN if there is none of this id, or nothing of it is left */
   restore(repository: RepositoryName, id: string, options: RestoreOptions): Promise<Restoration>
   /** Deletes all that a repository has.

@@ -31,7 +31,7 @@ export async function listTrash({ history, repository, query }: RequestContext):
   return jsonReply(200, { name: repository.name, deletions, next: nextOf(deletions, page) }, FRESH)
 }
 
-/** Undoes a deletion: `{"id": "…", "force": false}`. */
+/** Undoes a deletion or a move: `{"id": "…", "force": false}`. */
 export async function restoreDeletion(context: RequestContext): Promise<Reply> {
   const { history, repository } = context
   const { id, force } = parseRestore(await readBody(context.body(), { maxBytes: MAX_BODY_BYTES, tooLarge }))
@@ -58,8 +58,8 @@ function nextOf(listed: readonly { readonly id: string }[], { count }: HistoryPa
   return (listed.length > 0 && listed.length === count && listed.at(-1)?.id) || null
 }
 
-function withNulls({ id, tag, action, at, from, to, actor, cause }: TagChange) {
-  return { id, tag, action, at, from: from ?? null, to: to ?? null, actor, cause }
+function withNulls({ id, tag, action, at, from, to, actor, cause, until }: TagChange) {
+  return { id, tag, action, at, from: from ?? null, to: to ?? null, actor, cause, until: until ?? null }
 }
 
 function parseRestore(body: Uint8Array): { id: string; force: boolean } {

@@ -34,7 +34,9 @@ export class RecordedManifests extends ForwardingManifests {
   async #record(digest: Digest): Promise<OpenDeletion> {
     const { trash, author, windowMs } = this.#recorder
     const manifests = [await describeManifest(this.#repository, digest)]
-    return trash.record(this.#repository.name, { kind: 'manifest', windowMs, tags: [], manifests, ...author })
+    return trash.record(this.#repository.name, {
+      ...{ ...this.#recorder.stamp(), kind: 'manifest', windowMs, tags: [], manifests, ...author },
+    })
   }
 
   async #recordTags(
@@ -52,7 +54,9 @@ export class RecordedManifests extends ForwardingManifests {
     await open.replace(record)
     await Promise.all(
       named.map((one) =>
-        journal.record(name, { tag: one.tag, action: 'removed', from: one.digest, ...author }),
+        journal.record(name, {
+          ...{ ...this.#recorder.stamp(), tag: one.tag, action: 'removed', from: one.digest, ...author },
+        }),
       ),
     )
     return { ...open, record }

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Author, ChangeCause } from '../../core/lifecycle/history.ts'
 import type { StorageDriver } from '../../core/storage-driver.ts'
-import { RecordIds } from './records.ts'
+import { RecordIds, type RecordStamp } from './records.ts'
 import { TagJournal } from './tag-journal.ts'
 import { Trash } from './trash.ts'
 
@@ -9,6 +9,8 @@ export interface RecorderOptions {
   readonly storage: StorageDriver
   /** For how long a deletion can be undone, in milliseconds. */
   readonly windowMs: number
+  /** For how long the move of a tag can be undone, in milliseconds. 0: not at all. */
+  readonly movedWindowMs: number
   /** The author of a change that is part of nothing else. */
   readonly author: () => Author
 }
@@ -25,15 +27,22 @@ export class Recorder {
   readonly journal: TagJournal
   readonly trash: Trash
   readonly windowMs: number
+  readonly movedWindowMs: number
   readonly #author: RecorderOptions['author']
+  readonly #ids = new RecordIds()
   readonly #undertaking = new AsyncLocalStorage<Undertaking>()
 
-  constructor({ storage, windowMs, author }: RecorderOptions) {
-    const ids = new RecordIds()
-    this.journal = new TagJournal(storage, ids)
-    this.trash = new Trash(storage, ids)
+  constructor({ storage, windowMs, movedWindowMs, author }: RecorderOptions) {
+    this.journal = new TagJournal(storage)
+    this.trash = new Trash(storage)
     this.windowMs = windowMs
+    this.movedWindowMs = movedWindowMs
     this.#author = author
+  }
+
+  /** For one record, or for several of one change. */
+  stamp(): RecordStamp {
+    return this.#ids.next()
   }
 
   get author(): Author {

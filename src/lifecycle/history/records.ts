@@ -32,6 +32,15 @@ export interface DeletionRecord extends Author {
   readonly manifests: readonly DeletedManifest[]
   /** Of a repository that was deleted as a whole. */
   readonly links?: readonly DeletedLink[] | undefined
+  /** Of a tag that was moved: the digest that it names since. */
+  readonly movedTo?: Digest | undefined
+}
+
+/** The name of a record, and the time that it says. */
+export interface RecordStamp {
+  readonly id: string
+  /** RFC 3339, by the clock of the process. */
+  readonly at: string
 }
 
 /** Names of files in the order of time: the time to the millisecond, and 32 random bits. Those of one process are in the order in
@@ -39,7 +48,7 @@ export interface DeletionRecord extends Author {
 export class RecordIds {
   #last = 0
 
-  next(): { readonly id: string; readonly at: string } {
+  next(): RecordStamp {
     this.#last = Math.max(Date.now(), this.#last + 1)
     const at = new Date(this.#last).toISOString()
     return { id: `${at.replace(/[-:.]/g, '')}-${randomBytes(4).toString('hex')}`, at }

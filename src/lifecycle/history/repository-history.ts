@@ -11,6 +11,7 @@ import type {
 import type { RepositoryName, Tag } from '../../core/reference.ts'
 import type { Registry } from '../../core/registry.ts'
 import type { StorageDriver } from '../../core/storage-driver.ts'
+import { mapInOrder } from '../../lib/map-in-order.ts'
 import { requireDeletable } from '../immutable/refusal.ts'
 import { type ImmutableRule, ImmutableRules } from '../immutable/rules.ts'
 import { HISTORY_SINCE } from '../paths.ts'
@@ -34,6 +35,8 @@ export interface StoredHistoryParts {
     repository: RepositoryName,
   ) => AsyncIterable<{ name: DeletedLink[0]; target: DeletedLink[1] }>
 }
+
+const READ_CONCURRENCY = 16
 
 /** The history of repositories, over storage. */
 export class StoredHistory implements RepositoryHistory {
@@ -64,8 +67,21 @@ export class StoredHistory implements RepositoryHistory {
     }
   }
 
-  changes(repository: RepositoryName, page: HistoryPage & { tag?: Tag | undefined }): Promise<TagChange[]> {
-    return this.#parts.recorder.journal.changes(repository, page)
+  async changes(
+    repository: RepositoryName,
+    page: HistoryPage & { tag?: Tag | undefined },
+  ): Promise<TagChange[]> {
+    const { journal, trash } = this.#parts.recorder
+    const found = await journal.changes(repository, page)
+    const work = async (change: TagChange): Promise<TagChange> => {
+      if (change.action !== 'moved') return change
+      const kept = await trash.find(repository, change.id)
+      return kept === undefined ? change : { ...change, until: kept.until.toISOString() }
+    }
+    const changes: TagChange[] = []
+    for await (const change of mapInOrder(found, { concurrency: READ_CONCURRENCY, work }))
+      changes.push(change)
+    return changes
   }
 
   async deletions(repository: RepositoryName, page: HistoryPage): Promise<Deletion[]> {
@@ -89,7 +105,7 @@ export class StoredHistory implements RepositoryHistory {
         detail: { id, lost: restored.lost.slice(0, 100) },
       })
     }
-    if (restored.conflicts.length === 0 && restored.lost.length === 0) await recorder.trash.remove(name, id)
+    if (restored.conflicts.length === 0 && restored.lost.length === 0) await recorder.trash.remove(deletion)
     return restored
   }
 
@@ -103,7 +119,7 @@ export class StoredHistory implements RepositoryHistory {
     if (rules !== undefined) for (const { tag } of inventory.tags) requireDeletable(rules, tag)
     const { windowMs, author } = recorder
     const deletion = await recorder.trash.record(name, {
-      ...{ kind: 'repository', windowMs, actor: author.actor, cause: author.cause },
+      ...{ ...recorder.stamp(), kind: 'repository', windowMs, ...author },
       ...{ tags: taggedDigests(inventory), manifests: inventory.manifests, links: inventory.links },
     })
     const relink = ([linked, target]: DeletedLink) => content.relink(name, { name: linked, target })

@@ -8,8 +8,6 @@ import type { Condemnation, CondemnOptions, RepositoryContent } from '../../core
 import { algorithmOf, CANONICAL, type Digest } from '../../core/digest.ts'
 import type { RepositoryName } from '../../core/reference.ts'
 import type { StorageDriver } from '../../core/storage-driver.ts'
-import { trashFolder } from '../paths.ts'
-import { RecordIds } from './records.ts'
 import { type StoredDeletion, Trash } from './trash.ts'
 
 /** The content of a registry, with what can be restored.
@@ -26,7 +24,7 @@ export class RestorableContent implements Collectable {
   constructor(content: Collectable, { now }: { now: () => Promise<Date> }) {
     this.storage = content.storage
     this.#content = content
-    this.#trash = new Trash(content.storage, new RecordIds())
+    this.#trash = new Trash(content.storage)
     this.#now = now
   }
 
@@ -50,7 +48,7 @@ export class RestorableContent implements Collectable {
 
   async contentOf(repository: RepositoryName): Promise<RepositoryContent> {
     const found = await this.#content.contentOf(repository)
-    return { ...found, restorable: (await this.#restorable(trashFolder(repository))).get(repository) }
+    return { ...found, restorable: (await this.#restorable(repository)).get(repository) }
   }
 
   references(repository: RepositoryName, manifest: Digest): Promise<ManifestReferences> {
@@ -82,10 +80,10 @@ export class RestorableContent implements Collectable {
   }
 
   /** By repository: canonical digests, and until when they can be restored. */
-  async #restorable(folder?: string): Promise<Map<RepositoryName, Map<Digest, Date>>> {
+  async #restorable(of?: RepositoryName): Promise<Map<RepositoryName, Map<Digest, Date>>> {
     const now = await this.#now()
     const found = new Map<RepositoryName, Map<Digest, Date>>()
-    for await (const deletions of this.#trash.all(folder)) {
+    for await (const deletions of this.#trash.all(of)) {
       for (const { repository, manifests, until } of deletions) {
         if (until <= now) continue
         const ofRepository = found.get(repository) ?? new Map<Digest, Date>()

@@ -30,7 +30,7 @@ export class Restorer {
   }
 
   async restore(
-    { id, tags, manifests, links = [] }: StoredDeletion,
+    { id, tags, manifests, links = [], movedTo }: StoredDeletion,
     { force }: RestoreOptions,
   ): Promise<Restoration> {
     for (const link of links) await this.#relink(link)
@@ -39,8 +39,8 @@ export class Restorer {
     const conflicts: TaggedDigest[] = []
     for (const one of tags) {
       const current = await this.#current(one.tag)
-      if (current !== undefined && current !== one.digest && !force)
-        conflicts.push({ tag: one.tag, digest: current })
+      const isFree = current === undefined || current === one.digest || current === movedTo
+      if (current !== undefined && !isFree && !force) conflicts.push({ tag: one.tag, digest: current })
       else if (current === one.digest || (await this.#tag(one, manifests))) back.push(one)
     }
     return { id, tags: back, manifests: restored, conflicts, lost }

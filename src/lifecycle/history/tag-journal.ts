@@ -4,9 +4,9 @@ import { isTag, type RepositoryName, type Tag } from '../../core/reference.ts'
 import type { StorageDriver } from '../../core/storage-driver.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'
 import { historyFolder } from '../paths.ts'
-import { encode, isRecordId, parseChange, type RecordIds } from './records.ts'
+import { encode, isRecordId, parseChange, type RecordStamp } from './records.ts'
 
-export type NewTagChange = Omit<TagChange, 'id' | 'at'>
+export type NewTagChange = Omit<TagChange, 'id' | 'at' | 'until'>
 
 interface Place {
   readonly tag: Tag
@@ -18,16 +18,16 @@ const READ_CONCURRENCY = 16
 /** The changes of tags, each a file of its own: no process waits for another one, and nothing is ever written over. */
 export class TagJournal {
   readonly #storage: StorageDriver
-  readonly #ids: RecordIds
 
-  constructor(storage: StorageDriver, ids: RecordIds) {
+  constructor(storage: StorageDriver) {
     this.#storage = storage
-    this.#ids = ids
   }
 
   /** A power cut may lose the last of them: who deletes relies on the trash, not on the journal. */
-  async record(repository: RepositoryName, { tag, ...change }: NewTagChange): Promise<() => Promise<void>> {
-    const { id, at } = this.#ids.next()
+  async record(
+    repository: RepositoryName,
+    { tag, id, at, ...change }: NewTagChange & RecordStamp,
+  ): Promise<() => Promise<void>> {
     const path = `${historyFolder(repository)}/${tag}/${id}`
     await this.#storage.put(path, encode({ at, ...change }), { durable: false })
     return () => this.#storage.delete(path, { durable: false })

@@ -7,6 +7,13 @@ import type { Tag } from '../../core/reference.ts'
 import type { Repository, UntagOptions } from '../../core/registry.ts'
 import { settleAll } from '../../lib/settle-all.ts'
 import type { Recorder } from './recorder.ts'
+import type { RecordStamp } from './records.ts'
+
+interface Move {
+  readonly tag: Tag
+  readonly from: Digest
+  readonly to: Digest
+}
 
 /** Tags of a repository, whose changes are recorded. */
 export class RecordedTags extends ForwardingTags {
@@ -19,21 +26,24 @@ export class RecordedTags extends ForwardingTags {
     this.#recorder = recorder
   }
 
-  /** Setting a tag to what it names already is no change. The change is recorded beside the tag's own writes, and taken back if they
-   *  fail. */
+  /** Setting a tag to what it names already is no change. What it named before is durably in the trash first; the change is recorded
+   *  beside the tag's own writes. Both are taken back if these fail. */
   override async tag(tag: Tag, descriptor: Descriptor): Promise<void> {
     const to = descriptor.digest
     const from = await this.current(tag)
     if (from === to) return super.tag(tag, descriptor)
     const { journal, author } = this.#recorder
+    const stamp = this.#recorder.stamp()
+    const forget = from && (await this.#keep({ tag, from, to }, stamp))
     const action = from === undefined ? 'set' : 'moved'
-    const recorded = journal.record(this.#repository.name, { tag, action, from, to, ...author })
+    const recorded = journal.record(this.#repository.name, { ...stamp, tag, action, from, to, ...author })
     const tagged = super.tag(tag, descriptor)
     try {
       await settleAll([tagged, recorded])
     } catch (error) {
       const takeBack = await recorded.catch(() => undefined)
       await takeBack?.()
+      if ((await this.current(tag)) === from) await forget?.()
       throw error
     }
   }
@@ -46,6 +56,20 @@ export class RecordedTags extends ForwardingTags {
     return super.untag(tag, { ...options, announce })
   }
 
+  /** Records what a tag is about to be moved from, durably: a collector that finds the tag moved finds the record.
+   *  @returns removes the record; undefined if there is nothing to keep */
+  async #keep({ tag, from, to }: Move, stamp: RecordStamp): Promise<(() => Promise<void>) | undefined> {
+    const { trash, author, movedWindowMs: windowMs } = this.#recorder
+    const repository = this.#repository.name
+    const digest = windowMs > 0 ? await this.#canonical(from) : undefined
+    if (digest === undefined) return undefined
+    await trash.record(repository, {
+      ...{ ...stamp, kind: 'move', windowMs, ...author },
+      ...{ tags: [{ tag, digest: from }], manifests: [{ digest }], movedTo: to },
+    })
+    return () => trash.remove({ repository, id: stamp.id, kind: 'move' })
+  }
+
   async #recordRemoval(tag: Tag): Promise<void> {
     const digest = await this.current(tag)
     if (digest === undefined) return
@@ -53,24 +77,35 @@ export class RecordedTags extends ForwardingTags {
     const { name } = this.#repository
     const tags = [{ tag, digest }]
     if (!isRecorded) {
-      const manifests = [{ digest: await this.#canonical(digest) }]
-      await trash.record(name, { kind: 'tag', windowMs, tags, manifests, ...author })
+      const canonical = await this.#canonical(digest)
+      const manifests = canonical === undefined ? [] : [{ digest: canonical }]
+      await trash.record(name, {
+        ...{ ...this.#recorder.stamp(), kind: 'tag', windowMs, tags, manifests, ...author },
+      })
     }
-    await journal.record(name, { tag, action: 'removed', from: digest, ...author })
+    await journal.record(name, {
+      ...{ ...this.#recorder.stamp(), tag, action: 'removed', from: digest, ...author },
+    })
   }
 
   /** The digest that a tag names; undefined if there is no such tag. */
-  async current(tag: Tag): Promise<Digest | undefined> {
-    try {
-      return await this.get(tag)
-    } catch (error) {
-      if (error instanceof RegistryError && error.code === 'MANIFEST_UNKNOWN') return undefined
-      throw error
-    }
+  current(tag: Tag): Promise<Digest | undefined> {
+    return ifKnown(this.get(tag))
   }
 
-  async #canonical(digest: Digest): Promise<Digest> {
+  /** Undefined if there is no such manifest. */
+  async #canonical(digest: Digest): Promise<Digest | undefined> {
     if (algorithmOf(digest) === CANONICAL) return digest
-    return digestOf((await this.#repository.manifests.get(digest)).payload)
+    const manifest = await ifKnown(this.#repository.manifests.get(digest))
+    return manifest && digestOf(manifest.payload)
+  }
+}
+
+async function ifKnown<Found>(found: Promise<Found>): Promise<Found | undefined> {
+  try {
+    return await found
+  } catch (error) {
+    if (error instanceof RegistryError && error.code === 'MANIFEST_UNKNOWN') return undefined
+    throw error
   }
 }

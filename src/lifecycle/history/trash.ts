@@ -3,10 +3,8 @@ import type { Deletion, HistoryPage } from '../../core/lifecycle/history.ts'
 import type { RepositoryName } from '../../core/reference.ts'
 import type { ScannedFile, StorageDriver } from '../../core/storage-driver.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'
-import { TRASH, trashFolder } from '../paths.ts'
-import { type DeletionRecord, encode, isRecordId, parseDeletion, type RecordIds } from './records.ts'
-
-export type NewDeletion = Omit<DeletionRecord, 'at'>
+import { deletionsFolder, movesFolder, TRASH } from '../paths.ts'
+import { type DeletionRecord, encode, isRecordId, parseDeletion, type RecordStamp } from './records.ts'
 
 /** A deletion as it is on storage. */
 export interface StoredDeletion extends DeletionRecord {
@@ -26,32 +24,31 @@ export interface OpenDeletion {
 }
 
 const READ_CONCURRENCY = 16
-const PATH = new RegExp(`^${TRASH}/(.+)/_deletions/([^/]+)$`)
+const PATH = new RegExp(`^${TRASH}/(.+)/_(?:deletions|moves)/([^/]+)$`)
 
 /** Deletions that can be undone, each a file of its own. It is durable before anything is removed, so a collector that looks at the
  *  repositories first and then here misses nothing. */
 export class Trash {
   readonly #storage: StorageDriver
-  readonly #ids: RecordIds
 
-  constructor(storage: StorageDriver, ids: RecordIds) {
+  constructor(storage: StorageDriver) {
     this.#storage = storage
-    this.#ids = ids
   }
 
-  async record(repository: RepositoryName, deletion: NewDeletion): Promise<OpenDeletion> {
-    const { id, at } = this.#ids.next()
-    const path = `${trashFolder(repository)}/${id}`
-    const record = { ...deletion, at }
+  async record(
+    repository: RepositoryName,
+    { id, ...record }: DeletionRecord & RecordStamp,
+  ): Promise<OpenDeletion> {
+    const path = pathOf({ repository, id, kind: record.kind })
     await this.#storage.put(path, encode(record))
-    const until = new Date(Date.parse(at) + deletion.windowMs)
+    const until = new Date(Date.parse(record.at) + record.windowMs)
     return { id, record, until, replace: (next) => this.#storage.put(path, encode(next)) }
   }
 
-  /** The newest first. */
+  /** The newest first, without moves. */
   async list(repository: RepositoryName, { count, after }: HistoryPage): Promise<StoredDeletion[]> {
     const files: ScannedFile[] = []
-    for await (const page of this.#storage.scan(trashFolder(repository))) files.push(...page)
+    for await (const page of this.#storage.scan(deletionsFolder(repository))) files.push(...page)
     const asked = files
       .filter(({ path }) => after === undefined || idOf(path) < after)
       .sort((one, other) => (one.path < other.path ? 1 : -1))
@@ -62,7 +59,13 @@ export class Trash {
   /** Undefined if there is none. */
   async find(repository: RepositoryName, id: string): Promise<StoredDeletion | undefined> {
     if (!isRecordId(id)) return undefined
-    const path = `${trashFolder(repository)}/${id}`
+    return (
+      (await this.#find(`${movesFolder(repository)}/${id}`)) ??
+      this.#find(`${deletionsFolder(repository)}/${id}`)
+    )
+  }
+
+  async #find(path: string): Promise<StoredDeletion | undefined> {
     try {
       const info = await this.#storage.stat(path)
       return info.kind === 'file' ? this.#read({ path, ...info }) : undefined
@@ -72,13 +75,16 @@ export class Trash {
     }
   }
 
-  remove(repository: RepositoryName, id: string): Promise<void> {
-    return this.#storage.delete(`${trashFolder(repository)}/${id}`)
+  remove(deletion: DeletionPlace): Promise<void> {
+    return this.#storage.delete(pathOf(deletion))
   }
 
-  /** Every deletion below a folder of the trash, a page at a time. */
-  async *all(folder = TRASH): AsyncIterable<readonly StoredDeletion[]> {
-    for await (const files of this.#storage.scan(folder)) yield await this.#readAll(files)
+  /** Every deletion of a repository, or of all, with moves, a page at a time. */
+  async *all(repository?: RepositoryName): AsyncIterable<readonly StoredDeletion[]> {
+    const folders =
+      repository === undefined ? [TRASH] : [deletionsFolder(repository), movesFolder(repository)]
+    for (const folder of folders)
+      for await (const files of this.#storage.scan(folder)) yield await this.#readAll(files)
   }
 
   async #readAll(files: readonly ScannedFile[]): Promise<StoredDeletion[]> {
@@ -105,6 +111,12 @@ export class Trash {
       throw error
     }
   }
+}
+
+type DeletionPlace = Pick<StoredDeletion, 'repository' | 'id' | 'kind'>
+
+function pathOf({ repository, id, kind }: DeletionPlace): string {
+  return `${kind === 'move' ? movesFolder(repository) : deletionsFolder(repository)}/${id}`
 }
 
 function idOf(path: string): string {

@@ -1,6 +1,6 @@
 import type { ScannedFile, StorageDriver } from '../../core/storage-driver.ts'
 import { HISTORY } from '../paths.ts'
-import { isRecordId, RecordIds } from './records.ts'
+import { isRecordId } from './records.ts'
 import { Trash } from './trash.ts'
 
 export interface UpkeepOptions {
@@ -46,13 +46,13 @@ async function removeChanges({ storage, entries, ageMs, now, signal }: UpkeepOpt
 }
 
 async function removeDeletions({ storage, now, signal }: UpkeepOptions): Promise<number> {
-  const trash = new Trash(storage, new RecordIds())
+  const trash = new Trash(storage)
   let removed = 0
   for await (const deletions of trash.all()) {
     signal?.throwIfAborted()
-    for (const { repository, id, until } of deletions) {
-      if (until > now) continue
-      await trash.remove(repository, id)
+    for (const deletion of deletions) {
+      if (deletion.until > now) continue
+      await trash.remove(deletion)
       removed++
     }
   }

@@ -10,11 +10,13 @@ export interface TagChange {
   readonly to: string | null
   readonly actor: string
   readonly cause: string
+  /** Of a move: until when it can be undone by its id. */
+  readonly until: string | null
 }
 
 export interface Deletion {
   readonly id: string
-  readonly kind: 'tag' | 'manifest' | 'repository'
+  readonly kind: 'tag' | 'move' | 'manifest' | 'repository'
   readonly at: string
   readonly until: string
   readonly actor: string

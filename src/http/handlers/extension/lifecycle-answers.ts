@@ -21,6 +21,7 @@ export const tagChanges = z.strictObject({
       from: digest.nullable(),
       to: digest.nullable(),
       ...author,
+      until: time.nullable(),
     }),
   ),
   next,
@@ -28,7 +29,7 @@ export const tagChanges = z.strictObject({
 
 const deletionFields = {
   id: z.string(),
-  kind: z.enum(['tag', 'manifest', 'repository']),
+  kind: z.enum(['tag', 'move', 'manifest', 'repository']),
   at: time,
   until: time,
   ...author,

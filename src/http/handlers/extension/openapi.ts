@@ -84,7 +84,7 @@ export const OPTIONAL_DESCRIPTIONS: Readonly<Record<string, OperationDescription
     answer: deletionList,
   },
   '/v2/{name}/_entrepot/trash/restore': {
-    summary: 'Undo a deletion',
+    summary: 'Undo a deletion, or the move of a tag',
     method: 'post',
     parameters: [],
     body: restoreRequest,
