@@ -175,12 +175,14 @@ export async function startRegistry(
   const { log } = processLog
   await using opened = new AsyncDisposableStack()
   const isAlone = workerGroup === undefined
-  const access = opened.adopt(await openAccess(config, { processLog, isAlone }), (access) => access.close())
   const metrics = await openMetrics(config)
-  metrics?.showDroppedLines({ main: processLog, audit: access.audit })
   const registry = opened.adopt(await openRegistry(config, { metrics, workerGroup, log }), (registry) =>
     registry.close(),
   )
+  const access = opened.adopt(await openAccess(config, { processLog, isAlone, registry }), (access) =>
+    access.close(),
+  )
+  metrics?.showDroppedLines({ main: processLog, audit: access.audit })
   const { health } = opened.adopt(watchHealth(config, { registry, log }), (watch) => watch.stop())
   metrics?.showHealth(health)
   const mirrors = opened.adopt(await openMirrors(config, registry, { metrics, log }), (mirrors) =>
@@ -221,6 +223,7 @@ export async function startRegistry(
     access: access.controller,
     issuer: access.issuer,
     sessions: await openSessions(config, { people: access.people, log, isAlone }),
+    keys: access.keys,
     version: await version(),
     audit: access.audit,
     observer: metrics?.requests,

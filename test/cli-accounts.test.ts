@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { formatRobots, hashSecret, parseRobots, type Robot } from '../src/auth/robots-file.ts'
+import { formatRobots, hashSecret, parseRobots, type Robot } from '../src/auth/robots/robots-file.ts'
 import { entrepotMain, runEntrepot } from './support/command.ts'
 import { type TemporaryFolder, temporaryFolder } from './support/temporary-folder.ts'
 

@@ -1,5 +1,5 @@
 /** Opens the parts of a configuration. Code that not every registry needs is loaded on demand. */
-import type { AccessControl } from '../auth/access-control.ts'
+import type { AccessControl, KeyStorage } from '../auth/access-control.ts'
 import { isAuthEnabled } from '../auth/is-auth-enabled.ts'
 import { MemoryDescriptorCache } from '../cache/memory.ts'
 import { SharedDescriptorCache } from '../cache/shared.ts'
@@ -38,12 +38,23 @@ interface Access extends Omit<AccessControl, 'close'> {
   close(): Promise<void>
 }
 
+interface AccessParts {
+  readonly processLog: ProcessLog
+  readonly isAlone: boolean
+  /** Its storage holds the keys of people. */
+  readonly registry: StoredRegistry
+}
+
 export async function openAccess(
-  { auth }: Config,
-  { processLog, isAlone }: { processLog: ProcessLog; isAlone: boolean },
+  { auth, http, storage }: Config,
+  { processLog, isAlone, registry }: AccessParts,
 ): Promise<Access> {
   const { log, output } = processLog
-  const control = await openAccessControl(auth, { log, isAlone })
+  const keyStorage = {
+    ...{ storage: registry.storage, secret: http.secret },
+    isReadOnly: storage.maintenance.readonly.enabled,
+  }
+  const control = await openAccessControl(auth, { log, isAlone, keyStorage })
   try {
     const audit =
       auth.audit &&
@@ -62,10 +73,11 @@ export async function openAccess(
 /** Loads the code of access control only if it is configured. */
 async function openAccessControl(
   auth: Config['auth'],
-  parts: { log: Log; isAlone: boolean },
+  parts: { log: Log; isAlone: boolean; keyStorage: KeyStorage },
 ): Promise<AccessControl> {
   if (!isAuthEnabled(auth)) {
-    return { controller: OPEN_TO_ALL, issuer: undefined, people: undefined, replaceRules() {}, close() {} }
+    const none = { issuer: undefined, people: undefined, keys: undefined }
+    return { controller: OPEN_TO_ALL, ...none, replaceRules() {}, close() {} }
   }
   return (await import('../auth/access-control.ts')).openAccessControl(auth, parts)
 }

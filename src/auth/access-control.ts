@@ -1,18 +1,22 @@
 import type { AccessController } from '../core/access/access-controller.ts'
+import type { PersonalKeys } from '../core/access/personal-keys.ts'
 import type { People } from '../core/access/sessions.ts'
 import type { TokenIssuer } from '../core/access/token-issuer.ts'
 import type { Log } from '../core/log.ts'
+import type { StorageDriver } from '../core/storage-driver.ts'
 import { Accounts } from './accounts.ts'
 import type { CertificateField } from './certificate-user.ts'
 import { CredentialCache } from './credential-cache.ts'
 import type { Issuer } from './issuer/issuer.ts'
 import type { OidcSettings } from './issuer/oidc.ts'
+import type { KeyAccounts } from './keys/key-accounts.ts'
+import type { KeyPlace } from './keys/key-files.ts'
 import { LoginThrottle, type LoginThrottleOptions } from './login-throttle.ts'
 import { Bcrypt } from './passwords/bcrypt.ts'
 import { Htpasswd } from './passwords/htpasswd.ts'
 import { RulePeople } from './people/rule-people.ts'
 import { RuleBook } from './permissions.ts'
-import { Robots } from './robots.ts'
+import { Robots } from './robots/robots.ts'
 import { type ChallengeSettings, RuleAccess } from './rule-access.ts'
 import { logRuleWarnings } from './rule-warnings.ts'
 import type { Rule, RuleSet } from './rules.ts'
@@ -27,7 +31,9 @@ export interface AuthSettings {
   readonly issuer?: IssuerSettings | undefined
   readonly oidc: readonly OidcSettings[]
   /** Login of people; only its identity providers concern access control. */
-  readonly login?: { readonly oidc: readonly unknown[] }
+  readonly login?: { readonly oidc: readonly { readonly prefix: string }[] }
+  /** Keys of people. */
+  readonly keys?: { readonly lifetime: number } | undefined
   readonly robots?: { readonly path: string } | undefined
   readonly certificate?: { readonly user: CertificateField } | undefined
   readonly rules?: readonly Rule[] | undefined
@@ -51,6 +57,8 @@ export interface AccessControl {
   readonly issuer: TokenIssuer | undefined
   /** Undefined if the rules do not apply to people. */
   readonly people: People | undefined
+  /** Undefined if people can't make keys. */
+  readonly keys: PersonalKeys | undefined
   /** Replaces the rules, from the next request on. */
   replaceRules(rules: RuleSet): void
   close(): void
@@ -60,8 +68,17 @@ export interface AccessControlParts {
   readonly log: Log
   /** False for one of several workers, which share the processors. Default: true. */
   readonly isAlone?: boolean
+  /** Holds the keys of people. Without it there are none. */
+  readonly keyStorage?: KeyStorage | undefined
   /** For tests of failed logins. */
   readonly loginThrottle?: LoginThrottleOptions
+}
+
+export interface KeyStorage {
+  readonly storage: StorageDriver
+  /** Authenticates what is on storage; the same in all replicas. */
+  readonly secret: string
+  readonly isReadOnly: boolean
 }
 
 /** Opens access control. Loads only the code that the configuration needs.
@@ -79,7 +96,7 @@ export async function openAccessControl(
 }
 
 function withoutRules(controller: AccessController, close = () => {}): AccessControl {
-  return { controller, issuer: undefined, people: undefined, replaceRules() {}, close }
+  return { controller, issuer: undefined, people: undefined, keys: undefined, replaceRules() {}, close }
 }
 
 /** Collects opened parts, to close them together. */
@@ -112,7 +129,7 @@ interface WiringParts extends AccessControlParts {
 
 async function wire(
   settings: AuthSettings,
-  { log, isAlone = true, loginThrottle, opened }: WiringParts,
+  { log, isAlone = true, loginThrottle, opened, keyStorage }: WiringParts,
 ): Promise<Omit<AccessControl, 'close'>> {
   const { htpasswd, robots, certificate } = settings
   const credentialCache = new CredentialCache()
@@ -120,8 +137,15 @@ async function wire(
   const book = new RuleBook(settings)
   const bcrypt = new Bcrypt(isAlone ? {} : { concurrency: 1 })
   const users = htpasswd && opened.keep(await Htpasswd.open({ ...watching, ...htpasswd, bcrypt }))
+  const keys = await openKeys(settings, {
+    ...watching,
+    keyStorage,
+    book,
+    stampOf: (user) => users?.stampOf(user),
+  })
   const accounts = new Accounts({
     book,
+    keys: keys?.accounts,
     loginThrottle: new LoginThrottle(loginThrottle),
     htpasswd: users,
     robots: robots && opened.keep(await Robots.open({ ...watching, ...robots })),
@@ -140,7 +164,39 @@ async function wire(
     warn(rules)
   }
   const people = new RulePeople({ accounts, book, havePasswords: users !== undefined })
-  return { controller, issuer, people, replaceRules }
+  return { controller, issuer, people, keys: keys?.keys, replaceRules }
+}
+
+interface KeyWiring {
+  readonly keyStorage: KeyStorage | undefined
+  readonly book: RuleBook
+  readonly stampOf: (user: string) => string | undefined
+  readonly log: Log
+  readonly onChange: () => void
+}
+
+/** Opens the keys of people. Their code is loaded if they are enabled.
+ *  @throws Error without a common secret */
+async function openKeys(
+  { keys, login }: AuthSettings,
+  { keyStorage, book, stampOf, log, onChange }: KeyWiring,
+): Promise<{ accounts: KeyAccounts; keys: PersonalKeys } | undefined> {
+  if (keys === undefined || keyStorage === undefined) return undefined
+  const { storage, secret, isReadOnly } = keyStorage
+  if (secret === '') throw new Error('auth.keys needs http.secret, the same in all replicas')
+  const [{ KeyFiles }, { KeyAccounts }, { StoredKeys }] = await Promise.all([
+    import('./keys/key-files.ts'),
+    import('./keys/key-accounts.ts'),
+    import('./keys/stored-keys.ts'),
+  ])
+  const files = new KeyFiles(storage, secret)
+  const prefixes = login?.oidc.map(({ prefix }) => prefix) ?? []
+  const accounts = new KeyAccounts({ files, book, stampOf, prefixes, isReadOnly, log })
+  const onRevoked = (place: KeyPlace) => {
+    accounts.forget(place)
+    onChange()
+  }
+  return { accounts, keys: new StoredKeys({ files, maxLifetimeMs: keys.lifetime, stampOf, onRevoked }) }
 }
 
 interface IssuerWiring extends WiringParts {
@@ -177,8 +233,13 @@ async function openIssuer(
 
 const STANDARD_REALM = 'entrepot'
 
-function challengeSettingsOf({ issuer, htpasswd, robots }: AuthSettings): ChallengeSettings | undefined {
+function challengeSettingsOf({
+  issuer,
+  htpasswd,
+  robots,
+  keys,
+}: AuthSettings): ChallengeSettings | undefined {
   if (issuer !== undefined) return { scheme: 'bearer', realm: issuer.realm, service: issuer.service }
-  if (htpasswd === undefined && robots === undefined) return undefined
+  if ([htpasswd, robots, keys].every((part) => part === undefined)) return undefined
   return { scheme: 'basic', realm: htpasswd?.realm ?? STANDARD_REALM }
 }

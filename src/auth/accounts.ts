@@ -1,31 +1,24 @@
 import type { LoginClient } from '../core/access/access-controller.ts'
 import type { Login } from '../core/access/authorization-header.ts'
 import { RegistryError } from '../core/errors.ts'
+import type { Account } from './account.ts'
+import type { KeyAccounts } from './keys/key-accounts.ts'
 import type { LoginThrottle } from './login-throttle.ts'
 import type { Htpasswd } from './passwords/htpasswd.ts'
-import { type Permissions, RobotPermissions, type RuleBook, RulePermissions } from './permissions.ts'
-import type { Robots } from './robots.ts'
-import { ROBOT_PREFIX, type Robot } from './robots-file.ts'
-
-/** An identity with a password. */
-export interface Account {
-  readonly kind: 'user' | 'robot'
-  readonly name: string
-  readonly permissions: Permissions
-  /** Changes with the password, which invalidates tokens issued for the old one. */
-  readonly stamp: string
-  /** In milliseconds since 1970; undefined for accounts without expiry. */
-  readonly expiresAt: number | undefined
-}
+import { RobotPermissions, type RuleBook, RulePermissions } from './permissions.ts'
+import type { Robots } from './robots/robots.ts'
+import { ROBOT_PREFIX, type Robot } from './robots/robots-file.ts'
 
 export interface AccountsParts {
   readonly htpasswd: Htpasswd | undefined
   readonly robots: Robots | undefined
+  /** Keys of people. Undefined if they are disabled. */
+  readonly keys: KeyAccounts | undefined
   readonly loginThrottle: LoginThrottle
   readonly book: RuleBook
 }
 
-/** All accounts: the users of the htpasswd file and the robots. */
+/** All accounts: the users of the htpasswd file, the robots, and the keys of people. */
 export class Accounts {
   readonly #parts: AccountsParts
 
@@ -36,7 +29,8 @@ export class Accounts {
   /** Verifies a login.
    *  @throws RegistryError UNAUTHORIZED if the password is wrong; TOOMANYREQUESTS */
   async login(login: Login, client: LoginClient): Promise<Account> {
-    const { username } = login
+    const { keys } = this.#parts
+    const username = keys?.ownerOf(login) ?? login.username
     const account =
       (await this.#verifyAtOnce(login)) ??
       (await this.#parts.loginThrottle.attempt({ client, username }, () => this.#verify(login)))
@@ -54,10 +48,18 @@ export class Accounts {
     return stamp === undefined ? undefined : this.#user(name, stamp)
   }
 
+  /** The current account of a key. Undefined if it was revoked, has expired, or its owner is gone.
+   *  @throws RegistryError UNAVAILABLE */
+  async findByKey(user: string, id: string): Promise<Account | undefined> {
+    return this.#parts.keys?.find({ user, id })
+  }
+
   /** Verifies without a slow hash and without waiting: a robot's secret, or a password that was verified
    *  before. */
-  async #verifyAtOnce({ username, password }: Login): Promise<Account | undefined> {
-    const { robots, htpasswd } = this.#parts
+  async #verifyAtOnce(login: Login): Promise<Account | undefined> {
+    const { username, password } = login
+    const { robots, htpasswd, keys } = this.#parts
+    if (keys?.ownerOf(login) !== undefined) return keys.verifyIfRead(login)
     if (this.#isRobot(username)) {
       const robot = await robots?.verify(username, password)
       return robot && this.#robot(robot)
@@ -65,7 +67,10 @@ export class Accounts {
     return (await htpasswd?.isVerified(username, password)) ? this.find(username) : undefined
   }
 
-  async #verify({ username, password }: Login): Promise<Account | undefined> {
+  async #verify(login: Login): Promise<Account | undefined> {
+    const { username, password } = login
+    const { keys } = this.#parts
+    if (keys?.ownerOf(login) !== undefined) return keys.verify(login)
     if (this.#isRobot(username)) return undefined
     return (await this.#parts.htpasswd?.verify(username, password)) ? this.find(username) : undefined
   }

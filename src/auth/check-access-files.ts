@@ -3,7 +3,7 @@ import type { AuthSettings } from './access-control.ts'
 import { checkKeyFile } from './issuer/key-file.ts'
 import { Bcrypt } from './passwords/bcrypt.ts'
 import { Htpasswd } from './passwords/htpasswd.ts'
-import { Robots } from './robots.ts'
+import { Robots } from './robots/robots.ts'
 import { logRuleWarnings } from './rule-warnings.ts'
 import { TokenAccess } from './token/token-access.ts'
 

@@ -81,6 +81,33 @@ export class RobotPermissions implements Permissions {
   }
 }
 
+/** The permissions of a person's key: those of its owner that the key is good for, and those of anonymous clients. */
+export class KeyPermissions implements Permissions {
+  readonly #matches: (repository: string) => boolean
+  readonly #actions: ActionBits
+  readonly #own: Permissions
+  readonly #anonymous: Permissions
+
+  constructor(
+    scope: { repositories: readonly string[]; actions: readonly (Action | '*')[] },
+    { own, anonymous }: { own: Permissions; anonymous: Permissions },
+  ) {
+    this.#matches = repositoryMatcher(scope.repositories)
+    this.#actions = bitsOf(scope.actions)
+    this.#own = own
+    this.#anonymous = anonymous
+  }
+
+  allowed(repository: string): ActionBits {
+    const own = this.#matches(repository) ? this.#actions & this.#own.allowed(repository) : NOTHING
+    return own | this.#anonymous.allowed(repository)
+  }
+
+  get mayList(): boolean {
+    return this.#own.mayList
+  }
+}
+
 /** The permissions in a token. */
 export class ListedPermissions implements Permissions {
   readonly mayList: boolean

@@ -10,6 +10,8 @@ export interface PrincipalOptions {
   readonly permissions: Permissions
   /** The permissions that decide which repositories the catalog shows, if not `permissions`. */
   readonly seen?: Permissions
+  /** The id of the personal key. */
+  readonly key?: string | undefined
 }
 
 /** An authenticated identity, or the anonymous one, with its permissions. */
@@ -18,14 +20,16 @@ export class Principal implements Identity {
   readonly name: string
   readonly proof: Identity['proof']
   readonly owner: string
+  readonly key: string | undefined
   readonly #permissions: Permissions
   readonly #seen: Permissions
 
-  constructor({ kind, name, proof, permissions, seen = permissions }: PrincipalOptions) {
+  constructor({ kind, name, proof, permissions, seen = permissions, key }: PrincipalOptions) {
     this.kind = kind
     this.name = name
     this.proof = proof
     this.owner = `${kind}:${name}`
+    this.key = key
     this.#permissions = permissions
     this.#seen = seen
   }

@@ -14,6 +14,7 @@ import { type CertificateField, userOfCertificate } from './certificate-user.ts'
 import { basicChallenge, bearerChallenge } from './challenge.ts'
 import type { Authentication, CredentialCache } from './credential-cache.ts'
 import type { Issuer } from './issuer/issuer.ts'
+import { KEY_REMEMBERED_MS } from './keys/key-accounts.ts'
 import { type RuleBook, RulePermissions } from './permissions.ts'
 import { Principal } from './principal.ts'
 
@@ -81,11 +82,21 @@ export class RuleAccess implements AccessController {
       kind,
       name,
       permissions,
+      key,
       expiresAt = Number.POSITIVE_INFINITY,
     } = await this.#parts.accounts.login(login, client)
     return {
-      identity: new Principal({ kind, name, proof: 'password', permissions }),
-      expiresAt: Math.min(Date.now() + PASSWORD_REMEMBERED_MS, expiresAt),
+      identity: new Principal({
+        kind,
+        name,
+        proof: key === undefined ? 'password' : 'key',
+        permissions,
+        key,
+      }),
+      expiresAt: Math.min(
+        Date.now() + (key === undefined ? PASSWORD_REMEMBERED_MS : KEY_REMEMBERED_MS),
+        expiresAt,
+      ),
     }
   }
 

@@ -2,7 +2,7 @@ import { hasUpperCase } from '../core/access/repository-glob.ts'
 import type { Log } from '../core/log.ts'
 import { nearest } from '../lib/nearest.ts'
 import type { OidcSettings } from './issuer/oidc.ts'
-import { ROBOT_PREFIX } from './robots-file.ts'
+import { ROBOT_PREFIX } from './robots/robots-file.ts'
 import { GROUP_PREFIX, KEYWORDS, type RuleSet } from './rules.ts'
 
 /** The rules, and the parts of `auth` that define identities. */

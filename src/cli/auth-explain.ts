@@ -1,4 +1,4 @@
-import { hasExpired, parseRobots, ROBOT_PREFIX } from '../auth/robots-file.ts'
+import { hasExpired, parseRobots, ROBOT_PREFIX } from '../auth/robots/robots-file.ts'
 import {
   type ActionBits,
   ANYBODY,

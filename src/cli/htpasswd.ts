@@ -1,6 +1,6 @@
 import { hashPassword, MAX_PASSWORD_BYTES } from '../auth/passwords/bcrypt.ts'
 import { parsePasswordFile, STANDARD_COST, withPassword } from '../auth/passwords/htpasswd-file.ts'
-import { ROBOT_PREFIX } from '../auth/robots-file.ts'
+import { ROBOT_PREFIX } from '../auth/robots/robots-file.ts'
 import { updateFile } from '../lib/files/atomic-write.ts'
 import { parseCommand } from './parse-command.ts'
 import { readPassword } from './password.ts'

@@ -8,7 +8,7 @@ import {
   ROBOT_NAME,
   ROBOT_PREFIX,
   type Robot,
-} from '../auth/robots-file.ts'
+} from '../auth/robots/robots-file.ts'
 import { loadConfig } from '../config/load.ts'
 import { parseDuration } from '../config/units.ts'
 import { ACTIONS, type Action } from '../core/access/access-controller.ts'

@@ -116,7 +116,7 @@ export class Authorizer {
 /** What a session is good for. */
 const SESSION_ACCESS: ReadonlySet<Access> = new Set<Access>([
   ...(['pull', 'head', 'delete', 'restore'] as const),
-  ...(['catalog', 'login', 'anybody'] as const),
+  ...(['catalog', 'login', 'keys', 'anybody'] as const),
 ])
 
 /** The registry's page asks for a login by itself; a challenge would make the browser ask. */
@@ -145,6 +145,8 @@ function isAdmitted(
       return identity.proof !== 'none' || !canLogIn()
     case 'catalog':
       return identity.mayList
+    case 'keys':
+      return identity.kind === 'user' && (identity.proof === 'session' || identity.proof === 'password')
     case 'tag':
       return repository !== undefined && (identity.may('push', repository) || identity.may('tag', repository))
     case 'restore':

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Action, Credentials, Identity } from '../core/access/access-controller.ts'
+import type { PersonalKeys } from '../core/access/personal-keys.ts'
 import type { Sessions } from '../core/access/sessions.ts'
 import type { TokenIssuer } from '../core/access/token-issuer.ts'
 import type { CatalogIndex } from '../core/catalog/catalog-index.ts'
@@ -41,6 +42,8 @@ export interface ServerContext {
   readonly history: RepositoryHistory | undefined
   /** Undefined if people can't log in. */
   readonly sessions: Sessions | undefined
+  /** Undefined if people can't make keys. */
+  readonly keys: PersonalKeys | undefined
   readonly version: string
   /** Undefined if the catalog is not indexed. */
   readonly index: CatalogIndex | undefined
@@ -53,7 +56,9 @@ export class RequestContext {
   /** The authenticated identity. */
   readonly identity: Identity
   /** The authenticated identity, if the operation authenticates by itself. */
-  actor: Pick<Identity, 'name' | 'kind'> | undefined
+  actor: Pick<Identity, 'name' | 'kind' | 'key'> | undefined
+  /** The id of the personal key that is made or revoked. */
+  changedKey: string | undefined
   /** The content that is pulled, once it is found; the payload is that of a manifest. */
   served: { readonly descriptor: Descriptor; readonly payload?: Uint8Array } | undefined
   /** The unverified name of a login in the body. */
@@ -104,6 +109,10 @@ export class RequestContext {
 
   get sessions(): Sessions | undefined {
     return this.#parts.sessions
+  }
+
+  get keys(): PersonalKeys | undefined {
+    return this.#parts.keys
   }
 
   /** Of the registry. */

@@ -3,6 +3,7 @@ import { deleteBlob, getBlob } from './handlers/blob.ts'
 import { listRepositories } from './handlers/catalog.ts'
 import { listCatalogRepositories, listCatalogTags, listNamespaces } from './handlers/extension/catalog.ts'
 import { discoverExtensions, discoverRepositoryExtensions } from './handlers/extension/discovery.ts'
+import { createKey, deleteKey, listKeys } from './handlers/extension/keys.ts'
 import { listManifests } from './handlers/extension/manifests.ts'
 import { getOpenApi } from './handlers/extension/openapi.ts'
 import { beginLogin, deleteSession, finishLogin, getSelf, postSession } from './handlers/extension/people.ts'
@@ -39,6 +40,7 @@ const push = needs('push')
 const remove = needs('delete')
 const login = needs('login')
 const catalog = needs('catalog')
+const keys = needs('keys')
 const open = needs('open')
 const probe = needs('probe')
 
@@ -87,6 +89,7 @@ export const operations: Record<Resource, Partial<Record<Method, Operation>>> = 
   catalogTags: read(catalog(listCatalogTags)),
   self: read(needs('anybody')(getSelf)),
   session: { POST: open(postSession), DELETE: open(deleteSession) },
+  keys: { GET: keys(listKeys), HEAD: keys(listKeys), POST: keys(createKey), DELETE: keys(deleteKey) },
   login: { GET: open(beginLogin) },
   loginCallback: { GET: open(finishLogin) },
   tagDetails: read(pull(listTagDetails)),

@@ -10,6 +10,7 @@ import {
 } from '../core/access/access-controller.ts'
 import type { AuditLog } from '../core/access/audit-log.ts'
 import { isNoLogin } from '../core/access/authorization-header.ts'
+import type { PersonalKeys } from '../core/access/personal-keys.ts'
 import type { Sessions } from '../core/access/sessions.ts'
 import type { TokenIssuer } from '../core/access/token-issuer.ts'
 import type { CatalogIndex } from '../core/catalog/catalog-index.ts'
@@ -93,6 +94,8 @@ export interface HttpServerOptions {
   history?: RepositoryHistory | undefined
   /** For people; default: nobody can log in. */
   sessions?: Sessions | undefined
+  /** Keys of people. Default: they can't make any. */
+  keys?: PersonalKeys | undefined
   /** Of the registry. Default: empty. */
   version?: string
   /** For search; default: none. */
@@ -135,9 +138,9 @@ export class HttpServer {
       bytesPerSecond: limits.minBytesPerSecond,
       graceSeconds: limits.stallSeconds,
     })
-    const { mirrors = [], page, history, index, recordedPulls, usage, sessions, version = '' } = options
+    const { mirrors = [], page, history, index, recordedPulls, usage, sessions, keys, version = '' } = options
     const shared = { registry, settings, stallDetector: this.#stallDetector, issuer, health }
-    const people = { sessions, version }
+    const people = { sessions, keys, version }
     this.#parts = { ...shared, ...people, mirrors, page, history, index, pulls: recordedPulls, usage }
     this.#authorizer = new Authorizer(access, settings, sessions)
     this.#accessLog = new AccessLog({ log, isEnabled: settings.accessLog })

@@ -102,7 +102,7 @@ export class BrowserSessions implements Sessions {
     if (expiresAt.getTime() <= Date.now()) return undefined
     if (person.source === 'provider' && !this.#hasProviderOf(person.name)) return undefined
     const identity = this.#parts.people.identityOf(person)
-    return identity && { identity, groups: person.groups, expiresAt }
+    return identity && { identity, person, expiresAt }
   }
 
   /** False once the provider is no longer configured. */

@@ -2,7 +2,7 @@
  *  says how often each is tried, `FUZZ_SEED` repeats what it was given. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { parseRobots } from '../../src/auth/robots-file.ts'
+import { parseRobots } from '../../src/auth/robots/robots-file.ts'
 import { repositoryMatcher } from '../../src/auth/rules.ts'
 import { parseTcpAddress } from '../../src/config/address.ts'
 import { ConfigError, loadConfig } from '../../src/config/load.ts'

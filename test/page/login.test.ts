@@ -12,11 +12,13 @@ import { launchBrowser, Tab } from './browser.ts'
 const RULES =
   "[{repositories: ['**'], who: [alice], actions: ['*']}, {repositories: ['web/**'], who: [bob], actions: [pull]}]"
 
+const WITH_KEYS = "\n  keys: {}\nhttp: {addr: '127.0.0.1:0', secret: of the test}"
+
 describeWith(['chromium'], 'the web page of a registry with accounts', () => {
   let registry: GuardedProcess
   let browser: Browser
   beforeAll(async () => {
-    registry = await startGuarded(ruled(RULES))
+    registry = await startGuarded((folder) => `${ruled(RULES)(folder)}${WITH_KEYS}`)
     for (const repository of ['web/shop', 'secret/plans']) await push(repository)
     browser = await launchBrowser()
   })
@@ -69,6 +71,37 @@ describeWith(['chromium'], 'the web page of a registry with accounts', () => {
     await tab.visit('/ui/')
     await page.getByText('Please log in to see repositories').waitFor()
     expect(await page.context().cookies()).toEqual([])
+    expect(tab.faults).toEqual([])
+  })
+
+  test('somebody makes a key, logs in with it at the command line, and revokes it', async () => {
+    await using tab = await Tab.open(browser, registry.server.url)
+    const { page } = tab
+    await tab.visit('/ui/login?return=/ui/account')
+    await page.getByLabel('User').fill('bob')
+    await page.getByLabel('Password').fill('bob')
+    await page.keyboard.press('Enter')
+    await page.getByText('You have no keys').waitFor()
+    await page.getByRole('button', { name: 'New key' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByLabel('Name').fill('laptop')
+    await dialog.getByLabel('Repositories').fill('web/**')
+    await dialog.getByRole('button', { name: 'Make the key' }).click()
+    await page.getByText('Copy the key now').waitFor()
+    expect(await tab.accessibilityFindings()).toEqual([])
+    const key = await dialog.getByText(/^entk_/).textContent()
+    await dialog.getByRole('button', { name: 'Close' }).click()
+    await dialog.waitFor({ state: 'detached' })
+    await page.getByRole('cell', { name: 'laptop', exact: true }).waitFor()
+    expect(await page.getByText('entk_').count()).toBe(0)
+    const pull = async (repository: string) => {
+      const headers = basic('bob', String(key))
+      return (await fetch(`${registry.server.url}/v2/${repository}/manifests/v1`, { headers })).status
+    }
+    expect([await pull('web/shop'), await pull('secret/plans')]).toEqual([200, 403])
+    await page.getByRole('button', { name: 'Revoke laptop' }).click()
+    await page.getByText('You have no keys').waitFor()
+    expect(await pull('web/shop')).toBe(401)
     expect(tab.faults).toEqual([])
   })
 

@@ -122,7 +122,13 @@ export class HttpRegistry implements AsyncDisposable {
       ...{ driver, policy, cache, smallContentBytes, collection, deletions, log },
     })
     const { auth, loginThrottle, audit } = options
-    const access = auth && (await openAccessControl(auth, { log, ...(loginThrottle && { loginThrottle }) }))
+    const keyStorage = {
+      storage: registry.storage,
+      secret: 'the secret',
+      isReadOnly: options.settings?.readOnly ?? false,
+    }
+    const access =
+      auth && (await openAccessControl(auth, { log, keyStorage, ...(loginThrottle && { loginThrottle }) }))
     const pulls = options.pulls?.(registry)
     const decorated = options.decorate?.(registry) ?? registry
     const server = new HttpServer({
@@ -136,6 +142,7 @@ export class HttpRegistry implements AsyncDisposable {
       observer: options.observer,
       page: options.page,
       index: options.index,
+      keys: access?.keys,
       sessions: access?.people && options.sessions?.(access.people),
       ...(options.health && { health: options.health }),
     })

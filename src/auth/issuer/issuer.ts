@@ -4,6 +4,7 @@ import type { LoginClient } from '../../core/access/access-controller.ts'
 import type { IssuedToken, TokenGrant, TokenIssuer, TokenRequest } from '../../core/access/token-issuer.ts'
 import { RegistryError } from '../../core/errors.ts'
 import type { Authentication } from '../credential-cache.ts'
+import { KEY_REMEMBERED_MS } from '../keys/key-accounts.ts'
 import { ListedPermissions, NarrowedPermissions } from '../permissions.ts'
 import { Principal } from '../principal.ts'
 import { accessOf, CLOCK_SKEW_SECONDS, invalidToken, verifyToken } from '../token/verify.ts'
@@ -56,6 +57,7 @@ export class Issuer implements TokenIssuer {
     return {
       name: subject.name,
       kind: subject.kind,
+      key: subject.key,
       token: await this.#sign(subject, { type: ACCESS_TYPE, issuedAt, claims: { access: granted } }),
       issuedAt,
       lifetimeSeconds: TOKEN_LIFETIME_SECONDS,
@@ -77,7 +79,10 @@ export class Issuer implements TokenIssuer {
     const permissions = new NarrowedPermissions(new ListedPermissions(accessOf(claims)), subject.permissions)
     return {
       identity: new Principal({ ...subject, proof: 'token', permissions, seen: subject.permissions }),
-      expiresAt: (claims.exp + CLOCK_SKEW_SECONDS) * 1000,
+      expiresAt: Math.min(
+        (claims.exp + CLOCK_SKEW_SECONDS) * 1000,
+        subject.key === undefined ? Number.POSITIVE_INFINITY : Date.now() + KEY_REMEMBERED_MS,
+      ),
     }
   }
 
@@ -98,7 +103,7 @@ export class Issuer implements TokenIssuer {
     })
     const claims = subjectClaims.safeParse(payload)
     if (!claims.success) throw invalidToken('its claims are invalid')
-    return { claims: payload, subject: this.#subjects.recheck(claims.data) }
+    return { claims: payload, subject: await this.#subjects.recheck(claims.data) }
   }
 
   /** Signs a token.
@@ -107,8 +112,8 @@ export class Issuer implements TokenIssuer {
     const { keys, name, service } = this.#parts
     const { id, privateKey } = keys.current
     const seconds = Math.floor(issuedAt.getTime() / 1000)
-    const { source: src, groups, stamp, until } = subject
-    const token = await new SignJWT({ src, groups, stamp, until, ...claims })
+    const { source: src, groups, stamp, key, until } = subject
+    const token = await new SignJWT({ src, groups, stamp, ...(key && { key }), until, ...claims })
       .setProtectedHeader({ alg: SIGNING_ALGORITHM, typ: type, kid: id })
       .setIssuer(name)
       .setSubject(subject.name)

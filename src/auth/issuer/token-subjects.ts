@@ -3,6 +3,7 @@ import type { LoginClient } from '../../core/access/access-controller.ts'
 import { isNoLogin, parseBasic, splitAuthorization } from '../../core/access/authorization-header.ts'
 import type { TokenGrant } from '../../core/access/token-issuer.ts'
 import { RegistryError } from '../../core/errors.ts'
+import type { Account } from '../account.ts'
 import type { Accounts } from '../accounts.ts'
 import { type Permissions, type RuleBook, RulePermissions } from '../permissions.ts'
 import { invalidToken } from '../token/verify.ts'
@@ -16,23 +17,26 @@ const WORKLOAD_REFRESH_LIFETIME_SECONDS = 6 * 60 * 60
 
 /** The subject of a token: an account, a CI job, or anonymous. */
 export interface TokenSubject {
-  readonly source: 'account' | 'workload' | 'anonymous'
+  readonly source: 'account' | 'key' | 'workload' | 'anonymous'
   readonly name: string
   readonly kind: 'user' | 'robot' | 'anonymous'
   readonly groups: readonly string[]
   /** Must still equal the account's stamp; empty for other subjects. */
   readonly stamp: string
   readonly permissions: Permissions
+  /** The id of the personal key, if the source is one. */
+  readonly key?: string | undefined
   /** End of the last token that can be issued without new credentials, in seconds since 1970. */
   readonly until: number
 }
 
 /** The private claims about the subject. */
 export const subjectClaims = z.object({
-  src: z.enum(['account', 'workload', 'anonymous']),
+  src: z.enum(['account', 'key', 'workload', 'anonymous']),
   sub: z.string(),
   groups: z.array(z.string()),
   stamp: z.string(),
+  key: z.string().optional(),
   until: z.number(),
 })
 
@@ -62,19 +66,20 @@ export class TokenSubjects {
       case 'password':
         // Clients without support for token exchange send a platform's token as a password.
         if (workloads.isFor(grant.password)) return this.#workload(await workloads.verify(grant.password))
-        return this.#account((await accounts.login(grant, client)).name)
+        return this.#subjectOf(await accounts.login(grant, client))
     }
   }
 
-  /** The token's subject, rechecked: account and password must be unchanged.
-   *  @throws RegistryError UNAUTHORIZED */
-  recheck({ src, sub, groups, stamp, until }: z.output<typeof subjectClaims>): TokenSubject {
+  /** The token's subject, rechecked: account and password, or the key, must be unchanged.
+   *  @throws RegistryError UNAUTHORIZED, UNAVAILABLE */
+  async recheck(claims: z.output<typeof subjectClaims>): Promise<TokenSubject> {
+    const { src, sub, groups, stamp, key = '', until } = claims
     if (src === 'anonymous') return this.#anonymous()
     if (src === 'workload') {
       if (!this.#parts.workloads.hasUser(sub)) throw invalidToken('its issuer is no longer trusted')
       return { ...this.#workload({ name: sub, groups }), until }
     }
-    const subject = this.#account(sub)
+    const subject = src === 'key' ? await this.#byKey(sub, key) : this.#byName(sub)
     if (subject.stamp !== stamp) throw invalidToken('the password was changed')
     return { ...subject, until }
   }
@@ -115,12 +120,23 @@ export class TokenSubjects {
     }
   }
 
-  #account(name: string): TokenSubject {
+  #byName(name: string): TokenSubject {
     const account = this.#parts.accounts.find(name)
     if (account === undefined) throw invalidToken('the account no longer exists')
-    const { kind, permissions, stamp, expiresAt = Number.POSITIVE_INFINITY } = account
+    return this.#subjectOf(account)
+  }
+
+  async #byKey(name: string, id: string): Promise<TokenSubject> {
+    const account = await this.#parts.accounts.findByKey(name, id)
+    if (account === undefined) throw invalidToken('the key was revoked or has expired')
+    return this.#subjectOf(account)
+  }
+
+  #subjectOf(account: Account): TokenSubject {
+    const { kind, name, permissions, stamp, key, expiresAt = Number.POSITIVE_INFINITY } = account
     const until = Math.min(nowSeconds() + REFRESH_LIFETIME_SECONDS, Math.floor(expiresAt / 1000))
-    return { source: 'account', kind, name, groups: [], stamp, permissions, until }
+    const source = key === undefined ? 'account' : 'key'
+    return { source, kind, name, groups: [], stamp, key, permissions, until }
   }
 }
 

@@ -25,9 +25,9 @@ export class RulePeople implements People {
   }
 
   async login(login: Login, client: LoginClient): Promise<Person> {
-    const { kind, name, stamp } = await this.#accounts.login(login, client)
-    if (kind !== 'user')
-      throw new RegistryError('UNAUTHORIZED', { detail: { reason: 'robots have no sessions' } })
+    const { kind, name, stamp, key } = await this.#accounts.login(login, client)
+    if (kind !== 'user' || key !== undefined)
+      throw new RegistryError('UNAUTHORIZED', { detail: { reason: 'robots and keys have no sessions' } })
     return { source: 'password', name, groups: [], stamp }
   }
 

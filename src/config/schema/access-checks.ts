@@ -13,6 +13,7 @@ const CONTRADICTIONS: Readonly<Record<string, readonly string[]>> = {
   issuer: ['silly', 'token', 'none'],
   oidc: ['silly', 'token', 'none'],
   robots: ['silly', 'token', 'none'],
+  keys: ['silly', 'token', 'none'],
   certificate: ['silly', 'token', 'none'],
   rules: ['silly', 'token'],
 }
@@ -41,9 +42,9 @@ const accessChecks: readonly Check[] = [
   })),
   {
     key: 'issuer',
-    holds: ({ issuer, htpasswd, robots, oidc }) =>
-      issuer === undefined || [htpasswd, robots, oidc].some(isUsed),
-    error: 'found without accounts; accepted: with htpasswd, robots or oidc',
+    holds: ({ issuer, htpasswd, robots, keys, oidc }) =>
+      issuer === undefined || [htpasswd, robots, keys, oidc].some(isUsed),
+    error: 'found without accounts; accepted: with htpasswd, robots, keys or oidc',
   },
   {
     key: 'oidc',
@@ -68,8 +69,14 @@ const accessChecks: readonly Check[] = [
   },
 ]
 
-/** The same of people who log in by identity providers. */
+/** The same of people who log in by identity providers, and of their keys. */
 const loginChecks: readonly Check[] = [
+  {
+    key: 'keys',
+    holds: ({ keys, htpasswd, login }) =>
+      keys === undefined || htpasswd !== undefined || providersOf(login).length > 0,
+    error: 'found without people who could make keys; accepted: with htpasswd or login.oidc',
+  },
   {
     key: 'login',
     holds: ({ login, silly, token, none }) =>

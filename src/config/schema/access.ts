@@ -76,7 +76,8 @@ function isEmptyOrServed(algorithms: unknown): boolean {
   return algorithms.some((name) => !SECRET_KEY.includes(name))
 }
 
-const MONTH = 30 * 24 * 60 * 60 * 1000
+const DAY = 24 * 60 * 60 * 1000
+const MONTH = 30 * DAY
 
 /** The built-in token issuer. */
 const issuer = optionalSection({
@@ -185,6 +186,11 @@ const authKeys = z.strictObject({
   oidc,
   login,
   robots: optionalSection({ path: filePath() }),
+  /** Keys that people make for the command line. */
+  keys: optionalSection({
+    /** The longest that a key may be good for. */
+    lifetime: duration({ min: DAY, minText: ', 24h or more' }).or(365 * DAY),
+  }),
   /** Users by client certificates of `http.tls.clientcas`: the part that is the user's name. */
   certificate: optionalSection({
     user: choice('commonname', 'subject', 'dns', 'email', 'uri').or('commonname'),

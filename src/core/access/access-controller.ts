@@ -29,7 +29,9 @@ export interface Identity {
   /** The name in rules and logs; empty for anonymous. */
   readonly name: string
   /** The kind of authentication. Clients with `none` or `token` can be asked for better credentials. */
-  readonly proof: 'none' | 'password' | 'token' | 'certificate' | 'session'
+  readonly proof: 'none' | 'password' | 'key' | 'token' | 'certificate' | 'session'
+  /** The id of the personal key by which it has authenticated, also for a token. */
+  readonly key?: string | undefined
   /** The owner of the uploads that it starts. Undefined without access control. */
   readonly owner: string | undefined
   may(action: Action, repository: RepositoryName): boolean

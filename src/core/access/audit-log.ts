@@ -7,6 +7,8 @@ export interface AuditEntry {
   readonly kind: 'anonymous' | 'user' | 'robot'
   /** The name in credentials that were rejected or not fully checked. Not verified. */
   readonly claimedUser?: string | undefined
+  /** The id of the personal key that was used, made or revoked. */
+  readonly key?: string | undefined
   /** `pull`, `push`, `delete`, `tag`, `catalog`, `token`, … */
   readonly action: string
   readonly repository?: string | undefined

@@ -25,7 +25,7 @@ export interface People {
 
 export interface Session {
   readonly identity: Identity
-  readonly groups: readonly string[]
+  readonly person: Person
   readonly expiresAt: Date
 }
 

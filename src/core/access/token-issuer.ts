@@ -24,6 +24,8 @@ export interface IssuedToken {
   /** The subject; empty for anonymous. */
   readonly name: string
   readonly kind: Identity['kind']
+  /** The id of the personal key that the token was issued for. */
+  readonly key?: string | undefined
   readonly token: string
   readonly issuedAt: Date
   readonly lifetimeSeconds: number

@@ -39,6 +39,7 @@ function entryOf(lifecycle: RequestLifecycle, { route, operation }: MatchedOpera
     user: printable(who?.name ?? ''),
     kind: who?.kind ?? 'anonymous',
     claimedUser: who === undefined ? claimedBy(lifecycle) : undefined,
+    key: context?.changedKey ?? who?.key,
     action: operation.access === 'open' ? route.resource : operation.access,
     repository: route.repository,
     tags: tags.length > 0 ? tags : undefined,

@@ -9,6 +9,7 @@ export const CATALOG_MODULES = new Map([
   ['catalog/tags', 'catalogTags'],
   ['user/self', 'self'],
   ['user/session', 'session'],
+  ['user/keys', 'keys'],
   ['user/login', 'login'],
   ['user/callback', 'loginCallback'],
 ] as const)

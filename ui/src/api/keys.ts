@@ -8,6 +8,7 @@ export interface Key {
   readonly actions: readonly string[]
   readonly createdAt: string
   readonly expiresAt: string
+  readonly lastUsedAt: string | null
 }
 
 const PATH = 'v2/_entrepot/user/keys'

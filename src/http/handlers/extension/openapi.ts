@@ -9,6 +9,7 @@ import {
   self,
   tagList,
 } from './answers.ts'
+import { keyList, newKey, wantedKey } from './key-answers.ts'
 import {
   deletion,
   deletionList,
@@ -29,14 +30,15 @@ interface OperationDescription {
   readonly body?: z.ZodType
   /** Default: 200. */
   readonly status?: number
-  readonly answer: z.ZodType
+  /** Absent if it has no body. */
+  readonly answer?: z.ZodType
 }
 
 const LIST = ['q', 'sort', 'cursor', 'n']
 const PAGE = ['cursor', 'n']
 
 /** Paths of the extension API that every registry serves, with the schemas of their answers. */
-export const DESCRIPTIONS: Readonly<Record<string, OperationDescription>> = {
+export const DESCRIPTIONS: Readonly<Record<string, OperationDescription & { readonly answer: z.ZodType }>> = {
   '/v2/_oci/ext/discover': { summary: 'Extensions of the registry', parameters: [], answer: discovery },
   '/v2/{name}/_oci/ext/discover': {
     summary: 'Extensions of a repository',
@@ -72,7 +74,21 @@ export const DESCRIPTIONS: Readonly<Record<string, OperationDescription>> = {
 }
 
 /** The paths that are served if the configuration enables what they are about, and what they say. */
-export const OPTIONAL_DESCRIPTIONS: Readonly<Record<string, OperationDescription>> = {
+export const OPTIONAL_DESCRIPTIONS: Readonly<
+  Record<string, OperationDescription | readonly OperationDescription[]>
+> = {
+  '/v2/_entrepot/user/keys': [
+    { summary: 'Keys of the client', parameters: [], answer: keyList },
+    {
+      summary: 'Make a key',
+      method: 'post',
+      parameters: [],
+      body: wantedKey,
+      status: 201,
+      answer: newKey,
+    },
+    { summary: 'Revoke a key', method: 'delete', parameters: ['id'], status: 204 },
+  ],
   '/v2/{name}/_entrepot/tags/history': {
     summary: 'Changes of tags, the newest first',
     parameters: ['tag', ...PAGE],
@@ -117,9 +133,9 @@ export const OPTIONAL_DESCRIPTIONS: Readonly<Record<string, OperationDescription
 /** The OpenAPI 3.1 document of the extension API. */
 export function openApiDocument(): object {
   const all = Object.entries({ ...DESCRIPTIONS, ...OPTIONAL_DESCRIPTIONS })
-  const operations = all.map(([path, description]) => [
+  const operations = all.map(([path, described]) => [
     path,
-    { [description.method ?? 'get']: operationOf(path, description) },
+    Object.fromEntries([described].flat().map((one) => [one.method ?? 'get', operationOf(path, one)])),
   ])
   return {
     openapi: '3.1.0',
@@ -151,7 +167,10 @@ function operationOf(
       requestBody: { required: true, content: { 'application/json': { schema: schemaOf(body) } } },
     }),
     responses: {
-      [status]: { description: summary, content: { 'application/json': { schema: schemaOf(answer) } } },
+      [status]: {
+        description: summary,
+        ...(answer && { content: { 'application/json': { schema: schemaOf(answer) } } }),
+      },
       default: { description: 'An error', ...error },
     },
   }

@@ -4,14 +4,13 @@ import { isErrorOf, RegistryError } from '../../../core/errors.ts'
 import { errorReply } from '../../reply/errors.ts'
 import { originOf, publicPath } from '../../reply/location.ts'
 import { emptyReply, type Reply } from '../../reply/reply.ts'
-import { readBody } from '../../request/body.ts'
 import type { RequestContext } from '../../request-context.ts'
 import { readCookie, removeCookie, setCookie } from '../../session/cookies.ts'
 import { isSameOrigin } from '../../session/same-origin.ts'
 import type { self } from './answers.ts'
+import { mayHaveKeys, readJson, sessionOf } from './person.ts'
 import { freshReply } from './reply.ts'
 
-const MAX_LOGIN_BYTES = 16 * 1024
 const START_PAGE = '/ui/'
 const LOGIN_PAGE = '/ui/login'
 
@@ -24,10 +23,10 @@ export async function getSelf(context: RequestContext): Promise<Reply> {
   const password = sessions?.havePasswords ?? false
   return freshReply({
     ...{ kind, name, mayList },
-    groups: [...(session?.groups ?? [])],
+    groups: [...(session?.person.groups ?? [])],
     session: session === undefined ? null : { expiresAt: session.expiresAt.toISOString() },
     login: { isPossible: password || providers.length > 0, password, providers: [...providers] },
-    keys: false,
+    keys: mayHaveKeys(context),
     registry: {
       version,
       readOnly: settings.readOnly,
@@ -35,13 +34,6 @@ export async function getSelf(context: RequestContext): Promise<Reply> {
       search: index !== undefined,
     },
   } satisfies z.infer<typeof self>)
-}
-
-async function sessionOf(context: RequestContext) {
-  const { identity, sessions } = context
-  if (identity.proof !== 'session') return undefined
-  const cookie = readCookie('entrepot', context)
-  return cookie === undefined ? undefined : sessions?.read(cookie)
 }
 
 const login = z.object({ username: z.string().min(1).max(256), password: z.string().min(1).max(4096) })
@@ -148,15 +140,4 @@ function withoutLogin(): RegistryError {
 function requireSameOrigin({ request, settings }: RequestContext): void {
   if (!isSameOrigin(request, settings))
     throw new RegistryError('DENIED', { message: 'the request does not come from a page of this registry' })
-}
-
-async function readJson(context: RequestContext): Promise<unknown> {
-  const tooLarge = () => new RegistryError('REQUEST_INVALID', { message: 'the body is too large' })
-  const bytes = await readBody(context.body(), { maxBytes: MAX_LOGIN_BYTES, tooLarge })
-  try {
-    return JSON.parse(Buffer.from(bytes).toString())
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error
-    return undefined
-  }
 }

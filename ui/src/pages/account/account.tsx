@@ -113,6 +113,12 @@ function columnsFor(onChange: () => void): readonly Column<Key>[] {
       isWide: true,
       cell: ({ createdAt }) => <Ago time={createdAt} />,
     },
+    {
+      key: 'used',
+      title: 'Last used',
+      isNumeric: true,
+      cell: ({ lastUsedAt }) => (lastUsedAt === null ? 'never' : <Ago time={lastUsedAt} />),
+    },
     { key: 'expires', title: 'Expires', isNumeric: true, cell: ({ expiresAt }) => <Ago time={expiresAt} /> },
     {
       key: 'revoke',

@@ -1,5 +1,5 @@
-import type { Log } from '../core/log.ts'
-import { WatchedFile } from '../lib/files/watched-file.ts'
+import type { Log } from '../../core/log.ts'
+import { WatchedFile } from '../../lib/files/watched-file.ts'
 import { hasExpired, isSecretOf, parseRobots, ROBOT_PREFIX, type Robot } from './robots-file.ts'
 
 export interface RobotsOptions {

@@ -1,8 +1,8 @@
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { RecordedLog } from '../../test/support/recorded-log.ts'
-import { type TemporaryFolder, temporaryFolder } from '../../test/support/temporary-folder.ts'
+import { RecordedLog } from '../../../test/support/recorded-log.ts'
+import { type TemporaryFolder, temporaryFolder } from '../../../test/support/temporary-folder.ts'
 import { Robots } from './robots.ts'
 import { formatRobots, hashSecret, type Robot } from './robots-file.ts'
 

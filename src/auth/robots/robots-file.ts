@@ -1,6 +1,6 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
-import { ACTIONS } from '../core/access/access-controller.ts'
+import { ACTIONS } from '../../core/access/access-controller.ts'
 
 /** Prefix of robots' user names. Users of an htpasswd file should not have it. */
 export const ROBOT_PREFIX = 'robot+'
