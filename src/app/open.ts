@@ -114,6 +114,7 @@ export async function openRegistry(
     smallContentBytes: cached.blobdescriptor === 'none' ? 0 : cached.contentsize,
     locks: workerGroup?.locks,
     collection: maintenance.gc.enabled,
+    coexist: maintenance.gc.coexist,
     // With Redis the collector evicts by itself; beside workers it is in the supervisor, which has no cache.
     ...((cached.blobdescriptor === 'inmemory' || workerGroup !== undefined) && {
       evictCollected: (digest) => cache.evictContent(digest),

@@ -62,6 +62,10 @@ export class ForwardingDriver implements StorageDriver {
     return this.aroundCall('move', this.driver.move(from, to, options))
   }
 
+  copy(from: string, to: string): Promise<void> {
+    return this.aroundCall('copy', this.driver.copy(from, to))
+  }
+
   delete(path: string, options?: DeleteOptions): Promise<void> {
     return this.aroundCall('delete', this.driver.delete(path, options))
   }

@@ -41,6 +41,12 @@ export interface StorageDriver {
    *  @throws StorageError PATH_NOT_FOUND; OFFSET_INVALID if the file is not of `version` */
   move(from: string, to: string, options?: MoveOptions): Promise<boolean>
 
+  /** Makes the bytes of a file visible at a second path too, atomically and durably; the file itself stays. A
+   *  file that is already at `to` is replaced. On a disk it is a second name of the same bytes, if the file
+   *  system allows that. For files that nobody appends to.
+   *  @throws StorageError PATH_NOT_FOUND */
+  copy(from: string, to: string): Promise<void>
+
   /** Removes a file, or a folder and everything below it. An absent path is no error. The removal survives a
    *  power cut unless `durable` is false. */
   delete(path: string, options?: DeleteOptions): Promise<void>

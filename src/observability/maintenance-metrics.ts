@@ -23,6 +23,11 @@ export function showCollections(registry: Registry, figures: CollectionFigures):
     'The number of untagged manifests that were removed',
     () => figures.removedManifests,
   )
+  counter(
+    'restored_blobs',
+    'The number of blobs that were put back from quarantine',
+    () => figures.restoredBlobs,
+  )
   gauge('last_success_timestamp_seconds', 'When the last collection ended well', () => figures.lastSuccessAt)
   gauge('last_duration_seconds', 'How long the last collection took', () => figures.lastSeconds)
   gauge('unreadable_manifests', 'Manifests that the last collection could not read', () => figures.findings)

@@ -1,4 +1,4 @@
-import { algorithmOf, type Digest, type DigestAlgorithm, hexOf, isDigest } from '../core/digest.ts'
+import { algorithmOf, CANONICAL, type Digest, type DigestAlgorithm, hexOf, isDigest } from '../core/digest.ts'
 import { isRepositoryName, type RepositoryName, type Tag } from '../core/reference.ts'
 
 /** Every storage path of the registry: CNCF Distribution's layout, byte for byte. Files marked * are
@@ -10,7 +10,7 @@ import { isRepositoryName, type RepositoryName, type Tag } from '../core/referen
  *  ├── gc                                        * garbage collection: see core/collection/
  *  ├── cache/generation                          * the valid generation of a cache in Redis
  *  ├── maintenance/clock                         * empty; written to read the storage's clock
- *  ├── quarantine/<day>/<hex>                   * damaged blobs: see core/scrub/quarantine.ts
+ *  ├── quarantine/<day>[-collected]/<hex>       * damaged or collected blobs: see core/collection/quarantine.ts
  *  ├── scrub                                    * see core/scrub/scrub-state.ts
  *  ├── notifications                            * of events: see notifications/outbox/paths.ts
  *  └── repositories/<name>
@@ -52,6 +52,14 @@ export const CACHE_GENERATION = `${ROOT}/cache/generation`
 export function blobPath(canonical: Digest): string {
   const hex = hexOf(canonical)
   return `${BLOBS}/${algorithmOf(canonical)}/${hex.slice(0, 2)}/${hex}/data`
+}
+
+const BLOB_PATH = new RegExp(`^${BLOBS}/sha256/[0-9a-f]{2}/([0-9a-f]{64})/data$`)
+
+/** The digest of the blob with this path. Undefined for any other path. */
+export function digestOfBlobPath(path: string): Digest | undefined {
+  const hex = BLOB_PATH.exec(path)?.[1]
+  return hex === undefined ? undefined : (`${CANONICAL}:${hex}` as Digest)
 }
 
 /** The digest in the name of a folder below `<algorithm>/`. Undefined for a stray name. */

@@ -24,6 +24,7 @@ import { RecentPushes } from './blobs/recent-pushes.ts'
 import { REPOSITORY_MARKS, repositoryNames } from './catalog/catalog.ts'
 import { CollectableContent } from './collection/collectable-content.ts'
 import { CollectionGuard, type GuardTiming } from './collection/collection-guard.ts'
+import { RestoringDriver } from './collection/restoring-driver.ts'
 import type { RegistryContext } from './context.ts'
 import { ErrorMappingDriver } from './error-mapping-driver.ts'
 import { Links } from './links/links.ts'
@@ -56,6 +57,8 @@ export interface RegistryOptions {
   deletions?: DeletionsTiming | undefined
   /** Enables garbage collection, optionally with its timing. Default: disabled. */
   collection?: boolean | GuardTiming
+  /** True if collected blobs are also looked for in quarantine, and put back. Default: false. */
+  coexist?: boolean
   log: Log
 }
 
@@ -66,6 +69,8 @@ const MAX_TAG_DIGESTS = 10_000
 /** The registry over a storage driver, in Distribution's layout. */
 export class StoredRegistry implements Registry {
   readonly #context: RegistryContext
+  /** The storage as it is, also if the context's puts blobs back. */
+  readonly #storage: StorageDriver
   /** Only avoids creating them anew: they hold no state that must be shared. */
   readonly #repositories = new LRUCache<RepositoryName, StoredRepository>({ max: MAX_KEPT_REPOSITORIES })
   readonly #mountSearch = new MountSearch({
@@ -83,11 +88,13 @@ export class StoredRegistry implements Registry {
     smallContentBytes = 0,
     locks = new ProcessLocks(),
     collection = false,
+    coexist = false,
     evictCollected,
     deletions,
     log,
   }: RegistryOptions) {
-    const storage = new ErrorMappingDriver(driver)
+    this.#storage = new ErrorMappingDriver(driver)
+    const storage = coexist ? new RestoringDriver(this.#storage, { isReadOnly: readOnly }) : this.#storage
     const own = readOnly ? new Overlay(storage) : storage
     this.#context = {
       storage,
@@ -119,7 +126,8 @@ export class StoredRegistry implements Registry {
 
   /** The content as a garbage collector sees it, without caches. */
   get collectable(): Collectable {
-    const { storage, pool, cache, deletionsTiming: timing } = this.#context
+    const { pool, cache, deletionsTiming: timing } = this.#context
+    const storage = this.#storage
     const evict = async (digests: readonly Digest[]) => {
       for (const digest of digests) pool.forget(digest)
       for (const digest of digests) await cache.evictContent(digest)

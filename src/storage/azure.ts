@@ -163,7 +163,7 @@ export class AzureDriver extends ObjectStoreDriver implements StorageDriver {
     yield* this.callingEach(folder, orderedEntries(pagesOf(this.#container, prefix), { after, isFolder }))
   }
 
-  async move(from: string, to: string, options: MoveOptions = {}): Promise<boolean> {
+  override async move(from: string, to: string, options: MoveOptions = {}): Promise<boolean> {
     const names = { from: this.#names.of(from), to: this.#names.of(to) }
     return this.calling(from, () => this.#move(names, options))
   }

@@ -24,6 +24,7 @@ import type {
 import { BufferPool } from './buffer-pool.ts'
 import { AppendedFiles, partsOf, type StandingFile } from './filesystem/appended-files.ts'
 import { kindOfChild, kindOfPlain } from './filesystem/child-kind.ts'
+import { copyFile } from './filesystem/copying/copy-file.ts'
 import { close, fdatasync, open, readBeginning, readFile, writeFully } from './filesystem/descriptors.ts'
 import { isErrno, readError, writeError } from './filesystem/errno.ts'
 import { FENCE, Fences } from './filesystem/fences.ts'
@@ -182,6 +183,23 @@ export class FilesystemDriver implements StorageDriver {
       return true
     } catch (cause) {
       throw writeError(cause, to)
+    }
+  }
+
+  async copy(from: string, to: string): Promise<void> {
+    const file = this.#locate(from)
+    const target = this.#locate(to)
+    const folder = dirname(target)
+    try {
+      await stat(file)
+    } catch (cause) {
+      throw await this.#missing(cause, from)
+    }
+    try {
+      if (file !== target) await this.#folders.within(folder, () => copyFile(file, target))
+      await this.#folders.secure(folder)
+    } catch (cause) {
+      throw isErrno(cause, 'ENOENT') ? await this.#missing(cause, from) : writeError(cause, to)
     }
   }
 
@@ -393,9 +411,14 @@ export class FilesystemDriver implements StorageDriver {
   async #partOf(file: string, path: string, cause: unknown): Promise<StandingFile> {
     const found = isErrno(cause, 'ENOENT') ? await this.#appended.find(file) : undefined
     if (found !== undefined) return found
+    throw await this.#missing(cause, path)
+  }
+
+  /** The error of a failed read. */
+  async #missing(cause: unknown, path: string): Promise<StorageError> {
     const error = readError(cause, path)
     if (isPathNotFound(error)) await this.#requireRoot(path)
-    throw error
+    return error
   }
 
   /** Checks the root before a file is reported as missing.

@@ -156,7 +156,7 @@ export class GcsDriver extends ObjectStoreDriver implements StorageDriver {
     yield* this.callingEach(folder, orderedEntries(this.#childKeys(prefix, after), { after, isFolder }))
   }
 
-  async move(from: string, to: string, options: MoveOptions = {}): Promise<boolean> {
+  override async move(from: string, to: string, options: MoveOptions = {}): Promise<boolean> {
     const { replace = true, mayStay = false } = options
     const [key, target] = [this.keyOf(from), this.keyOf(to)]
     const source = { key, path: from, version: parseIfGiven(options.version, from) }

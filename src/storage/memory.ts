@@ -85,6 +85,11 @@ export class MemoryDriver implements StorageDriver {
     return true
   }
 
+  async copy(from: string, to: string): Promise<void> {
+    const content = contentOf(this.#require(from))
+    if (from !== to) this.#tree.put(requirePath(to), fileOf(content))
+  }
+
   async delete(path: string): Promise<void> {
     this.#tree.remove(requirePath(path))
   }

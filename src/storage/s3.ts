@@ -178,7 +178,7 @@ export class S3Driver extends ObjectStoreDriver implements StorageDriver {
     yield* this.callingEach(folder, orderedEntries(pages(this.#bucket), { after, isFolder }))
   }
 
-  async move(from: string, to: string, options: MoveOptions = {}): Promise<boolean> {
+  override async move(from: string, to: string, options: MoveOptions = {}): Promise<boolean> {
     const { replace = true, mayStay = false, version } = options
     const [source, target] = [this.keyOf(from), this.keyOf(to)]
     return this.calling(from, async () => {

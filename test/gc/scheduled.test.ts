@@ -19,7 +19,7 @@ test('a line of the audit log says of each manifest and blob that it was collect
   const lines: AuditEntry[] = []
   const figures = newCollectionFigures()
   const phases = new Set<string | undefined>()
-  await collectAsScheduled({ grace: 0, pace: 0, untagged: true }, registry.registry, {
+  await collectAsScheduled({ grace: 0, pace: 0, untagged: true, coexist: false }, registry.registry, {
     ...{ figures, log: quiet, timing: TIMING, signal: new AbortController().signal },
     audit: {
       record(entry) {

@@ -1,16 +1,17 @@
 /** Damage of stored content is found, is not served, and is healed. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { Quarantine } from '../../src/core/collection/quarantine.ts'
 import { type Digest, digestOf } from '../../src/core/digest.ts'
 import { StorageError } from '../../src/core/errors.ts'
 import { ForwardingDriver } from '../../src/core/forwarding-driver.ts'
 import { MediaType } from '../../src/core/media-type.ts'
-import { Quarantine } from '../../src/core/scrub/quarantine.ts'
 import type { MoveOptions, StorageDriver } from '../../src/core/storage-driver.ts'
 import { run } from '../../src/maintenance/runner.ts'
 import { Scrub, type ScrubOptions } from '../../src/maintenance/scrub/scrub.ts'
 import { blobPath } from '../../src/registry/paths.ts'
 import { FilesystemDriver } from '../../src/storage/filesystem.ts'
 import { MemoryDriver } from '../../src/storage/memory.ts'
+import { collectAll } from '../contract/storage-driver/support.ts'
 import { FaultyDriver } from '../support/faulty-driver.ts'
 import { HttpRegistry, quiet } from '../support/http-registry.ts'
 import { descriptorOf, imageJson, payloadOf } from '../support/manifest-json.ts'
@@ -101,7 +102,7 @@ describe.each(kinds)('over $kind', ({ open }) => {
       { repository: 'a', name: layerDigest, problem: 'its bytes are missing' },
     ])
     expect(totals).toMatchObject({ damagedBlobs: 1, healedBlobs: 0 })
-    expect(await new Quarantine(driver).find(layerDigest)).toHaveLength(1)
+    expect(await collectAll(new Quarantine(driver).find(layerDigest))).toHaveLength(1)
     for (const method of ['HEAD', 'GET'])
       expect([method, (await registry.send(`${method} /v2/a/blobs/${layerDigest}`)).status]).toEqual([
         method,
@@ -156,7 +157,10 @@ describe.each(kinds)('over $kind', ({ open }) => {
   })
 
   test('quarantine heals what is missing', async () => {
-    await driver.move(blobPath(layerDigest), new Quarantine(driver).pathOf(layerDigest, new Date()))
+    await driver.move(
+      blobPath(layerDigest),
+      new Quarantine(driver).pathOf(layerDigest, { at: new Date(), reason: 'damaged' }),
+    )
     expect((await scrub(registry)).findings).toMatchObject([
       { name: layerDigest, outcome: 'healed from quarantine' },
     ])
@@ -167,7 +171,7 @@ describe.each(kinds)('over $kind', ({ open }) => {
     await flip(driver, layerDigest)
     const { findings } = await scrub(registry, { dryRun: true })
     expect(findings).toEqual([{ name: layerDigest, problem: 'its bytes are damaged' }])
-    expect(await new Quarantine(driver).find(layerDigest)).toEqual([])
+    expect(await collectAll(new Quarantine(driver).find(layerDigest))).toEqual([])
     expect((await scrub(registry)).run).toBe(1)
   })
 
@@ -188,9 +192,14 @@ describe.each(kinds)('over $kind', ({ open }) => {
     const quarantine = new Quarantine(driver)
     const days = (count: number) => new Date(Date.now() - count * 24 * 3_600_000)
     for (const age of [29, 32])
-      await driver.put(quarantine.pathOf(layerDigest, days(age)), Buffer.from('damaged'))
+      await driver.put(
+        quarantine.pathOf(layerDigest, { at: days(age), reason: 'damaged' }),
+        Buffer.from('damaged'),
+      )
     await scrub(registry)
-    expect(await quarantine.find(layerDigest)).toEqual([quarantine.pathOf(layerDigest, days(29))])
+    expect(await collectAll(quarantine.find(layerDigest))).toEqual([
+      { path: quarantine.pathOf(layerDigest, { at: days(29), reason: 'damaged' }), reason: 'damaged' },
+    ])
   })
 })
 

@@ -101,6 +101,11 @@ export class FaultyDriver implements StorageDriver {
     return this.#driver.move(from, to, options)
   }
 
+  async copy(from: string, to: string): Promise<void> {
+    this.#enter({ method: 'copy', path: from, to })
+    return this.#driver.copy(from, to)
+  }
+
   async delete(path: string, options?: DeleteOptions): Promise<void> {
     this.#enter({ method: 'delete', path })
     return this.#driver.delete(path, options)

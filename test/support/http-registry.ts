@@ -65,6 +65,8 @@ export interface HttpRegistryOptions {
   readonly pulls?: (stored: StoredRegistry) => { observer: PullObserver; recorded: RecordedPulls }
   /** Its part in garbage collection. Default: none. */
   readonly collection?: RegistryOptions['collection']
+  /** Whether it looks for blobs in quarantine. Default: no. */
+  readonly coexist?: boolean
   /** Timing of deletions and pushes. */
   readonly deletions?: RegistryOptions['deletions']
 }
@@ -117,9 +119,9 @@ export class HttpRegistry implements AsyncDisposable {
     const { driver = new MemoryDriver(), policy = DEFAULT_POLICY, log = quiet, tls } = options
     const cache = options.cache ?? new MemoryDescriptorCache({ maxEntries: 10_000 })
     const smallContentBytes = cache === NO_CACHE ? 0 : 64 * 1024 ** 2
-    const { collection = false, deletions } = options
+    const { collection = false, coexist = false, deletions } = options
     const registry = new StoredRegistry({
-      ...{ driver, policy, cache, smallContentBytes, collection, deletions, log },
+      ...{ driver, policy, cache, smallContentBytes, collection, coexist, deletions, log },
     })
     const { auth, loginThrottle, audit } = options
     const keyStorage = {

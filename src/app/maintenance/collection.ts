@@ -5,15 +5,12 @@ import { type CollectionFigures, newCollectionFigures } from '../../core/collect
 import { StorageError } from '../../core/errors.ts'
 import type { Log } from '../../core/log.ts'
 
-export type { CollectionProgress, CollectionReport } from '../../maintenance/gc/collector.ts'
-
-import {
-  type CollectionProgress,
-  type CollectionReport,
-  type CollectionStep,
-  Collector,
-  type CollectorTiming,
-} from '../../maintenance/gc/collector.ts'
+import type {
+  CollectionProgress,
+  CollectionReport,
+  CollectionStep,
+} from '../../maintenance/gc/collection-report.ts'
+import { Collector, type CollectorTiming } from '../../maintenance/gc/collector.ts'
 import { CollectorBusy } from '../../maintenance/gc/tenure.ts'
 import { run } from '../../maintenance/runner.ts'
 import { Schedule } from '../../maintenance/schedule.ts'
@@ -23,6 +20,8 @@ import { openRegistry } from '../open.ts'
 import { countsUsage } from '../settings.ts'
 import { restorableContent } from './restorable-content.ts'
 
+export type { CollectionProgress, CollectionReport }
+
 export interface CollectionOptions {
   readonly graceMs: number
   /** Requests per second; 0 for no limit. */
@@ -30,6 +29,8 @@ export interface CollectionOptions {
   readonly dryRun: boolean
   /** True if manifests are removed that no tag keeps, no index and no subject. */
   readonly untagged: boolean
+  /** True if collected blobs are kept in quarantine, because others write to the same storage. */
+  readonly coexist: boolean
   readonly log: Log
   readonly signal?: AbortSignal | undefined
   /** Default: that of `Collector`. */
@@ -38,6 +39,7 @@ export interface CollectionOptions {
   readonly onBegin?: (progress: () => CollectionProgress) => void
   readonly onDeleted?: (blob: { readonly digest: string; readonly size: number }) => void
   readonly onRemoved?: (manifest: { readonly repository: string; readonly digest: string }) => void
+  readonly onRestored?: (digest: string) => void
 }
 
 /** Schedules garbage collection. Undefined if it is disabled. Of all processes that share the storage one
@@ -79,17 +81,17 @@ export interface ScheduledCollectionParts {
 
 /** One scheduled collection: what it deletes is counted, logged and audited. */
 export async function collectAsScheduled(
-  gc: Pick<Config['storage']['maintenance']['gc'], 'grace' | 'pace' | 'untagged'>,
+  gc: Pick<Config['storage']['maintenance']['gc'], 'grace' | 'pace' | 'untagged' | 'coexist'>,
   registry: StoredRegistry,
   { figures, log, audit, signal, timing }: ScheduledCollectionParts,
 ): Promise<void> {
-  const { grace: graceMs, pace, untagged } = gc
+  const { grace: graceMs, pace, untagged, coexist } = gc
   const {
     findings,
     removed: _,
     ...report
   } = await collect(registry, {
-    ...{ graceMs, pace, untagged, dryRun: false, log, signal, timing },
+    ...{ graceMs, pace, untagged, coexist, dryRun: false, log, signal, timing },
     onBegin: (progress) => {
       figures.phase = () => progress().phase
     },
@@ -103,6 +105,11 @@ export async function collectAsScheduled(
       figures.removedManifests++
       audit?.record({ ...COLLECTED, repository, digest })
       log.info({ repository, digest }, 'garbage collection removed an untagged manifest')
+    },
+    onRestored: (digest) => {
+      figures.restoredBlobs++
+      audit?.record({ ...COLLECTED, action: 'restore', digest })
+      log.warn({ digest }, 'garbage collection put a blob back from quarantine, because it is needed again')
     },
   })
   for (const finding of findings)
@@ -149,15 +156,18 @@ async function counted(
  *  @throws StorageError UNSUPPORTED if the storage can't be collected; CollectorBusy */
 export async function collect(
   registry: StoredRegistry,
-  { graceMs, pace, untagged, dryRun, log, signal, timing, onBegin, onDeleted, onRemoved }: CollectionOptions,
+  options: CollectionOptions,
 ): Promise<CollectionReport> {
+  const { dryRun, log, signal, onBegin, onDeleted, onRemoved, onRestored } = options
+  const { graceMs, pace, untagged, coexist, timing } = options
   const collector = new Collector({
     content: restorableContent(registry, { isReadOnly: dryRun }),
-    ...{ graceMs, pace, untagged, dryRun, signal, ...(timing && { timing }) },
+    ...{ graceMs, pace, untagged, coexist, dryRun, signal, ...(timing && { timing }) },
   })
   onBegin?.(() => collector.progress)
   const onStep = (step: CollectionStep) => {
-    if ('removed' in step) for (const manifest of step.removed()) onRemoved?.(manifest)
+    if ('restored' in step) onRestored?.(step.restored)
+    else if ('removed' in step) for (const manifest of step.removed()) onRemoved?.(manifest)
     else for (const blob of step.deleted()) onDeleted?.(blob)
   }
   await run(collector.steps(), { log, dryRun, onStep, ...(signal && { signal }) })

@@ -6,12 +6,14 @@ import type { CommandModule } from '../table/command.ts'
 import { UsageError } from '../usage-error.ts'
 import { quietLog } from './quiet-log.ts'
 
-const HELP = `entrepot gc [config.yml] [--dry-run] [--json] [--grace 24h] [--delete-untagged] [--pace <requests a second>]
+const HELP = `entrepot gc [config.yml] [--dry-run] [--json] [--grace 24h] [--delete-untagged] [--coexist] [--pace <requests a second>]
 
 Deletes the blobs that no manifest refers to, while the registry serves. docs/garbage-collection.md says what must be configured before.
 
   --dry-run, -d          only say what would be deleted
   --delete-untagged, -m  first remove manifests that no tag keeps, no index and no subject; otherwise as configured
+  --coexist              keep deleted blobs in quarantine for 30 days, because a registry that takes no part writes to the
+                         same storage; otherwise as configured
   --json                 a line of JSON for each blob and manifest, and one for the totals
   --grace                how old a blob must be, and the last push or mount of it; otherwise as configured
   --pace                 how many requests the storage gets a second, 0 for as many as go; otherwise as configured
@@ -39,6 +41,7 @@ export function garbageCollect(args: readonly string[]): Promise<void> {
 const OPTIONS = {
   'dry-run': { type: 'boolean', short: 'd' },
   'delete-untagged': { type: 'boolean', short: 'm' },
+  coexist: { type: 'boolean' },
   json: { type: 'boolean' },
   quiet: { type: 'boolean', short: 'q' },
   grace: { type: 'string' },
@@ -58,6 +61,9 @@ async function collectGarbage(args: readonly string[], help: string): Promise<vo
     if (isTerminal) process.stderr.write(CLEAR_LINE) // the progress bar is drawn again below
     process.stdout.write(`${text}\n`)
   }
+  const untagged = values['delete-untagged'] ?? configured.untagged
+  const coexist = values.coexist ?? configured.coexist
+  if (coexist && untagged) throw new UsageError(NOT_TOGETHER)
   const stopping = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => stopping.abort(new Error(`ended by ${signal}`)))
@@ -69,7 +75,8 @@ async function collectGarbage(args: readonly string[], help: string): Promise<vo
     graceMs: values.grace === undefined ? configured.grace : durationOf(values.grace),
     pace: values.pace === undefined ? configured.pace : paceOf(values.pace),
     dryRun,
-    untagged: values['delete-untagged'] ?? configured.untagged,
+    untagged,
+    coexist,
     log: quietLog,
     onBegin: (progress) => {
       if (isTerminal) hide = showProgress(progress)
@@ -77,6 +84,10 @@ async function collectGarbage(args: readonly string[], help: string): Promise<vo
     onDeleted: ({ digest, size }) => {
       if (json) write(JSON.stringify({ action: 'delete', digest, bytes: size, reason: REASON }))
       else if (!quiet) write(`${digest} ${size} bytes: ${REASON}`)
+    },
+    onRestored: (digest) => {
+      if (json) write(JSON.stringify({ action: 'restore', digest, reason: NEEDED_AGAIN }))
+      else if (!quiet) write(`${digest} ${dryRun ? 'would be restored' : 'restored'}: ${NEEDED_AGAIN}`)
     },
   }).finally(() => hide())
   const { removed, ...totals } = report
@@ -92,10 +103,22 @@ async function collectGarbage(args: readonly string[], help: string): Promise<vo
 
 const CLEAR_LINE = '\r\x1b[K'
 const REASON = 'no manifest refers to it'
+const NEEDED_AGAIN = 'it was in quarantine, and a manifest or a new push needs it'
+const NOT_TOGETHER =
+  '--delete-untagged and --coexist exclude each other: a removed manifest is not kept in quarantine'
 const UNTAGGED = 'no tag, no index and no subject keeps it'
 
 function linesOf(report: CollectionReport, dryRun: boolean): string[] {
-  const { blobs, bytes, deletedBlobs, deletedBytes, rescuedBlobs, removedManifests, findings } = report
+  const {
+    blobs,
+    bytes,
+    deletedBlobs,
+    deletedBytes,
+    rescuedBlobs,
+    restoredBlobs,
+    removedManifests,
+    findings,
+  } = report
   const verb = dryRun ? 'would be deleted' : 'deleted'
   return [
     ...findings.map(
@@ -106,6 +129,9 @@ function linesOf(report: CollectionReport, dryRun: boolean): string[] {
       ? [`${removedManifests} manifests ${dryRun ? 'would be removed' : 'removed'} from repositories`]
       : []),
     `${deletedBlobs} of ${blobs} blobs ${verb}, ${deletedBytes} of ${bytes} bytes`,
+    ...(restoredBlobs > 0
+      ? [`${restoredBlobs} blobs ${dryRun ? 'would be restored' : 'restored'} from quarantine`]
+      : []),
     ...(rescuedBlobs > 0 ? [`${rescuedBlobs} blobs stay: they were needed again meanwhile`] : []),
   ]
 }

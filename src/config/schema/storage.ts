@@ -89,8 +89,14 @@ const maintenance = section({
     grace: duration().or(24 * 3_600_000),
     /** True to remove untagged manifests, unless an index or a subject keeps them. */
     untagged: flag().or(false),
+    /** True if a registry that takes no part, such as CNCF Distribution, writes to the same storage: collected
+     *  blobs are kept in quarantine for 30 days. */
+    coexist: flag().or(false),
     /** Requests per second; 0 for no limit. */
     pace: integer({ min: 0 }).or(0),
+  }).refine(({ coexist, untagged }) => !(coexist && untagged), {
+    path: ['untagged'],
+    error: 'false beside storage.maintenance.gc.coexist: a removed manifest is not kept in quarantine',
   }),
   scrub: section({
     enabled: flag().or(false),

@@ -8,6 +8,8 @@ export interface CollectionFigures {
   deletedBlobs: number
   deletedBytes: number
   removedManifests: number
+  /** Blobs that were put back from quarantine. */
+  restoredBlobs: number
   /** Manifests that the last one could not read. */
   findings: number
   /** Seconds since 1970; 0 for never. */
@@ -25,6 +27,7 @@ export function newCollectionFigures(): CollectionFigures {
       deletedBlobs: 0,
       deletedBytes: 0,
       removedManifests: 0,
+      restoredBlobs: 0,
     },
     ...{ findings: 0, lastSuccessAt: 0, lastSeconds: 0 },
   }

@@ -1,23 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Collectable } from '../../core/collection/collectable.ts'
 import { CollectionFiles, type CondemnedBlob, listBits } from '../../core/collection/collection-files.ts'
-import {
-  type CollectionState,
-  type ListDigits,
-  TRUSTED_MS,
-  withoutRemoval,
-} from '../../core/collection/collection-state.ts'
+import { type ListDigits, TRUSTED_MS, withoutRemoval } from '../../core/collection/collection-state.ts'
 import type { LeaseTiming } from '../../core/coordination/lease.ts'
-import { type Digest, hexOf } from '../../core/digest.ts'
+import type { Digest } from '../../core/digest.ts'
 import { isPathNotFound } from '../../core/errors.ts'
 import type { RepositoryName } from '../../core/reference.ts'
-import { FENCE_LIFETIME_MS } from '../../core/storage-driver.ts'
-import type { Step } from '../runner.ts'
+import { BlobSweep, type DeletionStep } from './blob-sweep.ts'
+import { CollectedBlobs, type RestorationStep } from './collected-blobs.ts'
+import type { CollectionProgress, CollectionReport, CollectionStep } from './collection-report.ts'
 import { HeldBytes } from './held-bytes.ts'
 import { ListWriter, type WrittenLists } from './list-writer.ts'
 import { ManifestEdges } from './manifest-edges.ts'
 import { ManifestSweep, type RemovalStep, type RemovedManifest } from './manifest-sweep.ts'
-import { type Finding, Marks } from './mark.ts'
+import { Marks } from './mark.ts'
 import { Pace } from './pace.ts'
 import { Tenure, TIMING } from './tenure.ts'
 
@@ -35,6 +31,9 @@ export interface CollectorOptions {
   readonly dryRun: boolean
   /** True if manifests are removed that nothing keeps. Default: false. */
   readonly untagged?: boolean | undefined
+  /** True if blobs go into quarantine, because registries that take no part write to the same storage. Not
+   *  possible with `untagged`. Default: false. */
+  readonly coexist?: boolean | undefined
   /** How many blobs are deleted at a time. */
   readonly batchSize?: number
   readonly timing?: CollectorTiming
@@ -43,51 +42,7 @@ export interface CollectorOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Deletes a batch of blobs. */
-export interface DeletionStep extends Step {
-  /** Those that were deleted, once it was carried out; in a dry run those that would be. */
-  readonly deleted: () => readonly CondemnedBlob[]
-}
-
-/** A manifest that was removed, or in a dry run would be. */
-export interface ReportedManifest extends RemovedManifest {
-  /** The bytes that nothing else holds: a collection frees them once they are old enough. */
-  readonly bytes: number
-}
-
-export type CollectionStep = DeletionStep | RemovalStep
-
-export interface CollectionReport {
-  /** Blobs that are there and were looked at. */
-  readonly blobs: number
-  readonly bytes: number
-  /** Blobs that were deleted, or in a dry run would be. */
-  readonly deletedBlobs: number
-  readonly deletedBytes: number
-  /** Condemned, and then needed all the same. */
-  readonly rescuedBlobs: number
-  /** Manifests that were removed from their repositories, or in a dry run would be. */
-  readonly removedManifests: number
-  readonly removed: readonly ReportedManifest[]
-  readonly findings: readonly Finding[]
-}
-
-/** What a collector is doing, for people who watch it. */
-export interface CollectionProgress {
-  readonly phase:
-    | 'removing untagged manifests'
-    | 'reading manifests'
-    | 'looking for garbage'
-    | 'waiting for pushes'
-    | 'deleting'
-  /** Manifests or blobs. */
-  readonly done: number
-  /** Undefined if it is not known. */
-  readonly total: number | undefined
-}
-
 const COLLECTOR_TIMING: CollectorTiming = { ...TIMING, settleMs: 2 * TRUSTED_MS + 2_000 }
-const BATCH_SIZE = 1_000
 
 /** Deletes the blobs that nothing keeps, while images are pushed. See docs/garbage-collection.md for the order of its steps and why
  *  nothing that was acknowledged is lost. What it writes and deletes is in its steps; between them it only reads. */
@@ -98,13 +53,17 @@ export class Collector {
   readonly #edges: ManifestEdges
   readonly #marks: Marks
   readonly #pace: Pace
+  readonly #collected: CollectedBlobs
   readonly #report = {
-    ...{ blobs: 0, bytes: 0, deletedBlobs: 0, deletedBytes: 0, rescuedBlobs: 0, removedManifests: 0 },
+    ...{ blobs: 0, bytes: 0, deletedBlobs: 0, deletedBytes: 0, rescuedBlobs: 0, restoredBlobs: 0 },
+    removedManifests: 0,
   }
   /** From a step that was carried out until the collection ends; never in a dry run. */
   #tenure: Tenure | undefined
   readonly #removed: RemovedManifest[] = []
   readonly #held = new HeldBytes()
+  /** By the storage's clock. */
+  #startedAt = new Date()
   #youngSince = new Date()
   #phase: CollectionProgress['phase'] = 'reading manifests'
   #condemnedBlobs: number | undefined
@@ -116,6 +75,9 @@ export class Collector {
     this.#edges = new ManifestEdges(options.content.storage)
     this.#marks = new Marks(options.content, { edges: this.#edges, isSaved: !options.dryRun })
     this.#pace = new Pace(options.pace)
+    const { content, coexist = false, untagged = false, signal } = options
+    this.#collected = new CollectedBlobs({ content, pace: this.#pace, signal })
+    if (coexist && untagged) throw new Error("a manifest that is removed can't be kept in quarantine")
   }
 
   get progress(): CollectionProgress {
@@ -149,7 +111,8 @@ export class Collector {
     if (untagged) yield* this.#removals()
     await this.#edges.load()
     await this.#mark()
-    yield* dryRun ? this.#deletions(this.#garbage(), { isSwept: false }) : this.#condemnAndSweep()
+    yield* this.#restorations()
+    yield* dryRun ? this.#deletions(this.#garbage()) : this.#condemnAndSweep()
   }
 
   /** What a collection has left that was cut short: nothing is being deleted, so the next one need not wait until this one counts as
@@ -178,8 +141,8 @@ export class Collector {
     this.#tenure = await Tenure.begin(storage, { timing: this.#timing, signal, release })
     const { epoch } = this.#tenure.state
     await this.#files.removeBefore(epoch)
-    const startedAt = await this.#files.begin(epoch)
-    this.#youngSince = new Date(startedAt.getTime() - graceMs)
+    this.#startedAt = await this.#files.begin(epoch)
+    this.#youngSince = new Date(this.#startedAt.getTime() - graceMs)
   }
 
   /** Manifests that are pushed from the change of the state on are looked at once more by who pushes them. */
@@ -222,7 +185,24 @@ export class Collector {
     return this.#marks.mark({ linkedSince: this.#youngSince, pace: this.#pace, signal })
   }
 
-  async *#condemnAndSweep(): AsyncGenerator<DeletionStep> {
+  /** Blobs that are needed after all come back, also if this collection keeps none itself. */
+  async *#restorations(): AsyncGenerator<RestorationStep> {
+    const { dryRun } = this.#options
+    for (let isOver = false; !isOver; ) {
+      isOver = true
+      this.#phase = 'restoring blobs'
+      for await (const step of this.#collected.restorations(this.#marks)) {
+        yield step
+        this.#report.restoredBlobs++
+        isOver = dryRun
+      }
+      // A manifest that came back may need more.
+      if (this.#marks.findings.length === 0) return
+      if (!isOver) await this.#mark()
+    }
+  }
+
+  async *#condemnAndSweep(): AsyncGenerator<DeletionStep | RestorationStep> {
     const tenure = this.#tenure as Tenure
     const { epoch } = tenure.state
     const { lists, digits } = await this.#condemn(epoch)
@@ -234,8 +214,13 @@ export class Collector {
       this.#phase = 'waiting for pushes'
       await delay(this.#timing.settleMs, undefined, { signal: this.#options.signal })
       await this.#mark()
-      yield* this.#deletions(this.#condemned({ lists, digits }), { isSwept: true })
+      yield* this.#deletions(this.#condemned({ lists, digits }))
+      // What others have pushed meanwhile, who read no state, need not wait for the next collection.
+      if (this.#options.coexist) await this.#mark()
     }
+    yield* this.#restorations()
+    await tenure.confirm()
+    await this.#collected.expire(this.#startedAt)
     // The lists stay until the next collection: other processes evict what they name.
     await tenure.change(({ deletions, lists: bits, listDigits, removals }) => ({
       epoch,
@@ -297,78 +282,20 @@ export class Collector {
     }
   }
 
-  /** @param options.isSwept false where nothing is deleted, whoever runs the steps */
-  async *#deletions(
-    blobs: AsyncIterable<CondemnedBlob>,
-    { isSwept }: { isSwept: boolean },
-  ): AsyncGenerator<DeletionStep> {
-    let batch: CondemnedBlob[] = []
-    const { batchSize = BATCH_SIZE, signal } = this.#options
-    for await (const blob of blobs) {
-      batch.push(blob)
-      if (batch.length < batchSize) continue
-      signal?.throwIfAborted()
-      yield* this.#deletion(batch, isSwept)
-      batch = []
+  /** In a dry run nothing is deleted, whoever runs the steps. */
+  async *#deletions(blobs: AsyncIterable<CondemnedBlob>): AsyncGenerator<DeletionStep> {
+    const { content, coexist = false, batchSize, fenceMs, signal } = this.#options
+    const keep = (batch: readonly CondemnedBlob[]) => this.#collected.keep(batch, this.#startedAt)
+    const sweep = new BlobSweep({
+      ...{ content, tenure: this.#tenure, files: this.#files, pace: this.#pace },
+      ...{ batchSize, fenceMs, signal, keep: coexist ? keep : undefined },
+    })
+    for await (const step of sweep.steps(blobs)) {
+      yield step
+      const deleted = step.deleted()
+      this.#report.deletedBlobs += deleted.length
+      for (const { size } of deleted) this.#report.deletedBytes += size
+      this.#report.rescuedBlobs += step.batch.length - deleted.length
     }
-    if (batch.length > 0) yield* this.#deletion(batch, isSwept)
   }
-
-  async *#deletion(batch: readonly CondemnedBlob[], isSwept: boolean): AsyncGenerator<DeletionStep> {
-    let failure: unknown
-    let deleted: readonly CondemnedBlob[] | undefined = isSwept ? undefined : batch
-    const run = async () => {
-      if (!isSwept) throw new Error('these steps are those of a dry run')
-      try {
-        deleted = await this.#sweep(batch)
-      } catch (error) {
-        failure = error
-        throw error
-      }
-    }
-    if (!isSwept) this.#count(batch)
-    const bytes = batch.reduce((sum, { size }) => sum + size, 0)
-    yield {
-      intent: { action: 'delete blobs', blobs: batch.length, bytes },
-      run,
-      deleted: () => deleted ?? [],
-    }
-    if (deleted === undefined) throw failure ?? new Error('a step of the collection was left out')
-  }
-
-  /** The state says that the batch is being deleted as long as it may be. Who needs a blob of it and has said so before is heard; who
-   *  comes later waits. */
-  async #sweep(batch: readonly CondemnedBlob[]): Promise<readonly CondemnedBlob[]> {
-    const { content } = this.#options
-    const { storage } = content
-    const tenure = this.#tenure as Tenure
-    const range = { first: hexOf(batch[0]!.digest), last: hexOf(batch.at(-1)!.digest) }
-    await this.#pace.take(batch.length)
-    const { fenceMs: lifetimeMs = FENCE_LIFETIME_MS } = this.#options
-    const fence = await storage.openFence({ lifetimeMs })
-    let doomed: readonly CondemnedBlob[] = []
-    try {
-      await tenure.change((state) => ({ ...state, phase: 'sealed', fence, batch: range }))
-      const pins = await this.#files.pins(tenure.state.epoch, range)
-      doomed = batch.filter(({ digest }) => !pins.has(hexOf(digest)))
-      const paths = doomed.map(({ digest }) => content.pathOf(digest))
-      await storage.deleteFenced(paths, fence)
-    } finally {
-      await storage.closeFence(fence)
-      if (tenure.state.phase === 'sealed') await tenure.change(unsealed)
-    }
-    await content.evict(doomed.map(({ digest }): Digest => digest))
-    this.#count(doomed)
-    this.#report.rescuedBlobs += batch.length - doomed.length
-    return doomed
-  }
-
-  #count(blobs: readonly CondemnedBlob[]): void {
-    this.#report.deletedBlobs += blobs.length
-    for (const { size } of blobs) this.#report.deletedBytes += size
-  }
-}
-
-function unsealed({ fence: _fence, batch: _batch, deletions, ...state }: CollectionState): CollectionState {
-  return { ...state, phase: 'condemned', deletions: deletions + 1 }
 }

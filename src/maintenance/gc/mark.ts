@@ -79,6 +79,7 @@ export class Marks {
         await this.#keepAll(repository, { digest, reason: found.unreadable })
         continue
       }
+      this.#findings.delete(`${repository}@${digest}`)
       for (const one of found.digests) this.#marked.add(hexOf(one))
       this.#read.add(repository, digest)
       if (found.isOfRepository) continue

@@ -1,7 +1,7 @@
 import type { Collectable } from '../../core/collection/collectable.ts'
+import { Quarantine } from '../../core/collection/quarantine.ts'
 import { CANONICAL, type Digest, Digester } from '../../core/digest.ts'
 import { isPathNotFound } from '../../core/errors.ts'
-import { Quarantine } from '../../core/scrub/quarantine.ts'
 import { SCRUB_COPY } from '../../core/scrub/scrub-state.ts'
 import type { StorageDriver } from '../../core/storage-driver.ts'
 import { type CheckOptions, checkBytes } from './check-bytes.ts'
@@ -30,7 +30,7 @@ export class Healing {
     const { content } = this.#options
     const { storage } = content
     if ((await this.#check(content.pathOf(digest), digest)) !== 'damaged') return false
-    const path = this.#quarantine.pathOf(digest, new Date())
+    const path = this.#quarantine.pathOf(digest, { at: new Date(), reason: 'damaged' })
     try {
       await storage.move(content.pathOf(digest), path)
     } catch (error) {
@@ -48,9 +48,11 @@ export class Healing {
   async heal(digest: Digest): Promise<string | undefined> {
     const { content, from } = this.#options
     const place = content.pathOf(digest)
-    for (const path of await this.#quarantine.find(digest)) {
+    for await (const { path, reason } of this.#quarantine.find(digest)) {
       if ((await this.#check(path, digest)) !== 'intact') continue
-      await content.storage.move(path, place)
+      // A collection may be about to delete the blob once more.
+      if (reason === 'collected') await content.storage.copy(path, place)
+      else await content.storage.move(path, place)
       await content.evict([digest])
       return 'quarantine'
     }

@@ -1,9 +1,9 @@
 import type { Collectable, PooledBlob } from '../../core/collection/collectable.ts'
+import { Quarantine } from '../../core/collection/quarantine.ts'
 import type { RepositoryContent } from '../../core/collection/removable.ts'
 import { type Digest, hexOf } from '../../core/digest.ts'
 import { isPathNotFound, StorageError } from '../../core/errors.ts'
 import type { RepositoryName } from '../../core/reference.ts'
-import { Quarantine } from '../../core/scrub/quarantine.ts'
 import type { ScrubFinding, ScrubState, ScrubTotals } from '../../core/scrub/scrub-state.ts'
 import type { StorageDriver } from '../../core/storage-driver.ts'
 import { DigestSet } from '../../lib/digest-set.ts'
@@ -84,7 +84,7 @@ export class Scrub {
     const { content, dryRun = false, saveMs } = this.#options
     const { storage } = content
     this.#progress = await ScrubProgress.begin({ storage, isSaved: !dryRun, saveMs })
-    if (!dryRun) await new Quarantine(storage).expire(new Date())
+    if (!dryRun) await new Quarantine(storage).expire('damaged', new Date())
     if (this.#state.phase === 'blobs') {
       yield* this.#blobs()
       await this.#progress.enter('links')

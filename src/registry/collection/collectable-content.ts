@@ -12,7 +12,7 @@ import { parseManifest } from '../../core/manifest/parse.ts'
 import type { RepositoryName } from '../../core/reference.ts'
 import type { ScannedFile, StorageDriver } from '../../core/storage-driver.ts'
 import type { DeletionsTiming } from '../manifests/deletions.ts'
-import { BLOBS, blobPath, REPOSITORIES, RepositoryPaths } from '../paths.ts'
+import { BLOBS, blobPath, digestOfBlobPath, REPOSITORIES, RepositoryPaths } from '../paths.ts'
 import { readContents, readTarget } from './content-scan.ts'
 import { ManifestRemoval, type ManifestRemovalParts, releaseManifests } from './manifest-removal.ts'
 
@@ -24,7 +24,6 @@ export interface CollectableContentParts {
   readonly timing?: DeletionsTiming | undefined
 }
 
-const BLOB = new RegExp(`^${BLOBS}/sha256/[0-9a-f]{2}/([0-9a-f]{64})/data$`)
 const LINK = new RegExp(
   `^${REPOSITORIES}/(.+?)/(?:_layers|_manifests/revisions)/(sha256|sha512)/([0-9a-f]+)/(?:signatures/(sha256|sha512)/([0-9a-f]+)/)?link$`,
 )
@@ -119,8 +118,8 @@ export class CollectableContent implements Collectable {
     for await (const files of this.storage.scan(BLOBS, options)) {
       const blobs: PooledBlob[] = []
       for (const { path, size, modifiedAt } of files) {
-        const [, hex] = BLOB.exec(path) ?? []
-        if (hex !== undefined) blobs.push({ digest: `${CANONICAL}:${hex}` as Digest, size, modifiedAt })
+        const digest = digestOfBlobPath(path)
+        if (digest !== undefined) blobs.push({ digest, size, modifiedAt })
       }
       if (blobs.length > 0) yield blobs
     }

@@ -1,4 +1,5 @@
 import type { StorageError } from '../../core/errors.ts'
+import type { MoveOptions } from '../../core/storage-driver.ts'
 
 /** Base of drivers of object stores: maps their errors to `StorageError` in one place. */
 export abstract class ObjectStoreDriver {
@@ -8,6 +9,13 @@ export abstract class ObjectStoreDriver {
 
   /** Maps an error of the store. A StorageError is returned as it is. */
   protected abstract toStorageError(cause: unknown, path: string): StorageError
+
+  abstract move(from: string, to: string, options?: MoveOptions): Promise<boolean>
+
+  /** Copies an object within the store: a move that leaves its source. */
+  async copy(from: string, to: string): Promise<void> {
+    await this.move(from, to, { mayStay: true })
+  }
 
   /** Does nothing: acknowledged objects are durable. */
   async settle(path: string): Promise<void> {

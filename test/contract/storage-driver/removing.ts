@@ -11,6 +11,43 @@ import {
 } from './support.ts'
 
 export function describeRemoving(current: () => DriverUnderTest): void {
+  describe('copy', () => {
+    it('leaves the file, and what happens to one of the two does not change the other', async () => {
+      const { driver, another } = current()
+      const content = distinctBytes(1_500_000)
+      await driver.put('/from/file', content)
+      await driver.copy('/from/file', '/a/new/place')
+      await driver.copy('/from/file', '/a/new/place')
+      for (const path of ['/from/file', '/a/new/place'])
+        expectSameBytes(await collect((await another()).read(path)), content)
+      await driver.put('/from/file', Buffer.from('other'))
+      expectSameBytes(await collect(driver.read('/a/new/place')), content)
+      await driver.delete('/from/file')
+      expectSameBytes(await collect(driver.read('/a/new/place')), content)
+      expect(await namesIn(driver, '/a/new')).toEqual(['place'])
+    })
+
+    it('replaces what stood there, and to where it is changes nothing', async () => {
+      const { driver } = current()
+      await driver.put('/one', Buffer.from('one'))
+      await driver.put('/two', Buffer.from('two, longer'))
+      await driver.copy('/one', '/two')
+      await driver.copy('/two', '/two')
+      expect(Buffer.from(await driver.get('/two')).toString()).toBe('one')
+      expect(await namesIn(driver, '/')).toEqual(['one', 'two'])
+    })
+
+    it('of what is not there fails, and leaves nothing behind', async () => {
+      const { driver } = current()
+      await driver.put('/file', Buffer.from('content'))
+      await expectStorageError(driver.copy('/absent', '/file'), 'PATH_NOT_FOUND')
+      await expectStorageError(driver.copy('/absent', '/new/folder/file'), 'PATH_NOT_FOUND')
+      await expectStorageError(driver.copy('/file/below', '/new/folder/file'), 'PATH_NOT_FOUND')
+      expect(Buffer.from(await driver.get('/file')).toString()).toBe('content')
+      expect(await namesIn(driver, '/')).toEqual(['file'])
+    })
+  })
+
   describe('move', () => {
     it('puts a file in another place, in folders that are not there yet', async () => {
       const { driver } = current()

@@ -21,6 +21,10 @@ export interface ModelOptions {
   /** Pushers know from a cache that the blobs are there. */
   readonly isCached?: boolean
   readonly maxStates?: number
+  /** Deleted blobs are kept in quarantine, and put back by marks, and by reads at any time. */
+  readonly isCoexisting?: boolean
+  /** The manifest of each pusher that takes no part: it reads no state, and what it once knew it trusts for ever. */
+  readonly plainPushers?: readonly number[]
   /** What is left out or done wrong. */
   readonly mutation?: Mutation
 }
@@ -39,6 +43,9 @@ export type Mutation =
   | 'lists that are gone condemn nothing'
   | 'the state is read before the revision is written'
   | 'a push does not wait for a batch'
+  | 'a blob is put back by moving it'
+  | 'the quarantine is emptied at the end'
+  | 'a blob is deleted before it is copied'
 
 const [IDLE, MARK, CONDEMNED, SEALED] = [0, 1, 2, 3]
 const MAX_EPOCH = 3
@@ -94,6 +101,8 @@ export function checkModel(options: ModelOptions): Exploration {
     blobs = 1,
     isCached = false,
     maxStates = 3_000_000,
+    isCoexisting = false,
+    plainPushers = [],
     mutation,
   } = options
   const is = (one: Mutation) => mutation === one
@@ -105,7 +114,11 @@ export function checkModel(options: ModelOptions): Exploration {
     ...{ blobs, revisions: 0, acknowledged: 0, deletes },
     // The state of the collection, and its lists and pins.
     ...{ phase: IDLE, epoch: 0, holder: NONE, from: 0, to: 0, deletions: 0, lists: 0, listsOf: NONE },
+    // The quarantine, as bits; what pushers have acknowledged that take no part.
+    ...{ kept: 0, plainly: 0 },
   }
+  for (const q of plainPushers.keys())
+    Object.assign(initial, { [`q${q}`]: 0, [`q${q}facts`]: isCached ? blobs : 0 })
   for (let blob = 0; blob < blobCount; blob++) Object.assign(initial, { [`pin${blob}`]: NONE })
   for (const p of pushers.keys()) {
     Object.assign(initial, {
@@ -137,6 +150,7 @@ export function checkModel(options: ModelOptions): Exploration {
       [`c${c}epoch`]: NONE,
       [`c${c}candidates`]: 0,
       [`c${c}from`]: 0,
+      [`c${c}copied`]: 0,
     })
     // Deletions that are under way, as bits, and whether their fence is closed; what it has read of the state to take it over.
     Object.assign(initial, { [`c${c}doomed`]: 0, [`c${c}sent`]: 0, [`c${c}closed`]: 0, [`c${c}seen`]: 0 })
@@ -146,6 +160,32 @@ export function checkModel(options: ModelOptions): Exploration {
     for (const p of pushers.keys()) pusherNext(s, p, add)
     for (let c = 0; c < collectors; c++) collectorNext(s, c, add)
     if (s.deletes! > 0) userNext(s, add)
+    for (const q of plainPushers.keys()) plainNext(s, q, add)
+    const missing = s.kept! & ~s.blobs!
+    if (missing !== 0) add(`a reader puts blob ${missing & -missing} back`, putBack(s, missing & -missing))
+  }
+
+  /** Blobs of the quarantine that are missing are there again. */
+  function putBack(s: State, bits: number): State {
+    const back = bits & s.kept! & ~s.blobs!
+    const left = is('a blob is put back by moving it') ? s.kept! & ~back : s.kept!
+    return { blobs: s.blobs! | back, kept: left }
+  }
+
+  function plainNext(s: State, q: number, add: Add): void {
+    const manifest = plainPushers[q]!
+    const [at, facts] = [s[`q${q}`]!, s[`q${q}facts`]!]
+    const missing = bitsOf[manifest]! & ~facts
+    const blob = missing & -missing
+    if (at === 0 && missing !== 0)
+      add(`Q${q} finds or uploads blob ${blob}`, { blobs: s.blobs! | blob, [`q${q}facts`]: facts | blob })
+    else if (at === 0)
+      add(`Q${q} writes revision ${manifest}`, { revisions: s.revisions! | (1 << manifest), [`q${q}`]: 1 })
+    else if (at === 1)
+      add(`Q${q} 201 for manifest ${manifest}`, {
+        ...(s.revisions! & (1 << manifest) && { plainly: s.plainly! | (1 << manifest) }),
+        ...{ [`q${q}`]: 2, [`q${q}facts`]: 0 },
+      })
   }
 
   function userNext(s: State, add: Add): void {
@@ -154,7 +194,11 @@ export function checkModel(options: ModelOptions): Exploration {
       const lost: State = {}
       for (const p of pushers.keys()) lost[`p${p}lost`] = s[`p${p}lost`]! | (1 << m)
       const left = ~(1 << m)
-      const changes = { revisions: s.revisions! & left, acknowledged: s.acknowledged! & left }
+      const changes = {
+        revisions: s.revisions! & left,
+        acknowledged: s.acknowledged! & left,
+        plainly: s.plainly! & left,
+      }
       add(`the user deletes manifest ${m}`, { ...changes, deletes: s.deletes! - 1, ...lost })
     }
   }
@@ -308,6 +352,7 @@ export function checkModel(options: ModelOptions): Exploration {
         doomed: 0,
         from: 0,
         seen: 0,
+        copied: 0,
         epoch: NONE,
       })
     /** The state is what this collector has made it: then its swap comes through. */
@@ -353,9 +398,11 @@ export function checkModel(options: ModelOptions): Exploration {
       }
       case C.mark: {
         const candidates = s.blobs! & ~marked(s)
-        if (candidates === 0) add(`C${c} finds no garbage`, set({ at: C.end }))
+        const back = putBack(s, marked(s))
+        if (candidates === 0) add(`C${c} finds no garbage`, { ...back, ...set({ at: C.end }) })
         else
           add(`C${c} finds ${candidates} to be garbage`, {
+            ...back,
             ...set({
               at: is('the second mark comes before the lists') ? C.early : C.condemn,
               candidates,
@@ -377,7 +424,10 @@ export function checkModel(options: ModelOptions): Exploration {
         })
         return
       case C.again:
-        add(`C${c} marks again`, set({ at: C.seal, candidates: get('candidates') & ~marked(s), from: 0 }))
+        add(`C${c} marks again`, {
+          ...putBack(s, marked(s)),
+          ...set({ at: C.seal, candidates: get('candidates') & ~marked(s), from: 0 }),
+        })
         return
       case C.seal: {
         const batch = firstBits(get('candidates') & ~rangeOf(0, get('from')), batchSize)
@@ -385,10 +435,18 @@ export function checkModel(options: ModelOptions): Exploration {
           add(`C${c} has no more`, set({ at: C.end }))
           return
         }
+        if (isCoexisting && get('copied') === 0) {
+          const copied = is('a blob is deleted before it is copied') ? 0 : batch & s.blobs!
+          const doomed = is('a blob is deleted before it is copied') ? batch : copied
+          add(`C${c} copies ${copied}`, { kept: s.kept! | copied, ...set({ copied: 1, doomed }) })
+          return
+        }
         const [from, to] = [lowest(batch), highest(batch) + 1]
-        const before = is('pins are listed before sealing')
-          ? { doomed: batch & ~pinned(s, get('epoch')) }
-          : { doomed: batch }
+        const before: State = isCoexisting
+          ? {}
+          : is('pins are listed before sealing')
+            ? { doomed: batch & ~pinned(s, get('epoch')) }
+            : { doomed: batch }
         if (is('pins are listed before sealing') && get('doomed') === 0) {
           add(`C${c} lists the pins, early`, set(before))
           return
@@ -421,12 +479,17 @@ export function checkModel(options: ModelOptions): Exploration {
           from: 0,
           to: 0,
           deletions: s.deletions! + 1,
-          ...set({ at: C.seal }),
+          ...set({ at: C.seal, copied: 0 }),
         })
         return
       case C.end: {
         if (isHolder && (s.phase === MARK || s.phase === CONDEMNED))
-          add(`C${c} ends`, { phase: IDLE, holder: NONE, listsOf: NONE, lists: 0, ...ended() })
+          add(`C${c} ends`, {
+            ...{ phase: IDLE, holder: NONE, listsOf: NONE, lists: 0 },
+            ...(isCoexisting ? putBack(s, marked(s)) : {}),
+            ...(is('the quarantine is emptied at the end') ? { kept: 0 } : {}),
+            ...ended(),
+          })
         else add(`C${c} was replaced`, ended())
       }
     }
@@ -441,7 +504,11 @@ export function checkModel(options: ModelOptions): Exploration {
     const isStopped = s[`c${c}closed`] === 1 && !is('no fence') && !is('a fence by version')
     const left = { [`c${c}sent`]: sent & ~blob }
     if (isStopped) add(`C${c}'s deletion of ${blob} is refused`, left)
-    else add(`C${c}'s deletion of ${blob} lands`, { ...left, blobs: s.blobs! & ~blob })
+    else {
+      add(`C${c}'s deletion of ${blob} lands`, { ...left, blobs: s.blobs! & ~blob })
+      if (isCoexisting && (s.blobs! & blob) !== 0)
+        add(`C${c}'s deletion of ${blob} lands, and is sent again`, { blobs: s.blobs! & ~blob })
+    }
   }
 
   function marked(s: State): number {
@@ -463,6 +530,8 @@ export function checkModel(options: ModelOptions): Exploration {
   const isLoss = (s: State) =>
     manifests.some((_, m) => {
       const bit = 1 << m
+      const isStill = (s.plainly! & s.revisions! & bit) !== 0
+      if (isStill && ((s.blobs! | s.kept!) & bitsOf[m]!) !== bitsOf[m]) return true
       return (s.acknowledged! & s.revisions! & bit) !== 0
         ? (s.blobs! & bitsOf[m]!) !== bitsOf[m]
         : (s.acknowledged! & bit) !== 0

@@ -18,6 +18,10 @@ const SMALL: Readonly<Record<string, ModelOptions>> = {
   'facts from a cache, two collectors': { isCached: true, retries: 1, deletes: 0 },
   'two blobs in two batches, two collections': { ...imageOfTwo, retries: 1, collectors: 1, runs: 2 },
   'an index and its child, two collections': { ...indexAndChild, retries: 1, collectors: 1, runs: 2 },
+  'a pusher that takes no part, beside one that does, with quarantine': {
+    ...{ isCoexisting: true, isCached: true, plainPushers: [0] },
+    ...{ retries: 1, collectors: 1, runs: 2, deletes: 1 },
+  },
 }
 
 /** In some millions. */
@@ -28,6 +32,13 @@ const LARGE: Readonly<Record<string, ModelOptions>> = {
   'two repositories, two collectors': { manifests: [[0], [0, 1]], pushers: [[0], [1]], blobs: 3, retries: 0 },
   'two blobs in two batches, two collectors': { ...imageOfTwo, retries: 1 },
   'an index and its child, two collectors': { ...indexAndChild, retries: 0 },
+  'pushers that take no part, two collectors, with quarantine': {
+    ...{ isCoexisting: true, isCached: true, plainPushers: [0, 0], retries: 0, deletes: 1 },
+  },
+  'two blobs, one pusher takes no part, with quarantine': {
+    ...{ ...imageOfTwo, isCoexisting: true, isCached: true, plainPushers: [0] },
+    ...{ retries: 0, collectors: 1, runs: 2, deletes: 0 },
+  },
   'three collectors': { collectors: 3, retries: 1, deletes: 0 },
 }
 
@@ -47,6 +58,7 @@ describe('nothing that was acknowledged is lost', () => {
 
 describe('a model in which something is left out loses', () => {
   const cached = { isCached: true }
+  const coexisting = { isCached: true, isCoexisting: true, pushers: [], plainPushers: [0], collectors: 1 }
   const mutations: readonly (readonly [Mutation, ModelOptions])[] = [
     ['the state is not read again after the pin', {}],
     ['pins are listed before sealing', {}],
@@ -61,10 +73,13 @@ describe('a model in which something is left out loses', () => {
     ['lists that are gone condemn nothing', cached],
     ['the state is read before the revision is written', {}],
     ['a push does not wait for a batch', {}],
+    ['a blob is put back by moving it', coexisting],
+    ['the quarantine is emptied at the end', coexisting],
+    ['a blob is deleted before it is copied', coexisting],
   ]
   test.each(mutations)('%s', (mutation, options) => {
     const { loss } = checkModel({ retries: 1, deletes: 0, ...options, mutation })
-    expect(loss?.at(-1)).toMatch(/deletion of 1 lands|looks|201/)
+    expect(loss?.at(-1)).toMatch(/deletion of 1 lands|looks|201|ends/)
     expect(loss?.some((step) => step.includes('201'))).toBe(true)
   })
 })
