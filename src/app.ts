@@ -1,4 +1,5 @@
 import { formatAddress, listenOptions } from './app/addresses.ts'
+import { StoredOperations } from './app/extension/operations.ts'
 import { watchHealth } from './app/health.ts'
 import {
   mergeMetrics,
@@ -224,6 +225,7 @@ export async function startRegistry(
     issuer: access.issuer,
     sessions: await openSessions(config, { people: access.people, log, isAlone }),
     keys: access.keys,
+    operations: new StoredOperations(config, registry.storage),
     version: await version(),
     audit: access.audit,
     observer: metrics?.requests,

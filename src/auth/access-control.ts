@@ -37,6 +37,7 @@ export interface AuthSettings {
   readonly robots?: { readonly path: string } | undefined
   readonly certificate?: { readonly user: CertificateField } | undefined
   readonly rules?: readonly Rule[] | undefined
+  readonly operators?: readonly string[] | undefined
   readonly groups: Readonly<Record<string, readonly string[]>>
 }
 

@@ -17,6 +17,8 @@ export interface Permissions {
   allowed(repository: string): ActionBits
   /** True if the catalog may be listed. */
   readonly mayList: boolean
+  /** True if the subject may see how the registry is. */
+  readonly mayOperate: boolean
 }
 
 /** The current rules, which may be replaced while the registry runs. */
@@ -55,14 +57,19 @@ export class RulePermissions implements Permissions {
   get mayList(): boolean {
     return this.#subject.name !== undefined || this.#book.rules.anonymousMayPull
   }
+
+  get mayOperate(): boolean {
+    return this.#book.rules.isOperator(this.#subject)
+  }
 }
 
-export const ALL_PERMISSIONS: Permissions = { mayList: true, allowed: () => EVERYTHING }
-export const NO_PERMISSIONS: Permissions = { mayList: false, allowed: () => NOTHING }
+export const ALL_PERMISSIONS: Permissions = { mayList: true, mayOperate: true, allowed: () => EVERYTHING }
+export const NO_PERMISSIONS: Permissions = { mayList: false, mayOperate: false, allowed: () => NOTHING }
 
 /** A robot's permissions: those it was created with, and those of anonymous clients. */
 export class RobotPermissions implements Permissions {
   readonly mayList = true
+  readonly mayOperate = false
   readonly #matches: (repository: string) => boolean
   readonly #actions: ActionBits
   readonly #anonymous: Permissions
@@ -106,11 +113,17 @@ export class KeyPermissions implements Permissions {
   get mayList(): boolean {
     return this.#own.mayList
   }
+
+  /** Keys are for content. */
+  get mayOperate(): boolean {
+    return false
+  }
 }
 
 /** The permissions in a token. */
 export class ListedPermissions implements Permissions {
   readonly mayList: boolean
+  readonly mayOperate: boolean
   readonly #actions = new Map<string, ActionBits>()
 
   /** Reads the permissions of a token.
@@ -127,6 +140,7 @@ export class ListedPermissions implements Permissions {
     this.mayList = access.some(
       ({ type, name, actions }) => type === 'registry' && name === 'catalog' && actions.includes('*'),
     )
+    this.mayOperate = this.mayList
   }
 
   allowed(repository: string): ActionBits {
@@ -151,6 +165,10 @@ export class NarrowedPermissions implements Permissions {
 
   get mayList(): boolean {
     return this.#listed.mayList && this.#own.mayList
+  }
+
+  get mayOperate(): boolean {
+    return this.#listed.mayOperate && this.#own.mayOperate
   }
 }
 

@@ -42,6 +42,10 @@ export class Principal implements Identity {
     return this.#permissions.mayList
   }
 
+  get mayOperate(): boolean {
+    return this.#permissions.mayOperate
+  }
+
   sees(repository: RepositoryName): boolean {
     return (this.#seen.allowed(repository) & bitOf('pull')) !== 0
   }

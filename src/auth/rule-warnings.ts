@@ -8,6 +8,7 @@ import { GROUP_PREFIX, KEYWORDS, type RuleSet } from './rules.ts'
 /** The rules, and the parts of `auth` that define identities. */
 export interface RuledAccess extends RuleSet {
   readonly oidc: readonly OidcSettings[]
+  readonly login?: { readonly oidc: readonly { readonly prefix: string }[] } | undefined
   readonly robots?: object | undefined
   readonly certificate?: object | undefined
 }
@@ -45,6 +46,10 @@ function* allWarnings(settings: RuledAccess, isUser: (name: string) => boolean):
       if (message !== undefined) yield { key: `auth.rules[${index}].who[${at}]`, message }
     }
   }
+  for (const [at, name] of (settings.operators ?? []).entries()) {
+    const message = objectionTo(name, settings, isUser)
+    if (message !== undefined) yield { key: `auth.operators[${at}]`, message }
+  }
   for (const [group, users] of Object.entries(settings.groups)) {
     for (const [at, name] of users.entries()) {
       const message = objectionToUser(name, settings, isUser)
@@ -61,18 +66,20 @@ function objectionTo(
   if (KEYWORDS.includes(who)) return undefined
   if (!who.startsWith(GROUP_PREFIX)) return objectionToUser(who, settings, isUser)
   const group = who.slice(GROUP_PREFIX.length)
-  const { groups, oidc } = settings
+  const { groups, oidc, login } = settings
   const isOfPlatform = oidc.some(({ prefix, claims }) => claims.groups.length > 0 && group.startsWith(prefix))
-  if (Object.hasOwn(groups, group) || isOfPlatform) return undefined
+  const isOfPeople = login?.oidc.some(({ prefix }) => group.startsWith(prefix)) === true
+  if (Object.hasOwn(groups, group) || isOfPlatform || isOfPeople) return undefined
   return `there is no group ${group}${hint(nearest(group, Object.keys(groups)))}`
 }
 
 function objectionToUser(
   name: string,
-  { robots, oidc, certificate }: RuledAccess,
+  { robots, oidc, login, certificate }: RuledAccess,
   isUser: (name: string) => boolean,
 ): string | undefined {
-  if (isUser(name) || oidc.some(({ prefix }) => name.startsWith(prefix))) return undefined
+  const providers = [...oidc, ...(login?.oidc ?? [])]
+  if (isUser(name) || providers.some(({ prefix }) => name.startsWith(prefix))) return undefined
   const keyword = nearest(name, KEYWORDS)
   if (keyword !== undefined) return `there is no user ${name}${hint(keyword)}`
   if (robots !== undefined && name.startsWith(ROBOT_PREFIX))

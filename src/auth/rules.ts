@@ -17,6 +17,8 @@ export interface RuleSet {
   readonly rules?: readonly Rule[] | undefined
   /** The users of each group. */
   readonly groups: Readonly<Record<string, readonly string[]>>
+  /** Who may see how the registry is, in the form of `who`. Undefined: authenticated identities, if there are no rules. */
+  readonly operators?: readonly string[] | undefined
 }
 
 /** The subject of a decision; anonymous without a name. */
@@ -61,10 +63,12 @@ const MAX_REMEMBERED = 20_000
  *  allowed. Actions of anonymous clients are allowed to all. */
 export class Rules {
   readonly #rules: readonly CompiledRule[] | undefined
+  readonly #operators: ReadonlySet<string>
   readonly #groupsOf: ReadonlyMap<string, readonly string[]>
   readonly #remembered = new LRUCache<string, ActionBits>({ max: MAX_REMEMBERED })
 
-  constructor({ rules, groups }: RuleSet) {
+  constructor({ rules, groups, operators }: RuleSet) {
+    this.#operators = new Set(operators ?? (rules === undefined ? ['authenticated'] : []))
     this.#rules = rules?.map(compile)
     this.#groupsOf = membership(groups)
   }
@@ -95,6 +99,11 @@ export class Rules {
   /** True if some rule lets anonymous clients pull. */
   get anonymousMayPull(): boolean {
     return this.#rules?.some(({ who, allowed }) => who.has('anonymous') && allowed & bitOf('pull')) ?? false
+  }
+
+  /** True if the subject may see how the registry is. */
+  isOperator(subject: Subject): boolean {
+    return this.#namesOf(subject).some((name) => this.#operators.has(name))
   }
 
   /** The entries of `who` that match the subject. A user whose name looks like a group or a keyword never

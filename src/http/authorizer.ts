@@ -116,7 +116,7 @@ export class Authorizer {
 /** What a session is good for. */
 const SESSION_ACCESS: ReadonlySet<Access> = new Set<Access>([
   ...(['pull', 'head', 'delete', 'restore'] as const),
-  ...(['catalog', 'login', 'keys', 'anybody'] as const),
+  ...(['catalog', 'login', 'operate', 'keys', 'anybody'] as const),
 ])
 
 /** The registry's page asks for a login by itself; a challenge would make the browser ask. */
@@ -145,6 +145,8 @@ function isAdmitted(
       return identity.proof !== 'none' || !canLogIn()
     case 'catalog':
       return identity.mayList
+    case 'operate':
+      return identity.mayOperate
     case 'keys':
       return identity.kind === 'user' && (identity.proof === 'session' || identity.proof === 'password')
     case 'tag':
@@ -171,7 +173,8 @@ interface Scope {
 /** The required scopes of the token protocol. A push includes a pull.
  *  https://distribution.github.io/distribution/spec/auth/scope/ */
 function scopeParts({ access, repository }: RequiredAccess): readonly Scope[] {
-  if (access === 'catalog') return [{ type: 'registry', name: 'catalog', actions: ['*'] }]
+  if (access === 'catalog' || access === 'operate')
+    return [{ type: 'registry', name: 'catalog', actions: ['*'] }]
   if (repository === undefined) return []
   return [{ type: 'repository', name: repository, actions: scopeActions(access) }]
 }

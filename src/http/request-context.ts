@@ -11,6 +11,7 @@ import type { RepositoryHistory } from '../core/lifecycle/history.ts'
 import type { RecordedPulls } from '../core/lifecycle/pulls.ts'
 import type { Usage } from '../core/lifecycle/usage.ts'
 import type { MirrorFigures } from '../core/mirror-figures.ts'
+import type { Operations } from '../core/operations/operations.ts'
 import type { Page } from '../core/page/page.ts'
 import type { RepositoryName } from '../core/reference.ts'
 import type { Registry, Repository } from '../core/registry.ts'
@@ -42,6 +43,8 @@ export interface ServerContext {
   readonly history: RepositoryHistory | undefined
   /** Undefined if people can't log in. */
   readonly sessions: Sessions | undefined
+  /** Undefined if it is not known how the registry is. */
+  readonly operations: Operations | undefined
   /** Undefined if people can't make keys. */
   readonly keys: PersonalKeys | undefined
   readonly version: string
@@ -109,6 +112,14 @@ export class RequestContext {
 
   get sessions(): Sessions | undefined {
     return this.#parts.sessions
+  }
+
+  /** How the registry is.
+   *  @throws RegistryError PATH_UNKNOWN if it is not known */
+  get operations(): Operations {
+    const { operations } = this.#parts
+    if (operations !== undefined) return operations
+    throw new RegistryError('PATH_UNKNOWN')
   }
 
   get keys(): PersonalKeys | undefined {

@@ -6,6 +6,7 @@ import { discoverExtensions, discoverRepositoryExtensions } from './handlers/ext
 import { createKey, deleteKey, listKeys } from './handlers/extension/keys.ts'
 import { listManifests } from './handlers/extension/manifests.ts'
 import { getOpenApi } from './handlers/extension/openapi.ts'
+import { getOperations } from './handlers/extension/operations.ts'
 import { beginLogin, deleteSession, finishLogin, getSelf, postSession } from './handlers/extension/people.ts'
 import { listTagDetails } from './handlers/extension/tags.ts'
 import { deleteRepository, listTagChanges, listTrash, restoreDeletion } from './handlers/history.ts'
@@ -80,6 +81,7 @@ export const operations: Record<Resource, Partial<Record<Method, Operation>>> = 
   usage: { GET: pull(getUsage), HEAD: pull(getUsage) },
   restore: { POST: needs('restore')(restoreDeletion) },
   repository: { DELETE: remove(deleteRepository) },
+  operations: read(needs('operate')(getOperations)),
   mirrors: read(catalog(listMirrors)),
   extensions: read(catalog(discoverExtensions)),
   repositoryExtensions: read(pull(discoverRepositoryExtensions)),

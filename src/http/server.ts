@@ -23,6 +23,7 @@ import type { Log } from '../core/log.ts'
 import type { MirrorFigures } from '../core/mirror-figures.ts'
 import type { PullObserver } from '../core/notifications/pull-observer.ts'
 import type { RequestScope } from '../core/notifications/request-scope.ts'
+import type { Operations } from '../core/operations/operations.ts'
 import type { Page } from '../core/page/page.ts'
 import type { Registry } from '../core/registry.ts'
 import type { RequestObserver } from '../core/request-observer.ts'
@@ -94,6 +95,8 @@ export interface HttpServerOptions {
   history?: RepositoryHistory | undefined
   /** For people; default: nobody can log in. */
   sessions?: Sessions | undefined
+  /** How the registry is; default: it is not known. */
+  operations?: Operations | undefined
   /** Keys of people. Default: they can't make any. */
   keys?: PersonalKeys | undefined
   /** Of the registry. Default: empty. */
@@ -138,9 +141,20 @@ export class HttpServer {
       bytesPerSecond: limits.minBytesPerSecond,
       graceSeconds: limits.stallSeconds,
     })
-    const { mirrors = [], page, history, index, recordedPulls, usage, sessions, keys, version = '' } = options
+    const {
+      mirrors = [],
+      page,
+      history,
+      index,
+      recordedPulls,
+      usage,
+      sessions,
+      keys,
+      operations,
+      version = '',
+    } = options
     const shared = { registry, settings, stallDetector: this.#stallDetector, issuer, health }
-    const people = { sessions, keys, version }
+    const people = { sessions, keys, operations, version }
     this.#parts = { ...shared, ...people, mirrors, page, history, index, pulls: recordedPulls, usage }
     this.#authorizer = new Authorizer(access, settings, sessions)
     this.#accessLog = new AccessLog({ log, isEnabled: settings.accessLog })

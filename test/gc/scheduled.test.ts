@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { collectAsScheduled } from '../../src/app/maintenance/collection.ts'
 import type { AuditEntry } from '../../src/core/access/audit-log.ts'
 import { newCollectionFigures } from '../../src/core/collection/collection-figures.ts'
+import { readLastCollection } from '../../src/core/collection/last-collection.ts'
 import { digestOf } from '../../src/core/digest.ts'
 import { MemoryDriver } from '../../src/storage/memory.ts'
 import { HttpRegistry, quiet } from '../support/http-registry.ts'
@@ -34,6 +35,11 @@ test('a line of the audit log says of each manifest and blob that it was collect
   for (const line of lines)
     expect(line).toMatchObject({ action: 'collect', kind: 'robot', user: '', allowed: true, outcome: 'done' })
   expect(lines[0]).toMatchObject({ repository: 'a', digest: digestOf(untagged.bytes) })
+  expect(await readLastCollection(registry.registry.storage)).toMatchObject({
+    deletedBlobs: expected.length - 1,
+    removedManifests: 1,
+    findings: 0,
+  })
   expect(phases).toEqual(new Set(['removing untagged manifests', 'deleting']))
   expect(figures).toMatchObject({ removedManifests: 1, deletedBlobs: expected.length - 1 })
 })

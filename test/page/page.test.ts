@@ -62,6 +62,15 @@ describeWith(['chromium'], 'the web page', () => {
     expect(hacked).toBe(false)
   }
 
+  test('operators see garbage collection, scrubs and notifications', () =>
+    inTab(async (tab) => {
+      const { page } = tab
+      await tab.visit('/ui/operations')
+      for (const name of ['Garbage collection', 'Scrub', 'Notifications', 'Mirrors'])
+        await page.getByRole('region', { name }).waitFor()
+      await page.getByText('No endpoint is notified of changes.').waitFor()
+    }))
+
   test('a browser that opens the registry sees the repositories, by their namespaces', () =>
     inTab(async ({ page }) => {
       await page.goto(`${registry.url}/`)

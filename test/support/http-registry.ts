@@ -19,6 +19,7 @@ import type { Log } from '../../src/core/log.ts'
 import { DEFAULT_POLICY, type ManifestPolicy } from '../../src/core/manifest/policy.ts'
 import type { PullObserver } from '../../src/core/notifications/pull-observer.ts'
 import type { RequestScope } from '../../src/core/notifications/request-scope.ts'
+import type { Operations } from '../../src/core/operations/operations.ts'
 import type { Page } from '../../src/core/page/page.ts'
 import type { Registry } from '../../src/core/registry.ts'
 import type { RequestObserver } from '../../src/core/request-observer.ts'
@@ -59,6 +60,8 @@ export interface HttpRegistryOptions {
   /** The history of its repositories. Default: none is kept. */
   readonly history?: (stored: StoredRegistry, decorated: Registry) => Promise<RepositoryHistory>
   readonly scope?: RequestScope
+  /** Knows how the registry is. Default: nothing does. */
+  readonly operations?: (stored: StoredRegistry) => Operations
   /** Counts what repositories take up. Default: nothing is counted. */
   readonly usage?: () => Usage
   /** Records pulls. Default: none are recorded. */
@@ -145,6 +148,7 @@ export class HttpRegistry implements AsyncDisposable {
       page: options.page,
       index: options.index,
       keys: access?.keys,
+      operations: options.operations?.(registry),
       sessions: access?.people && options.sessions?.(access.people),
       ...(options.health && { health: options.health }),
     })

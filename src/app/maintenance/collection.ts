@@ -2,6 +2,7 @@ import { readCron } from '../../config/schema/key.ts'
 import type { Config } from '../../config/schema.ts'
 import type { AuditEntry, AuditLog } from '../../core/access/audit-log.ts'
 import { type CollectionFigures, newCollectionFigures } from '../../core/collection/collection-figures.ts'
+import { writeLastCollection } from '../../core/collection/last-collection.ts'
 import { StorageError } from '../../core/errors.ts'
 import type { Log } from '../../core/log.ts'
 
@@ -170,8 +171,28 @@ export async function collect(
     else if ('removed' in step) for (const manifest of step.removed()) onRemoved?.(manifest)
     else for (const blob of step.deleted()) onDeleted?.(blob)
   }
+  const startedAt = new Date()
   await run(collector.steps(), { log, dryRun, onStep, ...(signal && { signal }) })
-  return collector.report
+  const { report } = collector
+  if (!dryRun && !signal?.aborted) await noteCollection(registry, { ...report, startedAt }, log)
+  return report
+}
+
+/** For the page of operations. A collection that can't be noted has been carried out all the same. */
+async function noteCollection(
+  { storage }: StoredRegistry,
+  {
+    startedAt,
+    deletedBlobs,
+    deletedBytes,
+    removedManifests,
+    findings,
+  }: CollectionReport & { startedAt: Date },
+  log: Log,
+): Promise<void> {
+  const times = { startedAt: startedAt.toISOString(), endedAt: new Date().toISOString() }
+  const last = { ...times, deletedBlobs, deletedBytes, removedManifests, findings: findings.length }
+  await writeLastCollection(storage, last).catch((err) => log.warn({ err }, 'the collection was not noted'))
 }
 
 /** Runs one collection in a process of its own, beside the serving registries.

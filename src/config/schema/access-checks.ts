@@ -16,6 +16,7 @@ const CONTRADICTIONS: Readonly<Record<string, readonly string[]>> = {
   keys: ['silly', 'token', 'none'],
   certificate: ['silly', 'token', 'none'],
   rules: ['silly', 'token'],
+  operators: ['silly', 'token'],
 }
 
 export interface Check {
@@ -34,7 +35,7 @@ const accessChecks: readonly Check[] = [
     key,
     // Empty rules have an effect too: nothing is allowed.
     holds: (found: Found) =>
-      !(key === 'rules' ? found[key] !== undefined : isUsed(found[key])) ||
+      !(key === 'rules' || key === 'operators' ? found[key] !== undefined : isUsed(found[key])) ||
       !kinds.some((kind) => found[kind] !== undefined),
     error: `found beside ${kinds.join(', ')}, with which it has no effect; accepted: with ${
       kinds.includes('none') ? 'htpasswd, or without any of them' : 'htpasswd or none'

@@ -196,6 +196,11 @@ const authKeys = z.strictObject({
     user: choice('commonname', 'subject', 'dns', 'email', 'uri').or('commonname'),
   }),
   rules,
+  /** Who may see how the registry is. Absent: authenticated identities, if there are no rules. */
+  operators: z.preprocess(
+    (found) => (found === null ? [] : found),
+    z.array(filledText(who).required()).optional(),
+  ),
   /** The users of each group. */
   groups: table(list(filledText('the name of a user').required())),
   /** The audit log: `stdout`, or a file. */

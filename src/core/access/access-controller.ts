@@ -38,6 +38,8 @@ export interface Identity {
   /** True if it may list the catalog, which shows the repositories that it `sees`. */
   readonly mayList: boolean
   sees(repository: RepositoryName): boolean
+  /** True if it may see how the registry is. */
+  readonly mayOperate: boolean
 }
 
 export interface ChallengeOptions {
@@ -72,6 +74,7 @@ export const EVERYBODY: Identity = {
   owner: undefined,
   may: () => true,
   mayList: true,
+  mayOperate: true,
   sees: () => true,
 }
 

@@ -4,6 +4,7 @@
 export const CATALOG_MODULES = new Map([
   ['api/openapi', 'openApi'],
   ['mirrors', 'mirrors'],
+  ['operations/summary', 'operations'],
   ['catalog/repositories', 'catalogRepositories'],
   ['catalog/namespaces', 'catalogNamespaces'],
   ['catalog/tags', 'catalogTags'],

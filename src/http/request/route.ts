@@ -36,9 +36,19 @@ export interface Route {
 
 /** The access that an operation needs: an action on the repository, where `tag` is included in `push`;
  *  `restore`, for clients that may push and delete; `head`, for clients that may pull or push; `catalog`, which lists what the client may pull; `login`, for
- *  any authenticated client. `keys`, for people who have logged in by themselves, not by a key, a token or a robot. `anybody`, for any client, also an anonymous one. `open` operations check credentials themselves; a `probe` has none and is not
+ *  any authenticated client. `operate`, for those who may see how the registry is; `keys`, for people who have logged in by themselves, not by a key, a token or a robot. `anybody`, for any client, also an anonymous one. `open` operations check credentials themselves; a `probe` has none and is not
  *  observed. */
-export type Access = Action | 'restore' | 'head' | 'catalog' | 'login' | 'keys' | 'anybody' | 'open' | 'probe'
+export type Access =
+  | Action
+  | 'restore'
+  | 'head'
+  | 'catalog'
+  | 'login'
+  | 'operate'
+  | 'keys'
+  | 'anybody'
+  | 'open'
+  | 'probe'
 
 /** Probes of load balancers and Kubernetes, served also if everything else has a prefix. */
 export const PROBES: ReadonlyMap<string, Resource> = new Map([

@@ -42,6 +42,7 @@ const paths: Record<Resource, string> = {
   usage: '/v2/a/_entrepot/usage/summary',
   restore: '/v2/a/_entrepot/trash/restore',
   repository: '/v2/a/_entrepot/repository',
+  operations: '/v2/_entrepot/operations/summary',
   mirrors: '/v2/_entrepot/mirrors',
   extensions: '/v2/_oci/ext/discover',
   repositoryExtensions: '/v2/a/_oci/ext/discover',
@@ -90,6 +91,7 @@ const letIn: Record<Resource, Partial<Record<Method, readonly Person[]>>> = {
   usage: { GET: pull, HEAD: pull },
   restore: { POST: pushAndDelete },
   repository: { DELETE: remove },
+  operations: { GET: ['everything'], HEAD: ['everything'] },
   mirrors: { GET: known, HEAD: known },
   extensions: { GET: known, HEAD: known },
   repositoryExtensions: { GET: pull, HEAD: pull },
@@ -118,10 +120,10 @@ let basicOnly: GuardedRegistry
 let withIssuer: GuardedRegistry
 beforeAll(async () => {
   folder = await temporaryFolder()
-  basicOnly = await GuardedRegistry.start({ users: known, auth: { rules } })
+  basicOnly = await GuardedRegistry.start({ users: known, auth: { rules, operators: ['everything'] } })
   withIssuer = await GuardedRegistry.start({
     users: known,
-    auth: { rules, issuer: issuerSettings(folder.path) },
+    auth: { rules, operators: ['everything'], issuer: issuerSettings(folder.path) },
   })
 })
 afterAll(async () => {

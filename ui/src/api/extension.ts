@@ -143,6 +143,8 @@ export interface Person {
   readonly groups: readonly string[]
   readonly session: { readonly expiresAt: string } | null
   readonly mayList: boolean
+  /** May see how the registry is. */
+  readonly mayOperate: boolean
   readonly login: {
     readonly isPossible: boolean
     readonly password: boolean
@@ -183,6 +185,7 @@ const NOBODY: Person = {
   groups: [],
   session: null,
   mayList: true,
+  mayOperate: false,
   login: { isPossible: false, password: false, providers: [] },
   keys: false,
   registry: { version: '', readOnly: false, deleteEnabled: true, search: false },

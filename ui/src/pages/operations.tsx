@@ -1,12 +1,13 @@
 import { Facts } from '../components/facts.tsx'
 import { useTitle } from '../components/use-title.ts'
 import { person } from '../state.ts'
+import { Maintenance } from './maintenance.tsx'
 import { Mirrors } from './mirrors.tsx'
 
 /** How the registry is, for those who may know. */
 export function Operations() {
   useTitle('Operations')
-  const { registry } = person.value ?? {}
+  const { registry, mayOperate } = person.value ?? {}
   return (
     <>
       <div class="view-head">
@@ -20,6 +21,7 @@ export function Operations() {
           ['Search', registry?.search ? 'index' : 'no index'],
         ]}
       />
+      {mayOperate && <Maintenance />}
       <Mirrors />
     </>
   )

@@ -91,6 +91,7 @@ export const self = z.strictObject({
   groups: z.array(z.string()),
   session: z.strictObject({ expiresAt: z.iso.datetime() }).nullable(),
   mayList: z.boolean(),
+  mayOperate: z.boolean(),
   login: z.strictObject({
     isPossible: z.boolean(),
     password: z.boolean(),

@@ -20,6 +20,7 @@ import {
   tagChanges,
   usageSummary,
 } from './lifecycle-answers.ts'
+import { operationsSummary } from './operations-answer.ts'
 import { freshReply } from './reply.ts'
 
 interface OperationDescription {
@@ -77,6 +78,11 @@ export const DESCRIPTIONS: Readonly<Record<string, OperationDescription & { read
 export const OPTIONAL_DESCRIPTIONS: Readonly<
   Record<string, OperationDescription | readonly OperationDescription[]>
 > = {
+  '/v2/_entrepot/operations/summary': {
+    summary: 'How the registry is',
+    parameters: [],
+    answer: operationsSummary,
+  },
   '/v2/_entrepot/user/keys': [
     { summary: 'Keys of the client', parameters: [], answer: keyList },
     {

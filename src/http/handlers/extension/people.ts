@@ -18,11 +18,11 @@ const LOGIN_PAGE = '/ui/login'
 export async function getSelf(context: RequestContext): Promise<Reply> {
   const { identity, sessions, settings, index, version } = context
   const session = await sessionOf(context)
-  const { kind, name, mayList } = identity
+  const { kind, name, mayList, mayOperate } = identity
   const providers = sessions?.providers ?? []
   const password = sessions?.havePasswords ?? false
   return freshReply({
-    ...{ kind, name, mayList },
+    ...{ kind, name, mayList, mayOperate },
     groups: [...(session?.person.groups ?? [])],
     session: session === undefined ? null : { expiresAt: session.expiresAt.toISOString() },
     login: { isPossible: password || providers.length > 0, password, providers: [...providers] },

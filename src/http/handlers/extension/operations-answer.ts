@@ -1,0 +1,38 @@
+import { z } from 'zod'
+
+const count = z.int().nonnegative()
+const time = z.iso.datetime()
+
+const scheduled = { enabled: z.boolean(), nextAt: time.nullable() }
+
+export const operationsSummary = z.strictObject({
+  version: z.string(),
+  storage: z.string(),
+  collection: z.strictObject({
+    ...scheduled,
+    phase: z.string(),
+    last: z
+      .strictObject({
+        ...{ startedAt: time, endedAt: time, deletedBlobs: count, deletedBytes: count },
+        ...{ removedManifests: count, findings: count },
+      })
+      .nullable(),
+  }),
+  scrub: z.strictObject({
+    ...scheduled,
+    phase: z.string(),
+    startedAt: time.nullable(),
+    totals: z
+      .strictObject({
+        ...{ blobs: count, bytes: count, repositories: count, manifests: count },
+        ...{ damagedBlobs: count, healedBlobs: count, findings: count },
+      })
+      .nullable(),
+  }),
+  endpoints: z.array(
+    z.strictObject({
+      ...{ name: z.string(), waiting: count, oldestAt: time.nullable(), heldRepositories: count },
+      ...{ deadLetters: count, off: z.string().nullable() },
+    }),
+  ),
+})
