@@ -1,12 +1,14 @@
 import { formatAddress, listenOptions } from './app/addresses.ts'
 import { StoredOperations } from './app/extension/operations.ts'
 import { watchHealth } from './app/health.ts'
+import type { NotificationParts } from './app/notifications.ts'
 import {
   mergeMetrics,
   openAccess,
   openCertificates,
   openMetrics,
   openRegistry,
+  openTracing,
   openUncachedRegistry,
   startDebugServer,
   type WorkerGroup,
@@ -14,6 +16,7 @@ import {
 import { countsUsage, httpSettings, isIndexed, isNotifying, needsScope, tlsSettings } from './app/settings.ts'
 import { schedulePurging } from './app/upload-purging.ts'
 import type { Config } from './config/schema.ts'
+import type { TracingSettings } from './config/tracing.ts'
 import type { AuditLog } from './core/access/audit-log.ts'
 import type { People } from './core/access/sessions.ts'
 import type { Locks } from './core/coordination/locks.ts'
@@ -26,6 +29,7 @@ import type { SnapshotSource } from './observability/merged-metrics.ts'
 import type { Metrics } from './observability/metrics.ts'
 import type { ProcessLog } from './observability/process-log.ts'
 import type { StoredRegistry } from './registry/registry.ts'
+import type { Tracing } from './tracing/open-tracing.ts'
 
 export type { WorkerGroup } from './app/open.ts'
 
@@ -46,7 +50,7 @@ async function applyPolicies(config: Config, registry: Registry, stored: StoredR
 async function openMirrors(
   config: Config,
   registry: StoredRegistry,
-  parts: { metrics: Metrics | undefined; log: Log },
+  parts: { metrics: Metrics | undefined; tracing: Tracing | undefined; log: Log },
 ) {
   if (config.proxy.remoteurl === undefined && config.mirrors.length === 0) return undefined
   return (await import('./app/mirrors.ts')).openMirrors(config, registry, parts)
@@ -76,18 +80,14 @@ async function openScrub(
 async function openNotifications(
   config: Config,
   registry: StoredRegistry,
-  parts: { metrics: Metrics | undefined; log: Log; delivers: boolean; scope: RequestScope | undefined },
+  parts: NotificationParts & { delivers: boolean; scope: RequestScope | undefined },
 ) {
   if (!isNotifying(config)) return undefined
   return (await import('./app/notifications.ts')).openNotifications(config, registry, parts)
 }
 
 /** Delivers what workers announce. */
-async function openDelivery(
-  config: Config,
-  registry: StoredRegistry,
-  parts: { metrics: Metrics | undefined; log: Log },
-) {
+async function openDelivery(config: Config, registry: StoredRegistry, parts: NotificationParts) {
   if (!isNotifying(config) || config.storage.maintenance.readonly.enabled) return undefined
   return (await import('./app/notifications.ts')).openDelivery(config, registry, parts)
 }
@@ -165,20 +165,27 @@ async function openRetention(
   return (await import('./app/lifecycle/retention.ts')).scheduleRetention(config, registry, parts)
 }
 
-/** The composition root: a configuration becomes a running registry. Parts are wired only here and in `app/`.
- *  @param workerGroup the other workers, if there are several; background work then runs in the supervisor
- *    only */
+export interface StartOptions {
+  /** The other workers, if there are several; background work then runs in the supervisor only. */
+  readonly workerGroup?: WorkerGroup | undefined
+  /** Undefined if tracing is off. */
+  readonly tracing?: TracingSettings | undefined
+}
+
+/** The composition root: a configuration becomes a running registry. Parts are wired only here and in `app/`. */
 export async function startRegistry(
   config: Config,
   processLog: ProcessLog,
-  workerGroup?: WorkerGroup,
+  { workerGroup, tracing: traced }: StartOptions = {},
 ): Promise<RunningRegistry> {
-  const { log } = processLog
   await using opened = new AsyncDisposableStack()
+  const tracing = opened.adopt(await openTracing(traced, processLog.log), (tracing) => tracing?.close())
+  const log = tracing?.log(processLog.log) ?? processLog.log
   const isAlone = workerGroup === undefined
   const metrics = await openMetrics(config)
-  const registry = opened.adopt(await openRegistry(config, { metrics, workerGroup, log }), (registry) =>
-    registry.close(),
+  const registry = opened.adopt(
+    await openRegistry(config, { metrics, tracing, workerGroup, log }),
+    (registry) => registry.close(),
   )
   const access = opened.adopt(await openAccess(config, { processLog, isAlone, registry }), (access) =>
     access.close(),
@@ -186,7 +193,7 @@ export async function startRegistry(
   metrics?.showDroppedLines({ main: processLog, audit: access.audit })
   const { health } = opened.adopt(watchHealth(config, { registry, log }), (watch) => watch.stop())
   metrics?.showHealth(health)
-  const mirrors = opened.adopt(await openMirrors(config, registry, { metrics, log }), (mirrors) =>
+  const mirrors = opened.adopt(await openMirrors(config, registry, { metrics, tracing, log }), (mirrors) =>
     mirrors?.close(),
   )
   const certificates = await openCertificates(config.http, log)
@@ -198,7 +205,10 @@ export async function startRegistry(
   const usage = opened.adopt(await openUsage(config, registry, log), (usage) => usage?.close())
   const governed = usage?.wrap(ruled) ?? ruled
   const notifications = opened.adopt(
-    await openNotifications(config, registry, { metrics, log, delivers: isAlone, scope }),
+    await openNotifications(config, registry, {
+      ...{ metrics, tracer: tracing?.tracer, log },
+      ...{ delivers: isAlone, scope },
+    }),
     (notifications) => notifications?.close(),
   )
   const index = opened.adopt(await openIndex(config, registry, { log, sweeps: isAlone }), (index) =>
@@ -229,6 +239,7 @@ export async function startRegistry(
     version: await version(),
     audit: access.audit,
     observer: metrics?.requests,
+    tracer: tracing?.requests,
     pulls: pulls?.observe(notifications?.pulls) ?? notifications?.pulls,
     recordedPulls: pulls?.recorded,
     usage: usage?.usage,
@@ -282,16 +293,19 @@ export interface SupervisorServicesOptions {
   /** The metrics of each worker, by its number. */
   readonly snapshots: SnapshotSource
   readonly processLog: ProcessLog
+  /** Undefined if tracing is off. */
+  readonly tracing?: TracingSettings | undefined
 }
 
 /** Services that run once if several workers serve: maintenance and the debug server.
  *  @throws Error if the debug server cannot listen; StorageError */
 export async function startSupervisorServices(
   config: Config,
-  { locks, snapshots, processLog }: SupervisorServicesOptions,
+  { locks, snapshots, processLog, tracing: traced }: SupervisorServicesOptions,
 ): Promise<SupervisorServices> {
-  const { log } = processLog
   await using opened = new AsyncDisposableStack()
+  const tracing = opened.adopt(await openTracing(traced, processLog.log), (tracing) => tracing?.close())
+  const log = tracing?.log(processLog.log) ?? processLog.log
   const metrics = await openMetrics(config)
   metrics?.showDroppedLines({ main: processLog, audit: undefined })
   const merged = metrics && (await mergeMetrics(metrics, snapshots))
@@ -300,8 +314,9 @@ export async function startSupervisorServices(
   )
   const { health } = opened.adopt(watchHealth(config, { registry, log }), (watch) => watch.stop())
   metrics?.showHealth(health)
-  const delivery = opened.adopt(await openDelivery(config, registry, { metrics, log }), (delivery) =>
-    delivery?.close(),
+  const delivery = opened.adopt(
+    await openDelivery(config, registry, { metrics, tracer: tracing?.tracer, log }),
+    (delivery) => delivery?.close(),
   )
   const variables = delivery?.variables
   const debug = await startDebugServer(config, { metrics: merged, health, variables, log })

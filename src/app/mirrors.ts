@@ -4,11 +4,13 @@ import { azureCredentials, googleCredentials } from '../client/cloud-credentials
 import { helperCredentials } from '../client/credential-helper.ts'
 import { type CredentialSource, fixedCredentials } from '../client/credentials.ts'
 import { RegistryClient } from '../client/registry-client.ts'
+import type { RegistryClientOptions } from '../client/registry-requests.ts'
 import type { Config } from '../config/schema.ts'
 import type { Log } from '../core/log.ts'
 import type { MirrorFigures } from '../core/mirror-figures.ts'
 import type { RepositoryName } from '../core/reference.ts'
 import type { Registry } from '../core/registry.ts'
+import type { UpstreamRegistry } from '../core/upstream/upstream-registry.ts'
 import type { HttpSettings } from '../http/settings.ts'
 import { readTextSync } from '../lib/files/bounded-read.ts'
 import { settleAll } from '../lib/settle-all.ts'
@@ -23,6 +25,7 @@ import type { MirrorSettings } from '../mirror/upstream/settings.ts'
 import { Upstream } from '../mirror/upstream/upstream.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { StoredRegistry } from '../registry/registry.ts'
+import type { Tracing } from '../tracing/open-tracing.ts'
 
 type Mirror = Config['mirrors'][number]
 
@@ -39,13 +42,20 @@ export interface Mirrors {
   close(): Promise<void>
 }
 
+interface MirrorParts {
+  readonly metrics: Metrics | undefined
+  /** Undefined if tracing is off. */
+  readonly tracing: Tracing | undefined
+  readonly log: Log
+}
+
 export async function openMirrors(
   config: Config,
   stored: StoredRegistry,
-  { metrics, log }: { metrics: Metrics | undefined; log: Log },
+  { metrics, tracing, log }: MirrorParts,
 ): Promise<Mirrors> {
   const userAgent = `entrepot/${await version()}`
-  const upstreams = await upstreamsOf(config, userAgent)
+  const upstreams = await upstreamsOf(config, { userAgent, tracing })
   const { mirroring, storage } = config
   const readOnly = storage.maintenance.readonly.enabled
   const folder = mirroring.folder || storage.filesystem?.rootdirectory || tmpdir()
@@ -117,24 +127,40 @@ function namespacesOf({ mirrors, http }: Config): HttpSettings['namespaces'] {
   return { byName: new Map([...own, ...entries('namespaces')]), byHost: new Map(entries('hosts')) }
 }
 
-async function upstreamsOf({ proxy, mirrors }: Config, userAgent: string): Promise<Upstream[]> {
-  if (proxy.remoteurl === undefined)
-    return Promise.all(mirrors.map((mirror) => upstreamOf(mirror, userAgent)))
-  const { remoteurl: url } = proxy
-  const credentials = credentialsOf({ ...proxy, url })
-  return [new Upstream(new RegistryClient({ url, credentials, userAgent }), proxySettings(proxy))]
+interface ClientParts {
+  readonly userAgent: string
+  readonly tracing: Tracing | undefined
 }
 
-async function upstreamOf(mirror: Mirror, userAgent: string): Promise<Upstream> {
+async function upstreamsOf({ proxy, mirrors }: Config, parts: ClientParts): Promise<Upstream[]> {
+  if (proxy.remoteurl === undefined) return Promise.all(mirrors.map((mirror) => upstreamOf(mirror, parts)))
+  const { remoteurl: url } = proxy
+  const credentials = credentialsOf({ ...proxy, url })
+  return [new Upstream(openClient({ url, credentials }, parts), proxySettings(proxy))]
+}
+
+async function upstreamOf(mirror: Mirror, parts: ClientParts): Promise<Upstream> {
   const { url } = mirror.upstream
-  const client = new RegistryClient({
-    ...{ url, userAgent },
-    credentials: credentialsOf({ ...mirror, url }),
-    ca: mirror.cas.map((path) => readTextSync(path, MAX_CA_BYTES)),
-    realmHosts: mirror.tokenhosts,
-    redirectNetworks: mirror.redirectnetworks,
-  })
+  const client = openClient(
+    {
+      url,
+      credentials: credentialsOf({ ...mirror, url }),
+      ca: mirror.cas.map((path) => readTextSync(path, MAX_CA_BYTES)),
+      realmHosts: mirror.tokenhosts,
+      redirectNetworks: mirror.redirectnetworks,
+    },
+    parts,
+  )
   return new Upstream(client, mirrorSettings(mirror))
+}
+
+function openClient(
+  options: Omit<RegistryClientOptions, 'userAgent'>,
+  { userAgent, tracing }: ClientParts,
+): UpstreamRegistry {
+  if (tracing === undefined) return new RegistryClient({ ...options, userAgent })
+  const traceHeaders = () => tracing.tracer.headers()
+  return tracing.upstream(new RegistryClient({ ...options, userAgent, traceHeaders }))
 }
 
 const MAX_CA_BYTES = 4 * 1024 ** 2

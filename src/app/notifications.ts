@@ -7,12 +7,14 @@ import type { Log } from '../core/log.ts'
 import type { PullObserver } from '../core/notifications/pull-observer.ts'
 import { RequestScope } from '../core/notifications/request-scope.ts'
 import type { Registry } from '../core/registry.ts'
+import type { Tracer } from '../core/tracing/tracer.ts'
 import { settleAll } from '../lib/settle-all.ts'
 import { ChangeReporter } from '../notifications/change-reporter.ts'
 import { Dispatcher } from '../notifications/delivery/dispatcher.ts'
 import type { Endpoint } from '../notifications/delivery/endpoint.ts'
 import { CONCURRENCY } from '../notifications/delivery/endpoint-delivery.ts'
 import { Sender } from '../notifications/delivery/sender.ts'
+import { TracedSender } from '../notifications/delivery/traced-sender.ts'
 import { EventFactory } from '../notifications/event.ts'
 import { newFigures } from '../notifications/figures.ts'
 import { ENCODERS } from '../notifications/formats/encoders.ts'
@@ -30,6 +32,8 @@ type EndpointConfig = Config['notifications']['endpoints'][number]
 
 export interface NotificationParts {
   readonly metrics: Metrics | undefined
+  /** Undefined if tracing is off. */
+  readonly tracer?: Tracer | undefined
   readonly log: Log
 }
 
@@ -56,12 +60,13 @@ export async function openNotifications(
   registry: StoredRegistry,
   {
     metrics,
+    tracer,
     log,
     delivers,
     scope = new RequestScope(),
   }: NotificationParts & { readonly delivers: boolean; readonly scope?: RequestScope | undefined },
 ): Promise<Notifications> {
-  const endpoints = await openEndpoints(config)
+  const endpoints = await openEndpoints(config, tracer)
   metrics?.showNotifications(endpoints)
   const source = { addr: hostname(), instanceID: randomUUID() }
   const events = new EventFactory(source, scope)
@@ -105,9 +110,9 @@ export async function openNotifications(
 export async function openDelivery(
   config: Config,
   registry: StoredRegistry,
-  { metrics, log }: NotificationParts,
+  { metrics, tracer, log }: NotificationParts,
 ): Promise<Pick<Notifications, 'variables' | 'close'>> {
-  const endpoints = await openEndpoints(config)
+  const endpoints = await openEndpoints(config, tracer)
   metrics?.showNotifications(endpoints)
   const dispatcher = newDispatcher(config, { registry, endpoints, log })
   return {
@@ -131,12 +136,13 @@ function newDispatcher(
   })
 }
 
-async function openEndpoints({ notifications }: Config): Promise<Endpoint[]> {
+async function openEndpoints({ notifications }: Config, tracer: Tracer | undefined): Promise<Endpoint[]> {
   const opened: Endpoint[] = []
   for (const [index, endpoint] of notifications.endpoints.entries()) {
     if (endpoint.disabled) continue
     const key = `notifications.endpoints[${index}]`
-    opened.push(await openEndpoint({ ...endpoint, name: distinct(endpoint.name, opened) }, key))
+    const named = { ...endpoint, name: distinct(endpoint.name, opened) }
+    opened.push(await openEndpoint(named, { key, tracer }))
   }
   return opened
 }
@@ -153,7 +159,10 @@ function distinct(name: string, others: readonly Endpoint[]): string {
 /** Used if a duration or a threshold is 0, as in Distribution. */
 const DEFAULTS = { timeoutMs: 1_000, threshold: 10, backoffMs: 1_000 }
 
-async function openEndpoint(endpoint: EndpointConfig, key: string): Promise<Endpoint> {
+async function openEndpoint(
+  endpoint: EndpointConfig,
+  { key, tracer }: { key: string; tracer: Tracer | undefined },
+): Promise<Endpoint> {
   const url = new URL(endpoint.url ?? '')
   const { ignore, repositories, actions, mediatypes: mediaTypes } = endpoint
   const sender = new Sender({
@@ -166,6 +175,7 @@ async function openEndpoint(endpoint: EndpointConfig, key: string): Promise<Endp
     rootCertificates: await readRootCertificates(endpoint, key),
     privateNetworks: endpoint.privatenetworks,
     connections: CONCURRENCY,
+    traceHeaders: tracer && (() => tracer.headers()),
   })
   const subscription = new Subscription({
     ...{ repositories, actions, mediaTypes },
@@ -173,7 +183,8 @@ async function openEndpoint(endpoint: EndpointConfig, key: string): Promise<Endp
     ignoredMediaTypes: [...ignore.mediatypes, ...endpoint.ignoredmediatypes],
   })
   return {
-    ...{ name: endpoint.name, urlHash: hash('sha256', url.href).slice(0, 16), sender, subscription },
+    ...{ name: endpoint.name, urlHash: hash('sha256', url.href).slice(0, 16), subscription },
+    sender: tracer === undefined ? sender : new TracedSender(sender, { tracer, name: endpoint.name, url }),
     threshold: endpoint.threshold || DEFAULTS.threshold,
     backoffMs: endpoint.backoff || DEFAULTS.backoffMs,
     maxBackoffMs: endpoint.maxbackoff,

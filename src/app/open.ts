@@ -5,6 +5,7 @@ import { MemoryDescriptorCache } from '../cache/memory.ts'
 import { SharedDescriptorCache } from '../cache/shared.ts'
 import { readRedisTls } from '../config/redis-tls.ts'
 import type { Config } from '../config/schema.ts'
+import type { TracingSettings } from '../config/tracing.ts'
 import { OPEN_TO_ALL } from '../core/access/access-controller.ts'
 import type { Locks } from '../core/coordination/locks.ts'
 import type { Peers } from '../core/coordination/peers.ts'
@@ -20,6 +21,7 @@ import type { Metrics } from '../observability/metrics.ts'
 import type { ProcessLog } from '../observability/process-log.ts'
 import { StoredRegistry } from '../registry/registry.ts'
 import type { Certificates } from '../tls/certificates.ts'
+import type { Tracing } from '../tracing/open-tracing.ts'
 import { formatAddress, tcpOptions } from './addresses.ts'
 import { manifestPolicy } from './settings.ts'
 import { openDriver } from './storage.ts'
@@ -91,25 +93,37 @@ export async function openMetrics({ http: { debug } }: Config): Promise<Metrics 
   return metrics
 }
 
+/** Loads the code of tracing only if it is on. */
+export async function openTracing(
+  settings: TracingSettings | undefined,
+  log: Log,
+): Promise<Tracing | undefined> {
+  if (settings === undefined) return undefined
+  const { openTracing } = await import('../tracing/open-tracing.ts')
+  return openTracing({ ...settings, version: await version(), log })
+}
+
 /** The registry over its storage and cache; closing it closes both. */
 export async function openRegistry(
   config: Config,
-  { metrics, workerGroup, log }: RegistryParts,
+  { metrics, tracing, workerGroup, log }: RegistryParts,
 ): Promise<StoredRegistry> {
-  const driver = await meterDriver(
+  const metered = await meterDriver(
     await wrapDriver(await openDriver(config.storage, log), config, log),
     metrics,
   )
+  const driver = tracing?.driver(metered) ?? metered
   const cache = await openCache(config, { metrics, log, driver }).catch(async (error) => {
     await driver.close()
     throw error
   })
   metrics?.showCache(cache.counts)
   const { cache: cached, maintenance } = config.storage
+  const shared = shareCache(cache, workerGroup)
   return new StoredRegistry({
     driver,
     policy: manifestPolicy(config),
-    cache: shareCache(cache, workerGroup),
+    cache: tracing?.cache(shared) ?? shared,
     readOnly: maintenance.readonly.enabled,
     smallContentBytes: cached.blobdescriptor === 'none' ? 0 : cached.contentsize,
     locks: workerGroup?.locks,
@@ -125,6 +139,8 @@ export async function openRegistry(
 
 interface RegistryParts {
   readonly metrics: Metrics | undefined
+  /** Default: tracing is off. */
+  readonly tracing?: Tracing | undefined
   readonly workerGroup: WorkerGroup | undefined
   readonly log: Log
 }

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { startRegistry } from '../app.ts'
 import { type LoadedConfig, loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
+import { requestedTracing } from '../config/tracing.ts'
 import { version } from '../lib/version.ts'
 import { ProcessLog } from '../observability/process-log.ts'
 import { banner } from './banner.ts'
@@ -30,6 +31,8 @@ async function serveWith(loaded: LoadedConfig, processLog: ProcessLog): Promise<
   const { log } = processLog
   logPlatformWarnings(log)
   for (const { path, message } of warnings) log.warn({ key: path }, message)
+  for (const { variable, message } of requestedTracing(process.env).warnings)
+    log.warn({ key: variable }, message)
   if (config.http.net === 'unix') await removeStaleSocket(config.http.addr)
   const starting = start(loaded, processLog)
   let serving: Serving | undefined
@@ -73,7 +76,8 @@ async function start(loaded: LoadedConfig, processLog: ProcessLog): Promise<Serv
   const { config } = loaded
   const count = workerCount(config)
   if (count > 1) return (await import('./workers/supervise.ts')).supervise(loaded, { count, processLog })
-  const running = await startRegistry(config, processLog)
+  const tracing = requestedTracing(process.env).settings
+  const running = await startRegistry(config, processLog, { tracing })
   return {
     address: running.address,
     close: () => running.close(),

@@ -30,6 +30,8 @@ export interface RegistryClientOptions {
   /** Private networks that it may redirect to. */
   readonly redirectNetworks?: readonly string[]
   readonly timing?: TransportTiming
+  /** Headers that make a request part of a trace, asked for before each request. Default: none. */
+  readonly traceHeaders?: (() => Readonly<Record<string, string>>) | undefined
 }
 
 export interface RegistryRequest extends CallOptions {
@@ -54,13 +56,15 @@ export class RegistryRequests {
   readonly #userAgent: string
   readonly #transport: Transport
   readonly #authorization: Authorization
+  readonly #traceHeaders: RegistryClientOptions['traceHeaders']
   #rateLimit: RateLimit | undefined
 
   constructor(options: RegistryClientOptions) {
     const { url, credentials = fixedCredentials(undefined), userAgent, realmHosts = [] } = options
-    const { anonymousRealms = false, ...transport } = options
+    const { anonymousRealms = false, traceHeaders, ...transport } = options
     this.#base = new URL(url.replace(/\/*$/, '/'))
     this.#userAgent = userAgent
+    this.#traceHeaders = traceHeaders
     this.#transport = new Transport({ ...transport, url: this.#base })
     this.#authorization = new Authorization({
       ...{ url: this.#base, transport: this.#transport, credentials, realmHosts, anonymousRealms, userAgent },
@@ -90,6 +94,7 @@ export class RegistryRequests {
         method,
         url,
         headers: {
+          ...this.#traceHeaders?.(),
           ...headers,
           'user-agent': this.#userAgent,
           ...(authorization !== undefined && { authorization }),

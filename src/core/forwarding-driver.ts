@@ -35,31 +35,31 @@ export class ForwardingDriver implements StorageDriver {
   }
 
   stat(path: string): Promise<FileInfo> {
-    return this.aroundCall('stat', this.driver.stat(path))
+    return this.aroundCall('stat', this.driver.stat(path), path)
   }
 
   get(path: string): Promise<Uint8Array> {
-    return this.aroundCall('get', this.driver.get(path))
+    return this.aroundCall('get', this.driver.get(path), path)
   }
 
   read(path: string, options?: ReadOptions): AsyncIterable<Uint8Array> {
-    return this.aroundSteps('read', this.driver.read(path, options))
+    return this.aroundSteps('read', this.driver.read(path, options), path)
   }
 
   put(path: string, content: Uint8Array, options?: PutOptions): Promise<void> {
-    return this.aroundCall('put', this.driver.put(path, content, options))
+    return this.aroundCall('put', this.driver.put(path, content, options), path)
   }
 
   append(path: string, options?: AppendOptions): Promise<FileWriter> {
-    return this.aroundCall('append', this.driver.append(path, options))
+    return this.aroundCall('append', this.driver.append(path, options), path)
   }
 
   list(folder: string, options?: ListOptions): AsyncIterable<Entry> {
-    return this.aroundSteps('list', this.driver.list(folder, options))
+    return this.aroundSteps('list', this.driver.list(folder, options), folder)
   }
 
   move(from: string, to: string, options?: MoveOptions): Promise<boolean> {
-    return this.aroundCall('move', this.driver.move(from, to, options))
+    return this.aroundCall('move', this.driver.move(from, to, options), from)
   }
 
   copy(from: string, to: string): Promise<void> {
@@ -67,15 +67,15 @@ export class ForwardingDriver implements StorageDriver {
   }
 
   delete(path: string, options?: DeleteOptions): Promise<void> {
-    return this.aroundCall('delete', this.driver.delete(path, options))
+    return this.aroundCall('delete', this.driver.delete(path, options), path)
   }
 
   settle(path: string): Promise<void> {
-    return this.aroundCall('settle', this.driver.settle(path))
+    return this.aroundCall('settle', this.driver.settle(path), path)
   }
 
   getState(path: string): Promise<State | undefined> {
-    return this.aroundCall('getState', this.driver.getState(path))
+    return this.aroundCall('getState', this.driver.getState(path), path)
   }
 
   swapState(
@@ -83,11 +83,11 @@ export class ForwardingDriver implements StorageDriver {
     content: Uint8Array,
     expected: FileVersion | undefined,
   ): Promise<FileVersion | undefined> {
-    return this.aroundCall('swapState', this.driver.swapState(path, content, expected))
+    return this.aroundCall('swapState', this.driver.swapState(path, content, expected), path)
   }
 
   scan(folder: string, options?: ScanOptions): AsyncIterable<readonly ScannedFile[]> {
-    return this.aroundSteps('scan', this.driver.scan(folder, options))
+    return this.aroundSteps('scan', this.driver.scan(folder, options), folder)
   }
 
   openFence(options?: FenceOptions): Promise<Fence> {
@@ -103,7 +103,7 @@ export class ForwardingDriver implements StorageDriver {
   }
 
   redirectUrl(path: string, client?: RedirectedClient): Promise<URL | undefined> {
-    return this.aroundCall('redirectUrl', this.driver.redirectUrl(path, client))
+    return this.aroundCall('redirectUrl', this.driver.redirectUrl(path, client), path)
   }
 
   incompleteUploads(): AsyncIterable<IncompleteUpload> {
@@ -114,13 +114,18 @@ export class ForwardingDriver implements StorageDriver {
     return this.driver.close()
   }
 
-  /** Hook around a call that returns a promise. */
-  protected aroundCall<T>(_operation: DriverOperation, work: Promise<T>): Promise<T> {
+  /** Hook around a call that returns a promise.
+   *  @param _path that it is called with first, if any */
+  protected aroundCall<T>(_operation: DriverOperation, work: Promise<T>, _path?: string): Promise<T> {
     return work
   }
 
   /** Hook around a call that yields items. */
-  protected aroundSteps<T>(_operation: DriverOperation, source: AsyncIterable<T>): AsyncIterable<T> {
+  protected aroundSteps<T>(
+    _operation: DriverOperation,
+    source: AsyncIterable<T>,
+    _path?: string,
+  ): AsyncIterable<T> {
     return source
   }
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Identity } from '../core/access/access-controller.ts'
+import type { RequestSpan } from '../core/tracing/tracer.ts'
 import type { ObservedRequest } from './observers/observed-request.ts'
 import { type Failure, isWhole, type Reply } from './reply/reply.ts'
 import type { Route } from './request/route.ts'
@@ -37,6 +38,8 @@ export class RequestLifecycle {
   remoteAddress: string | undefined = undefined
   /** The client's address, from trusted proxies only; set only if the audit log needs it. */
   clientAddress = ''
+  /** Set if the request is traced. */
+  span: RequestSpan | undefined = undefined
   /** Set if the request is observed, once its resource is known. */
   observed: ObservedRequest | undefined = undefined
   /** The registry's reply, also if the client has left. */

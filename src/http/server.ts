@@ -27,6 +27,7 @@ import type { Operations } from '../core/operations/operations.ts'
 import type { Page } from '../core/page/page.ts'
 import type { Registry } from '../core/registry.ts'
 import type { RequestObserver } from '../core/request-observer.ts'
+import type { RequestTracer } from '../core/tracing/tracer.ts'
 import { printable } from '../lib/printable.ts'
 import { Authorizer } from './authorizer.ts'
 import { Listener } from './connection/listener.ts'
@@ -38,6 +39,7 @@ import { Audit } from './observers/audit-log.ts'
 import { errorFields, isForeseen } from './observers/failure-fields.ts'
 import { ObservedRequest } from './observers/observed-request.ts'
 import { Pulls } from './observers/pulls.ts'
+import { TracedRequests } from './observers/traced-requests.ts'
 import { errorReply, unforeseen } from './reply/errors.ts'
 import { locationOf, namesUsableHost } from './reply/location.ts'
 import {
@@ -83,6 +85,8 @@ export interface HttpServerOptions {
   audit?: AuditLog | undefined
   /** Default: none. */
   observer?: RequestObserver | undefined
+  /** Default: requests are not traced. */
+  tracer?: RequestTracer | undefined
   /** The mirrors, for their list. Default: none. */
   mirrors?: readonly MirrorFigures[] | undefined
   /** The web page. Default: none. */
@@ -122,6 +126,7 @@ export class HttpServer {
   readonly #accessLog: AccessLog
   readonly #audit: Audit | undefined
   readonly #pulls: Pulls | undefined
+  readonly #traced: TracedRequests | undefined
   readonly #scope: RequestScope | undefined
   /** Called for each request that has ended. */
   readonly #watchers: ((lifecycle: RequestLifecycle) => void)[] = []
@@ -130,7 +135,7 @@ export class HttpServer {
   #draining = false
 
   constructor(options: HttpServerOptions) {
-    const { registry, settings, log, observer, issuer, audit, pulls, scope, tls } = options
+    const { registry, settings, log, observer, tracer, issuer, audit, pulls, scope, tls } = options
     const { health = HEALTHY, access = OPEN_TO_ALL } = options
     const { limits } = settings
     this.#settings = settings
@@ -160,11 +165,13 @@ export class HttpServer {
     this.#accessLog = new AccessLog({ log, isEnabled: settings.accessLog })
     this.#audit = audit && new Audit(audit, settings)
     this.#pulls = pulls && new Pulls(pulls, settings)
+    this.#traced = tracer && new TracedRequests(tracer, settings)
     this.#scope = scope
     if (settings.accessLog) this.#watchers.push(this.#accessLog.end)
     if (this.#audit !== undefined) this.#watchers.push(this.#audit.end)
     if (this.#pulls !== undefined) this.#watchers.push(this.#pulls.end)
     if (observer !== undefined) this.#watchers.push((lifecycle) => lifecycle.observed?.end(lifecycle))
+    if (this.#traced !== undefined) this.#watchers.push(this.#traced.end)
     this.#commonHeaders = {
       ...settings.extraHeaders,
       'docker-distribution-api-version': 'registry/2.0',
@@ -227,6 +234,12 @@ export class HttpServer {
    *  this request alone. */
   #begin(request: IncomingMessage, response: ServerResponse): void {
     const lifecycle = new RequestLifecycle(request, response)
+    lifecycle.span = this.#traced?.begin(lifecycle)
+    if (lifecycle.span === undefined) this.#answer(lifecycle)
+    else lifecycle.span.run(() => this.#answer(lifecycle))
+  }
+
+  #answer(lifecycle: RequestLifecycle): void {
     try {
       this.#watch(lifecycle)
       // Synchronous if possible: most responses need no promise and are sent before the next request is read.
@@ -260,8 +273,10 @@ export class HttpServer {
 
   /** Calls a watcher; its errors affect nothing else. */
   #tell(tell: (lifecycle: RequestLifecycle) => void, lifecycle: RequestLifecycle): void {
+    const { span } = lifecycle
     try {
-      tell(lifecycle)
+      if (span === undefined) tell(lifecycle)
+      else span.run(() => tell(lifecycle))
     } catch (error) {
       this.#log.error({ 'http.request.id': lifecycle.id, err: error }, 'a request could not be logged')
     }

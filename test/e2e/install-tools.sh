@@ -22,8 +22,8 @@ go_tools=(
 )
 # Their go.mod replaces modules, which `go install` refuses: a module, and the package in it that is the program.
 replacing_go_tools=('github.com/seaweedfs/seaweedfs@v0.0.0-20261109003541-7506e5f91cd6 weed')
-# Of this repository: small programs around a library that has no command line to install.
-own_go_tools=(test/e2e/clients/notation)
+# Of this repository: small programs around libraries that have no command line to install. A folder, and the name of the program.
+own_go_tools=('test/e2e/clients/notation notation-client' 'test/processes/collector otel-collector')
 debian_tools=(skopeo podman buildah docker-registry)
 
 # A tool is built again when its version above changes.
@@ -58,7 +58,7 @@ install_replacing_go_tool() {
 
 # Built again when its source or the versions it pins change.
 install_own_go_tool() {
-  local folder=$root/$1 name=$(basename "$1")-client
+  local folder=$root/$1 name=$2
   local stamp=$bin/.$name.version version
   version=$(cat "$folder"/main.go "$folder"/go.mod "$folder"/go.sum | sha256sum)
   if [[ -x $bin/$name && $(cat "$stamp" 2>/dev/null) == "$version" ]]; then return; fi
@@ -67,14 +67,14 @@ install_own_go_tool() {
     return
   fi
   echo "building $1"
-  (cd "$folder" && GOFLAGS='-buildvcs=false -mod=readonly' go build -o "$bin/$name" .)
+  (cd "$folder" && GOFLAGS='-buildvcs=false -mod=readonly' go build -ldflags='-s -w' -o "$bin/$name" .)
   echo "$version" >"$stamp"
 }
 
 mkdir -p "$bin"
 for module in "${go_tools[@]}"; do install_go_tool "$module"; done
 for tool in "${replacing_go_tools[@]}"; do install_replacing_go_tool $tool; done
-for folder in "${own_go_tools[@]}"; do install_own_go_tool "$folder"; done
+for tool in "${own_go_tools[@]}"; do install_own_go_tool $tool; done
 for name in "${debian_tools[@]}"; do
   command -v "$name" >/dev/null || echo "missing: $name (Debian: apt-get install $name)"
 done

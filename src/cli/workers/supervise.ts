@@ -1,5 +1,6 @@
 import { startSupervisorServices } from '../../app.ts'
 import type { LoadedConfig } from '../../config/load.ts'
+import { requestedTracing } from '../../config/tracing.ts'
 import type { ProcessLog } from '../../observability/process-log.ts'
 import { Supervisor } from '../../workers/supervisor.ts'
 import { WORKER_COMMAND } from './worker-command.ts'
@@ -20,6 +21,7 @@ export async function supervise(
     locks: supervisor.locks,
     snapshots,
     processLog,
+    tracing: requestedTracing(process.env).settings,
   }).catch(async (error) => {
     await supervisor.abort()
     throw error

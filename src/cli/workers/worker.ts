@@ -1,5 +1,6 @@
 import { type RunningRegistry, startRegistry } from '../../app.ts'
 import { configOf } from '../../config/load.ts'
+import { requestedTracing } from '../../config/tracing.ts'
 import { ProcessLog } from '../../observability/process-log.ts'
 import { SupervisorChannel } from '../../workers/supervisor-channel.ts'
 import { logPlatformWarnings } from '../platform-warnings.ts'
@@ -45,7 +46,10 @@ async function begin(channel: SupervisorChannel): Promise<Serving> {
   const processLog = await ProcessLog.open({ ...config.log, fields })
   logPlatformWarnings(processLog.log)
   try {
-    const running = await startRegistry(config, processLog, { peers: channel, locks: channel })
+    const running = await startRegistry(config, processLog, {
+      workerGroup: { peers: channel, locks: channel },
+      tracing: requestedTracing(process.env).settings,
+    })
     return { running, processLog }
   } catch (error) {
     await channel.failed(describe(error))

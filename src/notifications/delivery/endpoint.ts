@@ -1,7 +1,7 @@
 import type { EndpointFigures } from '../figures.ts'
 import type { Subscription } from '../subscription.ts'
 import type { BackoffSettings } from './backoff.ts'
-import type { Sender } from './sender.ts'
+import type { EventSender } from './sender.ts'
 
 /** A receiver, as it is configured. */
 export interface Endpoint extends BackoffSettings {
@@ -9,7 +9,7 @@ export interface Endpoint extends BackoffSettings {
   /** Of its URL; another URL has another one. */
   readonly urlHash: string
   readonly subscription: Subscription
-  readonly sender: Sender
+  readonly sender: EventSender
   /** How old an event may become before it is given up. */
   readonly deadLetterMs: number
   readonly figures: EndpointFigures

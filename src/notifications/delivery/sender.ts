@@ -19,6 +19,8 @@ export interface SenderSettings {
   /** Private networks that its name may lead to. */
   readonly privateNetworks: readonly string[]
   readonly connections: number
+  /** Headers that make a request part of a trace, asked for before each request. Default: none. */
+  readonly traceHeaders?: (() => Readonly<Record<string, string>>) | undefined
 }
 
 /** What came of an attempt: delivered; refused with a status; or no answer. */
@@ -27,8 +29,17 @@ export type Delivery =
   | { readonly kind: 'refused'; readonly status: number }
   | { readonly kind: 'error'; readonly reason: string }
 
+/** Sends events to one receiver. */
+export interface EventSender {
+  /** True if a request may have several events. */
+  readonly takesSeveral: boolean
+  /** Makes one attempt with one request. Never rejected. */
+  send(events: readonly RegistryEvent[], signal: AbortSignal): Promise<Delivery>
+  close(): Promise<void>
+}
+
 /** Sends events to one endpoint. No redirect is followed: a POST would become a GET, and the event be lost. */
-export class Sender {
+export class Sender implements EventSender {
   readonly #settings: SenderSettings
   readonly #dispatcher: Dispatcher
   readonly #headers: readonly [string, string][]
@@ -54,7 +65,7 @@ export class Sender {
   /** Makes one attempt with one request. Never rejected.
    *  @param events one, or more if it takes several. A signature is that of the first one's id */
   async send(events: readonly RegistryEvent[], signal: AbortSignal): Promise<Delivery> {
-    const { url, timeoutMs, encode, secrets } = this.#settings
+    const { url, timeoutMs, encode, secrets, traceHeaders } = this.#settings
     try {
       const { headers, body } = encode(events)
       const keys = await secrets()
@@ -65,7 +76,10 @@ export class Sender {
         origin: url.origin,
         path: this.#path,
         method: 'POST',
-        headers: merged({ 'user-agent': 'entrepot', ...headers, ...signatures }, this.#headers),
+        headers: merged(
+          { 'user-agent': 'entrepot', ...traceHeaders?.(), ...headers, ...signatures },
+          this.#headers,
+        ),
         body,
         signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
       })
