@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Dirent } from 'node:fs'
+import { type Dirent, statSync } from 'node:fs'
 import { readdir, realpath, rename, rmdir, stat, unlink } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { isPathNotFound, StorageError } from '../core/errors.ts'
@@ -409,6 +409,7 @@ export class FilesystemDriver implements StorageDriver {
   /** The bytes of a file that does not exist under its plain name.
    *  @throws StorageError for `cause` if it does not exist at all */
   async #partOf(file: string, path: string, cause: unknown): Promise<StandingFile> {
+    if (isErrno(cause, 'ENOENT') && this.#isWithoutFolder(file)) throw readError(cause, path)
     const found = isErrno(cause, 'ENOENT') ? await this.#appended.find(file) : undefined
     if (found !== undefined) return found
     throw await this.#missing(cause, path)
@@ -419,6 +420,20 @@ export class FilesystemDriver implements StorageDriver {
     const error = readError(cause, path)
     if (isPathNotFound(error)) await this.#requireRoot(path)
     return error
+  }
+
+  /** True if synchronous calls show that the folder of a missing file does not exist either, as that of a link mostly does not: then
+   *  the file has no parts. False if they are not allowed, or if the root is another one. */
+  #isWithoutFolder(file: string): boolean {
+    if (!this.#quick.areAllowed) return false
+    try {
+      return this.#quick.make(
+        () =>
+          statSync(dirname(file), { throwIfNoEntry: false }) === undefined && this.#rootFolder.isSameAtOnce(),
+      )
+    } catch {
+      return false
+    }
   }
 
   /** Checks the root before a file is reported as missing.

@@ -10,6 +10,7 @@ import type { RepositoryName } from '../../core/reference.ts'
 import { organisationOf } from './count.ts'
 import type { QuotaRules, Scope } from './quotas.ts'
 import { type Change, type Changes, sumOf, type Totals, type UsageFiles } from './usage-files.ts'
+import { UsageSums } from './usage-sums.ts'
 
 export interface LedgerOptions {
   readonly files: UsageFiles
@@ -30,9 +31,12 @@ export class UsageLedger implements Usage {
   readonly #delayMs: number
   #totals: Totals | undefined
   #others = new Map<string, Change>()
+  /** What was counted last, with what others have changed since, and without what was counted of this process's changes. */
+  #known = new UsageSums()
   readonly #own = new Map<string, Change>()
-  /** What is being pushed to each repository. */
-  readonly #reserved = new Map<string, number>()
+  readonly #ownSums = new UsageSums()
+  /** What is being pushed. */
+  readonly #reserved = new UsageSums()
   #readAt = Number.NEGATIVE_INFINITY
   #reading: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
@@ -61,26 +65,14 @@ export class UsageLedger implements Usage {
   }
 
   /** What a scope uses, as of the last `refresh`, with what is being pushed by this process. */
-  used({ kind, name }: Scope): UsageFigures {
-    const counted =
-      kind === 'repository'
-        ? this.#totals?.repositories.find((one) => one.name === name)
-        : this.#totals?.organisations.find((one) => one.name === name)
-    const isIn = (repository: string) =>
-      kind === 'repository' ? repository === name : organisationOf(repository) === name
-    let { bytes = 0, tags = 0 } = counted ?? {}
-    const add = (changes: Iterable<[string, Change]>, sign: number) => {
-      for (const [repository, [changedBytes, changedTags, organisationBytes]] of changes) {
-        if (!isIn(repository)) continue
-        bytes += sign * (kind === 'repository' ? changedBytes : organisationBytes)
-        tags += sign * changedTags
-      }
-    }
-    add(this.#others, 1)
-    add(this.#own, 1)
-    add(Object.entries(this.#totals?.included[this.#options.files.id] ?? {}), -1)
-    for (const [repository, reserved] of this.#reserved) if (isIn(repository)) bytes += reserved
-    return { bytes: Math.max(0, bytes), tags: Math.max(0, tags) }
+  used(scope: Scope): UsageFigures {
+    const parts = [this.#known.of(scope), this.#ownSums.of(scope), this.#reserved.of(scope)]
+    const sum = (what: 'bytes' | 'tags') =>
+      Math.max(
+        0,
+        parts.reduce((total, part) => total + part[what], 0),
+      )
+    return { bytes: sum('bytes'), tags: sum('tags') }
   }
 
   /** @param change.organisationBytes by default all */
@@ -93,7 +85,9 @@ export class UsageLedger implements Usage {
     }: Partial<UsageFigures> & { organisationBytes?: number },
   ): void {
     if (bytes === 0 && tags === 0) return
-    this.#own.set(repository, sumOf(this.#own.get(repository), [bytes, tags, organisationBytes]))
+    const change: Change = [bytes, tags, organisationBytes]
+    this.#own.set(repository, sumOf(this.#own.get(repository), change))
+    this.#ownSums.add(repository, change)
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
       this.#writeLater()
@@ -106,16 +100,12 @@ export class UsageLedger implements Usage {
     bytes: number,
     work: () => Promise<Result>,
   ): Promise<Result> {
-    const reserve = (more: number) => {
-      const sum = (this.#reserved.get(repository) ?? 0) + more
-      if (sum === 0) this.#reserved.delete(repository)
-      else this.#reserved.set(repository, sum)
-    }
-    reserve(bytes)
+    const reserved: Change = [bytes, 0, bytes]
+    this.#reserved.add(repository, reserved)
     try {
       return await work()
     } finally {
-      reserve(-bytes)
+      this.#reserved.add(repository, reserved, -1)
     }
   }
 
@@ -192,7 +182,19 @@ export class UsageLedger implements Usage {
     }
     this.#totals = totals
     this.#others = others
+    this.#known = this.#sumUp()
     this.#readAt = askedAt
+  }
+
+  #sumUp(): UsageSums {
+    const { repositories = [], organisations = [], included = {} } = this.#totals ?? {}
+    const sums = new UsageSums()
+    for (const one of repositories) sums.addCounted({ kind: 'repository', name: one.name }, one)
+    for (const one of organisations) sums.addCounted({ kind: 'organisation', name: one.name }, one)
+    for (const [repository, change] of this.#others) sums.add(repository, change)
+    const counted = included[this.#options.files.id] ?? {}
+    for (const [repository, change] of Object.entries(counted)) sums.add(repository, change, -1)
+    return sums
   }
 
   #writeLater(): void {

@@ -1,3 +1,4 @@
+import { type BigIntStats, statSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { StorageError } from '../../core/errors.ts'
 import { isErrno } from './errno.ts'
@@ -29,14 +30,27 @@ export class RootFolder {
     throw new StorageError('BUSY', { path: '/', message })
   }
 
-  /** Without the device number, which may change when the same disk is remounted. */
+  /** The same by a synchronous call. False also if the call fails. */
+  isSameAtOnce(): boolean {
+    if (this.#identity === undefined) return true
+    try {
+      return identityOf(statSync(this.#path, { bigint: true })) === this.#identity
+    } catch {
+      return false
+    }
+  }
+
   async #look(): Promise<string | undefined> {
     try {
-      const { ino, birthtimeNs } = await stat(this.#path, { bigint: true })
-      return `${ino}.${birthtimeNs}`
+      return identityOf(await stat(this.#path, { bigint: true }))
     } catch (cause) {
       if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return undefined
       throw cause
     }
   }
+}
+
+/** Without the device number, which may change when the same disk is remounted. */
+function identityOf({ ino, birthtimeNs }: BigIntStats): string {
+  return `${ino}.${birthtimeNs}`
 }
