@@ -5,7 +5,6 @@ import {
   type DeleteOptions,
   type Entry,
   type Fence,
-  type FenceOptions,
   type FileInfo,
   type FileVersion,
   type FileWriter,
@@ -26,17 +25,19 @@ import { canSign, connect, type GcsConnectionOptions } from './gcs/connection.ts
 import { contentOf } from './gcs/content.ts'
 import { Copier } from './gcs/copier.ts'
 import { toStorageError } from './gcs/errors.ts'
+import { Fences } from './gcs/fences.ts'
 import { JsonApi } from './gcs/json-api.ts'
+import { childKeys, listedObjects } from './gcs/listing.ts'
 import { isFile } from './gcs/object-info.ts'
 import { Pieces } from './gcs/pieces.ts'
 import { readObject } from './gcs/reader.ts'
 import { States } from './gcs/states.ts'
 import { type ObjectVersion, parseVersion } from './gcs/version.ts'
 import { ComposingWriter } from './gcs/writer.ts'
-import { type KeyPage, orderedEntries } from './object-store/children.ts'
+import { orderedEntries } from './object-store/children.ts'
 import { ObjectStoreDriver } from './object-store/driver.ts'
 import { GatherBudget } from './object-store/gather-budget.ts'
-import { type ListedObject, scannedFiles } from './object-store/scanned.ts'
+import { scannedFiles } from './object-store/scanned.ts'
 import { requireFolder, requirePath } from './path.ts'
 
 export interface GcsOptions extends GcsConnectionOptions {
@@ -56,7 +57,6 @@ export interface GcsOptions extends GcsConnectionOptions {
 }
 
 const IDLE_MS = 60_000
-const NO_FENCES = 'expiring delete requests are not supported for Google Cloud Storage'
 /** @see https://cloud.google.com/storage/docs/objects#naming */
 const MAX_KEY_BYTES = 1024
 
@@ -74,6 +74,7 @@ export class GcsDriver extends ObjectStoreDriver implements StorageDriver {
   readonly #budget: GatherBudget
   readonly #copier: Copier
   readonly #states: States
+  readonly #fences: Fences
   #canSign = false
 
   private constructor(storage: Storage, options: GcsOptions) {
@@ -92,6 +93,7 @@ export class GcsDriver extends ObjectStoreDriver implements StorageDriver {
     this.#budget = new GatherBudget(options.transferMemory)
     this.#copier = new Copier(this.#bucket)
     this.#states = new States(this.#bucket)
+    this.#fences = new Fences(this.#bucket, this.#root)
   }
 
   /** Opens a driver, after checking the bucket with its credentials.
@@ -153,7 +155,10 @@ export class GcsDriver extends ObjectStoreDriver implements StorageDriver {
     const path = requireFolder(folder)
     const prefix = path === '' ? this.#root : `${this.#root}${path.slice(1)}/`
     const isFolder = (name: string) => this.#bucket.hasAny(`${prefix}${name}/`)
-    yield* this.callingEach(folder, orderedEntries(this.#childKeys(prefix, after), { after, isFolder }))
+    yield* this.callingEach(
+      folder,
+      orderedEntries(childKeys(this.#bucket, { prefix, after }), { after, isFolder }),
+    )
   }
 
   override async move(from: string, to: string, options: MoveOptions = {}): Promise<boolean> {
@@ -200,20 +205,24 @@ export class GcsDriver extends ObjectStoreDriver implements StorageDriver {
   async *scan(folder: string, options: ScanOptions = {}): AsyncIterable<readonly ScannedFile[]> {
     const path = requireFolder(folder)
     const prefix = path === '' ? this.#root : `${this.#root}${path.slice(1)}/`
-    const objects = this.#objects(prefix, options.after)
+    const startOffset = options.after === undefined ? undefined : `${this.#root}${options.after.slice(1)}`
+    const objects = listedObjects(this.#bucket, { prefix, startOffset })
     yield* this.callingEach(folder, scannedFiles(objects, { ...options, root: this.#root }))
   }
 
-  async openFence(_options?: FenceOptions): Promise<Fence> {
-    throw new StorageError('UNSUPPORTED', { path: '/', message: NO_FENCES })
+  /** Opens a fence. It has no lifetime: closing it does not wait for any time. */
+  async openFence(): Promise<Fence> {
+    return this.calling('/', () => this.#fences.open())
   }
 
-  async deleteFenced(paths: readonly string[], _fence: Fence): Promise<void> {
-    throw new StorageError('FENCE_CLOSED', { path: paths[0] ?? '/', message: NO_FENCES })
+  async deleteFenced(paths: readonly string[], fence: Fence): Promise<void> {
+    const keys = paths.map((path) => this.keyOf(path))
+    await this.calling(paths[0] ?? '/', () => this.#fences.delete(keys, fence))
   }
 
-  /** No fences are supported, so none is open. */
-  async closeFence(_fence: Fence): Promise<void> {}
+  async closeFence(fence: Fence): Promise<void> {
+    await this.calling('/', () => this.#fences.close(fence))
+  }
 
   async redirectUrl(path: string): Promise<URL | undefined> {
     const key = this.#keyToRead(path)
@@ -239,27 +248,6 @@ export class GcsDriver extends ObjectStoreDriver implements StorageDriver {
   async close(): Promise<void> {
     await this.#pieces.settle()
     this.#api.close()
-  }
-
-  async *#objects(prefix: string, after: string | undefined): AsyncIterable<ListedObject[]> {
-    const startOffset = after === undefined ? undefined : `${this.#root}${after.slice(1)}`
-    for await (const { items } of this.#bucket.pages({ prefix, startOffset })) {
-      yield items.filter(isFile).map(({ name: key = '', size, updated = '' }) => ({
-        key,
-        size: Number(size),
-        modifiedAt: new Date(updated),
-      }))
-    }
-  }
-
-  async *#childKeys(prefix: string, after: string): AsyncIterable<KeyPage> {
-    const startOffset = after === '' ? undefined : prefix + after
-    const pages = this.#bucket.pages({ prefix, delimiter: '/', startOffset })
-    for await (const { items, prefixes } of pages) {
-      const files = items.filter(isFile).map(({ name = '' }) => name)
-      const keys = [...files, ...prefixes].sort().map((key) => key.slice(prefix.length))
-      yield { keys }
-    }
   }
 
   async #baseFor(

@@ -41,6 +41,7 @@ interface Listing {
  *  - `ifGenerationMatch` holds for compositions, copies and removals as well, `ifSourceGenerationMatch` for copies, and
  *    the generations of what is composed; a composition is a new generation.
  *  - A composition of what is not there is a 404, not a 500.
+ *  - Changes of an object's metadata are counted, and `ifMetagenerationMatch` holds for removals.
  *  - Folders count as objects do in a listing's pages, which have a length of 1000 where nobody asks for another.
  *
  *  @see https://cloud.google.com/storage/docs/json_api/v1 */
@@ -48,6 +49,9 @@ export class GcsFront {
   readonly #upstream: string
   readonly #server: http.Server
   readonly #agent = new http.Agent({ keepAlive: true })
+  readonly #metagenerations = new Metagenerations()
+  /** False to be a server that leaves metagenerations out. */
+  countsMetadata = true
   /** Writes of one object come one after the other. */
   readonly #turns = new Map<string, Promise<unknown>>()
   /** Asked about every request. */
@@ -125,6 +129,7 @@ export class GcsFront {
     const key = writtenKey(request, url)
     if (key !== undefined) return this.#inTurn(key, () => this.#write(request, { response, url, key }))
     if (request.method === 'GET' && url.pathname.endsWith('/o')) return this.#list(url, response)
+    if (url.searchParams.get('fields') === 'generation,metageneration') return this.#state(url, response)
     await this.#forward(request, { response })
   }
 
@@ -142,10 +147,24 @@ export class GcsFront {
       return sendJson(response, { status, body: errorOf(status, 'conditionNotMet') })
     }
     if (url.pathname.endsWith('/compose')) return this.#compose(request, { response, key })
+    if (request.method === 'PATCH' && this.countsMetadata)
+      this.#metagenerations.count(key, await this.#generationOf(key))
     await this.#forward(request, { response, url: onItsSource(url) })
   }
 
+  async #state(url: URL, response: http.ServerResponse): Promise<void> {
+    const answer = await fetch(url)
+    const body = (await answer.json()) as { generation?: string }
+    const metageneration = this.#metagenerations.of(writtenKeyOf(url) ?? '', body.generation ?? '')
+    sendJson(response, { status: answer.status, body: { ...body, metageneration } })
+  }
+
   async #refusal({ pathname, searchParams }: URL, key: string): Promise<404 | 412 | undefined> {
+    const expectedMetadata = searchParams.get('ifMetagenerationMatch')
+    if (expectedMetadata !== null && this.countsMetadata) {
+      const generation = await this.#generationOf(key)
+      if (this.#metagenerations.of(key, generation) !== expectedMetadata) return 412
+    }
     const expected = searchParams.get('ifGenerationMatch')
     if (expected !== null && (await this.#generationOf(key)) !== expected) return 412
     const expectedSource = searchParams.get('ifSourceGenerationMatch')
@@ -257,8 +276,25 @@ function writtenKey({ method }: http.IncomingMessage, { pathname, searchParams }
   if (pathname.startsWith('/upload/') && name !== null) {
     return `${pathname.slice(pathname.indexOf('/b/'))}/${encodeURIComponent(name)}`
   }
-  const key = /(\/b\/[^/]+\/o\/[^/]+)(\/compose)?$/.exec(pathname)
-  return key?.[1]
+  return writtenKeyOf(new URL(pathname, 'http://server'))
+}
+
+function writtenKeyOf({ pathname }: URL): string | undefined {
+  return /(\/b\/[^/]+\/o\/[^/]+)(\/compose)?$/.exec(pathname)?.[1]
+}
+
+/** How often the metadata of each generation of an object was changed, from 1. */
+class Metagenerations {
+  readonly #changes = new Map<string, number>()
+
+  of(key: string, generation: string): string {
+    return `${1 + (this.#changes.get(`${key}#${generation}`) ?? 0)}`
+  }
+
+  count(key: string, generation: string): void {
+    const name = `${key}#${generation}`
+    this.#changes.set(name, (this.#changes.get(name) ?? 0) + 1)
+  }
 }
 
 /** Of a copy that was found to be of the right source: the same for the program, which could come upon another by then. */

@@ -5,7 +5,7 @@ import type { ByteRange } from '../../core/storage-driver.ts'
 import type { Content } from './content.ts'
 import { CallFailed, isConditionFailed, isNotFound, mayBeDone } from './errors.ts'
 import type { Call, JsonApi } from './json-api.ts'
-import type { ObjectInfo, ObjectResource } from './object-info.ts'
+import type { ObjectInfo, ObjectResource, ObjectState } from './object-info.ts'
 import { type ObjectVersion, versionOf } from './version.ts'
 
 export interface WriteOptions {
@@ -44,6 +44,9 @@ export interface ListingOptions {
 const CONTENT_TYPE = 'application/octet-stream'
 
 const FIELDS = 'name,size,generation,contentType,updated,metadata'
+const STATE_FIELDS = 'generation,metageneration'
+/** Metadata key of the last change of the metadata. */
+const TOUCH_ID = 'entrepot-touch'
 /** Metadata key of the id of a write. */
 const WRITE_ID = 'entrepot-write'
 
@@ -77,6 +80,46 @@ export class Bucket {
     } catch (cause) {
       if (isNotFound(cause)) return undefined
       throw cause
+    }
+  }
+
+  /** The state of an object's bytes and metadata. Undefined if it does not exist. */
+  async findState(key: string): Promise<ObjectState | undefined> {
+    try {
+      const call = { method: 'GET', path: this.#pathOf(key), query: { fields: STATE_FIELDS } } as const
+      const { generation, metageneration } = await this.#ofObject(this.#api.json<ObjectResource>(call))
+      if (generation !== undefined && metageneration !== undefined) return { key, generation, metageneration }
+      throw new CallFailed('the response does not identify the state of the object')
+    } catch (cause) {
+      if (isNotFound(cause)) return undefined
+      throw cause
+    }
+  }
+
+  /** Removes an object if neither its bytes nor its metadata have changed.
+   *  @returns false if they have; true also if it does not exist */
+  async removeUnchanged({ key, generation, metageneration }: ObjectState): Promise<boolean> {
+    const query = { ifGenerationMatch: generation, ifMetagenerationMatch: metageneration }
+    try {
+      await this.#ofObject(this.#api.json({ method: 'DELETE', path: this.#pathOf(key), query }))
+      return true
+    } catch (cause) {
+      if (isNotFound(cause)) return true
+      if (isConditionFailed(cause)) return false
+      throw cause
+    }
+  }
+
+  /** Changes an object's metadata, so that it has another metageneration. A missing object is no error.
+   *  @see https://cloud.google.com/storage/docs/json_api/v1/objects/patch */
+  async touch(key: string): Promise<void> {
+    const body = [Buffer.from(JSON.stringify({ metadata: { [TOUCH_ID]: randomUUID() } }))]
+    const headers = { 'Content-Type': 'application/json' }
+    const query = { fields: STATE_FIELDS }
+    try {
+      await this.#ofObject(this.#api.json({ method: 'PATCH', path: this.#pathOf(key), query, headers, body }))
+    } catch (cause) {
+      if (!isNotFound(cause)) throw cause
     }
   }
 

@@ -14,7 +14,7 @@ export interface JsonApiOptions {
 }
 
 export interface Call {
-  readonly method: 'GET' | 'POST' | 'DELETE'
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   /** Path below the API's base, such as `/b/bucket/o`. */
   readonly path: string
   readonly query?: Readonly<Record<string, string | number | undefined>>
@@ -128,7 +128,7 @@ export class JsonApi {
       timeout: this.idleMs,
       headers: {
         'User-Agent': this.#userAgent,
-        ...(method === 'POST' && {
+        ...((method === 'POST' || method === 'PATCH') && {
           'Content-Length': body.reduce((sum, { byteLength }) => sum + byteLength, 0),
         }),
         ...headers,

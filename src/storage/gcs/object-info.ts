@@ -4,9 +4,17 @@ export interface ObjectResource {
   readonly name: string
   readonly size: string
   readonly generation: string
+  readonly metageneration: string
   readonly contentType: string
   readonly updated: string
   readonly metadata: Readonly<Record<string, string>>
+}
+
+/** An object's bytes and metadata, as they are at a time: each change of one of the two has another number. */
+export interface ObjectState {
+  readonly key: string
+  readonly generation: string
+  readonly metageneration: string
 }
 
 /** The fields that a response has. */
