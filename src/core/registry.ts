@@ -108,6 +108,9 @@ export interface UploadOptions {
   readonly algorithm?: DigestAlgorithm | undefined
   /** The only identity that may continue it. Default: anyone may. */
   readonly owner?: string | undefined
+  /** The digests of the first `size` bytes, if the caller computes them: the canonical one and that of the
+   *  algorithm; none if it does not know them. Then the bytes are not hashed again. Default: they are hashed. */
+  readonly digestsOf?: ((size: number) => readonly Digest[]) | undefined
 }
 
 export interface ResumeOptions {

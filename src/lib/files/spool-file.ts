@@ -2,11 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { constants, type FileHandle, open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** A file without a name: written at its end by one, read anywhere by many, and gone when the last of them
- *  has released it, or the process has ended. */
+/** A file without a name: written at its end, read anywhere, and gone when it is closed or the process has
+ *  ended. */
 export class SpoolFile {
   readonly #file: FileHandle
-  #users = 1
   #size = 0
 
   private constructor(file: FileHandle) {
@@ -39,13 +38,8 @@ export class SpoolFile {
     return (await this.#file.read(buffer, 0, buffer.length, position)).bytesRead
   }
 
-  /** For another user, who releases it as well. */
-  retain(): void {
-    this.#users++
-  }
-
-  async release(): Promise<void> {
-    if (--this.#users === 0) await this.#file.close()
+  close(): Promise<void> {
+    return this.#file.close()
   }
 }
 

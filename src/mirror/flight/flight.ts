@@ -1,9 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { algorithmOf, type Digest, Digester } from '../../core/digest.ts'
+import { algorithmOf, CANONICAL, type Digest, Digester } from '../../core/digest.ts'
 import type { ByteRange } from '../../core/storage-driver.ts'
 import { isTemporary, UpstreamError } from '../../core/upstream/upstream-error.ts'
 import type { UpstreamBlob } from '../../core/upstream/upstream-registry.ts'
 import { SpoolFile } from '../../lib/files/spool-file.ts'
+import { freeMemoryOf } from '../../lib/free-memory.ts'
+import { BLOCK_BYTES, type BlockPool } from './blocks.ts'
 import type { MemoryBudget } from './memory-budget.ts'
 import { Spool } from './spool.ts'
 
@@ -14,6 +16,7 @@ export interface FlightParts {
   /** The folder of the spool, if it has a file. */
   readonly folder: string
   readonly memory: MemoryBudget
+  readonly blocks: BlockPool
   /** Asks the upstream for the bytes from `start` on. */
   open(options: { start: number; etag: string | undefined; signal: AbortSignal }): Promise<UpstreamBlob>
   readonly signal: AbortSignal
@@ -23,8 +26,8 @@ const MAX_ATTEMPTS = 5
 const FIRST_WAIT_MS = 200
 const LONGEST_WAIT_MS = 5_000
 
-/** One fetch of a blob for all who want it: the bytes are spooled as they come and checked by their digest.
- *  Whoever leaves ends nothing. A break is resumed where it was. */
+/** One fetch of a blob for all clients: the bytes are spooled as they arrive, and verified by their digest. A
+ *  reader that stops does not end the fetch. A broken connection is resumed where it was. */
 export class Flight {
   readonly digest: Digest
   /** The size, once the upstream has said it; undefined if it doesn't. Rejects if there is nothing to be
@@ -34,10 +37,14 @@ export class Flight {
   readonly landed: Promise<number>
   readonly #parts: FlightParts
   readonly #opening = Promise.withResolvers<number | undefined>()
-  readonly #digester: Digester
+  /** The canonical one, which storage needs, and that of the digest. */
+  readonly #digesters: readonly Digester[]
   readonly #spool = Promise.withResolvers<Spool>()
   #takenBytes = 0
   #isOpen = false
+  /** Readers, and the table of flights. */
+  #users = 1
+  #isVerified = false
   #size: number | undefined
   #received = 0
   #etag: string | undefined
@@ -46,7 +53,8 @@ export class Flight {
     this.digest = parts.digest
     this.#parts = parts
     this.#size = parts.size
-    this.#digester = new Digester(algorithmOf(parts.digest))
+    const algorithms = new Set([CANONICAL, algorithmOf(parts.digest)])
+    this.#digesters = [...algorithms].map((algorithm) => new Digester(algorithm))
     this.opened = this.#opening.promise
     this.opened.catch(() => undefined)
     this.#spool.promise.catch(() => undefined)
@@ -59,16 +67,41 @@ export class Flight {
     return this.#received
   }
 
-  /** The bytes as they come, from wherever they are.
+  /** The bytes as they arrive. A chunk is valid only until the next one is requested.
    *  @throws UpstreamError; Error of the system if they can't be spooled */
-  async *read(range?: ByteRange): AsyncIterable<Uint8Array> {
-    await this.opened
-    const spool = await this.#spool.promise
-    yield* spool.read(range?.start ?? 0, range?.end)
+  async *read(range?: ByteRange, minBytes?: number): AsyncIterable<Uint8Array> {
+    this.#users++
+    try {
+      await this.opened
+      const spool = await this.#spool.promise
+      yield* spool.read(range, minBytes)
+    } finally {
+      await this.#leave()
+    }
   }
 
-  /** What is being read is read to its end; nothing else is. */
-  async close(): Promise<void> {
+  /** The bytes for storage, which holds chunks until it has written them, and frees them. */
+  async *readToStore(): AsyncIterable<Uint8Array> {
+    await this.opened
+    const chunks = this.read(undefined, BLOCK_BYTES)
+    if (this.#takenBytes > 0) return yield* chunks
+    for await (const chunk of chunks) yield new Uint8Array(chunk)
+  }
+
+  /** The digests of the first `size` bytes: those of all bytes once they are verified, and none otherwise. */
+  digestsOf(size: number): readonly Digest[] {
+    const areKnown = this.#isVerified && size === this.#received
+    return areKnown ? this.#digesters.map((digester) => digester.digest()) : []
+  }
+
+  /** Nobody joins it any more. Running readers still get all bytes. */
+  close(): Promise<void> {
+    return this.#leave()
+  }
+
+  /** The last one frees memory and file. */
+  async #leave(): Promise<void> {
+    if (--this.#users > 0) return
     await (await this.#spool.promise.catch(() => undefined))?.close()
     this.#parts.memory.giveBack(this.#takenBytes)
     this.#takenBytes = 0
@@ -115,7 +148,6 @@ export class Flight {
     try {
       this.#agree(size)
       const spool = await this.#openSpool()
-      spool.size = this.#size
       this.#opening.resolve(this.#size)
       for (let step = await steps.next(); !step.done; step = await steps.next()) {
         const room = this.#take(step.value, spool)
@@ -130,21 +162,23 @@ export class Flight {
 
   /** In memory if there is room for it, else in a file. */
   async #openSpool(): Promise<Spool> {
-    const { memory, folder } = this.#parts
+    const { memory, folder, blocks } = this.#parts
     if (this.#isOpen) return this.#spool.promise
     this.#isOpen = true
     const size = this.#size
     if (size !== undefined && memory.take(size)) this.#takenBytes = size
     const file = this.#takenBytes > 0 ? undefined : await SpoolFile.open(folder)
-    this.#spool.resolve(new Spool(file))
+    this.#spool.resolve(new Spool({ blocks, file, size }))
     return this.#spool.promise
   }
 
   #take(chunk: Uint8Array, spool: Spool): Promise<void> | undefined {
-    this.#digester.update(chunk)
+    for (const digester of this.#digesters) digester.update(chunk)
     this.#received += chunk.length
     if (this.#size !== undefined && this.#received > this.#size) throw this.#mismatch('is longer')
-    return spool.append(chunk)
+    const room = spool.append(chunk)
+    freeMemoryOf(chunk)
+    return room
   }
 
   /** What a manifest says, and each answer, must be the same size. */
@@ -155,7 +189,8 @@ export class Flight {
   }
 
   #requireDigest(): void {
-    if (this.#digester.digest() !== this.digest) throw this.#mismatch('has another digest')
+    if (this.#digesters.at(-1)?.digest() !== this.digest) throw this.#mismatch('has another digest')
+    this.#isVerified = true
   }
 
   #mismatch(how: string): UpstreamError {

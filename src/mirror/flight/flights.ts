@@ -1,11 +1,12 @@
 import { LRUCache } from 'lru-cache'
 import pLimit from 'p-limit'
-import type { Digest } from '../../core/digest.ts'
+import { algorithmOf, type Digest } from '../../core/digest.ts'
 import type { Log } from '../../core/log.ts'
 import type { RepositoryName } from '../../core/reference.ts'
 import type { BlobService, BlobUpload } from '../../core/registry.ts'
 import { UpstreamError } from '../../core/upstream/upstream-error.ts'
 import type { Upstream } from '../upstream/upstream.ts'
+import { BlockPool } from './blocks.ts'
 import { Flight } from './flight.ts'
 import { MemoryBudget } from './memory-budget.ts'
 
@@ -32,8 +33,9 @@ export interface WantedBlob {
   readonly blobs: BlobService
 }
 
-/** The largest blob that stays in memory on its way. */
-const MAX_BLOB_BYTES = 32 * 1024 ** 2
+/** Limit of a blob that needs no spool file. Larger ones gain nothing: fresh memory costs more than the page
+ *  cache. */
+const MAX_BLOB_BYTES = 4 * 1024 ** 2
 
 /** Limit of the remembered failures. Content that the upstream lacks, or has with another digest, is not
  *  requested again for some time. */
@@ -46,6 +48,7 @@ export class Flights {
   readonly #limit: ReturnType<typeof pLimit>
   readonly #failures = new LRUCache<string, UpstreamError>({ max: MAX_FAILURES })
   readonly #memory: MemoryBudget
+  readonly #blocks = new BlockPool()
   readonly #closing = new AbortController()
   readonly #ending = new Set<Promise<void>>()
 
@@ -75,7 +78,8 @@ export class Flights {
     if (failure !== undefined) throw failure
     const place = this.#takePlace()
     const flight = new Flight({
-      ...{ digest, size, folder: this.#options.folder, memory: this.#memory, signal: this.#closing.signal },
+      ...{ digest, size, folder: this.#options.folder, signal: this.#closing.signal },
+      ...{ memory: this.#memory, blocks: this.#blocks },
       open: async (options) => {
         await place.taken
         return upstream.openBlob(repository, digest, options)
@@ -139,13 +143,15 @@ export class Flights {
       this.#failures.set(key, error, { ttl: upstream.settings.negativeMs })
   }
 
-  /** Stores the flight's bytes as a blob. The commit checks the digest again. */
+  /** Stores the flight's bytes as a blob. */
   async #store(flight: Flight, { blobs, digest, upstream }: WantedBlob): Promise<void> {
     await flight.opened
-    const algorithm = digest.startsWith('sha512') ? 'sha512' : 'sha256'
-    const upload = await blobs.createUpload({ algorithm })
+    const upload = await blobs.createUpload({
+      algorithm: algorithmOf(digest),
+      digestsOf: (size) => flight.digestsOf(size),
+    })
     try {
-      await upload.append(copies(flight.read()), { last: true })
+      await upload.append(flight.readToStore(), { last: true })
       await within(upstream.settings.storeTimeoutMs, upload.commit(digest))
     } catch (error) {
       await cancel(upload)
@@ -156,11 +162,6 @@ export class Flights {
 
 async function cancel(upload: BlobUpload): Promise<void> {
   await upload.cancel().catch(() => undefined) // upload purging removes the rest
-}
-
-/** Storage empties what it has written; the others still read it. */
-async function* copies(chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
-  for await (const chunk of chunks) yield new Uint8Array(chunk)
 }
 
 /** @param timeoutMs 0 for no limit */

@@ -1,113 +1,140 @@
+import type { ByteRange } from '../../core/storage-driver.ts'
 import type { SpoolFile } from '../../lib/files/spool-file.ts'
+import { BLOCK_BYTES, type Block, type BlockPool } from './blocks.ts'
 import { Progress } from './progress.ts'
 
-/** How much at the end nobody gets before all of it is known to be right. */
+/** Bytes at the end that no reader gets before all bytes were verified. */
 export const HELD_BYTES = 64 * 1024
 
-/** What is kept in memory of the newest bytes, for readers that keep up. */
+/** The newest bytes stay in memory, for readers that keep up. */
 const WINDOW_BYTES = 1024 ** 2
-/** How much may wait to be written before whoever brings it waits. */
+/** Limit of the bytes that wait to be written; the flight waits above it. */
 const MAX_QUEUED_BYTES = 1024 ** 2
-const READ_BYTES = 256 * 1024
 
-/** The bytes of a flight: appended by one, read by many from wherever they are. Memory is bounded by the
- *  flight: a window of the newest bytes, and what waits to be written. A reader that has fallen behind has
- *  one buffer of its own. */
+export interface SpoolOptions {
+  readonly blocks: BlockPool
+  /** Undefined if all bytes stay in memory. Then the size must be known. */
+  readonly file: SpoolFile | undefined
+  /** Its final size in bytes, if it is known. */
+  readonly size: number | undefined
+}
+
+/** The bytes of a flight: appended by one writer, read by many readers, each at its own position. Memory is
+ *  limited by flight: a window of the newest bytes, and the bytes that wait to be written. A reader that has
+ *  fallen behind has one buffer of its own. */
 export class Spool {
+  readonly #pool: BlockPool
   readonly #file: SpoolFile | undefined
+  readonly #size: number | undefined
   readonly #progress = new Progress()
-  #window: Uint8Array[] = []
-  #windowStart = 0
+  /** All but the first `#droppedBlocks`; all but the last are full. */
+  readonly #blocks: Block[] = []
+  #droppedBlocks = 0
   #received = 0
   #writing: Promise<void> | undefined
   #failure: { readonly error: unknown } | undefined
   #isComplete = false
-  /** The size that it will have in the end, as soon as that is known. */
-  size: number | undefined
 
-  /** @param file none if all of it may stay in memory */
-  constructor(file: SpoolFile | undefined) {
+  constructor({ blocks, file, size }: SpoolOptions) {
+    this.#pool = blocks
     this.#file = file
+    this.#size = size
   }
 
-  /** Bytes so far. */
-  get received(): number {
-    return this.#received
-  }
-
-  /** Takes a chunk over. Resolves when there is room for another one; undefined if there is.
+  /** Copies a chunk. Resolves when there is room for another one; undefined if there is.
    *  @throws Error of the system, also of an earlier chunk */
   append(chunk: Uint8Array): Promise<void> | undefined {
     if (this.#failure !== undefined) throw this.#failure.error
-    this.#window.push(chunk)
-    this.#received += chunk.length
+    for (let taken = 0; taken < chunk.length; ) {
+      const block = this.#unfilled()
+      const count = Math.min(chunk.length - taken, block.memory.length - block.length)
+      block.memory.set(chunk.subarray(taken, taken + count), block.length)
+      block.length += count
+      this.#received += count
+      taken += count
+    }
     this.#progress.notify()
     if (this.#file === undefined) return undefined
     this.#writing ??= this.#write(this.#file)
     return this.#received - this.#file.size > MAX_QUEUED_BYTES ? this.#writing : undefined
   }
 
-  /** All bytes are there and are the right ones: the last are given out too. */
+  /** All bytes are there and were verified: readers get the last ones too. */
   complete(): void {
     this.#isComplete = true
     this.#progress.notify()
   }
 
-  /** Every reader that has not all of it yet fails. */
+  /** Every reader that does not have all bytes yet fails. */
   fail(error: unknown): void {
     this.#failure ??= { error }
     this.#progress.notify()
   }
 
-  /** The bytes from `start` to `end`, both included, as they come.
-   *  @param end of an open range: as many as there are when it is complete */
-  async *read(start: number, end = Infinity): AsyncIterable<Uint8Array> {
-    this.#file?.retain()
-    let buffer: Uint8Array | undefined
+  /** The bytes from `start` to `end`, both included, as they arrive. A chunk is valid only until the next one
+   *  is requested.
+   *  @param range Default: all bytes
+   *  @param minBytes the least that is worth a chunk, unless fewer are left. At most a block. Default: 1 */
+  async *read(
+    { start, end }: ByteRange = { start: 0, end: Infinity },
+    minBytes = 1,
+  ): AsyncIterable<Uint8Array> {
+    let own: Block | undefined
     try {
       for (let at = start; at <= end; ) {
         const limit = Math.min(this.#readable, end + 1)
-        if (at >= limit) {
+        if (at >= limit || (limit - at < minBytes && !this.#isComplete)) {
           if (this.#failure !== undefined) throw this.#failure.error
-          if (this.#isComplete) return
+          if (this.#isComplete) return // fewer than the range asks for
           await this.#progress.wait()
           continue
         }
-        let chunk = this.#inWindow(at, limit)
-        if (chunk === undefined) {
-          buffer ??= Buffer.allocUnsafeSlow(READ_BYTES)
-          chunk = await this.#fromFile(buffer, at, limit)
+        const block = this.#blockAt(at)
+        if (block === undefined) {
+          own ??= this.#pool.take()
+          const chunk = await this.#fromFile(own.memory, at, limit)
+          at += chunk.length
+          yield chunk
+          continue
         }
-        at += chunk.length
-        yield chunk
+        this.#pool.use(block)
+        try {
+          const from = at % BLOCK_BYTES
+          const chunk = block.memory.subarray(from, Math.min(block.length, from + limit - at))
+          at += chunk.length
+          yield chunk
+        } finally {
+          this.#pool.release(block)
+        }
       }
     } finally {
-      await this.#file?.release()
+      if (own !== undefined) this.#pool.drop(own)
     }
   }
 
-  /** Nothing is appended any more; the file goes with its last reader. */
+  /** Frees memory and file. Nothing may be appended or read any more. */
   async close(): Promise<void> {
     await this.#writing?.catch(() => undefined)
-    if (this.#file === undefined) return // whoever still reads has it
-    this.#window = []
-    this.#windowStart = this.#received
-    await this.#file.release()
+    while (this.#blocks.length > 0) this.#dropFirst()
+    await this.#file?.close()
   }
 
   get #readable(): number {
     if (this.#isComplete) return this.#received
-    return Math.min(this.#received, (this.size ?? this.#received) - HELD_BYTES)
+    return Math.min(this.#received, (this.#size ?? this.#received) - HELD_BYTES)
   }
 
-  #inWindow(at: number, limit: number): Uint8Array | undefined {
-    if (at < this.#windowStart) return undefined
-    let start = this.#windowStart
-    for (const chunk of this.#window) {
-      if (at < start + chunk.length) return chunk.subarray(at - start, limit - start)
-      start += chunk.length
-    }
-    return undefined
+  /** The last block, or a new one if that is full. */
+  #unfilled(): Block {
+    const last = this.#blocks.at(-1)
+    if (last !== undefined && last.length < last.memory.length) return last
+    const block = this.#pool.take(this.#file === undefined ? (this.#size ?? 0) - this.#received : BLOCK_BYTES)
+    this.#blocks.push(block)
+    return block
+  }
+
+  #blockAt(position: number): Block | undefined {
+    return this.#blocks[Math.floor(position / BLOCK_BYTES) - this.#droppedBlocks]
   }
 
   async #fromFile(buffer: Uint8Array, at: number, limit: number): Promise<Uint8Array> {
@@ -117,11 +144,13 @@ export class Spool {
     return wanted.subarray(0, bytesRead)
   }
 
-  /** Until all that was received is in the file. */
+  /** Writes until all received bytes are in the file. */
   async #write(file: SpoolFile): Promise<void> {
     try {
-      while (file.size < this.#received) await file.append(this.#unwritten(file))
-      this.#shrink(file)
+      while (file.size < this.#received) {
+        await file.append(this.#unwritten(file))
+        this.#shrink(file)
+      }
       this.#writing = undefined
     } catch (error) {
       this.fail(error)
@@ -130,27 +159,21 @@ export class Spool {
   }
 
   #unwritten(file: SpoolFile): Uint8Array[] {
-    this.#shrink(file)
-    let start = this.#windowStart
-    const chunks: Uint8Array[] = []
-    for (const chunk of this.#window) {
-      if (start >= file.size) chunks.push(chunk)
-      start += chunk.length
-    }
-    return chunks
+    const first = Math.floor(file.size / BLOCK_BYTES) - this.#droppedBlocks
+    return this.#blocks.slice(first).map(({ memory, length }, index) => {
+      return memory.subarray(index === 0 ? file.size % BLOCK_BYTES : 0, length)
+    })
   }
 
-  /** Forgets the oldest chunks that are in the file. */
+  /** Drops the oldest blocks that are in the file. */
   #shrink(file: SpoolFile): void {
-    let [first] = this.#window
-    while (
-      first !== undefined &&
-      this.#received - this.#windowStart > WINDOW_BYTES &&
-      this.#windowStart + first.length <= file.size
-    ) {
-      this.#window.shift()
-      this.#windowStart += first.length
-      first = this.#window[0]
-    }
+    const end = Math.min(file.size, this.#received - WINDOW_BYTES)
+    while ((this.#droppedBlocks + 1) * BLOCK_BYTES <= end) this.#dropFirst()
+  }
+
+  #dropFirst(): void {
+    const block = this.#blocks.shift()
+    if (block !== undefined) this.#pool.drop(block)
+    this.#droppedBlocks++
   }
 }

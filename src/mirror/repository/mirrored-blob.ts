@@ -4,6 +4,7 @@ import { RegistryError } from '../../core/errors.ts'
 import type { MirrorFigures } from '../../core/mirror-figures.ts'
 import type { Blob, CacheStatus } from '../../core/registry.ts'
 import type { ByteRange, RedirectedClient } from '../../core/storage-driver.ts'
+import { catchFirst } from '../../lib/iterables/catch-first.ts'
 import type { Flight } from '../flight/flight.ts'
 import { clientError } from '../upstream/upstream.ts'
 import type { MirroredRepositoryContext } from './context.ts'
@@ -36,10 +37,20 @@ export class FetchedBlob implements Blob {
     this.#source = source
   }
 
+  /** Looks for the blob again: a flight may have stored it since. */
   async *read(options: ReadOptions = {}): AsyncIterable<Uint8Array> {
+    const { flights, name } = this.#context
     const { digest } = this.descriptor
+    const { range } = options
     try {
-      yield* await this.#open(options)
+      const isRunning = flights.find(name, digest) !== undefined
+      const stored = isRunning ? undefined : await this.#source.find(digest)
+      if (stored !== undefined) return yield* stored.read(options)
+      // A flight must be read at once, before it can end.
+      const flight = this.#source.flight(digest)
+      const isFarAhead = range !== undefined && range.start > flight.received + MAX_WAIT_BYTES
+      if (isFarAhead) yield* await this.#part(range)
+      else yield* flight.read(range)
     } catch (error) {
       throw clientError(error, 'BLOB_UNKNOWN', { digest })
     }
@@ -47,19 +58,6 @@ export class FetchedBlob implements Blob {
 
   async redirectUrl(): Promise<URL | undefined> {
     return undefined
-  }
-
-  /** Looks for the blob again: a flight may have stored it since. */
-  async #open(options: ReadOptions): Promise<AsyncIterable<Uint8Array>> {
-    const { flights, name } = this.#context
-    const { digest } = this.descriptor
-    const running = flights.find(name, digest)
-    const stored = running === undefined ? await this.#source.find(digest) : undefined
-    if (stored !== undefined) return stored.read(options)
-    const flight = running ?? this.#source.flight(digest)
-    const { range } = options
-    if (range !== undefined && range.start > flight.received + MAX_WAIT_BYTES) return this.#part(range)
-    return flight.read(range)
   }
 
   /** Reads a range that is far ahead of the flight straight from the upstream. Its digest cannot be checked, so
@@ -96,30 +94,12 @@ export class CachedBlob implements Blob {
     return this.#blob.redirectUrl(client)
   }
 
-  /** Only the first step is intercepted, so that the others cost nothing. */
   read(options: ReadOptions = {}): AsyncIterable<Uint8Array> {
-    const again = () => this.#source.flight(this.descriptor.digest).read(options.range)
     this.#figures.savedBytes += options.range === undefined ? this.descriptor.size : lengthOf(options.range)
-    const bytes = this.#blob.read(options)
-    return {
-      [Symbol.asyncIterator]: () => {
-        let steps = bytes[Symbol.asyncIterator]()
-        let isFirst = true
-        return {
-          next() {
-            const step = steps.next()
-            if (!isFirst) return step
-            isFirst = false
-            return step.catch((error) => {
-              if (!(error instanceof RegistryError) || error.code !== 'BLOB_UNKNOWN') throw error
-              steps = again()[Symbol.asyncIterator]()
-              return steps.next()
-            })
-          },
-          return: async (value) => (await steps.return?.(value)) ?? { done: true, value },
-        }
-      },
-    }
+    return catchFirst(this.#blob.read(options), (error) => {
+      if (!(error instanceof RegistryError) || error.code !== 'BLOB_UNKNOWN') throw error
+      return this.#source.flight(this.descriptor.digest).read(options.range)
+    })
   }
 }
 

@@ -14,6 +14,7 @@ import type {
   UploadOptions,
 } from '../../core/registry.ts'
 import type { ByteRange, Entry, RedirectedClient } from '../../core/storage-driver.ts'
+import { catchFirst } from '../../lib/iterables/catch-first.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'
 import type { RepositoryContext } from '../context.ts'
 import { StoredUpload, type UploadPlace } from '../uploads/blob-upload.ts'
@@ -85,7 +86,7 @@ export class LinkedBlobs implements BlobService {
     return this.#opened(found)
   }
 
-  async createUpload({ algorithm = CANONICAL, owner }: UploadOptions = {}): Promise<BlobUpload> {
+  async createUpload({ algorithm = CANONICAL, owner, digestsOf }: UploadOptions = {}): Promise<BlobUpload> {
     const { storage, sessions } = this.#context
     const id = randomUUID()
     const place = this.#place(id)
@@ -98,7 +99,7 @@ export class LinkedBlobs implements BlobService {
       ...{ startedAt, lastWrittenAt: startedAt, size: 0, version: undefined, record: undefined },
       ...{ owner: { name: owner }, isOwn: true },
     }
-    sessions.begin(id, [algorithm])
+    sessions.begin(id, [algorithm], digestsOf)
     sessions.remember(paths, status)
     return new StoredUpload({ id, status, source: 'storage' }, place)
   }
@@ -252,34 +253,18 @@ class PooledBlob implements Blob {
   read(options: { range?: ByteRange; signal?: AbortSignal } = {}): AsyncIterable<Uint8Array> {
     const { size } = this.descriptor
     if (size === 0) return nothing()
-    return this.#orMissing(this.#pool.read({ canonical: this.#canonical, size }, options))
+    const bytes = this.#pool.read({ canonical: this.#canonical, size }, options)
+    return catchFirst(bytes, (error) => this.#missing(error))
   }
 
-  /** The bytes, or BLOB_UNKNOWN. Only the first step is caught, so that the others cost nothing. */
-  #orMissing(bytes: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
-    const missing = async (error: unknown): Promise<never> => {
-      const isMissing =
-        isPathNotFound(error) || (error instanceof RegistryError && error.code === 'BLOB_UNKNOWN')
-      if (!isMissing) throw error
-      const { digest } = this.descriptor
-      await this.#evict({ digest, canonical: this.#canonical })
-      throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
-    }
-    return {
-      [Symbol.asyncIterator]() {
-        const steps = bytes[Symbol.asyncIterator]()
-        let isFirst = true
-        return {
-          next() {
-            const step = steps.next()
-            if (!isFirst) return step
-            isFirst = false
-            return step.catch(missing)
-          },
-          return: async (value) => (await steps.return?.(value)) ?? { done: true, value },
-        }
-      },
-    }
+  /** @throws RegistryError BLOB_UNKNOWN if the bytes are missing; other errors as they are */
+  async #missing(error: unknown): Promise<never> {
+    const isMissing =
+      isPathNotFound(error) || (error instanceof RegistryError && error.code === 'BLOB_UNKNOWN')
+    if (!isMissing) throw error
+    const { digest } = this.descriptor
+    await this.#evict({ digest, canonical: this.#canonical })
+    throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
   }
 
   redirectUrl(client: RedirectedClient): Promise<URL | undefined> {

@@ -1,15 +1,20 @@
 import { CANONICAL, type Digest, type DigestAlgorithm, Digester } from '../../core/digest.ts'
+import type { UploadOptions } from '../../core/registry.ts'
 import type { FileVersion } from '../../core/storage-driver.ts'
 
-/** The digests of the first `size` bytes of an upload: the canonical one, and others on request. */
+/** The digests of the first `size` bytes of an upload: the canonical one, and others on request. They are
+ *  computed here, unless whoever sends the bytes knows them. */
 export class RunningDigests {
   size = 0
   /** Version of the file with these bytes. Undefined while they are being written. */
   version: FileVersion | undefined
   readonly #digesters: Digester[]
+  readonly #digestsOf: UploadOptions['digestsOf']
 
-  constructor(algorithms: readonly DigestAlgorithm[]) {
-    this.#digesters = [...new Set([CANONICAL, ...algorithms])].map((algorithm) => new Digester(algorithm))
+  constructor(algorithms: readonly DigestAlgorithm[], digestsOf?: UploadOptions['digestsOf']) {
+    const computed = digestsOf === undefined ? new Set([CANONICAL, ...algorithms]) : []
+    this.#digesters = [...computed].map((algorithm) => new Digester(algorithm))
+    this.#digestsOf = digestsOf
   }
 
   update(chunk: Uint8Array): void {
@@ -18,7 +23,8 @@ export class RunningDigests {
   }
 
   snapshot(): KnownDigests {
-    return { size: this.size, digests: this.#digesters.map((digester) => digester.digest()) }
+    const digests = this.#digestsOf?.(this.size) ?? this.#digesters.map((digester) => digester.digest())
+    return { size: this.size, digests }
   }
 }
 

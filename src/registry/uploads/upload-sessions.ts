@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { Locks } from '../../core/coordination/locks.ts'
 import type { DigestAlgorithm } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
+import type { UploadOptions } from '../../core/registry.ts'
 import type { FileVersion } from '../../core/storage-driver.ts'
 import type { UploadPaths } from '../paths.ts'
 import { RunningDigests } from './running-digests.ts'
@@ -35,8 +36,12 @@ export class UploadSessions {
   }
 
   /** Starts the running hash of an upload without bytes. */
-  begin(uploadId: string, algorithms: readonly DigestAlgorithm[]): RunningDigests {
-    const running = new RunningDigests(algorithms)
+  begin(
+    uploadId: string,
+    algorithms: readonly DigestAlgorithm[],
+    digestsOf?: UploadOptions['digestsOf'],
+  ): RunningDigests {
+    const running = new RunningDigests(algorithms, digestsOf)
     this.#running.set(uploadId, running)
     return running
   }

@@ -40,6 +40,23 @@ export function describeUploads(current: () => RegistryUnderTest): void {
       expect((await collect(blob.read())).toString()).toBe('hello, world')
     })
 
+    it('digests that the caller computes are used, and bytes are hashed if it does not know them', async () => {
+      const { blobs } = current().repository('a')
+      const asked: number[] = []
+      const digestsOf = (size: number) => {
+        asked.push(size)
+        return size === 12 ? [hello] : []
+      }
+      const upload = await blobs.createUpload({ digestsOf })
+      await upload.append(chunksOf('hello, ', 'world'), { last: true })
+      expect(await upload.commit(hello)).toMatchObject({ digest: hello, size: 12 })
+      expect(asked).toContain(12)
+      expect((await collect((await blobs.open(hello)).read())).toString()).toBe('hello, world')
+      const other = await blobs.createUpload({ digestsOf })
+      await other.append(chunksOf('hello, '), { last: true })
+      await expectRegistryError(other.commit(hello), 'DIGEST_INVALID')
+    })
+
     it('many megabytes arrive as they were sent', async () => {
       const repository = current().repository('a')
       const content = distinctBytes(9_000_001)
