@@ -20,8 +20,12 @@ describeWith(['redis-server'], 'two replicas with one Redis', () => {
     redis = await RedisProcess.start()
     const dataFolder = join(folder.path, 'data')
     const config = { redis: { addr: redis.address } }
-    const start = () => startEntrepot({ dataFolder, configFolder: folder.path, config })
-    servers = [await start(), await start()]
+    const start = (name: string) =>
+      startEntrepot({
+        ...{ dataFolder, configFolder: folder.path, config },
+        environment: { REGISTRY_INDEX_PATH: join(folder.path, `${name}.sqlite`) },
+      })
+    servers = [await start('one'), await start('other')]
     ;[one, other] = servers.map(({ url }) => new RegistryClient(url)) as [RegistryClient, RegistryClient]
   })
   afterAll(async () => {
@@ -52,6 +56,18 @@ describeWith(['redis-server'], 'two replicas with one Redis', () => {
     await one.deleteManifest('b', digest)
     await expect.poll(() => other.manifest('b', digest)).toBeUndefined()
     expect(await other.manifest('b', 'v1')).toBeUndefined()
+  })
+
+  test('a tag that one sets is found by the search of the other, long before its sweep', async () => {
+    const tags = async (): Promise<string[]> => {
+      const answer = await fetch(`${servers[1]?.url}/v2/_entrepot/catalog/tags?q=found:v1`)
+      const { tags } = (await answer.json()) as { tags: { repository: string }[] }
+      return tags.map(({ repository }) => repository)
+    }
+    await expect.poll(tags, { timeout: 30_000 }).toEqual([])
+    const image = imageOf([gzippedLayer([{ path: 'file', content: Buffer.from('found') }])])
+    await one.pushImage('found', { tag: 'v1', image })
+    await expect.poll(tags, { timeout: 30_000 }).toEqual(['found'])
   })
 
   test('both go on while Redis stands still, and agree again after it', async () => {

@@ -16,5 +16,5 @@ export const COMMANDS = [
   'test/examples*.test.ts',
   'test/serve-*.test.ts',
   'test/{client,mirror,notifications,workers}/**/*.test.ts',
-  'test/index/postgres.test.ts',
+  'test/index/{announcements,postgres}.test.ts',
 ]

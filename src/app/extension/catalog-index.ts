@@ -2,7 +2,9 @@
 import { hash } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { readRedisTls } from '../../config/redis-tls.ts'
 import type { Config } from '../../config/schema.ts'
+import type { Announcements } from '../../core/catalog/announcements.ts'
 import type { CatalogIndex } from '../../core/catalog/catalog-index.ts'
 import type { Log } from '../../core/log.ts'
 import type { Registry } from '../../core/registry.ts'
@@ -44,7 +46,7 @@ export async function openIndex(
     ...{ changes, log },
     registry: new StoredRegistry({ driver: storage, policy: manifestPolicy(config), log }),
     sweepMs: sweeps ? config.index.sweep : undefined,
-    announcements: undefined,
+    announcements: await openAnnouncements(config, { log, listens: sweeps }),
   })
   return {
     index: new SqlCatalogIndex(engine, feeder),
@@ -55,6 +57,17 @@ export async function openIndex(
       await engine.close()
     },
   }
+}
+
+/** The way to the indexes of other replicas. A database that replicas share needs none.
+ *  @param options.listens false for one of several workers, whose file another process keeps */
+async function openAnnouncements(
+  { redis, index }: Config,
+  { log, listens }: { log: Log; listens: boolean },
+): Promise<Announcements | undefined> {
+  if (redis === undefined || index.driver === 'postgres') return undefined
+  const { RedisAnnouncements } = await import('../../cache/redis/announcements.ts')
+  return new RedisAnnouncements({ settings: { ...redis, tls: await readRedisTls(redis) }, listens, log })
 }
 
 async function openEngine(config: Config, log: Log): Promise<SqlEngine> {

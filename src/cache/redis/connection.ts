@@ -31,6 +31,8 @@ export interface RedisConnection {
 export interface RedisListener {
   /** Another client changed a key; undefined if all keys were removed. */
   onChange(key: string | undefined): void
+  /** A connection begins to report changes. */
+  onConnect?(): void
   /** A connection was lost, and invalidations may be lost with it. */
   onLost(): void
   /** A connection failed. It is retried automatically. */
@@ -198,6 +200,7 @@ class Tracking extends BasicPooledClientSideCache {
   }
 
   override trackingOn() {
+    this.#listener.onConnect?.()
     const prefixes = this.#prefixes.flatMap((prefix) => ['PREFIX', prefix])
     return ['CLIENT', 'TRACKING', 'ON', 'BCAST', ...prefixes, 'NOLOOP']
   }

@@ -3,6 +3,7 @@
  *  ```
  *  entrepot:m:<kind>:<repository>@<digest>   the repository has the digest
  *  entrepot:c:<kind>:<canonical digest>      size and media type of content
+ *  entrepot:i:<repository>:<tag>             the tag has changed; without a tag, a manifest was pushed; without a colon, anything
  *  entrepot:generation                       the generation in force
  *  entrepot:heartbeat  entrepot:claim  entrepot:probe
  *  ``` */
@@ -12,6 +13,9 @@ import { type Digest, isDigest } from '../../core/digest.ts'
 const PREFIX = 'entrepot:'
 const MEMBER = `${PREFIX}m:`
 const CONTENT = `${PREFIX}c:`
+
+/** Prefix of announcements of changes, for indexes. They are not read: their names say it all. */
+export const ANNOUNCEMENT_PREFIX = `${PREFIX}i:`
 
 /** Prefixes of all entries. */
 export const ENTRY_PREFIXES = [MEMBER, CONTENT] as const

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Announcements } from '../../core/catalog/announcements.ts'
 import type { Log } from '../../core/log.ts'
 import type { RepositoryName, Tag } from '../../core/reference.ts'
 import { CoalescedReads } from '../../lib/request-coalescing.ts'
@@ -6,17 +7,6 @@ import type { CatalogChanges } from '../sql/catalog-changes.ts'
 import { Comparison, type ComparisonParts } from './comparison.ts'
 import { type Mark, Marks } from './marks.ts'
 import { sweep } from './sweep.ts'
-
-/** Tells other replicas which repository has changed, and hears it from them. */
-export interface Announcements {
-  publish(repository: RepositoryName, tags: readonly Tag[] | 'anything'): void
-  /** @param onMissed is called if something may not have been heard */
-  subscribe(
-    apply: (repository: RepositoryName, tags: readonly Tag[] | 'anything') => void,
-    onMissed: () => void,
-  ): void
-  close(): Promise<void>
-}
 
 export interface FeederParts extends ComparisonParts {
   readonly changes: CatalogChanges
