@@ -1,13 +1,14 @@
 /** Makes Entrepot's code and its packages one folder, with nothing to install besides Node.
  *
  *  The code of storages and helpers that a configuration does not name stays in files that are not read. The same source
- *  always makes the same bytes. */
+ *  always makes the same bytes. `sbom.cdx.json` lists the packages in it. */
 import { execFileSync } from 'node:child_process'
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { build, type Plugin } from 'esbuild'
 import { build as buildPage } from 'vite'
+import { sbomOf } from './sbom.ts'
 
 export const root = join(import.meta.dirname, '..')
 export const { name, version, description, license, engines, devDependencies } = JSON.parse(
@@ -21,20 +22,39 @@ export type Processor = 'x64' | 'arm64'
 export async function makeBundle(processor: Processor): Promise<string> {
   const folder = join(root, 'build', `${name}-${version}-linux-${processor}`)
   rmSync(folder, { recursive: true, force: true })
-  await bundleCode(join(folder, 'lib', 'app'), nativeBcrypt(processor))
+  const code = await bundleCode(join(folder, 'lib', 'app'), nativeBcrypt(processor))
   // Beside the folder of the code, where that looks for it.
-  await buildPage({ root: join(root, 'ui'), build: { outDir: join(folder, 'lib', 'ui') } })
+  const page = await bundlePage(join(folder, 'lib', 'ui'))
   writeStarter(join(folder, 'bin', 'entrepot'))
   const manifest = { name, version, description, license, type: 'module', engines }
-  writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, undefined, 2)}\n`)
+  writeJson(join(folder, 'package.json'), manifest)
+  const product = { name, version, description, license }
+  writeJson(join(folder, 'sbom.cdx.json'), sbomOf({ product, files: [...code, ...page], root }))
   for (const part of ['README.md', 'LICENSE', 'CHANGELOG.md', 'deploy', 'docs', 'examples'])
     cpSync(join(root, part), join(folder, part), { recursive: true })
   return folder
 }
 
-/** Bundles `src/main.ts` with its packages, in chunks that are loaded when they are needed. */
-async function bundleCode(outdir: string, native: Plugin): Promise<void> {
-  await build({
+function writeJson(path: string, value: object): void {
+  writeFileSync(path, `${JSON.stringify(value, undefined, 2)}\n`)
+}
+
+/** Builds the web page and returns the files that it is made of. */
+async function bundlePage(outDir: string): Promise<string[]> {
+  const built = await buildPage({ root: join(root, 'ui'), build: { outDir } })
+  const outputs = 'on' in built ? [] : [built].flat()
+  return outputs
+    .flatMap(({ output }) => output)
+    .flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []))
+    .map((id) => id.replace(/^\0|\?.*$/g, ''))
+}
+
+/** Bundles `src/main.ts` with its packages, in chunks that are loaded when they are needed. Returns the files that it is made of,
+ *  relative to the project. */
+async function bundleCode(outdir: string, native: Plugin): Promise<string[]> {
+  const { metafile } = await build({
+    absWorkingDir: root,
+    metafile: true,
     entryPoints: [
       { in: join(root, 'src', 'main.ts'), out: 'main' },
       // A thread, which is started by the name of its file.
@@ -59,6 +79,7 @@ async function bundleCode(outdir: string, native: Plugin): Promise<void> {
       js: "import { createRequire as entrepotRequire } from 'node:module'; const require = entrepotRequire(import.meta.url);",
     },
   })
+  return Object.values(metafile.outputs).flatMap(({ inputs }) => Object.keys(inputs))
 }
 
 /** Finds the one native module for the processor that is meant; npm installs only that of this machine. */

@@ -8,6 +8,7 @@ import { runEntrepot } from './support/command.ts'
 import { describeWith } from './support/describe-with.ts'
 import { startEntrepot } from './support/entrepot-process.ts'
 import { Exposition } from './support/exposition.ts'
+import { freePort } from './support/free-port.ts'
 import { gzippedLayer, imageOf } from './support/oci-image.ts'
 import { RawConnection } from './support/raw-connection.ts'
 import { RedisProcess } from './support/redis-process.ts'
@@ -255,6 +256,31 @@ describe('what is made of the metrics', () => {
     const labels = new Set(samples.flatMap((sample) => Object.keys(sample.labels)))
     for (const label of ['code', 'handler', 'action', 'reason', 'log', 'version'])
       expect(labels).toContain(label)
+  })
+
+  it('is listed in the documentation, all of it', async () => {
+    const { config, ...folders } = options({ prometheus })
+    const upstream = `http://127.0.0.1:${await freePort()}`
+    const maintenance = { gc: { enabled: true }, scrub: { enabled: true } }
+    await using server = await startEntrepot({
+      ...folders,
+      storage: { filesystem: { rootdirectory: folders.dataFolder }, maintenance },
+      config: {
+        ...config,
+        mirrors: [{ upstream, prefix: 'mirrored' }],
+        notifications: { endpoints: [{ name: 'receiver', url: upstream }] },
+      },
+    })
+    const { types } = await scrape(server)
+    const page = readFileSync(new URL('../docs/observability.md', import.meta.url), 'utf8')
+    const list = page.slice(page.indexOf('### List of metrics'), page.indexOf('### Labels'))
+    const listed = [...list.matchAll(/^\| `(registry_\w+)` \| (\w+) \|/gm)].map(([, name, type]) => [
+      name,
+      type,
+    ])
+    const there = [...types].filter(([name]) => name.startsWith('registry_'))
+    const redis = ['registry_storage_cache_redis_seconds', 'histogram']
+    expect(listed.sort()).toEqual([...there, redis].sort())
   })
 
   it('tells the version', async () => {

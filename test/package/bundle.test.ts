@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeWith } from '../support/describe-with.ts'
 import { listeningUrl } from '../support/entrepot-process.ts'
 import { gzippedLayer, imageOf } from '../support/oci-image.ts'
+import { OtelCollector } from '../support/otel-collector.ts'
 import { RegistryClient } from '../support/registry-client.ts'
 import { type RegistryOptions, writeConfig } from '../support/registry-process.ts'
 import { S3Server } from '../support/s3-server.ts'
@@ -15,6 +16,17 @@ import { type TemporaryFolder, temporaryFolder } from '../support/temporary-fold
 import { findTool, run } from '../support/tools.ts'
 
 const project = fileURLToPath(new URL('../..', import.meta.url))
+
+/** CycloneDX 1.6. */
+interface Bom {
+  readonly metadata: { readonly component: { readonly name: string; readonly version: string } }
+  readonly components: readonly {
+    readonly name: string
+    readonly version: string
+    readonly hashes?: readonly { readonly alg: string; readonly content: string }[]
+    readonly licenses?: readonly object[]
+  }[]
+}
 
 /** As a log in colours says it. */
 function shownUrl(line: string): string | undefined {
@@ -64,7 +76,7 @@ describeWith(['tar', 'gzip'], 'the bundle', () => {
     return ServerProcess.start({
       file: terminal ? 'script' : entrepot,
       arguments: terminal ? ['-qec', `exec ${entrepot} serve ${config}`, '/dev/null'] : ['serve', config],
-      environment,
+      environment: { ...environment, ...options.environment },
       workingFolder: folder.path,
       readyUrl: terminal ? shownUrl : listeningUrl,
     })
@@ -74,6 +86,40 @@ describeWith(['tar', 'gzip'], 'the bundle', () => {
 
   test('is the same, byte by byte, when it is made again', async () => {
     expect(await sha256Of(await makeBundle())).toBe(sha256)
+  })
+
+  test('lists the packages that it is made of, as npm has them', async () => {
+    const bom: Bom = JSON.parse(await readFile(join(entrepot, '../../sbom.cdx.json'), 'utf8'))
+    const { version } = JSON.parse(await readFile(join(project, 'package.json'), 'utf8'))
+    expect(bom).toMatchObject({ bomFormat: 'CycloneDX', specVersion: '1.6', version: 1 })
+    expect(bom.metadata.component).toMatchObject({ name: 'entrepot', version })
+    const names = bom.components.map(({ name }) => name)
+    for (const name of ['undici', 'pino', 'zod', '@aws-sdk/client-s3', '@opentelemetry/sdk-trace', 'preact'])
+      expect(names).toContain(name)
+    expect(names.filter((name) => /^@node-rs\/bcrypt-linux/.test(name))).toHaveLength(1)
+    for (const name of ['typescript', 'vitest', 'esbuild', 'azurite']) expect(names).not.toContain(name)
+    const lock = JSON.parse(await readFile(join(project, 'package-lock.json'), 'utf8'))
+    const locked = new Set(
+      Object.entries<{ version: string; integrity?: string }>(lock.packages).map(
+        ([path, { version, integrity = '' }]) => {
+          const sha512 = Buffer.from(integrity.replace('sha512-', ''), 'base64').toString('hex')
+          return `${path.replace(/^.*node_modules\//, '')}@${version} ${sha512}`
+        },
+      ),
+    )
+    for (const { name, version, hashes = [], licenses } of bom.components) {
+      expect(locked).toContain(`${name}@${version} ${hashes[0]?.content}`)
+      expect(licenses, name).toHaveLength(1)
+    }
+  })
+
+  test.skipIf(findTool('otel-collector') === undefined)('makes traces when it is asked to', async () => {
+    await using collector = await OtelCollector.start(folder.path)
+    await using server = await serve({ environment: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url } })
+    await new RegistryClient(server.url).pushImage('traced', { tag: 'v1', image })
+    expect(await server.stop()).toBe(0)
+    const names = async () => (await collector.spans()).map(({ name }) => name)
+    await expect.poll(names).toContain('PUT /v2/{name}/manifests/{reference}')
   })
 
   test('knows its version', async () => {
