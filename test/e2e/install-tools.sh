@@ -7,6 +7,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 bin=$root/.cache/tools/bin
 
+# A package, and the name of the program if that differs from the package's.
 go_tools=(
   github.com/google/go-containerregistry/cmd/crane@v0.22.1
   oras.land/oras/cmd/oras@v1.3.6
@@ -19,17 +20,19 @@ go_tools=(
   github.com/versity/versitygw/cmd/versitygw@v1.8.0
   github.com/distribution/distribution/v3/cmd/registry@v3.1.1
   helm.sh/helm/v3/cmd/helm@v3.22.0
+  'github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0 toxiproxy-server'
 )
 # Their go.mod replaces modules, which `go install` refuses: a module, and the package in it that is the program.
 replacing_go_tools=('github.com/seaweedfs/seaweedfs@v0.0.0-20261109003541-7506e5f91cd6 weed')
 # Of this repository: small programs around libraries that have no command line to install. A folder, and the name of the program.
 own_go_tools=('test/e2e/clients/notation notation-client' 'test/processes/collector otel-collector')
-debian_tools=(skopeo podman buildah docker-registry)
+debian_tools=(skopeo podman buildah docker-registry containerd)
 
 # A tool is built again when its version above changes.
 install_go_tool() {
-  local module=$1 name=${1%@*}
-  name=${name##*/}
+  local module=$1 built=${1%@*} name
+  built=${built##*/}
+  name=${2:-$built}
   local stamp=$bin/.$name.version
   if [[ -x $bin/$name && $(cat "$stamp" 2>/dev/null) == "$module" ]]; then return; fi
   if ! command -v go >/dev/null; then
@@ -38,6 +41,7 @@ install_go_tool() {
   fi
   echo "building $module"
   GOBIN=$bin GOFLAGS=-buildvcs=false go install "$module"
+  [[ $name == "$built" ]] || mv "$bin/$built" "$bin/$name"
   echo "$module" >"$stamp"
 }
 
@@ -72,7 +76,7 @@ install_own_go_tool() {
 }
 
 mkdir -p "$bin"
-for module in "${go_tools[@]}"; do install_go_tool "$module"; done
+for tool in "${go_tools[@]}"; do install_go_tool $tool; done
 for tool in "${replacing_go_tools[@]}"; do install_replacing_go_tool $tool; done
 for tool in "${own_go_tools[@]}"; do install_own_go_tool $tool; done
 for name in "${debian_tools[@]}"; do

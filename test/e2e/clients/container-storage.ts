@@ -10,16 +10,18 @@ interface StorageOptions {
   /** `vfs` works everywhere; partial pulls need `overlay`. */
   readonly driver: 'vfs' | 'overlay'
   readonly folder: string
+  /** Further variables. */
+  readonly environment?: Readonly<Record<string, string>>
 }
 
 /** podman or buildah with images and containers of its own, so that nothing of the machine's is seen or touched. */
 export async function containerStorage(
   tool: string,
-  { driver, folder }: StorageOptions,
+  { driver, folder, environment: further }: StorageOptions,
 ): Promise<ContainerStorage> {
   const path = join(folder, 'storage.conf')
   await writeFile(path, storageConf(driver, folder))
-  const environment = { CONTAINERS_STORAGE_CONF: path, BUILDAH_ISOLATION: 'chroot' }
+  const environment = { CONTAINERS_STORAGE_CONF: path, BUILDAH_ISOLATION: 'chroot', ...further }
   return { run: (...args) => run(tool, args, { environment, workingFolder: folder }) }
 }
 
