@@ -178,7 +178,6 @@ test('untagged manifests are not removed beside a registry that takes no part', 
   await using registry = await start(new MemoryDriver())
   expect(() => collectorOf(registry.registry, { coexist: true, untagged: true })).toThrow('quarantine')
   const env = {
-    REGISTRY_STORAGE_INMEMORY: '{}',
     REGISTRY_STORAGE_MAINTENANCE_GC_COEXIST: 'true',
     REGISTRY_STORAGE_MAINTENANCE_GC_UNTAGGED: 'true',
   }

@@ -11,7 +11,7 @@ import type {
   CollectionReport,
   CollectionStep,
 } from '../../maintenance/gc/collection-report.ts'
-import { Collector, type CollectorTiming } from '../../maintenance/gc/collector.ts'
+import { COLLECTOR_TIMING, Collector, type CollectorTiming } from '../../maintenance/gc/collector.ts'
 import { CollectorBusy } from '../../maintenance/gc/tenure.ts'
 import { run } from '../../maintenance/runner.ts'
 import { Schedule } from '../../maintenance/schedule.ts'
@@ -209,7 +209,7 @@ export async function collectOnce(config: Config, options: CollectionOptions): P
     log: options.log,
   })
   try {
-    const report = await collect(registry, options)
+    const report = await collect(registry, { timing: timingOf(config), ...options })
     if (countsUsage(config) && !options.dryRun) await recountUsage(registry, options.signal)
     return report
   } catch (cause) {
@@ -218,6 +218,13 @@ export async function collectOnce(config: Config, options: CollectionOptions): P
   } finally {
     await registry.close()
   }
+}
+
+/** The waits of a collection by hand. Without participants it is only possible while all registries are
+ *  read-only; then there are no pushes to wait for. */
+export function timingOf({ storage }: Config): CollectorTiming {
+  const { gc, readonly } = storage.maintenance
+  return readonly.enabled && !gc.enabled ? { ...COLLECTOR_TIMING, settleMs: 0 } : COLLECTOR_TIMING
 }
 
 const NOBODY_KNOWS = `storage.maintenance.gc.enabled is false: the registries that serve this storage would not know that blobs are being deleted, and could

@@ -42,7 +42,7 @@ export interface CollectorOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-const COLLECTOR_TIMING: CollectorTiming = { ...TIMING, settleMs: 2 * TRUSTED_MS + 2_000 }
+export const COLLECTOR_TIMING: CollectorTiming = { ...TIMING, settleMs: 2 * TRUSTED_MS + 2_000 }
 
 /** Deletes the blobs that nothing keeps, while images are pushed. See docs/garbage-collection.md for the order of its steps and why
  *  nothing that was acknowledged is lost. What it writes and deletes is in its steps; between them it only reads. */
