@@ -1,6 +1,7 @@
 /** A collector that dies at any call of the storage, before it is made or after: the next one finishes, and nothing is lost. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { Quarantine } from '../../src/core/collection/quarantine.ts'
 import { digestOf } from '../../src/core/digest.ts'
 import { DEFAULT_POLICY } from '../../src/core/manifest/policy.ts'
 import { MediaType } from '../../src/core/media-type.ts'
@@ -10,7 +11,9 @@ import { blobPath } from '../../src/registry/paths.ts'
 import { StoredRegistry } from '../../src/registry/registry.ts'
 import { FilesystemDriver } from '../../src/storage/filesystem.ts'
 import { MemoryDriver } from '../../src/storage/memory.ts'
+import { collectAll } from '../contract/storage-driver/support.ts'
 import { collect, collectorOf, GUARD } from '../gc/support.ts'
+import { copiedDriver } from '../support/copied-driver.ts'
 import { HttpRegistry, quiet } from '../support/http-registry.ts'
 import { interruptedDriver } from '../support/interrupted-driver.ts'
 import { descriptorOf, imageJson, payloadOf } from '../support/manifest-json.ts'
@@ -62,26 +65,37 @@ const stored = async (driver: StorageDriver, blobs: readonly (string | Buffer)[]
   return (await Promise.all(looks)).reduce<number>((sum, one) => sum + one, 0)
 }
 
+/** What is collected: untagged manifests as well, or with quarantine. */
+type Mode = { readonly untagged: true } | { readonly coexist: true }
+
 /** @returns false if the collection came to its end before the call */
-async function dieAt(driver: StorageDriver, call: number, when: 'before' | 'after'): Promise<boolean> {
+async function dieAt(
+  driver: StorageDriver,
+  { call, when, mode }: { call: number; when: 'before' | 'after'; mode: Mode },
+): Promise<boolean> {
   const interrupted = interruptedDriver(driver, { call, when })
   const registry = open(interrupted.driver)
-  const steps = collectorOf(registry, { timing: TIMING, batchSize: 2, untagged: true }).steps()
+  const steps = collectorOf(registry, { timing: TIMING, batchSize: 2, ...mode }).steps()
   const work = run(steps, { log: quiet, dryRun: false }).catch(() => undefined)
   await Promise.race([work, interrupted.death])
   return interrupted.isDead()
 }
 
 /** @param parity of the calls that are not made any more; it dies after the others */
-async function survives(openDriver: () => Promise<StorageDriver>, parity: 0 | 1): Promise<number> {
+async function survives(
+  openDriver: () => Promise<StorageDriver>,
+  parity: 0 | 1,
+  { mode = { untagged: true }, isFilled = false }: { mode?: Mode; isFilled?: boolean } = {},
+): Promise<number> {
+  const gone = 'untagged' in mode ? garbage : ['garbage 2', 'garbage 3']
   for (let call = 1; ; call++) {
     const when = call % 2 === parity ? 'before' : 'after'
     const driver = await openDriver()
-    await fill(driver)
-    if (!(await dieAt(driver, call, when))) return call - 1
+    if (!isFilled) await fill(driver)
+    if (!(await dieAt(driver, { call, when, mode }))) return call - 1
     expect([call, when, await stored(driver, kept)]).toEqual([call, when, kept.length])
-    await collect(open(driver), { timing: TIMING, untagged: true })
-    expect([call, when, await stored(driver, garbage)]).toEqual([call, when, 0])
+    await collect(open(driver), { timing: TIMING, ...mode })
+    expect([call, when, await stored(driver, gone)]).toEqual([call, when, 0])
     expect([call, when, await stored(driver, kept)]).toEqual([call, when, kept.length])
     const state = await driver.getState('/docker/registry/v2/gc/state')
     expect([call, when, JSON.parse(Buffer.from(state!.content).toString()).phase]).toEqual([
@@ -101,4 +115,24 @@ test.each([0, 1] as const)('on a disk, before and after calls in turn (%i)', asy
   let number = 0
   const openDriver = () => FilesystemDriver.open({ root: `${folder.path}/${number++}` })
   expect(await survives(openDriver, parity)).toBeGreaterThan(20)
+})
+
+test('with quarantine, what is deleted has a copy there', async () => {
+  const filled = new MemoryDriver()
+  await fill(filled)
+  const opened: MemoryDriver[] = []
+  const openDriver = async () => {
+    const driver = await copiedDriver(filled)
+    opened.push(driver)
+    await delay(20)
+    return driver
+  }
+  const options = { mode: { coexist: true }, isFilled: true } as const
+  expect(await survives(openDriver, 0, options)).toBeGreaterThan(20)
+  for (const driver of opened) {
+    for (const blob of ['garbage 2', 'garbage 3']) {
+      const copies = await collectAll(new Quarantine(driver).find(digestOf(Buffer.from(blob)), 'collected'))
+      expect(Buffer.from(await driver.get(copies[0]?.path as string)).toString()).toBe(blob)
+    }
+  }
 })
