@@ -18,6 +18,7 @@ const VIEWS = [
   '/ui/r/web/shop',
   '/ui/r/web/shop?show=untagged',
   '/ui/r/web/shop?show=deleted',
+  '/ui/r/web/shop?show=usage',
   '/ui/r/web/shop:latest',
   '/ui/r/charts/shop:2.1.0_7',
   '/ui/r/models/tiny:v1',
@@ -41,7 +42,9 @@ describeWith(['chromium'], 'the web page', () => {
     registry = await startEntrepot({
       dataFolder: join(folder.path, 'data'),
       configFolder: folder.path,
-      config: { policies: { history: { enabled: true } } },
+      config: {
+        policies: { history: { enabled: true }, usage: { enabled: true }, pulls: { enabled: true } },
+      },
     })
     content = new SampleContent(registry.url)
     await content.pushAll()
@@ -111,12 +114,12 @@ describeWith(['chromium'], 'the web page', () => {
       await select('d').check()
       const selection = page.getByRole('group', { name: 'Selection' })
       await expect.poll(() => selection.textContent()).toContain('2 tags selected')
-      await selection.getByRole('button', { name: 'Delete' }).click()
+      await selection.getByRole('button', { name: 'Delete', exact: true }).click()
       const dialog = page.getByRole('dialog', { name: 'Delete 2 tags?' })
       await dialog.getByRole('button', { name: 'Cancel' }).click()
       expect(await tagsOf('scratch/many')).toEqual(['a', 'b', 'c', 'd'])
-      await selection.getByRole('button', { name: 'Delete' }).click()
-      await dialog.getByRole('button', { name: 'Delete' }).click()
+      await selection.getByRole('button', { name: 'Delete', exact: true }).click()
+      await dialog.getByRole('button', { name: 'Delete', exact: true }).click()
       await page.getByText('Deleted 2 tags').waitFor()
       await expect.poll(() => tagsOf('scratch/many')).toEqual(['a', 'c'])
       await expect.poll(() => page.locator('tbody tr').count()).toBe(2)
@@ -129,8 +132,8 @@ describeWith(['chromium'], 'the web page', () => {
       const { page } = tab
       const remove = async (tag: string) => {
         await page.getByRole('checkbox', { name: `Select ${tag}`, exact: true }).check()
-        await page.getByRole('button', { name: 'Delete' }).click()
-        await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
+        await page.getByRole('button', { name: 'Delete', exact: true }).click()
+        await page.getByRole('dialog').getByRole('button', { name: 'Delete', exact: true }).click()
         await page.getByText(`Deleted ${tag}`).waitFor()
       }
       await remove('a')
@@ -324,14 +327,14 @@ describeWith(['chromium'], 'the web page', () => {
         .toBe(`docker pull ${new URL(registry.url).host}/scratch/keys:${await focused()}`)
       const doomed = await focused()
       await keyboard.press('x')
-      await page.getByRole('button', { name: 'Delete' }).focus()
+      await page.getByRole('button', { name: 'Delete', exact: true }).focus()
       await keyboard.press('Enter')
       await page.getByRole('dialog').waitFor()
       await keyboard.press('Escape')
       await expect.poll(() => page.getByRole('dialog').count()).toBe(0)
       await expect.poll(focused).toBe('Delete')
       await keyboard.press('Enter')
-      await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).focus()
+      await page.getByRole('dialog').getByRole('button', { name: 'Delete', exact: true }).focus()
       await keyboard.press('Enter')
       await expect
         .poll(() => tagsOf('scratch/keys'))
@@ -354,7 +357,7 @@ describeWith(['chromium'], 'the web page', () => {
         }
         await tab.visit('/ui/r/web/shop')
         await tab.page.getByRole('checkbox', { name: 'Select latest' }).check()
-        await tab.page.getByRole('button', { name: 'Delete' }).click()
+        await tab.page.getByRole('button', { name: 'Delete', exact: true }).click()
         expect(await tab.accessibilityFindings()).toEqual([])
         await tab.page.keyboard.press('Escape')
         await tab.page.keyboard.press('?')
@@ -454,4 +457,24 @@ describeWith(['chromium'], 'the web page', () => {
     const answer = await fetch(`${registry.url}/v2/${repository}/tags/list`)
     return ((await answer.json()) as { tags: string[] }).tags
   }
+
+  test('a repository shows what it takes up, and is deleted as a whole, once its name is typed', () =>
+    inTab(async (tab) => {
+      const { page } = tab
+      await tab.visit('/ui/r/charts/shop')
+      await page.getByRole('link', { name: 'Usage' }).click()
+      await page.getByRole('columnheader', { name: 'Last pulled' }).waitFor()
+      await page.getByRole('navigation', { name: 'Show' }).getByRole('link', { name: 'Tags' }).click()
+      await page.getByRole('button', { name: 'Delete repository' }).click()
+      const dialog = page.getByRole('dialog')
+      await dialog.getByLabel('Type charts/shop to confirm').fill('charts')
+      expect(await dialog.getByRole('button', { name: 'Delete all of it' }).isDisabled()).toBe(true)
+      await dialog.getByLabel('Type charts/shop to confirm').fill('charts/shop')
+      await dialog.getByRole('button', { name: 'Delete all of it' }).click()
+      await dialog.waitFor({ state: 'detached' })
+      await page.getByText('Deleted charts/shop').waitFor()
+      await page.getByRole('button', { name: 'Undo' }).click()
+      await page.getByText('Restored charts/shop').waitFor()
+      await page.getByRole('link', { name: '2.1.0_7' }).waitFor()
+    }))
 })

@@ -86,6 +86,12 @@ export async function restore(repository: string, id: string): Promise<Restorati
   return (await request(path, { method: 'POST', body: { id } })).json()
 }
 
+/** @returns the id of the deletion, by which it can be undone */
+export async function deleteRepository(repository: string): Promise<string> {
+  const answer = await request(`v2/${repository}/_entrepot/repository`, { method: 'DELETE' })
+  return ((await answer.json()) as Deletion).id
+}
+
 /** Undoes the newest deletions of tags.
  *  @returns how many were restored */
 export async function restoreTags(repository: string, tags: readonly TaggedDigest[]): Promise<number> {

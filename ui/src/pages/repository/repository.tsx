@@ -2,6 +2,7 @@ import { useEffect, useState } from 'preact/hooks'
 import { useLocation } from 'preact-iso'
 import { hasExtension, listTags, type TagRow } from '../../api/extension.ts'
 import { recordsHistory } from '../../api/history.ts'
+import { countsUsage } from '../../api/usage.ts'
 import { Breadcrumb } from '../../components/breadcrumb.tsx'
 import { Filter } from '../../components/filter.tsx'
 import { ListingView, useListing } from '../../components/listing.tsx'
@@ -14,8 +15,10 @@ import { formatReference, pathToReference } from '../../model/reference.ts'
 import { person } from '../../state.ts'
 import { tagColumns, tagCommand } from '../tag-columns.tsx'
 import { DeleteDialog } from './delete-dialog.tsx'
+import { DeleteRepository } from './delete-repository.tsx'
 import { Deleted } from './deleted.tsx'
 import { Untagged } from './untagged.tsx'
+import { Usage } from './usage.tsx'
 
 /** A repository: its tags, what has no tag, what was deleted, what it takes. */
 export function Repository({ name }: { name: string }) {
@@ -23,7 +26,8 @@ export function Repository({ name }: { name: string }) {
   const { show = 'tags' } = query
   useTitle(name)
   const { value: canRestore = false } = useLoad((signal) => recordsHistory(name, signal), name)
-  const views = viewsOf(canRestore)
+  const { value: isCounted = false } = useLoad((signal) => countsUsage(name, signal), `${name} usage`)
+  const views = viewsOf({ canRestore, isCounted })
   const View = views.find(({ key }) => key === show)?.view ?? Tags
   return (
     <>
@@ -50,11 +54,12 @@ export function Repository({ name }: { name: string }) {
 }
 
 /** The views that this registry has an API for. */
-function viewsOf(canRestore: boolean) {
+function viewsOf({ canRestore, isCounted }: { canRestore: boolean; isCounted: boolean }) {
   const all = [
     { key: 'tags', title: 'Tags', view: Tags, isThere: true },
     { key: 'untagged', title: 'Untagged', view: Untagged, isThere: hasExtension('catalog/repositories') },
     { key: 'deleted', title: 'Deleted', view: Deleted, isThere: canRestore },
+    { key: 'usage', title: 'Usage', view: Usage, isThere: isCounted },
   ]
   return all.filter(({ isThere }) => isThere)
 }
@@ -116,6 +121,7 @@ function Tags({ name, canRestore }: { name: string; canRestore: boolean }) {
           )
         }
       </ListingView>
+      {mayDelete && canRestore && <DeleteRepository name={name} />}
       {doomed !== undefined && (
         <DeleteDialog
           repository={name}
