@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type Dirent, statSync } from 'node:fs'
-import { readdir, realpath, rename, rmdir, stat, unlink } from 'node:fs/promises'
+import { readdir, realpath, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { isPathNotFound, StorageError } from '../core/errors.ts'
 import type {
@@ -23,9 +23,11 @@ import type {
 } from '../core/storage-driver.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { AppendedFiles, partsOf, type StandingFile } from './filesystem/appended-files.ts'
+import { fdatasync, open, readBeginning, readFile } from './filesystem/calls/descriptors.ts'
+import { FileCalls } from './filesystem/calls/file-calls.ts'
+import { QuickCalls, type QuickCallsMode } from './filesystem/calls/quick-calls.ts'
 import { kindOfChild, kindOfPlain } from './filesystem/child-kind.ts'
 import { copyFile } from './filesystem/copying/copy-file.ts'
-import { close, fdatasync, open, readBeginning, readFile, writeFully } from './filesystem/descriptors.ts'
 import { isErrno, readError, writeError } from './filesystem/errno.ts'
 import { FENCE, Fences } from './filesystem/fences.ts'
 import { Folders, MAX_ATTEMPTS } from './filesystem/folders.ts'
@@ -34,7 +36,6 @@ import type { Listing } from './filesystem/listing/listing.ts'
 import { Listings } from './filesystem/listing/listings.ts'
 import { orderedChildren } from './filesystem/ordered-children.ts'
 import { partOf, plainName, stateFolderOf } from './filesystem/part-name.ts'
-import { QuickCalls, type QuickCallsMode } from './filesystem/quick-calls.ts'
 import { FileContent } from './filesystem/reader.ts'
 import { RootFolder } from './filesystem/root-folder.ts'
 import { scanTree } from './filesystem/scan.ts'
@@ -60,6 +61,8 @@ export class FilesystemDriver implements StorageDriver {
   readonly name = 'filesystem'
   readonly #root: string
   readonly #rootFolder: RootFolder
+  /** Judged apart from the reading: changes wait for the journal, which reads do not. */
+  readonly #calls: FileCalls
   readonly #folders: Folders
   readonly #appended: AppendedFiles
   readonly #states: States
@@ -80,9 +83,10 @@ export class FilesystemDriver implements StorageDriver {
     const absolute = resolve(root)
     this.#root = absolute === '/' ? '' : absolute
     this.#rootFolder = new RootFolder(absolute)
-    this.#folders = new Folders(() => this.#rootFolder.requireSame())
-    this.#appended = new AppendedFiles(this.#folders)
-    this.#states = new States(this.#folders, writeNew)
+    this.#calls = new FileCalls(new QuickCalls(absolute, quickCalls))
+    this.#folders = new Folders(this.#calls, () => this.#rootFolder.requireSame())
+    this.#appended = new AppendedFiles(this.#folders, this.#calls)
+    this.#states = new States(this.#folders, (file, content) => this.#writeNew(file, content))
     this.#fences = new Fences(this.#root, this.#folders)
     this.#quick = new QuickCalls(absolute, quickCalls)
     this.#listings = new Listings(this.#quick, (folder, link) => this.#kindOfLink(folder, link))
@@ -156,7 +160,11 @@ export class FilesystemDriver implements StorageDriver {
     const file = this.#locate(path)
     try {
       const opened = await this.#appended.open(file, path, options)
-      return new AppendingWriter(opened, { folders: this.#folders, queues: this.#queues })
+      return new AppendingWriter(opened, {
+        folders: this.#folders,
+        calls: this.#calls,
+        queues: this.#queues,
+      })
     } catch (cause) {
       throw writeError(cause, path)
     }
@@ -173,7 +181,7 @@ export class FilesystemDriver implements StorageDriver {
     const target = this.#locate(to)
     const folder = dirname(target)
     try {
-      if (!replace && (await isFile(target))) {
+      if (!replace && (await this.#isFile(target))) {
         if (version !== undefined) await this.#requireVersion(file, from, version)
         return false
       }
@@ -393,14 +401,14 @@ export class FilesystemDriver implements StorageDriver {
     const folder = dirname(file)
     const temporary = temporaryFor(file)
     after?.catch(() => undefined) // it may fail before it is waited for
-    const fd = await open(temporary, 'wx')
+    const fd = await this.#calls.create(temporary)
     const aboveNew = durable ? this.#folders.syncAboveNew(folder) : undefined
     try {
-      await fillAndClose(fd, { content, durable })
+      await this.#fillAndClose(fd, { content, durable })
       await after
-      await rename(temporary, file)
+      await this.#calls.rename(temporary, file)
     } catch (cause) {
-      await unlink(temporary).catch(() => undefined)
+      await this.#calls.unlink(temporary).catch(() => undefined)
       throw cause
     }
     if (durable) await this.#folders.secure(folder, aboveNew)
@@ -451,7 +459,7 @@ export class FilesystemDriver implements StorageDriver {
    *  @returns false if it did not exist */
   async #remove(path: string): Promise<boolean> {
     try {
-      await unlink(path)
+      await this.#calls.unlink(path)
     } catch (cause) {
       if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return false
       // Linux answers EISDIR for a folder, POSIX and others EPERM.
@@ -473,9 +481,9 @@ export class FilesystemDriver implements StorageDriver {
     let location = folder
     for (let attempt = 1; ; attempt++) {
       try {
-        const names = await readdir(location)
+        const names = await this.#calls.readdir(location)
         await Promise.all(names.map((name) => this.#remove(`${location}/${name}`)))
-        return await rmdir(location)
+        return await this.#calls.rmdir(location)
       } catch (cause) {
         if (isErrno(cause, 'ENOENT')) return
         if (isErrno(cause, 'ENOTDIR')) throw unlinked
@@ -489,7 +497,7 @@ export class FilesystemDriver implements StorageDriver {
   async #setAside(folder: string): Promise<string> {
     const aside = `${this.#root}/${ASIDE}${randomUUID()}`
     try {
-      await rename(folder, aside)
+      await this.#calls.rename(folder, aside)
     } catch (cause) {
       if (!isErrno(cause, 'ENOENT')) throw cause // another process removed it
     }
@@ -497,7 +505,7 @@ export class FilesystemDriver implements StorageDriver {
   }
 
   async #requireVersion(file: string, path: string, version: FileVersion): Promise<void> {
-    if (!(await isFile(partOf(file, version)))) throw await this.#otherVersion(file, path)
+    if (!(await this.#isFile(partOf(file, version)))) throw await this.#otherVersion(file, path)
   }
 
   /** Renames a file. ENOENT can mean either path; only for the target the folder must be created. */
@@ -506,9 +514,9 @@ export class FilesystemDriver implements StorageDriver {
     { target, file, from, version }: { target: string; file: string; from: string; version?: FileVersion },
   ): Promise<void> {
     try {
-      await rename(source, target)
+      await this.#calls.rename(source, target)
     } catch (cause) {
-      if (!isErrno(cause, 'ENOENT', 'ENOTDIR') || (await isFile(source))) throw cause
+      if (!isErrno(cause, 'ENOENT', 'ENOTDIR') || (await this.#isFile(source))) throw cause
       if (version !== undefined) throw await this.#otherVersion(file, from)
       const { location } = await this.#partOf(file, from, cause)
       await this.#rename(location, { target, file, from })
@@ -524,8 +532,8 @@ export class FilesystemDriver implements StorageDriver {
     const root = this.#root || '/'
     const probe = temporaryFor(`${this.#root}/probe`)
     try {
-      await close(await this.#folders.within(root, () => open(probe, 'wx')))
-      await unlink(probe)
+      await this.#calls.close(await this.#folders.within(root, () => this.#calls.create(probe)))
+      await this.#calls.unlink(probe)
       await this.#folders.secure(root)
     } catch (cause) {
       const { code } = writeError(cause, '/')
@@ -537,6 +545,32 @@ export class FilesystemDriver implements StorageDriver {
       })
     }
   }
+
+  async #isFile(path: string): Promise<boolean> {
+    try {
+      return (await this.#calls.stat(path)).isFile()
+    } catch (cause) {
+      if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return false
+      throw cause
+    }
+  }
+
+  /** Writes a new file with durable content; its name is not durable yet. */
+  async #writeNew(file: string, content: Uint8Array): Promise<void> {
+    await this.#fillAndClose(await this.#calls.create(file), { content, durable: true })
+  }
+
+  async #fillAndClose(
+    fd: number,
+    { content, durable }: { content: Uint8Array; durable: boolean },
+  ): Promise<void> {
+    try {
+      await this.#calls.fill(fd, content)
+      if (durable) await fdatasync(fd)
+    } finally {
+      await this.#calls.close(fd)
+    }
+  }
 }
 
 /** Size limit of synchronous reads: a link, or a manifest of few layers. */
@@ -544,29 +578,3 @@ const MAX_QUICK_BYTES = 4096
 
 /** Prefix of folders that are being removed. No path can contain it. */
 const ASIDE = '~removed.'
-
-async function isFile(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isFile()
-  } catch (cause) {
-    if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return false
-    throw cause
-  }
-}
-
-/** Writes a new file with durable content; its name is not durable yet. */
-async function writeNew(file: string, content: Uint8Array): Promise<void> {
-  await fillAndClose(await open(file, 'wx'), { content, durable: true })
-}
-
-async function fillAndClose(
-  fd: number,
-  { content, durable }: { content: Uint8Array; durable: boolean },
-): Promise<void> {
-  try {
-    if (content.byteLength > 0) await writeFully(fd, [content], 0)
-    if (durable) await fdatasync(fd)
-  } finally {
-    await close(fd)
-  }
-}

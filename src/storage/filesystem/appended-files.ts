@@ -1,9 +1,10 @@
 import { constants } from 'node:fs'
-import { readdir, rename, unlink } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { StorageError } from '../../core/errors.ts'
 import type { AppendOptions, FileVersion } from '../../core/storage-driver.ts'
-import { close, fdatasync, fstat, open, readFully, writeFully } from './descriptors.ts'
+import { close, fdatasync, fstat, open, readFully, writeFully } from './calls/descriptors.ts'
+import type { FileCalls } from './calls/file-calls.ts'
 import { isErrno } from './errno.ts'
 import type { Folders } from './folders.ts'
 import { newVersion, parsePart, partOf } from './part-name.ts'
@@ -42,9 +43,11 @@ const COPY_BYTES = 1024 * 1024
  *  or from another registry, is copied, because its writer may still have it open. */
 export class AppendedFiles {
   readonly #folders: Folders
+  readonly #calls: FileCalls
 
-  constructor(folders: Folders) {
+  constructor(folders: Folders, calls: FileCalls) {
     this.#folders = folders
+    this.#calls = calls
   }
 
   /** Opens a file for appending.
@@ -63,7 +66,7 @@ export class AppendedFiles {
   async find(file: string): Promise<StandingFile | undefined> {
     let longest: StandingFile | undefined
     for (const location of [file, ...(await partsOf(file))]) {
-      const standing = await fileAt(location)
+      const standing = await this.#fileAt(location)
       if (standing !== undefined && location === file) return standing
       if (standing !== undefined && standing.size >= (longest?.size ?? 0)) longest = standing
     }
@@ -74,13 +77,13 @@ export class AppendedFiles {
     const folder = dirname(file)
     const version = newVersion()
     const location = partOf(file, version)
-    const fd = await this.#folders.within(folder, () => open(location, MAKE))
+    const fd = await this.#folders.within(folder, () => this.#calls.create(location))
     const refuse = async (cause: unknown) => {
       if (cause !== OTHER && !(cause instanceof StorageError)) throw cause
-      await unlink(location).catch(unlessGone) // the other may have removed it, while it was empty
+      await this.#calls.unlink(location).catch(unlessGone) // the other may have removed it, while it was empty
       throw cause === OTHER ? otherFile(path) : cause
     }
-    const requireAlone = () => removeEmpty(file, location).catch(refuse)
+    const requireAlone = () => this.#removeEmpty(file, location).catch(refuse)
     return { fd, path, folder, location, size: 0, version, requireAlone }
   }
 
@@ -92,8 +95,9 @@ export class AppendedFiles {
     const next = newVersion()
     const location = partOf(file, next)
     // It can be removed before and after its rename.
-    const fd = await rename(partOf(file, version), location)
-      .then(() => open(location, constants.O_WRONLY))
+    const fd = await this.#calls
+      .rename(partOf(file, version), location)
+      .then(() => this.#calls.open(location, constants.O_WRONLY))
       .catch((cause) => {
         throw isErrno(cause, 'ENOENT', 'ENOTDIR') ? otherFile(path) : cause
       })
@@ -110,24 +114,69 @@ export class AppendedFiles {
     const folder = dirname(file)
     const version = newVersion()
     const location = partOf(file, version)
-    const fd = await open(location, MAKE).catch((cause) => {
+    const fd = await this.#calls.create(location).catch((cause) => {
       throw isErrno(cause, 'ENOENT') ? otherFile(path) : cause // the folder was removed
     })
     try {
       await copyBytes(standing, fd)
       await fdatasync(fd)
       await this.#folders.secure(folder)
-      await unlink(standing.location)
+      await this.#calls.unlink(standing.location)
     } catch (cause) {
       await close(fd)
-      await unlink(location).catch(() => undefined)
+      await this.#calls.unlink(location).catch(() => undefined)
       throw isErrno(cause, 'ENOENT') || cause === OTHER ? otherFile(path) : cause
     }
     return { fd, path, folder, location, size: standing.size, version }
   }
-}
 
-const MAKE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL
+  /** Removes other files of this name if they are empty: no bytes of them were acknowledged.
+   *  @throws OTHER if they are not */
+  async #removeEmpty(file: string, own: string): Promise<void> {
+    for (const location of [file, ...(await partsOf(file, (folder) => this.#calls.readdir(folder)))]) {
+      const standing = location === own ? undefined : await this.#fileAt(location)
+      if (standing === undefined) continue
+      if (standing.size > 0) throw OTHER
+      await this.#removeIfEmpty(location, partOf(file, newVersion()))
+    }
+  }
+
+  /** Removes a file if it is empty. A writer acknowledges nothing once its file has lost its name, which it
+   *  checks after writing. So the file is renamed first: if it is still empty it can be removed, otherwise it
+   *  gets its name back.
+   *  @throws OTHER if it is not empty */
+  async #removeIfEmpty(location: string, elsewhere: string): Promise<void> {
+    try {
+      await this.#calls.rename(location, elsewhere)
+      if ((await this.#fileAt(elsewhere))?.size === 0) {
+        await this.#calls.unlink(elsewhere)
+        return
+      }
+      await this.#calls.rename(elsewhere, location)
+    } catch (cause) {
+      unlessGone(cause)
+      return
+    }
+    throw OTHER
+  }
+
+  async #fileAt(location: string): Promise<StandingFile | undefined> {
+    let fd: number
+    try {
+      fd = await this.#calls.open(location, constants.O_RDONLY)
+    } catch (cause) {
+      if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return undefined
+      throw cause
+    }
+    try {
+      const stats = await fstat(fd)
+      if (stats.isDirectory()) throw new StorageError('PATH_INVALID', { path: location })
+      return stats.isFile() ? { location, size: stats.size, modifiedAt: stats.mtime } : undefined
+    } finally {
+      await this.#calls.close(fd)
+    }
+  }
+}
 
 /** Thrown internally, where the path is unknown. */
 const OTHER = new Error('another file stands there')
@@ -136,11 +185,15 @@ function otherFile(path: string): StorageError {
   return new StorageError('OFFSET_INVALID', { path })
 }
 
-/** The paths of a file's parts. */
-export async function partsOf(file: string): Promise<string[]> {
+/** The paths of a file's parts.
+ *  @param namesIn reads its folder */
+export async function partsOf(
+  file: string,
+  namesIn: (folder: string) => Promise<string[]> = readdir,
+): Promise<string[]> {
   const [folder, plain] = [dirname(file), basename(file)]
   try {
-    const names = await readdir(folder)
+    const names = await namesIn(folder)
     return names.filter((name) => parsePart(name)?.name === plain).map((name) => `${folder}/${name}`)
   } catch (cause) {
     if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return []
@@ -148,55 +201,8 @@ export async function partsOf(file: string): Promise<string[]> {
   }
 }
 
-/** Removes other files of this name if they are empty: no bytes of them were acknowledged.
- *  @throws OTHER if they are not */
-async function removeEmpty(file: string, own: string): Promise<void> {
-  for (const location of [file, ...(await partsOf(file))]) {
-    const standing = location === own ? undefined : await fileAt(location)
-    if (standing === undefined) continue
-    if (standing.size > 0) throw OTHER
-    await removeIfEmpty(location, partOf(file, newVersion()))
-  }
-}
-
-/** Removes a file if it is empty. A writer acknowledges nothing once its file has lost its name, which it
- *  checks after writing. So the file is renamed first: if it is still empty it can be removed, otherwise it
- *  gets its name back.
- *  @throws OTHER if it is not empty */
-async function removeIfEmpty(location: string, elsewhere: string): Promise<void> {
-  try {
-    await rename(location, elsewhere)
-    if ((await fileAt(elsewhere))?.size === 0) {
-      await unlink(elsewhere)
-      return
-    }
-    await rename(elsewhere, location)
-  } catch (cause) {
-    unlessGone(cause)
-    return
-  }
-  throw OTHER
-}
-
 function unlessGone(cause: unknown): void {
   if (!isErrno(cause, 'ENOENT')) throw cause
-}
-
-async function fileAt(location: string): Promise<StandingFile | undefined> {
-  let fd: number
-  try {
-    fd = await open(location, constants.O_RDONLY)
-  } catch (cause) {
-    if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return undefined
-    throw cause
-  }
-  try {
-    const stats = await fstat(fd)
-    if (stats.isDirectory()) throw new StorageError('PATH_INVALID', { path: location })
-    return stats.isFile() ? { location, size: stats.size, modifiedAt: stats.mtime } : undefined
-  } finally {
-    await close(fd)
-  }
 }
 
 /** Copies the bytes that the file had when it was inspected. */

@@ -19,7 +19,7 @@ vi.mock('node:fs/promises', async (original) => {
 
 it('what was told to be there stays there', async () => {
   await using folder = await temporaryFolder()
-  const [one, other] = [0, 1].map(() => new FilesystemDriver({ root: folder.path })) as [
+  const [one, other] = [0, 1].map(() => new FilesystemDriver({ root: folder.path, quickCalls: 'never' })) as [
     FilesystemDriver,
     FilesystemDriver,
   ]

@@ -1,8 +1,8 @@
 import * as fs from 'node:fs'
-import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { LRUCache } from 'lru-cache'
-import { close, fsync, open } from './descriptors.ts'
+import { fsync } from './calls/descriptors.ts'
+import { FileCalls } from './calls/file-calls.ts'
 import { isErrno } from './errno.ts'
 
 /** Attempts at a step whose folder other requests remove. */
@@ -31,6 +31,7 @@ interface RunningSync {
  *
  *  A sync serves all callers that ask while the previous one runs (group commit). */
 export class Folders {
+  readonly #calls: FileCalls
   readonly #beforeMaking: (() => Promise<void>) | undefined
   #clock = 0
   readonly #durable = new LRUCache<string, Identity>({ max: MAX_DURABLE })
@@ -40,7 +41,8 @@ export class Folders {
 
   /** Creates an empty record.
    *  @param beforeMaking may reject the creation of a missing folder */
-  constructor(beforeMaking?: () => Promise<void>) {
+  constructor(calls = new FileCalls(), beforeMaking?: () => Promise<void>) {
+    this.#calls = calls
     this.#beforeMaking = beforeMaking
   }
 
@@ -48,7 +50,7 @@ export class Folders {
   async make(folder: string): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
-        await mkdir(folder)
+        await this.#calls.mkdir(folder)
         this.#made.set(folder, ++this.#clock)
         return
       } catch (cause) {
@@ -119,33 +121,33 @@ export class Folders {
   }
 
   #begin(folder: string): Promise<Identity | undefined> {
-    const done = syncFolder(folder).finally(() => {
+    const done = this.#syncFolder(folder).finally(() => {
       if (running.next === undefined) this.#running.delete(folder)
     })
     const running: RunningSync = { begunAt: this.#clock, done, next: undefined }
     this.#running.set(folder, running)
     return done
   }
-}
 
-/** Syncs a folder. One that was removed needs no sync: its entries were removed later than they were written.
- *  File systems that can't sync folders answer EINVAL or ENOTSUP, which is ignored. */
-async function syncFolder(folder: string): Promise<Identity | undefined> {
-  let fd: number
-  try {
-    fd = await open(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY)
-  } catch (cause) {
-    if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return undefined
-    throw cause
-  }
-  try {
-    await fsync(fd)
-    return identityOf(fd)
-  } catch (cause) {
-    if (!isErrno(cause, 'EINVAL', 'ENOTSUP')) throw cause
-    return identityOf(fd)
-  } finally {
-    await close(fd)
+  /** Syncs a folder. One that was removed needs no sync: its entries were removed later than they were written.
+   *  File systems that can't sync folders answer EINVAL or ENOTSUP, which is ignored. */
+  async #syncFolder(folder: string): Promise<Identity | undefined> {
+    let fd: number
+    try {
+      fd = await this.#calls.open(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY)
+    } catch (cause) {
+      if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return undefined
+      throw cause
+    }
+    try {
+      await fsync(fd)
+      return identityOf(fd)
+    } catch (cause) {
+      if (!isErrno(cause, 'EINVAL', 'ENOTSUP')) throw cause
+      return identityOf(fd)
+    } finally {
+      await this.#calls.close(fd)
+    }
   }
 }
 

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { occupyThreads } from '../../../test/support/occupy-threads.ts'
 import { temporaryFolder } from '../../../test/support/temporary-folder.ts'
 import { BufferPool } from '../buffer-pool.ts'
-import { open } from './descriptors.ts'
+import { open } from './calls/descriptors.ts'
 import { FileContent } from './reader.ts'
 
 const MIB = 1024 * 1024

@@ -1,7 +1,7 @@
 import { StorageError } from '../../core/errors.ts'
 import type { ReadOptions } from '../../core/storage-driver.ts'
 import type { BufferPool } from '../buffer-pool.ts'
-import { close, fstat, readFully } from './descriptors.ts'
+import { close, fstat, readFully } from './calls/descriptors.ts'
 import { readError } from './errno.ts'
 
 export interface FileToRead {

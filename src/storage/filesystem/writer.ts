@@ -1,9 +1,9 @@
-import { stat } from 'node:fs/promises'
 import { StorageError } from '../../core/errors.ts'
 import type { FileVersion, FileWriter, SyncOptions } from '../../core/storage-driver.ts'
 import { freeMemoryOf } from '../../lib/free-memory.ts'
 import type { FileToAppend } from './appended-files.ts'
-import { close, fdatasync, ftruncate, writeFully } from './descriptors.ts'
+import { fdatasync, ftruncate, writeFully } from './calls/descriptors.ts'
+import type { FileCalls } from './calls/file-calls.ts'
 import { isErrno, writeError } from './errno.ts'
 import type { Folders } from './folders.ts'
 import type { WriteQueues } from './write-queues.ts'
@@ -22,6 +22,7 @@ const WRITE_BACK_BYTES = 16 * MIB
 export class AppendingWriter implements FileWriter {
   readonly #file: FileToAppend
   readonly #folders: Folders
+  readonly #calls: FileCalls
   readonly #queues: WriteQueues
   /** End of the written bytes. */
   #position: number
@@ -42,7 +43,11 @@ export class AppendingWriter implements FileWriter {
   #room: { promise: Promise<void>; settle: () => void } | undefined
   #failure: StorageError | undefined
 
-  constructor(file: FileToAppend, { folders, queues }: { folders: Folders; queues: WriteQueues }) {
+  constructor(
+    file: FileToAppend,
+    { folders, calls, queues }: { folders: Folders; calls: FileCalls; queues: WriteQueues },
+  ) {
+    this.#calls = calls
     this.#file = file
     this.#folders = folders
     this.#queues = queues
@@ -155,7 +160,7 @@ export class AppendingWriter implements FileWriter {
   async #requireOwn(): Promise<void> {
     const { location, path } = this.#file
     await this.#requireAlone()
-    await stat(location).catch((cause) => {
+    await this.#calls.stat(location).catch((cause) => {
       throw isErrno(cause, 'ENOENT', 'ENOTDIR') ? new StorageError('OFFSET_INVALID', { path }) : cause
     })
   }
@@ -169,7 +174,7 @@ export class AppendingWriter implements FileWriter {
     await this.#syncing?.catch(() => undefined)
     await this.#backgroundWork()
     try {
-      await close(this.#file.fd)
+      await this.#calls.close(this.#file.fd)
       if (this.#failure === undefined) await this.#requireAlone()
     } catch (cause) {
       this.#fail(cause)

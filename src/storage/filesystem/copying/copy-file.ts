@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import * as fs from 'node:fs/promises'
-import { close, fdatasync, open } from '../descriptors.ts'
+import { close, fdatasync, open } from '../calls/descriptors.ts'
 import { isErrno } from '../errno.ts'
 import { temporaryFor } from '../temporary-name.ts'
 

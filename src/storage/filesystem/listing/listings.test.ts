@@ -3,7 +3,7 @@ import { mkdir, readdir, rename, rm, stat, symlink, utimes, writeFile } from 'no
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type TemporaryFolder, temporaryFolder } from '../../../../test/support/temporary-folder.ts'
-import { QuickCalls, type QuickCallsMode } from '../quick-calls.ts'
+import { QuickCalls, type QuickCallsMode } from '../calls/quick-calls.ts'
 import { indexAfter } from './listing.ts'
 import { Listings } from './listings.ts'
 

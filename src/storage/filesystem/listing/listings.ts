@@ -4,10 +4,10 @@ import { LRUCache } from 'lru-cache'
 import type { Entry } from '../../../core/storage-driver.ts'
 import { CoalescedReads } from '../../../lib/request-coalescing.ts'
 import { isName } from '../../path.ts'
+import type { QuickCalls } from '../calls/quick-calls.ts'
 import { kindOfPlain } from '../child-kind.ts'
 import { forEachChild } from '../ordered-children.ts'
 import { plainName } from '../part-name.ts'
-import type { QuickCalls } from '../quick-calls.ts'
 import { type Listing, listingOf } from './listing.ts'
 
 /** Limit of a cached listing, and of one that is held. */

@@ -21,8 +21,9 @@ const SLOW_MS = 1
 /** The number of slow ones among the last calls at which the file system counts as slow. */
 const MAX_SLOW = 6
 const LAST_CALLS = 16
-/** One call of this length is enough. */
-const VERY_SLOW_MS = 100
+/** The time of the slow ones among the last calls at which it counts as slow as well: a few long ones among many
+ *  quick ones block the loop as much. */
+const MAX_SLOW_MS = 40
 /** Time limit for synchronous calls in one turn of the event loop. */
 const TURN_MS = 4
 /** A pause lasts this many times as long as the slow calls, which limits the share of time that a slow disk
@@ -60,6 +61,14 @@ export class QuickCalls {
     return this.isLocal && performance.now() >= this.#pausedUntil
   }
 
+  /** True if a synchronous call is allowed, and this turn of the event loop has time left for it. */
+  get haveTime(): boolean {
+    if (!this.areAllowed) return false
+    const now = performance.now()
+    this.#beginTurn(now)
+    return now - (this.#turnBegan ?? now) < TURN_MS
+  }
+
   /** Undefined while this turn of the event loop has time left; otherwise a promise of the next turn. */
   untilTurn(): Promise<void> | undefined {
     const now = performance.now()
@@ -86,12 +95,14 @@ export class QuickCalls {
 
   #judge(milliseconds: number): void {
     this.#slowCalls *= 1 - 1 / LAST_CALLS
+    this.#slowMs *= 1 - 1 / LAST_CALLS
     if (milliseconds < SLOW_MS) return
     this.#slowCalls += 1
-    this.#slowMs = this.#slowCalls < 2 ? milliseconds : this.#slowMs + milliseconds
-    if (this.#slowCalls < MAX_SLOW && milliseconds < VERY_SLOW_MS) return
+    this.#slowMs += milliseconds
+    if (this.#slowCalls < MAX_SLOW && this.#slowMs < MAX_SLOW_MS) return
     this.#pausedUntil = performance.now() + PAUSE_FACTOR * this.#slowMs
     this.#slowCalls = 0
+    this.#slowMs = 0
   }
 
   readonly #endTurn = (): void => {

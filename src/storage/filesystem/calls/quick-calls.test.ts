@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { temporaryFolder } from '../../../test/support/temporary-folder.ts'
+import { temporaryFolder } from '../../../../test/support/temporary-folder.ts'
 import { QuickCalls } from './quick-calls.ts'
 
 /** Blocks for this time. */
@@ -49,6 +49,12 @@ describe('quick calls', () => {
     }
     expect(() => quick.make(fails)).toThrow('EIO')
     expect(quick.areAllowed).toBe(false)
+  })
+
+  it('pause after a few long ones among many that were quick', () => {
+    let calls = 0
+    for (; quick.areAllowed && calls < 100; calls++) quick.make(() => waits(calls % 5 === 0 ? 20 : 0))
+    expect(calls).toBeLessThan(20)
   })
 
   it('let the event loop turn', async () => {

@@ -1,0 +1,107 @@
+import * as fs from 'node:fs'
+import { mkdir, readdir, rename, rmdir, stat, unlink } from 'node:fs/promises'
+import { close, open, writeFully } from './descriptors.ts'
+import type { QuickCalls } from './quick-calls.ts'
+
+/** Content that is written at once; more is left to the pool. */
+const MAX_QUICK_BYTES = 4096
+
+/** The calls that make, rename, remove and look up names. Each is made synchronously while that is quick,
+ *  otherwise in the thread pool. None of them waits for the disk, but one may wait for the file system's
+ *  journal: then `QuickCalls` leaves them to the pool for a while. Bytes and syncs always go to the pool.
+ *
+ *  All throw the errors of the system. */
+export class FileCalls {
+  readonly #quick: QuickCalls | undefined
+
+  /** @param quick none: all calls go to the pool */
+  constructor(quick?: QuickCalls) {
+    this.#quick = quick
+  }
+
+  /** Opens a new file for writing.
+   *  @throws EEXIST if there is one */
+  create(path: string): Promise<number> {
+    return this.#make(
+      () => fs.openSync(path, CREATE),
+      () => open(path, CREATE),
+    )
+  }
+
+  /** Opens an existing file, without waiting for the writer of a pipe.
+   *  @param flags of `open(2)` */
+  open(path: string, flags: number): Promise<number> {
+    const withoutWaiting = flags | fs.constants.O_NONBLOCK
+    return this.#make(
+      () => fs.openSync(path, withoutWaiting),
+      () => open(path, flags),
+    )
+  }
+
+  close(fd: number): Promise<void> {
+    return this.#make(
+      () => fs.closeSync(fd),
+      () => close(fd),
+    )
+  }
+
+  mkdir(path: string): Promise<void> {
+    return this.#make(
+      () => fs.mkdirSync(path) as undefined,
+      () => mkdir(path) as Promise<undefined>,
+    )
+  }
+
+  rename(from: string, to: string): Promise<void> {
+    return this.#make(
+      () => fs.renameSync(from, to),
+      () => rename(from, to),
+    )
+  }
+
+  unlink(path: string): Promise<void> {
+    return this.#make(
+      () => fs.unlinkSync(path),
+      () => unlink(path),
+    )
+  }
+
+  rmdir(path: string): Promise<void> {
+    return this.#make(
+      () => fs.rmdirSync(path),
+      () => rmdir(path),
+    )
+  }
+
+  stat(path: string): Promise<fs.Stats> {
+    return this.#make(
+      () => fs.statSync(path),
+      () => stat(path),
+    )
+  }
+
+  /** The names in a folder that is known to be small. */
+  readdir(path: string): Promise<string[]> {
+    return this.#make(
+      () => fs.readdirSync(path),
+      () => readdir(path),
+    )
+  }
+
+  /** Writes the content of a new file. */
+  async fill(fd: number, content: Uint8Array): Promise<void> {
+    if (content.byteLength === 0) return
+    if (content.byteLength > MAX_QUICK_BYTES) return writeFully(fd, [content], 0)
+    const written = await this.#make(
+      () => fs.writeSync(fd, content, 0, content.byteLength, 0),
+      () => writeFully(fd, [content], 0).then(() => content.byteLength),
+    )
+    if (written < content.byteLength) await writeFully(fd, [content.subarray(written)], written)
+  }
+
+  async #make<Result>(atOnce: () => Result, inPool: () => Promise<Result>): Promise<Result> {
+    return this.#quick?.haveTime ? this.#quick.make(atOnce) : inPool()
+  }
+}
+
+const CREATE = fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL
