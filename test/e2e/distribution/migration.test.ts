@@ -72,35 +72,42 @@ async function fill(folder: string, { distribution, port }: { distribution: stri
   await writeFile(join(folder, 'etc/docker/registry/config.yml'), JSON.stringify(config))
 }
 
+/** Some thirty commands, each a process. */
+const TIMEOUT_MS = 600_000
+
 describeWith(['docker-registry', 'registry', 'curl'], 'the recipe of a migration', () => {
-  test.each(['docker-registry', 'registry'])('leads from %s to Entrepot and back', async (distribution) => {
-    await using folder = await temporaryFolder()
-    const ports = await freePorts(2)
-    const [port = 0] = ports
-    await fill(folder.path, { distribution, port })
-    await writePrograms(folder.path, { distribution, port })
-    const examples = await examplesOf(folder.path, ports)
-    expect(examples.split('\n').length).toBeGreaterThan(30)
-    const shell = spawn('bash', ['-c', `${BEGINNING}\n${examples}`], {
-      cwd: folder.path,
-      env: {
-        ...process.env,
-        ...{ PATH: `${join(folder.path, 'bin')}:${process.env.PATH}`, PORT: String(port) },
-        ...{ HOME: folder.path, DOCKER_CONFIG: folder.path, OTEL_TRACES_EXPORTER: 'none' },
-      },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    const [said, complaints, [code]] = await Promise.all([
-      text(shell.stdout),
-      text(shell.stderr),
-      once(shell, 'close'),
-    ])
-    expect({ code, complaints: code === 0 ? '' : said + complaints }).toEqual({ code: 0, complaints: '' })
-    const { digest } = image.manifest.descriptor
-    expect(await readFile(join(folder.path, 'before.txt'), 'utf8')).toBe(
-      `migrated/app:1.0 ${digest}\nteam/app:1.0 ${digest}\n`,
-    )
-  })
+  test.each(['docker-registry', 'registry'])(
+    'leads from %s to Entrepot and back',
+    { timeout: TIMEOUT_MS },
+    async (distribution) => {
+      await using folder = await temporaryFolder()
+      const ports = await freePorts(2)
+      const [port = 0] = ports
+      await fill(folder.path, { distribution, port })
+      await writePrograms(folder.path, { distribution, port })
+      const examples = await examplesOf(folder.path, ports)
+      expect(examples.split('\n').length).toBeGreaterThan(30)
+      const shell = spawn('bash', ['-c', `${BEGINNING}\n${examples}`], {
+        cwd: folder.path,
+        env: {
+          ...process.env,
+          ...{ PATH: `${join(folder.path, 'bin')}:${process.env.PATH}`, PORT: String(port) },
+          ...{ HOME: folder.path, DOCKER_CONFIG: folder.path, OTEL_TRACES_EXPORTER: 'none' },
+        },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      })
+      const [said, complaints, [code]] = await Promise.all([
+        text(shell.stdout),
+        text(shell.stderr),
+        once(shell, 'close'),
+      ])
+      expect({ code, complaints: code === 0 ? '' : said + complaints }).toEqual({ code: 0, complaints: '' })
+      const { digest } = image.manifest.descriptor
+      expect(await readFile(join(folder.path, 'before.txt'), 'utf8')).toBe(
+        `migrated/app:1.0 ${digest}\nteam/app:1.0 ${digest}\n`,
+      )
+    },
+  )
 })
 
 /** Whatever fails, the services end with the shell. */
