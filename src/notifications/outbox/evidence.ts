@@ -41,6 +41,17 @@ function undefinedIfUnknown(error: unknown): undefined {
   throw error
 }
 
+/** True if two changes have the same result. */
+export function isSameChange(one: RegistryEvent, other: RegistryEvent): boolean {
+  return (
+    one.target.repository === other.target.repository &&
+    one.target.kind === other.target.kind &&
+    isSameName(one, other) &&
+    one.target.digest === other.target.digest &&
+    isDeletion(one) === isDeletion(other)
+  )
+}
+
 function isSameName({ target: one }: RegistryEvent, { target: other }: RegistryEvent): boolean {
   return one.tag !== undefined ? one.tag === other.tag : one.digest === other.digest
 }

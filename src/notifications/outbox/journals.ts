@@ -1,22 +1,26 @@
 import type { Log } from '../../core/log.ts'
 import type { Registry } from '../../core/registry.ts'
-import type { ScannedFile, StorageDriver } from '../../core/storage-driver.ts'
+import type { StorageDriver } from '../../core/storage-driver.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'
 import { stateOf } from '../../lib/process-identity.ts'
 import type { RegistryEvent } from '../event.ts'
 import { hasHappened } from './evidence.ts'
 import { JOURNAL_REUSE_MS } from './journal.ts'
+import { filesUntilMissing, type JournalFile, journalFilePath, parseJournalFile } from './journal-files.ts'
 import { decodeLines, type JournalRecord } from './journal-record.ts'
 import type { Outcome } from './outbox.ts'
 import { JOURNAL } from './paths.ts'
+import { type SettlingTime, UnsettledChanges } from './unsettled-changes.ts'
 
 export interface JournalsParts {
-  readonly storage: Pick<StorageDriver, 'scan' | 'get' | 'delete'>
+  readonly storage: Pick<StorageDriver, 'scan' | 'list' | 'get' | 'put' | 'delete'>
   /** Reads past all caches. */
   readonly registry: Registry
   readonly log: Log
   /** How long a process may be silent with a change under way before it is taken for dead. */
   readonly leaseMs: number
+  /** Default: a quarter of an hour. */
+  readonly settling?: SettlingTime
 }
 
 /** How many files are read in a round, and how many side by side. */
@@ -69,6 +73,7 @@ export class Journals {
   readonly #journals = new Map<string, JournalReading>()
   readonly #byRepository = new Map<string, OpenChange[]>()
   readonly #byId = new Map<string, OpenChange>()
+  readonly #unsettled: UnsettledChanges
   #round = 0
   #isMore = false
   #hasNew = false
@@ -77,6 +82,7 @@ export class Journals {
   /** @param merged how far each journal was read by whoever did so before */
   constructor(parts: JournalsParts, merged: Readonly<Record<string, number>>) {
     this.#parts = parts
+    this.#unsettled = new UnsettledChanges({ ...parts, timing: parts.settling })
     for (const [mark, next] of Object.entries(merged)) this.#journalOf(mark).next = next
   }
 
@@ -108,7 +114,8 @@ export class Journals {
       journal.hasEnded = ended.has(journal.mark)
       journal.isGone = journal.hasEnded || this.#isSilent(journal, lookedAt)
     }
-    return this.#decided()
+    const decided = await this.#decided()
+    return [...decided, ...(await this.#unsettled.arrived())]
   }
 
   /** A process that has written nothing for a lease, with a change under way, takes itself for dead as well. Counted from a look that
@@ -126,10 +133,11 @@ export class Journals {
 
   /** Removes the files that are in the log. */
   async removeMerged(): Promise<void> {
+    await this.#unsettled.removeDone()
     for (const journal of [...this.#journals.values()]) {
       const merged = [...journal.files].filter((number) => number < lowestOpen(journal))
       for (const number of merged) {
-        await this.#parts.storage.delete(pathOf(journal.mark, number), { durable: false })
+        await this.#parts.storage.delete(journalFilePath(journal.mark, number), { durable: false })
         journal.files.delete(number)
       }
       const isForgotten = performance.now() - journal.heardAt > FORGOTTEN_MS
@@ -146,7 +154,7 @@ export class Journals {
     const listed = new Map<string, JournalFile[]>()
     for await (const page of this.#parts.storage.scan(JOURNAL)) {
       for (const scanned of page) {
-        const file = parseFile(scanned)
+        const file = parseJournalFile(scanned)
         if (file === undefined) continue
         const journal = this.#journalOf(file.mark)
         if (file.number < journal.next) {
@@ -163,28 +171,11 @@ export class Journals {
 
   /** Those that can be read now, the oldest first. */
   #readable(listed: ReadonlyMap<string, JournalFile[]>): JournalFile[] {
-    this.#isMore = false
-    return [...listed]
-      .flatMap(([mark, files]) => this.#untilMissing(this.#journalOf(mark), files))
+    const found = [...listed].map(([mark, files]) => filesUntilMissing(this.#journalOf(mark), files))
+    this.#isMore = found.some(({ isMore }) => isMore)
+    return found
+      .flatMap(({ readable }) => readable)
       .sort((one, other) => one.at - other.at || one.number - other.number)
-  }
-
-  /** The new files of one journal, up to one that is missing. A listing may miss a file that is written meanwhile and show the next one;
-   *  another listing shows whether it is there, for it was written before. */
-  #untilMissing(journal: JournalReading, files: readonly JournalFile[]): JournalFile[] {
-    const readable: JournalFile[] = []
-    let [expected, at] = [journal.next, journal.lastAt]
-    for (const file of files.toSorted((one, other) => one.number - other.number)) {
-      if (file.number !== expected && journal.missing !== expected) {
-        journal.missing = expected
-        this.#isMore = true
-        break
-      }
-      at = Math.max(at, file.at)
-      readable.push({ ...file, at })
-      expected = file.number + 1
-    }
-    return readable
   }
 
   #take({ mark, number, at }: JournalFile, content: Uint8Array): void {
@@ -234,7 +225,10 @@ export class Journals {
         const isTold = await this.#isTold(change, changes.slice(count + 1))
         if (isTold === undefined) break
         count++
-        if (isTold) decided.push(change)
+        if (isTold) {
+          decided.push(change)
+          this.#unsettled.supersede(change.event)
+        }
         this.#close(change)
       }
       changes.splice(0, count)
@@ -253,7 +247,9 @@ export class Journals {
     if (outcome === undefined && !journal.isGone) return undefined
     const { registry, log } = this.#parts
     try {
-      return await hasHappened(event, { registry, later: later.map((other) => other.event) })
+      if (await hasHappened(event, { registry, later: later.map((other) => other.event) })) return true
+      await this.#unsettled.add(event)
+      return false
     } catch (err) {
       log.warn({ err, event: event.id }, 'whether a change has happened is not known yet')
       return undefined
@@ -278,24 +274,6 @@ export class Journals {
     this.#journals.set(mark, journal)
     return journal
   }
-}
-
-interface JournalFile {
-  readonly path: string
-  readonly mark: string
-  readonly number: number
-  readonly at: number
-}
-
-const FILE = new RegExp(`^${JOURNAL}/([^/]+)/(\\d+)$`)
-
-function parseFile({ path, modifiedAt }: ScannedFile): JournalFile | undefined {
-  const [, mark, number] = FILE.exec(path) ?? []
-  return mark === undefined ? undefined : { path, mark, number: Number(number), at: modifiedAt.getTime() }
-}
-
-function pathOf(mark: string, number: number): string {
-  return `${JOURNAL}/${mark}/${String(number).padStart(12, '0')}`
 }
 
 function lowestOpen({ open, next }: JournalReading): number {

@@ -2,6 +2,7 @@
  *
  *  - `state`: who delivers, and how far it has come; changed by compare-and-swap.
  *  - `journal/<process>/<number>`: what a process has announced, and what came of it; a file a batch.
+ *  - `unsettled/<id>`: an event of a change that storage did not show when it was asked, but may show yet.
  *  - `log/<number>-<epoch>`: the events of all processes in the order in which they are delivered; see `EventLog`.
  *  - `held/<endpoint>/<repository>/<position>`: events that wait behind one that can't be delivered, in order.
  *  - `dead/<endpoint>/<time>-<id>`: events that could not be delivered in time.
@@ -13,6 +14,7 @@ import { hash } from 'node:crypto'
 export const OUTBOX = '/docker/registry/v2/notifications'
 export const STATE = `${OUTBOX}/state`
 export const JOURNAL = `${OUTBOX}/journal`
+export const UNSETTLED = `${OUTBOX}/unsettled`
 export const LOG = `${OUTBOX}/log`
 export const HELD = `${OUTBOX}/held`
 export const DEAD = `${OUTBOX}/dead`
