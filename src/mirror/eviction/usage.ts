@@ -5,9 +5,9 @@ import type { RepositoryName } from '../../core/reference.ts'
 const MAX_MANIFESTS = 500_000
 
 /** Times at which this process has last used manifests, in milliseconds since 1970. Kept in memory; the access
- *  log stores them from time to time. */
+ *  log stores them from time to time. Limited by size, because `max` allocates all places in advance. */
 export class Usage {
-  readonly #lastUsed = new LRUCache<string, number>({ max: MAX_MANIFESTS })
+  readonly #lastUsed = new LRUCache<string, number>({ maxSize: MAX_MANIFESTS, sizeCalculation: () => 1 })
 
   use(repository: RepositoryName, manifest: Digest): void {
     this.#lastUsed.set(`${repository}@${manifest}`, Date.now())

@@ -39,11 +39,11 @@ const MAX_STATUSES = 10_000
 const MAX_MANIFEST_BYTES = 32 * 1024 ** 2
 
 /** What a process remembers of mirrored repositories. All of it can be asked of the upstream again. Keys start
- *  with the repository's name. */
+ *  with the repository's name. Limited by size, because `max` allocates all places in advance. */
 export class MirrorMemory {
-  readonly tags = new LRUCache<string, TagCheck>({ max: MAX_TAGS })
+  readonly tags = new LRUCache<string, TagCheck>({ maxSize: MAX_TAGS, sizeCalculation: () => 1 })
   /** Sizes of blobs in bytes, from their manifests. */
-  readonly sizes = new LRUCache<string, number>({ max: MAX_SIZES })
+  readonly sizes = new LRUCache<string, number>({ maxSize: MAX_SIZES, sizeCalculation: () => 1 })
   /** How the last answer was found, unless it came from the cache alone. */
   readonly statuses = new LRUCache<string, CacheStatus & { readonly at: number }>({ max: MAX_STATUSES })
   /** Manifests that could not be stored. */
@@ -53,7 +53,7 @@ export class MirrorMemory {
     ttl: 300_000,
   })
   /** Content that the upstream recently did not have, by `absenceKey`. */
-  readonly absences = new LRUCache<string, true>({ max: MAX_TAGS })
+  readonly absences = new LRUCache<string, true>({ maxSize: MAX_TAGS, sizeCalculation: () => 1 })
 }
 
 export interface UnstoredManifest {

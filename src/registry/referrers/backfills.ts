@@ -4,7 +4,12 @@ import type { RepositoryName } from '../../core/reference.ts'
 /** The back-fills of this process. */
 export class Backfills {
   readonly #running = new Map<RepositoryName, Promise<void>>()
-  readonly #done = new LRUCache<RepositoryName, true>({ max: MAX_REMEMBERED, ttl: TIME_TO_LIVE_MS })
+  // By size, because `max` allocates all places in advance.
+  readonly #done = new LRUCache<RepositoryName, true>({
+    maxSize: MAX_REMEMBERED,
+    sizeCalculation: () => 1,
+    ttl: TIME_TO_LIVE_MS,
+  })
   readonly #closing = new AbortController()
 
   /** Aborted when the registry closes; the next process continues. */
