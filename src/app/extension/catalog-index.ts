@@ -1,7 +1,5 @@
 /** The index of the catalog: what is configured under `index`. Its code is loaded if it is enabled. */
 import { hash } from 'node:crypto'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
 import { readRedisTls } from '../../config/redis-tls.ts'
 import type { Config } from '../../config/schema.ts'
 import type { Announcements } from '../../core/catalog/announcements.ts'
@@ -13,9 +11,12 @@ import { Feeder } from '../../index/feeding/feeder.ts'
 import { IndexedRegistry } from '../../index/indexed-registry.ts'
 import { CatalogChanges } from '../../index/sql/catalog-changes.ts'
 import type { SqlEngine } from '../../index/sql/engine.ts'
-import { makePrivateFolder } from '../../lib/files/private-folder.ts'
+import { rebuildableFile } from '../../lib/files/rebuildable-file.ts'
 import { StoredRegistry } from '../../registry/registry.ts'
 import { manifestPolicy } from '../settings.ts'
+
+/** What SQLite keeps beside a database in WAL mode. */
+const WAL_FILES = ['-wal', '-shm'] as const
 
 /** A process's part in the index. */
 export interface OpenIndex {
@@ -84,9 +85,7 @@ async function openEngine(config: Config, log: Log): Promise<SqlEngine> {
 async function pathOf({ index, storage }: Config, source: string): Promise<string> {
   if (index.path !== '') return index.path
   if (storage.inmemory !== undefined) return ':memory:'
-  const path = join(tmpdir(), `entrepot-index-${process.getuid?.() ?? 0}`, `${source}.sqlite`)
-  await makePrivateFolder(dirname(path))
-  return path
+  return rebuildableFile({ folder: 'entrepot-index', name: `${source}.sqlite`, companions: WAL_FILES })
 }
 
 /** Names the storage: an index of another one is of no use. */

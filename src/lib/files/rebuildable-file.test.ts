@@ -1,0 +1,23 @@
+import { readdir, utimes, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { expect, test } from 'vitest'
+import { temporaryFolder } from '../../../test/support/temporary-folder.ts'
+import { rebuildableFile } from './rebuildable-file.ts'
+
+const OLD = new Date(Date.now() - 31 * 24 * 3600_000)
+
+test('files that nobody has used for a month are removed, but never the own one', async () => {
+  await using parent = await temporaryFolder()
+  const wanted = { folder: 'index', name: 'own.sqlite', companions: ['-wal', '-shm'], parent: parent.path }
+  const own = await rebuildableFile(wanted)
+  const folder = dirname(own)
+  for (const name of ['own.sqlite', 'old.sqlite', 'old.sqlite-wal', 'written.sqlite', 'note.txt']) {
+    await writeFile(join(folder, name), 'x')
+    await utimes(join(folder, name), OLD, OLD)
+  }
+  await writeFile(join(folder, 'written.sqlite-wal'), 'x')
+  await writeFile(join(folder, 'new.sqlite'), 'x')
+  expect(await rebuildableFile(wanted)).toBe(own)
+  const kept = [basename(own), 'new.sqlite', 'note.txt', 'written.sqlite', 'written.sqlite-wal']
+  expect((await readdir(folder)).sort()).toEqual(kept.sort())
+})
