@@ -2,6 +2,7 @@ import { LocationProvider, lazy, Route, Router } from 'preact-iso'
 import { PAGE } from './api/http.ts'
 import { Failed } from './components/states.tsx'
 import { NotFound } from './pages/not-found.tsx'
+import { ReferenceView } from './pages/reference.tsx'
 import { Repositories } from './pages/repositories.tsx'
 import { Header } from './shell/header.tsx'
 import { Messages } from './shell/messages.tsx'
@@ -9,7 +10,6 @@ import { Shortcuts } from './shell/shortcuts.tsx'
 import { person, start, startError } from './state.ts'
 
 // Each view but the first is loaded when it is opened.
-const ReferenceView = lazy(() => import('./pages/reference.tsx').then((module) => module.ReferenceView))
 const Operations = lazy(() => import('./pages/operations.tsx').then((module) => module.Operations))
 const Account = lazy(() => import('./pages/account/account.tsx').then((module) => module.Account))
 const Login = lazy(() => import('./pages/account/login.tsx').then((module) => module.Login))

@@ -1,8 +1,9 @@
-import { useRoute } from 'preact-iso'
+import { lazy, useRoute } from 'preact-iso'
 import { formatReference, parseReference } from '../model/reference.ts'
-import { Image } from './image/image.tsx'
 import { NotFound } from './not-found.tsx'
-import { Repository } from './repository/repository.tsx'
+
+const Image = lazy(() => import('./image/image.tsx').then((module) => module.Image))
+const Repository = lazy(() => import('./repository/repository.tsx').then((module) => module.Repository))
 
 /** A repository, or an image in it: `name`, `name:tag` or `name@digest`. */
 export function ReferenceView() {
