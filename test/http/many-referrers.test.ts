@@ -39,7 +39,7 @@ describe('ten thousand referrers of one manifest', () => {
   let registry: HttpRegistry
 
   beforeAll(async () => {
-    folder = await temporaryFolder()
+    folder = await temporaryFolder({ inMemory: true })
     await restart()
     await registry.client.pushBlob('a', Buffer.from('{}'))
     const headers = { 'content-type': MediaType.ociManifest }
