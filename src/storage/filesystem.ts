@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type Dirent, statSync } from 'node:fs'
-import { readdir, realpath, stat } from 'node:fs/promises'
+import { readdir, realpath, rename, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { isPathNotFound, StorageError } from '../core/errors.ts'
 import type {
@@ -508,13 +508,14 @@ export class FilesystemDriver implements StorageDriver {
     if (!(await this.#isFile(partOf(file, version)))) throw await this.#otherVersion(file, path)
   }
 
-  /** Renames a file. ENOENT can mean either path; only for the target the folder must be created. */
+  /** Renames a file, in the pool, because the target may be a large one that is replaced. ENOENT can mean
+   *  either path; only for the target the folder must be created. */
   async #rename(
     source: string,
     { target, file, from, version }: { target: string; file: string; from: string; version?: FileVersion },
   ): Promise<void> {
     try {
-      await this.#calls.rename(source, target)
+      await rename(source, target)
     } catch (cause) {
       if (!isErrno(cause, 'ENOENT', 'ENOTDIR') || (await this.#isFile(source))) throw cause
       if (version !== undefined) throw await this.#otherVersion(file, from)

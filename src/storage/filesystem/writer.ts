@@ -2,7 +2,7 @@ import { StorageError } from '../../core/errors.ts'
 import type { FileVersion, FileWriter, SyncOptions } from '../../core/storage-driver.ts'
 import { freeMemoryOf } from '../../lib/free-memory.ts'
 import type { FileToAppend } from './appended-files.ts'
-import { fdatasync, ftruncate, writeFully } from './calls/descriptors.ts'
+import { close, fdatasync, ftruncate, writeFully } from './calls/descriptors.ts'
 import type { FileCalls } from './calls/file-calls.ts'
 import { isErrno, writeError } from './errno.ts'
 import type { Folders } from './folders.ts'
@@ -174,7 +174,7 @@ export class AppendingWriter implements FileWriter {
     await this.#syncing?.catch(() => undefined)
     await this.#backgroundWork()
     try {
-      await this.#calls.close(this.#file.fd)
+      await close(this.#file.fd)
       if (this.#failure === undefined) await this.#requireAlone()
     } catch (cause) {
       this.#fail(cause)

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { describe, expect, it, vi } from 'vitest'
 import { temporaryFolder } from '../../../../test/support/temporary-folder.ts'
 import { FileCalls } from './file-calls.ts'
@@ -62,6 +62,23 @@ describe.each([
     const missing = Array(6).fill('ENOENT')
     expect(await Promise.all(outcomes)).toEqual(['EEXIST', 'EEXIST', ...missing])
   })
+})
+
+it('a large file is removed in the pool', async () => {
+  await using folder = await temporaryFolder()
+  const { calls, made } = await callsOn(folder.path, 'auto')
+  for (const [size, atOnce] of [
+    [1024 * 1024, 2],
+    [1024 * 1024 + 1, 1],
+  ] as const) {
+    const file = `${folder.path}/${size}`
+    writeFileSync(file, '')
+    truncateSync(file, size)
+    made.mockClear()
+    await calls.unlink(file)
+    // The look at its size is made at once, whatever it is.
+    expect([made.mock.calls.length, existsSync(file)]).toEqual([atOnce, false])
+  }
 })
 
 it('file calls are left to the pool after one that took long', async () => {

@@ -5,6 +5,8 @@ import type { QuickCalls } from './quick-calls.ts'
 
 /** Content that is written at once; more is left to the pool. */
 const MAX_QUICK_BYTES = 4096
+/** Files that are removed at once: a file system takes long to free a large one. */
+const MAX_REMOVED_BYTES = 1024 * 1024
 
 /** The calls that make, rename, remove and look up names. Each is made synchronously while that is quick,
  *  otherwise in the thread pool. None of them waits for the disk, but one may wait for the file system's
@@ -38,6 +40,7 @@ export class FileCalls {
     )
   }
 
+  /** Closes a file that is small, or a folder: a large one that was removed meanwhile is freed now. */
   close(fd: number): Promise<void> {
     return this.#make(
       () => fs.closeSync(fd),
@@ -52,6 +55,7 @@ export class FileCalls {
     )
   }
 
+  /** The target must not be a large file: the file system frees it. */
   rename(from: string, to: string): Promise<void> {
     return this.#make(
       () => fs.renameSync(from, to),
@@ -59,8 +63,13 @@ export class FileCalls {
     )
   }
 
-  unlink(path: string): Promise<void> {
-    return this.#make(
+  async unlink(path: string): Promise<void> {
+    const isLarge = await this.#make(
+      () => fs.lstatSync(path).size > MAX_REMOVED_BYTES,
+      async () => true,
+    )
+    if (isLarge) return unlink(path)
+    await this.#make(
       () => fs.unlinkSync(path),
       () => unlink(path),
     )
