@@ -28,7 +28,7 @@ export async function readPage(basePath: string, folders: readonly string[] = FO
 
 const NOT_BUILT =
   '<!doctype html><html lang="en"><head><title>Entrepot</title></head>' +
-  '<body><p>This page is not built: run <code>npm run build</code>, and start the registry again.</p></body></html>'
+  '<body><p>This page is not built: run <code>npm run build:page</code>, and start the registry again.</p></body></html>'
 
 async function readFiles(folder: string, basePath: string): Promise<Map<string, PageFile>> {
   const names = await namesBelow(folder)

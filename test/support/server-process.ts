@@ -15,9 +15,11 @@ export interface ServerCommand {
   readyUrl(line: string): string | undefined
   /** Is shown every line of output. */
   readonly onLine?: ((line: string) => void) | undefined
+  /** How long it may take to become ready. Default: 30 s. */
+  readonly readyTimeoutMilliseconds?: number
 }
 
-const readyTimeoutMilliseconds = 30_000
+const standardReadyTimeoutMilliseconds = 30_000
 const keptLines = 2_000
 const running = new Set<ChildProcess>()
 process.on('exit', () => {
@@ -38,7 +40,7 @@ export class ServerProcess implements AsyncDisposable {
     this.#exited = exited
   }
 
-  /** @throws Error with what the server printed, when it ends or says nothing for 30 s. */
+  /** @throws Error with what the server printed, when it ends or is not ready in time. */
   static async start(command: ServerCommand): Promise<ServerProcess> {
     const started = spawnServer(command)
     return new ServerProcess(await urlWhenReady(command, started), started)
@@ -107,7 +109,7 @@ function urlWhenReady(command: ServerCommand, { child, lines, exited }: StartedC
   const timer = setTimeout(() => {
     killGroup(child)
     fail('not ready in time')
-  }, readyTimeoutMilliseconds)
+  }, command.readyTimeoutMilliseconds ?? standardReadyTimeoutMilliseconds)
   const onLine = (line: string) => {
     command.onLine?.(line)
     lines.push(line)
