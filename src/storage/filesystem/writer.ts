@@ -9,15 +9,17 @@ import type { Folders } from './folders.ts'
 import type { WriteQueues } from './write-queues.ts'
 
 const MIB = 1024 * 1024
-/** Waiting chunks are written together, up to this size. */
+/** Chunks wait until this many bytes are written together: a trip to the thread pool for each chunk costs more
+ *  than writing it. */
+const MIN_BATCH_BYTES = MIB / 2
 const MAX_BATCH_BYTES = MIB
 /** Limit of waiting chunks: small ones use more memory than their bytes. */
 const MAX_QUEUED_CHUNKS = 4096
 /** Bytes between two starts of write-back. */
 const WRITE_BACK_BYTES = 16 * MIB
 
-/** Writes in the background: the caller goes on (hashing, receiving) while chunks are written, and its
- *  next call reports a failure. The first failure is final, and the file is truncated to its last synced
+/** Writes in the background and in batches: the caller goes on (hashing, receiving) while chunks are written,
+ *  and its next call reports a failure. The first failure is final, and the file is truncated to its last synced
  *  length. */
 export class AppendingWriter implements FileWriter {
   readonly #file: FileToAppend
@@ -29,6 +31,9 @@ export class AppendingWriter implements FileWriter {
   /** End of the bytes that may have been acknowledged. */
   #safeSize: number
   #queue: Uint8Array[] = []
+  /** Bytes in the queue. */
+  #waitingBytes = 0
+  /** Bytes in the queue or being written. */
   #queuedBytes = 0
   /** End of the bytes whose write-back was started. */
   #writtenBack: number
@@ -68,8 +73,9 @@ export class AppendingWriter implements FileWriter {
     if (this.#failure !== undefined || this.#closing !== undefined) return Promise.reject(this.#refusal())
     if (chunk.byteLength > 0) {
       this.#queue.push(chunk)
+      this.#waitingBytes += chunk.byteLength
       this.#count(chunk.byteLength)
-      this.#flushing ??= this.#flush()
+      if (this.#isWorthWriting()) this.#flushing ??= this.#flush()
     }
     return this.#isFull() ? this.#untilRoom() : undefined
   }
@@ -86,10 +92,10 @@ export class AppendingWriter implements FileWriter {
     return this.#closing
   }
 
-  /** Writes until nothing waits. Never rejects: a failure is kept for the caller's next call. */
-  async #flush(): Promise<void> {
+  /** Writes until little waits, or nothing. Never rejects: a failure is kept for the caller's next call. */
+  async #flush({ all = false } = {}): Promise<void> {
     try {
-      while (this.#queue.length > 0) await this.#writeBatch()
+      while (all ? this.#queue.length > 0 : this.#isWorthWriting()) await this.#writeBatch()
     } catch (cause) {
       this.#fail(cause)
     } finally {
@@ -130,6 +136,7 @@ export class AppendingWriter implements FileWriter {
       byteCount += chunk.byteLength
       chunkCount++
     }
+    this.#waitingBytes -= byteCount
     return { chunks: this.#queue.splice(0, chunkCount), byteCount }
   }
 
@@ -186,6 +193,7 @@ export class AppendingWriter implements FileWriter {
   #fail(cause: unknown): void {
     this.#failure ??= writeError(cause, this.#file.path)
     this.#queue = []
+    this.#waitingBytes = 0
     this.#count(-this.#queuedBytes)
     this.#position = this.#safeSize
     this.#room?.settle()
@@ -194,6 +202,8 @@ export class AppendingWriter implements FileWriter {
   /** Resolves once no write is running and, after a failure, the file is truncated. In that order, because a
    *  running write would extend the file again. */
   async #backgroundWork(): Promise<void> {
+    await this.#flushing
+    if (this.#queue.length > 0) this.#flushing ??= this.#flush({ all: true })
     await this.#flushing
     await this.#writingBack
     if (this.#failure !== undefined) this.#discarding ??= this.#discard()
@@ -218,6 +228,10 @@ export class AppendingWriter implements FileWriter {
   #count(byteCount: number): void {
     this.#queuedBytes += byteCount
     this.#queues.add(byteCount)
+  }
+
+  #isWorthWriting(): boolean {
+    return this.#waitingBytes >= MIN_BATCH_BYTES || this.#isFull()
   }
 
   #isFull(): boolean {
