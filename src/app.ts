@@ -1,4 +1,5 @@
 import { formatAddress, listenOptions } from './app/addresses.ts'
+import type { OpenIndex } from './app/extension/catalog-index.ts'
 import { StoredOperations } from './app/extension/operations.ts'
 import { watchHealth } from './app/health.ts'
 import type { NotificationParts } from './app/notifications.ts'
@@ -134,9 +135,16 @@ async function openIndex(config: Config, registry: StoredRegistry, parts: { log:
 }
 
 /** Loads the code of recorded pulls only if they are enabled. */
-async function openPulls(config: Config, registry: StoredRegistry, log: Log) {
+async function openPulls(
+  config: Config,
+  registry: StoredRegistry,
+  parts: { log: Log; index: OpenIndex | undefined },
+) {
   if (!config.policies.pulls.enabled) return undefined
-  return (await import('./app/lifecycle/pulls.ts')).openPulls(config, registry, log)
+  return (await import('./app/lifecycle/pulls.ts')).openPulls(config, registry, {
+    log: parts.log,
+    onWritten: parts.index?.pulled,
+  })
 }
 
 async function openCompaction(config: Config, registry: StoredRegistry, log: Log) {
@@ -220,7 +228,7 @@ export async function startRegistry(
     opened.adopt(debug, (debug) => debug?.close())
   }
   const noted = notifications?.wrap(governed) ?? governed
-  const pulls = opened.adopt(await openPulls(config, registry, log), (pulls) => pulls?.close())
+  const pulls = opened.adopt(await openPulls(config, registry, { log, index }), (pulls) => pulls?.close())
   const wrapped = await wrapForRequests(config, index?.wrap(noted) ?? noted, log)
   const server = new HttpServer({
     registry: wrapped,

@@ -43,7 +43,11 @@ describeWith(['chromium'], 'the web page', () => {
       dataFolder: join(folder.path, 'data'),
       configFolder: folder.path,
       config: {
-        policies: { history: { enabled: true }, usage: { enabled: true }, pulls: { enabled: true } },
+        policies: {
+          history: { enabled: true },
+          usage: { enabled: true },
+          pulls: { enabled: true, interval: '1s' },
+        },
       },
     })
     content = new SampleContent(registry.url)
@@ -189,6 +193,32 @@ describeWith(['chromium'], 'the web page', () => {
         .toBe('descending')
       await page.getByRole('button', { name: 'Size' }).click()
       await expect.poll(names).toEqual(['web/cms/editor', 'web/shop'])
+    }))
+
+  test('repositories are sorted by how often they were pulled', () =>
+    inTab(async (tab) => {
+      const { page } = tab
+      for (const repository of ['counted/a', 'counted/b', 'counted/c'])
+        await content.pushTags(repository, ['v1'])
+      for (const repository of ['counted/b', 'counted/a', 'counted/b'])
+        await fetch(`${registry.url}/v2/${repository}/manifests/v1`)
+      await tab.visit('/ui/?under=counted')
+      await page.getByRole('button', { name: 'Pulls' }).click()
+      const rows = async () => {
+        await page.reload()
+        await tab.settle()
+        return page
+          .locator('tbody tr')
+          .evaluateAll((all) =>
+            all.map((row) => [row.children[0]?.textContent, row.children[4]?.textContent]),
+          )
+      }
+      await expect.poll(rows).toEqual([
+        ['counted/b', '2'],
+        ['counted/a', '1'],
+        ['counted/c', '0'],
+      ])
+      expect(await tab.accessibilityFindings()).toEqual([])
     }))
 
   test('long lists come in pages of fifty from the server', () =>

@@ -20,7 +20,7 @@ export class IndexUnderTest implements AsyncDisposable {
   constructor(
     stored: Registry,
     engine: SqlEngine,
-    options: Partial<Pick<FeederParts, 'sweepMs' | 'announcements' | 'log'>> = {},
+    options: Partial<Pick<FeederParts, 'sweepMs' | 'announcements' | 'log' | 'pulls'>> = {},
   ) {
     this.engine = engine
     this.feeder = new Feeder({
@@ -29,6 +29,7 @@ export class IndexUnderTest implements AsyncDisposable {
       log: silent,
       sweepMs: 50,
       announcements: undefined,
+      pulls: undefined,
       ...options,
     })
     this.index = new SqlCatalogIndex(engine, this.feeder)

@@ -4,7 +4,9 @@ import { readRedisTls } from '../../config/redis-tls.ts'
 import type { Config } from '../../config/schema.ts'
 import type { Announcements } from '../../core/catalog/announcements.ts'
 import type { CatalogIndex } from '../../core/catalog/catalog-index.ts'
+import type { RecordedPulls } from '../../core/lifecycle/pulls.ts'
 import type { Log } from '../../core/log.ts'
+import type { RepositoryName } from '../../core/reference.ts'
 import type { Registry } from '../../core/registry.ts'
 import { SqlCatalogIndex } from '../../index/catalog-index.ts'
 import { Feeder } from '../../index/feeding/feeder.ts'
@@ -23,6 +25,8 @@ export interface OpenIndex {
   readonly index: CatalogIndex
   /** A registry that notes the changes that are made by it. */
   wrap(registry: Registry): Registry
+  /** Notes that pulls of the repositories were recorded. */
+  pulled(repositories: Iterable<RepositoryName>): void
   /** Starts to follow storage. */
   start(): void
   close(): Promise<void>
@@ -38,26 +42,37 @@ export interface IndexParts {
  *  @throws Error if the database can't be used */
 export async function openIndex(
   config: Config,
-  { storage }: StoredRegistry,
+  registry: StoredRegistry,
   { log, sweeps }: IndexParts,
 ): Promise<OpenIndex> {
   const engine = await openEngine(config, log)
   const changes = new CatalogChanges(engine)
   const feeder = new Feeder({
     ...{ changes, log },
-    registry: new StoredRegistry({ driver: storage, policy: manifestPolicy(config), log }),
+    registry: new StoredRegistry({ driver: registry.storage, policy: manifestPolicy(config), log }),
+    pulls: await openRecordedPulls(config, registry),
     sweepMs: sweeps ? config.index.sweep : undefined,
     announcements: await openAnnouncements(config, { log, listens: sweeps }),
   })
   return {
     index: new SqlCatalogIndex(engine, feeder),
     wrap: (wrapped) => new IndexedRegistry(wrapped, (repository, tags) => feeder.changed(repository, tags)),
+    pulled: (repositories) => feeder.pulled(repositories),
     start: () => feeder.start(),
     async close() {
       await feeder.stop()
       await engine.close()
     },
   }
+}
+
+/** The pulls of all processes. Their code is loaded if they are recorded. */
+async function openRecordedPulls(
+  config: Config,
+  registry: StoredRegistry,
+): Promise<RecordedPulls | undefined> {
+  if (!config.policies.pulls.enabled) return undefined
+  return (await import('../lifecycle/pulls.ts')).readPulls(config, registry)
 }
 
 /** The way to the indexes of other replicas. A database that replicas share needs none.

@@ -3,7 +3,7 @@ import type { RecordedPulls } from '../../core/lifecycle/pulls.ts'
 import type { Log } from '../../core/log.ts'
 import type { PullObserver } from '../../core/notifications/pull-observer.ts'
 import { PullFiles } from '../../lifecycle/pulls/pull-files.ts'
-import { PullRecorder } from '../../lifecycle/pulls/pull-recorder.ts'
+import { PullRecorder, type PullRecorderOptions } from '../../lifecycle/pulls/pull-recorder.ts'
 import { Schedule } from '../../maintenance/schedule.ts'
 import type { StoredRegistry } from '../../registry/registry.ts'
 
@@ -18,13 +18,13 @@ export interface Pulls {
 export async function openPulls(
   { policies, storage }: Config,
   registry: StoredRegistry,
-  log: Log,
+  { log, onWritten }: Pick<PullRecorderOptions, 'log' | 'onWritten'>,
 ): Promise<Pulls> {
   const files = new PullFiles(registry.storage)
   const { interval: intervalMs, except } = policies.pulls
   if (storage.maintenance.readonly.enabled)
     return { observe: (other) => other, recorded: files, close: async () => {} }
-  const recorder = new PullRecorder({ files, intervalMs, except, log })
+  const recorder = new PullRecorder({ files, intervalMs, except, log, onWritten })
   await recorder.begin()
   return { observe: (other) => bothObservers(recorder, other), recorded: files, close: () => recorder.stop() }
 }

@@ -23,6 +23,14 @@ export interface IndexedTag extends ManifestSummary {
   readonly pushedAt: Date | null
 }
 
+/** How often a repository was pulled. */
+export interface PullSum {
+  /** Of all of its manifests, since pulls are recorded. */
+  readonly pulls: number
+  /** To the hour. Null if there was none. */
+  readonly lastPulledAt: Date | null
+}
+
 export interface IndexedRepository {
   readonly name: RepositoryName
   readonly tags: number
@@ -31,9 +39,11 @@ export interface IndexedRepository {
   readonly pushedAt: Date | null
   /** Sum over the distinct tagged manifests, in bytes. */
   readonly size: number | null
+  /** Null if pulls are not recorded. */
+  readonly pulls: PullSum | null
 }
 
-export const REPOSITORY_KEYS = ['name', 'pushed', 'tags', 'size'] as const
+export const REPOSITORY_KEYS = ['name', 'pushed', 'tags', 'size', 'pulls'] as const
 export type RepositoryKey = (typeof REPOSITORY_KEYS)[number]
 export const TAG_KEYS = ['name', 'pushed', 'size', 'created'] as const
 export type TagKey = (typeof TAG_KEYS)[number]

@@ -1,16 +1,20 @@
-import type { ManifestSummary } from '../../core/catalog/catalog-index.ts'
+import type { ManifestSummary, PullSum } from '../../core/catalog/catalog-index.ts'
 import { describeManifest } from '../../core/catalog/manifest-summary.ts'
 import type { Digest } from '../../core/digest.ts'
 import { isErrorOf } from '../../core/errors.ts'
+import type { RecordedPulls } from '../../core/lifecycle/pulls.ts'
 import type { RepositoryName, Tag } from '../../core/reference.ts'
 import type { Registry, Repository, TagEntry } from '../../core/registry.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'
-import type { CatalogChanges, DifferentTag, RepositoryLook } from '../sql/catalog-changes.ts'
+import type { CatalogChanges, DifferentTag } from '../sql/catalog-changes.ts'
+import type { RepositoryLook } from '../sql/change-statements.ts'
 
 export interface ComparisonParts {
   /** Over storage, without a cache: what is listed once would evict what is pulled. */
   readonly registry: Registry
   readonly changes: CatalogChanges
+  /** Undefined if pulls are not recorded. */
+  readonly pulls: Pick<RecordedPulls, 'of'> | undefined
 }
 
 /** Tags that are written together. */
@@ -38,7 +42,15 @@ export class Comparison {
       await this.#correct(repository, look, entries)
     }
     const isPresent = found.size > 0 || (await repository.exists())
-    await changes.finish(look, { found, isPresent })
+    await changes.finish(look, { found, isPresent, pulls: await this.#pullsOf(name) })
+  }
+
+  /** Reads how often a repository was pulled. */
+  async pulls(name: RepositoryName): Promise<void> {
+    const { changes } = this.#parts
+    const look = { repository: name, look: await changes.look() }
+    const pulls = await this.#pullsOf(name)
+    if (pulls !== undefined) await changes.setPulls(look, pulls)
   }
 
   /** Compares single tags of a repository. */
@@ -68,6 +80,17 @@ export class Comparison {
       entries.filter(({ tag }) => names.has(tag)),
       summaries,
     )
+  }
+
+  async #pullsOf(name: RepositoryName): Promise<PullSum | undefined> {
+    const { pulls: recorded } = this.#parts
+    if (recorded === undefined) return undefined
+    let sum: PullSum = { pulls: 0, lastPulledAt: null }
+    for (const { pulls, lastPulledAt } of await recorded.of(name)) {
+      const isLater = sum.lastPulledAt === null || lastPulledAt > sum.lastPulledAt
+      sum = { pulls: sum.pulls + pulls, lastPulledAt: isLater ? lastPulledAt : sum.lastPulledAt }
+    }
+    return sum
   }
 
   async #describe(repository: Repository, different: readonly DifferentTag[]): Promise<ManifestSummary[]> {

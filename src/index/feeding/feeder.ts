@@ -54,6 +54,13 @@ export class Feeder {
     this.#parts.announcements?.publish(repository, tags)
   }
 
+  /** Notes that this process has recorded pulls of the repositories. Never waits or throws. */
+  pulled(repositories: Iterable<RepositoryName>): void {
+    if (this.#stopping.signal.aborted) return
+    this.#marks.addPulled(repositories)
+    this.#following ??= this.#follow()
+  }
+
   /** Compares a whole repository; the look begins after the call. */
   compare(repository: RepositoryName): Promise<void> {
     return this.#whole.read(repository)
@@ -70,9 +77,7 @@ export class Feeder {
   #mark(repository: RepositoryName, tags: readonly Tag[] | 'anything'): void {
     if (this.#stopping.signal.aborted) return
     if (!this.#marks.add(repository, tags)) this.#isSweepDue = true
-    this.#following ??= this.#follow().finally(() => {
-      this.#following = undefined
-    })
+    this.#following ??= this.#follow()
   }
 
   /** Follows the changes, one repository after the other. */
@@ -92,12 +97,16 @@ export class Feeder {
         await delay(RETRY_MS, undefined, { ref: false, signal }).catch(() => {})
       }
     }
+    this.#following = undefined
   }
 
   async #look(repository: RepositoryName, mark: Mark): Promise<void> {
     if (mark === 'anything') return this.compare(repository)
-    if (mark.size > 0) return this.#comparison.tags(repository, mark)
-    if (!(await this.#parts.changes.has(repository))) await this.compare(repository)
+    if (mark === 'pulls') return this.#comparison.pulls(repository)
+    const isKnown = await this.#parts.changes.has(repository)
+    if (mark.size === 0) return isKnown ? undefined : this.compare(repository)
+    await this.#comparison.tags(repository, mark)
+    if (!isKnown && this.#parts.pulls !== undefined) await this.#comparison.pulls(repository)
   }
 
   async #sweep(sweepMs: number): Promise<void> {

@@ -1,7 +1,7 @@
 import type { RepositoryName, Tag } from '../../core/reference.ts'
 
-/** What has changed in a repository: some of its tags, or anything. */
-export type Mark = ReadonlySet<Tag> | 'anything'
+/** What has changed in a repository: some of its tags, anything, or only the number of its pulls. */
+export type Mark = ReadonlySet<Tag> | 'anything' | 'pulls'
 
 /** More tags than this are one look at the whole repository. */
 const MAX_TAGS = 500
@@ -11,6 +11,7 @@ const MAX_REPOSITORIES = 20_000
 /** The changes of a process that the index does not have yet. */
 export class Marks {
   readonly #marks = new Map<RepositoryName, Set<Tag> | 'anything'>()
+  readonly #pulled = new Set<RepositoryName>()
 
   /** @param tags those that were set or removed
    *  @returns false if there are too many */
@@ -22,11 +23,21 @@ export class Marks {
     return true
   }
 
-  /** Takes the changes of the repository that was marked first. */
+  /** @param repositories those whose pulls were recorded; too many are left to the sweep */
+  addPulled(repositories: Iterable<RepositoryName>): void {
+    for (const repository of repositories)
+      if (this.#pulled.size < MAX_REPOSITORIES) this.#pulled.add(repository)
+  }
+
+  /** Takes the changes of the repository that was marked first; pulls after all other changes. */
   take(): { readonly repository: RepositoryName; readonly mark: Mark } | undefined {
     for (const [repository, mark] of this.#marks) {
       this.#marks.delete(repository)
       return { repository, mark }
+    }
+    for (const repository of this.#pulled) {
+      this.#pulled.delete(repository)
+      return { repository, mark: 'pulls' }
     }
     return undefined
   }

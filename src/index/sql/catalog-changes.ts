@@ -1,7 +1,17 @@
-import type { ManifestSummary } from '../../core/catalog/catalog-index.ts'
+import type { ManifestSummary, PullSum } from '../../core/catalog/catalog-index.ts'
 import type { Digest } from '../../core/digest.ts'
 import type { RepositoryName, Tag } from '../../core/reference.ts'
 import type { TagEntry } from '../../core/registry.ts'
+import {
+  appears,
+  countedPulls,
+  ID,
+  LOOKED,
+  locked,
+  type RepositoryLook,
+  statistics,
+  tagsJson,
+} from './change-statements.ts'
 import type { SqlEngine, SqlValue, Statement } from './engine.ts'
 
 /** A tag that the index has not, or has otherwise. */
@@ -12,10 +22,12 @@ export interface DifferentTag {
   readonly isDescribed: boolean
 }
 
-export interface RepositoryLook {
-  readonly repository: RepositoryName
-  /** Numbers the looks at storage: of two, the later one began later, and prevails. */
-  readonly look: number
+/** What a look at a whole repository has seen. */
+export interface RepositorySeen {
+  /** The names of its tags. */
+  readonly found: ReadonlySet<string>
+  readonly isPresent: boolean
+  readonly pulls: PullSum | undefined
 }
 
 /** Changes of the index. Each of them is one transaction. */
@@ -73,10 +85,11 @@ export class CatalogChanges {
     ])
   }
 
-  /** Ends a look at the whole repository: tags that it has not found are removed. */
+  /** Ends a look at the whole repository: tags that it has not found are removed.
+   *  @param seen.pulls undefined if they are not recorded */
   async finish(
     { repository, look }: RepositoryLook,
-    { found, isPresent }: { found: ReadonlySet<string>; isPresent: boolean },
+    { found, isPresent, pulls }: RepositorySeen,
   ): Promise<void> {
     const gone = await this.#goneFrom(repository, found)
     const present = isPresent ? 1 : 0
@@ -94,6 +107,7 @@ export class CatalogChanges {
         parameters: [repository, present, look],
       },
       statistics(repository),
+      countedPulls({ repository, look }, pulls),
       {
         sql: 'UPDATE repository SET present = ?, looked = ? WHERE name = ? AND looked < ?',
         parameters: [present, look, repository, look],
@@ -129,6 +143,11 @@ export class CatalogChanges {
       ...(entries.length === 0 ? [] : appears(repository, look)),
       statistics(repository),
     ])
+  }
+
+  /** Writes how often a repository was pulled. Those that the index does not have are left out. */
+  async setPulls(look: RepositoryLook, pulls: PullSum): Promise<void> {
+    await this.#write([countedPulls(look, pulls)])
   }
 
   /** Ends a sweep over all of storage.
@@ -239,51 +258,4 @@ export class CatalogChanges {
   #write(statements: readonly Statement[]) {
     return this.#engine.run(statements, { writes: true })
   }
-}
-
-/** The repository's row; each takes the name. */
-const ID = '(SELECT id FROM repository WHERE name = ?)'
-const LOOKED = '(SELECT looked FROM repository WHERE name = ?)'
-
-/** Makes the row if there is none, and locks it: looks of replicas are written one after the other. */
-function locked(repository: RepositoryName): Statement[] {
-  return [
-    {
-      sql: 'INSERT INTO repository (name, present, looked) VALUES (?, 0, 0) ON CONFLICT (name) DO NOTHING',
-      parameters: [repository],
-    },
-    { sql: 'UPDATE repository SET looked = looked WHERE name = ?', parameters: [repository] },
-  ]
-}
-
-function appears(repository: RepositoryName, look: number): Statement[] {
-  return [
-    {
-      sql: `UPDATE state SET generation = generation + 1
-            WHERE EXISTS (SELECT 1 FROM repository WHERE name = ? AND present = 0 AND looked < ?)`,
-      parameters: [repository, look],
-    },
-    {
-      sql: 'UPDATE repository SET present = 1 WHERE name = ? AND present = 0 AND looked < ?',
-      parameters: [repository, look],
-    },
-  ]
-}
-
-function statistics(repository: RepositoryName): Statement {
-  return {
-    sql: `UPDATE repository SET
-            tags = (SELECT count(*) FROM tag WHERE tag.repository = repository.id),
-            newest = (SELECT tag.name FROM tag WHERE tag.repository = repository.id AND tag.pushed IS NOT NULL
-                      ORDER BY tag.pushed DESC, tag.id DESC LIMIT 1),
-            pushed = (SELECT max(tag.pushed) FROM tag WHERE tag.repository = repository.id),
-            size = (SELECT sum(one.size) FROM (SELECT max(tag.size) AS size FROM tag
-                      WHERE tag.repository = repository.id GROUP BY tag.digest) one)
-          WHERE name = ?`,
-    parameters: [repository],
-  }
-}
-
-function tagsJson(entries: readonly TagEntry[]): string {
-  return JSON.stringify(entries.map(({ tag, digest, setAt }) => [tag, digest, setAt.getTime()]))
 }

@@ -5,6 +5,7 @@ import type {
   IndexState,
   Position,
   RepositoriesQuery,
+  RepositoryKey,
   TagsQuery,
 } from '../../core/catalog/catalog-index.ts'
 import type { Digest } from '../../core/digest.ts'
@@ -38,7 +39,7 @@ export class CatalogQueries {
     const statementsFor = (visible: Visible) =>
       listStatements(query, {
         dialect: this.#engine.dialect,
-        select: 'SELECT name, tags, newest, pushed, size FROM repository',
+        select: 'SELECT name, tags, newest, pushed, size, pulls, pulled FROM repository',
         conditions: [
           { sql: 'present = 1' },
           ...this.#containing('name', query.words),
@@ -46,7 +47,7 @@ export class CatalogQueries {
           ...amongVisible('id', visible, this.#engine),
         ],
         column: key,
-        isNullable: key === 'pushed' || key === 'size',
+        isNullable: NULLABLE_KEYS.has(key),
         id: 'id',
         idAt: ({ repository }) => ({
           sql: 'SELECT id FROM repository WHERE name = ?',
@@ -126,6 +127,8 @@ const TAGS = `SELECT tag.name, tag.digest, tag.pushed, tag.size, tag.created, re
     manifest.media_type, manifest.artifact_type, manifest.platforms
   FROM tag JOIN repository ON repository.id = tag.repository LEFT JOIN manifest ON manifest.digest = tag.digest`
 
+const NULLABLE_KEYS: ReadonlySet<RepositoryKey> = new Set(['pushed', 'size', 'pulls'])
+
 /** `0` is the character behind the slash. */
 function below(namespace: string | undefined): Condition[] {
   if (namespace === undefined) return []
@@ -145,12 +148,14 @@ function pageOf<Entry>(
 }
 
 function repositoryOf(row: Row): IndexedRepository {
+  const pulls = numberOf(row.pulls)
   return {
     name: row.name as RepositoryName,
     tags: Number(row.tags),
     newestTag: row.newest as Tag | null,
     pushedAt: dateOf(row.pushed),
     size: numberOf(row.size),
+    pulls: pulls === null ? null : { pulls, lastPulledAt: dateOf(row.pulled) },
   }
 }
 

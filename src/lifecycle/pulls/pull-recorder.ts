@@ -1,6 +1,7 @@
 import type { Log } from '../../core/log.ts'
 import type { Pull, PullObserver } from '../../core/notifications/pull-observer.ts'
 import type { RequestOrigin } from '../../core/notifications/request-scope.ts'
+import type { RepositoryName } from '../../core/reference.ts'
 import { hourOf, keyOf, PullCounts } from './pull-counts.ts'
 import type { PullFiles } from './pull-files.ts'
 
@@ -11,6 +12,8 @@ export interface PullRecorderOptions {
   /** Clients whose pulls do not count, such as scanners. */
   readonly except: readonly string[]
   readonly log: Log
+  /** Is told the repositories whose pulls were written. Never throws. */
+  readonly onWritten?: ((repositories: Iterable<RepositoryName>) => void) | undefined
   /** The present time, in milliseconds. Default: the clock of this machine. */
   readonly now?: () => number
 }
@@ -53,7 +56,7 @@ export class PullRecorder implements PullObserver {
 
   /** Writes what has come together. If that fails it waits for the next time. */
   async flush(): Promise<void> {
-    const { files } = this.#options
+    const { files, onWritten } = this.#options
     const counts = this.#counts
     this.#counts = new PullCounts()
     try {
@@ -64,6 +67,7 @@ export class PullRecorder implements PullObserver {
       this.#counts = counts.size < 2 * MAX_ENTRIES ? counts : this.#counts
       throw error
     }
+    onWritten?.(counts.repositories.keys() as Iterable<RepositoryName>)
   }
 
   async stop(): Promise<void> {

@@ -7,12 +7,16 @@ import { DEFAULT_POLICY } from '../../../src/core/manifest/policy.ts'
 import { parseRepositoryName, parseTag } from '../../../src/core/reference.ts'
 import type { Registry } from '../../../src/core/registry.ts'
 import type { SqlEngine } from '../../../src/index/sql/engine.ts'
+import { keyOf, PullCounts } from '../../../src/lifecycle/pulls/pull-counts.ts'
+import { PullFiles } from '../../../src/lifecycle/pulls/pull-files.ts'
 import { StoredRegistry } from '../../../src/registry/registry.ts'
 import { MemoryDriver } from '../../../src/storage/memory.ts'
 import { allRepositories, allTags, IndexUnderTest, silent } from '../../support/catalog-index.ts'
 import { indexJson, payloadOf } from '../../support/manifest-json.ts'
 
 const name = parseRepositoryName
+/** An hour, counted from 1970. */
+const HOUR = 490_000
 
 /** Pushes an index without children under a tag; its size depends on the note. */
 export async function pushTag(registry: Registry, reference: string, note = ''): Promise<void> {
@@ -46,7 +50,7 @@ export function describeCatalogIndex(what: string, open: () => Promise<SqlEngine
       stored = new StoredRegistry({ driver: new MemoryDriver(), policy: DEFAULT_POLICY, log: silent })
       const engine = await open()
       await engine.reset()
-      tested = new IndexUnderTest(stored, engine)
+      tested = new IndexUnderTest(stored, engine, { pulls: new PullFiles(stored.storage) })
     })
     afterEach(async () => {
       await tested[Symbol.asyncDispose]()
@@ -148,6 +152,63 @@ export function describeCatalogIndex(what: string, open: () => Promise<SqlEngine
           expect(found.slice(3).every((tag) => tag.startsWith('sparse:'))).toBe(true)
         }
       }
+    })
+
+    /** Pulls as a process records them. */
+    const recorded = async (pulls: Readonly<Record<string, number>>) => {
+      const counts = new PullCounts()
+      for (const [repository, count] of Object.entries(pulls))
+        counts.add(repository, keyOf(digestOf(Buffer.from('any')), undefined), [HOUR, count])
+      await new PullFiles(stored.storage).write(counts)
+    }
+
+    test('repositories in order of their pulls, in pages of any size', async () => {
+      await recorded({ a: 3, 'b/c': 20, d: 3 })
+      await recorded({ a: 1, unknown: 7 })
+      await filled('a:v1', 'b/c:v1', 'd:v1', 'e:v1')
+      for (const count of [1, 2, 4, 5]) {
+        const listed = async (descending: boolean) => {
+          const query = { ...allRepositories, order: { key: 'pulls' as const, descending }, count }
+          const found = await every((page) => tested.index.repositories({ ...query, ...page }), query)
+          return found.map(({ name, pulls }) => `${name} ${pulls?.pulls}`)
+        }
+        expect(await listed(true)).toEqual(['b/c 20', 'a 4', 'd 3', 'e 0'])
+        expect(await listed(false)).toEqual(['e 0', 'd 3', 'a 4', 'b/c 20'])
+      }
+      const sees = (repository: string) => repository !== 'b/c'
+      const order = { key: 'pulls' as const, descending: true }
+      expect(await names({ sees, order })).toEqual(['a', 'd', 'e'])
+      const [first] = (await tested.index.repositories({ ...allRepositories, order })).entries
+      expect(first?.pulls?.lastPulledAt).toEqual(new Date(HOUR * 3_600_000))
+    })
+
+    test('follows pulls that are recorded, without a sweep', async () => {
+      await tested[Symbol.asyncDispose]()
+      const pulls = new PullFiles(stored.storage)
+      tested = new IndexUnderTest(stored, await open(), { pulls, sweepMs: undefined })
+      await pushTag(tested.registry, 'a:v1')
+      const pullsOfA = async () => (await tested.index.repositories(allRepositories)).entries[0]?.pulls?.pulls
+      await expect.poll(pullsOfA).toBe(0)
+      await recorded({ a: 2, gone: 1 })
+      tested.feeder.pulled([name('gone'), name('a')])
+      await expect.poll(pullsOfA).toBe(2)
+      expect(await names()).toEqual(['a'])
+    })
+
+    test('where no pulls are recorded, they are unknown, and any order has all repositories', async () => {
+      await tested[Symbol.asyncDispose]()
+      tested = new IndexUnderTest(stored, await open(), { pulls: undefined })
+      await filled('a:v1', 'b:v1')
+      const order = { key: 'pulls' as const, descending: true }
+      const { entries } = await tested.index.repositories({ ...allRepositories, order })
+      const pulls = entries.map(({ name, pulls }) => ({ name, pulls }))
+      expect(pulls).toHaveLength(2)
+      expect(pulls).toEqual(
+        expect.arrayContaining([
+          { name: 'a', pulls: null },
+          { name: 'b', pulls: null },
+        ]),
+      )
     })
 
     test('searches parts of names, regardless of case, and takes no text for a pattern', async () => {

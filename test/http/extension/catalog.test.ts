@@ -153,6 +153,7 @@ describe.each([true, false])('with an index: %s', (isIndexed) => {
         '/v2/_entrepot/catalog/tags',
         '/v2/_entrepot/catalog/repositories?q=x',
         '/v2/_entrepot/catalog/repositories?sort=-pushed',
+        '/v2/_entrepot/catalog/repositories?sort=pulls',
         '/v2/db/_entrepot/tags/list?sort=size',
       ])
         expect(refusal(await registry.send(`GET ${path}`))).toBe('400 UNSUPPORTED')
@@ -213,6 +214,7 @@ test('every list shows only what the client may pull', async () => {
     'tags?q=v1',
     'repositories?q=secret',
     'repositories?sort=-pushed',
+    'repositories?sort=-pulls',
   ]) {
     const answer = await registry.send(`GET /v2/_entrepot/catalog/${path}`, { headers: basic('alice') })
     expect(answer.status).toBe(200)

@@ -25,6 +25,9 @@ export interface RepositoryRow {
   readonly newestTag: string | null
   readonly pushedAt: string | null
   readonly size: number | null
+  /** Null if pulls are not recorded. */
+  readonly pulls: number | null
+  readonly lastPulledAt: string | null
 }
 
 export interface TagRow {

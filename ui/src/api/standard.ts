@@ -7,6 +7,10 @@ import { mapSome, nextPage, request } from './http.ts'
 import { getManifest } from './registry.ts'
 
 const NO_INDEX: IndexState = { search: false, complete: true, asOf: null }
+const UNKNOWN = {
+  ...{ tags: null, newestTag: null, pushedAt: null, size: null },
+  ...{ pulls: null, lastPulledAt: null },
+}
 const PAGE_SIZE = 50
 /** More names than this are not walked through. */
 const MAX_NAMES = 100_000
@@ -42,7 +46,7 @@ export async function listRepositories(
   const names = await allOf('v2/_catalog', 'repositories', signal)
   const below = under === '' ? names : names.filter((name) => name.startsWith(`${under}/`))
   const { page, next } = pageOf(below, cursor)
-  const rows = page.map((name) => ({ name, tags: null, newestTag: null, pushedAt: null, size: null }))
+  const rows = page.map((name) => ({ ...UNKNOWN, name }))
   return { rows, next, index: NO_INDEX }
 }
 

@@ -1,12 +1,18 @@
 import { useLocation } from 'preact-iso'
-import { listAllTags, listRepositories, type RepositoryRow, type TagRow } from '../api/extension.ts'
+import {
+  type IndexState,
+  listAllTags,
+  listRepositories,
+  type RepositoryRow,
+  type TagRow,
+} from '../api/extension.ts'
 import { Breadcrumb } from '../components/breadcrumb.tsx'
 import { ListingView, useListing } from '../components/listing.tsx'
 import { Empty, LogInLink } from '../components/states.tsx'
 import { type Column, Table } from '../components/table.tsx'
 import { Ago } from '../components/time.tsx'
 import { useTitle } from '../components/use-title.ts'
-import { formatBytes, formatCount } from '../model/format.ts'
+import { formatBytes, formatCount, formatTime, parseTime } from '../model/format.ts'
 import { pathTo, pathToReference } from '../model/reference.ts'
 import { person } from '../state.ts'
 import { NamespaceTree } from './namespace-tree.tsx'
@@ -74,7 +80,7 @@ function RepositoryList({ q, under }: { q: string; under: string }) {
         ) : (
           <Table
             caption="Repositories"
-            columns={index.search ? repositoryColumns : repositoryColumns.slice(0, 1)}
+            columns={columnsOf(rows, index)}
             rows={rows}
             keyOf={({ name }) => name}
             sort={sort}
@@ -122,6 +128,15 @@ const repositoryColumns: readonly Column<RepositoryRow>[] = [
     cell: ({ size }) => (size === null ? '–' : formatBytes(size)),
   },
   {
+    key: 'pulls',
+    title: 'Pulls',
+    sort: 'pulls',
+    isDescendingFirst: true,
+    isNumeric: true,
+    isWide: true,
+    cell: ({ pulls, lastPulledAt }) => <Pulls count={pulls} last={lastPulledAt} />,
+  },
+  {
     key: 'pushed',
     title: 'Pushed',
     sort: 'pushed',
@@ -131,6 +146,13 @@ const repositoryColumns: readonly Column<RepositoryRow>[] = [
   },
 ]
 
+/** Without an index only names are known, and pulls only where they are recorded. */
+function columnsOf(rows: readonly RepositoryRow[], { search }: IndexState) {
+  if (!search) return repositoryColumns.slice(0, 1)
+  const hasPulls = rows.some(({ pulls }) => pulls !== null)
+  return repositoryColumns.filter(({ key }) => key !== 'pulls' || hasPulls)
+}
+
 /** The namespace is quieter than the name itself. */
 function RepositoryLink({ name }: { name: string }) {
   const slash = name.lastIndexOf('/') + 1
@@ -139,6 +161,16 @@ function RepositoryLink({ name }: { name: string }) {
       <span class="muted">{name.slice(0, slash)}</span>
       {name.slice(slash)}
     </a>
+  )
+}
+
+function Pulls({ count, last }: { count: number | null; last: string | null }) {
+  const time = parseTime(last)
+  if (count === null) return <>–</>
+  return (
+    <span title={time === undefined ? undefined : `Last pulled ${formatTime(time)}`}>
+      {formatCount(count)}
+    </span>
   )
 }
 

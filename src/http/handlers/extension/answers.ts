@@ -21,6 +21,8 @@ export const repositoryList = z.strictObject({
       newestTag: z.string().nullable(),
       pushedAt: time,
       size,
+      pulls: z.number().int().nonnegative().nullable(),
+      lastPulledAt: time,
     }),
   ),
   next,

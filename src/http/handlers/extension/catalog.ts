@@ -51,10 +51,16 @@ async function fromStorage(
   }
   const { names, next } = await takePage(seen(), count)
   return freshReply({
-    repositories: names.map((name) => ({ name, tags: null, newestTag: null, pushedAt: null, size: null })),
+    repositories: names.map((name) => ({ ...UNKNOWN, name })),
     next: parameters.cursor(next === undefined ? undefined : { value: next, repository: next, tag: '' }),
     index: await stateOf(undefined),
   } satisfies z.infer<typeof repositoryList>)
+}
+
+/** What only the index knows of a repository. */
+const UNKNOWN = {
+  ...{ tags: null, newestTag: null, pushedAt: null, size: null },
+  ...{ pulls: null, lastPulledAt: null },
 }
 
 const MAX_NAMESPACES = 10_000
@@ -136,6 +142,10 @@ function namespaceIn(query: URLSearchParams): string | undefined {
   return under.replace(/\/+$/, '')
 }
 
-function repositoryEntry({ name, tags, newestTag, pushedAt, size }: IndexedRepository) {
-  return { name, tags, newestTag, pushedAt: timeOf(pushedAt), size }
+function repositoryEntry({ name, tags, newestTag, pushedAt, size, pulls }: IndexedRepository) {
+  return {
+    ...{ name, tags, newestTag, pushedAt: timeOf(pushedAt), size },
+    pulls: pulls?.pulls ?? null,
+    lastPulledAt: timeOf(pulls?.lastPulledAt ?? null),
+  }
 }
