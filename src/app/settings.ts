@@ -11,18 +11,20 @@ export function manifestPolicy({
   validation: { disabled, manifests },
   compatibility: {
     schema1: { enabled: schema1 },
+    tarsum: { enabled: tarSums },
   },
 }: Config): ManifestPolicy {
-  if (disabled) return { ...NO_VALIDATION, schema1 }
+  if (disabled) return { ...NO_VALIDATION, schema1, tarSums }
   const { platforms, platformlist } = manifests.indexes
   return {
     urls: manifests.urls,
     platforms: platforms === 'list' ? { list: platformlist } : platforms,
     schema1,
+    tarSums,
   }
 }
 
-export function httpSettings({ http, storage, log, catalog, tags }: Config): HttpSettings {
+export function httpSettings({ http, storage, log, catalog, tags, compatibility }: Config): HttpSettings {
   return {
     prefix: http.prefix,
     publicUrl: http.host,
@@ -32,6 +34,7 @@ export function httpSettings({ http, storage, log, catalog, tags }: Config): Htt
     deleteEnabled: storage.delete.enabled,
     readOnly: storage.maintenance.readonly.enabled,
     redirects: redirects(storage.redirect),
+    tarSums: compatibility.tarsum.enabled,
     maxCatalogEntries: catalog.maxentries,
     maxTags: tags.maxtags,
     accessLog: !log.accesslog.disabled && (log.level === 'info' || log.level === 'debug'),

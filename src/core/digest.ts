@@ -4,17 +4,33 @@ import { RegistryError } from './errors.ts'
 declare const digestBrand: unique symbol
 
 /** The name of some bytes: `<algorithm>:<lower-case hex>`, checked. OCI Image Specification 1.1,
- *  "Digests". */
+ *  "Digests". The name of a blob may also be a TarSum. */
 export type Digest = string & { readonly [digestBrand]: true }
 
-/** The algorithms served; `sha256` is canonical: every blob is stored under it. */
-export type DigestAlgorithm = 'sha256' | 'sha512'
+/** The algorithms that hash bytes; `sha256` is canonical: every blob is stored under it. */
+export type HashAlgorithm = 'sha256' | 'sha512'
 
-export const CANONICAL: DigestAlgorithm = 'sha256'
+/** Docker's checksums of the entries of a layer, which names of 2014 and 2015 have. They are further names of
+ *  blobs, never of manifests, and say nothing of the bytes: the archive's sequence and compression may differ. */
+export type TarSumAlgorithm = 'tarsum+sha256' | 'tarsum.dev+sha256' | 'tarsum.v1+sha256'
 
-export const ALGORITHMS: readonly DigestAlgorithm[] = ['sha256', 'sha512']
+export type DigestAlgorithm = HashAlgorithm | TarSumAlgorithm
+
+export const CANONICAL: HashAlgorithm = 'sha256'
+
+/** In byte order. */
+export const ALGORITHMS: readonly HashAlgorithm[] = ['sha256', 'sha512']
+
+/** In byte order, behind the others. */
+export const TARSUM_ALGORITHMS: readonly TarSumAlgorithm[] = [
+  'tarsum+sha256',
+  'tarsum.dev+sha256',
+  'tarsum.v1+sha256',
+]
 
 const PATTERN = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/
+
+const TARSUM_PATTERN = /^tarsum(?:\.v1|\.dev)?\+sha256:[0-9a-f]{64}$/
 
 export function isDigest(text: string): text is Digest {
   return PATTERN.test(text)
@@ -30,9 +46,25 @@ export function parseDigest(text: string): Digest {
   })
 }
 
+export function isTarSum(text: string): text is Digest {
+  return TARSUM_PATTERN.test(text)
+}
+
+/** Parses the name of a blob.
+ *  @param options.tarSums true if it may be a TarSum
+ *  @throws RegistryError DIGEST_INVALID */
+export function parseBlobDigest(text: string, { tarSums }: { readonly tarSums: boolean }): Digest {
+  return tarSums && isTarSum(text) ? text : parseDigest(text)
+}
+
+/** @param hex 64 lower-case digits */
+export function tarSumDigest(algorithm: TarSumAlgorithm, hex: string): Digest {
+  return `${algorithm}:${hex}` as Digest
+}
+
 /** Parses the name of an algorithm.
  *  @throws RegistryError DIGEST_INVALID for an algorithm that is not served */
-export function parseDigestAlgorithm(text: string): DigestAlgorithm {
+export function parseDigestAlgorithm(text: string): HashAlgorithm {
   const algorithm = ALGORITHMS.find((known) => known === text)
   if (algorithm !== undefined) return algorithm
   throw new RegistryError('DIGEST_INVALID', {
@@ -42,7 +74,24 @@ export function parseDigestAlgorithm(text: string): DigestAlgorithm {
 }
 
 export function algorithmOf(digest: Digest): DigestAlgorithm {
-  return digest.startsWith('sha256') ? 'sha256' : 'sha512'
+  if (digest.startsWith('sha256')) return 'sha256'
+  if (digest.startsWith('sha512')) return 'sha512'
+  return digest.slice(0, digest.indexOf(':')) as TarSumAlgorithm
+}
+
+/** The algorithm that content with this digest is verified by.
+ *  @throws RegistryError DIGEST_INVALID for a TarSum */
+export function hashAlgorithmOf(digest: Digest): HashAlgorithm {
+  const algorithm = algorithmOf(digest)
+  if (!isTarSumAlgorithm(algorithm)) return algorithm
+  throw new RegistryError('DIGEST_INVALID', {
+    message: 'content cannot be verified by a TarSum here',
+    detail: { digest },
+  })
+}
+
+export function isTarSumAlgorithm(algorithm: DigestAlgorithm): algorithm is TarSumAlgorithm {
+  return algorithm !== 'sha256' && algorithm !== 'sha512'
 }
 
 /** The part behind the algorithm, in lower-case hex. */
@@ -50,16 +99,16 @@ export function hexOf(digest: Digest): string {
   return digest.slice(digest.indexOf(':') + 1)
 }
 
-export function digestOf(bytes: Uint8Array, algorithm: DigestAlgorithm = CANONICAL): Digest {
+export function digestOf(bytes: Uint8Array, algorithm: HashAlgorithm = CANONICAL): Digest {
   return `${algorithm}:${hash(algorithm, bytes, 'hex')}` as Digest
 }
 
 /** Computes the digest of bytes that arrive in chunks. */
 export class Digester {
-  readonly algorithm: DigestAlgorithm
+  readonly algorithm: HashAlgorithm
   readonly #hash: Hash
 
-  constructor(algorithm: DigestAlgorithm = CANONICAL) {
+  constructor(algorithm: HashAlgorithm = CANONICAL) {
     this.algorithm = algorithm
     this.#hash = createHash(algorithm)
   }

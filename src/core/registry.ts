@@ -1,6 +1,6 @@
 /** The registry's domain as interfaces. HTTP, maintenance and decorators depend on these only. */
 import type { Descriptor, ReferrerDescriptor } from './descriptor.ts'
-import type { Digest, DigestAlgorithm } from './digest.ts'
+import type { Digest, HashAlgorithm } from './digest.ts'
 import type { Manifest } from './manifest/manifest.ts'
 import type { RepositoryName, Tag } from './reference.ts'
 import type { ByteRange, IncompleteUpload, RedirectedClient } from './storage-driver.ts'
@@ -74,7 +74,8 @@ export interface ChangeOptions<Change> {
 export type ManifestDeletion = { readonly tags: readonly Tag[] } | { readonly digest: Digest }
 
 /** The blobs of a repository. Bytes are stored once for all repositories, under their canonical digest; a
- *  repository has a blob while it has a link to it. Descriptors carry the digest that was asked for. */
+ *  repository has a blob while it has a link to it. Descriptors carry the digest that was asked for, which may be
+ *  a TarSum. */
 export interface BlobService {
   /** @throws RegistryError BLOB_UNKNOWN unless this repository has it */
   stat(digest: Digest): Promise<Descriptor>
@@ -105,7 +106,7 @@ export interface BlobService {
 }
 
 export interface UploadOptions {
-  readonly algorithm?: DigestAlgorithm | undefined
+  readonly algorithm?: HashAlgorithm | undefined
   /** The only identity that may continue it. Default: anyone may. */
   readonly owner?: string | undefined
   /** The digests of the first `size` bytes, if the caller computes them: the canonical one and that of the

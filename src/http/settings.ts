@@ -20,6 +20,8 @@ export interface HttpSettings {
   readonly redirects: Redirects | undefined
   /** Undefined without mirrors: `?ns=` is ignored then. */
   readonly namespaces?: Namespaces | undefined
+  /** True if blobs may have TarSums as names. */
+  readonly tarSums: boolean
   readonly maxCatalogEntries: number
   readonly maxTags: number
   readonly accessLog: boolean

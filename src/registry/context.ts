@@ -62,7 +62,7 @@ export function repositoryContext(name: RepositoryName, registry: RegistryContex
     ...registry,
     name,
     paths,
-    layers: new LinkSet(paths.layers, registry),
+    layers: new LinkSet(paths.layers, { ...registry, hasTarSums: true }),
     revisions: new LinkSet(paths.revisions, registry),
     deletions: new Deletions({
       storage: registry.storage,

@@ -1,4 +1,18 @@
-import { algorithmOf, CANONICAL, type Digest, type DigestAlgorithm, hexOf, isDigest } from '../core/digest.ts'
+import {
+  ALGORITHMS,
+  algorithmOf,
+  CANONICAL,
+  type Digest,
+  type DigestAlgorithm,
+  type HashAlgorithm,
+  hashAlgorithmOf,
+  hexOf,
+  isDigest,
+  isTarSum,
+  isTarSumAlgorithm,
+  TARSUM_ALGORITHMS,
+  type TarSumAlgorithm,
+} from '../core/digest.ts'
 import { isRepositoryName, type RepositoryName, type Tag } from '../core/reference.ts'
 
 /** Every storage path of the registry: CNCF Distribution's layout, byte for byte. Files marked * are
@@ -14,7 +28,9 @@ import { isRepositoryName, type RepositoryName, type Tag } from '../core/referen
  *  ├── scrub                                    * see core/scrub/scrub-state.ts
  *  ├── notifications                            * of events: see notifications/outbox/paths.ts
  *  └── repositories/<name>
- *      ├── _layers/<alg>/<hex>/link                the repository has this blob
+ *      ├── _layers
+ *      │   ├── <alg>/<hex>/link                    the repository has this blob
+ *      │   └── tarsum/<version>/sha256/<hex>/link  it has a layer of this TarSum; of Distribution 2.0
  *      ├── _manifests
  *      │   ├── revisions/<alg>/<hex>
  *      │   │   ├── link                            the repository has this manifest
@@ -62,11 +78,38 @@ export function digestOfBlobPath(path: string): Digest | undefined {
   return hex === undefined ? undefined : (`${CANONICAL}:${hex}` as Digest)
 }
 
-/** The digest in the name of a folder below `<algorithm>/`. Undefined for a stray name. */
+/** The folder of a digest below the folder of a set of links. */
+export function digestFolder(digest: Digest): string {
+  return `${algorithmFolder(algorithmOf(digest))}/${hexOf(digest)}`
+}
+
+/** The folder of an algorithm's digests: its name, or `tarsum/<version>/sha256`. */
+export function algorithmFolder(algorithm: DigestAlgorithm): string {
+  return isTarSumAlgorithm(algorithm) ? `${TARSUM_FOLDER}/${tarSumVersion(algorithm)}/sha256` : algorithm
+}
+
+export const TARSUM_FOLDER = 'tarsum'
+
+/** The name of a TarSum's version in paths. */
+export function tarSumVersion(algorithm: TarSumAlgorithm): string {
+  return /\.(.+)\+/.exec(algorithm)?.[1] ?? 'v0'
+}
+
+/** The digest in the name of a folder below that of the algorithm. Undefined for a stray name. */
 export function digestFromFolder(algorithm: DigestAlgorithm, name: string): Digest | undefined {
   const digest = `${algorithm}:${name}`
-  return isDigest(digest) ? digest : undefined
+  return isDigest(digest) || isTarSum(digest) ? digest : undefined
 }
+
+/** The digest of such a folder's path: `<alg>/<hex>`, or `tarsum/<version>/sha256/<hex>`. Undefined for a stray
+ *  path. */
+export function parseDigestFolder(path: string): Digest | undefined {
+  const end = path.lastIndexOf('/')
+  const algorithm = ALL_ALGORITHMS.find((known) => algorithmFolder(known) === path.slice(0, end))
+  return algorithm && digestFromFolder(algorithm, path.slice(end + 1))
+}
+
+const ALL_ALGORITHMS: readonly DigestAlgorithm[] = [...ALGORITHMS, ...TARSUM_ALGORITHMS]
 
 /** The upload that a path belongs to, by its text alone. Undefined for other paths. */
 export function uploadAt(path: string): { repository: RepositoryName; id: string } | undefined {
@@ -141,12 +184,12 @@ export class SubjectPaths {
   }
 
   /** The folder of the referrers that were pushed by digests of this algorithm. */
-  referrers(algorithm: DigestAlgorithm): string {
+  referrers(algorithm: HashAlgorithm): string {
     return `${this.folder}/${algorithm}`
   }
 
   referrer(name: Digest): string {
-    return `${this.referrers(algorithmOf(name))}/${hexOf(name)}`
+    return `${this.referrers(hashAlgorithmOf(name))}/${hexOf(name)}`
   }
 
   summary(name: string): string {

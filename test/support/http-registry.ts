@@ -203,6 +203,7 @@ function settingsOf({ settings, limits }: HttpRegistryOptions): HttpSettings {
     deleteEnabled: true,
     readOnly: false,
     redirects: new Redirects(),
+    tarSums: false,
     maxCatalogEntries: 1000,
     maxTags: 1000,
     accessLog: true,

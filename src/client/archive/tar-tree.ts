@@ -2,9 +2,10 @@ import { createReadStream } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { posix } from 'node:path'
 import { UpstreamError } from '../../core/upstream/upstream-error.ts'
+import { BLOCK_BYTES, isZeroBlock, parseTarHeader, TarError, untilZero } from '../../lib/tar/header.ts'
+import { parsePaxRecords } from '../../lib/tar/pax.ts'
 import type { FileTree } from '../layout/file-tree.ts'
 
-const BLOCK_BYTES = 512
 const CHUNK_BYTES = 256 * 1024
 /** Of a long name, and of a pax header. */
 const MAX_HEADER_BYTES = 1024 ** 2
@@ -58,38 +59,48 @@ export class TarTree implements FileTree {
   }
 }
 
-interface PaxValues {
+/** What headers before an entry say of it. */
+interface LongValues {
   readonly path?: string
-  readonly linkpath?: string
-  readonly size?: string
+  readonly linkPath?: string
+  readonly size?: number
 }
 
 async function entriesOf(file: FileHandle, name: string): Promise<Map<string, Entry>> {
+  try {
+    return await readEntries(file)
+  } catch (error) {
+    if (!(error instanceof TarError)) throw error
+    throw new UpstreamError('INVALID', { message: `${name} ${error.message}`, cause: error })
+  }
+}
+
+/** @throws TarError */
+async function readEntries(file: FileHandle): Promise<Map<string, Entry>> {
   const entries = new Map<string, Entry>()
-  const header = Buffer.alloc(BLOCK_BYTES)
+  const block = Buffer.alloc(BLOCK_BYTES)
   const { size: end } = await file.stat()
-  let pax: PaxValues = {}
+  let long: LongValues = {}
   for (let position = 0; position + BLOCK_BYTES <= end; ) {
-    await file.read(header, 0, BLOCK_BYTES, position)
-    if (header.every((byte) => byte === 0)) break
-    if (!hasChecksum(header)) throw invalid(name, 'is no tar archive')
+    await file.read(block, 0, BLOCK_BYTES, position)
+    if (isZeroBlock(block)) break
+    const header = parseTarHeader(block)
     const start = position + BLOCK_BYTES
-    const type = String.fromCharCode(header[156] ?? 0)
-    const size = pax.size === undefined ? numberAt(header, 124, 12) : Number(pax.size)
-    if (!Number.isSafeInteger(size) || size < 0 || start + size > end) throw invalid(name, 'is cut off')
+    const size = long.size ?? Number(header.size)
+    if (!Number.isSafeInteger(size) || size < 0 || start + size > end) throw new TarError('is cut off')
     position = start + Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES
-    if ('xLKg'.includes(type)) {
-      if (size > MAX_HEADER_BYTES) throw invalid(name, 'has a header that is too long')
-      const text = Buffer.alloc(size)
-      await file.read(text, 0, size, start)
-      pax = { ...pax, ...valuesOf(type, text) }
+    if ('xLKg'.includes(header.type)) {
+      if (size > MAX_HEADER_BYTES) throw new TarError('has a header that is too long')
+      const content = Buffer.alloc(size)
+      await file.read(content, 0, size, start)
+      long = { ...long, ...valuesOf(header.type, content) }
       continue
     }
-    const path = posix.normalize(pax.path ?? nameIn(header))
-    const entry = entryOf(type, { path, link: pax.linkpath ?? textAt(header, 157, 100), start, size })
+    const path = posix.normalize(long.path ?? utf8(header.name))
+    const entry = entryOf(header.type, { path, link: long.linkPath ?? utf8(header.linkName), start, size })
     if (entry !== undefined) entries.set(path, entry)
-    if (entries.size > MAX_ENTRIES) throw invalid(name, `has more than ${MAX_ENTRIES} files`)
-    pax = {}
+    if (entries.size > MAX_ENTRIES) throw new TarError(`has more than ${MAX_ENTRIES} files`)
+    long = {}
   }
   return entries
 }
@@ -104,53 +115,21 @@ function entryOf(
   return undefined
 }
 
-function valuesOf(type: string, text: Buffer): PaxValues {
-  const plain = text.toString().replace(/\0+$/, '')
-  if (type === 'L') return { path: plain }
-  if (type === 'K') return { linkpath: plain }
+function valuesOf(type: string, content: Buffer): LongValues {
+  if (type === 'L') return { path: utf8(untilZero(content.toString('latin1'))) }
+  if (type === 'K') return { linkPath: utf8(untilZero(content.toString('latin1'))) }
   // A global header says nothing that is needed here.
-  return type === 'g' ? {} : paxRecords(text)
-}
-
-/** `<length> <key>=<value>\n`, the length in bytes. */
-function paxRecords(text: Buffer): PaxValues {
-  const values: Record<string, string> = {}
-  for (let at = 0; at < text.length; ) {
-    const length = Number(/^\d+(?= )/.exec(text.toString('latin1', at, at + 20))?.[0])
-    if (!(length > 0) || at + length > text.length) break
-    const record = text.toString('utf8', at, at + length - 1)
-    const [, key = '', value = ''] = /^\d+ ([^=]+)=([\s\S]*)$/.exec(record) ?? []
-    values[key] = value
-    at += length
+  if (type === 'g') return {}
+  const records = parsePaxRecords(content)
+  const [path, link, size] = ['path', 'linkpath', 'size'].map((key) => records.get(key))
+  return {
+    ...(path && { path: utf8(path) }),
+    ...(link && { linkPath: utf8(link) }),
+    ...(size && { size: Number(size) }),
   }
-  const { path, linkpath, size } = values
-  return { ...(path && { path }), ...(linkpath && { linkpath }), ...(size && { size }) }
 }
 
-function nameIn(header: Buffer): string {
-  const prefix = header.toString('latin1', 257, 262) === 'ustar' ? textAt(header, 345, 155) : ''
-  const name = textAt(header, 0, 100)
-  return prefix === '' ? name : `${prefix}/${name}`
-}
-
-function textAt(header: Buffer, at: number, length: number): string {
-  const field = header.subarray(at, at + length)
-  const end = field.indexOf(0)
-  return field.toString('utf8', 0, end < 0 ? length : end)
-}
-
-/** Octal; or, above 8 GiB, GNU's base 256. */
-function numberAt(header: Buffer, at: number, length: number): number {
-  if (((header[at] ?? 0) & 0x80) !== 0) return Number(header.readBigUInt64BE(at + length - 8))
-  return Number.parseInt(textAt(header, at, length).trim() || '0', 8)
-}
-
-function hasChecksum(header: Buffer): boolean {
-  let sum = 0
-  for (const [at, byte] of header.entries()) sum += at >= 148 && at < 156 ? 0x20 : byte
-  return sum === numberAt(header, 148, 8)
-}
-
-function invalid(name: string, problem: string): UpstreamError {
-  return new UpstreamError('INVALID', { message: `${name} ${problem}` })
+/** The text of a byte string. */
+function utf8(bytes: string): string {
+  return Buffer.from(bytes, 'latin1').toString('utf8')
 }

@@ -1,5 +1,5 @@
 import type { Descriptor } from '../../core/descriptor.ts'
-import { algorithmOf, Digester } from '../../core/digest.ts'
+import { Digester, hashAlgorithmOf } from '../../core/digest.ts'
 import { UpstreamError } from '../../core/upstream/upstream-error.ts'
 import type { ImageSource } from './image-store.ts'
 import type { Retries } from './retries.ts'
@@ -23,7 +23,7 @@ export class BlobStream {
     this.#descriptor = descriptor
     this.#retries = retries
     this.#signal = signal
-    this.#digester = new Digester(algorithmOf(descriptor.digest))
+    this.#digester = new Digester(hashAlgorithmOf(descriptor.digest))
   }
 
   /** May be called again after it was ended early.

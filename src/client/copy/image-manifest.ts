@@ -1,4 +1,4 @@
-import { algorithmOf, digestOf, isDigest } from '../../core/digest.ts'
+import { digestOf, hashAlgorithmOf, isDigest } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
 import { mediaTypeOf, parseManifest } from '../../core/manifest/parse.ts'
 import { SCHEMA1_TYPES } from '../../core/media-type.ts'
@@ -18,7 +18,7 @@ export function imageManifest(
     // The signatures of schema 1 are not part of what its digest names.
     const isSchema1 = SCHEMA1_TYPES.has(manifest.mediaType)
     const wanted = reference !== undefined && isDigest(reference) ? reference : undefined
-    const digest = digestOf(manifest.payload, wanted && algorithmOf(wanted))
+    const digest = digestOf(manifest.payload, wanted && hashAlgorithmOf(wanted))
     if (wanted !== undefined && digest !== wanted)
       throw new UpstreamError('INVALID', { message: `the manifest ${wanted} has the digest ${digest}` })
     return {

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { algorithmOf, type Digest, Digester } from '../../core/digest.ts'
+import { type Digest, Digester, hashAlgorithmOf } from '../../core/digest.ts'
 import { textOf, updateFile } from '../../lib/files/atomic-write.ts'
 import { temporaryName, withFileLock } from '../../lib/files/file-lock.ts'
 import type { BlobOutcome, BlobToPut, ImageManifest, ImageTarget } from '../copy/image-store.ts'
@@ -79,7 +79,7 @@ export class LayoutTarget implements ImageTarget {
   /** Continues the bytes that an earlier attempt has left. */
   async #fetch(path: string, { descriptor, open: openFrom, onPosition }: BlobToPut): Promise<void> {
     const partial = `${path}${PARTIAL}`
-    const digester = new Digester(algorithmOf(descriptor.digest))
+    const digester = new Digester(hashAlgorithmOf(descriptor.digest))
     let position = 0
     for await (const chunk of existing(partial)) {
       digester.update(chunk)

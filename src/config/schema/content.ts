@@ -34,8 +34,10 @@ export const validation = section({
   manifests,
 }).transform(({ enabled, disabled, manifests }) => ({ disabled: disabled && !enabled, manifests }))
 
-/** Removed in generation 3. */
+/** Formats of earlier years. Distribution 3 has none of them. */
 export const compatibility = section({
   /** True if Docker's schema 1 may be pushed. */
   schema1: section({ enabled: flag().or(false), signingkeyfile: text().or('') }),
+  /** True if blobs may be pushed and pulled by TarSums, as in 2014 and 2015. */
+  tarsum: section({ enabled: flag().or(false) }),
 })

@@ -4,6 +4,7 @@
  *  because a registry must accept non-distributable layers (OCI Image Specification 1.1) and never fetches
  *  such URLs. */
 import { runInNewContext } from 'node:vm'
+import { isTarSum } from '../digest.ts'
 import { RegistryError } from '../errors.ts'
 import { DOCKER_FOREIGN_LAYER, MediaType, NON_DISTRIBUTABLE_LAYERS } from '../media-type.ts'
 import type { Manifest, ManifestReference, Platform } from './manifest.ts'
@@ -17,6 +18,8 @@ export interface ManifestPolicy {
   readonly platforms: 'all' | 'none' | { readonly list: readonly Pick<Platform, 'os' | 'architecture'>[] }
   /** True if Docker's schema 1 may be pushed: `compatibility.schema1.enabled`. */
   readonly schema1: boolean
+  /** True if blobs may have TarSums as names: `compatibility.tarsum.enabled`. */
+  readonly tarSums: boolean
 }
 
 /** The policy of an empty configuration. */
@@ -24,6 +27,7 @@ export const DEFAULT_POLICY: ManifestPolicy = {
   urls: { allow: [], deny: [] },
   platforms: 'all',
   schema1: false,
+  tarSums: false,
 }
 
 /** `validation.disabled`: any http(s) URL is accepted, and indexes may list missing manifests. */
@@ -42,7 +46,8 @@ const MATCH_MILLISECONDS = 100
 
 /** Rejects schema 1 if it is disabled, or without signatures, as Distribution does.
  *  @throws RegistryError MANIFEST_INVALID, MANIFEST_UNVERIFIED */
-export function checkSchema1({ mediaType, signatures }: Manifest, { schema1 }: ManifestPolicy): void {
+export function checkSchema1(manifest: Manifest, { schema1, tarSums }: ManifestPolicy): void {
+  const { mediaType, signatures } = manifest
   if (mediaType !== MediaType.dockerSchema1) return
   if (!schema1) {
     throw new RegistryError('MANIFEST_INVALID', {
@@ -52,6 +57,12 @@ export function checkSchema1({ mediaType, signatures }: Manifest, { schema1 }: M
   }
   if (signatures.length === 0) {
     throw new RegistryError('MANIFEST_UNVERIFIED', { message: 'a manifest of schema 1 must be signed' })
+  }
+  if (!tarSums && manifest.references().some(({ descriptor }) => isTarSum(descriptor.digest))) {
+    throw new RegistryError('MANIFEST_INVALID', {
+      message: 'the manifest names layers by TarSums, which are disabled (compatibility.tarsum.enabled)',
+      detail: { key: 'compatibility.tarsum.enabled' },
+    })
   }
 }
 

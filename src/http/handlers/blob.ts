@@ -1,4 +1,4 @@
-import { type Digest, parseDigest } from '../../core/digest.ts'
+import { type Digest, parseBlobDigest } from '../../core/digest.ts'
 import type { Blob } from '../../core/registry.ts'
 import { blobReply } from '../reply/blob-reply.ts'
 import { emptyReply, type Reply } from '../reply/reply.ts'
@@ -7,7 +7,7 @@ import type { RequestContext } from '../request-context.ts'
 /** OCI Distribution Specification 1.1, "Pulling blobs" and "Checking if content exists in the registry". A
  *  cached blob is answered synchronously. */
 export function getBlob(context: RequestContext): Reply | Promise<Reply> {
-  const digest = parseDigest(context.reference)
+  const digest = parseBlobDigest(context.reference, context.settings)
   const known = context.repository.blobs.getIfCached(digest)
   return known === undefined ? openBlob(context, digest) : replyTo(context, known)
 }
@@ -42,7 +42,7 @@ async function redirectOrReply(context: RequestContext, blob: Blob): Promise<Rep
 }
 
 export async function deleteBlob(context: RequestContext): Promise<Reply> {
-  const digest = parseDigest(context.reference)
+  const digest = parseBlobDigest(context.reference, context.settings)
   await context.repository.blobs.delete(digest)
   return emptyReply(202, { 'docker-content-digest': digest })
 }

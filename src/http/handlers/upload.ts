@@ -1,4 +1,4 @@
-import { type Digest, isDigest, parseDigest, parseDigestAlgorithm } from '../../core/digest.ts'
+import { type Digest, isDigest, isTarSum, parseBlobDigest, parseDigestAlgorithm } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
 import { isRepositoryName, type RepositoryName } from '../../core/reference.ts'
 import type { BlobUpload } from '../../core/registry.ts'
@@ -15,7 +15,7 @@ export async function startUpload(context: RequestContext): Promise<Reply> {
   const mounted = await tryMount(context)
   if (mounted !== undefined) return mounted
   const wanted = query.get('digest')
-  const digest = wanted === null ? undefined : parseDigest(wanted)
+  const digest = wanted === null ? undefined : parseBlobDigest(wanted, context.settings)
   const algorithm = query.get('digest-algorithm')
   const upload = await repository.blobs.createUpload({
     algorithm: algorithm === null ? undefined : parseDigestAlgorithm(algorithm),
@@ -29,7 +29,8 @@ export async function startUpload(context: RequestContext): Promise<Reply> {
 async function tryMount(context: RequestContext): Promise<Reply | undefined> {
   const digest = context.query.get('mount')
   const from = context.query.get('from')
-  if (digest === null || !isDigest(digest)) return undefined
+  if (digest === null) return undefined
+  if (!isDigest(digest) && !(context.settings.tarSums && isTarSum(digest))) return undefined
   const mayPull = (name: RepositoryName) => context.may('pull', name)
   const source = from === null || from === '' ? mayPull : from
   if (typeof source === 'string' && !(isRepositoryName(source) && mayPull(source))) return undefined
@@ -79,7 +80,7 @@ export async function patchUpload(context: RequestContext): Promise<Reply> {
 
 /** Commits an upload. If it does not exist but the blob does, an earlier attempt has succeeded. */
 export async function finishUpload(context: RequestContext): Promise<Reply> {
-  const digest = parseDigest(context.query.get('digest') ?? '')
+  const digest = parseBlobDigest(context.query.get('digest') ?? '', context.settings)
   try {
     return await finishOrSayWhereItStands(context, digest)
   } catch (error) {

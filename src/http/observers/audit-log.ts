@@ -1,5 +1,5 @@
 import type { AuditEntry, AuditLog, AuditOutcome } from '../../core/access/audit-log.ts'
-import { isDigest } from '../../core/digest.ts'
+import { isDigest, isTarSum } from '../../core/digest.ts'
 import { printable } from '../../lib/printable.ts'
 import { clientAddress } from '../request/client-address.ts'
 import type { MatchedOperation, RequestLifecycle } from '../request-lifecycle.ts'
@@ -43,7 +43,7 @@ function entryOf(lifecycle: RequestLifecycle, { route, operation }: MatchedOpera
     action: operation.access === 'open' ? route.resource : operation.access,
     repository: route.repository,
     tags: tags.length > 0 ? tags : undefined,
-    digest: typeof digest === 'string' && isDigest(digest) ? digest : undefined,
+    digest: typeof digest === 'string' && (isDigest(digest) || isTarSum(digest)) ? digest : undefined,
     method: request.method ?? '',
     status: lifecycle.status,
     allowed,

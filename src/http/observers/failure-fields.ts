@@ -1,4 +1,4 @@
-import { isDigest } from '../../core/digest.ts'
+import { isDigest, isTarSum } from '../../core/digest.ts'
 import { StorageError } from '../../core/errors.ts'
 import { printable } from '../../lib/printable.ts'
 import type { Failure } from '../reply/reply.ts'
@@ -56,7 +56,7 @@ function detailsFor(url: string): (detail: unknown) => unknown {
     url.includes('?') ? new URLSearchParams(url.slice(url.indexOf('?') + 1)).values() : [],
   )
   const withoutQuery = (_key: string, value: unknown) =>
-    typeof value === 'string' && query.has(value) && !isDigest(value) ? '…' : value
+    typeof value === 'string' && query.has(value) && !isDigest(value) && !isTarSum(value) ? '…' : value
   return (detail) => {
     if (detail === undefined) return undefined
     const text = JSON.stringify(detail, withoutQuery) ?? ''

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { algorithmOf, CANONICAL, type Digest, Digester } from '../../core/digest.ts'
+import { CANONICAL, type Digest, Digester, hashAlgorithmOf } from '../../core/digest.ts'
 import type { ByteRange } from '../../core/storage-driver.ts'
 import { isTemporary, UpstreamError } from '../../core/upstream/upstream-error.ts'
 import type { UpstreamBlob } from '../../core/upstream/upstream-registry.ts'
@@ -53,7 +53,7 @@ export class Flight {
     this.digest = parts.digest
     this.#parts = parts
     this.#size = parts.size
-    const algorithms = new Set([CANONICAL, algorithmOf(parts.digest)])
+    const algorithms = new Set([CANONICAL, hashAlgorithmOf(parts.digest)])
     this.#digesters = [...algorithms].map((algorithm) => new Digester(algorithm))
     this.opened = this.#opening.promise
     this.opened.catch(() => undefined)

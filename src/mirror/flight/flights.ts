@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import pLimit from 'p-limit'
-import { algorithmOf, type Digest } from '../../core/digest.ts'
+import { type Digest, hashAlgorithmOf } from '../../core/digest.ts'
 import type { Log } from '../../core/log.ts'
 import type { RepositoryName } from '../../core/reference.ts'
 import type { BlobService, BlobUpload } from '../../core/registry.ts'
@@ -147,7 +147,7 @@ export class Flights {
   async #store(flight: Flight, { blobs, digest, upstream }: WantedBlob): Promise<void> {
     await flight.opened
     const upload = await blobs.createUpload({
-      algorithm: algorithmOf(digest),
+      algorithm: hashAlgorithmOf(digest),
       digestsOf: (size) => flight.digestsOf(size),
     })
     try {

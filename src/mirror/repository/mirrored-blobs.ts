@@ -1,5 +1,5 @@
 import { type Descriptor, OCTET_STREAM } from '../../core/descriptor.ts'
-import type { Digest } from '../../core/digest.ts'
+import { type Digest, isTarSum } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
 import { ForwardingBlobs } from '../../core/forwarding-registry.ts'
 import type { Blob, BlobUpload } from '../../core/registry.ts'
@@ -29,6 +29,8 @@ export class MirroredBlobs extends ForwardingBlobs {
   override async open(digest: Digest): Promise<Blob> {
     const found = await this.find(digest)
     if (found !== undefined) return this.#cached(found)
+    // What an upstream sends could not be verified by a TarSum.
+    if (isTarSum(digest)) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
     try {
       const size = await this.#sizes.do(digest, () => this.#sizeOf(digest))
       return new FetchedBlob({ mediaType: OCTET_STREAM, digest, size }, this.#context, this)

@@ -1,5 +1,5 @@
 import type { Descriptor, ReferrerDescriptor } from '../../core/descriptor.ts'
-import { algorithmOf, type Digest, digestOf } from '../../core/digest.ts'
+import { type Digest, digestOf, hashAlgorithmOf } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
 import { ForwardingManifests } from '../../core/forwarding-registry.ts'
 import type { Manifest } from '../../core/manifest/manifest.ts'
@@ -129,7 +129,7 @@ export class MirroredManifests extends ForwardingManifests {
     const manifest = parsed(payload, contentType)
     const bytes = manifest?.payload ?? payload
     const digest = named ?? digestOf(bytes)
-    if (digestOf(bytes, algorithmOf(digest)) !== digest)
+    if (digestOf(bytes, hashAlgorithmOf(digest)) !== digest)
       throw new UpstreamError('INVALID', { message: `the upstream sent another manifest than ${digest}` })
     const mediaType = manifest?.mediaType ?? parseMediaType(contentType) ?? ''
     if (!isMediaType(mediaType))

@@ -5,14 +5,22 @@ import type {
   PooledBlob,
 } from '../../core/collection/collectable.ts'
 import type { Condemnation, CondemnOptions, RepositoryContent } from '../../core/collection/removable.ts'
-import { algorithmOf, CANONICAL, type Digest, digestOf, isDigest } from '../../core/digest.ts'
+import { algorithmOf, CANONICAL, type Digest, digestOf } from '../../core/digest.ts'
 import { isPathNotFound, RegistryError } from '../../core/errors.ts'
 import type { ManifestReference } from '../../core/manifest/manifest.ts'
 import { parseManifest } from '../../core/manifest/parse.ts'
 import type { RepositoryName } from '../../core/reference.ts'
 import type { ScannedFile, StorageDriver } from '../../core/storage-driver.ts'
 import type { DeletionsTiming } from '../manifests/deletions.ts'
-import { BLOBS, blobPath, digestOfBlobPath, REPOSITORIES, RepositoryPaths } from '../paths.ts'
+import {
+  BLOBS,
+  blobPath,
+  digestFolder,
+  digestOfBlobPath,
+  parseDigestFolder,
+  REPOSITORIES,
+  RepositoryPaths,
+} from '../paths.ts'
 import { readContents, readTarget } from './content-scan.ts'
 import { ManifestRemoval, type ManifestRemovalParts, releaseManifests } from './manifest-removal.ts'
 
@@ -25,7 +33,7 @@ export interface CollectableContentParts {
 }
 
 const LINK = new RegExp(
-  `^${REPOSITORIES}/(.+?)/(?:_layers|_manifests/revisions)/(sha256|sha512)/([0-9a-f]+)/(?:signatures/(sha256|sha512)/([0-9a-f]+)/)?link$`,
+  `^${REPOSITORIES}/(.+?)/(?:_layers|_manifests/revisions)/((?:tarsum/[^/]+/)?sha[^/]+/[0-9a-f]+)/(?:signatures/(sha[^/]+/[0-9a-f]+)/)?link$`,
 )
 
 /** Folders in which no link is kept that keeps content. A repository may be called `tags`. */
@@ -132,12 +140,12 @@ export class CollectableContent implements Collectable {
   /** A link by another algorithm is read: it says which blob it is about. Whatever has links is taken for a repository, also if this
    *  registry would not serve it. */
   async #holdingOf({ path, modifiedAt }: ScannedFile): Promise<Holding | undefined> {
-    const [, inRepository, algorithm, hex, signatureAlgorithm, signatureHex] = LINK.exec(path) ?? []
-    if (algorithm === undefined) return undefined
+    const [, inRepository, folder, signatureFolder] = LINK.exec(path) ?? []
+    if (folder === undefined) return undefined
     const repository = inRepository as RepositoryName
-    const isSignature = signatureAlgorithm !== undefined
-    const name = isSignature ? `${signatureAlgorithm}:${signatureHex}` : `${algorithm}:${hex}`
-    if (!isDigest(name)) return undefined
+    const isSignature = signatureFolder !== undefined
+    const name = parseDigestFolder(signatureFolder ?? folder)
+    if (name === undefined) return undefined
     const digest = algorithmOf(name) === CANONICAL ? name : await readTarget(this.storage, path)
     if (digest === undefined) return undefined
     if (isSignature) return { kind: 'signature', repository, digest }
@@ -150,7 +158,7 @@ export class CollectableContent implements Collectable {
   async #canonical(repository: RepositoryName, name: Digest): Promise<Digest[]> {
     if (algorithmOf(name) === CANONICAL) return [name]
     const { layers, revisions } = new RepositoryPaths(repository)
-    const place = name.replace(':', '/')
+    const place = digestFolder(name)
     const targets = await Promise.all([
       readTarget(this.storage, `${layers}/${place}/link`),
       readTarget(this.storage, `${revisions}/${place}/link`),

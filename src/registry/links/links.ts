@@ -1,5 +1,14 @@
 import { LRUCache } from 'lru-cache'
-import { ALGORITHMS, algorithmOf, CANONICAL, type Digest, hexOf, isDigest } from '../../core/digest.ts'
+import {
+  ALGORITHMS,
+  algorithmOf,
+  CANONICAL,
+  type Digest,
+  type DigestAlgorithm,
+  isDigest,
+  isTarSum,
+  TARSUM_ALGORITHMS,
+} from '../../core/digest.ts'
 import { isPathNotFound } from '../../core/errors.ts'
 import type { Log } from '../../core/log.ts'
 import type { Page } from '../../core/registry.ts'
@@ -7,7 +16,7 @@ import type { Precedence, StorageDriver } from '../../core/storage-driver.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'
 import { CoalescedReads } from '../../lib/request-coalescing.ts'
 import { settleAll } from '../../lib/settle-all.ts'
-import { digestFromFolder } from '../paths.ts'
+import { algorithmFolder, digestFolder, digestFromFolder, TARSUM_FOLDER, tarSumVersion } from '../paths.ts'
 
 export type LinkStorage = Pick<StorageDriver, 'get' | 'put' | 'settle'>
 
@@ -83,16 +92,28 @@ export class LinkSet {
   readonly folder: string
   readonly #storage: StorageDriver
   readonly #links: Links
+  readonly #hasTarSums: boolean
 
-  constructor(folder: string, { storage, links }: { storage: StorageDriver; links: Links }) {
+  /** @param options.hasTarSums true for blobs, which may have TarSums as names. Default: false */
+  constructor(
+    folder: string,
+    { storage, links, hasTarSums = false }: { storage: StorageDriver; links: Links; hasTarSums?: boolean },
+  ) {
     this.folder = folder
     this.#storage = storage
     this.#links = links
+    this.#hasTarSums = hasTarSums
   }
 
   /** The canonical digest of the set's content of this name. Undefined if there is none. */
   get(digest: Digest): Promise<Digest | undefined> {
-    return this.#links.read(this.path(digest))
+    return isTarSum(digest) ? this.#byTarSum(digest) : this.#links.read(this.path(digest))
+  }
+
+  /** A TarSum counts only beside the canonical name: registries that don't know TarSums delete that one alone. */
+  async #byTarSum(name: Digest): Promise<Digest | undefined> {
+    const canonical = await this.#links.read(this.path(name))
+    return canonical && this.#links.read(this.path(canonical))
   }
 
   /** The path of the link, whether or not it exists. */
@@ -142,11 +163,11 @@ export class LinkSet {
 
   /** The names of all folders that look like links. */
   async *#names({ after }: Page): AsyncIterable<Digest> {
-    for (const algorithm of ALGORITHMS) {
+    for await (const algorithm of this.#algorithms()) {
       const prefix = `${algorithm}:`
       if (after !== undefined && after > prefix && !after.startsWith(prefix)) continue
       const afterHex = after?.startsWith(prefix) ? after.slice(prefix.length) : undefined
-      for await (const entry of this.#storage.list(`${this.folder}/${algorithm}`, { after: afterHex })) {
+      for await (const entry of this.#storage.list(this.#folderOf(algorithm), { after: afterHex })) {
         const digest = digestFromFolder(algorithm, entry.name)
         if (digest !== undefined) yield digest
       }
@@ -154,9 +175,9 @@ export class LinkSet {
   }
 
   async *#aliases(): AsyncIterable<Digest> {
-    for (const algorithm of ALGORITHMS) {
+    for await (const algorithm of this.#algorithms()) {
       if (algorithm === CANONICAL) continue
-      for await (const entry of this.#storage.list(`${this.folder}/${algorithm}`)) {
+      for await (const entry of this.#storage.list(this.#folderOf(algorithm))) {
         const digest = digestFromFolder(algorithm, entry.name)
         if (digest !== undefined) yield digest
       }
@@ -169,7 +190,20 @@ export class LinkSet {
     this.#links.forget(this.path(name))
   }
 
+  /** Those of which there may be names. */
+  async *#algorithms(): AsyncIterable<DigestAlgorithm> {
+    yield* ALGORITHMS
+    if (!this.#hasTarSums) return
+    const versions = new Set<string>()
+    for await (const { name } of this.#storage.list(`${this.folder}/${TARSUM_FOLDER}`)) versions.add(name)
+    yield* TARSUM_ALGORITHMS.filter((algorithm) => versions.has(tarSumVersion(algorithm)))
+  }
+
+  #folderOf(algorithm: DigestAlgorithm): string {
+    return `${this.folder}/${algorithmFolder(algorithm)}`
+  }
+
   #member(digest: Digest): string {
-    return `${this.folder}/${algorithmOf(digest)}/${hexOf(digest)}`
+    return `${this.folder}/${digestFolder(digest)}`
   }
 }

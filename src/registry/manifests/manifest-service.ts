@@ -1,6 +1,6 @@
 import type { Descriptor, ReferrerDescriptor } from '../../core/descriptor.ts'
 import type { ContentInfo, ContentSource, StoredContent } from '../../core/descriptor-cache.ts'
-import { algorithmOf, CANONICAL, type Digest, digestOf } from '../../core/digest.ts'
+import { algorithmOf, CANONICAL, type Digest, digestOf, hashAlgorithmOf } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
 import { MAX_MISSING_REFERENCES } from '../../core/manifest/limits.ts'
 import type { Manifest, ManifestReference } from '../../core/manifest/manifest.ts'
@@ -327,7 +327,7 @@ function infoOf(payload: Uint8Array | undefined): ContentInfo | undefined {
 }
 
 function requireDigest(payload: Uint8Array, digest: Digest): void {
-  const algorithm = algorithmOf(digest)
+  const algorithm = hashAlgorithmOf(digest)
   const computed = digestOf(payload, algorithm)
   if (computed === digest) return
   throw new RegistryError('DIGEST_INVALID', {

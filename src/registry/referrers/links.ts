@@ -3,7 +3,7 @@ import {
   algorithmOf,
   CANONICAL,
   type Digest,
-  type DigestAlgorithm,
+  type HashAlgorithm,
   hexOf,
 } from '../../core/digest.ts'
 import type { Page } from '../../core/registry.ts'
@@ -99,7 +99,7 @@ export class ReferrerLinks {
   }
 
   async *#bucketsBy(
-    algorithm: DigestAlgorithm,
+    algorithm: HashAlgorithm,
     { subject, afterHex }: { subject: Digest; afterHex: string },
   ): AsyncIterable<ReferrerBucket> {
     const folder = this.#context.paths.subject(subject).referrers(algorithm)

@@ -310,7 +310,7 @@ export class StoredUpload implements BlobUpload {
   /** Rejects and removes an upload whose bytes have another digest than the client states. */
   async #refuse(digest: Digest, known: KnownDigests): Promise<Descriptor> {
     const error = new RegistryError('DIGEST_INVALID', {
-      message: 'the uploaded bytes have another digest',
+      message: known.problem ?? 'the uploaded bytes have another digest',
       detail: { digest, computed: known.digests, size: known.size },
     })
     if (this.#source === 'memory') throw error // which is not the last word

@@ -1,4 +1,4 @@
-import { CANONICAL, type Digest, type DigestAlgorithm, Digester } from '../../core/digest.ts'
+import { CANONICAL, type Digest, Digester, type HashAlgorithm } from '../../core/digest.ts'
 import type { UploadOptions } from '../../core/registry.ts'
 import type { FileVersion } from '../../core/storage-driver.ts'
 
@@ -11,7 +11,7 @@ export class RunningDigests {
   readonly #digesters: Digester[]
   readonly #digestsOf: UploadOptions['digestsOf']
 
-  constructor(algorithms: readonly DigestAlgorithm[], digestsOf?: UploadOptions['digestsOf']) {
+  constructor(algorithms: readonly HashAlgorithm[], digestsOf?: UploadOptions['digestsOf']) {
     const computed = digestsOf === undefined ? new Set([CANONICAL, ...algorithms]) : []
     this.#digesters = [...computed].map((algorithm) => new Digester(algorithm))
     this.#digestsOf = digestsOf
@@ -32,4 +32,6 @@ export class RunningDigests {
 export interface KnownDigests {
   readonly size: number
   readonly digests: readonly Digest[]
+  /** The reason if a TarSum of them can't be computed. */
+  readonly problem?: string | undefined
 }

@@ -1,8 +1,18 @@
-import { algorithmOf, CANONICAL, type Digest, type DigestAlgorithm } from '../../core/digest.ts'
+import {
+  algorithmOf,
+  CANONICAL,
+  type Digest,
+  type DigestAlgorithm,
+  type HashAlgorithm,
+  isTarSumAlgorithm,
+  type TarSumAlgorithm,
+} from '../../core/digest.ts'
 import { StorageError } from '../../core/errors.ts'
 import type { FileVersion } from '../../core/storage-driver.ts'
+import { TarError } from '../../lib/tar/header.ts'
 import type { RepositoryContext } from '../context.ts'
 import type { UploadPaths } from '../paths.ts'
+import { limitsFor, tarSumOf } from '../tarsum/tar-sum.ts'
 import { type KnownDigests, RunningDigests } from './running-digests.ts'
 import type { UploadStatus } from './upload-status.ts'
 
@@ -41,19 +51,47 @@ export class UploadDigests {
     const { record, size, version } = this.#status
     const isRecorded = record !== undefined && has(record, algorithm)
     if (isRecorded && size === 0 && (await this.#wasAdopted(record))) return record
+    return this.#ofVersion(algorithm, version)
+  }
+
+  /** Those of the bytes of a version, if they are known. */
+  #ofVersion(algorithm: DigestAlgorithm, version: FileVersion | undefined): KnownDigests | undefined {
+    const { record, size } = this.#status
     const running = this.running()?.snapshot()
     if (running?.size === size && has(running, algorithm)) return running
-    return isRecorded && version !== undefined && record.version === version ? record : undefined
+    const isRecorded = record !== undefined && version !== undefined && record.version === version
+    return isRecorded && has(record, algorithm) ? record : undefined
   }
 
   /** Computes the digests of the bytes of a version, or of an upload without bytes.
    *  @throws StorageError OFFSET_INVALID if there are fewer bytes than known */
   async read(algorithm: DigestAlgorithm, version: FileVersion | undefined): Promise<KnownDigests> {
-    const { storage } = this.#context
-    const running = new RunningDigests([algorithm])
-    if (version !== undefined) {
-      for await (const chunk of storage.read(this.#paths.data, { version })) running.update(chunk)
+    if (!isTarSumAlgorithm(algorithm)) return this.#hash(algorithm, version)
+    const known = this.#ofVersion(CANONICAL, version) ?? (await this.#hash(CANONICAL, version))
+    return this.#context.sessions.whenTarSumMayRun(() => this.#addTarSum(known, { algorithm, version }))
+  }
+
+  /** Reads the bytes once more: what compression hides has no running hash. */
+  async #addTarSum(
+    known: KnownDigests,
+    { algorithm, version }: { algorithm: TarSumAlgorithm; version: FileVersion | undefined },
+  ): Promise<KnownDigests> {
+    try {
+      const sum = await tarSumOf(this.#bytes(version), algorithm, limitsFor(known.size))
+      return { size: known.size, digests: [...known.digests, sum] }
+    } catch (error) {
+      if (!(error instanceof TarError)) throw error
+      return { ...known, problem: `no TarSum can be computed, because the archive ${error.message}` }
     }
+  }
+
+  async *#bytes(version: FileVersion | undefined): AsyncIterable<Uint8Array> {
+    if (version !== undefined) yield* this.#context.storage.read(this.#paths.data, { version })
+  }
+
+  async #hash(algorithm: HashAlgorithm, version: FileVersion | undefined): Promise<KnownDigests> {
+    const running = new RunningDigests([algorithm])
+    for await (const chunk of this.#bytes(version)) running.update(chunk)
     if (running.size !== this.#status.size)
       throw new StorageError('OFFSET_INVALID', { path: this.#paths.data })
     return running.snapshot()

@@ -1,7 +1,7 @@
 /** The small files beside an upload's bytes. Distribution ignores all but `startedat`. None need survive a
  *  power cut: without `startedat` the time of the bytes counts, without a record the bytes are read again,
  *  and without an owner the upload's id is the secret, as in Distribution. */
-import { algorithmOf, CANONICAL, isDigest } from '../../core/digest.ts'
+import { algorithmOf, CANONICAL, isDigest, isTarSum } from '../../core/digest.ts'
 import type { FileVersion, StorageDriver } from '../../core/storage-driver.ts'
 import type { UploadPaths } from '../paths.ts'
 import { readIfPresent } from '../read-if-present.ts'
@@ -81,7 +81,8 @@ function parseRecord(text: string): UploadRecord | undefined {
   }
   const { size, digests, version } = (value ?? {}) as Partial<UploadRecord>
   if (!Number.isSafeInteger(size) || typeof version !== 'string') return undefined
-  if (!Array.isArray(digests) || !digests.every(isDigest)) return undefined
+  if (!Array.isArray(digests) || !digests.every((digest) => isDigest(digest) || isTarSum(digest)))
+    return undefined
   const isKnown = digests.length === 0 || digests.some((digest) => algorithmOf(digest) === CANONICAL)
   return isKnown ? { size: size as number, digests, version } : undefined
 }

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
+import pLimit from 'p-limit'
 import type { Locks } from '../../core/coordination/locks.ts'
-import type { DigestAlgorithm } from '../../core/digest.ts'
+import type { HashAlgorithm } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
 import type { UploadOptions } from '../../core/registry.ts'
 import type { FileVersion } from '../../core/storage-driver.ts'
@@ -17,6 +18,7 @@ export class UploadSessions {
   readonly #locks: Locks
   readonly #running = new LRUCache<string, RunningDigests>({ max: MAX_UPLOADS })
   readonly #status = new LRUCache<string, UploadStatus>({ max: MAX_UPLOADS })
+  readonly #tarSums = pLimit(MAX_TAR_SUMS)
 
   constructor(locks: Locks) {
     this.#locks = locks
@@ -35,10 +37,15 @@ export class UploadSessions {
     }
   }
 
+  /** Runs the computation of a TarSum, which takes memory for each entry of an archive; others wait. */
+  whenTarSumMayRun<Result>(work: () => Promise<Result>): Promise<Result> {
+    return this.#tarSums(work)
+  }
+
   /** Starts the running hash of an upload without bytes. */
   begin(
     uploadId: string,
-    algorithms: readonly DigestAlgorithm[],
+    algorithms: readonly HashAlgorithm[],
     digestsOf?: UploadOptions['digestsOf'],
   ): RunningDigests {
     const running = new RunningDigests(algorithms, digestsOf)
@@ -77,3 +84,6 @@ export class UploadSessions {
 /** Limit of remembered uploads, more than one process is expected to have. A hash state takes some hundred
  *  bytes. */
 const MAX_UPLOADS = 10_000
+
+/** TarSums computed concurrently by a process. */
+const MAX_TAR_SUMS = 2

@@ -1,5 +1,5 @@
 import type { ReferrerDescriptor } from '../../../src/core/descriptor.ts'
-import { type Digest, type DigestAlgorithm, digestOf } from '../../../src/core/digest.ts'
+import { type Digest, digestOf, type HashAlgorithm } from '../../../src/core/digest.ts'
 import { parseManifest } from '../../../src/core/manifest/parse.ts'
 import { MediaType } from '../../../src/core/media-type.ts'
 import type { ReferrerQuery, Repository } from '../../../src/core/registry.ts'
@@ -33,7 +33,7 @@ export function referrerPayload(name: string, parts: Record<string, unknown> = {
 export async function pushReferrer(
   repository: Repository,
   name: string,
-  { algorithm, ...parts }: { algorithm?: DigestAlgorithm } & Record<string, unknown> = {},
+  { algorithm, ...parts }: { algorithm?: HashAlgorithm } & Record<string, unknown> = {},
 ): Promise<Digest> {
   await pushBlob(repository, '{}')
   return putReferrer(repository, referrerPayload(name, parts), algorithm)
@@ -43,7 +43,7 @@ export async function pushReferrer(
 export async function putReferrer(
   repository: Repository,
   payload: Uint8Array,
-  algorithm?: DigestAlgorithm,
+  algorithm?: HashAlgorithm,
 ): Promise<Digest> {
   const { digest } = await repository.manifests.put(parseManifest(payload), digestOf(payload, algorithm))
   return digest

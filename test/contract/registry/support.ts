@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { type Digest, type DigestAlgorithm, digestOf } from '../../../src/core/digest.ts'
+import { type Digest, digestOf, type HashAlgorithm } from '../../../src/core/digest.ts'
 import { type ErrorCode, RegistryError } from '../../../src/core/errors.ts'
 import { parseManifest } from '../../../src/core/manifest/parse.ts'
 import { DEFAULT_POLICY, type ManifestPolicy } from '../../../src/core/manifest/policy.ts'
@@ -96,7 +96,7 @@ export async function uploadOf(
 export async function pushBlob(
   repository: Repository,
   content: Uint8Array | string,
-  algorithm?: DigestAlgorithm,
+  algorithm?: HashAlgorithm,
 ): Promise<Digest> {
   const digest = digestOf(Buffer.from(content), algorithm)
   await (await uploadOf(repository, content)).commit(digest)
@@ -109,7 +109,7 @@ export async function pushBlob(
 export async function pushManifest(
   repository: Repository,
   name: string,
-  options: { tags?: readonly string[]; algorithm?: DigestAlgorithm } = {},
+  options: { tags?: readonly string[]; algorithm?: HashAlgorithm } = {},
 ): Promise<Digest> {
   const payload = manifestPayload(name)
   for (const content of [`config of ${name}`, `layer of ${name}`]) await pushBlob(repository, content)

@@ -1,6 +1,6 @@
 /** Docker's "Image Manifest Version 2, Schema 1". */
 
-import { type Digest, isDigest } from '../../digest.ts'
+import { type Digest, isDigest, isTarSum } from '../../digest.ts'
 import { MediaType, SCHEMA1_LAYER } from '../../media-type.ts'
 import { invalidAt, isAbsent, type JsonObject, listIn, requireObject, textIn } from '../document.ts'
 import { MANIFEST_KEYS, requireExactKeys, SCHEMA1_LAYER_KEYS } from '../exact-keys.ts'
@@ -75,7 +75,7 @@ function blobSumIn(layer: unknown, place: string): Digest {
   const object = requireObject(layer, place)
   requireExactKeys(object, SCHEMA1_LAYER_KEYS, place)
   const { blobSum } = object
-  if (typeof blobSum === 'string' && isDigest(blobSum)) return blobSum
+  if (typeof blobSum === 'string' && (isDigest(blobSum) || isTarSum(blobSum))) return blobSum
   throw invalidAt(
     `${place}.blobSum`,
     isAbsent(blobSum) ? 'is missing' : 'is not sha256:<64 lower-case hex> or sha512:<128 lower-case hex>',
