@@ -13,11 +13,13 @@ import type { Registry } from '../core/registry.ts'
 import type { UpstreamRegistry } from '../core/upstream/upstream-registry.ts'
 import type { HttpSettings } from '../http/settings.ts'
 import { readTextSync } from '../lib/files/bounded-read.ts'
+import { removeAbandonedSpools } from '../lib/files/spool-file.ts'
 import { settleAll } from '../lib/settle-all.ts'
 import { version } from '../lib/version.ts'
 import { Schedule } from '../maintenance/schedule.ts'
 import { Evictor } from '../mirror/eviction/evictor.ts'
 import { Usage } from '../mirror/eviction/usage.ts'
+import type { SpoolPlace } from '../mirror/flight/flight.ts'
 import { Flights } from '../mirror/flight/flights.ts'
 import { MirroredRegistry } from '../mirror/mirrored-registry.ts'
 import { MirrorMemory } from '../mirror/repository/context.ts'
@@ -58,10 +60,10 @@ export async function openMirrors(
   const upstreams = await upstreamsOf(config, { userAgent, tracing })
   const { mirroring, storage } = config
   const readOnly = storage.maintenance.readonly.enabled
-  const folder = mirroring.folder || storage.filesystem?.rootdirectory || tmpdir()
-  const flights = new Flights({
-    ...{ folder, maxFlights: mirroring.maxflights, memoryBytes: mirroring.memory, readOnly, log },
-  })
+  const place = spoolPlace(config)
+  if (place.isStorage && !readOnly) await removeAbandonedSpools(place.folder)
+  const { maxflights: maxFlights, memory: memoryBytes } = mirroring
+  const flights = new Flights({ place, maxFlights, memoryBytes, readOnly, log })
   const usage = new Usage()
   const context = { flights, usage, memory: new MirrorMemory(), readOnly, log }
   const figures = upstreams.map((upstream) => upstream.figures)
@@ -77,6 +79,13 @@ export async function openMirrors(
       await settleAll(upstreams.map((upstream) => upstream.close()))
     },
   }
+}
+
+/** The folder of the storage itself by default, where finished spool files are renamed to blobs. */
+function spoolPlace({ mirroring, storage }: Config): SpoolPlace {
+  if (mirroring.folder !== '') return { folder: mirroring.folder, isStorage: false }
+  const root = storage.filesystem?.rootdirectory
+  return { folder: root ?? tmpdir(), isStorage: root !== undefined }
 }
 
 const NOTE_INTERVAL_MS = 10 * 60_000

@@ -138,6 +138,9 @@ export interface UploadAppendOptions {
   offset?: number
   /** True if `commit` follows at once and makes the bytes durable. Default: false. */
   last?: boolean
+  /** A file of the local file system with all bytes of the source. If storage can take it over, it is renamed, and
+   *  the source is not read. */
+  file?: string | undefined
 }
 
 /** An upload of a blob in progress. Acknowledged bytes survive a crash; any process can continue it. */

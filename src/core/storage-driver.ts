@@ -216,6 +216,10 @@ export interface AppendOptions {
   /** The version that the file must have, from the previous writer. Without it another process may be writing
    *  to the file: the bytes are taken over, and that writer fails. */
   version?: FileVersion | undefined
+  /** A file of the local file system with the first bytes of a new file; nobody writes to it any more. A driver
+   *  that can takes it over by renaming it, and its length is then the writer's first size. Others ignore it, and
+   *  it stays. */
+  takes?: string | undefined
 }
 
 export interface ListOptions {

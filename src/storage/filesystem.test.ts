@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, readlink, stat, symlink, writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { collect, expectStorageError, namesIn } from '../../test/contract/storage-driver/support.ts'
 import { describeStorageDriver } from '../../test/contract/storage-driver.ts'
@@ -75,6 +75,48 @@ describe('the filesystem driver', () => {
     expect(await namesIn(driver, '/a/b')).toEqual(['file', 'other'])
     expect(await namesIn(driver, '/a/b/other')).toEqual(['file'])
     expect(await namesIn(driver, '/other/across')).toEqual(['file'])
+  })
+
+  it('a finished file is taken over by renaming it, and other bytes can follow', async () => {
+    const taken = `${folder.path}/~spool.1`
+    await writeFile(taken, 'finished')
+    const { ino } = await stat(taken)
+    const writer = await driver.append('/uploads/data', { offset: 0, takes: taken })
+    expect(writer.size).toBe(8)
+    await writer.write(Buffer.from(' and more'))
+    await writer.sync()
+    await writer.close()
+    expect((await driver.get('/uploads/data')).toString()).toBe('finished and more')
+    await driver.move('/uploads/data', '/blob', { version: writer.version })
+    expect((await stat(`${folder.path}/blob`)).ino).toBe(ino)
+    expect(await readdir(folder.path)).not.toContain('~spool.1')
+  })
+
+  it('a file of another file system is not taken over, and stays', async ({ skip }) => {
+    await using other = await temporaryFolder({ inMemory: true })
+    if ((await stat(other.path)).dev === (await stat(folder.path)).dev)
+      return skip('there is one file system')
+    await writeFile(`${other.path}/finished`, 'finished')
+    const writer = await driver.append('/uploads/data', { offset: 0, takes: `${other.path}/finished` })
+    expect(writer.size).toBe(0)
+    await writer.close()
+    expect(await readFile(`${other.path}/finished`, 'utf8')).toBe('finished')
+  })
+
+  it('a file that stands already is not replaced by one that is taken over', async () => {
+    await driver.put('/uploads/data', Buffer.from('standing'))
+    await writeFile(`${folder.path}/~spool.1`, 'finished')
+    const writer = await driver.append('/uploads/data', { offset: 0, takes: `${folder.path}/~spool.1` })
+    await expectStorageError(writer.sync(), 'OFFSET_INVALID')
+    await writer.close().catch(() => undefined)
+    expect((await driver.get('/uploads/data')).toString()).toBe('standing')
+  })
+
+  it('spool files of processes that have ended are found as incomplete', async () => {
+    await writeFile(`${folder.path}/~spool.${UUID}`, 'content')
+    const paths = []
+    for await (const { path } of driver.incompleteUploads()) paths.push(path)
+    expect(paths).toEqual([`/~spool.${UUID}`])
   })
 
   it('a folder that was set aside and not removed is found as incomplete', async () => {

@@ -21,6 +21,7 @@ import type {
   State,
   StorageDriver,
 } from '../core/storage-driver.ts'
+import { SPOOL } from '../lib/files/spool-file.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { AppendedFiles, partsOf, type StandingFile } from './filesystem/appended-files.ts'
 import { fdatasync, open, readBeginning, readFile } from './filesystem/calls/descriptors.ts'
@@ -294,7 +295,8 @@ export class FilesystemDriver implements StorageDriver {
     this.#locate(path)
   }
 
-  /** Folders that were set aside for removal by processes that have ended before they removed them. */
+  /** Folders that were set aside for removal, and spool files, of processes that have ended before they removed
+   *  them. */
   async *incompleteUploads(): AsyncIterable<IncompleteUpload> {
     const root = this.#root || '/'
     const names = await readdir(root).catch((cause) => {
@@ -302,7 +304,7 @@ export class FilesystemDriver implements StorageDriver {
       throw readError(cause, '/')
     })
     for (const name of names) {
-      if (!name.startsWith(ASIDE) && !name.startsWith(FENCE)) continue
+      if (![ASIDE, FENCE, SPOOL].some((prefix) => name.startsWith(prefix))) continue
       const location = `${this.#root}/${name}`
       const stats = await stat(location).catch(() => undefined)
       if (stats === undefined) continue

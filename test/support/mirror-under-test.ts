@@ -44,11 +44,13 @@ export async function startMirror(
   mirrored: MirroredUpstream | readonly MirroredUpstream[],
   options: HttpRegistryOptions & {
     readonly folder?: string
+    /** True if `folder` is the root of the storage. */
+    readonly isStorage?: boolean
     readonly maxFlights?: number
     readonly memoryBytes?: number
   } = {},
 ): Promise<MirrorUnderTest> {
-  const { folder = tmpdir(), maxFlights = 64, memoryBytes = 0, log = quiet } = options
+  const { folder = tmpdir(), isStorage = false, maxFlights = 64, memoryBytes = 0, log = quiet } = options
   const readOnly = options.settings?.readOnly ?? false
   const upstreams = [mirrored].flat().map(
     ({ url, client, settings }) =>
@@ -57,7 +59,8 @@ export async function startMirror(
         ...settings,
       }),
   )
-  const flights = new Flights({ folder, maxFlights, memoryBytes, readOnly, log })
+  const place = { folder, isStorage }
+  const flights = new Flights({ place, maxFlights, memoryBytes, readOnly, log })
   const usage = new Usage()
   const context = { flights, usage, memory: new MirrorMemory(), readOnly, log }
   let registry: Registry | undefined

@@ -1,20 +1,33 @@
-import { randomUUID } from 'node:crypto'
-import { constants, type FileHandle, open, unlink } from 'node:fs/promises'
+import { constants, type FileHandle, open, readdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { newMark, stateOf } from '../process-identity.ts'
 
-/** A file without a name: written at its end, read anywhere, and gone when it is closed or the process has
- *  ended. */
+/** Prefix of the names of spool files. */
+export const SPOOL = '~spool.'
+
+/** A file that is written at its end, read anywhere, and gone when it is closed. Without a name it is also gone when
+ *  the process has ended; with one it can be renamed, and then stays. */
 export class SpoolFile {
+  /** Undefined if it has no name. */
+  readonly path: string | undefined
   readonly #file: FileHandle
   #size = 0
 
-  private constructor(file: FileHandle) {
+  private constructor(file: FileHandle, path?: string) {
     this.#file = file
+    this.path = path
   }
 
-  /** @throws Error of the system */
-  static async open(folder: string): Promise<SpoolFile> {
-    return new SpoolFile((await openUnnamed(folder)) ?? (await openNamed(folder)))
+  /** @param named true for a file that is to be renamed
+   *  @throws Error of the system */
+  static async open(folder: string, { named = false } = {}): Promise<SpoolFile> {
+    const unnamed = named ? undefined : await openUnnamed(folder)
+    if (unnamed !== undefined) return new SpoolFile(unnamed)
+    const path = join(folder, `${SPOOL}${newMark()}`)
+    const file = await open(path, 'wx+', 0o600)
+    if (named) return new SpoolFile(file, path)
+    await unlink(path)
+    return new SpoolFile(file)
   }
 
   /** Bytes written so far. */
@@ -22,15 +35,9 @@ export class SpoolFile {
     return this.#size
   }
 
-  /** Appends chunks; one call at a time. */
+  /** Appends chunks, or as many of their first bytes as the system takes at once; one call at a time. */
   async append(chunks: readonly Uint8Array[]): Promise<void> {
-    for (const chunk of chunks) {
-      for (let written = 0; written < chunk.length; ) {
-        const { bytesWritten } = await this.#file.write(chunk, written, chunk.length - written, this.#size)
-        written += bytesWritten
-        this.#size += bytesWritten
-      }
-    }
+    this.#size += (await this.#file.writev(chunks, this.#size)).bytesWritten
   }
 
   /** @returns how many bytes were read; 0 at the end */
@@ -38,8 +45,9 @@ export class SpoolFile {
     return (await this.#file.read(buffer, 0, buffer.length, position)).bytesRead
   }
 
-  close(): Promise<void> {
-    return this.#file.close()
+  async close(): Promise<void> {
+    await this.#file.close()
+    if (this.path !== undefined) await unlink(this.path).catch(unlessGone)
   }
 }
 
@@ -61,9 +69,16 @@ async function openUnnamed(folder: string): Promise<FileHandle | undefined> {
   }
 }
 
-async function openNamed(folder: string): Promise<FileHandle> {
-  const path = join(folder, `.entrepot-spool-${randomUUID()}`)
-  const file = await open(path, 'wx+', 0o600)
-  await unlink(path)
-  return file
+/** Removes the files with names of processes that have ended without removing them. */
+export async function removeAbandonedSpools(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => []) // it can't be read, or does not exist yet
+  const abandoned = names.filter(
+    (name) => name.startsWith(SPOOL) && stateOf(name.slice(SPOOL.length)) === 'gone',
+  )
+  await Promise.all(abandoned.map((name) => unlink(join(folder, name)).catch(unlessGone)))
+}
+
+/** It was renamed, or removed. */
+function unlessGone(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error
 }

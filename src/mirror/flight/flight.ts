@@ -9,12 +9,18 @@ import { BLOCK_BYTES, type BlockPool } from './blocks.ts'
 import type { MemoryBudget } from './memory-budget.ts'
 import { Spool } from './spool.ts'
 
+export interface SpoolPlace {
+  readonly folder: string
+  /** True if storage can take over spool files, by renaming them. */
+  readonly isStorage: boolean
+}
+
 export interface FlightParts {
   readonly digest: Digest
   /** Its size, if a manifest says it. */
   readonly size: number | undefined
-  /** The folder of the spool, if it has a file. */
-  readonly folder: string
+  /** The place of the spool, if it has a file. */
+  readonly place: SpoolPlace
   readonly memory: MemoryBudget
   readonly blocks: BlockPool
   /** Asks the upstream for the bytes from `start` on. */
@@ -86,6 +92,17 @@ export class Flight {
     const chunks = this.read(undefined, BLOCK_BYTES)
     if (this.#takenBytes > 0) return yield* chunks
     for await (const chunk of chunks) yield new Uint8Array(chunk)
+  }
+
+  /** A file of the local file system that storage may take over, once all bytes are in it and verified. Undefined if
+   *  there is none, before any byte has arrived.
+   *  @throws UpstreamError; Error of the system */
+  async wholeFile(): Promise<string | undefined> {
+    await this.opened
+    const spool = await this.#spool.promise
+    if (!spool.isNamed) return undefined
+    await this.landed
+    return spool.wholeFile()
   }
 
   /** The digests of the first `size` bytes: those of all bytes once they are verified, and none otherwise. */
@@ -162,12 +179,13 @@ export class Flight {
 
   /** In memory if there is room for it, else in a file. */
   async #openSpool(): Promise<Spool> {
-    const { memory, folder, blocks } = this.#parts
+    const { memory, place, blocks } = this.#parts
     if (this.#isOpen) return this.#spool.promise
     this.#isOpen = true
     const size = this.#size
     if (size !== undefined && memory.take(size)) this.#takenBytes = size
-    const file = this.#takenBytes > 0 ? undefined : await SpoolFile.open(folder)
+    const file =
+      this.#takenBytes > 0 ? undefined : await SpoolFile.open(place.folder, { named: place.isStorage })
     this.#spool.resolve(new Spool({ blocks, file, size }))
     return this.#spool.promise
   }

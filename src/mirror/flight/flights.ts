@@ -7,12 +7,11 @@ import type { BlobService, BlobUpload } from '../../core/registry.ts'
 import { UpstreamError } from '../../core/upstream/upstream-error.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import { BlockPool } from './blocks.ts'
-import { Flight } from './flight.ts'
+import { Flight, type SpoolPlace } from './flight.ts'
 import { MemoryBudget } from './memory-budget.ts'
 
 export interface FlightsOptions {
-  /** Folder of the spool files. */
-  readonly folder: string
+  readonly place: SpoolPlace
   /** Memory of all flights together; blobs that do not fit are spooled in files. */
   readonly memoryBytes: number
   /** Limit of concurrent fetches; further ones wait. */
@@ -78,7 +77,7 @@ export class Flights {
     if (failure !== undefined) throw failure
     const place = this.#takePlace()
     const flight = new Flight({
-      ...{ digest, size, folder: this.#options.folder, signal: this.#closing.signal },
+      ...{ digest, size, place: this.#options.place, signal: this.#closing.signal },
       ...{ memory: this.#memory, blocks: this.#blocks },
       open: async (options) => {
         await place.taken
@@ -151,7 +150,7 @@ export class Flights {
       digestsOf: (size) => flight.digestsOf(size),
     })
     try {
-      await upload.append(flight.readToStore(), { last: true })
+      await upload.append(flight.readToStore(), { last: true, file: await flight.wholeFile() })
       await within(upstream.settings.storeTimeoutMs, upload.commit(digest))
     } catch (error) {
       await cancel(upload)

@@ -8,6 +8,8 @@ export const HELD_BYTES = 64 * 1024
 
 /** The newest bytes stay in memory, for readers that keep up. */
 const WINDOW_BYTES = 1024 ** 2
+/** Received bytes are written together, because each write wakes a thread. */
+const WRITE_BYTES = 512 * 1024
 /** Limit of the bytes that wait to be written; the flight waits above it. */
 const MAX_QUEUED_BYTES = 1024 ** 2
 
@@ -41,6 +43,11 @@ export class Spool {
     this.#size = size
   }
 
+  /** True if its file has a name, and can be renamed. */
+  get isNamed(): boolean {
+    return this.#file?.path !== undefined
+  }
+
   /** Copies a chunk. Resolves when there is room for another one; undefined if there is.
    *  @throws Error of the system, also of an earlier chunk */
   append(chunk: Uint8Array): Promise<void> | undefined {
@@ -55,7 +62,7 @@ export class Spool {
     }
     this.#progress.notify()
     if (this.#file === undefined) return undefined
-    this.#writing ??= this.#write(this.#file)
+    if (this.#received - this.#file.size >= WRITE_BYTES) this.#startWriting(this.#file)
     return this.#received - this.#file.size > MAX_QUEUED_BYTES ? this.#writing : undefined
   }
 
@@ -112,6 +119,14 @@ export class Spool {
     }
   }
 
+  /** The path of a file with all bytes, once they are complete. Undefined if there is none with a name.
+   *  @throws Error of the system */
+  async wholeFile(): Promise<string | undefined> {
+    if (this.#file === undefined) return undefined
+    await this.#startWriting(this.#file)
+    return this.#file.path
+  }
+
   /** Frees memory and file. Nothing may be appended or read any more. */
   async close(): Promise<void> {
     await this.#writing?.catch(() => undefined)
@@ -144,10 +159,18 @@ export class Spool {
     return wanted.subarray(0, bytesRead)
   }
 
-  /** Writes until all received bytes are in the file. */
+  #startWriting(file: SpoolFile): Promise<void> {
+    if (this.#writing === undefined) {
+      this.#writing = this.#write(file)
+      this.#writing.catch(() => undefined) // the next call of `append` or `wholeFile` throws it
+    }
+    return this.#writing
+  }
+
+  /** Writes what waits; the rest too, once all bytes are there. */
   async #write(file: SpoolFile): Promise<void> {
     try {
-      while (file.size < this.#received) {
+      while (this.#received - file.size >= (this.#isComplete ? 1 : WRITE_BYTES)) {
         await file.append(this.#unwritten(file))
         this.#shrink(file)
       }

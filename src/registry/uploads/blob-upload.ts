@@ -158,13 +158,14 @@ export class StoredUpload implements BlobUpload {
 
   async #append(
     source: AsyncIterable<Uint8Array>,
-    { offset, last = false }: UploadAppendOptions,
+    { offset, last = false, file }: UploadAppendOptions,
   ): Promise<void> {
     const { storage, sessions } = this.#context
     const writer = await this.#asKnown(() =>
       storage.append(this.#paths.data, {
         offset: this.#requireOffset(offset),
         version: this.#status.version,
+        takes: file,
       }),
     )
     const isBegun = this.size > 0
@@ -191,7 +192,8 @@ export class StoredUpload implements BlobUpload {
     }: { source: AsyncIterable<Uint8Array>; running: RunningDigests | undefined; last: boolean },
   ): Promise<void> {
     try {
-      await copy(source, { writer, running })
+      if (writer.size > this.size) running?.take(writer.size)
+      else await copy(source, { writer, running })
       await writer.sync({ dataOnly: last })
     } finally {
       try {

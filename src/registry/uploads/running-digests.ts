@@ -22,6 +22,11 @@ export class RunningDigests {
     this.size += chunk.length
   }
 
+  /** Counts bytes of a file that was taken over. They are known only if whoever sent them knows their digests. */
+  take(size: number): void {
+    if (this.#digestsOf !== undefined) this.size = size
+  }
+
   snapshot(): KnownDigests {
     const digests = this.#digestsOf?.(this.size) ?? this.#digesters.map((digester) => digester.digest())
     return { size: this.size, digests }

@@ -19,6 +19,8 @@ export interface FileToAppend {
   /** The file's own path: a name that only its writer uses. */
   readonly location: string
   readonly size: number
+  /** Bytes at its beginning that are durable. */
+  readonly syncedSize: number
   readonly version: FileVersion
   /** Undefined if no other file can exist under the plain name. Otherwise it must be called before bytes are
    *  acknowledged.
@@ -53,10 +55,10 @@ export class AppendedFiles {
   /** Opens a file for appending.
    *  @param file its plain path in the operating system
    *  @throws StorageError OFFSET_INVALID; errors of the system */
-  async open(file: string, path: string, { offset, version }: AppendOptions): Promise<FileToAppend> {
+  async open(file: string, path: string, { offset, version, takes }: AppendOptions): Promise<FileToAppend> {
     if (version !== undefined) return this.#goOn(file, path, { offset, version })
     // A new file mostly does not exist: that is checked while it is written.
-    if (offset === 0) return this.#begin(file, path)
+    if (offset === 0) return (takes && (await this.#take(takes, file, path))) || this.#begin(file, path)
     const standing = await this.find(file)
     if ((offset ?? standing?.size ?? 0) !== (standing?.size ?? 0)) throw otherFile(path)
     return standing === undefined ? this.#begin(file, path) : this.#takeOver(file, path, standing)
@@ -78,13 +80,35 @@ export class AppendedFiles {
     const version = newVersion()
     const location = partOf(file, version)
     const fd = await this.#folders.within(folder, () => this.#calls.create(location))
+    const requireAlone = this.#aloneAt(location, file, path)
+    return { fd, path, folder, location, size: 0, syncedSize: 0, version, requireAlone }
+  }
+
+  /** Renames a finished file to a new part. Undefined if it is on another file system. */
+  async #take(taken: string, file: string, path: string): Promise<FileToAppend | undefined> {
+    const folder = dirname(file)
+    const version = newVersion()
+    const location = partOf(file, version)
+    try {
+      await this.#folders.within(folder, () => this.#calls.rename(taken, location))
+    } catch (cause) {
+      if (isErrno(cause, 'EXDEV')) return undefined
+      throw cause
+    }
+    const fd = await this.#calls.open(location, constants.O_WRONLY)
+    const { size } = await fstat(fd)
+    const requireAlone = this.#aloneAt(location, file, path)
+    return { fd, path, folder, location, size, syncedSize: 0, version, requireAlone }
+  }
+
+  /** The check of a new file: see `FileToAppend.requireAlone`. */
+  #aloneAt(location: string, file: string, path: string): () => Promise<void> {
     const refuse = async (cause: unknown) => {
       if (cause !== OTHER && !(cause instanceof StorageError)) throw cause
       await this.#calls.unlink(location).catch(unlessGone) // the other may have removed it, while it was empty
       throw cause === OTHER ? otherFile(path) : cause
     }
-    const requireAlone = () => this.#removeEmpty(file, location).catch(refuse)
-    return { fd, path, folder, location, size: 0, version, requireAlone }
+    return () => this.#removeEmpty(file, location).catch(refuse)
   }
 
   async #goOn(
@@ -103,7 +127,7 @@ export class AppendedFiles {
       })
     const { size } = await fstat(fd)
     if (offset === undefined || offset === size)
-      return { fd, path, folder: dirname(file), location, size, version: next }
+      return { fd, path, folder: dirname(file), location, size, syncedSize: size, version: next }
     await close(fd)
     throw otherFile(path)
   }
@@ -127,7 +151,8 @@ export class AppendedFiles {
       await this.#calls.unlink(location).catch(() => undefined)
       throw isErrno(cause, 'ENOENT') || cause === OTHER ? otherFile(path) : cause
     }
-    return { fd, path, folder, location, size: standing.size, version }
+    const { size } = standing
+    return { fd, path, folder, location, size, syncedSize: size, version }
   }
 
   /** Removes other files of this name if they are empty: no bytes of them were acknowledged.

@@ -57,7 +57,7 @@ export class AppendingWriter implements FileWriter {
     this.#folders = folders
     this.#queues = queues
     this.#position = file.size
-    this.#safeSize = file.size
+    this.#safeSize = file.syncedSize
     this.#writtenBack = file.size
   }
 
