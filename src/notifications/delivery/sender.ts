@@ -2,6 +2,7 @@ import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici'
 import type { RegistryEvent } from '../event.ts'
 import type { EncodeEvents } from '../formats/format.ts'
 import { signatureHeaders } from '../formats/signature.ts'
+import { attempt } from './attempt.ts'
 import { isLiteral, publicLookup } from './private-addresses.ts'
 
 export interface SenderSettings {
@@ -43,12 +44,14 @@ export class Sender implements EventSender {
   readonly #settings: SenderSettings
   readonly #dispatcher: Dispatcher
   readonly #headers: readonly [string, string][]
+  readonly #origin: string
   readonly #path: string
 
   constructor(settings: SenderSettings) {
     const { url, headers } = settings
     this.#settings = settings
     this.#dispatcher = dispatcherOf(settings)
+    this.#origin = url.origin
     this.#path = `${url.pathname}${url.search}`
     const configured = Object.entries(headers).flatMap(([name, values]) =>
       values.map((value) => [name, value] as [string, string]),
@@ -65,26 +68,19 @@ export class Sender implements EventSender {
   /** Makes one attempt with one request. Never rejected.
    *  @param events one, or more if it takes several. A signature is that of the first one's id */
   async send(events: readonly RegistryEvent[], signal: AbortSignal): Promise<Delivery> {
-    const { url, timeoutMs, encode, secrets, traceHeaders } = this.#settings
+    const { timeoutMs, encode, secrets, traceHeaders } = this.#settings
     try {
       const { headers, body } = encode(events)
       const keys = await secrets()
       const timestamp = Math.floor(Date.now() / 1000)
       const signatures =
         keys.length === 0 ? {} : signatureHeaders({ id: events[0]!.id, timestamp, body }, keys)
-      const answer = await this.#dispatcher.request({
-        origin: url.origin,
-        path: this.#path,
-        method: 'POST',
-        headers: merged(
-          { 'user-agent': 'entrepot', ...traceHeaders?.(), ...headers, ...signatures },
-          this.#headers,
-        ),
-        body,
-        signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
-      })
-      await answer.body.dump({ limit: MAX_ANSWER_BYTES }).catch(() => undefined)
-      const { statusCode: status } = answer
+      const all = merged(
+        { 'user-agent': 'entrepot', ...traceHeaders?.(), ...headers, ...signatures },
+        this.#headers,
+      )
+      const request = { origin: this.#origin, path: this.#path, method: 'POST', headers: all, body }
+      const status = await attempt(this.#dispatcher, request, { timeoutMs, signal })
       return { kind: status >= 200 && status < 300 ? 'delivered' : 'refused', status }
     } catch (error) {
       return { kind: 'error', reason: reasonOf(error) }
@@ -95,9 +91,6 @@ export class Sender implements EventSender {
     await this.#dispatcher.destroy()
   }
 }
-
-/** What is read of an answer, whose text nobody looks at. */
-const MAX_ANSWER_BYTES = 64 * 1024
 
 function dispatcherOf({ url, rootCertificates, privateNetworks, connections }: SenderSettings): Dispatcher {
   const tls = rootCertificates === undefined ? {} : { ca: [...rootCertificates] }
