@@ -1,6 +1,8 @@
 /** `npm run bench -- gc`: a collection of a generated store, on a disk and on an S3 server, with Distribution's on a copy beside it. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -19,7 +21,9 @@ const USAGE = `npm run bench -- gc [--images <n>] [--seconds <n>]
   --seconds <n>  pushes are measured so long without a collection (10)
 `
 const SAMPLE_MS = 100
-const main = new URL('../../src/main.ts', import.meta.url).pathname
+const START_MS = 60_000
+const built = new URL('../../dist/main.js', import.meta.url).pathname
+const main = existsSync(built) ? built : new URL('../../src/main.ts', import.meta.url).pathname
 
 export async function benchCollection(args: string[]): Promise<void> {
   const { values } = parseArgs({
@@ -30,7 +34,7 @@ export async function benchCollection(args: string[]): Promise<void> {
   const images = Number(values.images ?? 20_000)
   const folder = await mkdtemp(`${tmpdir()}/bench-gc-`)
   try {
-    const size = await writeStore(`${folder}/data`, images)
+    const size = writeStore(`${folder}/data`, images)
     console.log(`${size.images} images, ${size.blobs} blobs, of which ${size.garbage} are garbage`)
     for (const copy of ['distribution', 'served']) await linkTree(`${folder}/data`, `${folder}/${copy}`)
     const isBucket = findTool('versitygw') !== undefined
@@ -75,16 +79,16 @@ async function finish(child: ChildProcess) {
   return { stdout, peakBytes, code: code as number }
 }
 
-async function configOf(folder: string, storage: object): Promise<string> {
-  const file = `${folder}/config-${Object.keys(storage)[0]}.json`
+async function configOf(folder: string, storage: object): Promise<{ file: string; url: string }> {
+  const file = `${folder}/config-${randomUUID()}.json`
   const maintenance = { gc: { enabled: true, schedule: 'never' } }
   const http = { addr: `127.0.0.1:${await freePort()}` }
   await writeFile(file, JSON.stringify({ version: 0.1, storage: { ...storage, maintenance }, http }))
-  return file
+  return { file, url: `http://${http.addr}` }
 }
 
 async function collect(folder: string, storage: object): Promise<ChildProcess> {
-  const file = await configOf(folder, storage)
+  const { file } = await configOf(folder, storage)
   return spawn(process.execPath, [main, 'gc', file, '--grace', '0s', '--quiet'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
@@ -119,17 +123,10 @@ async function onS3(folder: string): Promise<void> {
 
 async function besidePushes(folder: string, seconds: number): Promise<void> {
   const filesystem = { rootdirectory: `${folder}/served` }
-  const file = await configOf(folder, { filesystem })
-  const server = spawn(process.execPath, [main, 'serve', file], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const { file, url } = await configOf(folder, { filesystem })
+  const server = spawn(process.execPath, [main, 'serve', file], { stdio: ['ignore', 'ignore', 'inherit'] })
   try {
-    const url = await new Promise<string>((resolve) => {
-      let output = ''
-      server.stdout.on('data', (chunk) => {
-        output += chunk
-        const [, address] = /"address":"([^"]+)"/.exec(output) ?? []
-        if (address !== undefined) resolve(address)
-      })
-    })
+    await untilServing(url)
     const alone = await runClients(url, sleep(seconds * 1000))
     const beside = await runClients(
       url,
@@ -141,4 +138,14 @@ async function besidePushes(folder: string, seconds: number): Promise<void> {
     server.kill()
     await once(server, 'close')
   }
+}
+
+async function untilServing(url: string): Promise<void> {
+  const isServing = () =>
+    fetch(`${url}/v2/`).then(
+      ({ ok }) => ok,
+      () => false,
+    )
+  for (const end = performance.now() + START_MS; !(await isServing()); await sleep(SAMPLE_MS))
+    if (performance.now() > end) throw new Error(`the registry does not answer at ${url}`)
 }

@@ -1,13 +1,12 @@
 /** A store in Distribution's layout, written as files: images with shared layers, a third of which were deleted. */
 import { hash } from 'node:crypto'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 const ROOT = 'docker/registry/v2'
 const IMAGES_PER_REPOSITORY = 50
 const SHARED_LAYERS = 3
-const OWN_LAYERS = 5
-const CONCURRENCY = 32
+const OWN_LAYERS = 8
 
 export interface StoreSize {
   readonly images: number
@@ -15,20 +14,19 @@ export interface StoreSize {
   readonly garbage: number
 }
 
-/** Writes the store.
+/** Writes the store, with ten blobs for each image. Synchronously, which is several times as fast.
  *  @param folder the root directory of a registry, or of a bucket */
-export async function writeStore(folder: string, images: number): Promise<StoreSize> {
+export function writeStore(folder: string, images: number): StoreSize {
   const blobs = new Set<string>()
   const kept = new Set<string>()
-  const files: (() => Promise<void>)[] = []
-  const write = (path: string, content: string) => async () => {
+  const write = (path: string, content: string) => {
     const file = `${folder}/${ROOT}/${path}`
-    await mkdir(dirname(file), { recursive: true })
-    await writeFile(file, content)
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, content)
   }
   const blob = (content: string, isKept: boolean): { digest: string; size: number } => {
     const hex = hash('sha256', content, 'hex')
-    if (!blobs.has(hex)) files.push(write(`blobs/sha256/${hex.slice(0, 2)}/${hex}/data`, content))
+    if (!blobs.has(hex)) write(`blobs/sha256/${hex.slice(0, 2)}/${hex}/data`, content)
     blobs.add(hex)
     if (isKept) kept.add(hex)
     return { digest: `sha256:${hex}`, size: content.length }
@@ -42,18 +40,16 @@ export async function writeStore(folder: string, images: number): Promise<StoreS
     ].map((content) => blob(content, isKept))
     const config = blob(`{"image":${image}}`, isKept)
     for (const { digest } of [config, ...layers])
-      files.push(write(`${repository}/_layers/${digest.replace(':', '/')}/link`, digest))
+      write(`${repository}/_layers/${digest.replace(':', '/')}/link`, digest)
     const manifest = blob(manifestOf(config, layers), isKept).digest
     if (isKept) {
       const manifests = `${repository}/_manifests`
       const place = manifest.replace(':', '/')
-      files.push(write(`${manifests}/revisions/${place}/link`, manifest))
-      files.push(write(`${manifests}/tags/v${image}/index/${place}/link`, manifest))
-      files.push(write(`${manifests}/tags/v${image}/current/link`, manifest))
+      write(`${manifests}/revisions/${place}/link`, manifest)
+      write(`${manifests}/tags/v${image}/index/${place}/link`, manifest)
+      write(`${manifests}/tags/v${image}/current/link`, manifest)
     }
-    while (files.length >= CONCURRENCY) await Promise.all(files.splice(0, CONCURRENCY).map((one) => one()))
   }
-  await Promise.all(files.map((one) => one()))
   return { images, blobs: blobs.size, garbage: blobs.size - kept.size }
 }
 

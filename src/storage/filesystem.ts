@@ -54,6 +54,8 @@ export interface FilesystemOptions {
 }
 
 const DEFAULT_TRANSFER_MEMORY = 96 * 1024 ** 2
+/** Scans take long, and requests are answered between their turns. */
+const SCAN_TURN_MS = 1
 
 /** Files in a local folder. A file is written under a temporary name, synced and renamed, so that neither
  *  readers nor a power cut see a part of it. Appended files are the exception: their writer records how far
@@ -71,6 +73,7 @@ export class FilesystemDriver implements StorageDriver {
   readonly #buffers: BufferPool
   readonly #queues: WriteQueues
   readonly #quick: QuickCalls
+  readonly #scanCalls: QuickCalls
   readonly #listings: Listings
 
   /** Creates a driver.
@@ -88,8 +91,9 @@ export class FilesystemDriver implements StorageDriver {
     this.#folders = new Folders(this.#calls, () => this.#rootFolder.requireSame())
     this.#appended = new AppendedFiles(this.#folders, this.#calls)
     this.#states = new States(this.#folders, (file, content) => this.#writeNew(file, content))
-    this.#fences = new Fences(this.#root, this.#folders)
+    this.#fences = new Fences(this.#root, { folders: this.#folders, calls: this.#calls })
     this.#quick = new QuickCalls(absolute, quickCalls)
+    this.#scanCalls = new QuickCalls(absolute, quickCalls, SCAN_TURN_MS)
     this.#listings = new Listings(this.#quick, (folder, link) => this.#kindOfLink(folder, link))
   }
 
@@ -259,7 +263,7 @@ export class FilesystemDriver implements StorageDriver {
     const top = requireFolder(folder)
     const leadsBack = (location: string, name: string) => this.#leadsBack(location, name)
     try {
-      yield* scanTree(top, { root: this.#root, leadsBack }, options)
+      yield* scanTree(top, { root: this.#root, leadsBack, quick: this.#scanCalls }, options)
       await this.#requireRoot(folder)
     } catch (cause) {
       throw cause instanceof StorageError ? cause : readError(cause, folder)

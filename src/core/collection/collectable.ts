@@ -18,6 +18,11 @@ export type Holding =
       readonly linkedAt: Date
     }
 
+export interface HoldingsOptions {
+  /** True for blobs whose holdings of the kind `blob` may be left out: they are kept anyway. */
+  readonly without?: (blob: Digest) => boolean
+}
+
 export interface PooledBlob {
   readonly digest: Digest
   /** In bytes. */
@@ -46,7 +51,7 @@ export interface Collectable extends RemovableManifests {
   readonly storage: StorageDriver
   /** Everything that keeps content, a page at a time. A holding that stands all the while is never missed.
    *  @throws StorageError if anything can't be listed */
-  holdings(): AsyncIterable<readonly Holding[]>
+  holdings(options?: HoldingsOptions): AsyncIterable<readonly Holding[]>
   references(repository: RepositoryName, manifest: Digest): Promise<ManifestReferences>
   /** Every blob that the repository has, however old its link is. */
   blobsOf(repository: RepositoryName): AsyncIterable<Digest>

@@ -1,6 +1,7 @@
 import type {
   Collectable,
   Holding,
+  HoldingsOptions,
   ManifestReferences,
   PooledBlob,
 } from '../../core/collection/collectable.ts'
@@ -28,8 +29,8 @@ export class RestorableContent implements Collectable {
     this.#now = now
   }
 
-  async *holdings(): AsyncIterable<readonly Holding[]> {
-    yield* this.#content.holdings()
+  async *holdings(options?: HoldingsOptions): AsyncIterable<readonly Holding[]> {
+    yield* this.#content.holdings(options)
     const now = await this.#now()
     for await (const deletions of this.#trash.all()) {
       const holdings = deletions.filter(({ until }) => until > now).flatMap(holdingsOf)

@@ -105,7 +105,7 @@ export class Marks {
 
   /** The manifests that must be read; all else is marked. */
   async *#unread({ linkedSince, pace, signal }: MarkOptions): AsyncIterable<Holding> {
-    for await (const page of this.#content.holdings()) {
+    for await (const page of this.#content.holdings({ without: (blob) => this.has(blob) })) {
       signal?.throwIfAborted()
       await pace.take()
       for (const holding of page) {

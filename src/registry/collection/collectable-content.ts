@@ -1,6 +1,7 @@
 import type {
   Collectable,
   Holding,
+  HoldingsOptions,
   ManifestReferences,
   PooledBlob,
 } from '../../core/collection/collectable.ts'
@@ -39,6 +40,20 @@ const LINK = new RegExp(
 /** Folders in which no link is kept that keeps content. A repository may be called `tags`. */
 const OTHER_FOLDERS = /\/(?:_uploads|_manifests\/(?:tags|referrers))$/
 
+const LAYER_FOLDER = /\/_layers\/(?:sha256|sha512)\/[0-9a-f]+$/
+const CANONICAL_LAYER_FOLDER = /\/_layers\/sha256\/([0-9a-f]{64})$/
+const POOL_FOLDER = /\/[0-9a-f]{64}$/
+
+/** The only file of a blob's folder in a repository. */
+function linkOf(folder: string): string | undefined {
+  return LAYER_FOLDER.test(folder) ? 'link' : undefined
+}
+
+/** The only file of a blob's folder in the pool. */
+function dataOf(folder: string): string | undefined {
+  return POOL_FOLDER.test(folder) ? 'data' : undefined
+}
+
 /** What a garbage collector sees of a registry, read off its layout by a flat scan. */
 export class CollectableContent implements Collectable {
   readonly storage: StorageDriver
@@ -51,9 +66,13 @@ export class CollectableContent implements Collectable {
     this.#removal = { storage, ...removal }
   }
 
-  async *holdings(): AsyncIterable<readonly Holding[]> {
-    const enters = (folder: string) => !OTHER_FOLDERS.test(folder)
-    for await (const files of this.storage.scan(REPOSITORIES, { enters })) {
+  async *holdings({ without }: HoldingsOptions = {}): AsyncIterable<readonly Holding[]> {
+    const enters = (folder: string) => {
+      if (OTHER_FOLDERS.test(folder)) return false
+      const [, hex] = (without && CANONICAL_LAYER_FOLDER.exec(folder)) ?? []
+      return hex === undefined || !without?.(`sha256:${hex}` as Digest)
+    }
+    for await (const files of this.storage.scan(REPOSITORIES, { enters, leaf: linkOf })) {
       const holdings: Holding[] = []
       for (const file of files) {
         const holding = await this.#holdingOf(file)
@@ -113,7 +132,7 @@ export class CollectableContent implements Collectable {
   }
 
   async *blobsOf(repository: RepositoryName): AsyncIterable<Digest> {
-    for await (const files of this.storage.scan(new RepositoryPaths(repository).layers)) {
+    for await (const files of this.storage.scan(new RepositoryPaths(repository).layers, { leaf: linkOf })) {
       for (const file of files) {
         const holding = await this.#holdingOf(file)
         if (holding !== undefined) yield holding.digest
@@ -123,7 +142,7 @@ export class CollectableContent implements Collectable {
 
   async *pool({ after }: { after?: Digest | undefined } = {}): AsyncIterable<readonly PooledBlob[]> {
     const options = after === undefined ? {} : { after: blobPath(after) }
-    for await (const files of this.storage.scan(BLOBS, options)) {
+    for await (const files of this.storage.scan(BLOBS, { ...options, leaf: dataOf })) {
       const blobs: PooledBlob[] = []
       for (const { path, size, modifiedAt } of files) {
         const digest = digestOfBlobPath(path)

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, readdir, rename, rmdir, unlink } from 'node:fs/promises'
+import { mkdir, readdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { StorageError } from '../../core/errors.ts'
 import type { Fence } from '../../core/storage-driver.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'
+import type { FileCalls } from './calls/file-calls.ts'
 import { isErrno } from './errno.ts'
 import type { Folders } from './folders.ts'
 
@@ -19,10 +20,12 @@ const CONCURRENCY = 16
 export class Fences {
   readonly #root: string
   readonly #folders: Folders
+  readonly #calls: FileCalls
 
-  constructor(root: string, folders: Folders) {
+  constructor(root: string, { folders, calls }: { folders: Folders; calls: FileCalls }) {
     this.#root = root
     this.#folders = folders
+    this.#calls = calls
   }
 
   async open(): Promise<Fence> {
@@ -46,9 +49,9 @@ export class Fences {
     for (;;) {
       try {
         const names = await readdir(folder)
-        const remove = (name: string) => unlink(`${folder}/${name}`).catch(ignoreMissing)
+        const remove = (name: string) => this.#calls.unlink(`${folder}/${name}`).catch(ignoreMissing)
         for await (const _ of mapInOrder(names, { concurrency: CONCURRENCY, work: remove }));
-        await rmdir(folder)
+        await this.#calls.rmdir(folder)
         break
       } catch (cause) {
         if (isErrno(cause, 'ENOENT')) break
@@ -60,14 +63,14 @@ export class Fences {
 
   async #move(file: string, folder: string): Promise<void> {
     try {
-      await rename(file, `${folder}/${randomUUID()}`)
+      await this.#calls.rename(file, `${folder}/${randomUUID()}`)
     } catch (cause) {
       if (!isErrno(cause, 'ENOENT', 'ENOTDIR')) throw cause
       await this.#requireOpen(folder, file)
       return
     }
     // Fails if the folder has files again, which stay.
-    await rmdir(dirname(file)).catch(() => undefined)
+    await this.#calls.rmdir(dirname(file)).catch(() => undefined)
   }
 
   async #requireOpen(folder: string, path: string): Promise<void> {

@@ -1,18 +1,22 @@
-import { type Dirent, statSync } from 'node:fs'
-import { opendir, readdir, stat } from 'node:fs/promises'
+import { type Dirent, type Stats, statSync } from 'node:fs'
+import { readdir, stat } from 'node:fs/promises'
 import type { ScannedFile, ScanOptions } from '../../core/storage-driver.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'
 import { isName } from '../path.ts'
+import type { QuickCalls } from './calls/quick-calls.ts'
 import { kindOfChild } from './child-kind.ts'
 import { isErrno } from './errno.ts'
+import { leafEntriesAtOnce, leafEntriesInPool } from './leaf-entries.ts'
 import { type Child, orderedChildren } from './ordered-children.ts'
 import { isStateFolder, plainName } from './part-name.ts'
+import { isTemporary } from './temporary-name.ts'
 
 export interface ScanStart {
   /** The driver's root, as a path of the operating system. */
   readonly root: string
   /** True for a link to a folder that contains it. */
   readonly leadsBack: (location: string, name: string) => Promise<boolean>
+  readonly quick: QuickCalls
 }
 
 const PAGE = 1_000
@@ -20,36 +24,36 @@ const PAGE = 1_000
 /** Children of a folder that are inspected concurrently. */
 const CONCURRENCY = 16
 
-/** Most folders of a registry hold one or two files: these are read ahead. */
-const MAX_LEAF_ENTRIES = 8
-
 /** Every file below a folder, in byte order of the paths. Only folders with a few files and no folders are
  *  read ahead.
  *  @throws Error of the system, except for entries removed meanwhile */
 export async function* scanTree(
   folder: string,
   start: ScanStart,
-  { after = '', enters = () => true }: ScanOptions,
+  { after = '', enters = () => true, leaf = () => undefined }: ScanOptions,
 ): AsyncIterable<readonly ScannedFile[]> {
-  let page: ScannedFile[] = []
-  for await (const files of filesBelow(folder, { ...start, after, enters })) {
-    for (const file of files) if (file.path > after) page.push(file)
-    if (page.length < PAGE) continue
-    yield page
-    page = []
-  }
+  const page: ScannedFile[] = []
+  yield* fullPages(folder, { ...start, after, enters, leaf, page })
   if (page.length > 0) yield page
 }
 
-type Scan = ScanStart & Required<ScanOptions>
+interface Scan extends ScanStart, Required<ScanOptions> {
+  /** The files that were found and not yielded yet. */
+  readonly page: ScannedFile[]
+}
 
-async function* filesBelow(folder: string, scan: Scan): AsyncIterable<readonly ScannedFile[]> {
-  const location = scan.root + folder || '/'
+/** The path of a folder that must be walked. */
+type Found = readonly ScannedFile[] | string
+
+/** Adds the files below a folder to the page, and yields it when it is full. */
+async function* fullPages(folder: string, scan: Scan): AsyncIterable<readonly ScannedFile[]> {
+  const { page, after, root } = scan
   const work = (child: Child) => look(folder, child, scan)
-  const children = unlessMissing(childrenOf(location, { folder, after: scan.after }))
+  const children = unlessMissing(childrenOf(root + folder || '/', { folder, after }))
   for await (const found of mapInOrder(children, { concurrency: CONCURRENCY, work })) {
-    if (typeof found === 'string') yield* filesBelow(found, scan)
-    else if (found.length > 0) yield found
+    if (typeof found === 'string') yield* fullPages(found, scan)
+    else for (const file of found) if (file.path > after) page.push(file)
+    if (page.length >= PAGE) yield page.splice(0)
   }
 }
 
@@ -95,11 +99,69 @@ async function* childrenOf(
 }
 
 /** The files of a child that is a file or a folder of few files; the path of any other folder. */
-async function look(
-  folder: string,
-  { name: key, entry }: Child,
-  scan: Scan,
-): Promise<ScannedFile[] | string> {
+function look(folder: string, child: Child, scan: Scan): Found | Promise<Found> {
+  const { name: key, entry } = child
+  if (!key.endsWith('/') || !entry.isDirectory()) return lookAtAny(folder, child, scan)
+  const path = `${folder}/${key.slice(0, -1)}`
+  if (!scan.enters(path)) return []
+  const leaf = scan.leaf(path)
+  return leaf === undefined ? lookInto(path, scan) : lookAtLeaf(path, leaf, scan)
+}
+
+/** The only file of a folder that the caller needs. A file that is kept under another name is found by listing. */
+function lookAtLeaf(path: string, name: string, scan: Scan): Found | Promise<Found> {
+  const file = `${path}/${name}`
+  const location = scan.root + file
+  const atOnce = () => {
+    const stats = scan.quick.make(() => statSync(location, { throwIfNoEntry: false }))
+    return stats?.isFile() ? [scanned(file, stats)] : lookInto(path, scan)
+  }
+  const inPool = async () => {
+    const stats = await elseIfMissing(stat(location), undefined)
+    return stats?.isFile() ? [scanned(file, stats)] : lookInto(path, scan)
+  }
+  return quickly(scan.quick, { atOnce, inPool })
+}
+
+/** The files of a folder of few files; the path of any other. */
+function lookInto(path: string, scan: Scan): Found | Promise<Found> {
+  const { root, quick } = scan
+  const atOnce = () => {
+    const leaf = quick.make(() => leafEntriesAtOnce(root + path))
+    return leaf === undefined ? path : filesAtOnce(path, leaf, scan)
+  }
+  const inPool = async () => {
+    const leaf = await leafEntriesInPool(root + path)
+    if (leaf === undefined) return path
+    const files = await Promise.all(leaf.map((entry) => fileAt(`${path}/${entry.name}`, entry)))
+    return files.flat()
+  }
+  return quickly(quick, { atOnce, inPool })
+}
+
+function filesAtOnce(path: string, leaf: readonly Dirent[], { root, quick }: Scan): ScannedFile[] {
+  const files: ScannedFile[] = []
+  for (const { name } of leaf) {
+    const file = `${path}/${name}`
+    if (isTemporary(name)) continue
+    const stats = quick.make(() => statSync(root + file, { throwIfNoEntry: false }))
+    if (stats !== undefined) files.push(scanned(file, stats))
+  }
+  return files
+}
+
+/** Makes calls synchronously where the file system is quick, in turns of the event loop that have time for it. */
+function quickly(
+  quick: QuickCalls,
+  { atOnce, inPool }: { atOnce: () => Found | Promise<Found>; inPool: () => Promise<Found> },
+): Found | Promise<Found> {
+  if (!quick.areAllowed) return inPool()
+  const turn = quick.untilTurn()
+  return turn === undefined ? atOnce() : turn.then(atOnce)
+}
+
+/** A file, a link, or what is neither a file nor a folder. */
+async function lookAtAny(folder: string, { name: key, entry }: Child, scan: Scan): Promise<Found> {
   const name = key.endsWith('/') ? key.slice(0, -1) : key
   const path = `${folder}/${name}`
   const kind = await kindOfChild(entry)
@@ -108,18 +170,17 @@ async function look(
   if (!scan.enters(path)) return []
   if (entry.isSymbolicLink() && (await elseIfMissing(scan.leadsBack(entry.parentPath, entry.name), true)))
     return []
-  const leaf = await leafEntries(scan.root + path)
-  if (leaf === undefined) return path
-  const files = await Promise.all(
-    leaf.map(async (one) => ((await kindOfChild(one)) === 'file' ? fileAt(`${path}/${one.name}`, one) : [])),
-  )
-  return files.flat()
+  return lookInto(path, scan)
+}
+
+function scanned(path: string, { size, mtime }: Stats): ScannedFile {
+  return { path, size, modifiedAt: mtime }
 }
 
 async function fileAt(path: string, entry: Dirent | undefined): Promise<ScannedFile[]> {
   if (entry === undefined) return []
   const stats = await elseIfMissing(stat(`${entry.parentPath}/${entry.name}`), undefined)
-  return stats === undefined ? [] : [{ path, size: stats.size, modifiedAt: stats.mtime }]
+  return stats === undefined ? [] : [scanned(path, stats)]
 }
 
 /** The newest numbered file of a state. */
@@ -131,23 +192,6 @@ async function standing(entry: Dirent): Promise<Dirent | undefined> {
     .filter(({ name }) => /^\d+$/.test(name))
     .sort((one, other) => Number(one.name) - Number(other.name))
     .at(-1)
-}
-
-/** The entries in order. Undefined if there are many, or others than plain files. */
-async function leafEntries(location: string): Promise<Dirent[] | undefined> {
-  const open = await elseIfMissing(opendir(location), undefined)
-  if (open === undefined) return []
-  const entries: Dirent[] = []
-  try {
-    for (let entry = await open.read(); entry !== null; entry = await open.read()) {
-      const isPlain = entry.isFile() && plainName(entry) === entry.name && isName(entry.name)
-      if (!isPlain || entries.length === MAX_LEAF_ENTRIES) return undefined
-      entries.push(entry)
-    }
-  } finally {
-    await open.close()
-  }
-  return entries.sort((one, other) => (one.name < other.name ? -1 : 1))
 }
 
 function keyOf(entry: Dirent): string {

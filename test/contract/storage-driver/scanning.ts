@@ -50,6 +50,22 @@ export function describeScanning(current: () => DriverUnderTest): void {
     expect(await scanned(driver, '/absent')).toEqual([])
   })
 
+  it('a scan finds the file that is needed of each folder, whether or not it lists the folder', async () => {
+    const { driver } = current()
+    await putAll(driver, ['blobs/a/link', 'blobs/b/link', 'blobs/b/other', 'blobs/c/other', 'blobs/d/link/e'])
+    await driver.put('/top/empty/link', new Uint8Array())
+
+    const found: string[] = []
+    const leaf = (folder: string) => (/^\/top\/(?:blobs\/.|empty)$/.test(folder) ? 'link' : undefined)
+    for await (const page of driver.scan('/top', { leaf })) found.push(...page.map(({ path }) => path))
+
+    expect(found).toEqual([...found].sort())
+    expect(found).toEqual(
+      expect.arrayContaining(['/top/blobs/a/link', '/top/blobs/b/link', '/top/empty/link']),
+    )
+    expect(found).not.toContain('/top/blobs/d/link')
+  })
+
   it('a scan goes on from any point', async () => {
     const { driver } = current()
     await putAll(driver, ORDERED)

@@ -24,7 +24,7 @@ const LAST_CALLS = 16
 /** The time of the slow ones among the last calls at which it counts as slow as well: a few long ones among many
  *  quick ones block the loop as much. */
 const MAX_SLOW_MS = 40
-/** Time limit for synchronous calls in one turn of the event loop. */
+/** Time limit for synchronous calls in one turn of the event loop, in milliseconds. */
 const TURN_MS = 4
 /** A pause lasts this many times as long as the slow calls, which limits the share of time that a slow disk
  *  can block the loop. */
@@ -35,6 +35,7 @@ const PAUSE_FACTOR = 100
  *  loop. */
 export class QuickCalls {
   readonly #root: string
+  readonly #turnMs: number
   #isLocal: boolean | undefined
   /** No calls before this time, by `performance.now()`. */
   #pausedUntil = 0
@@ -45,8 +46,10 @@ export class QuickCalls {
   #turnBegan: number | undefined
   #nextTurn: PromiseWithResolvers<void> | undefined
 
-  constructor(root: string, mode: QuickCallsMode = 'auto') {
+  /** @param turnMs time limit in one turn of the event loop, in milliseconds */
+  constructor(root: string, mode: QuickCallsMode = 'auto', turnMs = TURN_MS) {
     this.#root = root
+    this.#turnMs = turnMs
     if (mode === 'never') this.#isLocal = false
   }
 
@@ -66,14 +69,14 @@ export class QuickCalls {
     if (!this.areAllowed) return false
     const now = performance.now()
     this.#beginTurn(now)
-    return now - (this.#turnBegan ?? now) < TURN_MS
+    return now - (this.#turnBegan ?? now) < this.#turnMs
   }
 
   /** Undefined while this turn of the event loop has time left; otherwise a promise of the next turn. */
   untilTurn(): Promise<void> | undefined {
     const now = performance.now()
     this.#beginTurn(now)
-    return now - (this.#turnBegan ?? now) < TURN_MS ? undefined : this.nextTurn()
+    return now - (this.#turnBegan ?? now) < this.#turnMs ? undefined : this.nextTurn()
   }
 
   nextTurn(): Promise<void> {
