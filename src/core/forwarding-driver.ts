@@ -20,8 +20,8 @@ import type {
   SyncOptions,
 } from './storage-driver.ts'
 
-/** The methods of the port, without `close`. */
-export type DriverOperation = Exclude<keyof StorageDriver, 'name' | 'close'>
+/** The methods of the port that wait for storage, without `close`. */
+export type DriverOperation = Exclude<keyof StorageDriver, 'name' | 'peekList' | 'close'>
 
 /** Base of every decorator of `StorageDriver`: forwards each call to another driver. A decorator overrides
  *  single methods, or the hooks `aroundCall` and `aroundSteps`, which see the outcome of all of them. */
@@ -56,6 +56,10 @@ export class ForwardingDriver implements StorageDriver {
 
   list(folder: string, options?: ListOptions): AsyncIterable<Entry> {
     return this.aroundSteps('list', this.driver.list(folder, options), folder)
+  }
+
+  peekList(folder: string, options?: ListOptions): Iterable<Entry> | undefined {
+    return this.driver.peekList?.(folder, options)
   }
 
   move(from: string, to: string, options?: MoveOptions): Promise<boolean> {

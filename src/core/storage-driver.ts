@@ -36,6 +36,10 @@ export interface StorageDriver {
    *  memory. */
   list(folder: string, options?: ListOptions): AsyncIterable<Entry>
 
+  /** What `list` would yield now, if the driver can tell without waiting. Undefined otherwise, also after any
+   *  error: `list` is to be asked. */
+  peekList?(folder: string, options?: ListOptions): Iterable<Entry> | undefined
+
   /** Moves a file, atomically and durably: a reader of `to` sees the old file or the new one.
    *  @returns false if `replace` is false and a file exists at `to`; nothing is changed then
    *  @throws StorageError PATH_NOT_FOUND; OFFSET_INVALID if the file is not of `version` */

@@ -1,5 +1,5 @@
 import { type DriverOperation, ForwardingDriver, ForwardingWriter } from '../core/forwarding-driver.ts'
-import type { AppendOptions, FileWriter, StorageDriver } from '../core/storage-driver.ts'
+import type { AppendOptions, Entry, FileWriter, ListOptions, StorageDriver } from '../core/storage-driver.ts'
 import type { Timer } from '../core/timer.ts'
 
 /** Distribution's names of the timed operations. Others have none there, and are not timed. */
@@ -36,6 +36,14 @@ export class MeteredDriver extends ForwardingDriver {
       this.#observe('Writer', watch)
       throw error
     }
+  }
+
+  /** Counts if it has an answer; otherwise `list` follows. */
+  override peekList(folder: string, options?: ListOptions): Iterable<Entry> | undefined {
+    const startedAt = performance.now()
+    const entries = super.peekList(folder, options)
+    if (entries !== undefined) this.#timer.observe('List', (performance.now() - startedAt) / 1000)
+    return entries
   }
 
   protected override aroundCall<T>(operation: DriverOperation, work: Promise<T>): Promise<T> {

@@ -32,8 +32,8 @@ import { copyFile } from './filesystem/copying/copy-file.ts'
 import { isErrno, readError, writeError } from './filesystem/errno.ts'
 import { FENCE, Fences } from './filesystem/fences.ts'
 import { Folders, MAX_ATTEMPTS } from './filesystem/folders.ts'
-import { type EntrySource, EntrySteps, entriesBehind, NO_ENTRIES } from './filesystem/listing/entry-steps.ts'
-import type { Listing } from './filesystem/listing/listing.ts'
+import { type EntrySource, EntrySteps, NO_ENTRIES } from './filesystem/listing/entry-steps.ts'
+import { entriesAfter, type Listing } from './filesystem/listing/listing.ts'
 import { Listings } from './filesystem/listing/listings.ts'
 import { orderedChildren } from './filesystem/ordered-children.ts'
 import { partOf, plainName, stateFolderOf } from './filesystem/part-name.ts'
@@ -177,6 +177,15 @@ export class FilesystemDriver implements StorageDriver {
 
   list(folder: string, { after = '' }: ListOptions = {}): AsyncIterable<Entry> {
     return { [Symbol.asyncIterator]: () => new EntrySteps(() => this.#openListing(folder, after)) }
+  }
+
+  peekList(folder: string, { after = '' }: ListOptions = {}): Iterable<Entry> | undefined {
+    try {
+      const listing = this.#listings.peek(this.#root + requireFolder(folder) || '/')
+      return listing && entriesAfter(listing, after)
+    } catch {
+      return undefined
+    }
   }
 
   /** Syncs only the target's folder. File systems record both halves of a rename together; otherwise a power
@@ -338,7 +347,7 @@ export class FilesystemDriver implements StorageDriver {
 
   #openListing(folder: string, after: string): EntrySource | Promise<EntrySource> {
     const steps = (listing: Listing | undefined) =>
-      listing === undefined ? this.#inTurn(folder, after) : entriesBehind(listing, after)
+      listing === undefined ? this.#inTurn(folder, after) : entriesAfter(listing, after)
     try {
       const location = this.#root + requireFolder(folder) || '/'
       const listing = this.#listings.get(location)

@@ -4,8 +4,9 @@ import { collectAll } from '../../../test/contract/storage-driver/support.ts'
 import { FaultyDriver } from '../../../test/support/faulty-driver.ts'
 import { RoundTripsDriver } from '../../../test/support/round-trips-driver.ts'
 import { StorageError } from '../../core/errors.ts'
+import { ForwardingDriver } from '../../core/forwarding-driver.ts'
 import { isRepositoryName } from '../../core/reference.ts'
-import type { StorageDriver } from '../../core/storage-driver.ts'
+import type { Entry, ListOptions, StorageDriver } from '../../core/storage-driver.ts'
 import { MemoryDriver } from '../../storage/memory.ts'
 import { REPOSITORIES } from '../paths.ts'
 import { REPOSITORY_MARKS, repositoryNames } from './catalog.ts'
@@ -24,6 +25,29 @@ async function firstOf(names: AsyncIterable<string>, count: number): Promise<str
   const first: string[] = []
   for await (const name of names) if (first.push(name) === count) break
   return first
+}
+
+/** Tells some listings at once: those of the folders for which the function returns true at that moment. */
+class PeekingDriver extends ForwardingDriver {
+  readonly #entries = new Map<string, Entry[]>()
+  readonly #isAtHand: (folder: string) => boolean
+
+  constructor(driver: StorageDriver, isAtHand: (folder: string) => boolean) {
+    super(driver)
+    this.#isAtHand = isAtHand
+  }
+
+  async learn(folder = REPOSITORIES): Promise<this> {
+    const entries = await collectAll(this.driver.list(folder))
+    this.#entries.set(folder, entries)
+    for (const { name, kind } of entries) if (kind === 'folder') await this.learn(`${folder}/${name}`)
+    return this
+  }
+
+  override peekList(folder: string, { after = '' }: ListOptions = {}): Iterable<Entry> | undefined {
+    if (!this.#isAtHand(folder)) return undefined
+    return this.#entries.get(folder)?.filter(({ name }) => name > after) ?? []
+  }
 }
 
 /** Short names of few characters, so that many are prefixes of each other. */
@@ -63,6 +87,40 @@ describe('the names of repositories', () => {
     )
   })
 
+  it('are the same if storage tells some or all of its listings at once', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        names,
+        fc.array(anyText, { maxLength: 3 }),
+        fc.infiniteStream(fc.boolean()),
+        async (repositories, texts, choices) => {
+          const driver = await driverWith(repositories)
+          const all = await new PeekingDriver(driver, () => true).learn()
+          const some = await new PeekingDriver(driver, () => choices.next().value).learn()
+          for (const after of ['', ...texts, ...repositories.slice(0, 5)]) {
+            const expected = repositories.filter((name) => name > after).sort()
+            expect(await collectAll(catalog(all, after)), after).toEqual(expected)
+            expect(await collectAll(catalog(some, after)), after).toEqual(expected)
+          }
+        },
+      ),
+    )
+  })
+
+  it('are listed without a wait where storage tells all at once', async () => {
+    const driver = await driverWith(['a', 'a/b', 'a-b', 'c/d'])
+    const listed: string[] = []
+    class Watched extends PeekingDriver {
+      override list(folder: string, options?: ListOptions): AsyncIterable<Entry> {
+        listed.push(folder)
+        return super.list(folder, options)
+      }
+    }
+    const peeking = await new Watched(driver, () => true).learn()
+    expect(await collectAll(catalog(peeking))).toEqual(['a', 'a-b', 'a/b', 'c/d'])
+    expect(listed).toEqual([])
+  })
+
   it('are found a page at a time as they are found at once', async () => {
     await fc.assert(
       fc.asyncProperty(names, fc.integer({ min: 1, max: 7 }), async (repositories, size) => {
@@ -87,10 +145,12 @@ describe('the names of repositories', () => {
         ...some.map((name) => `${name}/x`),
         ...(prefix === '' ? [] : ['team', 'team-b']),
       ].sort()
-      const driver = await driverWith(all, '_manifests')
-      expect(await collectAll(catalog(driver))).toEqual(all)
-      for (const after of [all[1], all[250], all[599]] as string[]) {
-        expect(await collectAll(catalog(driver, after))).toEqual(all.filter((name) => name > after))
+      const memory = await driverWith(all, '_manifests')
+      for (const driver of [memory, await new PeekingDriver(memory, () => true).learn()]) {
+        expect(await collectAll(catalog(driver))).toEqual(all)
+        for (const after of [all[1], all[250], all[599]] as string[]) {
+          expect(await collectAll(catalog(driver, after))).toEqual(all.filter((name) => name > after))
+        }
       }
     }
   })

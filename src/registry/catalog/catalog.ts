@@ -1,7 +1,13 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { isRepositoryName, type RepositoryName } from '../../core/reference.ts'
 import type { Page } from '../../core/registry.ts'
 import type { StorageDriver } from '../../core/storage-driver.ts'
-import { childrenOf, openRepositoryDirectory, type RepositoryDirectory } from './repository-directory.ts'
+import {
+  childrenOf,
+  openRepositoryDirectory,
+  peekRepositoryDirectory,
+  type RepositoryDirectory,
+} from './repository-directory.ts'
 
 export interface CatalogOptions extends Page {
   /** Metadata folders (`_manifests`, `_layers`, `_uploads`) that make a folder count; one is enough. */
@@ -20,7 +26,7 @@ export async function* repositoryNames(
   const walk = new Walk(storage, after)
   try {
     for (;;) {
-      const folder = await walk.next()
+      const folder = walk.peek() ?? (await walk.peekLater()) ?? (await walk.next())
       if (folder === undefined) return
       if (kept.some((mark) => folder.kept.has(mark))) yield folder.name as RepositoryName
     }
@@ -39,20 +45,53 @@ interface Place {
   readonly isBelow: boolean
 }
 
-/** Walks the folders of a repository name's prefix in byte order. Folders are opened ahead: those at the next
- *  positions concurrently, at any depth. */
+type Places = Generator<Place, undefined> | AsyncGenerator<Place, undefined>
+
+/** Walks the folders of a repository name's prefix in byte order. Folders are opened at once if the storage can
+ *  do that; otherwise ahead: those at the next positions concurrently, at any depth. */
 class Walk {
   readonly #storage: StorageDriver
   readonly #after: string
   /** The next positions in order. An iterator stands for all the positions it yields. */
-  readonly #ahead: (Place | AsyncIterator<Place>)[]
+  readonly #ahead: (Place | Places)[]
   #opening = 0
+  /** True if the last folders were opened at once. */
+  #isQuick = false
   #concurrency = FIRST_CONCURRENCY
 
   constructor(storage: StorageDriver, after: string) {
     this.#storage = storage
     this.#after = after
     this.#ahead = [this.#placesBelow('', undefined)]
+  }
+
+  /** The next folder, if it can be opened at once. */
+  peek(): RepositoryDirectory | undefined {
+    const ahead = this.#ahead
+    for (let one = ahead[0]; one !== undefined; one = ahead[0]) {
+      if (isPlace(one)) {
+        const opened = this.#peekInto(one.folder)
+        if (opened === undefined) return undefined
+        ahead.shift()
+        this.#isQuick = true
+        if (!one.isBelow) return opened
+        if (opened.children?.length !== 0) ahead.unshift(this.#placesIn(opened))
+      } else {
+        if (!isSynchronous(one)) return undefined
+        const { value, done } = one.next()
+        if (done) ahead.shift()
+        else ahead.unshift(value)
+      }
+    }
+    return undefined
+  }
+
+  /** The same in another turn of the event loop, if this one has taken its share of time. */
+  async peekLater(): Promise<RepositoryDirectory | undefined> {
+    if (!this.#isQuick) return undefined
+    this.#isQuick = false
+    await nextTurn()
+    return this.peek()
   }
 
   /** The next folder. Undefined at the end. */
@@ -66,13 +105,13 @@ class Walk {
         this.#concurrency = Math.min(this.#concurrency + 1, MOST_CONCURRENCY)
         return opened
       }
-      this.#ahead.unshift(this.#placesBelow(`${opened.name}/`, opened.children))
+      this.#ahead.unshift(this.#placesIn(opened))
     }
   }
 
   /** Closes the unfinished listings. */
   async close(): Promise<void> {
-    for (const one of this.#ahead) if (!isPlace(one)) await one.return?.()
+    for (const one of this.#ahead) if (!isPlace(one)) await one.return(undefined)
   }
 
   /** Opens the folders at the next positions, each with what is below it: about as many names as are opened
@@ -82,19 +121,26 @@ class Walk {
     let index = 0
     const end = 2 * this.#concurrency
     while (index < Math.min(ahead.length, end) && (index === 0 || this.#opening < this.#concurrency)) {
-      const one = ahead[index] as Place | AsyncIterator<Place>
+      const one = ahead[index] as Place | Places
       if (!isPlace(one)) {
         const { value, done } = await one.next()
         if (done) ahead.splice(index, 1)
         else ahead.splice(index, 0, value)
       } else if (one.isBelow && one.folder.opened !== undefined) {
-        const { name, children } = one.folder.opened
-        ahead.splice(index, 1, ...(children?.length === 0 ? [] : [this.#placesBelow(`${name}/`, children)]))
+        const { opened } = one.folder
+        ahead.splice(index, 1, ...(opened.children?.length === 0 ? [] : [this.#placesIn(opened)]))
       } else {
         this.#open(one.folder).catch(() => undefined) // thrown again at its position
         index++
       }
     }
+  }
+
+  /** Not for a folder that is opened ahead: those behind it have to be, too. */
+  #peekInto(folder: FoundFolder): RepositoryDirectory | undefined {
+    if (folder.opening !== undefined) return undefined
+    folder.opened ??= peekRepositoryDirectory(this.#storage, folder.name)
+    return folder.opened
   }
 
   #open(folder: FoundFolder): Promise<RepositoryDirectory> {
@@ -105,21 +151,26 @@ class Walk {
   async #opened(folder: FoundFolder): Promise<RepositoryDirectory> {
     this.#opening++
     try {
-      folder.opened = await openRepositoryDirectory(this.#storage, folder.name)
+      folder.opened ??= await openRepositoryDirectory(this.#storage, folder.name)
       return folder.opened
     } finally {
       this.#opening--
     }
   }
 
+  #placesIn({ name, children }: RepositoryDirectory): Places {
+    return this.#placesBelow(`${name}/`, children)
+  }
+
   /** The positions below a prefix.
    *  @param children as far as they are known */
-  #placesBelow(prefix: string, children: readonly string[] | undefined): AsyncIterator<Place> {
+  #placesBelow(prefix: string, children: readonly string[] | undefined): Places {
     const place = this.#after.startsWith(prefix) ? this.#after.slice(prefix.length) : ''
     const after = NAME_CHARACTERS.exec(place)?.[0] ?? ''
     const behind =
       children?.filter((child) => child > after) ?? childrenOf(this.#storage, prefix.slice(0, -1), { after })
-    return placesOf(behind, { prefix, after: this.#after, before: prefixesOf(after) })
+    const order = new PlaceOrder({ prefix, after: this.#after, before: prefixesOf(after) })
+    return Symbol.iterator in behind ? placesAmong(behind, order) : listedPlaces(behind, order)
   }
 }
 
@@ -137,30 +188,60 @@ class FoundFolder {
   }
 }
 
-function isPlace(one: Place | AsyncIterator<Place>): one is Place {
+function isPlace(one: Place | Places): one is Place {
   return 'folder' in one
 }
 
-/** The positions of a folder's children in the order of full names. Names below `a` come after `a-b` and
- *  `a.b`; pending are only names that are prefixes of each other.
- *  @param options.before names before the children, below which there may be names after `after` */
-async function* placesOf(
-  children: AsyncIterable<string> | Iterable<string>,
-  { prefix, after, before }: { prefix: string; after: string; before: readonly string[] },
+function isSynchronous(places: Places): places is Generator<Place, undefined> {
+  return Symbol.iterator in places
+}
+
+function* placesAmong(children: Iterable<string>, order: PlaceOrder): Generator<Place, undefined> {
+  for (const child of children) yield* order.add(child)
+  yield* order.rest()
+}
+
+async function* listedPlaces(
+  children: AsyncIterable<string>,
+  order: PlaceOrder,
 ): AsyncGenerator<Place, undefined> {
-  const waiting: FoundFolder[] = []
-  const wait = (folder: FoundFolder) => {
-    if (isRepositoryName(folder.name) && mayHoldBehind(`${folder.name}/`, after)) waiting.push(folder)
+  for await (const child of children) yield* order.add(child)
+  yield* order.rest()
+}
+
+/** Puts the positions of a folder's children into the order of full names. Names below `a` come after `a-b` and
+ *  `a.b`; pending are only names that are prefixes of each other. */
+class PlaceOrder {
+  readonly #prefix: string
+  readonly #after: string
+  readonly #pending: FoundFolder[] = []
+
+  /** @param options.before names before the children, below which there may be names after `after` */
+  constructor({ prefix, after, before }: { prefix: string; after: string; before: readonly string[] }) {
+    this.#prefix = prefix
+    this.#after = after
+    for (const name of before) this.#wait(new FoundFolder(prefix + name))
   }
-  for (const name of before) wait(new FoundFolder(prefix + name))
-  for await (const child of children) {
-    const folder = new FoundFolder(prefix + child)
-    while (waiting.length > 0 && `${waiting.at(-1)?.name}/` < folder.name)
-      yield { folder: waiting.pop() as FoundFolder, isBelow: true }
-    if (folder.name > after && isRepositoryName(folder.name)) yield { folder, isBelow: false }
-    wait(folder)
+
+  /** The positions up to the next child. */
+  *add(child: string): Iterable<Place> {
+    const folder = new FoundFolder(this.#prefix + child)
+    const pending = this.#pending
+    while (pending.length > 0 && `${pending.at(-1)?.name}/` < folder.name)
+      yield { folder: pending.pop() as FoundFolder, isBelow: true }
+    if (folder.name > this.#after && isRepositoryName(folder.name)) yield { folder, isBelow: false }
+    this.#wait(folder)
   }
-  for (const folder of waiting.reverse()) yield { folder, isBelow: true }
+
+  /** The positions after all children. */
+  *rest(): Iterable<Place> {
+    for (const folder of this.#pending.reverse()) yield { folder, isBelow: true }
+  }
+
+  #wait(folder: FoundFolder): void {
+    if (isRepositoryName(folder.name) && mayHoldBehind(`${folder.name}/`, this.#after))
+      this.#pending.push(folder)
+  }
 }
 
 /** The prefixes of a name, shortest first, and the name itself. */

@@ -1,4 +1,4 @@
-import type { StorageDriver } from '../../core/storage-driver.ts'
+import type { Entry, StorageDriver } from '../../core/storage-driver.ts'
 import { REPOSITORIES } from '../paths.ts'
 
 /** A folder below `repositories/`: part of a repository's name, a repository, or both. */
@@ -21,30 +21,77 @@ export async function openRepositoryDirectory(
   storage: StorageDriver,
   name: string,
 ): Promise<RepositoryDirectory> {
-  const kept = new Set<string>()
-  const children: string[] = []
-  for await (const { name: child, kind } of storage.list(locate(name))) {
-    if (kind !== 'folder') continue
-    if (child.startsWith('_')) kept.add(child)
-    else if (children.length < MOST_HELD) children.push(child)
-    else {
-      if (child < BEFORE_KEPT) for await (const one of metadataDirectories(storage, name)) kept.add(one)
-      return { name, kept, children: undefined }
-    }
+  const found = new FoundEntries(name)
+  for await (const entry of storage.list(locate(name))) {
+    if (found.add(entry)) continue
+    if (entry.name < BEFORE_KEPT)
+      for await (const one of metadataDirectories(storage, name)) found.kept.add(one)
+    return { name, kept: found.kept, children: undefined }
   }
-  return { name, kept, children }
+  return found
 }
 
-/** The last components of the names directly below one, in byte order, in any number.
- *  @param name empty for the root */
-export async function* childrenOf(
+/** Opens a folder, if the storage can tell at once. */
+export function peekRepositoryDirectory(
   storage: StorageDriver,
   name: string,
-  { after }: { after: string },
-): AsyncIterable<string> {
-  for await (const { name: child, kind } of storage.list(locate(name), { after })) {
-    if (kind === 'folder' && !child.startsWith('_')) yield child
+): RepositoryDirectory | undefined {
+  const entries = storage.peekList?.(locate(name))
+  if (entries === undefined) return undefined
+  const found = new FoundEntries(name)
+  for (const entry of entries) {
+    if (found.add(entry)) continue
+    const rest = entry.name < BEFORE_KEPT ? storage.peekList?.(locate(name), { after: BEFORE_KEPT }) : []
+    for (const { name: child, kind } of rest ?? []) {
+      if (!child.startsWith('_')) break
+      if (kind === 'folder') found.kept.add(child)
+    }
+    return rest && { name, kept: found.kept, children: undefined }
   }
+  return found
+}
+
+class FoundEntries implements RepositoryDirectory {
+  readonly name: string
+  readonly kept = new Set<string>()
+  readonly children: string[] = []
+
+  constructor(name: string) {
+    this.name = name
+  }
+
+  /** Returns false if there are too many names to hold. */
+  add({ name, kind }: Entry): boolean {
+    if (kind !== 'folder') return true
+    if (name.startsWith('_')) this.kept.add(name)
+    else if (this.children.length === MOST_HELD) return false
+    else this.children.push(name)
+    return true
+  }
+}
+
+/** The last components of the names directly below one, in byte order, in any number. Iterable at once if the
+ *  storage can tell at once.
+ *  @param name empty for the root */
+export function childrenOf(
+  storage: StorageDriver,
+  name: string,
+  options: { after: string },
+): Iterable<string> | AsyncIterable<string> {
+  const entries = storage.peekList?.(locate(name), options)
+  return entries === undefined ? listedChildren(storage.list(locate(name), options)) : childrenAmong(entries)
+}
+
+function* childrenAmong(entries: Iterable<Entry>): Iterable<string> {
+  for (const entry of entries) if (isChild(entry)) yield entry.name
+}
+
+async function* listedChildren(entries: AsyncIterable<Entry>): AsyncIterable<string> {
+  for await (const entry of entries) if (isChild(entry)) yield entry.name
+}
+
+function isChild({ name, kind }: Entry): boolean {
+  return kind === 'folder' && !name.startsWith('_')
 }
 
 /** The metadata folders of a repository. Their names begin with `_`, so they are adjacent in a listing. */

@@ -22,7 +22,10 @@ export async function collectAll<T>(items: AsyncIterable<T>): Promise<T[]> {
 }
 
 export async function namesIn(driver: StorageDriver, folder: string, after?: string): Promise<string[]> {
-  return (await collectAll(driver.list(folder, { after }))).map(({ name }) => name)
+  const names = (await collectAll(driver.list(folder, { after }))).map(({ name }) => name)
+  const peeked = driver.peekList?.(folder, { after })
+  if (peeked !== undefined) expect(Array.from(peeked, ({ name }) => name)).toEqual(names)
+  return names
 }
 
 /** The files and the folders that hold a file: a folder without any may still be seen. */

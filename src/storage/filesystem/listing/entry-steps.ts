@@ -1,5 +1,4 @@
 import type { Entry } from '../../../core/storage-driver.ts'
-import { indexAfter, type Listing } from './listing.ts'
 
 type Step = IteratorResult<Entry, undefined>
 
@@ -12,12 +11,6 @@ export interface EntrySource {
 const DONE: Step = { done: true, value: undefined }
 
 export const NO_ENTRIES: EntrySource = { next: () => DONE }
-
-/** The entries of a listing after a name. */
-export function entriesBehind(listing: Listing, after: string): EntrySource {
-  let index = after === '' ? 0 : indexAfter(listing, after)
-  return { next: () => (index < listing.length ? { value: listing.entryAt(index++) } : DONE) }
-}
 
 /** An iterator of entries that opens its source at the first step. Written by hand, because a generator costs
  *  several promises a step. */

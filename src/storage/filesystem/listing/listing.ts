@@ -27,6 +27,12 @@ export function indexAfter(listing: Listing, name: string): number {
   return low
 }
 
+/** The entries after a name. */
+export function* entriesAfter(listing: Listing, name: string): Generator<Entry, undefined> {
+  for (let index = name === '' ? 0 : indexAfter(listing, name); index < listing.length; index++)
+    yield listing.entryAt(index)
+}
+
 /** Longer listings are packed. */
 const MAX_PLAIN = 64
 /** Overhead of a listing with its place in a cache, and of an entry. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type TemporaryFolder, temporaryFolder } from '../../../../test/support/temporary-folder.ts'
 import { QuickCalls, type QuickCallsMode } from '../calls/quick-calls.ts'
-import { indexAfter } from './listing.ts'
+import { entriesAfter, indexAfter } from './listing.ts'
 import { Listings } from './listings.ts'
 
 /** Longer than the time for which a changed folder is not cached. */
@@ -54,6 +54,19 @@ describe.each<QuickCallsMode>(['auto', 'never'])('listings of folders, quick cal
     await settle()
     const first = await listings.get(folder)
     expect(await listings.get(folder)).toBe(first)
+  })
+
+  it('can be peeked into where calls are quick, as the folder is at that moment', async () => {
+    const peeked = () => {
+      const listing = listings.peek(folder)
+      return listing && [...entriesAfter(listing, 'a')].map(({ name }) => name)
+    }
+    if (mode === 'never') return expect(peeked()).toBeUndefined()
+    await expect.poll(peeked, PATIENCE).toEqual(['b', 'c'])
+    await writeFile(join(folder, 'd'), '')
+    await expect.poll(peeked, PATIENCE).toEqual(['b', 'c', 'd'])
+    await symlink('a', join(folder, 'link'))
+    expect(peeked()).toBeUndefined()
   })
 
   it('are read again after a folder has just changed', async () => {

@@ -55,29 +55,37 @@ export class Listings {
    *  answers at once.
    *  @throws Error of the system, `ENOENT` and `ENOTDIR` if there is no folder; StorageError of a link */
   get(folder: string): Listing | undefined | Promise<Listing | undefined> {
-    const kept = this.#kept.get(folder)
-    if (!this.#quick.areAllowed) return this.#getByPool(folder, kept)
+    if (!this.#quick.areAllowed) return this.#getByPool(folder)
     const turn = this.#quick.untilTurn()
     if (turn !== undefined) return turn.then(() => this.get(folder))
-    const stats = this.#quick.make(() => statSync(folder))
-    if (kept?.state === stateOf(stats)) return kept.listing
-    return stats.size <= SMALL_FOLDER_BYTES ? this.#readAtOnce(folder, stats) : this.#reads.read(folder)
+    const found = this.#getAtOnce(folder)
+    return found === undefined ? this.#reads.read(folder) : found.listing
   }
 
-  async #getByPool(folder: string, kept: Kept | undefined): Promise<Listing | undefined> {
+  /** A folder's content if it answers at once, is not too large to hold, and has no links.
+   *  @throws Error of the system, as `get` */
+  peek(folder: string): Listing | undefined {
+    return this.#quick.haveTime ? this.#getAtOnce(folder)?.listing : undefined
+  }
+
+  async #getByPool(folder: string): Promise<Listing | undefined> {
+    const kept = this.#kept.get(folder)
     if (kept !== undefined && kept.state === stateOf(await stat(folder))) return kept.listing
     return this.#reads.read(folder)
   }
 
-  #readAtOnce(folder: string, before: Stats): Listing | undefined | Promise<Listing | undefined> {
+  #getAtOnce(folder: string): Pick<Kept, 'listing'> | undefined {
+    const kept = this.#kept.get(folder)
+    const before = this.#quick.make(() => statSync(folder))
+    const state = stateOf(before)
+    if (kept?.state === state) return kept
+    if (before.size > SMALL_FOLDER_BYTES) return undefined
     const readAt = Date.now()
-    const dirents = this.#quick.make(() => readdirSync(folder, { withFileTypes: true }))
-    const entries = entriesOf(dirents)
-    if (entries === undefined) return this.#resolved(folder, dirents)
-    const listing = listingOf(entries)
-    if (isSettled(before, readAt) && stateOf(statSync(folder)) === stateOf(before))
-      this.#kept.set(folder, { state: stateOf(before), listing })
-    return listing
+    const entries = entriesOf(this.#quick.make(() => readdirSync(folder, { withFileTypes: true })))
+    if (entries === undefined) return undefined
+    const found = { state, listing: listingOf(entries) }
+    if (isSettled(before, readAt) && stateOf(statSync(folder)) === state) this.#kept.set(folder, found)
+    return found
   }
 
   async #read(folder: string): Promise<Listing | undefined> {
