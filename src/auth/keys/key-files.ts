@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { ACTIONS } from '../../core/access/access-controller.ts'
 import { isPathNotFound } from '../../core/errors.ts'
 import type { StorageDriver } from '../../core/storage-driver.ts'
+import { KeyReservations } from './key-reservations.ts'
 
 const fields = z.strictObject({
   user: z.string(),
@@ -35,9 +36,11 @@ export interface KeyPlace {
 /** Distribution ignores this folder.
  *
  *  ```
- *  /docker/registry/v2/keys/<SHA-256 of the user>/<id>
- *  ├── key     a state that is created once: the key
- *  └── used    when it was used last
+ *  /docker/registry/v2/keys/<SHA-256 of the user>
+ *  ├── reserved    a state: the names of keys that are being made
+ *  └── <id>
+ *      ├── key     a state that is created once: the key
+ *      └── used    when it was used last
  *  ``` */
 const KEYS = '/docker/registry/v2/keys'
 
@@ -51,6 +54,10 @@ export class KeyFiles {
   constructor(storage: StorageDriver, secret: string) {
     this.#storage = storage
     this.#macKey = new Uint8Array(hkdfSync('sha256', secret, '', 'entrepot personal keys', 32))
+  }
+
+  reservations(user: string): KeyReservations {
+    return new KeyReservations(this.#storage, `${userFolder(user)}/reserved`)
   }
 
   /** Undefined if there is no such key, or it was not written by this registry. */

@@ -1,8 +1,10 @@
 import { hash } from 'node:crypto'
+import pLimit from 'p-limit'
 import type { PersonalKey, PersonalKeys, WantedKey } from '../../core/access/personal-keys.ts'
 import type { Person } from '../../core/access/sessions.ts'
 import { RegistryError } from '../../core/errors.ts'
 import type { KeyFiles, KeyPlace, KeyRecord } from './key-files.ts'
+import type { KeyReservations } from './key-reservations.ts'
 import { isKeyId, newKey } from './key-secret.ts'
 
 export interface StoredKeysParts {
@@ -14,12 +16,18 @@ export interface StoredKeysParts {
   readonly onRevoked: (place: KeyPlace) => void
 }
 
+interface Reservation {
+  readonly user: string
+  readonly reservations: KeyReservations
+}
+
 /** Those that have not expired. */
 const MAX_KEYS = 50
 
 /** The keys of people, as their owners manage them. */
 export class StoredKeys implements PersonalKeys {
   readonly #parts: StoredKeysParts
+  readonly #oneByOne = pLimit(1)
 
   constructor(parts: StoredKeysParts) {
     this.#parts = parts
@@ -44,8 +52,21 @@ export class StoredKeys implements PersonalKeys {
   }
 
   async create(owner: Person, wanted: WantedKey): Promise<{ key: PersonalKey; secret: string }> {
-    await this.#makeRoom(owner)
     const { id, secret } = newKey()
+    const reservations = this.#parts.files.reservations(owner.name)
+    await this.#removeExpired(owner)
+    await this.#oneByOne(() => this.#reserve(id, { user: owner.name, reservations }))
+    try {
+      return { key: await this.#store(owner, { id, secret, wanted }), secret }
+    } finally {
+      await reservations.remove(id)
+    }
+  }
+
+  async #store(
+    owner: Person,
+    { id, secret, wanted }: { id: string; secret: string; wanted: WantedKey },
+  ): Promise<PersonalKey> {
     const now = Date.now()
     const { name, repositories, actions, lifetimeMs } = wanted
     const key: KeyRecord = {
@@ -55,7 +76,7 @@ export class StoredKeys implements PersonalKeys {
       expiresAt: new Date(now + Math.min(lifetimeMs, this.maxLifetimeMs)).toISOString(),
     }
     await this.#parts.files.create({ user: owner.name, id }, key)
-    return { key: shown(id, key, null), secret }
+    return shown(id, key, null)
   }
 
   async revoke({ name: user }: Person, id: string): Promise<boolean> {
@@ -66,13 +87,23 @@ export class StoredKeys implements PersonalKeys {
     return true
   }
 
-  /** Removes keys that have expired. */
-  async #makeRoom(owner: Person): Promise<void> {
-    const keys = await this.list(owner)
-    const expired = keys.filter(({ expiresAt }) => expiresAt.getTime() <= Date.now())
-    for (const { id } of expired) await this.#parts.files.remove({ user: owner.name, id })
-    if (keys.length - expired.length < MAX_KEYS) return
-    throw new RegistryError('REQUEST_INVALID', { message: `there are ${MAX_KEYS} keys already; revoke some` })
+  async #removeExpired(owner: Person): Promise<void> {
+    for (const { id, expiresAt } of await this.list(owner))
+      if (expiresAt.getTime() <= Date.now()) await this.#parts.files.remove({ user: owner.name, id })
+  }
+
+  /** Reserves a key, unless there are too many with those that are being made in other processes. */
+  async #reserve(id: string, { user, reservations }: Reservation): Promise<void> {
+    for (;;) {
+      const held = await reservations.read()
+      const ids = new Set((await this.#parts.files.names(user)).filter(isKeyId))
+      for (const reserved of held?.state.keys ?? []) ids.add(reserved.id)
+      if (ids.size >= MAX_KEYS) {
+        const message = `there are ${MAX_KEYS} keys already; revoke some`
+        throw new RegistryError('REQUEST_INVALID', { message })
+      }
+      if (await reservations.add(id, held)) return
+    }
   }
 }
 

@@ -8,6 +8,7 @@ import type { Person } from '../../../src/core/access/sessions.ts'
 import { keyList, newKey } from '../../../src/http/handlers/extension/key-answers.ts'
 import { BrowserSessions } from '../../../src/login/browser-sessions.ts'
 import { Sealing } from '../../../src/login/sealing.ts'
+import { FilesystemDriver } from '../../../src/storage/filesystem.ts'
 import { MemoryDriver } from '../../../src/storage/memory.ts'
 import {
   basic,
@@ -303,4 +304,26 @@ test('there are none where they are not configured, and none are made while the 
   const body = JSON.stringify({ name: 'x' })
   const made = await readOnly.registry.send(`POST ${KEYS}`, { headers: { ...json, ...basic('alice') }, body })
   expect(refusal(made)).toBe('405 UNSUPPORTED')
+})
+
+test('at most 50 keys are valid, also if two replicas make them at the same time', async () => {
+  await using folder = await temporaryFolder({ inMemory: true })
+  await using one = await start({ driver: new FilesystemDriver({ root: folder.path }) })
+  await using other = await start({ driver: new FilesystemDriver({ root: folder.path }) })
+  const create = async ({ registry }: GuardedRegistry) => {
+    const headers = { ...json, ...basic('alice') }
+    return (await registry.send(`POST ${KEYS}`, { headers, body: '{"name":"one of many"}' })).status
+  }
+  // Passwords are checked one after the other, unless they are known.
+  for (const registry of [one, other]) await listed(registry)
+  const statuses = await Promise.all(
+    Array.from({ length: 56 }, (_, index) => create(index % 2 ? one : other)),
+  )
+  expect(statuses.filter((status) => status === 201)).toHaveLength(50)
+  expect(statuses.filter((status) => status === 400)).toHaveLength(6)
+  const keys = await listed(one)
+  expect(keys).toHaveLength(50)
+  // What is revoked makes room.
+  await revoke(other, keys[0]?.id ?? '')
+  expect([await create(one), await create(other)]).toEqual([201, 400])
 })
