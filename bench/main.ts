@@ -13,6 +13,7 @@ process.on('SIGTERM', () => process.exit(143))
 try {
   const args = process.argv.slice(2)
   if (args[0] === 'gc') await (await import('./gc/main.ts')).benchCollection(args.slice(1))
+  else if (args[0] === 'client') await (await import('./clients/main.ts')).benchClients(args.slice(1))
   else await run(args)
 } catch (failure) {
   if (!(failure instanceof UsageError)) throw failure

@@ -72,7 +72,7 @@ async function bundleCode(outdir: string, native: Plugin): Promise<string[]> {
     keepNames: true,
     legalComments: 'linked',
     loader: { '.node': 'copy' },
-    plugins: [native],
+    plugins: [native, neededOfUndici],
     logLevel: 'warning',
     // Packages in CommonJS call `require` for Node's own modules.
     banner: {
@@ -80,6 +80,26 @@ async function bundleCode(outdir: string, native: Plugin): Promise<string[]> {
     },
   })
   return Object.values(metafile.outputs).flatMap(({ inputs }) => Object.keys(inputs))
+}
+
+/** Of undici, the client takes its dispatchers alone: the rest would double the start of each of its commands. */
+const neededOfUndici: Plugin = {
+  name: 'needed-of-undici',
+  setup({ onResolve, onLoad }) {
+    const library = 'undici/lib'
+    onResolve({ filter: /^undici$/ }, ({ importer }) =>
+      importer.endsWith('/src/client/transport.ts') ? { path: importer, namespace: 'undici' } : undefined,
+    )
+    onLoad({ filter: /./, namespace: 'undici' }, () => ({
+      resolveDir: root,
+      contents: `
+        import Dispatcher from '${library}/dispatcher/dispatcher.js'
+        import api from '${library}/api/index.js'
+        Object.assign(Dispatcher.prototype, api)
+        export { default as EnvHttpProxyAgent } from '${library}/dispatcher/env-http-proxy-agent.js'
+        export { default as errors } from '${library}/core/errors.js'`,
+    }))
+  },
 }
 
 /** Finds the one native module for the processor that is meant; npm installs only that of this machine. */

@@ -101,6 +101,29 @@ test('blobs are mounted from the same registry, also from where they were copied
   await across.copy({ ...request, source: origin, target: images(target.endpoint, 'one') })
   await across.copy({ ...request, source: origin, target: images(target.endpoint, 'two') })
   expect(outcomes).toEqual(['copied', 'copied', 'copied', 'mounted', 'mounted', 'mounted'])
+  // A mount tells by itself.
+  expect(
+    target.requests.filter(({ method, path }) => method === 'HEAD' && path.includes('/two/blobs/')),
+  ).toEqual([])
+})
+
+test.each([
+  ['refuses', { kind: 'answer', status: 404 } as const, 0],
+  [
+    'begins an upload',
+    { kind: 'answer', status: 202, headers: { location: '/v2/b/blobs/uploads/x' } } as const,
+    3,
+  ],
+])('if a mount %s, blobs that are there stay', async (_title, fault, cancelled) => {
+  await using registries = await pair()
+  const { from, source } = registries
+  for (const { bytes } of [image.config, ...image.layers]) await from.client.pushBlob('b', bytes)
+  source.fault = ({ method }) => (method === 'POST' ? fault : undefined)
+  const request = { source: images(source.endpoint, 'a'), target: images(source.endpoint, 'b') }
+  await copier().copy({ ...request, reference: 'v1', tag: 'v1' })
+  expect(outcomes).toEqual(['existing', 'existing', 'existing'])
+  expect(source.requests.filter(({ method }) => method === 'DELETE')).toHaveLength(cancelled)
+  expect(await from.client.manifest('b', 'v1')).toEqual(image.manifest.bytes)
 })
 
 test('other bytes than the digest names are refused, and nothing is tagged', async () => {

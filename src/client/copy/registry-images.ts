@@ -68,17 +68,26 @@ export class RegistryImages implements ImageSource, ImageTarget {
     }, signal)
   }
 
+  /** A mount needs no look whether the blob is there: it succeeds then too. */
   async putBlob(blob: BlobToPut): Promise<BlobOutcome> {
-    const { descriptor, signal } = blob
+    const { descriptor, mountFrom, signal } = blob
+    const mounted = mountFrom && (await this.#retries.run(() => this.#mount(blob, mountFrom), signal))
+    if (mounted === true) return 'mounted'
+    let begun: Upload | undefined = mounted || undefined
     const isThere = await this.#retries.run(
       () => this.#client.hasBlob(this.#repository, descriptor, { signal }),
       signal,
     )
-    if (isThere) return 'existing'
+    if (isThere) {
+      if (begun !== undefined) await this.#cancel(begun, signal)
+      return 'existing'
+    }
     for (let failures = 0; ; ) {
       try {
-        return await this.#upload(blob)
+        await this.#upload(blob, begun)
+        return 'copied'
       } catch (error) {
+        begun = undefined
         await this.#retries.pause(error, ++failures, signal)
       }
     }
@@ -97,27 +106,36 @@ export class RegistryImages implements ImageSource, ImageTarget {
 
   async finish(): Promise<void> {}
 
-  async #upload(blob: BlobToPut): Promise<BlobOutcome> {
+  /** @param begun the upload that a mount has become */
+  async #upload(blob: BlobToPut, begun: Upload | undefined): Promise<void> {
     const { descriptor, signal } = blob
     const { digest, size } = descriptor
-    const upload = await this.#begin(blob)
-    if (upload === undefined) return 'mounted'
+    const upload = begun ?? (await this.#client.beginUpload(this.#repository, { digest, signal }))
+    if (upload === undefined) return // some registries know the blob by its digest alone
     if (size > 0 && size <= SINGLE_REQUEST_BYTES) {
       const body = () => counted(blob.open(0), { start: 0, onPosition: blob.onPosition })
       await this.#client.finishUpload(upload, { digest, body, length: size, signal })
     } else await this.#append(upload, blob)
-    return 'copied'
   }
 
   /** A registry that does not mount answers with an upload, or refuses, as if the other repository were
-   *  not there. */
-  async #begin({ descriptor: { digest }, mountFrom: from, signal }: BlobToPut): Promise<Upload | undefined> {
+   *  not there.
+   *  @returns true if the blob was mounted; an upload to go on with; or undefined */
+  async #mount({ descriptor: { digest }, signal }: BlobToPut, from: RepositoryName) {
     try {
-      return await this.#client.beginUpload(this.#repository, { digest, from, signal })
+      return (await this.#client.beginUpload(this.#repository, { digest, from, signal })) ?? true
     } catch (error) {
-      if (from === undefined || !(error instanceof UpstreamError) || !MOUNT_REFUSED.has(error.code))
-        throw error
-      return this.#client.beginUpload(this.#repository, { digest, signal })
+      if (error instanceof UpstreamError && MOUNT_REFUSED.has(error.code)) return undefined
+      throw error
+    }
+  }
+
+  /** An upload that nobody needs is purged at some time if this fails. */
+  async #cancel(upload: Upload, signal: AbortSignal | undefined): Promise<void> {
+    try {
+      await this.#client.cancelUpload(upload, { signal })
+    } catch (error) {
+      if (!(error instanceof UpstreamError)) throw error
     }
   }
 
