@@ -7,7 +7,7 @@ import type { QuickCalls } from './calls/quick-calls.ts'
 import { kindOfChild } from './child-kind.ts'
 import { isErrno } from './errno.ts'
 import { leafEntriesAtOnce, leafEntriesInPool } from './leaf-entries.ts'
-import { type Child, orderedChildren } from './ordered-children.ts'
+import { type Child, orderedChildren } from './listing/ordered-children.ts'
 import { isStateFolder, plainName } from './part-name.ts'
 import { isTemporary } from './temporary-name.ts'
 

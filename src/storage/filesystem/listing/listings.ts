@@ -6,9 +6,9 @@ import { CoalescedReads } from '../../../lib/request-coalescing.ts'
 import { isName } from '../../path.ts'
 import type { QuickCalls } from '../calls/quick-calls.ts'
 import { kindOfPlain } from '../child-kind.ts'
-import { forEachChild } from '../ordered-children.ts'
 import { plainName } from '../part-name.ts'
 import { type Listing, listingOf } from './listing.ts'
+import { forEachChild } from './ordered-children.ts'
 
 /** Limit of a cached listing, and of one that is held. */
 const MAX_NAMES = 600_000

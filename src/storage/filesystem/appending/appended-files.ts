@@ -1,13 +1,13 @@
 import { constants } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
-import { StorageError } from '../../core/errors.ts'
-import type { AppendOptions, FileVersion } from '../../core/storage-driver.ts'
-import { close, fdatasync, fstat, open, readFully, writeFully } from './calls/descriptors.ts'
-import type { FileCalls } from './calls/file-calls.ts'
-import { isErrno } from './errno.ts'
-import type { Folders } from './folders.ts'
-import { newVersion, parsePart, partOf } from './part-name.ts'
+import { StorageError } from '../../../core/errors.ts'
+import type { AppendOptions, FileVersion } from '../../../core/storage-driver.ts'
+import { close, fdatasync, fstat, open, readFully, writeFully } from '../calls/descriptors.ts'
+import type { FileCalls } from '../calls/file-calls.ts'
+import { isErrno } from '../errno.ts'
+import type { Folders } from '../folders.ts'
+import { newVersion, parsePart, partOf } from '../part-name.ts'
 
 /** A file opened for appending, owned by its writer. */
 export interface FileToAppend {

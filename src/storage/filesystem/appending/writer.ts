@@ -1,11 +1,11 @@
-import { StorageError } from '../../core/errors.ts'
-import type { FileVersion, FileWriter, SyncOptions } from '../../core/storage-driver.ts'
-import { freeMemoryOf } from '../../lib/free-memory.ts'
+import { StorageError } from '../../../core/errors.ts'
+import type { FileVersion, FileWriter, SyncOptions } from '../../../core/storage-driver.ts'
+import { freeMemoryOf } from '../../../lib/free-memory.ts'
+import { close, fdatasync, ftruncate, writeFully } from '../calls/descriptors.ts'
+import type { FileCalls } from '../calls/file-calls.ts'
+import { isErrno, writeError } from '../errno.ts'
+import type { Folders } from '../folders.ts'
 import type { FileToAppend } from './appended-files.ts'
-import { close, fdatasync, ftruncate, writeFully } from './calls/descriptors.ts'
-import type { FileCalls } from './calls/file-calls.ts'
-import { isErrno, writeError } from './errno.ts'
-import type { Folders } from './folders.ts'
 import type { WriteQueues } from './write-queues.ts'
 
 const MIB = 1024 * 1024

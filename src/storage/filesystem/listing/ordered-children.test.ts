@@ -1,7 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { type TemporaryFolder, temporaryFolder } from '../../../test/support/temporary-folder.ts'
+import { type TemporaryFolder, temporaryFolder } from '../../../../test/support/temporary-folder.ts'
 import { orderedChildren } from './ordered-children.ts'
 
 describe('the children of a folder of the system', () => {

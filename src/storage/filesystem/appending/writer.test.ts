@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { type TemporaryFolder, temporaryFolder } from '../../../test/support/temporary-folder.ts'
-import { FilesystemDriver } from '../filesystem.ts'
+import { type TemporaryFolder, temporaryFolder } from '../../../../test/support/temporary-folder.ts'
+import { FilesystemDriver } from '../../filesystem.ts'
 
 const KIB = 1024
 

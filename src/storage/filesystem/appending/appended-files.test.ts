@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, it } from 'vitest'
-import { temporaryFolder } from '../../../test/support/temporary-folder.ts'
-import type { AppendOptions, FileVersion } from '../../core/storage-driver.ts'
-import { FilesystemDriver } from '../filesystem.ts'
+import { temporaryFolder } from '../../../../test/support/temporary-folder.ts'
+import type { AppendOptions, FileVersion } from '../../../core/storage-driver.ts'
+import { FilesystemDriver } from '../../filesystem.ts'
 
 const ROUNDS = 30
 const BYTES = Buffer.from('bytes')
