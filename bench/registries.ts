@@ -36,6 +36,8 @@ export interface Variant {
   readonly mirror?: true
   /** The URL of that upstream. */
   readonly upstreamUrl?: string
+  /** Entrepot's own: whether the catalog is indexed. Default: as the registry's own default. */
+  readonly index?: boolean
   /** Entrepot's own: every policy is configured. */
   readonly policies?: true
   /** Tells a receiver of everything. */
@@ -51,6 +53,8 @@ export interface AccessVariant {
   readonly tokens?: boolean
   /** Entrepot's own: how many rules there are; the last one lets the user in. */
   readonly rules?: number
+  /** Entrepot's own: a person of one of the other rules may log in too. */
+  readonly others?: boolean
 }
 
 export interface RegistryOptions {
@@ -134,6 +138,7 @@ function writeConfiguration(folder: string, port: number, variant: Variant): str
     upstreamUrl,
     receiverUrl,
     policies,
+    index,
   } = variant
   const configuration = {
     version: '0.1',
@@ -149,6 +154,7 @@ function writeConfiguration(folder: string, port: number, variant: Variant): str
     ...(upstreamUrl && { proxy: { remoteurl: upstreamUrl } }),
     ...(receiverUrl && { notifications: { endpoints: [{ ...RECEIVER, url: receiverUrl }] } }),
     ...(policies && { policies: POLICIES }),
+    ...(index !== undefined && { index: { enabled: index, path: join(folder, 'index.sqlite') } }),
     ...(access && { auth: accessConfiguration(folder, access) }),
     ...(redisAddress && { redis: isGeneration3 ? { addrs: [redisAddress] } : { addr: redisAddress } }),
     http: { addr: `127.0.0.1:${port}`, secret: 'not a secret: the registry of a bench' },
@@ -175,9 +181,14 @@ function inBucket(s3: S3Server) {
 /** The one user of a registry that asks who one is. */
 export const LOGIN = { name: 'bench', password: 'not a secret either' }
 
-function accessConfiguration(folder: string, { tokens = false, rules }: AccessVariant) {
+/** One who sees what the first of the other rules allows. */
+export const OTHER_LOGIN = { name: 'user-0', password: LOGIN.password }
+
+function accessConfiguration(folder: string, { tokens = false, rules, others: isShared }: AccessVariant) {
   const users = join(folder, 'users')
-  writeFileSync(users, `${LOGIN.name}:${hashSync(LOGIN.password, BCRYPT_COST)}\n`)
+  const hash = hashSync(LOGIN.password, BCRYPT_COST)
+  const names = [LOGIN, ...(isShared ? [OTHER_LOGIN] : [])].map(({ name }) => name)
+  writeFileSync(users, names.map((name) => `${name}:${hash}\n`).join(''))
   const own = { repositories: ['**'], who: [LOGIN.name], actions: ['*'] }
   const others = Array.from({ length: (rules ?? 1) - 1 }, (_, index) => ({
     repositories: [`team-${index}/**`],

@@ -3,11 +3,13 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { makeCatalog, type SeededCatalog } from './seed-catalog.ts'
 
-/** So many repositories without content, or tags of one repository. */
+/** So many repositories without content, or tags of one repository; or repositories with tagged images. */
 export interface Seed {
   readonly repositories?: number
   readonly tags?: number
+  readonly catalog?: SeededCatalog
 }
 
 /** The repository that has the tags. */
@@ -29,6 +31,7 @@ export function seededFolder(seed: Seed): string {
     for (let index = 0; index < (seed.repositories ?? 0); index++) {
       makeRepository(join(repositories, `team-${index % 200}/app-${index}`))
     }
+    if (seed.catalog !== undefined) makeCatalog(folder, seed.catalog)
     if (seed.tags !== undefined) makeTags(join(repositories, TAGGED), seed.tags)
   }
   return folder

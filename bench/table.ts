@@ -12,7 +12,7 @@ export interface Outcome {
   readonly failure?: string
 }
 
-const moreIsBetter: readonly string[] = ['requests/s', 'pushes/s', 'events/s', 'GB/s']
+const moreIsBetter: readonly string[] = ['requests/s', 'pushes/s', 'events/s', 'tags/s', 'GB/s']
 
 /** Rows of work, a column a registry (median, and the least to the most of the rounds), then how many times better the
  *  first registry is than each of the others. Failures follow below, with their reasons. */

@@ -3,7 +3,16 @@ import type { RegistryId, Variant } from '../registries.ts'
 import type { Server } from '../servers.ts'
 
 /** Of what happens in a second more is better, of time, memory and work less. */
-export type Unit = 'requests/s' | 'pushes/s' | 'events/s' | 'GB/s' | 'ms' | 'MB' | 'bytes' | 'CPU s'
+export type Unit =
+  | 'requests/s'
+  | 'pushes/s'
+  | 'events/s'
+  | 'tags/s'
+  | 'GB/s'
+  | 'ms'
+  | 'MB'
+  | 'bytes'
+  | 'CPU s'
 
 export interface Figure {
   /** Label beside the row's title; the first figure of a row has the title itself. */

@@ -136,7 +136,7 @@ export interface ScanOptions {
   /** Returns false for a folder whose files the caller ignores. A hint: the driver may return such files all
    *  the same. */
   readonly enters?: (folder: string) => boolean
-  /** The name of the only file in a folder that the caller needs, so that the folder need not be listed.
+  /** The name of the only file in a folder that the caller needs, or its path below the folder, so that the folder need not be listed.
    *  Undefined for a folder of which it needs everything. A hint: the driver may return other files all the
    *  same. */
   readonly leaf?: (folder: string) => string | undefined

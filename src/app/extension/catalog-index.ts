@@ -20,6 +20,9 @@ import { manifestPolicy } from '../settings.ts'
 /** What SQLite keeps beside a database in WAL mode. */
 const WAL_FILES = ['-wal', '-shm'] as const
 
+/** With a little memory for them, configurations of images are read whole, which takes fewer calls than a stream. */
+const CONFIGURATION_BYTES = 1024 * 1024
+
 /** A process's part in the index. */
 export interface OpenIndex {
   readonly index: CatalogIndex
@@ -49,7 +52,10 @@ export async function openIndex(
   const changes = new CatalogChanges(engine)
   const feeder = new Feeder({
     ...{ changes, log },
-    registry: new StoredRegistry({ driver: registry.storage, policy: manifestPolicy(config), log }),
+    registry: new StoredRegistry({
+      ...{ driver: registry.storage, policy: manifestPolicy(config), log },
+      smallContentBytes: CONFIGURATION_BYTES,
+    }),
     pulls: await openRecordedPulls(config, registry),
     sweepMs: sweeps ? config.index.sweep : undefined,
     announcements: await openAnnouncements(config, { log, listens: sweeps }),

@@ -156,7 +156,9 @@ export class LinkedTags implements TagService {
     const { tags } = this.#context.paths
     const relative = (path: string) => path.slice(tags.length + 1)
     const enters = (folder: string) => !/^[^/]+\/index$/.test(relative(folder))
-    for await (const files of this.#context.storage.scan(tags, { enters })) {
+    // A tag has two folders for each manifest that it ever named, and only one file that counts.
+    const leaf = (folder: string) => (relative(folder).includes('/') ? undefined : 'current/link')
+    for await (const files of this.#context.storage.scan(tags, { enters, leaf })) {
       for (const { path, modifiedAt } of files) {
         const [, tag = ''] = /^([^/]+)\/current\/link$/.exec(relative(path)) ?? []
         if (isTag(tag)) yield { tag, setAt: modifiedAt }
