@@ -21,6 +21,8 @@ import {
 type Architecture = 'amd64' | 'arm64'
 
 const processors: Readonly<Record<Architecture, Processor>> = { amd64: 'x64', arm64: 'arm64' }
+/** Of Debian, which the libraries are from. */
+const RELEASE = 'bookworm'
 const LIBRARIES = ['libc6', 'libatomic1', 'libgcc-s1', 'libstdc++6', 'gcc-12-base']
 /** Nobody in particular, as in other images without a root user. */
 const USER = 65532
@@ -81,6 +83,26 @@ function writeUsers(folder: string): void {
   writeFileSync(join(folder, 'etc/group'), `root:x:0:\nentrepot:x:${USER}:\n`)
 }
 
+/** The URL of Debian's archive, or of the mirror of it that this machine uses. */
+function debianArchive(): string {
+  const asked = ['Created-By: Packages', 'Origin: Debian', 'Component: main']
+  const list = () =>
+    execFileSync('apt-get', ['indextargets', '--format', '$(CODENAME) $(REPO_URI)', ...asked], {
+      encoding: 'utf8',
+    })
+  let targets = list()
+  if (targets === '') {
+    // Only what was updated once is known to be Debian's.
+    execFileSync('apt-get', ['-qq', 'update'])
+    targets = list()
+  }
+  // Not those of updates, such as bookworm-security.
+  const archive = /^[a-z]+ (\S+)$/m.exec(targets)?.[1]
+  if (archive === undefined)
+    throw new Error("apt-get has no source of Debian's packages: the image is made on Debian")
+  return archive
+}
+
 /** Downloads libraries for a processor that need not be this machine's, with lists of packages apart from the machine's own. */
 function debianPackages(architecture: Architecture): string[] {
   const folder = join(work, `debian-${architecture}`)
@@ -89,7 +111,7 @@ function debianPackages(architecture: Architecture): string[] {
   writeFileSync(join(folder, 'status'), '')
   writeFileSync(
     join(folder, 'sources.list'),
-    'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm main\n',
+    `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${debianArchive()} ${RELEASE} main\n`,
   )
   const options = {
     'APT::Architecture': architecture,

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { loadConfig } from '../../src/config/load.ts'
+import { requestedTracing } from '../../src/config/tracing.ts'
 import { describeWith } from '../support/describe-with.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import { run } from '../support/tools.ts'
@@ -21,6 +22,7 @@ interface Named {
 }
 
 interface Variable extends Named {
+  readonly value?: string
   readonly valueFrom?: { readonly secretKeyRef: { readonly name: string; readonly key: string } }
 }
 
@@ -166,7 +168,48 @@ const MATRIX: ReadonlyArray<readonly [string, Values, readonly string[]]> = [
   ],
 ]
 
+/** Values of `tracing`, and the variables that they make. */
+const TRACING: ReadonlyArray<readonly [string, Values, Readonly<Record<string, string>>]> = [
+  ['by default none', {}, {}],
+  ['none without an endpoint', { sampler: 'always_on', serviceName: 'a' }, {}],
+  [
+    'an endpoint',
+    { endpoint: 'http://collector:4318' },
+    { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318', OTEL_SERVICE_NAME: 'release-entrepot' },
+  ],
+  [
+    'everything',
+    {
+      ...{ endpoint: 'https://collector', serviceName: 'images', sampler: 'traceidratio', samplerArg: 0 },
+      resourceAttributes: { 'deployment.environment.name': 'the test, all' },
+    },
+    {
+      ...{ OTEL_EXPORTER_OTLP_ENDPOINT: 'https://collector', OTEL_SERVICE_NAME: 'images' },
+      ...{ OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '0' },
+      OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=the%20test%2C%20all',
+    },
+  ],
+]
+
 describeWith(['helm'], 'the Helm chart', () => {
+  test.each(TRACING)('traces: %s', async (_title, tracing, expected) => {
+    const { spec } = only(await render({ tracing }), 'Deployment')
+    const variables = spec!.template.spec.containers[0].env.filter(({ name }) => name.startsWith('OTEL_'))
+    const env = Object.fromEntries(variables.map(({ name, value }) => [name, value]))
+    expect(env).toEqual(expected)
+    const { settings, warnings } = requestedTracing(env)
+    expect([settings !== undefined, warnings]).toEqual([Object.keys(expected).length > 0, []])
+  })
+
+  test('the headers for a collector come from a secret', async () => {
+    const tracing = { endpoint: 'https://collector', headersSecret: { name: 'collector' } }
+    const { spec } = only(await render({ tracing }), 'Deployment')
+    expect(spec!.template.spec.containers[0].env).toContainEqual({
+      name: 'OTEL_EXPORTER_OTLP_HEADERS',
+      valueFrom: { secretKeyRef: { name: 'collector', key: 'headers' } },
+    })
+  })
+
   test('helm lint finds nothing', async () => {
     expect(await run('helm', ['lint', '--strict', chart])).toContain('0 chart(s) failed')
   })

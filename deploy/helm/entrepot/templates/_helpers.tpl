@@ -99,3 +99,28 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if .Values.proxy.enabled }}{{ $_ := set $config "proxy" (dict "remoteurl" .Values.proxy.remoteurl) }}{{ end -}}
 {{- toYaml (mergeOverwrite (deepCopy .Values.configData) $config) -}}
 {{- end -}}
+
+{{/* The variables of OpenTelemetry. */}}
+{{- define "entrepot.tracing" -}}
+{{- with .Values.tracing }}
+{{- if .endpoint }}
+- { name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ .endpoint | quote }} }
+- { name: OTEL_SERVICE_NAME, value: {{ default (include "entrepot.fullname" $) .serviceName | quote }} }
+{{- with .sampler }}
+- { name: OTEL_TRACES_SAMPLER, value: {{ . | quote }} }
+{{- end }}
+{{- if ne (toString .samplerArg) "" }}
+- { name: OTEL_TRACES_SAMPLER_ARG, value: {{ .samplerArg | toString | quote }} }
+{{- end }}
+{{- with .resourceAttributes }}
+{{- $pairs := list }}
+{{- range $name, $value := . }}{{ $pairs = append $pairs (printf "%s=%s" $name (toString $value | urlquery | replace "+" "%20")) }}{{ end }}
+- { name: OTEL_RESOURCE_ATTRIBUTES, value: {{ join "," $pairs | quote }} }
+{{- end }}
+{{- if .headersSecret.name }}
+- name: OTEL_EXPORTER_OTLP_HEADERS
+  valueFrom: { secretKeyRef: { name: {{ .headersSecret.name }}, key: {{ .headersSecret.key }} } }
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
