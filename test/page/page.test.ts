@@ -156,6 +156,28 @@ describeWith(['chromium'], 'the web page', () => {
       await expect.poll(() => history.getByRole('listitem').nth(1).textContent()).toContain('removed')
     }))
 
+  test('the move of a tag is undone', () =>
+    inTab(async (tab) => {
+      const { page } = tab
+      const digestOf = async () =>
+        (await fetch(`${registry.url}/v2/scratch/moved/manifests/v1`)).headers.get('docker-content-digest')
+      await content.pushTags('scratch/moved', ['v1'])
+      const before = await digestOf()
+      await content.pushTags('scratch/moved', ['v1'], 2)
+      const after = await digestOf()
+      expect(after).not.toBe(before)
+      await tab.visit('/ui/r/scratch/moved:v1')
+      const digest = page.locator('main code[title^="sha256:"]').first()
+      expect(await digest.getAttribute('title')).toBe(after)
+      expect(await tab.accessibilityFindings()).toEqual([])
+      await page.getByRole('button', { name: /^Undo the move of v1 from / }).click()
+      await page.getByText('Moved v1 back to').waitFor()
+      await expect.poll(() => digest.getAttribute('title')).toBe(before)
+      expect(await digestOf()).toBe(before)
+      const history = page.getByRole('region', { name: 'History of the tag' })
+      await expect.poll(() => history.getByRole('listitem').count()).toBe(3)
+    }))
+
   test('what has no tag is listed with what it belongs to', () =>
     inTab(async (tab) => {
       await tab.visit('/ui/r/web/shop?show=untagged')

@@ -32,8 +32,9 @@ export class SampleContent {
     await this.#pushHostile()
   }
 
-  async pushTags(repository: string, tags: readonly string[]): Promise<void> {
-    const manifest = await this.#image(repository, 'amd64', 1)
+  /** @param version chooses the image that they name */
+  async pushTags(repository: string, tags: readonly string[], version = 1): Promise<void> {
+    const manifest = await this.#image(repository, 'amd64', version)
     for (const tag of tags) await this.#put(repository, manifest, tag)
   }
 

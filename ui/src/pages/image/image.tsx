@@ -36,12 +36,22 @@ export function Image({ reference }: { reference: Reference }) {
           {tag === undefined ? <span class="muted">@{shortDigest(digest ?? '')}</span> : `:${tag}`}
         </h1>
       </div>
-      <Loaded loading={manifest}>{(found) => <Whole reference={reference} manifest={found} />}</Loaded>
+      <Loaded loading={manifest}>
+        {(found) => <Whole reference={reference} manifest={found} onMove={manifest.reload} />}
+      </Loaded>
     </>
   )
 }
 
-function Whole({ reference, manifest }: { reference: Reference; manifest: Manifest }) {
+function Whole({
+  reference,
+  manifest,
+  onMove,
+}: {
+  reference: Reference
+  manifest: Manifest
+  onMove: () => void
+}) {
   const kind = kindOf(manifest)
   const { digest } = manifest
   return (
@@ -78,7 +88,9 @@ function Whole({ reference, manifest }: { reference: Reference; manifest: Manife
       ) : (
         <Index reference={reference} manifest={manifest} />
       )}
-      {reference.tag !== undefined && <TagHistory repository={reference.repository} tag={reference.tag} />}
+      {reference.tag !== undefined && (
+        <TagHistory repository={reference.repository} tag={reference.tag} onMove={onMove} />
+      )}
       <Raw manifest={manifest} />
     </div>
   )
