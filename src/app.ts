@@ -51,7 +51,12 @@ async function applyPolicies(config: Config, registry: Registry, stored: StoredR
 async function openMirrors(
   config: Config,
   registry: StoredRegistry,
-  parts: { metrics: Metrics | undefined; tracing: Tracing | undefined; log: Log },
+  parts: {
+    metrics: Metrics | undefined
+    tracing: Tracing | undefined
+    workerGroup: WorkerGroup | undefined
+    log: Log
+  },
 ) {
   if (config.proxy.remoteurl === undefined && config.mirrors.length === 0) return undefined
   return (await import('./app/mirrors.ts')).openMirrors(config, registry, parts)
@@ -201,8 +206,9 @@ export async function startRegistry(
   metrics?.showDroppedLines({ main: processLog, audit: access.audit })
   const { health } = opened.adopt(watchHealth(config, { registry, log }), (watch) => watch.stop())
   metrics?.showHealth(health)
-  const mirrors = opened.adopt(await openMirrors(config, registry, { metrics, tracing, log }), (mirrors) =>
-    mirrors?.close(),
+  const mirrors = opened.adopt(
+    await openMirrors(config, registry, { metrics, tracing, workerGroup, log }),
+    (mirrors) => mirrors?.close(),
   )
   const certificates = await openCertificates(config.http, log)
   const tls = certificates && tlsSettings(config.http, certificates)

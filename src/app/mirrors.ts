@@ -23,11 +23,13 @@ import type { SpoolPlace } from '../mirror/flight/flight.ts'
 import { Flights } from '../mirror/flight/flights.ts'
 import { MirroredRegistry } from '../mirror/mirrored-registry.ts'
 import { MirrorMemory } from '../mirror/repository/context.ts'
+import { WorkerFlights } from '../mirror/sharing/worker-flights.ts'
 import type { MirrorSettings } from '../mirror/upstream/settings.ts'
 import { Upstream } from '../mirror/upstream/upstream.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { StoredRegistry } from '../registry/registry.ts'
 import type { Tracing } from '../tracing/open-tracing.ts'
+import type { WorkerGroup } from './open.ts'
 
 type Mirror = Config['mirrors'][number]
 
@@ -48,13 +50,15 @@ interface MirrorParts {
   readonly metrics: Metrics | undefined
   /** Undefined if tracing is off. */
   readonly tracing: Tracing | undefined
+  /** Undefined if this process serves alone. */
+  readonly workerGroup: WorkerGroup | undefined
   readonly log: Log
 }
 
 export async function openMirrors(
   config: Config,
   stored: StoredRegistry,
-  { metrics, tracing, log }: MirrorParts,
+  { metrics, tracing, workerGroup, log }: MirrorParts,
 ): Promise<Mirrors> {
   const userAgent = `entrepot/${await version()}`
   const upstreams = await upstreamsOf(config, { userAgent, tracing })
@@ -63,9 +67,11 @@ export async function openMirrors(
   const place = spoolPlace(config)
   if (place.isStorage && !readOnly) await removeAbandonedSpools(place.folder)
   const { maxflights: maxFlights, memory: memoryBytes } = mirroring
-  const flights = new Flights({ place, maxFlights, memoryBytes, readOnly, log })
+  const workers = await shareFlights(workerGroup, log)
+  const flights = new Flights({ place, maxFlights, memoryBytes, readOnly, workers, log })
   const usage = new Usage()
-  const context = { flights, usage, memory: new MirrorMemory(), readOnly, log }
+  const locks = workerGroup?.locks
+  const context = { flights, usage, memory: new MirrorMemory(), locks, readOnly, log }
   const figures = upstreams.map((upstream) => upstream.figures)
   metrics?.showMirrors(figures)
   const eviction = readOnly ? undefined : scheduleEviction(stored, { upstreams, usage, log })
@@ -76,8 +82,23 @@ export async function openMirrors(
     async close() {
       await eviction?.stop()
       await flights.close()
+      await workers?.close()
       await settleAll(upstreams.map((upstream) => upstream.close()))
     },
+  }
+}
+
+/** If the workers' sockets can't be made, each worker fetches for itself. */
+async function shareFlights(
+  workerGroup: WorkerGroup | undefined,
+  log: Log,
+): Promise<WorkerFlights | undefined> {
+  if (workerGroup === undefined) return undefined
+  try {
+    return await WorkerFlights.open(workerGroup.locks)
+  } catch (err) {
+    log.warn({ err }, 'each worker fetches blobs from upstreams for itself')
+    return undefined
   }
 }
 

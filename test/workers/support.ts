@@ -26,7 +26,7 @@ export class RegistryOfWorkers implements AsyncDisposable {
   /** @param sections more of the configuration */
   static async start(
     workers: number,
-    sections: { http?: object; redis?: object; notifications?: object } = {},
+    sections: { http?: object; redis?: object; notifications?: object; proxy?: object } = {},
   ): Promise<RegistryOfWorkers> {
     const folder = await temporaryFolder()
     const config = {

@@ -1,4 +1,4 @@
-import { lstat, mkdir, rm } from 'node:fs/promises'
+import { lstat, mkdir, rm, rmdir } from 'node:fs/promises'
 
 /** Makes a folder that only its owner may enter.
  *  @throws Error if something else is there, or another user owns it */
@@ -17,4 +17,9 @@ export async function makePrivateFolder(path: string): Promise<void> {
 /** Removes a file, if there is one. */
 export async function removeFile(path: string): Promise<void> {
   await rm(path, { force: true })
+}
+
+/** Removes a folder, unless it has files, or is gone. */
+export async function removeIfEmpty(path: string): Promise<void> {
+  await rmdir(path).catch(() => undefined)
 }

@@ -8,6 +8,7 @@ import { freeMemoryOf } from '../../lib/free-memory.ts'
 import { BLOCK_BYTES, type BlockPool } from './blocks.ts'
 import type { MemoryBudget } from './memory-budget.ts'
 import { Spool } from './spool.ts'
+import { SpoolFailed } from './spool-failed.ts'
 
 export interface SpoolPlace {
   readonly folder: string
@@ -74,7 +75,7 @@ export class Flight {
   }
 
   /** The bytes as they arrive. A chunk is valid only until the next one is requested.
-   *  @throws UpstreamError; Error of the system if they can't be spooled */
+   *  @throws UpstreamError; SpoolFailed */
   async *read(range?: ByteRange, minBytes?: number): AsyncIterable<Uint8Array> {
     this.#users++
     try {
@@ -96,7 +97,7 @@ export class Flight {
 
   /** A file of the local file system that storage may take over, once all bytes are in it and verified. Undefined if
    *  there is none, before any byte has arrived.
-   *  @throws UpstreamError; Error of the system */
+   *  @throws UpstreamError; SpoolFailed */
   async wholeFile(): Promise<string | undefined> {
     await this.opened
     const spool = await this.#spool.promise
@@ -184,8 +185,7 @@ export class Flight {
     this.#isOpen = true
     const size = this.#size
     if (size !== undefined && memory.take(size)) this.#takenBytes = size
-    const file =
-      this.#takenBytes > 0 ? undefined : await SpoolFile.open(place.folder, { named: place.isStorage })
+    const file = this.#takenBytes > 0 ? undefined : await openFile(place)
     this.#spool.resolve(new Spool({ blocks, file, size }))
     return this.#spool.promise
   }
@@ -214,6 +214,15 @@ export class Flight {
   #mismatch(how: string): UpstreamError {
     const message = `the upstream's content ${how} than ${this.digest} of ${this.#size ?? 'unknown'} bytes`
     return new UpstreamError('INVALID', { message })
+  }
+}
+
+/** @throws SpoolFailed */
+async function openFile({ folder, isStorage }: SpoolPlace): Promise<SpoolFile> {
+  try {
+    return await SpoolFile.open(folder, { named: isStorage })
+  } catch (cause) {
+    throw new SpoolFailed(cause)
   }
 }
 

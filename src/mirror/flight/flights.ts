@@ -1,14 +1,19 @@
 import { LRUCache } from 'lru-cache'
 import pLimit from 'p-limit'
 import { type Digest, hashAlgorithmOf } from '../../core/digest.ts'
+import { RegistryError } from '../../core/errors.ts'
 import type { Log } from '../../core/log.ts'
 import type { RepositoryName } from '../../core/reference.ts'
 import type { BlobService, BlobUpload } from '../../core/registry.ts'
 import { UpstreamError } from '../../core/upstream/upstream-error.ts'
+import type { UpstreamBlob } from '../../core/upstream/upstream-registry.ts'
+import type { FlightClaim } from '../sharing/flight-claim.ts'
+import type { WorkerFlights } from '../sharing/worker-flights.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import { BlockPool } from './blocks.ts'
 import { Flight, type SpoolPlace } from './flight.ts'
 import { MemoryBudget } from './memory-budget.ts'
+import { SpoolFailed } from './spool-failed.ts'
 
 export interface FlightsOptions {
   readonly place: SpoolPlace
@@ -18,6 +23,8 @@ export interface FlightsOptions {
   readonly maxFlights: number
   /** True if the registry is read-only. */
   readonly readOnly: boolean
+  /** The other workers. Undefined if this process serves alone. */
+  readonly workers?: WorkerFlights | undefined
   readonly log: Log
 }
 
@@ -32,9 +39,18 @@ export interface WantedBlob {
   readonly blobs: BlobService
 }
 
+interface FlyingBlob extends WantedBlob {
+  readonly key: string
+  /** Undefined if there are no other workers. */
+  readonly claim: FlightClaim | undefined
+}
+
 /** Limit of a blob that needs no spool file. Larger ones gain nothing: fresh memory costs more than the page
  *  cache. */
 const MAX_BLOB_BYTES = 4 * 1024 ** 2
+
+/** A spool file that can't be written is tried again after this time. */
+const SPOOL_RETRY_MS = 10_000
 
 /** Limit of the remembered failures. Content that the upstream lacks, or has with another digest, is not
  *  requested again for some time. */
@@ -50,6 +66,7 @@ export class Flights {
   readonly #blocks = new BlockPool()
   readonly #closing = new AbortController()
   readonly #ending = new Set<Promise<void>>()
+  #spoolFailedAt = -Infinity
 
   constructor(options: FlightsOptions) {
     this.#options = options
@@ -59,6 +76,12 @@ export class Flights {
 
   get count(): number {
     return this.#running.size
+  }
+
+  /** False if a blob of this size would be spooled in a file, and that has failed some seconds ago.
+   *  @param size in bytes */
+  canSpool(size: number): boolean {
+    return size <= MAX_BLOB_BYTES || performance.now() - this.#spoolFailedAt > SPOOL_RETRY_MS
   }
 
   /** The running flight of a blob, if there is one. */
@@ -76,16 +99,20 @@ export class Flights {
     const failure = this.#failures.get(key)
     if (failure !== undefined) throw failure
     const place = this.#takePlace()
-    const flight = new Flight({
+    const claim: FlightClaim | undefined = this.#options.workers?.claim(key, () => flight)
+    const flight: Flight = new Flight({
       ...{ digest, size, place: this.#options.place, signal: this.#closing.signal },
       ...{ memory: this.#memory, blocks: this.#blocks },
       open: async (options) => {
         await place.taken
-        return upstream.openBlob(repository, digest, options)
+        const fetch = () => upstream.openBlob(repository, digest, options)
+        if (claim === undefined) return fetch()
+        const stored = (start: number) => storedBlob(wanted, start)
+        return claim.open(options.start, options.signal, { stored, fetch })
       },
     })
     this.#running.set(key, flight)
-    const ending = this.#end(flight, { ...wanted, key }).finally(place.leave)
+    const ending = this.#end(flight, { ...wanted, key, claim }).finally(place.leave)
     this.#ending.add(ending)
     void ending.finally(() => this.#ending.delete(ending))
     return flight
@@ -109,14 +136,17 @@ export class Flights {
   }
 
   /** Stores the blob, records the result and releases the flight. Never rejects. */
-  async #end(flight: Flight, wanted: WantedBlob & { key: string }): Promise<void> {
-    const { upstream, digest, repository, key } = wanted
+  async #end(flight: Flight, wanted: FlyingBlob): Promise<void> {
+    const { upstream, digest, repository, key, claim } = wanted
     const stored = this.#options.readOnly ? Promise.resolve() : this.#store(flight, wanted)
     stored.catch(() => undefined) // handled below, once the flight has ended
     try {
       const size = await flight.landed
-      upstream.figures.fetchedBytes += size
+      claim?.settle()
+      const isFetched = claim === undefined || (await claim.owned)
+      if (isFetched) upstream.figures.fetchedBytes += size
     } catch (error) {
+      claim?.settle()
       this.#remember(key, error, upstream)
       this.#options.log.warn({ repository, digest, err: error }, 'a blob was not fetched from its upstream')
     }
@@ -133,17 +163,20 @@ export class Flights {
       }
     }
     this.#running.delete(key)
+    await claim?.end()
     await flight.close()
   }
 
   #remember(key: string, error: unknown, upstream: Upstream): void {
+    if (error instanceof SpoolFailed) this.#spoolFailedAt = performance.now()
     if (!(error instanceof UpstreamError)) return
     if (error.code === 'NOT_FOUND' || error.code === 'INVALID')
       this.#failures.set(key, error, { ttl: upstream.settings.negativeMs })
   }
 
   /** Stores the flight's bytes as a blob. */
-  async #store(flight: Flight, { blobs, digest, upstream }: WantedBlob): Promise<void> {
+  async #store(flight: Flight, { blobs, digest, upstream, claim }: FlyingBlob): Promise<void> {
+    if (claim !== undefined && !(await claim.owned)) return // another worker stores it
     await flight.opened
     const upload = await blobs.createUpload({
       algorithm: hashAlgorithmOf(digest),
@@ -177,4 +210,25 @@ async function within<Result>(timeoutMs: number, work: Promise<Result>): Promise
 
 function keyOf(repository: RepositoryName, digest: Digest): string {
   return `${repository}@${digest}`
+}
+
+/** The bytes from `start` on, if another worker has stored the blob meanwhile. */
+async function storedBlob({ blobs, digest }: WantedBlob, start: number): Promise<UpstreamBlob | undefined> {
+  try {
+    const blob = await blobs.open(digest)
+    const { size } = blob.descriptor
+    return {
+      size,
+      etag: undefined,
+      chunks: start < size ? copied(blob.read({ range: { start, end: size - 1 } })) : copied([]),
+    }
+  } catch (error) {
+    if (error instanceof RegistryError && error.code === 'BLOB_UNKNOWN') return undefined
+    throw error
+  }
+}
+
+/** Storage uses its chunks again; those of a flight are the flight's. */
+async function* copied(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  for await (const chunk of chunks) yield new Uint8Array(chunk)
 }

@@ -2,6 +2,7 @@ import type { ByteRange } from '../../core/storage-driver.ts'
 import type { SpoolFile } from '../../lib/files/spool-file.ts'
 import { BLOCK_BYTES, type Block, type BlockPool } from './blocks.ts'
 import { Progress } from './progress.ts'
+import { SpoolFailed } from './spool-failed.ts'
 
 /** Bytes at the end that no reader gets before all bytes were verified. */
 export const HELD_BYTES = 64 * 1024
@@ -49,7 +50,7 @@ export class Spool {
   }
 
   /** Copies a chunk. Resolves when there is room for another one; undefined if there is.
-   *  @throws Error of the system, also of an earlier chunk */
+   *  @throws SpoolFailed also of an earlier chunk */
   append(chunk: Uint8Array): Promise<void> | undefined {
     if (this.#failure !== undefined) throw this.#failure.error
     for (let taken = 0; taken < chunk.length; ) {
@@ -120,7 +121,7 @@ export class Spool {
   }
 
   /** The path of a file with all bytes, once they are complete. Undefined if there is none with a name.
-   *  @throws Error of the system */
+   *  @throws SpoolFailed */
   async wholeFile(): Promise<string | undefined> {
     if (this.#file === undefined) return undefined
     await this.#startWriting(this.#file)
@@ -175,7 +176,8 @@ export class Spool {
         this.#shrink(file)
       }
       this.#writing = undefined
-    } catch (error) {
+    } catch (cause) {
+      const error = new SpoolFailed(cause)
       this.fail(error)
       throw error
     }

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import type { Locks } from '../../core/coordination/locks.ts'
 import type { Digest } from '../../core/digest.ts'
 import type { Log } from '../../core/log.ts'
 import type { RepositoryName, Tag } from '../../core/reference.ts'
@@ -12,6 +13,8 @@ export interface MirrorContext {
   readonly flights: Flights
   readonly usage: Usage
   readonly memory: MirrorMemory
+  /** Those of all workers. Undefined if this process serves alone. */
+  readonly locks?: Locks | undefined
   /** True if the registry is read-only. */
   readonly readOnly: boolean
   readonly log: Log

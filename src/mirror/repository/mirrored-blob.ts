@@ -6,8 +6,10 @@ import type { Blob, CacheStatus } from '../../core/registry.ts'
 import type { ByteRange, RedirectedClient } from '../../core/storage-driver.ts'
 import { catchFirst } from '../../lib/iterables/catch-first.ts'
 import type { Flight } from '../flight/flight.ts'
+import { SpoolFailed } from '../flight/spool-failed.ts'
 import { clientError } from '../upstream/upstream.ts'
 import type { MirroredRepositoryContext } from './context.ts'
+import { readUnstored } from './unstored-read.ts'
 
 /** The two origins of a blob: the cache or a flight. */
 export interface BlobSource {
@@ -46,11 +48,12 @@ export class FetchedBlob implements Blob {
       const isRunning = flights.find(name, digest) !== undefined
       const stored = isRunning ? undefined : await this.#source.find(digest)
       if (stored !== undefined) return yield* stored.read(options)
+      if (!isRunning && !flights.canSpool(this.descriptor.size)) return yield* await this.#unstored(range, 0)
       // A flight must be read at once, before it can end.
       const flight = this.#source.flight(digest)
       const isFarAhead = range !== undefined && range.start > flight.received + MAX_WAIT_BYTES
       if (isFarAhead) yield* await this.#part(range)
-      else yield* flight.read(range)
+      else yield* this.#readFlight(flight, range)
     } catch (error) {
       throw clientError(error, 'BLOB_UNKNOWN', { digest })
     }
@@ -58,6 +61,30 @@ export class FetchedBlob implements Blob {
 
   async redirectUrl(): Promise<URL | undefined> {
     return undefined
+  }
+
+  /** If the flight can't buffer the bytes, they come from the upstream without it. */
+  async *#readFlight(flight: Flight, range: ByteRange | undefined): AsyncIterable<Uint8Array> {
+    let sent = 0
+    try {
+      for await (const chunk of flight.read(range)) {
+        sent += chunk.length
+        yield chunk
+      }
+    } catch (error) {
+      if (!(error instanceof SpoolFailed)) throw error
+      yield* await this.#unstored(range, sent)
+    }
+  }
+
+  /** The bytes that the client does not have yet, straight from the upstream.
+   *  @param sent how many it has */
+  async #unstored(range: ByteRange | undefined, sent: number): Promise<AsyncIterable<Uint8Array>> {
+    const { upstream, name } = this.#context
+    const { digest, size } = this.descriptor
+    if (range !== undefined) return this.#part({ start: range.start + sent, end: range.end })
+    const { chunks } = await upstream.openBlob(name, digest, {})
+    return readUnstored(chunks, { digest, size, skipped: sent })
   }
 
   /** Reads a range that is far ahead of the flight straight from the upstream. Its digest cannot be checked, so

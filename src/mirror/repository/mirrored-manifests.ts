@@ -10,6 +10,7 @@ import type { ReferrerQuery, StoredManifest } from '../../core/registry.ts'
 import { UpstreamError } from '../../core/upstream/upstream-error.ts'
 import type { UpstreamManifest } from '../../core/upstream/upstream-registry.ts'
 import { SharedWork } from '../../lib/request-coalescing.ts'
+import { whenFree } from '../sharing/when-free.ts'
 import { clientError } from '../upstream/upstream.ts'
 import { absenceKey, type MirroredRepositoryContext, memoryKey } from './context.ts'
 import { pushRefused } from './push-refused.ts'
@@ -93,23 +94,29 @@ export class MirroredManifests extends ForwardingManifests {
     }
   }
 
-  /** Fetches a manifest by its digest. Concurrent calls share one request.
+  /** Fetches a manifest by its digest. Concurrent calls, in all workers, share one request.
    *  @throws UpstreamError */
   fetch(digest: Digest): Promise<StoredManifest> {
+    return this.#fetches.do(digest, () => {
+      const { locks, name } = this.#context
+      if (locks === undefined) return this.#fetch(digest)
+      const fetch = async () => (await this.find(digest)) ?? this.#fetch(digest)
+      return whenFree(locks, `manifest ${memoryKey(name, digest)}`, fetch)
+    })
+  }
+
+  async #fetch(digest: Digest): Promise<StoredManifest> {
     const { upstream, name, memory } = this.#context
     const key = absenceKey('manifest', name, digest)
-    return this.#fetches.do(digest, async () => {
-      if (memory.absences.has(key))
-        throw new UpstreamError('NOT_FOUND', { message: `${digest} is not there` })
-      const { negativeMs } = upstream.settings
-      try {
-        return await this.keep(digest, await upstream.getManifest(name, digest))
-      } catch (error) {
-        const isAbsent = error instanceof UpstreamError && error.code === 'NOT_FOUND'
-        if (isAbsent && negativeMs > 0) memory.absences.set(key, true, { ttl: negativeMs })
-        throw error
-      }
-    })
+    if (memory.absences.has(key)) throw new UpstreamError('NOT_FOUND', { message: `${digest} is not there` })
+    const { negativeMs } = upstream.settings
+    try {
+      return await this.keep(digest, await upstream.getManifest(name, digest))
+    } catch (error) {
+      const isAbsent = error instanceof UpstreamError && error.code === 'NOT_FOUND'
+      if (isAbsent && negativeMs > 0) memory.absences.set(key, true, { ttl: negativeMs })
+      throw error
+    }
   }
 
   /** Fetches the manifest that a tag currently refers to.
