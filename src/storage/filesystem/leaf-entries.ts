@@ -3,6 +3,7 @@ import { opendir } from 'node:fs/promises'
 import { isName } from '../path.ts'
 import { isErrno } from './errno.ts'
 import { plainName } from './part-name.ts'
+import { isTemporary } from './temporary-name.ts'
 
 /** Most folders of a registry hold one or two files. */
 const MAX_ENTRIES = 8
@@ -41,8 +42,10 @@ function isPlain(entry: Dirent): boolean {
   return entry.isFile() && plainName(entry) === entry.name && isName(entry.name)
 }
 
+/** Without temporary files. */
 function inOrder(entries: Dirent[]): Dirent[] {
-  return entries.sort((one, other) => (one.name < other.name ? -1 : 1))
+  const named = entries.filter(({ name }) => !isTemporary(name))
+  return named.sort((one, other) => (one.name < other.name ? -1 : 1))
 }
 
 function unlessMissing<T>(work: () => T): T | undefined {

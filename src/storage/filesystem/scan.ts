@@ -9,7 +9,6 @@ import { isErrno } from './errno.ts'
 import { leafEntriesAtOnce, leafEntriesInPool } from './leaf-entries.ts'
 import { type Child, orderedChildren } from './listing/ordered-children.ts'
 import { isStateFolder, plainName } from './part-name.ts'
-import { isTemporary } from './temporary-name.ts'
 
 export interface ScanStart {
   /** The driver's root, as a path of the operating system. */
@@ -143,7 +142,6 @@ function filesAtOnce(path: string, leaf: readonly Dirent[], { root, quick }: Sca
   const files: ScannedFile[] = []
   for (const { name } of leaf) {
     const file = `${path}/${name}`
-    if (isTemporary(name)) continue
     const stats = quick.make(() => statSync(root + file, { throwIfNoEntry: false }))
     if (stats !== undefined) files.push(scanned(file, stats))
   }
