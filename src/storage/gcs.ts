@@ -32,7 +32,7 @@ import { isFile } from './gcs/object-info.ts'
 import { Pieces } from './gcs/pieces.ts'
 import { readObject } from './gcs/reader.ts'
 import { States } from './gcs/states.ts'
-import { type ObjectVersion, parseVersion } from './gcs/version.ts'
+import { otherFile, parseIfGiven } from './gcs/version.ts'
 import { ComposingWriter } from './gcs/writer.ts'
 import { orderedEntries } from './object-store/children.ts'
 import { ObjectStoreDriver } from './object-store/driver.ts'
@@ -286,17 +286,4 @@ export class GcsDriver extends ObjectStoreDriver implements StorageDriver {
     if (Buffer.byteLength(key) > MAX_KEY_BYTES) throw new StorageError(ifTooLong, { path })
     return key
   }
-}
-
-/** Parses a version.
- *  @throws StorageError OFFSET_INVALID if another driver made it: no file here has it */
-function parseIfGiven(version: FileVersion | undefined, path: string): ObjectVersion | undefined {
-  if (version === undefined) return undefined
-  const parsed = parseVersion(version)
-  if (parsed === undefined) throw otherFile(path)
-  return parsed
-}
-
-function otherFile(path: string): StorageError {
-  return new StorageError('OFFSET_INVALID', { path })
 }

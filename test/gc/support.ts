@@ -1,6 +1,7 @@
 /** A collector over a registry of a test, which waits for nothing. */
 import type { CollectionReport } from '../../src/maintenance/gc/collection-report.ts'
-import { Collector, type CollectorOptions } from '../../src/maintenance/gc/collector.ts'
+import { Collector } from '../../src/maintenance/gc/collector.ts'
+import type { CollectorOptions } from '../../src/maintenance/gc/collector-options.ts'
 import { run } from '../../src/maintenance/runner.ts'
 import type { StoredRegistry } from '../../src/registry/registry.ts'
 import { quiet } from '../support/http-registry.ts'

@@ -11,7 +11,8 @@ import type {
   CollectionReport,
   CollectionStep,
 } from '../../maintenance/gc/collection-report.ts'
-import { COLLECTOR_TIMING, Collector, type CollectorTiming } from '../../maintenance/gc/collector.ts'
+import { Collector } from '../../maintenance/gc/collector.ts'
+import { COLLECTOR_TIMING, type CollectorTiming } from '../../maintenance/gc/collector-options.ts'
 import { CollectorBusy } from '../../maintenance/gc/tenure.ts'
 import { run } from '../../maintenance/runner.ts'
 import { Schedule } from '../../maintenance/schedule.ts'

@@ -1,48 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Collectable } from '../../core/collection/collectable.ts'
 import { CollectionFiles, type CondemnedBlob, listBits } from '../../core/collection/collection-files.ts'
-import { type ListDigits, TRUSTED_MS, withoutRemoval } from '../../core/collection/collection-state.ts'
-import type { LeaseTiming } from '../../core/coordination/lease.ts'
+import { type ListDigits, withoutRemoval } from '../../core/collection/collection-state.ts'
 import type { Digest } from '../../core/digest.ts'
 import { isPathNotFound } from '../../core/errors.ts'
 import type { RepositoryName } from '../../core/reference.ts'
 import { BlobSweep, type DeletionStep } from './blob-sweep.ts'
 import { CollectedBlobs, type RestorationStep } from './collected-blobs.ts'
 import type { CollectionProgress, CollectionReport, CollectionStep } from './collection-report.ts'
+import { COLLECTOR_TIMING, type CollectorOptions, type CollectorTiming } from './collector-options.ts'
 import { HeldBytes } from './held-bytes.ts'
 import { ListWriter, type WrittenLists } from './list-writer.ts'
 import { ManifestEdges } from './manifest-edges.ts'
 import { ManifestSweep, type RemovalStep, type RemovedManifest } from './manifest-sweep.ts'
 import { Marks } from './mark.ts'
 import { Pace } from './pace.ts'
-import { Tenure, TIMING } from './tenure.ts'
-
-export interface CollectorTiming extends LeaseTiming {
-  /** Between writing the lists and looking for new links, in milliseconds. */
-  readonly settleMs: number
-}
-
-export interface CollectorOptions {
-  readonly content: Collectable
-  /** How old a blob must be, and the last link to it, in milliseconds. */
-  readonly graceMs: number
-  /** Requests a second; 0 for as many as go. */
-  readonly pace: number
-  readonly dryRun: boolean
-  /** True if manifests are removed that nothing keeps. Default: false. */
-  readonly untagged?: boolean | undefined
-  /** True if blobs go into quarantine, because registries that take no part write to the same storage. Not
-   *  possible with `untagged`. Default: false. */
-  readonly coexist?: boolean | undefined
-  /** How many blobs are deleted at a time. */
-  readonly batchSize?: number
-  readonly timing?: CollectorTiming
-  /** How long a batch may take at most, in milliseconds. */
-  readonly fenceMs?: number
-  readonly signal?: AbortSignal | undefined
-}
-
-export const COLLECTOR_TIMING: CollectorTiming = { ...TIMING, settleMs: 2 * TRUSTED_MS + 2_000 }
+import { Tenure } from './tenure.ts'
 
 /** Deletes the blobs that nothing keeps, while images are pushed. See docs/garbage-collection.md for the order of its steps and why
  *  nothing that was acknowledged is lost. What it writes and deletes is in its steps; between them it only reads. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { StorageError } from '../../core/errors.ts'
 import type { ByteRange } from '../../core/storage-driver.ts'
+import { BucketListing, type ListingOptions, type ListingPage } from './bucket-listing.ts'
 import type { Content } from './content.ts'
 import { CallFailed, isConditionFailed, isNotFound, mayBeDone } from './errors.ts'
 import type { Call, JsonApi } from './json-api.ts'
@@ -25,21 +25,6 @@ export interface ObjectToCompose {
   readonly generation: string
 }
 
-export interface ListingPage {
-  readonly items: readonly ObjectInfo[]
-  /** Folders, each with a trailing `/`. */
-  readonly prefixes: readonly string[]
-}
-
-export interface ListingOptions {
-  readonly prefix: string
-  readonly delimiter?: string
-  /** Only names from this one on. */
-  readonly startOffset?: string | undefined
-  /** Size of a page. */
-  readonly maxResults?: number
-}
-
 /** Distribution's content type of blobs, used for all objects. */
 const CONTENT_TYPE = 'application/octet-stream'
 
@@ -58,13 +43,13 @@ export const MAX_SOURCES = 32
  *  metadata, which shows if an attempt without an answer has succeeded. */
 export class Bucket {
   readonly #api: JsonApi
-  readonly #name: string
   readonly #objects: string
+  readonly #listing: BucketListing
 
   constructor(api: JsonApi, name: string) {
     this.#api = api
-    this.#name = name
     this.#objects = `/b/${encodeURIComponent(name)}/o`
+    this.#listing = new BucketListing(api, { name, objects: this.#objects, fields: FIELDS })
   }
 
   /** Idle timeout of a connection. */
@@ -236,34 +221,13 @@ export class Bucket {
   }
 
   /** The objects below a prefix, in byte order of the names, page by page. */
-  async *pages(options: ListingOptions): AsyncIterable<ListingPage> {
-    let pageToken: string | undefined
-    do {
-      const answer = await this.#list({ ...options, pageToken })
-      yield { items: answer.items ?? [], prefixes: answer.prefixes ?? [] }
-      pageToken = answer.nextPageToken
-    } while (pageToken !== undefined && pageToken !== '')
+  pages(options: ListingOptions): AsyncIterable<ListingPage> {
+    return this.#listing.pages(options)
   }
 
   /** True if an object has the prefix. */
-  async hasAny(prefix: string): Promise<boolean> {
-    const { items = [] } = await this.#list({ prefix, maxResults: 1 })
-    return items.length > 0
-  }
-
-  async #list(query: ListingOptions & { pageToken?: string | undefined }): Promise<Partial<ListAnswer>> {
-    const fields = `items(${FIELDS}),prefixes,nextPageToken`
-    try {
-      return await this.#api.json<ListAnswer>({
-        method: 'GET',
-        path: this.#objects,
-        query: { ...query, fields },
-      })
-    } catch (cause) {
-      if (!isNotFound(cause)) throw cause
-      const message = `the bucket ${this.#name} does not exist`
-      throw new StorageError('BACKEND_FAILED', { path: '/', message, cause })
-    }
+  hasAny(prefix: string): Promise<boolean> {
+    return this.#listing.hasAny(prefix)
   }
 
   #post<T = ObjectResource>(
@@ -313,12 +277,6 @@ interface RewriteAnswer {
   readonly done: boolean
   readonly rewriteToken: string
   readonly resource: ObjectResource
-}
-
-interface ListAnswer {
-  readonly items: readonly ObjectResource[]
-  readonly prefixes: readonly string[]
-  readonly nextPageToken: string
 }
 
 /** The version in an object's description.

@@ -1,3 +1,4 @@
+import { StorageError } from '../../core/errors.ts'
 import type { FileVersion } from '../../core/storage-driver.ts'
 import type { ObjectInfo } from './object-info.ts'
 
@@ -29,4 +30,18 @@ export function parseVersion(version: FileVersion): ObjectVersion | undefined {
 
 function isGeneration(text: string): boolean {
   return /^[1-9]\d*$/.test(text)
+}
+
+/** Parses a version.
+ *  @throws StorageError OFFSET_INVALID if another driver made it: no file here has it */
+export function parseIfGiven(version: FileVersion | undefined, path: string): ObjectVersion | undefined {
+  if (version === undefined) return undefined
+  const parsed = parseVersion(version)
+  if (parsed === undefined) throw otherFile(path)
+  return parsed
+}
+
+/** The error for a file that is not the one with the version. */
+export function otherFile(path: string): StorageError {
+  return new StorageError('OFFSET_INVALID', { path })
 }
