@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { ByteRange } from '../../core/storage-driver.ts'
-import { BucketListing, type ListingOptions, type ListingPage } from './bucket-listing.ts'
 import type { Content } from './content.ts'
 import { CallFailed, isConditionFailed, isNotFound, mayBeDone } from './errors.ts'
 import type { Call, JsonApi } from './json-api.ts'
+import { BucketListing, type ListingOptions, type ListingPage } from './listing.ts'
 import type { ObjectInfo, ObjectResource, ObjectState } from './object-info.ts'
 import { type ObjectVersion, versionOf } from './version.ts'
 
