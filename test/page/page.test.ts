@@ -220,11 +220,11 @@ describeWith(['chromium'], 'the web page', () => {
   test('repositories are sorted by how often they were pulled', () =>
     inTab(async (tab) => {
       const { page } = tab
-      for (const repository of ['counted/a', 'counted/b', 'counted/c'])
+      for (const repository of ['scratch/counted/a', 'scratch/counted/b', 'scratch/counted/c'])
         await content.pushTags(repository, ['v1'])
-      for (const repository of ['counted/b', 'counted/a', 'counted/b'])
+      for (const repository of ['scratch/counted/b', 'scratch/counted/a', 'scratch/counted/b'])
         await fetch(`${registry.url}/v2/${repository}/manifests/v1`)
-      await tab.visit('/ui/?under=counted')
+      await tab.visit('/ui/?under=scratch/counted')
       await page.getByRole('button', { name: 'Pulls' }).click()
       const rows = async () => {
         await page.reload()
@@ -236,9 +236,9 @@ describeWith(['chromium'], 'the web page', () => {
           )
       }
       await expect.poll(rows).toEqual([
-        ['counted/b', '2'],
-        ['counted/a', '1'],
-        ['counted/c', '0'],
+        ['scratch/counted/b', '2'],
+        ['scratch/counted/a', '1'],
+        ['scratch/counted/c', '0'],
       ])
       expect(await tab.accessibilityFindings()).toEqual([])
     }))

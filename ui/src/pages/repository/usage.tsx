@@ -75,7 +75,13 @@ function columnsFor(
       ),
     },
     { key: 'bytes', title: 'Size', isNumeric: true, cell: ({ bytes }) => formatBytes(bytes) },
-    { key: 'own', title: 'Only in this tag', isNumeric: true, cell: ({ ownBytes }) => formatBytes(ownBytes) },
+    {
+      key: 'own',
+      title: 'Only in this tag',
+      isNumeric: true,
+      isWide: true,
+      cell: ({ ownBytes }) => formatBytes(ownBytes),
+    },
   ]
   if (pulls === undefined) return columns
   return [
