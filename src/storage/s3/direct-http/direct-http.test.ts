@@ -456,13 +456,13 @@ describe('a body', () => {
     const { get } = await start(
       (socket) => socket.write(Buffer.concat([Buffer.from(head(content.length)), content.subarray(1)])),
       {
-        timeoutMs: 100,
+        timeoutMs: 500,
       },
     )
     let byteCount = 0
     const reading = async () => {
       for await (const chunk of (await get()).body as AsyncIterable<Buffer>) {
-        if (byteCount === 0) await new Promise((resolve) => setTimeout(resolve, 300))
+        if (byteCount === 0) await new Promise((resolve) => setTimeout(resolve, 1_200))
         byteCount += chunk.length
       }
     }
