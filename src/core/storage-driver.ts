@@ -36,8 +36,8 @@ export interface StorageDriver {
    *  memory. */
   list(folder: string, options?: ListOptions): AsyncIterable<Entry>
 
-  /** What `list` would yield now, if the driver can tell without waiting. Undefined otherwise, also after any
-   *  error: `list` is to be asked. */
+  /** The children of a folder as `list` yields them, if the driver knows them without waiting. Undefined
+   *  otherwise, and after any error: the caller must use `list`. Throws nothing. */
   peekList?(folder: string, options?: ListOptions): Iterable<Entry> | undefined
 
   /** Moves a file, atomically and durably: a reader of `to` sees the old file or the new one.
@@ -136,9 +136,9 @@ export interface ScanOptions {
   /** Returns false for a folder whose files the caller ignores. A hint: the driver may return such files all
    *  the same. */
   readonly enters?: (folder: string) => boolean
-  /** The name of the only file in a folder that the caller needs, or its path below the folder, so that the folder need not be listed.
-   *  Undefined for a folder of which it needs everything. A hint: the driver may return other files all the
-   *  same. */
+  /** The name of the only file in a folder that the caller needs, or its path below the folder, so that the
+   *  folder need not be listed. Undefined for a folder of which it needs everything. A hint: the driver may
+   *  return other files all the same. */
   readonly leaf?: (folder: string) => string | undefined
 }
 
