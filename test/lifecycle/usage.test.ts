@@ -2,43 +2,54 @@
 import { expect, test } from 'vitest'
 import { recount } from '../../src/app/lifecycle/usage.ts'
 import { digestOf } from '../../src/core/digest.ts'
-import { parseRepositoryName } from '../../src/core/reference.ts'
+import { parseManifest } from '../../src/core/manifest/parse.ts'
+import { parseRepositoryName, parseTag } from '../../src/core/reference.ts'
+import type { Registry } from '../../src/core/registry.ts'
+import type { StorageDriver } from '../../src/core/storage-driver.ts'
 import { usageSummary } from '../../src/http/handlers/extension/lifecycle-answers.ts'
 import { UsageLedger } from '../../src/lifecycle/usage/ledger.ts'
 import { type QuotaRule, QuotaRules } from '../../src/lifecycle/usage/quotas.ts'
 import { UsageRegistry } from '../../src/lifecycle/usage/registry.ts'
 import { UsageFiles } from '../../src/lifecycle/usage/usage-files.ts'
+import { FilesystemDriver } from '../../src/storage/filesystem.ts'
 import { MemoryDriver } from '../../src/storage/memory.ts'
 import { imageOf, indexOf, type PushedManifest, push, put } from '../gc/untagged-images.ts'
 import { described } from '../support/extension-answer.ts'
 import { errorsOf, HttpRegistry, quiet, refusal } from '../support/http-registry.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const NAME = 'team/app'
 
 interface Counting {
   readonly registry: HttpRegistry
   readonly ledger: UsageLedger
+  readonly counted: Registry
 }
 
 /** A replica that counts. Others hear of it at once. */
-async function start(quotas: readonly QuotaRule[] = [], driver = new MemoryDriver()): Promise<Counting> {
+async function start(
+  quotas: readonly QuotaRule[] = [],
+  driver: StorageDriver = new MemoryDriver(),
+): Promise<Counting> {
   let ledger: UsageLedger | undefined
+  let counted: Registry | undefined
   const registry = await HttpRegistry.start({
     driver,
     decorate(stored) {
       const rules = new QuotaRules(quotas)
       const files = new UsageFiles(stored.storage)
       ledger = new UsageLedger({ files, quotas: rules, log: quiet, delayMs: 0 })
-      return new UsageRegistry(stored, { ledger, quotas: rules })
+      counted = new UsageRegistry(stored, { ledger, quotas: rules })
+      return counted
     },
     usage: () => ledger!,
   })
   await ledger!.begin()
-  return { registry, ledger: ledger! }
+  return { registry, ledger: ledger!, counted: counted! }
 }
 
 /** Counts once what was pushed is written down. */
-async function recountWhenWritten({ registry, ledger }: Counting): Promise<void> {
+async function recountWhenWritten({ registry, ledger }: Omit<Counting, 'counted'>): Promise<void> {
   await ledger.stop()
   await recount(registry.registry, { settleMs: 0 })
   await ledger.refresh({ force: true })
@@ -83,6 +94,20 @@ test('what is pushed counts at once and once, what is deleted no more, and a cou
   await recountWhenWritten({ registry, ledger })
   expect(await usageOf(registry)).toMatchObject({ bytes: sizeOf(one), tagCount: 1 })
   expect(refusal(await registry.send('GET /v2/nowhere/_entrepot/usage/summary'))).toBe('404 NAME_UNKNOWN')
+})
+
+test('a repository that is pushed anew shows no tags of an earlier count', async () => {
+  const { registry, ledger } = await start()
+  await using _ = registry
+  const image = imageOf('image')
+  await push(registry, NAME, { manifest: image, reference: 'v1' })
+  await push(registry, 'other', { manifest: image, reference: 'v1' })
+  await recountWhenWritten({ registry, ledger })
+  await registry.send(`DELETE /v2/${NAME}/manifests/${digestOf(image.bytes)}`)
+  await recountWhenWritten({ registry, ledger })
+  await push(registry, NAME, { manifest: image, reference: 'v2' })
+  expect(await usageOf(registry)).toMatchObject({ tags: [], tagCount: 1 })
+  expect(await usageOf(registry, 'other')).toMatchObject({ tags: [{ tag: 'v1' }] })
 })
 
 test('what is pushed while storage is counted counts once', async () => {
@@ -182,6 +207,43 @@ test('of fifty pushes at the same time to one process none exceeds the quota', a
   )
   expect(again.map(({ status }) => status)).toEqual([201, 201, 201, 201, 201])
   expect(await usageOf(registry, 'same')).toMatchObject({ bytes: 3_000 })
+})
+
+test('of fifty tags and of fifty mounts at the same time to one process none exceeds the quota either', async () => {
+  await using folder = await temporaryFolder()
+  const driver = await FilesystemDriver.open({ root: folder.path })
+  const { registry } = await start([{ repositories: [NAME, 'mounting'], bytes: 10_000, tags: 10 }], driver)
+  await using _ = registry
+  const image = imageOf('image')
+  await push(registry, NAME, { manifest: image })
+  const tags = Array.from({ length: 50 }, (_, index) =>
+    put(registry, NAME, { manifest: image, reference: `v${index}` }),
+  )
+  const tagged = (await Promise.all(tags)).map(({ status }) => status)
+  expect(tagged.filter((status) => status === 201)).toHaveLength(10)
+  expect(await usageOf(registry)).toMatchObject({ bytes: sizeOf(image), tagCount: 10 })
+  const blobs = Array.from({ length: 20 }, (_, index) => Buffer.alloc(1_000, `blob ${index} `))
+  for (const blob of blobs) await pushBlob(registry, 'source', blob)
+  const mount = (blob: Buffer) =>
+    registry.send(`POST /v2/mounting/blobs/uploads/?mount=${digestOf(blob)}&from=source`)
+  const mounted = await Promise.all([...blobs, ...blobs].map(mount))
+  const digests = new Set(
+    mounted.filter(({ status }) => status === 201).map(({ headers }) => headers['docker-content-digest']),
+  )
+  expect(digests.size).toBe(10)
+  expect(await usageOf(registry, 'mounting')).toMatchObject({ bytes: 10_000 })
+})
+
+test('a manifest and a tag that several clients push at the same time count once', async () => {
+  await using folder = await temporaryFolder()
+  const { registry, counted } = await start([], await FilesystemDriver.open({ root: folder.path }))
+  await using _ = registry
+  const image = imageOf('image')
+  for (const blob of image.blobs) await pushBlob(registry, NAME, Buffer.from(blob))
+  const { manifests, tags } = counted.repository(parseRepositoryName(NAME))
+  const pushOnce = async () => tags.tag(parseTag('v1'), await manifests.put(parseManifest(image.bytes)))
+  await Promise.all(Array.from({ length: 8 }, pushOnce))
+  expect(await usageOf(registry)).toMatchObject({ bytes: sizeOf(image), tagCount: 1 })
 })
 
 test('of fifty pushes to three replicas no more exceed it than are under way, and then all refuse', async () => {

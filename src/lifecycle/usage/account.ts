@@ -1,4 +1,5 @@
 import type { RepositoryName } from '../../core/reference.ts'
+import { OneAtATime } from '../../lib/one-at-a-time.ts'
 import type { UsageLedger } from './ledger.ts'
 import { type Limit, overQuota } from './quotas.ts'
 
@@ -15,6 +16,7 @@ export class Account {
   readonly repository: RepositoryName
   readonly #ledger: UsageLedger
   readonly #limits: readonly Limit[]
+  readonly #additions = new OneAtATime()
 
   constructor(
     repository: RepositoryName,
@@ -37,17 +39,33 @@ export class Account {
     this.#check(addition)
   }
 
+  /** Looks whether something is new and adds it. Pushes of the same thing do so one after the other, so that it counts once.
+   *  @param name of a tag, or a digest */
+  inTurn<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
+    return this.#additions.do(name, work)
+  }
+
   /** Does work that adds something. It counts from now on, and stays if the work ends well.
    *  @throws RegistryError DENIED; whatever `work` throws */
   async add<Result>(addition: Addition, work: () => Promise<Result>): Promise<Result> {
+    const release = await this.reserve(addition)
+    try {
+      const result = await work()
+      this.note(addition)
+      return result
+    } finally {
+      release()
+    }
+  }
+
+  /** Lets an addition that is under way count as used.
+   *  @returns ends that
+   *  @throws RegistryError DENIED if the limits leave no room */
+  async reserve(addition: Addition): Promise<() => void> {
     if (this.#limits.length > 0) await this.#ledger.refresh()
     // Nothing may come between the check and the reservation.
     this.#check(addition)
-    return this.#ledger.during(this.repository, addition.bytes, async () => {
-      const result = await work()
-      this.#ledger.change(this.repository, addition)
-      return result
-    })
+    return this.#ledger.reserve(this.repository, addition)
   }
 
   /** Counts what was added already. */

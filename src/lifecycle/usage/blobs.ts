@@ -10,14 +10,12 @@ import type {
   ResumeOptions,
   UploadOptions,
 } from '../../core/registry.ts'
-import type { Account } from './account.ts'
+import type { Account, Addition } from './account.ts'
 import { organisationOf } from './count.ts'
 
 /** Blobs of a repository, which count as they are pushed. What the repository has already adds nothing. */
 export class CountedBlobs extends ForwardingBlobs {
   readonly #account: Account
-  /** Blobs that are being added, so that each counts once. */
-  readonly #adding = new Map<Digest, Promise<unknown>>()
 
   constructor(blobs: BlobService, account: Account) {
     super(blobs)
@@ -38,47 +36,41 @@ export class CountedBlobs extends ForwardingBlobs {
     return this.#counted(await super.getUpload(id, options))
   }
 
-  override async mount(
+  override mount(
     digest: Digest,
     from?: MountSource,
     options: ChangeOptions<Descriptor> = {},
   ): Promise<Descriptor> {
-    if (await this.has(digest)) return super.mount(digest, from, options)
+    return this.#account.inTurn(digest, async () => {
+      if (await this.has(digest)) return super.mount(digest, from, options)
+      let release = () => {}
+      const announce = async (descriptor: Descriptor) => {
+        release = await this.#account.reserve(this.#mounted(descriptor, from))
+        await options.announce?.(descriptor)
+      }
+      try {
+        const descriptor = await super.mount(digest, from, { announce })
+        this.#account.note(this.#mounted(descriptor, from))
+        return descriptor
+      } finally {
+        release()
+      }
+    })
+  }
+
+  /** What another repository of the organisation has adds nothing to the organisation. */
+  #mounted({ size: bytes }: Descriptor, from: MountSource | undefined): Addition {
     const { repository } = this.#account
     const isNear = typeof from === 'string' && organisationOf(from) === organisationOf(repository)
-    const additionOf = ({ size: bytes }: Descriptor) => ({
-      bytes,
-      tags: 0,
-      organisationBytes: isNear ? 0 : bytes,
+    return { bytes, tags: 0, organisationBytes: isNear ? 0 : bytes }
+  }
+
+  /** Runs a commit that adds a blob of this size. */
+  commit(digest: Digest, size: number, work: () => Promise<Descriptor>): Promise<Descriptor> {
+    return this.#account.inTurn(digest, async () => {
+      if (await this.has(digest)) return work()
+      return this.#account.add({ bytes: size, tags: 0 }, work)
     })
-    const announce = async (descriptor: Descriptor) => {
-      await this.#account.require(additionOf(descriptor))
-      await options.announce?.(descriptor)
-    }
-    const mounted = await super.mount(digest, from, { announce })
-    this.#account.note(additionOf(mounted))
-    return mounted
-  }
-
-  /** Runs a commit that adds a blob of this size. One that another push adds at the same time is waited for. */
-  async commit(digest: Digest, size: number, work: () => Promise<Descriptor>): Promise<Descriptor> {
-    for (;;) {
-      const other = this.#adding.get(digest)
-      if (other === undefined) break
-      await other.catch(() => undefined)
-    }
-    const adding = this.#commit(digest, size, work)
-    this.#adding.set(digest, adding)
-    try {
-      return await adding
-    } finally {
-      if (this.#adding.get(digest) === adding) this.#adding.delete(digest)
-    }
-  }
-
-  async #commit(digest: Digest, size: number, work: () => Promise<Descriptor>): Promise<Descriptor> {
-    if (await this.has(digest)) return work()
-    return this.#account.add({ bytes: size, tags: 0 }, work)
   }
 
   #counted(upload: BlobUpload): BlobUpload {

@@ -94,19 +94,15 @@ export class UsageLedger implements Usage {
     }, this.#delayMs).unref()
   }
 
-  /** Bytes count as used while work runs. */
-  async during<Result>(
+  /** Lets something count as used that is not there yet.
+   *  @returns ends that */
+  reserve(
     repository: RepositoryName,
-    bytes: number,
-    work: () => Promise<Result>,
-  ): Promise<Result> {
-    const reserved: Change = [bytes, 0, bytes]
+    { bytes, tags, organisationBytes = bytes }: UsageFigures & { organisationBytes?: number },
+  ): () => void {
+    const reserved: Change = [bytes, tags, organisationBytes]
     this.#reserved.add(repository, reserved)
-    try {
-      return await work()
-    } finally {
-      this.#reserved.add(repository, reserved, -1)
-    }
+    return () => this.#reserved.add(repository, reserved, -1)
   }
 
   async stop(): Promise<void> {

@@ -34,11 +34,13 @@ export class CountedManifests extends ForwardingManifests {
     const tags = this.#account.limitsTags ? await this.#newTags(options.tags ?? []) : 0
     await this.#account.require({ bytes: 0, tags })
     const canonical = digestOf(manifest.payload)
-    if (await this.exists(canonical)) return super.put(manifest, digest, options)
-    const bytes = manifest.payload.length
-    const stored = await this.#account.add({ bytes, tags: 0 }, () => super.put(manifest, digest, options))
-    this.#known?.references.set(canonical, referencesOf(manifest.payload))
-    return stored
+    const work = () => super.put(manifest, digest, options)
+    return this.#account.inTurn(canonical, async () => {
+      if (await this.exists(canonical)) return work()
+      const stored = await this.#account.add({ bytes: manifest.payload.length, tags: 0 }, work)
+      this.#known?.references.set(canonical, referencesOf(manifest.payload))
+      return stored
+    })
   }
 
   override async delete(digest: Digest, options?: DeleteManifestOptions): Promise<readonly Tag[]> {

@@ -14,9 +14,11 @@ export class CountedTags extends ForwardingTags {
     this.#account = account
   }
 
-  override async tag(tag: Tag, descriptor: Descriptor): Promise<void> {
-    if (await isTagged(this.tags, tag)) return super.tag(tag, descriptor)
-    return this.#account.add({ bytes: 0, tags: 1 }, () => super.tag(tag, descriptor))
+  override tag(tag: Tag, descriptor: Descriptor): Promise<void> {
+    return this.#account.inTurn(tag, async () => {
+      if (await isTagged(this.tags, tag)) return super.tag(tag, descriptor)
+      return this.#account.add({ bytes: 0, tags: 1 }, () => super.tag(tag, descriptor))
+    })
   }
 
   override async untag(tag: Tag, options?: UntagOptions): Promise<void> {

@@ -70,7 +70,7 @@ export class UsageFiles {
     return all
   }
 
-  /** Replaces what was counted, and removes the files of processes that have ended.
+  /** Replaces what was counted, and removes the files of repositories that are gone and of processes that have ended.
    *  @param included what `changes` has said before the counting began
    *  @param now by the storage's clock */
   async writeTotals(
@@ -80,6 +80,7 @@ export class UsageFiles {
     }: { repositories: readonly CountedRepository[]; organisations: readonly CountedOrganisation[] },
     { included, now }: { included: Totals['included']; now: Date },
   ): Promise<void> {
+    const before = (await this.totals())?.repositories ?? []
     for (const { name, tags } of repositories)
       await this.#storage.put(usageOf(name as RepositoryName), encode({ tags }), { durable: false })
     const totals: Totals = {
@@ -90,6 +91,9 @@ export class UsageFiles {
       ...{ organisations, included },
     }
     await this.#storage.put(USAGE_TOTALS, encode(totals))
+    const counted = new Set(repositories.map(({ name }) => name))
+    for (const { name } of before)
+      if (!counted.has(name)) await this.#storage.delete(usageOf(name as RepositoryName), { durable: false })
     for (const { path, modifiedAt } of await this.#changeFiles())
       if (now.getTime() - modifiedAt.getTime() > ABANDONED_MS)
         await this.#storage.delete(path, { durable: false })
