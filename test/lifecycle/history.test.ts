@@ -6,11 +6,13 @@ import { parseRepositoryName, parseTag } from '../../src/core/reference.ts'
 import { deletion } from '../../src/http/handlers/extension/lifecycle-answers.ts'
 import { RestorableContent } from '../../src/lifecycle/history/restorable-content.ts'
 import { tidyHistory } from '../../src/lifecycle/history/upkeep.ts'
+import { deletionsFolder, historyFolder } from '../../src/lifecycle/paths.ts'
 import { ChangeReporter } from '../../src/notifications/change-reporter.ts'
 import { EventFactory, type RegistryEvent } from '../../src/notifications/event.ts'
 import { NotifyingRegistry } from '../../src/notifications/notifying-registry.ts'
 import type { StoredRegistry } from '../../src/registry/registry.ts'
 import { FilesystemDriver } from '../../src/storage/filesystem.ts'
+import { MemoryDriver } from '../../src/storage/memory.ts'
 import { tagsOf } from '../contract/registry/support.ts'
 import { digestOfManifest, imageOf, indexOf, isThere, push, put, referrerOf } from '../gc/untagged-images.ts'
 import { basic, GuardedRegistry, rule } from '../support/access.ts'
@@ -73,6 +75,20 @@ test('a list has pages, and says since when it is complete', async () => {
   expect(refusal(await registry.send(`GET /v2/${NAME}/_entrepot/tags/history?tag=.x`))).toBe(
     '400 TAG_INVALID',
   )
+})
+
+test('entries that a power cut has emptied hide none that are older', async () => {
+  const driver = new MemoryDriver()
+  await using registry = await startWithHistory({ driver })
+  await pushed(registry, ['v1', 'one'], ['v2', 'one'], ['v3', 'one'])
+  for (const tag of ['v1', 'v3']) await registry.send(`DELETE /v2/${NAME}/manifests/${tag}`)
+  const [newest] = await changesOf(registry, NAME, '?n=1')
+  const [deletion] = await deletionsOf(registry, NAME, '?n=1')
+  await driver.put(`${historyFolder(name)}/v3/${newest!.id}`, Buffer.alloc(0))
+  await driver.put(`${deletionsFolder(name)}/${deletion!.id}`, Buffer.alloc(0))
+  expect(await changesOf(registry, NAME, '?n=1')).toMatchObject([{ tag: 'v1', action: 'removed' }])
+  expect(await deletionsOf(registry, NAME, '?n=1')).toMatchObject([{ tags: [{ tag: 'v1' }] }])
+  expect(await changesOf(registry, NAME, '?n=4')).toHaveLength(4)
 })
 
 test('a tag is put back after a collection, with its index, its children and their signatures', async () => {

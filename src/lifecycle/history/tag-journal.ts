@@ -2,6 +2,7 @@ import { isPathNotFound } from '../../core/errors.ts'
 import type { HistoryPage, TagChange } from '../../core/lifecycle/history.ts'
 import { isTag, type RepositoryName, type Tag } from '../../core/reference.ts'
 import type { StorageDriver } from '../../core/storage-driver.ts'
+import { firstOf } from '../../lib/iterables/first-of.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'
 import { historyFolder } from '../paths.ts'
 import { encode, isRecordId, parseChange, type RecordStamp } from './records.ts'
@@ -33,7 +34,7 @@ export class TagJournal {
     return () => this.#storage.delete(path, { durable: false })
   }
 
-  /** The newest first. */
+  /** The newest first. One that a power cut has damaged is left out. */
   async changes(
     repository: RepositoryName,
     { tag, count, after }: HistoryPage & { tag?: Tag | undefined },
@@ -42,12 +43,8 @@ export class TagJournal {
     const found = places
       .filter(({ id }) => after === undefined || id < after)
       .sort((one, other) => (one.id < other.id ? 1 : -1))
-      .slice(0, count)
-    const changes: TagChange[] = []
     const work = (place: Place) => this.#read(repository, place)
-    for await (const change of mapInOrder(found, { concurrency: READ_CONCURRENCY, work }))
-      if (change !== undefined) changes.push(change)
-    return changes
+    return firstOf(mapInOrder(found, { concurrency: Math.min(count, READ_CONCURRENCY), work }), count)
   }
 
   async #ofTag(repository: RepositoryName, tag: Tag): Promise<Place[]> {

@@ -2,6 +2,7 @@ import { isPathNotFound } from '../../core/errors.ts'
 import type { Deletion, HistoryPage } from '../../core/lifecycle/history.ts'
 import type { RepositoryName } from '../../core/reference.ts'
 import type { ScannedFile, StorageDriver } from '../../core/storage-driver.ts'
+import { firstOf } from '../../lib/iterables/first-of.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'
 import { deletionsFolder, movesFolder, TRASH } from '../paths.ts'
 import { type DeletionRecord, encode, isRecordId, parseDeletion, type RecordStamp } from './records.ts'
@@ -52,8 +53,7 @@ export class Trash {
     const asked = files
       .filter(({ path }) => after === undefined || idOf(path) < after)
       .sort((one, other) => (one.path < other.path ? 1 : -1))
-      .slice(0, count)
-    return this.#readAll(asked)
+    return firstOf(this.#readEach(asked, Math.min(count, READ_CONCURRENCY)), count)
   }
 
   /** Undefined if there is none. */
@@ -88,11 +88,11 @@ export class Trash {
   }
 
   async #readAll(files: readonly ScannedFile[]): Promise<StoredDeletion[]> {
-    const deletions: StoredDeletion[] = []
-    const work = (file: ScannedFile) => this.#read(file)
-    for await (const deletion of mapInOrder(files, { concurrency: READ_CONCURRENCY, work }))
-      if (deletion !== undefined) deletions.push(deletion)
-    return deletions
+    return firstOf(this.#readEach(files, READ_CONCURRENCY), files.length)
+  }
+
+  #readEach(files: readonly ScannedFile[], concurrency: number): AsyncIterable<StoredDeletion | undefined> {
+    return mapInOrder(files, { concurrency, work: (file) => this.#read(file) })
   }
 
   async #read({
