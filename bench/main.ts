@@ -35,8 +35,9 @@ async function bench(options: Options): Promise<void> {
       console.error(`${id} is not on this machine: left out`)
   }
   const outcomes: Outcome[] = []
-  for (const row of rows) {
-    for (let round = 1; round <= rounds; round++) {
+  // Rows are compared with each other too, so that a machine that becomes slower does not favour the first ones.
+  for (let round = 1; round <= rounds; round++) {
+    for (const row of rows) {
       for (const registry of registries.filter(({ id }) => row.registries?.includes(id) ?? true))
         outcomes.push(...(await measure(row, { registry, round, time: options })))
     }
