@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { ageTag, DAY_MS } from './lifecycle/aged-tags.ts'
-import { digestOfImage, pushLayers, putImage } from './lifecycle/support.ts'
+import { digestOfImage, imageCalled, pushLayers, putImage } from './lifecycle/support.ts'
 import { runEntrepot } from './support/command.ts'
 import { startEntrepot } from './support/entrepot-process.ts'
 import { RegistryClient } from './support/registry-client.ts'
@@ -19,7 +19,7 @@ test('preview says what run removes, and the registry serves the rest', async ()
   await using registry = await startEntrepot({ dataFolder, configFolder: folder.path, config })
   await pushLayers(new RegistryClient(registry.url), 'team/app')
   for (const [index, tag] of ['pr-1', 'pr-2', 'pr-3', 'v1'].entries()) {
-    expect((await putImage(registry.url, `team/app:${tag}`, `image ${index % 2}`)).status).toBe(201)
+    expect((await putImage(registry.url, `team/app:${tag}`, `image ${index === 1 ? 1 : 0}`)).status).toBe(201)
     await ageTag(dataFolder, `team/app:${tag}`, (10 - index) * DAY_MS)
   }
   const file = `${folder.path}/retention.yml`
@@ -32,15 +32,17 @@ test('preview says what run removes, and the registry serves the rest', async ()
 
   const preview = await runEntrepot(['retention', 'preview', file])
   expect(preview).toMatchObject({ code: 0, stderr: '' })
+  // The layers of the two images are the same.
+  const ownBytes = imageCalled('image 1').length
   const lines = preview.stdout.trim().split('\n')
   expect(lines).toEqual([
     expect.stringMatching(
-      `^remove team/app:pr-1 ${digestOfImage('image 0')} set .*Z \\(rule 1: older than 24h\\)$`,
+      `^remove team/app:pr-1 ${digestOfImage('image 0')} set .*Z \\(rule 1: older than 24h\\), 0 bytes its own$`,
     ),
     expect.stringMatching(
-      `^remove team/app:pr-2 ${digestOfImage('image 1')} set .*Z \\(rule 1: older than 24h\\)$`,
+      `^remove team/app:pr-2 ${digestOfImage('image 1')} set .*Z \\(rule 1: older than 24h\\), ${ownBytes} bytes its own$`,
     ),
-    '2 of 4 tags in 1 repositories would be removed',
+    `2 of 4 tags in 1 repositories would be removed, ${ownBytes} bytes that no other tag has`,
   ])
   expect(await tagsOf()).toEqual(['pr-1', 'pr-2', 'pr-3', 'v1'])
   const planned = await runEntrepot(['retention', 'preview', file, '--json', '--all'])
@@ -52,7 +54,9 @@ test('preview says what run removes, and the registry serves the rest', async ()
       .split('\n')
       .map((line) => JSON.parse(line))
   const total = { action: 'total', repositories: 1, tags: 4, kept: 2, removed: 2, changed: 0, failed: 0 }
-  expect(parsed(run)).toEqual([...parsed(planned).slice(0, -1), { ...total, dryRun: false }])
+  const sizes = { bytes: ownBytes, unreadable: 0 }
+  expect(parsed(run)).toEqual([...parsed(planned).slice(0, -1), { ...total, ...sizes, dryRun: false }])
+  expect(parsed(planned)[1]).toMatchObject({ action: 'remove', tag: 'pr-2', bytes: ownBytes })
   expect(parsed(run)[2]).toMatchObject({
     action: 'keep',
     tag: 'pr-3',

@@ -22,6 +22,8 @@ export interface RetentionRunOptions {
   readonly dryRun: boolean
   readonly log: Log
   readonly signal?: AbortSignal | undefined
+  /** True to find out what becomes free: see `RetentionOptions`. */
+  readonly measures?: boolean | undefined
   /** Gets a line for each removal. */
   readonly audit?: AuditLog | undefined
   /** Called for each tag that a rule's repository has. */
@@ -110,7 +112,7 @@ function lockOf({ storage }: StoredRegistry, timing: LockTiming): SharedLock {
 async function retain(
   config: Config,
   stored: StoredRegistry,
-  { dryRun, log, signal, audit, onVerdict }: RetentionRunOptions,
+  { dryRun, log, signal, measures, audit, onVerdict }: RetentionRunOptions,
   requireHeld: () => void = () => {},
 ): Promise<RetentionResult> {
   const { immutable, retention: configured } = config.policies
@@ -129,7 +131,8 @@ async function retain(
   const pulls = readPulls(config, stored)
   const onRemoved = ({ repository, entry: { tag, digest } }: TagVerdict) =>
     audit?.record({ ...RETAINED, repository, tags: [tag], digest })
-  const retention = new Retention({ registry, rules: configured.rules, immutable, signal, pulls, onRemoved })
+  const { rules } = configured
+  const retention = new Retention({ registry, rules, immutable, signal, pulls, measures, onRemoved })
   async function* steps() {
     for await (const step of retention.steps(onVerdict)) {
       requireHeld()

@@ -9,7 +9,8 @@ import { quietLog } from './quiet-log.ts'
 const HELP = `entrepot retention preview [config.yml] [--json] [--all]
 entrepot retention run [config.yml] [--json] [--all]
 
-Removes the tags that policies.retention deletes, while the registry serves; preview only says which. docs/lifecycle.md has the rules.
+Removes the tags that policies.retention deletes, while the registry serves; preview only says which. Says the bytes that no other tag
+has, for each of them and for all together. docs/lifecycle.md has the rules.
 
   --json       a line of JSON for each tag, and one for the totals
   --all        also the tags that are kept, and why
@@ -38,7 +39,7 @@ export async function retention(args: readonly string[]): Promise<void> {
   const dryRun = verb === 'preview'
   const write = (text: string) => process.stdout.write(`${text}\n`)
   const result = await retainOnce(config, {
-    ...{ dryRun, log: quietLog, signal: interruption() },
+    ...{ dryRun, log: quietLog, signal: interruption(), measures: true },
     onVerdict: (verdict) => {
       if (!quiet && (all || verdict.action === 'remove')) write(json ? jsonOf(verdict) : lineOf(verdict))
     },
@@ -47,22 +48,26 @@ export async function retention(args: readonly string[]): Promise<void> {
   if (result.failed > 0) process.exitCode = 3
 }
 
-function jsonOf({ action, repository, entry, rule, reason }: TagVerdict): string {
-  return JSON.stringify({ action, repository, ...entry, rule, reason })
+function jsonOf({ action, repository, entry, rule, reason, bytes }: TagVerdict): string {
+  return JSON.stringify({ action, repository, ...entry, rule, reason, bytes })
 }
 
 /** Rules are counted from 1 for people. */
-function lineOf({ action, repository, entry, rule, reason }: TagVerdict): string {
+function lineOf({ action, repository, entry, rule, reason, bytes }: TagVerdict): string {
   const by = rule === undefined ? '' : `rule ${rule + 1}: `
-  return `${action} ${repository}:${entry.tag} ${entry.digest} set ${entry.setAt.toISOString()} (${by}${reason})`
+  const own = bytes === undefined ? '' : `, ${bytes} bytes its own`
+  return `${action} ${repository}:${entry.tag} ${entry.digest} set ${entry.setAt.toISOString()} (${by}${reason})${own}`
 }
 
 function totalsOf(
-  { repositories, tags, removed, changed, failed }: RetentionResult,
+  { repositories, tags, removed, changed, failed, bytes = 0, unreadable = 0 }: RetentionResult,
   dryRun: boolean,
 ): string {
   const verb = dryRun ? 'would be removed' : 'removed'
-  const lines = [`${removed} of ${tags} tags in ${repositories} repositories ${verb}`]
+  const lines = [
+    `${removed} of ${tags} tags in ${repositories} repositories ${verb}, ${bytes} bytes that no other tag has`,
+  ]
+  if (unreadable > 0) lines.push(`${unreadable} manifests could not be read: nobody knows what they share`)
   if (changed > 0)
     lines.push(`${changed} tags stay: they were set again meanwhile, or others have removed them`)
   if (failed > 0) lines.push(`${failed} tags could not be removed`)

@@ -10,6 +10,8 @@ export interface Verdict {
   /** The place of the rule that decides, from 0. Undefined if none does. */
   readonly rule: number | undefined
   readonly reason: string
+  /** Of a tag that goes: the bytes that no other tag has. Undefined if that was not asked for. */
+  readonly bytes?: number | undefined
 }
 
 interface DecideOptions {

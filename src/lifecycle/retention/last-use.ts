@@ -1,8 +1,7 @@
 import type { Digest } from '../../core/digest.ts'
-import { RegistryError } from '../../core/errors.ts'
 import type { RecordedPulls } from '../../core/lifecycle/pulls.ts'
-import { parseManifest } from '../../core/manifest/parse.ts'
 import type { Repository, TagEntry } from '../../core/registry.ts'
+import { readManifest } from './manifest-content.ts'
 import type { RepositoryRule } from './rules.ts'
 
 /** When a tag was used last, as far as that is known. Undefined if no pulls are recorded: then nobody can say. */
@@ -44,30 +43,17 @@ async function timesOf({ name }: Repository, pulls: RecordedPulls): Promise<Map<
   return times
 }
 
-/** The children of an index, also those that are indexes themselves; none for an image. */
+/** The children of an index, also those that are indexes themselves; none for an image, and of what can't be read. */
 async function childrenOf(
   repository: Repository,
   digest: Digest,
   found = new Set<Digest>(),
 ): Promise<Set<Digest>> {
-  for (const child of await listedBy(repository, digest)) {
-    if (found.has(child)) continue
-    found.add(child)
-    await childrenOf(repository, child, found)
+  const { references = [] } = (await readManifest(repository, digest)) ?? {}
+  for (const { kind, descriptor } of references) {
+    if (kind !== 'manifest' || found.has(descriptor.digest)) continue
+    found.add(descriptor.digest)
+    await childrenOf(repository, descriptor.digest, found)
   }
   return found
-}
-
-/** None of what is not there, or can't be read. */
-async function listedBy({ manifests }: Repository, digest: Digest): Promise<Digest[]> {
-  try {
-    const { payload } = await manifests.get(digest)
-    const children = parseManifest(payload)
-      .references()
-      .filter(({ kind }) => kind === 'manifest')
-    return children.map(({ descriptor }) => descriptor.digest)
-  } catch (error) {
-    if (error instanceof RegistryError && /^MANIFEST_/.test(error.code)) return []
-    throw error
-  }
 }

@@ -6,6 +6,7 @@ import { type ImmutableRule, ImmutableRules, rulesForRetention } from '../immuta
 import { decide, type Verdict } from './decide.ts'
 import { decideFollower, subjectOf } from './followers.ts'
 import { findLastUse } from './last-use.ts'
+import { RemovalSizes, type RepositoryPlan } from './removal-sizes.ts'
 import { type RepositoryRule, type RetentionRule, RetentionRules } from './rules.ts'
 
 export interface RetentionOptions {
@@ -16,6 +17,9 @@ export interface RetentionOptions {
   readonly signal?: AbortSignal | undefined
   /** Default: none are recorded, and rules that ask for them keep. */
   readonly pulls?: RecordedPulls | undefined
+  /** True to find out how many bytes nothing has once the tags are gone. It needs all decisions in memory, and reads the manifests of all
+   *  tags. Default: false. */
+  readonly measures?: boolean | undefined
   /** Called for each tag that was removed. */
   readonly onRemoved?: ((verdict: TagVerdict) => void) | undefined
 }
@@ -29,6 +33,10 @@ export interface RetentionReport {
   readonly removed: number
   /** Tags that were set again or removed by others meanwhile; they are as those left them. */
   readonly changed: number
+  /** The bytes that only tags have that were to be removed, each content once. Undefined unless it was measured. */
+  readonly bytes?: number | undefined
+  /** Manifests that could not be read when it was measured: what they refer to is not part of `bytes`, and might be. */
+  readonly unreadable?: number | undefined
 }
 
 /** A tag of a repository, and what becomes of it. */
@@ -48,6 +56,7 @@ export class Retention {
   readonly #rules: RetentionRules
   readonly #immutable: ImmutableRules
   readonly #counts = { repositories: 0, tags: 0, kept: 0, removed: 0, changed: 0 }
+  #sizes: RemovalSizes | undefined
 
   constructor(options: RetentionOptions) {
     this.#options = options
@@ -56,27 +65,47 @@ export class Retention {
   }
 
   get report(): RetentionReport {
-    return { ...this.#counts }
+    const { total: bytes, unreadable } = this.#sizes ?? {}
+    return { ...this.#counts, ...(this.#sizes !== undefined && { bytes, unreadable }) }
   }
 
   /** Decides about every tag, and yields the removals.
    *  @param onVerdict is called for each tag, before its step
    *  @throws RegistryError, StorageError if a list can't be read */
   async *steps(onVerdict: (verdict: TagVerdict) => void = () => {}): AsyncIterable<RemovalStep> {
-    const now = await this.#options.registry.storageTime()
-    for await (const name of this.#options.registry.repositories()) {
-      const rules = this.#rules.of(name)
-      if (rules.length === 0) continue
-      this.#counts.repositories++
-      const repository = this.#options.registry.repository(name)
-      for (const verdict of await this.#decide(repository, rules, now)) {
+    const plans = this.#options.measures ? await this.#measured() : this.#plans()
+    for await (const { repository, verdicts } of plans) {
+      for (const verdict of verdicts) {
         this.#options.signal?.throwIfAborted()
         this.#counts.tags++
-        onVerdict({ ...verdict, repository: name })
+        onVerdict({ ...verdict, repository: repository.name })
         if (verdict.action === 'keep') this.#counts.kept++
         else yield this.#removal(repository, verdict)
       }
     }
+  }
+
+  async *#plans(): AsyncIterable<RepositoryPlan> {
+    const { registry, signal } = this.#options
+    const now = await registry.storageTime()
+    for await (const name of registry.repositories()) {
+      const rules = this.#rules.of(name)
+      if (rules.length === 0) continue
+      signal?.throwIfAborted()
+      this.#counts.repositories++
+      const repository = registry.repository(name)
+      yield { repository, verdicts: await this.#decide(repository, rules, now) }
+    }
+  }
+
+  async #measured(): Promise<readonly RepositoryPlan[]> {
+    const plans: RepositoryPlan[] = []
+    for await (const plan of this.#plans()) plans.push(plan)
+    const sizes = await RemovalSizes.measure(plans, this.#options)
+    this.#sizes = sizes
+    const withBytes = (verdict: Verdict): Verdict =>
+      verdict.action === 'keep' ? verdict : { ...verdict, bytes: sizes.of(verdict) }
+    return plans.map(({ repository, verdicts }) => ({ repository, verdicts: verdicts.map(withBytes) }))
   }
 
   /** In the order of the tags. */
@@ -101,9 +130,10 @@ export class Retention {
   }
 
   #removal(repository: Repository, verdict: Verdict): RemovalStep {
-    const { entry, rule, reason } = verdict
+    const { entry, rule, reason, bytes } = verdict
     const { tag, digest, setAt } = entry
-    const intent = { action: 'remove tag', repository: repository.name, tag, digest, setAt, rule, reason }
+    const about = { repository: repository.name, tag, digest, setAt, rule, reason, bytes }
+    const intent = { action: 'remove tag', ...about }
     this.#counts.removed++
     const run = async () => {
       try {

@@ -1,5 +1,5 @@
 import type { RepositoryName } from '../../core/reference.ts'
-import { OneAtATime } from '../../lib/one-at-a-time.ts'
+import { OneAtATime } from '../../lib/request-coalescing.ts'
 import type { UsageLedger } from './ledger.ts'
 import { type Limit, overQuota } from './quotas.ts'
 
