@@ -8,6 +8,7 @@ import type { RecordedPulls } from '../../core/lifecycle/pulls.ts'
 import type { Log } from '../../core/log.ts'
 import type { RepositoryName } from '../../core/reference.ts'
 import type { Registry } from '../../core/registry.ts'
+import type { StorageDriver } from '../../core/storage-driver.ts'
 import { SqlCatalogIndex } from '../../index/catalog-index.ts'
 import { Feeder } from '../../index/feeding/feeder.ts'
 import { IndexedRegistry } from '../../index/indexed-registry.ts'
@@ -58,7 +59,7 @@ export async function openIndex(
     }),
     pulls: await openRecordedPulls(config, registry),
     sweepMs: sweeps ? config.index.sweep : undefined,
-    announcements: await openAnnouncements(config, { log, listens: sweeps }),
+    announcements: await openAnnouncements(config, { log, listens: sweeps, storage: registry.storage }),
   })
   return {
     index: new SqlCatalogIndex(engine, feeder),
@@ -81,15 +82,21 @@ async function openRecordedPulls(
   return (await import('../lifecycle/pulls.ts')).readPulls(config, registry)
 }
 
-/** The way to the indexes of other replicas. A database that replicas share needs none.
+/** The way to the indexes of other replicas: Redis, else files on storage. A database that replicas share needs none.
  *  @param options.listens false for one of several workers, whose file another process keeps */
 async function openAnnouncements(
-  { redis, index }: Config,
-  { log, listens }: { log: Log; listens: boolean },
+  { redis, index, storage: { inmemory, maintenance } }: Config,
+  { log, listens, storage }: { log: Log; listens: boolean; storage: StorageDriver },
 ): Promise<Announcements | undefined> {
-  if (redis === undefined || index.driver === 'postgres') return undefined
-  const { RedisAnnouncements } = await import('../../cache/redis/announcements.ts')
-  return new RedisAnnouncements({ settings: { ...redis, tls: await readRedisTls(redis) }, listens, log })
+  if (index.driver === 'postgres') return undefined
+  if (redis !== undefined) {
+    const { RedisAnnouncements } = await import('../../cache/redis/announcements.ts')
+    return new RedisAnnouncements({ settings: { ...redis, tls: await readRedisTls(redis) }, listens, log })
+  }
+  if (index.poll === 0 || inmemory !== undefined) return undefined
+  const { StorageAnnouncements } = await import('../../index/feeding/storage-announcements.ts')
+  const publishes = !maintenance.readonly.enabled
+  return new StorageAnnouncements({ storage, pollMs: index.poll, listens, publishes, log })
 }
 
 async function openEngine(config: Config, log: Log): Promise<SqlEngine> {

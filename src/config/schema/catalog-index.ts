@@ -14,6 +14,8 @@ const keys = z
     url: text().or(''),
     /** Between two comparisons with all of storage. */
     sweep: duration({ min: 1_000, minText: ', 1s or more' }).or(10 * 60_000),
+    /** Between two listings of the changes that replicas without Redis announce on storage. 0: there is no other replica. */
+    poll: duration().or(400),
   })
   .refine(({ driver, url }) => driver !== 'postgres' || /^postgres(?:ql)?:\/\//.test(String(url)), {
     path: ['url'],
