@@ -11,6 +11,8 @@ export function launchBrowser(): Promise<Browser> {
 }
 
 const SETTLED_FRAMES = 3
+/** Places that the focus may go through in a view. */
+const MAX_STOPS = 100
 
 /** A tab whose errors, violations of the policy and requests to elsewhere are kept. */
 export class Tab implements AsyncDisposable {
@@ -70,6 +72,24 @@ export class Tab implements AsyncDisposable {
       const { axe } = window as unknown as { axe: { run(): Promise<AxeResults> } }
       const { violations } = await axe.run()
       return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
+    })
+  }
+
+  /** Moves the focus on with the key, until it is on what begins with the text. */
+  async focusByKey(text: string): Promise<void> {
+    for (let stop = 0; stop < MAX_STOPS; stop++) {
+      if ((await this.#focused()).startsWith(text)) return
+      await this.page.keyboard.press('Tab')
+    }
+    throw new Error(`the key does not reach ${text}`)
+  }
+
+  /** The label or the text of what has the focus. */
+  #focused(): Promise<string> {
+    return this.page.evaluate(() => {
+      const element = document.activeElement as HTMLInputElement | null
+      const label = element?.labels?.[0]?.textContent ?? element?.ariaLabel ?? element?.textContent ?? ''
+      return label.trim()
     })
   }
 

@@ -105,6 +105,47 @@ describeWith(['chromium'], 'the web page of a registry with accounts', () => {
     expect(tab.faults).toEqual([])
   })
 
+  test.each(['light', 'dark'] as const)(
+    'a key is made and revoked with the keyboard alone, and axe finds nothing: %s',
+    async (colorScheme) => {
+      await using tab = await Tab.open(browser, registry.server.url, { colorScheme })
+      const { page } = tab
+      const { keyboard } = page
+      await tab.visit('/ui/login?return=/ui/account')
+      await tab.focusByKey('User')
+      await keyboard.type('bob')
+      await keyboard.press('Tab')
+      await keyboard.type('bob')
+      await keyboard.press('Enter')
+      await page.getByText('You have no keys').waitFor()
+      expect(await tab.accessibilityFindings()).toEqual([])
+      await tab.focusByKey('New key')
+      await keyboard.press('Enter')
+      await page.getByRole('dialog').waitFor()
+      expect(await tab.accessibilityFindings()).toEqual([])
+      await tab.focusByKey('Name')
+      await keyboard.type(`by keyboard, ${colorScheme}`)
+      await keyboard.press('Enter')
+      await page.getByText('Copy the key now').waitFor()
+      await tab.focusByKey('Copy')
+      await keyboard.press('Enter')
+      await expect.poll(() => tab.clipboard()).toMatch(/^entk_/)
+      await keyboard.press('Escape')
+      await page.getByRole('dialog').waitFor({ state: 'detached' })
+      await page.getByRole('cell', { name: `by keyboard, ${colorScheme}` }).waitFor()
+      expect(await tab.accessibilityFindings()).toEqual([])
+      await tab.focusByKey('Revoke')
+      await keyboard.press('Enter')
+      await page.getByText('You have no keys').waitFor()
+      await tab.focusByKey('bob')
+      await keyboard.press('Enter')
+      await tab.focusByKey('Log out')
+      await keyboard.press('Enter')
+      await page.getByRole('banner').getByRole('link', { name: 'Log in' }).waitFor()
+      expect(tab.faults).toEqual([])
+    },
+  )
+
   test('a login leads back to the view that asked for it, and never elsewhere', async () => {
     await using tab = await Tab.open(browser, registry.server.url)
     const { page } = tab

@@ -3,11 +3,10 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Browser } from 'playwright-core'
-import { startEntrepot } from '../support/entrepot-process.ts'
 import { ruled, startGuarded } from '../support/guarded-process.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import { launchBrowser, Tab } from './browser.ts'
-import { SampleContent } from './sample-content.ts'
+import { SampleContent, startSampleRegistry } from './sample-content.ts'
 
 const IMAGES = fileURLToPath(new URL('../../docs/images/', import.meta.url))
 
@@ -21,17 +20,7 @@ try {
 
 async function takeOfContent(browser: Browser): Promise<void> {
   await using folder = await temporaryFolder({ inMemory: true })
-  await using registry = await startEntrepot({
-    dataFolder: join(folder.path, 'data'),
-    configFolder: folder.path,
-    config: {
-      policies: {
-        history: { enabled: true },
-        usage: { enabled: true },
-        pulls: { enabled: true, interval: '1s' },
-      },
-    },
-  })
+  await using registry = await startSampleRegistry(folder)
   const content = new SampleContent(registry.url)
   await content.pushAll()
   await content.pushTags('web/cart', ['2.0', '2.1', 'latest'])

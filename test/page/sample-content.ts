@@ -1,4 +1,6 @@
 /** Repositories of every kind that the page shows, pushed over the API. */
+import { join } from 'node:path'
+import { startEntrepot } from '../support/entrepot-process.ts'
 import {
   type Content,
   contentOf,
@@ -9,9 +11,25 @@ import {
 } from '../support/oci-image.ts'
 import { seededRandom } from '../support/random.ts'
 import { RegistryClient } from '../support/registry-client.ts'
+import type { ServerProcess } from '../support/server-process.ts'
+import type { TemporaryFolder } from '../support/temporary-folder.ts'
 
 /** Text that would run if it became HTML. */
 export const HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=2</script>'
+
+/** Starts a registry with everything that the page shows. */
+export function startSampleRegistry(folder: TemporaryFolder): Promise<ServerProcess> {
+  const policies = {
+    history: { enabled: true },
+    usage: { enabled: true },
+    pulls: { enabled: true, interval: '1s' },
+  }
+  return startEntrepot({
+    dataFolder: join(folder.path, 'data'),
+    configFolder: folder.path,
+    config: { policies },
+  })
+}
 
 export class SampleContent {
   readonly #client: RegistryClient

@@ -180,36 +180,44 @@ test('without sessions there is no login, and a cookie is nobody’s', async () 
   )
 })
 
+const NAMES = { user: 'preferred_username', groups: ['groups'], require: {} }
+
+/** A registry whose people log in at the issuer. */
+async function startAt(issuer: PersonIssuer, claims: Partial<typeof NAMES> = {}): Promise<GuardedRegistry> {
+  const settings = {
+    ...{ id: 'acme', name: 'Acme', issuer: issuer.url, clientId: 'registry', clientSecret: issuer.secret },
+    ...{ scopes: ['profile'], prefix: 'idp:', claims: { ...NAMES, ...claims } },
+  }
+  const providers = [new ProviderLogin(settings, { secret, log: silent })]
+  const guarded = await start({
+    sessions: (people) => new BrowserSessions({ people, secret, lifetimeMs: 60_000, providers }),
+  })
+  issuer.allow(`${guarded.registry.url}/v2/_entrepot/user/callback`)
+  return guarded
+}
+
+/** Begins a login and follows the provider, up to where it leads back to. */
+async function consented({ registry }: GuardedRegistry, issuer: PersonIssuer, returnTo = '/ui/repositories') {
+  const query = new URLSearchParams({ provider: 'acme', return: returnTo })
+  const begin = await registry.send(`GET /v2/_entrepot/user/login?${query}`)
+  expect(begin.status).toBe(302)
+  const location = begin.headers.location ?? ''
+  const path = (await issuer.consent(location)).slice(registry.url.length)
+  return { location: new URL(location), path, waiting: sent(cookiesOf(begin)[0] ?? '') }
+}
+
 test('a person of an identity provider logs in, with the groups that it names', async () => {
   await using issuer = await PersonIssuer.start({ sub: '17', preferred_username: 'carol', groups: ['staff'] })
-  const provider = (people: Parameters<NonNullable<GuardedOptions['sessions']>>[0]) =>
-    new BrowserSessions({
-      ...{ people, secret, lifetimeMs: 60_000 },
-      providers: [
-        new ProviderLogin(
-          {
-            ...{
-              id: 'acme',
-              name: 'Acme',
-              issuer: issuer.url,
-              clientId: 'registry',
-              clientSecret: issuer.secret,
-            },
-            ...{ scopes: ['profile'], prefix: 'idp:' },
-            claims: { user: 'preferred_username', groups: ['groups'], require: {} },
-          },
-          { secret, log: silent },
-        ),
-      ],
-    })
-  await using guarded = await start({ sessions: provider })
+  await using guarded = await startAt(issuer)
   const { registry } = guarded
-  issuer.allow(`${registry.url}/v2/_entrepot/user/callback`)
-  const begin = await registry.send('GET /v2/_entrepot/user/login?provider=acme&return=/ui/repositories')
-  expect(begin.status).toBe(302)
-  const waiting = sent(cookiesOf(begin)[0] ?? '')
-  const back = await issuer.consent(begin.headers.location ?? '')
-  const path = back.slice(registry.url.length)
+  const { location, path, waiting } = await consented(guarded, issuer)
+  const { code_challenge: challenge, ...asked } = Object.fromEntries(location.searchParams)
+  expect(asked).toMatchObject({
+    response_type: 'code',
+    code_challenge_method: 'S256',
+    scope: 'openid profile',
+  })
+  for (const random of [challenge, asked.state, asked.nonce]) expect(random).toMatch(/^[\w-]{43}$/)
   const failed = await registry.send(`GET ${path}`)
   expect(failed.headers.location).toBe('/ui/login?error=expired')
   const end = await registry.send(`GET ${path}`, { headers: waiting })
@@ -227,39 +235,26 @@ test('a person of an identity provider logs in, with the groups that it names', 
   expect(again.headers.location).toBe('/ui/login?error=failed&return=%2Fui%2Frepositories')
 })
 
+test.each([
+  ['groups', { sub: '17', preferred_username: 'carol', _claim_names: { groups: 'src1' } }, {}],
+  ['denied', { sub: '17', preferred_username: 'carol', tid: 'another' }, { require: { tid: 'ours' } }],
+  ['failed', { sub: '17' }, {}],
+])('a login without what it needs fails: %s', async (error, person, claims) => {
+  await using issuer = await PersonIssuer.start(person)
+  await using guarded = await startAt(issuer, claims)
+  const { path, waiting } = await consented(guarded, issuer)
+  const end = await guarded.registry.send(`GET ${path}`, { headers: waiting })
+  expect(end.headers.location).toBe(`/ui/login?error=${error}&return=%2Fui%2Frepositories`)
+  expect(cookiesOf(end).filter((set) => /^entrepot=[^;]/.test(set))).toEqual([])
+})
+
 test.each(['//evil.example', '/\\evil.example', 'https://evil.example', 'ui'])(
   'a login does not lead to %s',
   async (target) => {
-    await using issuer = await PersonIssuer.start({ sub: '17' })
-    await using guarded = await start({
-      sessions: (people) =>
-        new BrowserSessions({
-          ...{ people, secret, lifetimeMs: 60_000 },
-          providers: [
-            new ProviderLogin(
-              {
-                ...{
-                  id: 'acme',
-                  name: 'Acme',
-                  issuer: issuer.url,
-                  clientId: 'registry',
-                  clientSecret: issuer.secret,
-                },
-                ...{ scopes: [], prefix: 'idp:', claims: { user: 'sub', groups: [], require: {} } },
-              },
-              { secret, log: silent },
-            ),
-          ],
-        }),
-    })
-    const { registry } = guarded
-    issuer.allow(`${registry.url}/v2/_entrepot/user/callback`)
-    const query = new URLSearchParams({ provider: 'acme', return: target })
-    const begin = await registry.send(`GET /v2/_entrepot/user/login?${query}`)
-    const back = await issuer.consent(begin.headers.location ?? '')
-    const end = await registry.send(`GET ${back.slice(registry.url.length)}`, {
-      headers: sent(cookiesOf(begin)[0] ?? ''),
-    })
+    await using issuer = await PersonIssuer.start({ sub: '17', preferred_username: 'carol' })
+    await using guarded = await startAt(issuer)
+    const { path, waiting } = await consented(guarded, issuer, target)
+    const end = await guarded.registry.send(`GET ${path}`, { headers: waiting })
     expect(end.headers.location).toBe('/ui/')
   },
 )
