@@ -40,7 +40,7 @@ export function repositoryName(index: number): string {
 }
 
 function writeRepository(folder: string, images: readonly Image[], tags: number): void {
-  for (const { manifest, config } of images) {
+  for (const { manifest, config } of new Set(images)) {
     write(join(folder, '_manifests/revisions', manifest.replace(':', '/'), 'link'), manifest)
     write(join(folder, '_layers', config.replace(':', '/'), 'link'), config)
   }

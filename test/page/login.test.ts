@@ -132,7 +132,7 @@ describeWith(['chromium'], 'the web page of a registry with accounts', () => {
       await expect.poll(() => tab.clipboard()).toMatch(/^entk_/)
       await keyboard.press('Escape')
       await page.getByRole('dialog').waitFor({ state: 'detached' })
-      await page.getByRole('cell', { name: `by keyboard, ${colorScheme}` }).waitFor()
+      await page.getByRole('cell', { name: `by keyboard, ${colorScheme}`, exact: true }).waitFor()
       expect(await tab.accessibilityFindings()).toEqual([])
       await tab.focusByKey('Revoke')
       await keyboard.press('Enter')

@@ -12,6 +12,9 @@ export interface Listing<Page extends Listed<unknown>> extends Loading<Page> {
   readonly toPrevious: (() => void) | undefined
 }
 
+/** While the index is filled, the first page is asked for again after this time. */
+const FILLING_MS = 2_000
+
 /** @param key all that chooses the entries; the first page is shown when it changes
  *  @param subject as in `useLoad` */
 export function useListing<Page extends Listed<unknown>>(
@@ -26,6 +29,12 @@ export function useListing<Page extends Listed<unknown>>(
   useEffect(() => {
     if (list.length > 0) scrollTo({ top: 0 })
   }, [list])
+  const { value, isLoading, reload } = loading
+  useEffect(() => {
+    if (isLoading || value?.index.complete !== false || list.length > 0) return
+    const timer = setTimeout(reload, FILLING_MS)
+    return () => clearTimeout(timer)
+  }, [value, isLoading, list])
   return {
     ...loading,
     pageNumber: list.length + 1,
