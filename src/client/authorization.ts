@@ -1,8 +1,9 @@
 import { UpstreamError } from '../core/upstream/upstream-error.ts'
 import { type Challenge, parseChallenges } from './challenge.ts'
 import { type CredentialSource, type Credentials, TOKEN_USERS } from './credentials.ts'
+import type { Answer } from './dispatch.ts'
 import { isSameSite } from './same-site.ts'
-import { type Answer, discard, type Transport } from './transport.ts'
+import { discard, type Transport } from './transport.ts'
 
 export interface AuthorizationParts {
   readonly url: URL

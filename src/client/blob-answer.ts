@@ -1,6 +1,8 @@
 import { UpstreamError } from '../core/upstream/upstream-error.ts'
-import type { UpstreamBlob } from '../core/upstream/upstream-registry.ts'
-import { type Answer, transportError } from './transport.ts'
+import type { ReceivedBytes, UpstreamBlob } from '../core/upstream/upstream-registry.ts'
+import type { AnswerBody, TakeChunk } from './answer-body.ts'
+import type { Answer } from './dispatch.ts'
+import { transportError } from './transport.ts'
 
 export interface WantedBytes {
   readonly start: number
@@ -25,7 +27,7 @@ export function blobOf(answer: Answer, wanted: WantedBytes): UpstreamBlob {
     return {
       size,
       etag: tag.startsWith('"') ? tag : undefined,
-      chunks: chunksOf(answer, { ...wanted, skipped }),
+      chunks: new BlobBytes(answer.body, wanted, skipped),
     }
   } catch (error) {
     answer.body.destroy()
@@ -33,24 +35,64 @@ export function blobOf(answer: Answer, wanted: WantedBytes): UpstreamBlob {
   }
 }
 
-async function* chunksOf(
-  { body }: Answer,
-  { start, end = Infinity, skipped, host, signal }: WantedBytes & { skipped: number },
-): AsyncIterable<Uint8Array> {
-  let toSkip = skipped
-  let left = end - start + 1
-  try {
-    for await (const chunk of body as AsyncIterable<Uint8Array>) {
-      const wanted = chunk.subarray(Math.min(toSkip, chunk.length)).subarray(0, left)
-      toSkip -= Math.min(toSkip, chunk.length)
-      left -= wanted.length
-      if (wanted.length > 0) yield wanted
-      if (left <= 0) return
+/** The wanted part of a body. */
+class BlobBytes implements ReceivedBytes {
+  readonly #body: AnswerBody
+  readonly #wanted: WantedBytes
+  #toSkip: number
+  #left: number
+
+  constructor(body: AnswerBody, wanted: WantedBytes, skipped: number) {
+    this.#body = body
+    this.#wanted = wanted
+    this.#toSkip = skipped
+    this.#left = (wanted.end ?? Infinity) - wanted.start + 1
+  }
+
+  async passTo(take: TakeChunk): Promise<void> {
+    try {
+      await this.#body.passTo((chunk) => {
+        const wanted = this.#cut(chunk)
+        const room = wanted.length > 0 ? take(wanted) : undefined
+        if (this.#left <= 0) this.#body.destroy()
+        return room
+      })
+    } catch (cause) {
+      throw transportError(cause, this.#wanted)
     }
-  } catch (cause) {
-    throw transportError(cause, { host, signal })
-  } finally {
-    body.destroy()
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
+    const chunks = this.#chunks()
+    return {
+      next: () => chunks.next(),
+      return: () => {
+        this.#body.destroy() // also if nothing was read yet
+        return chunks.return(undefined)
+      },
+    }
+  }
+
+  async *#chunks(): AsyncGenerator<Uint8Array, undefined> {
+    try {
+      for await (const chunk of this.#body) {
+        const wanted = this.#cut(chunk)
+        if (wanted.length > 0) yield wanted
+        if (this.#left <= 0) return
+      }
+    } catch (cause) {
+      throw transportError(cause, this.#wanted)
+    }
+  }
+
+  #cut(chunk: Uint8Array): Uint8Array {
+    const isWhole = this.#toSkip === 0 && chunk.length <= this.#left
+    const wanted = isWhole
+      ? chunk
+      : chunk.subarray(Math.min(this.#toSkip, chunk.length)).subarray(0, this.#left)
+    this.#toSkip -= Math.min(this.#toSkip, chunk.length)
+    this.#left -= wanted.length
+    return wanted
   }
 }
 

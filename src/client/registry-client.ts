@@ -16,10 +16,11 @@ import type {
 } from '../core/upstream/upstream-registry.ts'
 import { readBody, readJson } from './authorization.ts'
 import { blobOf } from './blob-answer.ts'
+import type { Answer } from './dispatch.ts'
 import { nextPage } from './pages.ts'
 import { referrersIn } from './referrers.ts'
 import { type RegistryClientOptions, type RegistryRequest, RegistryRequests } from './registry-requests.ts'
-import { type Answer, discard, transportError } from './transport.ts'
+import { discard, transportError } from './transport.ts'
 
 /** Every kind of manifest, so that the upstream answers with what it has. */
 const ACCEPT = [

@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { getCACertificates } from 'node:tls'
 import { type Dispatcher, EnvHttpProxyAgent, errors } from 'undici'
 import { UpstreamError } from '../core/upstream/upstream-error.ts'
+import { type Answer, dispatch } from './dispatch.ts'
 import { AddressPolicy, RefusedAddress } from './public-addresses.ts'
 
 export interface TransportTiming {
@@ -37,8 +38,6 @@ export interface TransportRequest {
   readonly signal?: AbortSignal | undefined
 }
 
-export type Answer = Dispatcher.ResponseData
-
 export type FollowedAnswer = Answer & {
   /** It comes from the registry's own origin. */
   readonly isOwn: boolean
@@ -47,6 +46,7 @@ export type FollowedAnswer = Answer & {
 
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 const MAX_REDIRECTS = 5
+const MAX_DUMPED_BYTES = 128 * 1024
 
 /** Requests to one registry and to where it redirects to, through the proxies of the environment. */
 export class Transport {
@@ -113,17 +113,15 @@ export class Transport {
     const { authorization, ...others } = headers
     const sent = { ...others, ...(mayHaveLogin && authorization !== undefined && { authorization }) }
     try {
-      const answer = await (isOwn ? this.#own : this.#others).request({
+      const options = {
         origin: url.origin,
         path: `${url.pathname}${url.search}`,
         method,
         headers: sent,
         // undici takes any iterable, which its types do not say.
         ...(body !== undefined && { body: body as string }),
-        ...(signal && { signal }),
-      })
-      answer.body.on('error', () => {}) // of a body that nobody reads to its end
-      return answer
+      }
+      return await dispatch(isOwn ? this.#own : this.#others, options, signal)
     } catch (cause) {
       throw transportError(cause, { host: url.host, signal })
     }
@@ -150,8 +148,8 @@ export class Transport {
 }
 
 /** Reads what is left of a body if that is little; otherwise ends its connection. */
-export async function discard({ body }: Answer): Promise<void> {
-  await body.dump({ limit: 128 * 1024 }).catch(() => undefined)
+export function discard({ body }: Answer): Promise<void> {
+  return body.dump(MAX_DUMPED_BYTES)
 }
 
 function invalid(message: string, cause?: unknown): UpstreamError {

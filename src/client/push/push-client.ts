@@ -3,8 +3,9 @@ import type { Digest } from '../../core/digest.ts'
 import type { RepositoryName, Tag } from '../../core/reference.ts'
 import { UpstreamError } from '../../core/upstream/upstream-error.ts'
 import type { CallOptions } from '../../core/upstream/upstream-registry.ts'
+import type { Answer } from '../dispatch.ts'
 import { RegistryClient } from '../registry-client.ts'
-import { type Answer, discard, type RequestBody } from '../transport.ts'
+import { discard, type RequestBody } from '../transport.ts'
 
 /** An open upload. */
 export interface Upload {

@@ -67,8 +67,16 @@ export interface UpstreamBlob {
   readonly size: number | undefined
   /** A strong entity tag. */
   readonly etag: string | undefined
-  /** The bytes from `start` on; each chunk is the caller's. To be iterated or ended (`return`). */
-  readonly chunks: AsyncIterable<Uint8Array>
+  /** The bytes from `start` on. To be iterated, passed on, or ended (`return`). */
+  readonly chunks: ReceivedBytes
+}
+
+/** Bytes as they arrive, for one reader. Each chunk of an iteration is the reader's. */
+export interface ReceivedBytes extends AsyncIterable<Uint8Array> {
+  /** Calls `take` with each chunk as it arrives, which costs less than iteration. The chunk's memory is freed when
+   *  it returns. No more are read until its promise resolves, if there is one.
+   *  @throws what `take` throws; UpstreamError; the reason of the request's signal */
+  passTo?(take: (chunk: Uint8Array) => Promise<void> | undefined): Promise<void>
 }
 
 /** Docker Hub's `ratelimit-limit` and `ratelimit-remaining`. */

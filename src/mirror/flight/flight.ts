@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { CANONICAL, type Digest, Digester, hashAlgorithmOf } from '../../core/digest.ts'
 import type { ByteRange } from '../../core/storage-driver.ts'
 import { isTemporary, UpstreamError } from '../../core/upstream/upstream-error.ts'
-import type { UpstreamBlob } from '../../core/upstream/upstream-registry.ts'
+import type { ReceivedBytes, UpstreamBlob } from '../../core/upstream/upstream-registry.ts'
 import { SpoolFile } from '../../lib/files/spool-file.ts'
 import { freeMemoryOf } from '../../lib/free-memory.ts'
 import { BLOCK_BYTES, type BlockPool } from './blocks.ts'
@@ -162,17 +162,14 @@ export class Flight {
     const { open, signal } = this.#parts
     const { size, etag, chunks } = await open({ start: this.#received, etag: this.#etag, signal })
     this.#etag ??= etag
-    const steps = chunks[Symbol.asyncIterator]()
     try {
       this.#agree(size)
       const spool = await this.#openSpool()
       this.#opening.resolve(this.#size)
-      for (let step = await steps.next(); !step.done; step = await steps.next()) {
-        const room = this.#take(step.value, spool)
-        if (room !== undefined) await room
-      }
-    } finally {
-      await steps.return?.()
+      await passEach(chunks, (chunk) => this.#take(chunk, spool))
+    } catch (error) {
+      await chunks[Symbol.asyncIterator]().return?.()
+      throw error
     }
     if (this.#size !== undefined && this.#received < this.#size)
       throw new UpstreamError('UNREACHABLE', { message: 'the upstream ended in the middle of a blob' })
@@ -194,9 +191,7 @@ export class Flight {
     for (const digester of this.#digesters) digester.update(chunk)
     this.#received += chunk.length
     if (this.#size !== undefined && this.#received > this.#size) throw this.#mismatch('is longer')
-    const room = spool.append(chunk)
-    freeMemoryOf(chunk)
-    return room
+    return spool.append(chunk)
   }
 
   /** What a manifest says, and each answer, must be the same size. */
@@ -214,6 +209,15 @@ export class Flight {
   #mismatch(how: string): UpstreamError {
     const message = `the upstream's content ${how} than ${this.digest} of ${this.#size ?? 'unknown'} bytes`
     return new UpstreamError('INVALID', { message })
+  }
+}
+
+async function passEach(chunks: ReceivedBytes, take: (chunk: Uint8Array) => Promise<void> | undefined) {
+  if (chunks.passTo !== undefined) return chunks.passTo(take)
+  for await (const chunk of chunks) {
+    const room = take(chunk)
+    freeMemoryOf(chunk)
+    if (room !== undefined) await room
   }
 }
 

@@ -34,7 +34,12 @@ export async function readFromOwner(
   signal.throwIfAborted()
   if (first === undefined) return undefined
   const head = JSON.parse(first.line) as Head
-  if ('size' in head) return { size: head.size, etag: undefined, chunks: bytesOf(first.rest, chunks, socket) }
+  if ('size' in head)
+    return {
+      size: head.size,
+      etag: undefined,
+      chunks: endingWith(socket, bytesOf(first.rest, chunks, socket)),
+    }
   socket.destroy()
   const { code, ...options } = head
   throw new UpstreamError(code, options)
@@ -93,12 +98,21 @@ async function receiveLine(
   return undefined
 }
 
+/** A generator that has not begun would not end the connection. */
+function endingWith(socket: Socket, chunks: AsyncGenerator<Uint8Array>): AsyncIterable<Uint8Array> {
+  const end = (): Promise<IteratorResult<Uint8Array>> => {
+    socket.destroy()
+    return chunks.return(undefined)
+  }
+  return { [Symbol.asyncIterator]: () => ({ next: () => chunks.next(), return: end }) }
+}
+
 /** A connection that breaks ends like one that is complete: the flight compares sizes. */
 async function* bytesOf(
   rest: Buffer,
   chunks: AsyncIterator<Buffer>,
   socket: Socket,
-): AsyncIterable<Uint8Array> {
+): AsyncGenerator<Uint8Array> {
   try {
     if (rest.length > 0) yield rest
     for (let step = await chunks.next(); !step.done; step = await chunks.next()) yield step.value
