@@ -3,11 +3,21 @@
  *  The code of storages and helpers that a configuration does not name stays in files that are not read. The same source
  *  always makes the same bytes. `sbom.cdx.json` lists the packages in it. */
 import { execFileSync } from 'node:child_process'
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { build, type Plugin } from 'esbuild'
 import { build as buildPage } from 'vite'
+import { withDirectBuiltins } from './builtins.ts'
 import { sbomOf } from './sbom.ts'
 
 export const root = join(import.meta.dirname, '..')
@@ -67,9 +77,10 @@ async function bundleCode(outdir: string, native: Plugin): Promise<string[]> {
     format: 'esm',
     platform: 'node',
     target: 'node24',
-    minify: true,
-    // Error messages and logs name classes.
-    keepNames: true,
+    minifySyntax: true,
+    minifyWhitespace: true,
+    // Error messages and logs name classes, so identifiers stay. `keepNames` would name every function as it is created.
+    minifyIdentifiers: false,
     legalComments: 'linked',
     loader: { '.node': 'copy' },
     plugins: [native, neededOfUndici],
@@ -79,7 +90,13 @@ async function bundleCode(outdir: string, native: Plugin): Promise<string[]> {
       js: "import { createRequire as entrepotRequire } from 'node:module'; const require = entrepotRequire(import.meta.url);",
     },
   })
+  for (const file of readdirSync(outdir))
+    if (file.endsWith('.mjs')) rewrite(join(outdir, file), withDirectBuiltins)
   return Object.values(metafile.outputs).flatMap(({ inputs }) => Object.keys(inputs))
+}
+
+function rewrite(path: string, change: (text: string) => string): void {
+  writeFileSync(path, change(readFileSync(path, 'utf8')))
 }
 
 /** Of undici, the client takes its dispatchers alone: the rest would double the start of each of its commands. */
