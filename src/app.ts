@@ -1,8 +1,7 @@
 import { formatAddress, listenOptions } from './app/addresses.ts'
-import type { OpenIndex } from './app/extension/catalog-index.ts'
 import { StoredOperations } from './app/extension/operations.ts'
 import { watchHealth } from './app/health.ts'
-import type { NotificationParts } from './app/notifications.ts'
+import { startBackground } from './app/maintenance/background.ts'
 import {
   mergeMetrics,
   openAccess,
@@ -14,169 +13,31 @@ import {
   startDebugServer,
   type WorkerGroup,
 } from './app/open.ts'
-import { countsUsage, httpSettings, isIndexed, isNotifying, needsScope, tlsSettings } from './app/settings.ts'
-import { schedulePurging } from './app/upload-purging.ts'
+import {
+  applyPolicies,
+  openDelivery,
+  openHistory,
+  openIndex,
+  openMirrors,
+  openNotifications,
+  openPage,
+  openPulls,
+  openSessions,
+  openUsage,
+  wrapForRequests,
+} from './app/optional.ts'
+import { httpSettings, needsScope, tlsSettings } from './app/settings.ts'
 import type { Config } from './config/schema.ts'
 import type { TracingSettings } from './config/tracing.ts'
-import type { AuditLog } from './core/access/audit-log.ts'
-import type { People } from './core/access/sessions.ts'
 import type { Locks } from './core/coordination/locks.ts'
-import type { Log } from './core/log.ts'
 import { RequestScope } from './core/notifications/request-scope.ts'
-import type { Registry } from './core/registry.ts'
 import { HttpServer } from './http/server.ts'
 import { version } from './lib/version.ts'
 import type { SnapshotSource } from './observability/merged-metrics.ts'
 import type { Metrics } from './observability/metrics.ts'
 import type { ProcessLog } from './observability/process-log.ts'
-import type { StoredRegistry } from './registry/registry.ts'
-import type { Tracing } from './tracing/open-tracing.ts'
 
 export type { WorkerGroup } from './app/open.ts'
-
-/** Loads the middleware code only if it is configured. */
-async function wrapForRequests(config: Config, registry: Registry, log: Log): Promise<Registry> {
-  const { registry: ofRegistry, repository: ofRepositories } = config.middleware
-  if (ofRegistry.length === 0 && ofRepositories.length === 0) return registry
-  return (await import('./app/registry-middleware.ts')).wrapRegistry(registry, config, log)
-}
-
-/** Loads the code of policies only if there are some. */
-async function applyPolicies(config: Config, registry: Registry, stored: StoredRegistry): Promise<Registry> {
-  if (config.policies.immutable.length === 0) return registry
-  return (await import('./app/lifecycle/policies.ts')).applyPolicies(registry, config, stored.storage)
-}
-
-/** Loads the code of mirrors only if something is mirrored. */
-async function openMirrors(
-  config: Config,
-  registry: StoredRegistry,
-  parts: {
-    metrics: Metrics | undefined
-    tracing: Tracing | undefined
-    workerGroup: WorkerGroup | undefined
-    log: Log
-  },
-) {
-  if (config.proxy.remoteurl === undefined && config.mirrors.length === 0) return undefined
-  return (await import('./app/mirrors.ts')).openMirrors(config, registry, parts)
-}
-
-/** Loads the code of garbage collection only if it is enabled. */
-async function openCollection(
-  config: Config,
-  registry: StoredRegistry,
-  parts: { metrics: Metrics | undefined; log: Log; audit?: AuditLog | undefined },
-) {
-  if (!config.storage.maintenance.gc.enabled) return undefined
-  return (await import('./app/maintenance/collection.ts')).scheduleCollection(config, registry, parts)
-}
-
-/** Loads the code of scrubs only if they are enabled. */
-async function openScrub(
-  config: Config,
-  registry: StoredRegistry,
-  parts: { metrics: Metrics | undefined; log: Log; audit?: AuditLog | undefined },
-) {
-  if (!config.storage.maintenance.scrub.enabled) return undefined
-  return (await import('./app/maintenance/scrub.ts')).scheduleScrub(config, registry, parts)
-}
-
-/** Loads the code of notifications only if an endpoint is enabled. */
-async function openNotifications(
-  config: Config,
-  registry: StoredRegistry,
-  parts: NotificationParts & { delivers: boolean; scope: RequestScope | undefined },
-) {
-  if (!isNotifying(config)) return undefined
-  return (await import('./app/notifications.ts')).openNotifications(config, registry, parts)
-}
-
-/** Delivers what workers announce. */
-async function openDelivery(config: Config, registry: StoredRegistry, parts: NotificationParts) {
-  if (!isNotifying(config) || config.storage.maintenance.readonly.enabled) return undefined
-  return (await import('./app/notifications.ts')).openDelivery(config, registry, parts)
-}
-
-/** Loads the code of sessions only if people can log in. */
-async function openSessions(
-  config: Config,
-  { people, ...parts }: { people: People | undefined; log: Log; isAlone: boolean },
-) {
-  if (people === undefined || (!people.havePasswords && config.auth.login.oidc.length === 0)) return undefined
-  return (await import('./app/extension/sessions.ts')).openSessions(config, { people, ...parts })
-}
-
-/** Reads the web page only if it is enabled. */
-async function openPage(config: Config) {
-  if (!config.http.ui.enabled) return undefined
-  return (await import('./app/page.ts')).openPage(config)
-}
-
-/** Loads the code of history only if it is enabled. */
-async function openHistory(
-  config: Config,
-  registry: StoredRegistry,
-  parts: { scope: RequestScope | undefined; log: Log },
-) {
-  if (!config.policies.history.enabled) return undefined
-  return (await import('./app/lifecycle/history.ts')).openHistory(config, registry, parts)
-}
-
-async function openHistoryUpkeep(config: Config, registry: StoredRegistry, log: Log) {
-  if (!config.policies.history.enabled) return undefined
-  return (await import('./app/lifecycle/history.ts')).scheduleUpkeep(config, registry, log)
-}
-
-/** Loads the code of the index only if it is enabled. The registry serves without it if its database can't be used. */
-async function openIndex(config: Config, registry: StoredRegistry, parts: { log: Log; sweeps: boolean }) {
-  if (!isIndexed(config)) return undefined
-  try {
-    return await (await import('./app/extension/catalog-index.ts')).openIndex(config, registry, parts)
-  } catch (err) {
-    parts.log.error({ err }, 'the index cannot be opened: there is no search')
-    return undefined
-  }
-}
-
-/** Loads the code of recorded pulls only if they are enabled. */
-async function openPulls(
-  config: Config,
-  registry: StoredRegistry,
-  parts: { log: Log; index: OpenIndex | undefined },
-) {
-  if (!config.policies.pulls.enabled) return undefined
-  return (await import('./app/lifecycle/pulls.ts')).openPulls(config, registry, {
-    log: parts.log,
-    onWritten: parts.index?.pulled,
-  })
-}
-
-async function openCompaction(config: Config, registry: StoredRegistry, log: Log) {
-  if (!config.policies.pulls.enabled) return undefined
-  return (await import('./app/lifecycle/pulls.ts')).scheduleCompaction(config, registry, log)
-}
-
-/** Loads the code of usage only if something is counted. */
-async function openUsage(config: Config, registry: StoredRegistry, log: Log) {
-  if (!countsUsage(config)) return undefined
-  return (await import('./app/lifecycle/usage.ts')).openUsage(config, registry, log)
-}
-
-async function openRecount(config: Config, registry: StoredRegistry, log: Log) {
-  if (!countsUsage(config)) return undefined
-  return (await import('./app/lifecycle/usage.ts')).scheduleRecount(config, registry, log)
-}
-
-/** Loads the code of retention only if there are rules. */
-async function openRetention(
-  config: Config,
-  registry: StoredRegistry,
-  parts: { log: Log; audit?: AuditLog | undefined },
-) {
-  if (config.policies.retention.rules.length === 0) return undefined
-  return (await import('./app/lifecycle/retention.ts')).scheduleRetention(config, registry, parts)
-}
 
 export interface StartOptions {
   /** The other workers, if there are several; background work then runs in the supervisor only. */
@@ -263,16 +124,7 @@ export async function startRegistry(
   const address = await server.listen(listenOptions(config.http))
   index?.start()
   notifications?.listening(typeof address === 'string' ? undefined : address.port)
-  if (isAlone) {
-    opened.adopt(schedulePurging(config, registry, log), (purging) => purging?.stop())
-    const parts = { metrics, log, audit: access.audit }
-    opened.adopt(await openCollection(config, registry, parts), (collection) => collection?.stop())
-    opened.adopt(await openRetention(config, registry, parts), (retention) => retention?.stop())
-    opened.adopt(await openHistoryUpkeep(config, registry, log), (upkeep) => upkeep?.stop())
-    opened.adopt(await openScrub(config, registry, parts), (scrub) => scrub?.stop())
-    opened.adopt(await openCompaction(config, registry, log), (compaction) => compaction?.stop())
-    opened.adopt(await openRecount(config, registry, log), (recount) => recount?.stop())
-  }
+  if (isAlone) opened.use(await startBackground(config, registry, { metrics, log, audit: access.audit }))
   opened.adopt(server, () => server.close(config.http.draintimeout))
   certificates?.watch(() => server.setSecureContext(certificates.secureContext))
   opened.adopt(certificates, () => certificates?.close())
@@ -335,13 +187,7 @@ export async function startSupervisorServices(
   const variables = delivery?.variables
   const debug = await startDebugServer(config, { metrics: merged, health, variables, log })
   opened.adopt(debug, (debug) => debug?.close())
-  opened.adopt(schedulePurging(config, registry, log), (purging) => purging?.stop())
-  opened.adopt(await openCollection(config, registry, { metrics, log }), (collection) => collection?.stop())
-  opened.adopt(await openRetention(config, registry, { log }), (retention) => retention?.stop())
-  opened.adopt(await openHistoryUpkeep(config, registry, log), (upkeep) => upkeep?.stop())
-  opened.adopt(await openScrub(config, registry, { metrics, log }), (scrub) => scrub?.stop())
-  opened.adopt(await openCompaction(config, registry, log), (compaction) => compaction?.stop())
-  opened.adopt(await openRecount(config, registry, log), (recount) => recount?.stop())
+  opened.use(await startBackground(config, registry, { metrics, log }))
   const index = opened.adopt(await openIndex(config, registry, { log, sweeps: true }), (index) =>
     index?.close(),
   )
