@@ -8,7 +8,16 @@ import type { KeyPair } from './authority.ts'
 import { ServerProcess } from './server-process.ts'
 import { type TemporaryFolder, temporaryFolder } from './temporary-folder.ts'
 
-const program = createRequire(import.meta.url).resolve('azurite/dist/src/blob/main.js')
+/** Where `install-azurite.ts` puts it. */
+const installed = join(import.meta.dirname, '../../.cache/azurite/')
+
+function program(): string {
+  try {
+    return createRequire(installed).resolve('azurite/dist/src/blob/main.js')
+  } catch (cause) {
+    throw new Error('Azurite is not installed: node test/support/install-azurite.ts', { cause })
+  }
+}
 
 /** The emulator's one account; its key is public (learn.microsoft.com, "Use the Azurite emulator"). */
 export const AZURITE_ACCOUNT = 'devstoreaccount1'
@@ -34,7 +43,7 @@ export class Azurite implements AsyncDisposable {
     const server = await ServerProcess.start({
       file: process.execPath,
       arguments: [
-        program,
+        program(),
         ...['--blobHost', '127.0.0.1', '--blobPort', '0'],
         // The SDK speaks newer versions of the protocol than the emulator knows.
         ...['--inMemoryPersistence', '--skipApiVersionCheck', '--disableTelemetry', '--silent'],
