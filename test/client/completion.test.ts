@@ -1,10 +1,13 @@
 /** The scripts of `entrepot completion`, in the shells that are there. */
 import { execFile } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { COMMANDS } from '../../src/cli/table/commands.ts'
 import { completionScript } from '../../src/cli/table/completion-script.ts'
 import { runEntrepot } from '../support/command.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { findTool } from '../support/tools.ts'
 
 const run = promisify(execFile)
@@ -47,12 +50,29 @@ test('every command has a line in every script', async () => {
   }
 })
 
-test.skipIf(findTool('zsh') === undefined)('zsh takes its script', async () => {
-  await run('zsh', ['-n', '-c', await completionScript('zsh', COMMANDS)])
+test.skipIf(findTool('zsh') === undefined)('zsh completes what is typed', async () => {
+  await using folder = await temporaryFolder()
+  await writeFile(join(folder.path, '_entrepot'), await completionScript('zsh', COMMANDS))
+  const typed = {
+    'entrepot refe': 'entrepot referrers ',
+    'entrepot copy --all-t': 'entrepot copy --all-tags ',
+    'entrepot robot cr': 'entrepot robot create ',
+  }
+  const script = join(import.meta.dirname, 'complete.zsh')
+  await run('zsh', ['-f', script, folder.path, ...Object.entries(typed).flat()], { timeout: 60_000 })
 })
 
-test.skipIf(findTool('fish') === undefined)('fish takes its script', async () => {
-  await run('fish', ['--no-execute', '-c', await completionScript('fish', COMMANDS)])
+test.skipIf(findTool('fish') === undefined).each([
+  ['entrepot refe', ['referrers']],
+  ['entrepot copy --all-t', ['--all-tags']],
+  ['entrepot robot ', ['create', 'list', 'revoke']],
+  ['entrepot completion ', ['bash', 'fish', 'zsh']],
+])('fish completes %j', async (typed, expected) => {
+  await using folder = await temporaryFolder()
+  const script = join(folder.path, 'entrepot.fish')
+  await writeFile(script, await completionScript('fish', COMMANDS))
+  const { stdout } = await run('fish', ['-N', '-c', `source ${script}; complete -C '${typed}'`])
+  expect(stdout.split('\n').map((line) => line.split('\t')[0])).toEqual([...expected, ''])
 })
 
 test('help of a command is what --help prints, and a wrong name gets a hint', async () => {

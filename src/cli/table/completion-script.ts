@@ -101,9 +101,10 @@ if [ "$funcstack[1]" = _entrepot ]; then _entrepot "$@"; else compdef _entrepot 
 function fish(commands: readonly Completed[]): string {
   const lines = commands.flatMap(({ name, summary, words, options }) => {
     const after = `__fish_seen_subcommand_from ${name}`
+    const next = `${after}; and not __fish_seen_subcommand_from ${words.join(' ')}`
     return [
       `complete -c entrepot -n __fish_use_subcommand -f -a ${name} -d '${quoted(summary)}'`,
-      ...words.map((word) => `complete -c entrepot -n '${after}' -a ${word}`),
+      ...words.map((word) => `complete -c entrepot -n '${next}' -f -a ${word}`),
       ...options.map(
         ({ name: option, short, takesValue }) =>
           `complete -c entrepot -n '${after}' -l ${option}${short ? ` -s ${short}` : ''}${takesValue ? ' -r' : ''}`,
