@@ -40,7 +40,7 @@ export function httpSettings({ http, storage, log, catalog, tags, compatibility 
     accessLog: !log.accesslog.disabled && (log.level === 'info' || log.level === 'debug'),
     h2c: http.h2c.enabled,
     requestsPerSecond: http.limits.requestspersecond,
-    limits: defaultLimits,
+    limits: { ...defaultLimits, keepAliveSeconds: http.idletimeout / 1000 },
   }
 }
 

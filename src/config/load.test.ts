@@ -147,6 +147,7 @@ describe('a value', () => {
     ['http: {secret: 0012}', { http: { secret: '0012' } }],
     ['http: {draintimeout: 1m30s}', { http: { draintimeout: 90_000 } }],
     ['http: {draintimeout: 0}', { http: { draintimeout: 0 } }],
+    ['http: {idletimeout: 650s}', { http: { idletimeout: 650_000 } }],
     ['log: {}', { http: { workers: 1 } }],
     ['http: {workers: 4}\nstorage: {filesystem: }', { http: { workers: 4 } }],
     ['http: {workers: Auto}', { http: { workers: 'auto' } }],

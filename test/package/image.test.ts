@@ -4,6 +4,8 @@ import { mkdir, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { loadConfig } from '../../src/config/load.ts'
 import { describeWith } from '../support/describe-with.ts'
 import { listeningUrl, startEntrepot } from '../support/entrepot-process.ts'
 import { gzippedLayer, imageOf } from '../support/oci-image.ts'
@@ -23,6 +25,8 @@ interface ImageConfig {
     readonly Entrypoint: readonly string[]
     readonly Cmd: readonly string[]
     readonly Healthcheck?: unknown
+    readonly Volumes: object
+    readonly ExposedPorts: object
   }
 }
 
@@ -70,6 +74,25 @@ describeWith(['buildah', 'skopeo', 'apt-get', 'dpkg-deb', 'chroot'], 'the image'
     expect(image.architecture).toBe(architecture)
     expect(image.config.User).toBe('65532:65532')
     expect(image.config.Healthcheck).toBeUndefined()
+  })
+
+  test('has what the compose file asks for', async () => {
+    const { config } = await manifest()
+    const { config: image }: ImageConfig = JSON.parse(await readFile(await blobOf(config.digest), 'utf8'))
+    const { version } = JSON.parse(await readFile(join(project, 'package.json'), 'utf8'))
+    const { services, volumes } = parse(await readFile(join(project, 'deploy/compose/compose.yml'), 'utf8'))
+    const { registry } = services
+    expect(registry.image).toBe(`entrepot:${version}`)
+    const mounts: [string, string][] = registry.volumes.map((mount: string) => mount.split(':'))
+    expect(mounts.map(([, target]) => target)).toEqual(Object.keys(image.Volumes))
+    for (const [source] of mounts) expect(volumes).toHaveProperty(source)
+    const ports: string[] = registry.ports.map((port: string) => port.split(':')[1])
+    expect(ports.map((port) => `${port}/tcp`)).toEqual(Object.keys(image.ExposedPorts))
+    const variables = loadConfig({
+      env: { ...registry.environment, REGISTRY_CONFIGURATION_PATH: join(project, 'deploy/image/config.yml') },
+    })
+    expect(variables.warnings).toEqual([])
+    expect(variables.config.http.secret).toBe(registry.environment.REGISTRY_HTTP_SECRET)
   })
 
   test('serves, with nothing to write to but its volume', async () => {

@@ -1,4 +1,4 @@
-/** `examples/proxies`: what docs/behind-a-proxy.md promises of each, with the proxy from Debian. */
+/** `examples/proxies`: what docs/deploy/proxies.md promises of each, with the proxy from Debian. */
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'

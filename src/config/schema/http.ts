@@ -175,6 +175,8 @@ const httpKeys = z
     workers: workers.or(1),
     /** Time in milliseconds for running requests after the signal to stop. */
     draintimeout: duration().or(30_000),
+    /** Time in milliseconds after which an idle connection is closed. */
+    idletimeout: duration({ min: 1000, minText: ', at least 1s' }).or(75_000),
     /** Proxies whose `X-Forwarded-*` headers are trusted. */
     trustedproxies: list(network().required()),
     headers: headers(),
