@@ -15,7 +15,7 @@ function program(): string {
   try {
     return createRequire(installed).resolve('azurite/dist/src/blob/main.js')
   } catch (cause) {
-    throw new Error('Azurite is not installed: node test/support/install-azurite.ts', { cause })
+    throw new Error('Azurite is not installed: npm run azurite', { cause })
   }
 }
 
