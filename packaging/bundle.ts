@@ -90,8 +90,9 @@ async function bundleCode(outdir: string, native: Plugin): Promise<string[]> {
       js: "import { createRequire as entrepotRequire } from 'node:module'; const require = entrepotRequire(import.meta.url);",
     },
   })
+  // The entry says so where Node is too old, which may have no `getBuiltinModule`.
   for (const file of readdirSync(outdir))
-    if (file.endsWith('.mjs')) rewrite(join(outdir, file), withDirectBuiltins)
+    if (file.endsWith('.mjs') && file !== 'main.mjs') rewrite(join(outdir, file), withDirectBuiltins)
   return Object.values(metafile.outputs).flatMap(({ inputs }) => Object.keys(inputs))
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { stripVTControlCharacters } from 'node:util'
@@ -120,6 +120,17 @@ describeWith(['tar', 'gzip'], 'the bundle', () => {
     expect(await server.stop()).toBe(0)
     const names = async () => (await collector.spans()).map(({ name }) => name)
     await expect.poll(names).toContain('PUT /v2/{name}/manifests/{reference}')
+  })
+
+  test('imports no module of Node as a whole, but in its entry', async () => {
+    const code = join(entrepot, '../../lib/app')
+    for (const file of await readdir(code)) {
+      if (!file.endsWith('.mjs') || file === 'main.mjs') continue
+      const imports = /(?<=^|[;}\n])import[^;("'`]*"node:[\w/]+";/.exec(
+        await readFile(join(code, file), 'utf8'),
+      )
+      expect(imports?.[0], file).toBeUndefined()
+    }
   })
 
   test('knows its version', async () => {
