@@ -87,7 +87,7 @@ describeWith(['buildah', 'skopeo', 'apt-get', 'dpkg-deb', 'chroot'], 'the image'
     expect(mounts.map(([, target]) => target)).toEqual(Object.keys(image.Volumes))
     for (const [source] of mounts) expect(volumes).toHaveProperty(source)
     const ports: string[] = registry.ports.map((port: string) => port.split(':')[1])
-    expect(ports.map((port) => `${port}/tcp`)).toEqual(Object.keys(image.ExposedPorts))
+    expect(ports).toEqual(Object.keys(image.ExposedPorts).map((port) => port.replace('/tcp', '')))
     const variables = loadConfig({
       env: { ...registry.environment, REGISTRY_CONFIGURATION_PATH: join(project, 'deploy/image/config.yml') },
     })
