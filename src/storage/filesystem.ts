@@ -84,8 +84,8 @@ export class FilesystemDriver implements StorageDriver {
     this.#queues = new WriteQueues({ maxBytes: halfBytes })
     const absolute = resolve(root)
     this.#root = absolute === '/' ? '' : absolute
-    this.#rootFolder = new RootFolder(absolute)
     this.#calls = new FileCalls(new QuickCalls(absolute, quickCalls))
+    this.#rootFolder = new RootFolder(absolute, this.#calls)
     this.#folders = new Folders(this.#calls, () => this.#rootFolder.requireSame())
     this.#appended = new AppendedFiles(this.#folders, this.#calls)
     this.#newFiles = new NewFiles(this.#folders, this.#calls)
@@ -209,7 +209,8 @@ export class FilesystemDriver implements StorageDriver {
         return false
       }
       const source = version === undefined ? file : partOf(file, version)
-      await this.#folders.within(folder, () => this.#rename(source, { target, file, from, version }))
+      if (!(await this.#moveIntoNewFolder(source, target)))
+        await this.#folders.within(folder, () => this.#rename(source, { target, file, from, version }))
       await this.#folders.secure(folder)
       return true
     } catch (cause) {
@@ -349,6 +350,21 @@ export class FilesystemDriver implements StorageDriver {
         message: `cannot write to the folder ${root}: ${reason}`,
         cause,
       })
+    }
+  }
+
+  /** A blob has a folder of its own: a move into a missing one replaces no file, so it needs no trip to the pool.
+   *  @returns false if the folder exists or the file is missing; then nothing is changed */
+  async #moveIntoNewFolder(source: string, target: string): Promise<boolean> {
+    const folder = dirname(target)
+    if (!(await this.#folders.make(folder))) return false
+    try {
+      await this.#calls.rename(source, target)
+      return true
+    } catch (cause) {
+      await this.#calls.rmdir(folder).catch(() => undefined) // others may have filled it
+      if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return false
+      throw cause
     }
   }
 

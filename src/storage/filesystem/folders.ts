@@ -46,18 +46,24 @@ export class Folders {
     this.#beforeMaking = beforeMaking
   }
 
-  /** Creates a folder and its missing parents. Not durable until `secure`. */
-  async make(folder: string): Promise<void> {
+  /** Creates a folder and its missing parents. Not durable until `secure`.
+   *  @returns false if the folder existed */
+  async make(folder: string): Promise<boolean> {
+    await this.#beforeMaking?.()
+    return this.#make(folder)
+  }
+
+  async #make(folder: string): Promise<boolean> {
     for (let attempt = 1; ; attempt++) {
       try {
         await this.#calls.mkdir(folder)
         this.#made.set(folder, ++this.#clock)
-        return
+        return true
       } catch (cause) {
-        if (isErrno(cause, 'EEXIST')) return
+        if (isErrno(cause, 'EEXIST')) return false
         if (!isErrno(cause, 'ENOENT') || attempt === MAX_ATTEMPTS) throw cause
       }
-      await this.make(dirname(folder))
+      await this.#make(dirname(folder))
     }
   }
 
@@ -69,7 +75,6 @@ export class Folders {
       } catch (cause) {
         if (!isErrno(cause, 'ENOENT') || attempt === MAX_ATTEMPTS) throw cause
       }
-      await this.#beforeMaking?.()
       await this.make(folder)
     }
   }

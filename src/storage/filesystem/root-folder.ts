@@ -1,19 +1,21 @@
 import { type BigIntStats, statSync } from 'node:fs'
-import { stat } from 'node:fs/promises'
 import { StorageError } from '../../core/errors.ts'
+import type { FileCalls } from './calls/file-calls.ts'
 import { isErrno } from './errno.ts'
 
 /** The root of all paths. If its disk is unmounted, another folder or none is in its place: then no file may
  *  be reported as missing, and nothing written. */
 export class RootFolder {
   readonly #path: string
+  readonly #calls: FileCalls
   /** Undefined until the folder was seen. */
   #identity: string | undefined
 
   /** Does no I/O.
    *  @param path absolute */
-  constructor(path: string) {
+  constructor(path: string, calls: FileCalls) {
     this.#path = path
+    this.#calls = calls
   }
 
   /** Remembers the present folder, if there is one.
@@ -42,7 +44,7 @@ export class RootFolder {
 
   async #look(): Promise<string | undefined> {
     try {
-      return identityOf(await stat(this.#path, { bigint: true }))
+      return identityOf(await this.#calls.statExactly(this.#path))
     } catch (cause) {
       if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return undefined
       throw cause

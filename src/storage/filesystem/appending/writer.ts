@@ -1,7 +1,7 @@
 import { StorageError } from '../../../core/errors.ts'
 import type { FileVersion, FileWriter, SyncOptions } from '../../../core/storage-driver.ts'
 import { freeMemoryOf } from '../../../lib/free-memory.ts'
-import { close, fdatasync, ftruncate, writeFully } from '../calls/descriptors.ts'
+import { close, fdatasync, ftruncate } from '../calls/descriptors.ts'
 import type { FileCalls } from '../calls/file-calls.ts'
 import { isErrno, writeError } from '../errno.ts'
 import type { Folders } from '../folders.ts'
@@ -105,7 +105,7 @@ export class AppendingWriter implements FileWriter {
 
   async #writeBatch(): Promise<void> {
     const { chunks, byteCount } = this.#nextBatch()
-    await writeFully(this.#file.fd, chunks, this.#position)
+    await this.#calls.write(this.#file.fd, chunks, this.#position)
     for (const chunk of chunks) freeMemoryOf(chunk)
     if (this.#failure !== undefined) return
     this.#position += byteCount

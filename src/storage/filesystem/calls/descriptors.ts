@@ -58,7 +58,8 @@ export async function writeFully(fd: number, chunks: Uint8Array[], position: num
   }
 }
 
-function withoutFront(chunks: Uint8Array[], byteCount: number): Uint8Array[] {
+/** The chunks without their first bytes. */
+export function withoutFront(chunks: Uint8Array[], byteCount: number): Uint8Array[] {
   let skipped = byteCount
   for (const [index, chunk] of chunks.entries()) {
     if (skipped < chunk.byteLength) return [chunk.subarray(skipped), ...chunks.slice(index + 1)]

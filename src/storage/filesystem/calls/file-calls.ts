@@ -1,10 +1,10 @@
 import * as fs from 'node:fs'
 import { mkdir, readdir, rename, rmdir, stat, unlink } from 'node:fs/promises'
-import { close, open, writeFully } from './descriptors.ts'
+import { close, open, withoutFront, writeFully } from './descriptors.ts'
 import type { QuickCalls } from './quick-calls.ts'
 
 /** Content that is written at once; more is left to the pool. */
-const MAX_QUICK_BYTES = 4096
+const MAX_QUICK_BYTES = 16 * 1024
 /** Files that are removed at once: a file system takes long to free a large one. */
 const MAX_REMOVED_BYTES = 1024 * 1024
 
@@ -89,6 +89,14 @@ export class FileCalls {
     )
   }
 
+  /** The same with whole nanoseconds and large inode numbers. */
+  statExactly(path: string): Promise<fs.BigIntStats> {
+    return this.#make(
+      () => fs.statSync(path, { bigint: true }),
+      () => stat(path, { bigint: true }),
+    )
+  }
+
   /** The names in a folder that is known to be small. */
   readdir(path: string): Promise<string[]> {
     return this.#make(
@@ -99,13 +107,19 @@ export class FileCalls {
 
   /** Writes the content of a new file. */
   async fill(fd: number, content: Uint8Array): Promise<void> {
-    if (content.byteLength === 0) return
-    if (content.byteLength > MAX_QUICK_BYTES) return writeFully(fd, [content], 0)
+    if (content.byteLength > 0) await this.write(fd, [content], 0)
+  }
+
+  /** Writes chunks in order from `position`, in the pool unless they are small. */
+  async write(fd: number, chunks: Uint8Array[], position: number): Promise<void> {
+    let byteCount = 0
+    for (const chunk of chunks) byteCount += chunk.byteLength
+    if (byteCount > MAX_QUICK_BYTES) return writeFully(fd, chunks, position)
     const written = await this.#make(
-      () => fs.writeSync(fd, content, 0, content.byteLength, 0),
-      () => writeFully(fd, [content], 0).then(() => content.byteLength),
+      () => fs.writevSync(fd, chunks, position),
+      () => writeFully(fd, chunks, position).then(() => byteCount),
     )
-    if (written < content.byteLength) await writeFully(fd, [content.subarray(written)], written)
+    if (written < byteCount) await writeFully(fd, withoutFront(chunks, written), position + written)
   }
 
   async #make<Result>(atOnce: () => Result, inPool: () => Promise<Result>): Promise<Result> {
