@@ -1,9 +1,10 @@
 import type { ByteSink } from './byte-sink.ts'
+import { LineBuffer } from './line-buffer.ts'
 
 export interface LineWriterOptions {
   /** Called at the start, and again to replace a broken sink. */
   readonly open: () => ByteSink
-  /** Limit of waiting text, in characters. */
+  /** Limit of waiting lines, in bytes. */
   readonly maxWaiting?: number
   /** Called with the first error of each period in which writing fails. */
   readonly onFailure?: (error: Error) => void
@@ -27,8 +28,7 @@ export class LineWriter {
   readonly #options: LineWriterOptions
   readonly #maxWaiting: number
   readonly #onDrained: (() => void)[] = []
-  readonly #lines: string[] = []
-  #waiting = 0
+  readonly #lines = new LineBuffer()
   /** The rest of a partly written batch, which must be written next. */
   #rest: Uint8Array | undefined
   #sink: ByteSink | undefined
@@ -62,9 +62,8 @@ export class LineWriter {
    *  @param line with its line end
    *  @returns false if there is no room; the line is dropped then */
   write(line: string): boolean {
-    if (this.#isDone || this.#waiting + line.length > this.#maxWaiting) return false
-    this.#lines.push(line)
-    this.#waiting += line.length
+    if (this.#isDone || this.#lines.byteLength + line.length > this.#maxWaiting) return false
+    this.#lines.append(line)
     if (!this.#isWriting && this.#later === undefined && this.#soon === undefined) this.#pumpSoon()
     return true
   }
@@ -127,7 +126,7 @@ export class LineWriter {
       if (this.#isIdle) this.#drained()
       const sink = this.#currentSink()
       if (this.#isIdle) return
-      this.#rest ??= this.#take(sink.maxWriteBytes)
+      this.#rest ??= this.#lines.take(sink.maxWriteBytes)
       this.#isWriting = true
       this.#writtenAt = performance.now()
       sink.write(this.#rest, this.#written)
@@ -138,7 +137,7 @@ export class LineWriter {
   }
 
   get #isIdle(): boolean {
-    return this.#rest === undefined && this.#lines.length === 0
+    return this.#rest === undefined && this.#lines.byteLength === 0
   }
 
   /** The sink for the next write. A partly written batch is completed in the sink it was begun in, unless
@@ -154,26 +153,6 @@ export class LineWriter {
     return sink
   }
 
-  /** Whole lines, up to the limit of one write. */
-  #take(maxBytes: number): Uint8Array {
-    // No character of UTF-16 takes more than three bytes.
-    if (3 * this.#waiting <= maxBytes) return this.#takeFirst(this.#lines.length)
-    let count = 0
-    let bytes = 0
-    for (const line of this.#lines) {
-      bytes += Buffer.byteLength(line)
-      if (count > 0 && bytes > maxBytes) break
-      count += 1
-    }
-    return this.#takeFirst(count)
-  }
-
-  #takeFirst(count: number): Uint8Array {
-    const text = this.#lines.splice(0, count).join('')
-    this.#waiting -= text.length
-    return Buffer.from(text)
-  }
-
   readonly #written = (error: Error | null | undefined, takenBytes: number): void => {
     this.#isWriting = false
     if (this.#isDone) return
@@ -185,8 +164,8 @@ export class LineWriter {
     this.#isFailing = false
     const rest = this.#rest as Uint8Array
     this.#rest = takenBytes < rest.length ? rest.subarray(takenBytes) : undefined
-    const isFew =
-      this.#rest === undefined && this.#waiting > 0 && this.#waiting < (this.#sink?.maxWriteBytes ?? 0)
+    const waiting = this.#lines.byteLength
+    const isFew = this.#rest === undefined && waiting > 0 && waiting < (this.#sink?.maxWriteBytes ?? 0)
     if (isFew && !this.#isClosing) this.#pumpSoon()
     else this.#pump()
   }
@@ -209,8 +188,8 @@ export class LineWriter {
   }
 
   readonly #atExit = (): void => {
-    const text = this.#lines.splice(0).join('')
+    const lines = this.#lines.takeAll()
     if (this.#rest !== undefined && !this.#isWriting) this.#sink?.writeAtOnce(this.#rest)
-    if (text !== '') this.#sink?.writeAtOnce(Buffer.from(text))
+    if (lines.length > 0) this.#sink?.writeAtOnce(lines)
   }
 }

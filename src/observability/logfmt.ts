@@ -99,11 +99,15 @@ function json(value: unknown): string {
  *  reads too. Control characters and changes of text direction are escaped. */
 function quoted(text: string): string {
   if (PLAIN.test(text)) return text
+  if (LITERAL.test(text)) return `"${text}"`
   const literal = JSON.stringify(text)
   return CONTROL.test(literal) ? literal.replace(new RegExp(CONTROL, 'g'), escaped) : literal
 }
 
 const PLAIN = /^[A-Za-z0-9\-._/@^+]*$/
+
+/** Printable ASCII without a quote or a backslash: nothing to escape. */
+const LITERAL = /^[ !#-[\]-~]*$/
 
 const CONTROL = /[\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/
 
