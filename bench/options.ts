@@ -4,6 +4,7 @@ import { type RegistryId, registryIds } from './registries.ts'
 import { indexRows } from './rows/index.ts'
 import { listRows } from './rows/lists.ts'
 import { mirrorRows } from './rows/mirror.ts'
+import { mixedRows } from './rows/mixed.ts'
 import { notificationRows } from './rows/notifications.ts'
 import { policyRows } from './rows/policies.ts'
 import { processRows } from './rows/process.ts'
@@ -34,7 +35,7 @@ interface Suite {
 }
 
 const ordinary: Suite = {
-  rows: [...pullRows, ...pushRows, ...listRows, ...processRows],
+  rows: [...pullRows, ...pushRows, ...mixedRows, ...listRows, ...processRows],
   registries: registryIds,
 }
 const suites: Readonly<Record<string, Suite>> = {
@@ -54,7 +55,7 @@ export const usage = `npm run bench -- [notifications | policies | index | s3 | 
   gc                    garbage collection of a generated store; npm run bench -- gc --help says how
   mirror                as a pull-through cache of an upstream with one image of 10 × 20 MiB
 
-  --only <rows>         those whose names contain one of these words, separated by commas
+  --only <rows>         names of rows, or words that their names contain, separated by commas
   --registries <names>  in the order of the columns (${registryIds.join(',')})
   --seconds <n>         measured for each row in each round (5)
   --rounds <n>          of every row, all registries in turn (3)
@@ -115,7 +116,9 @@ function selectSuite([name, ...others]: string[]): Suite {
 
 function selectRows(allRows: readonly Row[], only: string): Row[] {
   const words = only.split(',')
-  const rows = allRows.filter(({ id }) => words.some((word) => id.includes(word)))
+  const isMeant = (id: string) =>
+    words.some((word) => (allRows.some((row) => row.id === word) ? id === word : id.includes(word)))
+  const rows = allRows.filter(({ id }) => isMeant(id))
   if (rows.length === 0) throw new UsageError(`--only ${only}: there is no such row`)
   return rows
 }

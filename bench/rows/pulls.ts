@@ -98,6 +98,7 @@ const counted: Pull[] = [
 /** Large answers are weighed. */
 const weighed: Pull[] = [
   { id: 'blob-1m', title: 'GET blob of 1 MiB', method: 'GET', connections: 8, seed: blob(mib) },
+  { id: 'blob-12m', title: 'GET blob of 12 MiB', method: 'GET', connections: 8, seed: blob(12 * mib) },
   { id: 'blob-64m', title: 'GET blob of 64 MiB', method: 'GET', connections: 4, seed: blob(64 * mib) },
 ]
 
