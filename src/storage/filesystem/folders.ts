@@ -67,8 +67,9 @@ export class Folders {
     }
   }
 
-  /** Runs a step that needs the folder. If the folder is missing, creates it and retries. */
+  /** Runs a step that needs the folder. If the folder is missing, creates it first, or when the step has failed. */
   async within<Result>(folder: string, step: () => Promise<Result>): Promise<Result> {
+    if ((await this.#calls.peek(folder)) === 'nothing') await this.make(folder)
     for (let attempt = 1; ; attempt++) {
       try {
         return await step()

@@ -58,8 +58,11 @@ export class Removals {
   /** Node's `rm` needs twice as many trips to the thread pool, and every upload ends with a removal.
    *  @returns false if it did not exist */
   async #remove(path: string): Promise<boolean> {
+    const standing = await this.#calls.peek(path)
+    if (standing === 'nothing') return false
     try {
-      await this.#calls.unlink(path)
+      if (standing === 'folder') await this.#removeFolder(path)
+      else await this.#calls.unlink(path)
     } catch (cause) {
       if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return false
       // Linux answers EISDIR for a folder, POSIX and others EPERM.
@@ -70,7 +73,7 @@ export class Removals {
   }
 
   /** Removes a folder. If other processes go on to create files in it, it is renamed out of their reach. */
-  async #removeFolder(folder: string, unlinked: unknown): Promise<void> {
+  async #removeFolder(folder: string, unlinked?: unknown): Promise<void> {
     let location = folder
     for (let attempt = 1; ; attempt++) {
       try {
@@ -79,7 +82,7 @@ export class Removals {
         return await this.#calls.rmdir(location)
       } catch (cause) {
         if (isErrno(cause, 'ENOENT')) return
-        if (isErrno(cause, 'ENOTDIR')) throw unlinked
+        if (isErrno(cause, 'ENOTDIR')) throw unlinked ?? cause
         if (!isErrno(cause, 'ENOTEMPTY') || attempt === MAX_ATTEMPTS) throw cause
       }
       if (location === folder) location = await this.#setAside(folder)

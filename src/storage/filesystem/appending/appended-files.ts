@@ -158,7 +158,7 @@ export class AppendedFiles {
   /** Removes other files of this name if they are empty: no bytes of them were acknowledged.
    *  @throws OTHER if they are not */
   async #removeEmpty(file: string, own: string): Promise<void> {
-    for (const location of [file, ...(await partsOf(file, (folder) => this.#calls.readdir(folder)))]) {
+    for (const location of await namesOf(file, (folder) => this.#calls.readdir(folder))) {
       const standing = location === own ? undefined : await this.#fileAt(location)
       if (standing === undefined) continue
       if (standing.size > 0) throw OTHER
@@ -210,16 +210,19 @@ function otherFile(path: string): StorageError {
   return new StorageError('OFFSET_INVALID', { path })
 }
 
-/** The paths of a file's parts.
+/** The paths of a file's parts. */
+export async function partsOf(file: string): Promise<string[]> {
+  return (await namesOf(file, readdir)).filter((location) => location !== file)
+}
+
+/** The paths under which a file stands: its plain one, if it does, and those of its parts.
  *  @param namesIn reads its folder */
-export async function partsOf(
-  file: string,
-  namesIn: (folder: string) => Promise<string[]> = readdir,
-): Promise<string[]> {
+async function namesOf(file: string, namesIn: (folder: string) => Promise<string[]>): Promise<string[]> {
   const [folder, plain] = [dirname(file), basename(file)]
   try {
     const names = await namesIn(folder)
-    return names.filter((name) => parsePart(name)?.name === plain).map((name) => `${folder}/${name}`)
+    const isOne = (name: string) => name === plain || parsePart(name)?.name === plain
+    return names.filter(isOne).map((name) => `${folder}/${name}`)
   } catch (cause) {
     if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return []
     throw cause

@@ -97,6 +97,19 @@ export class FileCalls {
     )
   }
 
+  /** What stands at a path, itself not followed if it is a link; undefined if synchronous calls are not allowed. A call
+   *  that fails costs several times as much as this question. */
+  async peek(path: string): Promise<'file' | 'folder' | 'nothing' | undefined> {
+    return this.#make(
+      () => {
+        const stats = fs.lstatSync(path, { throwIfNoEntry: false })
+        if (stats === undefined) return 'nothing'
+        return stats.isDirectory() ? 'folder' : 'file'
+      },
+      async () => undefined,
+    )
+  }
+
   /** The names in a folder that is known to be small. */
   readdir(path: string): Promise<string[]> {
     return this.#make(
