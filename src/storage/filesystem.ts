@@ -167,8 +167,10 @@ export class FilesystemDriver implements StorageDriver {
     const file = this.#locate(path)
     try {
       // Retried as a whole if a delete removes the folder and the temporary file with it.
-      await this.#folders.within(dirname(file), () =>
-        this.#newFiles.replace(file, { content, durable, after }),
+      await this.#folders.within(
+        dirname(file),
+        () => this.#newFiles.replace(file, { content, durable, after }),
+        { isProbablyNew: true },
       )
     } catch (cause) {
       throw writeError(cause, path)
@@ -354,9 +356,12 @@ export class FilesystemDriver implements StorageDriver {
   }
 
   /** A blob has a folder of its own: a move into a missing one replaces no file, so it needs no trip to the pool.
-   *  @returns false if the folder exists or the file is missing; then nothing is changed */
+   *  @returns false if the folder exists, the file is missing, or synchronous calls are not allowed; then nothing is
+   *    changed */
   async #moveIntoNewFolder(source: string, target: string): Promise<boolean> {
     const folder = dirname(target)
+    if ((await this.#calls.peek(folder)) !== 'nothing' || (await this.#calls.peek(source)) !== 'file')
+      return false
     if (!(await this.#folders.make(folder))) return false
     try {
       await this.#calls.rename(source, target)

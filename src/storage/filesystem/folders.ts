@@ -67,9 +67,14 @@ export class Folders {
     }
   }
 
-  /** Runs a step that needs the folder. If the folder is missing, creates it first, or when the step has failed. */
-  async within<Result>(folder: string, step: () => Promise<Result>): Promise<Result> {
-    if ((await this.#calls.peek(folder)) === 'nothing') await this.make(folder)
+  /** Runs a step that needs the folder. If the folder is missing, creates it and retries.
+   *  @param options.isProbablyNew true if it is looked for before the first attempt, which costs less than a failure */
+  async within<Result>(
+    folder: string,
+    step: () => Promise<Result>,
+    { isProbablyNew = false } = {},
+  ): Promise<Result> {
+    if (isProbablyNew && (await this.#calls.peek(folder)) === 'nothing') await this.make(folder)
     for (let attempt = 1; ; attempt++) {
       try {
         return await step()

@@ -58,9 +58,9 @@ export class Removals {
   /** Node's `rm` needs twice as many trips to the thread pool, and every upload ends with a removal.
    *  @returns false if it did not exist */
   async #remove(path: string): Promise<boolean> {
-    const standing = await this.#calls.peek(path)
-    if (standing === 'nothing') return false
     try {
+      const standing = await this.#calls.peek(path)
+      if (standing === 'nothing') return false
       if (standing === 'folder') await this.#removeFolder(path)
       else await this.#calls.unlink(path)
     } catch (cause) {

@@ -79,7 +79,8 @@ export class AppendedFiles {
     const folder = dirname(file)
     const version = newVersion()
     const location = partOf(file, version)
-    const fd = await this.#folders.within(folder, () => this.#calls.create(location))
+    const create = () => this.#calls.create(location)
+    const fd = await this.#folders.within(folder, create, { isProbablyNew: true })
     const requireAlone = this.#aloneAt(location, file, path)
     return { fd, path, folder, location, size: 0, syncedSize: 0, version, requireAlone }
   }

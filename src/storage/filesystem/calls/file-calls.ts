@@ -1,5 +1,6 @@
 import * as fs from 'node:fs'
 import { mkdir, readdir, rename, rmdir, stat, unlink } from 'node:fs/promises'
+import { isErrno } from '../errno.ts'
 import { close, open, withoutFront, writeFully } from './descriptors.ts'
 import type { QuickCalls } from './quick-calls.ts'
 
@@ -101,11 +102,7 @@ export class FileCalls {
    *  that fails costs several times as much as this question. */
   async peek(path: string): Promise<'file' | 'folder' | 'nothing' | undefined> {
     return this.#make(
-      () => {
-        const stats = fs.lstatSync(path, { throwIfNoEntry: false })
-        if (stats === undefined) return 'nothing'
-        return stats.isDirectory() ? 'folder' : 'file'
-      },
+      () => kindOf(path),
       async () => undefined,
     )
   }
@@ -137,6 +134,17 @@ export class FileCalls {
 
   async #make<Result>(atOnce: () => Result, inPool: () => Promise<Result>): Promise<Result> {
     return this.#quick?.haveTime ? this.#quick.make(atOnce) : inPool()
+  }
+}
+
+function kindOf(path: string): 'file' | 'folder' | 'nothing' {
+  try {
+    const stats = fs.lstatSync(path, { throwIfNoEntry: false })
+    if (stats === undefined) return 'nothing'
+    return stats.isDirectory() ? 'folder' : 'file'
+  } catch (cause) {
+    if (isErrno(cause, 'ENOTDIR')) return 'nothing'
+    throw cause
   }
 }
 
