@@ -5,6 +5,7 @@ import { loadConfig } from '../../src/config/load.ts'
 import type { AuditEntry } from '../../src/core/access/audit-log.ts'
 import { DEFAULT_POLICY } from '../../src/core/manifest/policy.ts'
 import { parseRepositoryName } from '../../src/core/reference.ts'
+import { JOURNAL } from '../../src/notifications/outbox/paths.ts'
 import { StoredRegistry } from '../../src/registry/registry.ts'
 import { MemoryDriver } from '../../src/storage/memory.ts'
 import { pushManifest, tagsOf } from '../contract/registry/support.ts'
@@ -19,11 +20,12 @@ afterEach(() => {
 
 const MINUTE_MS = 60_000
 
-function configOf(retention: object, storage: object = {}) {
+function configOf(retention: object, storage: object = {}, others: object = {}) {
   const rules = [{ repositories: ['**'], tags: ['pr-*'], delete: { olderthan: '0s' } }]
   const file = JSON.stringify({
     version: 0.1,
     storage: { inmemory: null, ...storage },
+    ...others,
     policies: { retention: { schedule: '* * * * *', rules, ...retention } },
   })
   return loadConfig({ path: 'config.yml', env: {}, readFile: () => file }).config
@@ -66,6 +68,24 @@ test('each removal has a line in the audit log', async () => {
   expect(entries).toMatchObject([
     { action: 'retention', repository: 'a', tags: ['pr-1'], digest, kind: 'robot', outcome: 'done' },
   ])
+})
+
+test('each removal is an event for the process that delivers', async () => {
+  const { all, logged, ended, repository } = await registries(1)
+  const digest = await pushManifest(repository, 'image', { tags: ['pr-1', 'v1'] })
+  const endpoints = [{ name: 'receiver', url: 'http://127.0.0.1:9/' }]
+  const config = configOf({}, {}, { notifications: { endpoints } })
+  const schedule = scheduleRetention(config, all[0]!, { log: logged.log })!
+  await vi.advanceTimersByTimeAsync(MINUTE_MS)
+  await expect.poll(ended).toBe(1)
+  await schedule.stop()
+  const announced: string[] = []
+  for await (const files of all[0]!.storage.scan(JOURNAL))
+    for (const { path } of files) announced.push(Buffer.from(await all[0]!.storage.get(path)).toString())
+  expect(announced.join()).toContain('"tag":"pr-1"')
+  expect(announced.join()).toContain('"action":"delete"')
+  expect(announced.join()).not.toContain('v1')
+  expect(await repository.manifests.exists(digest)).toBe(true)
 })
 
 test('a dry run only logs, and nothing runs where it is not wanted', async () => {
