@@ -1,7 +1,7 @@
 import { UpstreamError } from '../core/upstream/upstream-error.ts'
 import { type Challenge, parseChallenges } from './challenge.ts'
 import { type CredentialSource, type Credentials, TOKEN_USERS } from './credentials.ts'
-import type { Answer } from './dispatch.ts'
+import type { Answer } from './http/dispatch.ts'
 import { isSameSite } from './same-site.ts'
 import { discard, type Transport } from './transport.ts'
 
@@ -37,6 +37,8 @@ const MARGIN = 0.1
 const DEFAULT_LIFETIME_SECONDS = 60
 const MAX_TOKENS = 10_000
 const MAX_ANSWER_BYTES = 1024 ** 2
+/** Limit of the time for a small answer. */
+const READ_MS = 60_000
 
 /** The header `Authorization` of requests to one registry: Basic, or tokens by scope.
  *  https://distribution.github.io/distribution/spec/auth/token/ */
@@ -157,12 +159,26 @@ export class Authorization {
 
 /** The JSON of an answer; undefined if it is none.
  *  @throws UpstreamError INVALID if it is longer */
-export async function readJson({ body }: Answer, maxBytes: number): Promise<unknown> {
-  const text = await readBody(body, maxBytes)
+export async function readJson(answer: Answer, maxBytes: number): Promise<unknown> {
+  const text = await readAnswer(answer, maxBytes)
   try {
     return JSON.parse(text.toString())
   } catch {
     return undefined
+  }
+}
+
+/** Reads a small answer, whose sender may drip.
+ *  @throws UpstreamError INVALID if it is longer, TIMEOUT if it takes longer */
+export async function readAnswer({ body }: Answer, maxBytes: number, withinMs = READ_MS): Promise<Buffer> {
+  const late = new UpstreamError('TIMEOUT', {
+    message: `the upstream's answer takes more than ${withinMs} ms`,
+  })
+  const timer = setTimeout(() => body.destroy(late), withinMs)
+  try {
+    return await readBody(body, maxBytes)
+  } finally {
+    clearTimeout(timer)
   }
 }
 

@@ -30,9 +30,11 @@ export class FetchedCredentials implements CredentialSource {
   }
 
   async get(): Promise<Credentials> {
-    const known = await this.#known?.catch(() => undefined)
+    const before = this.#known
+    const known = await before?.catch(() => undefined)
     if (known !== undefined && Date.now() < known.expiresAt) return known
-    this.#known = this.#fetch()
+    // Another caller may have begun to fetch meanwhile.
+    if (this.#known === undefined || this.#known === before) this.#known = this.#fetch()
     return this.#known
   }
 

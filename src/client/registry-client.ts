@@ -14,9 +14,9 @@ import type {
   UpstreamManifest,
   UpstreamRegistry,
 } from '../core/upstream/upstream-registry.ts'
-import { readBody, readJson } from './authorization.ts'
+import { readAnswer, readJson } from './authorization.ts'
 import { blobOf } from './blob-answer.ts'
-import type { Answer } from './dispatch.ts'
+import type { Answer } from './http/dispatch.ts'
 import { nextPage } from './pages.ts'
 import { referrersIn } from './referrers.ts'
 import { type RegistryClientOptions, type RegistryRequest, RegistryRequests } from './registry-requests.ts'
@@ -167,7 +167,7 @@ export class RegistryClient implements UpstreamRegistry {
   }
 
   #read(answer: Answer, { maxBytes, signal }: { maxBytes: number } & CallOptions): Promise<Buffer> {
-    return this.#within(readBody(answer.body, maxBytes), signal)
+    return this.#within(readAnswer(answer, maxBytes), signal)
   }
 
   async #within<Result>(work: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {

@@ -1,7 +1,7 @@
 import { UpstreamError, type UpstreamErrorCode } from '../core/upstream/upstream-error.ts'
 import type { CallOptions, RateLimit } from '../core/upstream/upstream-registry.ts'
 import { printable } from '../lib/printable.ts'
-import { Authorization, readBody } from './authorization.ts'
+import { Authorization, readAnswer } from './authorization.ts'
 import { type CredentialSource, fixedCredentials } from './credentials.ts'
 import { rateLimitOf, retryAfterMs } from './retry-after.ts'
 import {
@@ -127,7 +127,7 @@ async function errorIn(answer: FollowedAnswer): Promise<string> {
     return ''
   }
   try {
-    const body = await readBody(answer.body, MAX_ERROR_BYTES)
+    const body = await readAnswer(answer, MAX_ERROR_BYTES)
     const { code, message } = Object(JSON.parse(body.toString())?.errors?.[0])
     if (typeof code !== 'string') return ''
     return printable(` ${code}${typeof message === 'string' ? ` (${message.slice(0, 500)})` : ''}`)

@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { getCACertificates } from 'node:tls'
 import { type Dispatcher, EnvHttpProxyAgent, errors } from 'undici'
 import { UpstreamError } from '../core/upstream/upstream-error.ts'
-import { type Answer, dispatch } from './dispatch.ts'
+import { type Answer, dispatch } from './http/dispatch.ts'
 import { AddressPolicy, RefusedAddress } from './public-addresses.ts'
 
 export interface TransportTiming {

@@ -1,11 +1,13 @@
 /** What becomes of content that nobody asks for, and of content for which there is no room. */
 import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { RegistryClient } from '../../src/client/registry-client.ts'
 import { digestOf } from '../../src/core/digest.ts'
 import { MediaType } from '../../src/core/media-type.ts'
 import { Evictor } from '../../src/mirror/eviction/evictor.ts'
 import { Usage } from '../../src/mirror/eviction/usage.ts'
 import type { MirrorSettings } from '../../src/mirror/upstream/settings.ts'
+import { Upstream } from '../../src/mirror/upstream/upstream.ts'
 import { quiet } from '../support/http-registry.ts'
 import { descriptorOf, imageJson, payloadOf } from '../support/manifest-json.ts'
 import { type MirrorUnderTest, name, startMirror } from '../support/mirror-under-test.ts'
@@ -79,6 +81,29 @@ test('content goes when nobody has used it for as long as is configured, and sha
   expect(await evictor.evict()).toBe(2)
   expect(await contentOf(mirror)).toEqual([recent.manifest, recent.layer, base].sort())
   await pull(mirror, 'old', old)
+})
+
+test('a ttl that was changed counts for what is here already, and use begins it anew', async () => {
+  const image = addImage('v1', 10_000)
+  await using mirror = await start({ ttlMs: 100 * HOUR_MS })
+  await pull(mirror, 'v1', image)
+  const at = Date.now()
+  expect(await evictorOf(mirror, () => at).evict()).toBe(0)
+  /** The evictor of a process that was started later, with another ttl. */
+  const restarted = (ttlMs: number, now: number) => {
+    const upstreams = mirror.upstreams.map(
+      (one) =>
+        new Upstream(new RegistryClient({ url: upstream.url, userAgent: 'x' }), { ...one.settings, ttlMs }),
+    )
+    const { registry, driver: storage } = mirror.http
+    return new Evictor({ registry, storage, upstreams, usage: new Usage(), log: quiet, now: () => now })
+  }
+  expect(await restarted(10 * HOUR_MS, at + 9 * HOUR_MS).evict()).toBe(0)
+  await note(mirror, 'x', { [`a@${image.manifest}`]: at + 9 * HOUR_MS })
+  expect(await restarted(10 * HOUR_MS, at + 18 * HOUR_MS).evict()).toBe(0)
+  expect(await restarted(0, at + 1_000 * HOUR_MS).evict()).toBe(0)
+  expect(await restarted(2 * HOUR_MS, at + 18 * HOUR_MS).evict()).toBe(3)
+  expect(await contentOf(mirror)).toEqual([])
 })
 
 test('what is used least recently makes room, and no more than is needed', async () => {

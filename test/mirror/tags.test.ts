@@ -114,6 +114,19 @@ describe('the copy is served within a second', () => {
   })
 })
 
+test('a refusal keeps nothing from those who ask for what is here, and is not remembered', async () => {
+  await using mirror = await start()
+  await pull(mirror)
+  upstream.script = answerWith(403)
+  expect((await mirror.http.send(`GET /v2/a/manifests/${first}`)).status).toBe(200)
+  for (let round = 1; round <= 5; round++)
+    expect(refusal(await mirror.http.send(`GET /v2/a/manifests/${second}`))).toBe('403 DENIED')
+  upstream.script = () => false
+  expect((await mirror.http.send(`GET /v2/a/manifests/${second}`)).status).toBe(200)
+  upstream.setTag('a', 'v1', second)
+  expect((await pull(mirror)).headers['docker-content-digest']).toBe(second)
+})
+
 test.each<[string, Script, string]>([
   ['asked too often', answerWith(429), '429 TOOMANYREQUESTS'],
   ['broken', answerWith(500), '502 UNAVAILABLE'],

@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici'
-import { freeMemoryOf } from '../lib/free-memory.ts'
+import { freeMemoryOf } from '../../lib/free-memory.ts'
 
 /** Takes a chunk, whose memory is freed afterwards. No more are read until the promise resolves, if there is one. */
 export type TakeChunk = (chunk: Uint8Array) => Promise<void> | undefined
@@ -33,11 +33,11 @@ export class AnswerBody implements AsyncIterable<Uint8Array> {
     this.#notify?.()
   }
 
-  /** Ends the body, and its connection if it is not complete. Its reader sees an end. */
-  destroy(): void {
+  /** Ends the body, and its connection if it is not complete. Its reader sees an end, or the error. */
+  destroy(error?: unknown): void {
     if (this.#end !== undefined) return
     this.#unread.length = 0
-    this.finish()
+    this.finish(error === undefined ? {} : { error })
     this.#controller.abort(new Error('nobody reads the answer'))
   }
 

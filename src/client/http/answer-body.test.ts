@@ -5,6 +5,7 @@ import { buffer } from 'node:stream/consumers'
 import { setImmediate as immediate } from 'node:timers/promises'
 import { Agent } from 'undici'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { readAnswer } from '../authorization.ts'
 import { type Answer, dispatch } from './dispatch.ts'
 
 const content = Buffer.alloc(3_000_000, 'content')
@@ -99,6 +100,16 @@ test('of which little is left is dumped, and its connection is used again', asyn
     await immediate() // undici looks at a connection before it uses it again
   }
   expect(connections).toBe(1)
+})
+
+test('that drips is not read for ever', async () => {
+  respond = (response) => {
+    response.writeHead(200, { 'content-length': 100 })
+    response.write('c')
+  }
+  const closed = nextEndOfConnection()
+  await expect(readAnswer(await get(), 1_000, 50)).rejects.toMatchObject({ code: 'TIMEOUT' })
+  await closed
 })
 
 test('that drips is not dumped for long', async () => {
