@@ -3,6 +3,7 @@ import picomatch from 'picomatch'
 import { azureCredentials, googleCredentials } from '../client/cloud-credentials.ts'
 import { helperCredentials } from '../client/credential-helper.ts'
 import { type CredentialSource, fixedCredentials } from '../client/credentials.ts'
+import { ecrCredentials } from '../client/ecr-credentials.ts'
 import { RegistryClient } from '../client/registry-client.ts'
 import type { RegistryClientOptions } from '../client/registry-requests.ts'
 import type { Config } from '../config/schema.ts'
@@ -202,6 +203,7 @@ interface Login extends Pick<Mirror, 'username' | 'password' | 'exec'> {
 
 function credentialsOf({ username, password, exec, url, credentials }: Login): CredentialSource {
   if (credentials === 'azure') return azureCredentials(url)
+  if (credentials === 'ecr') return ecrCredentials(url)
   if (credentials === 'google') return googleCredentials()
   if (exec !== undefined)
     return helperCredentials({ command: exec.command, lifetimeMs: exec.lifetime, serverUrl: url })

@@ -1,15 +1,12 @@
 /** The examples for clients that are not run in the tests: well-formed, and with the hosts and paths by which those that are
  *  run pull. */
 import { readFile } from 'node:fs/promises'
+import { parse as parseToml } from 'smol-toml'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 
 const read = (name: string) =>
   readFile(new URL(`../../examples/mirror-clients/${name}`, import.meta.url), 'utf8')
-
-/** Of a line of TOML or of registries.conf. */
-const valuesOf = (text: string, key: string) =>
-  [...text.matchAll(new RegExp(`^\\s*${key} = "?\\[?"([^"]+)"`, 'gm'))].map(([, value]) => value)
 
 test('docker names the host alone, of a registry that mirrors Docker Hub only', async () => {
   const { 'registry-mirrors': mirrors } = JSON.parse(await read('daemon.json'))
@@ -18,21 +15,33 @@ test('docker names the host alone, of a registry that mirrors Docker Hub only', 
 
 test('k3s names the host alone, as containerd does: the namespace is in the query', async () => {
   const { mirrors } = parse(await read('registries.yaml'))
-  const hosts = (await read('hosts.toml')).matchAll(/^\[host\."([^"]+)"\]$/gm)
-  const [containerd] = [...hosts].map(([, url]) => url)
+  const { host } = parseToml(await read('hosts.toml')) as unknown as { host: object }
+  const [containerd] = Object.keys(host)
   expect(Object.keys(mirrors)).toContain('docker.io')
   for (const { endpoint } of Object.values<{ endpoint: string[] }>(mirrors))
     expect(endpoint).toEqual([containerd])
 })
 
 test('buildkit names the prefix behind the host, as podman does', async () => {
-  const buildkit = await read('buildkitd.toml')
-  const podman = await read('registries.conf')
-  expect([...buildkit.matchAll(/^\[registry\."([^"]+)"\]$/gm)].map(([, host]) => host)).toEqual(
-    valuesOf(podman, 'prefix'),
-  )
-  const [, mirror] = valuesOf(podman, 'location')
-  expect(valuesOf(buildkit, 'mirrors')).toEqual([mirror])
-  // Every line is a comment, a table, a pair, or empty.
-  for (const line of buildkit.split('\n')) expect(line).toMatch(/^(#.*|\[.+\]|\s*[\w-]+ = .+|)$/)
+  const buildkit = parseToml(await read('buildkitd.toml'))
+  const podman = parseToml(await read('registries.conf')) as unknown as PodmanRegistries
+  const expected = podman.registry.map(({ prefix, mirror }) => [
+    prefix,
+    { mirrors: mirror.map(({ location }) => location) },
+  ])
+  expect(buildkit).toEqual({ registry: Object.fromEntries(expected) })
 })
+
+test('containerd pulls and resolves from the mirror, and falls back to the upstream', async () => {
+  expect(parseToml(await read('hosts.toml'))).toEqual({
+    server: 'https://registry-1.docker.io',
+    host: { 'https://registry.example': { capabilities: ['pull', 'resolve'] } },
+  })
+})
+
+interface PodmanRegistries {
+  readonly registry: readonly {
+    readonly prefix: string
+    readonly mirror: readonly { readonly location: string }[]
+  }[]
+}

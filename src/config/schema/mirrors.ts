@@ -82,7 +82,7 @@ const mirror = z
     password: text().or(''),
     exec,
     /** Source of credentials: configured ones, or a cloud's SDK. */
-    credentials: choice('static', 'azure', 'google').or('static'),
+    credentials: choice('static', 'azure', 'ecr', 'google').or('static'),
     /** Milliseconds; 0 to keep content for ever. */
     ttl: duration().or(WEEK_MS),
     /** Bytes; 0 for no limit. */
