@@ -1,8 +1,8 @@
 import { pino } from 'pino'
 import type { AuditEntry, AuditLog } from '../core/access/audit-log.ts'
 import type { Log } from '../core/log.ts'
-import { openSink } from '../lib/byte-sink.ts'
-import { LineWriter } from '../lib/line-writer.ts'
+import { openSink } from '../lib/lines/byte-sink.ts'
+import { LineWriter } from '../lib/lines/line-writer.ts'
 import { LogLines } from './log-lines.ts'
 import { LAST_LINES_MS } from './process-log.ts'
 

@@ -1,4 +1,4 @@
-import type { LineWriter } from '../lib/line-writer.ts'
+import type { LineWriter } from '../lib/lines/line-writer.ts'
 
 /** The lines of one log, on an output that several logs may share. Counts the lines that were dropped. */
 export class LogLines {

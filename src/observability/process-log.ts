@@ -1,6 +1,6 @@
 import { isatty } from 'node:tty'
-import { openStandardOutput } from '../lib/byte-sink.ts'
-import { LineWriter } from '../lib/line-writer.ts'
+import { openStandardOutput } from '../lib/lines/byte-sink.ts'
+import { LineWriter } from '../lib/lines/line-writer.ts'
 import { LogLines } from './log-lines.ts'
 import { createLogger, type Logger, type LogSettings } from './logger.ts'
 

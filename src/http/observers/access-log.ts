@@ -1,5 +1,5 @@
 import type { Log } from '../../core/log.ts'
-import { LineBudget } from '../../lib/line-budget.ts'
+import { LineBudget } from '../../lib/lines/line-budget.ts'
 import { printable } from '../../lib/printable.ts'
 import { pathWithoutQuery, type RequestLifecycle } from '../request-lifecycle.ts'
 import { failureFields } from './failure-fields.ts'
