@@ -39,6 +39,14 @@ const LONGEST_WAIT_MS = 200
 /** Limit of manifests being pushed to a repository. One that is forgotten costs two small reads. */
 const MAX_STOOD = 100
 
+/** When a manifest was last known to exist. */
+export interface Standing {
+  /** Undefined if it is not known. */
+  readonly mark: number | undefined
+  /** Names of other manifests that it must not be without. */
+  readonly children: readonly Digest[]
+}
+
 /** True while a manifest is still condemned. */
 export type IsCondemned = (canonical: Digest) => boolean
 
@@ -57,8 +65,8 @@ export class Deletions {
   readonly #timing: DeletionsTiming
   /** The last count that this process saw without a holder. */
   #count: number | undefined
-  /** The marks at which manifests were last known to exist. */
-  readonly #stood = new LRUCache<Digest, number>({ max: MAX_STOOD })
+  /** When manifests were last known to exist. */
+  readonly #stood = new LRUCache<Digest, Standing>({ max: MAX_STOOD })
   readonly #silence = new SilenceWatch()
   #lease: Lease<DeletionState> | undefined
 
@@ -73,13 +81,13 @@ export class Deletions {
     return this.#count
   }
 
-  /** Records that a manifest existed, and that nothing was deleted after the mark until then. */
-  stood(canonical: Digest, mark: number | undefined): void {
-    if (mark !== undefined) this.#stood.set(canonical, mark)
+  /** Records that a manifest and its children existed, and that nothing was deleted after the mark until then. */
+  stood(canonical: Digest, mark: number | undefined, children: readonly Digest[] = []): void {
+    if (mark !== undefined || children.length > 0) this.#stood.set(canonical, { mark, children })
   }
 
-  /** The mark at which the manifest was last known to exist. */
-  markOf(canonical: Digest): number | undefined {
+  /** When the manifest was last known to exist. */
+  standingOf(canonical: Digest): Standing | undefined {
     return this.#stood.get(canonical)
   }
 

@@ -129,13 +129,19 @@ export class LinkedManifests implements ManifestService {
         mark = await this.#outlast(manifest, { ...stored, mark, link })
       return { descriptor, canonical }
     })
-    deletions.stood(canonical, mark)
+    deletions.stood(canonical, mark, isCopy ? [] : this.#childrenOf(manifest))
     return descriptor
   }
 
   #requireAllowed(manifest: Manifest): void {
     checkSchema1(manifest, this.#context.policy)
     checkUrls(manifest, this.#context.policy)
+  }
+
+  #childrenOf(manifest: Manifest): Digest[] {
+    const { policy } = this.#context
+    const children = manifest.references().filter((one) => one.kind === 'manifest' && mustExist(one, policy))
+    return children.map(({ descriptor }) => descriptor.digest)
   }
 
   /** Protects the manifest's content from collection. What was pushed with it is written again if it may have

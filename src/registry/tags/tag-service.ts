@@ -41,16 +41,21 @@ export class LinkedTags implements TagService {
     const { revisions, deletions, tagDigests } = this.#context
     const canonical = algorithmOf(digest) === CANONICAL ? digest : await revisions.get(digest)
     if (canonical === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
+    const children = deletions.standingOf(canonical)?.children ?? []
+    let needed = [canonical]
     for (let isThere = false; !isThere; ) {
       await this.#write(tag, { canonical, name: digest })
-      if (!(await deletions.hasDeletedSince(deletions.markOf(canonical), [canonical]))) break
+      if (!(await deletions.hasDeletedSince(deletions.standingOf(canonical)?.mark, needed))) break
       const { mark } = deletions
-      if ((await revisions.get(canonical)) === undefined) {
-        await deletions.during(() => this.#takeBack(tag, canonical))
+      const found = await this.#findAll([canonical, ...children])
+      if (found === undefined) {
+        await deletions.during(() => this.#takeBack(tag, { canonical, children }))
         throw new RegistryError('MANIFEST_UNKNOWN', { detail: { digest } })
       }
-      deletions.stood(canonical, mark)
-      isThere = (await this.#current(tag)) !== undefined
+      deletions.stood(canonical, mark, children)
+      // Another push may have linked an index again that was removed, and the removal of its children goes on.
+      needed = found
+      isThere = children.length === 0 && (await this.#current(tag)) !== undefined
     }
     tagDigests.forget(this.#content(tag, canonical))
   }
@@ -137,8 +142,23 @@ export class LinkedTags implements TagService {
   }
 
   /** Removes the tag, unless the manifest was pushed again meanwhile. */
-  async #takeBack(tag: Tag, canonical: Digest): Promise<void> {
-    if ((await this.#context.revisions.get(canonical)) === undefined) await this.untagFrom(tag, canonical)
+  async #takeBack(
+    tag: Tag,
+    { canonical, children }: { canonical: Digest; children: readonly Digest[] },
+  ): Promise<void> {
+    const found = await this.#findAll([canonical, ...children])
+    if (found === undefined) await this.untagFrom(tag, canonical)
+  }
+
+  /** The canonical digests of manifests. Undefined if the repository has not all of them. */
+  async #findAll(names: readonly Digest[]): Promise<Digest[] | undefined> {
+    const found: Digest[] = []
+    const work = (name: Digest) => this.#context.revisions.get(name)
+    for await (const canonical of mapInOrder(names, { concurrency: LISTING_CONCURRENCY, work })) {
+      if (canonical === undefined) return undefined
+      found.push(canonical)
+    }
+    return found
   }
 
   #entries(page: Page): AsyncIterable<{ tag: Tag; digest: Digest | undefined }> {

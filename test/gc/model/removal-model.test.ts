@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { checkRemovalModel, type RemovalModelOptions, type RemovalMutation } from './removal-model.ts'
 
+const TWO_OF_ONE_INDEX: RemovalModelOptions = { pushers: ['index', 'index'], retries: 0 }
+
 /** In some thousands of states each. */
 const SMALL: Readonly<Record<string, RemovalModelOptions>> = {
   'an index is tagged, two collectors': { retries: 0 },
@@ -8,6 +10,7 @@ const SMALL: Readonly<Record<string, RemovalModelOptions>> = {
   'the child is pushed again by digest': { pushers: ['child'] },
   'an index is tagged, and its tag removed': { collectors: 1, runs: 2, untags: 1 },
   'an index and its child, one collector': { pushers: ['index', 'child'], collectors: 1, retries: 0 },
+  'two pushers of one index, one collector': { ...TWO_OF_ONE_INDEX, collectors: 1 },
 }
 
 /** In some millions. */
@@ -16,7 +19,7 @@ const LARGE: Readonly<Record<string, RemovalModelOptions>> = {
   'the child alone is there, again': { standing: 2 },
   'two collectors, two runs': { runs: 2, retries: 0 },
   'three collectors': { collectors: 3, retries: 0 },
-  'two pushers of one index': { pushers: ['index', 'index'], retries: 0 },
+  'two pushers of one index': TWO_OF_ONE_INDEX,
   'an index and its child': { pushers: ['index', 'child'], retries: 0 },
 }
 
@@ -44,6 +47,7 @@ describe('a model in which something is left out loses', () => {
     ['children go together with their index', {}],
     ['a push asks for itself only', { standing: 2 }],
     ['a push asks for nothing before it tags', { pushers: ['child'] }],
+    ['a push looks for itself only after its tag', { ...TWO_OF_ONE_INDEX, collectors: 1 }],
     ['a successor leaves what was condemned', {}],
     ['condemning is not bound to the tenure', {}],
     ['a removal that was taken over does not count', {}],

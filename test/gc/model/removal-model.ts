@@ -27,6 +27,7 @@ export type RemovalMutation =
   | 'children go together with their index'
   | 'a push asks for itself only'
   | 'a push asks for nothing before it tags'
+  | 'a push looks for itself only after its tag'
   | 'a successor leaves what was condemned'
   | 'condemning is not bound to the tenure'
   | 'a removal that was taken over does not count'
@@ -69,7 +70,10 @@ export function checkRemovalModel(options: RemovalModelOptions): Exploration {
     ...{ count: 0, deleting: NONE, by: NONE, condemned: 0 },
   }
   for (const p of pushers.keys())
-    Object.assign(initial, prefixed(`p${p}`, { at: P.begin, mark: NONE, since: NONE, retries, wrote: 0 }))
+    Object.assign(
+      initial,
+      prefixed(`p${p}`, { at: P.begin, mark: NONE, since: NONE, retries, wrote: 0, removed: 0 }),
+    )
   for (let c = 0; c < collectors; c++) {
     // Whether the states are as it has read them last.
     const work = { seen: 0, seenDeletions: 0, found: 0, doomed: 0, gone: 0, sent: 0, closed: 0 }
@@ -131,7 +135,9 @@ export function checkRemovalModel(options: RemovalModelOptions): Exploration {
     const get = (name: string) => s[`p${p}${name}`]!
     const set = (changes: State) => prefixed(`p${p}`, changes)
     const refuse = set(
-      get('retries') === 0 ? { at: P.refused } : { at: P.begin, since: NONE, retries: get('retries') - 1 },
+      get('retries') === 0
+        ? { at: P.refused }
+        : { at: P.begin, since: NONE, removed: 0, retries: get('retries') - 1 },
     )
     const hasChild = (s.revisions! & CHILD) !== 0
     switch (get('')) {
@@ -172,10 +178,13 @@ export function checkRemovalModel(options: RemovalModelOptions): Exploration {
         return
       case P.last: {
         const acknowledge = { acknowledged: 1, ...set({ at: P.done }) }
-        const isThere = (s.revisions! & INDEX) !== 0
-        const isOther = isThere ? set({ at: P.last }) : { tag: 0, acknowledged: 0, ...refuse }
+        // Another push may have written the index again after it was removed, which its child need not have survived.
+        const isLenient = is('a push looks for itself only after its tag')
+        const isWhole = (s.revisions! & INDEX) !== 0 && (isLenient || hasChild)
+        const needed = get('removed') === 0 || isLenient ? INDEX : INDEX | CHILD
+        const isOther = isWhole ? set({ at: P.last, removed: 1 }) : { tag: 0, acknowledged: 0, ...refuse }
         if (s.tag === 0) add(`P${p} finds that its tag was removed`, set({ at: P.done }))
-        else ask(s, p, { needed: INDEX, isSame: acknowledge, isOther }, add)
+        else ask(s, p, { needed, isSame: acknowledge, isOther }, add)
       }
     }
   }
