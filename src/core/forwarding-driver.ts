@@ -21,16 +21,18 @@ import type {
 } from './storage-driver.ts'
 
 /** The methods of the port that wait for storage, without `close`. */
-export type DriverOperation = Exclude<keyof StorageDriver, 'name' | 'peekList' | 'close'>
+export type DriverOperation = Exclude<keyof StorageDriver, 'name' | 'scansFolders' | 'peekList' | 'close'>
 
 /** Base of every decorator of `StorageDriver`: forwards each call to another driver. A decorator overrides
  *  single methods, or the hooks `aroundCall` and `aroundSteps`, which see the outcome of all of them. */
 export class ForwardingDriver implements StorageDriver {
   readonly name: string
+  readonly scansFolders: boolean
   protected readonly driver: StorageDriver
 
   constructor(driver: StorageDriver) {
     this.name = driver.name
+    this.scansFolders = driver.scansFolders
     this.driver = driver
   }
 

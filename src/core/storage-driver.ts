@@ -6,6 +6,9 @@
 export interface StorageDriver {
   /** Its name in the configuration: `filesystem`, `inmemory`, … */
   readonly name: string
+  /** True if `scan` reads each folder by itself: it asks `enters` once for each folder, and obeys. False if it
+   *  lists all files in any case, and does not ask. */
+  readonly scansFolders: boolean
 
   /** Size and modification time of a file, or `folder`.
    *  @throws StorageError PATH_NOT_FOUND */
@@ -133,8 +136,8 @@ export interface ScannedFile {
 export interface ScanOptions {
   /** Only paths after this one, in byte order. */
   readonly after?: string
-  /** Returns false for a folder whose files the caller ignores. A hint: the driver may return such files all
-   *  the same. */
+  /** Returns false for a folder whose files the caller ignores. A driver that does not scan folders returns
+   *  such files all the same. */
   readonly enters?: (folder: string) => boolean
   /** The name of the only file in a folder that the caller needs, or its path below the folder, so that the
    *  folder need not be listed. Undefined for a folder of which it needs everything. A hint: the driver may

@@ -64,6 +64,7 @@ export interface AzureOptions {
  *  nothing needs to be synced. */
 export class AzureDriver extends ObjectStoreDriver implements StorageDriver {
   readonly name = 'azure'
+  readonly scansFolders = false
   readonly #connection: AzureConnection
   readonly #container: ContainerClient
   readonly #settings: AzureSettings

@@ -57,6 +57,7 @@ const SCAN_TURN_MS = 1
  *  they are durable. Any number of processes may share the folder: see `AppendedFiles` and `States`. */
 export class FilesystemDriver implements StorageDriver {
   readonly name = 'filesystem'
+  readonly scansFolders = true
   readonly #root: string
   readonly #rootFolder: RootFolder
   /** Judged apart from the reading: changes wait for the journal, which reads do not. */

@@ -65,6 +65,7 @@ const MAX_KEY_BYTES = 1024
  *  generation. */
 export class GcsDriver extends ObjectStoreDriver implements StorageDriver {
   readonly name = 'gcs'
+  readonly scansFolders = false
   readonly #options: GcsOptions
   readonly #root: string
   readonly #storage: Storage

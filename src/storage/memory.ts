@@ -25,6 +25,7 @@ import { requireFolder, requirePath } from './path.ts'
  *  durability. */
 export class MemoryDriver implements StorageDriver {
   readonly name = 'inmemory'
+  readonly scansFolders = true
   readonly #tree = new MemoryTree()
   readonly #fences = new Set<Fence>()
   #versions = 0

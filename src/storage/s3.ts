@@ -72,6 +72,7 @@ export interface S3Parts {
  *  and the path without its leading slash. Objects appear atomically. */
 export class S3Driver extends ObjectStoreDriver implements StorageDriver {
   readonly name = 's3'
+  readonly scansFolders = false
   readonly #settings: S3Settings
   /** Prefix of every key: empty, or with a trailing slash. */
   readonly #root: string

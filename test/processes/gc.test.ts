@@ -37,7 +37,7 @@ test('what a dry run says is what is deleted, and the registry serves the rest',
   const line = `${digestOf(garbage)} ${garbage.length} bytes: no manifest refers to it\n`
   const dry = await runEntrepot(['garbage-collect', '-d', file], { timeoutMs: MINUTES_2 })
   expect(dry).toMatchObject({ code: 0, stderr: '' })
-  expect(dry.stdout).toBe(`${line}1 of 4 blobs would be deleted, 14 of ${14 + 11 + image.length} bytes\n`)
+  expect(dry.stdout).toBe(`${line}1 of 4 blobs would be deleted, 14 bytes\n`)
   const real = await runEntrepot(['gc', file, '--json'], { timeoutMs: MINUTES_2 })
   expect(real).toMatchObject({ code: 0, stderr: '' })
   const [deleted, total] = real.stdout

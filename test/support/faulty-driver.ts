@@ -23,7 +23,7 @@ import type {
 
 /** `read` and `list` are called when they are iterated; `writer.…` are the methods of what `append` opened. */
 export type DriverMethod =
-  | Exclude<keyof StorageDriver, 'name'>
+  | Exclude<keyof StorageDriver, 'name' | 'scansFolders'>
   | 'writer.write'
   | 'writer.sync'
   | 'writer.close'
@@ -43,6 +43,7 @@ export type Fault = (call: DriverCall) => StorageError | undefined
  *  behind it. */
 export class FaultyDriver implements StorageDriver {
   readonly name: string
+  readonly scansFolders: boolean
   /** Every call since the start or the last `forget`, in order; those that were made to fail too. */
   readonly calls: DriverCall[] = []
   /** May be replaced at any time. */
@@ -51,6 +52,7 @@ export class FaultyDriver implements StorageDriver {
 
   constructor(driver: StorageDriver, fault: Fault = () => undefined) {
     this.name = driver.name
+    this.scansFolders = driver.scansFolders
     this.fault = fault
     this.#driver = driver
   }

@@ -109,16 +109,8 @@ const NOT_TOGETHER =
 const UNTAGGED = 'no tag, no index and no subject keeps it'
 
 function linesOf(report: CollectionReport, dryRun: boolean): string[] {
-  const {
-    blobs,
-    bytes,
-    deletedBlobs,
-    deletedBytes,
-    rescuedBlobs,
-    restoredBlobs,
-    removedManifests,
-    findings,
-  } = report
+  const { blobs, deletedBlobs, deletedBytes, rescuedBlobs, restoredBlobs, removedManifests, findings } =
+    report
   const verb = dryRun ? 'would be deleted' : 'deleted'
   return [
     ...findings.map(
@@ -128,7 +120,7 @@ function linesOf(report: CollectionReport, dryRun: boolean): string[] {
     ...(removedManifests > 0
       ? [`${removedManifests} manifests ${dryRun ? 'would be removed' : 'removed'} from repositories`]
       : []),
-    `${deletedBlobs} of ${blobs} blobs ${verb}, ${deletedBytes} of ${bytes} bytes`,
+    `${deletedBlobs} of ${blobs} blobs ${verb}, ${deletedBytes} bytes`,
     ...(restoredBlobs > 0
       ? [`${restoredBlobs} blobs ${dryRun ? 'would be restored' : 'restored'} from quarantine`]
       : []),

@@ -23,6 +23,13 @@ export interface HoldingsOptions {
   readonly without?: (blob: Digest) => boolean
 }
 
+export interface PoolOptions {
+  /** Only digests after this one. */
+  readonly after?: Digest | undefined
+  /** True for blobs that may be left out, if that saves something. Those are asked about once. */
+  readonly without?: (blob: Digest) => boolean
+}
+
 export interface PooledBlob {
   readonly digest: Digest
   /** In bytes. */
@@ -55,9 +62,8 @@ export interface Collectable extends RemovableManifests {
   references(repository: RepositoryName, manifest: Digest): Promise<ManifestReferences>
   /** Every blob that the repository has, however old its link is. */
   blobsOf(repository: RepositoryName): AsyncIterable<Digest>
-  /** The pool that all repositories share, in order of the digests.
-   *  @param options.after only digests after this one */
-  pool(options?: { readonly after?: Digest | undefined }): AsyncIterable<readonly PooledBlob[]>
+  /** The pool that all repositories share, in order of the digests. */
+  pool(options?: PoolOptions): AsyncIterable<readonly PooledBlob[]>
   /** Where the bytes of a blob stand. */
   pathOf(digest: Digest): string
   /** Evicts blobs that were deleted from every cache. */

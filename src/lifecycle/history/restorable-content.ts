@@ -4,6 +4,7 @@ import type {
   HoldingsOptions,
   ManifestReferences,
   PooledBlob,
+  PoolOptions,
 } from '../../core/collection/collectable.ts'
 import type { Condemnation, CondemnOptions, RepositoryContent } from '../../core/collection/removable.ts'
 import { algorithmOf, CANONICAL, type Digest } from '../../core/digest.ts'
@@ -68,7 +69,7 @@ export class RestorableContent implements Collectable {
     return this.#content.release(repository)
   }
 
-  pool(options?: { readonly after?: Digest | undefined }): AsyncIterable<readonly PooledBlob[]> {
+  pool(options?: PoolOptions): AsyncIterable<readonly PooledBlob[]> {
     return this.#content.pool(options)
   }
 

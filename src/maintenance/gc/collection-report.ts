@@ -14,7 +14,6 @@ export type CollectionStep = DeletionStep | RemovalStep | RestorationStep
 export interface CollectionReport {
   /** Blobs that are there and were looked at. */
   readonly blobs: number
-  readonly bytes: number
   /** Blobs that were deleted, or in a dry run would be. */
   readonly deletedBlobs: number
   readonly deletedBytes: number

@@ -27,7 +27,7 @@ export class Collector {
   readonly #pace: Pace
   readonly #collected: CollectedBlobs
   readonly #report = {
-    ...{ blobs: 0, bytes: 0, deletedBlobs: 0, deletedBytes: 0, rescuedBlobs: 0, restoredBlobs: 0 },
+    ...{ blobs: 0, deletedBlobs: 0, deletedBytes: 0, rescuedBlobs: 0, restoredBlobs: 0 },
     removedManifests: 0,
   }
   /** From a step that was carried out until the collection ends; never in a dry run. */
@@ -218,13 +218,17 @@ export class Collector {
   async *#garbage(): AsyncIterable<CondemnedBlob> {
     const { content, signal } = this.#options
     this.#phase = 'looking for garbage'
-    for await (const page of content.pool()) {
+    const isKept = (digest: Digest) => {
+      const isMarked = this.#marks.has(digest)
+      if (isMarked) this.#report.blobs++
+      return isMarked
+    }
+    for await (const page of content.pool({ without: isKept })) {
       signal?.throwIfAborted()
       await this.#pace.take()
       for (const { digest, size, modifiedAt } of page) {
+        if (isKept(digest)) continue
         this.#report.blobs++
-        this.#report.bytes += size
-        if (this.#marks.has(digest)) continue
         this.#held.count(digest, size)
         if (modifiedAt < this.#youngSince) yield { digest, size }
       }

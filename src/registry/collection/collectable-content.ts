@@ -4,6 +4,7 @@ import type {
   HoldingsOptions,
   ManifestReferences,
   PooledBlob,
+  PoolOptions,
 } from '../../core/collection/collectable.ts'
 import type { Condemnation, CondemnOptions, RepositoryContent } from '../../core/collection/removable.ts'
 import { algorithmOf, CANONICAL, type Digest, digestOf } from '../../core/digest.ts'
@@ -39,10 +40,12 @@ const LINK = new RegExp(
 
 /** Folders in which no link is kept that keeps content. A repository may be called `tags`. */
 const OTHER_FOLDERS = /\/(?:_uploads|_manifests\/(?:tags|referrers))$/
+const LAYERS = /\/_layers$/
+const MANIFESTS = /\/_manifests$/
 
 const LAYER_FOLDER = /\/_layers\/(?:sha256|sha512)\/[0-9a-f]+$/
 const CANONICAL_LAYER_FOLDER = /\/_layers\/sha256\/([0-9a-f]{64})$/
-const POOL_FOLDER = /\/[0-9a-f]{64}$/
+const POOL_FOLDER = /\/([0-9a-f]{64})$/
 
 /** The only file of a blob's folder in a repository. */
 function linkOf(folder: string): string | undefined {
@@ -66,12 +69,20 @@ export class CollectableContent implements Collectable {
     this.#removal = { storage, ...removal }
   }
 
+  /** Where folders are scanned one by one, blobs come after all manifests: until then it is not known which of
+   *  them can be left out. */
   async *holdings({ without }: HoldingsOptions = {}): AsyncIterable<readonly Holding[]> {
-    const enters = (folder: string) => {
-      if (OTHER_FOLDERS.test(folder)) return false
+    const isWanted = (folder: string) => {
       const [, hex] = (without && CANONICAL_LAYER_FOLDER.exec(folder)) ?? []
       return hex === undefined || !without?.(`sha256:${hex}` as Digest)
     }
+    if (!this.storage.scansFolders) return yield* this.#holdings(isWanted)
+    yield* this.#holdings((folder) => !LAYERS.test(folder))
+    yield* this.#holdings((folder) => !MANIFESTS.test(folder) && isWanted(folder))
+  }
+
+  async *#holdings(isWanted: (folder: string) => boolean): AsyncIterable<readonly Holding[]> {
+    const enters = (folder: string) => !OTHER_FOLDERS.test(folder) && isWanted(folder)
     for await (const files of this.storage.scan(REPOSITORIES, { enters, leaf: linkOf })) {
       const holdings: Holding[] = []
       for (const file of files) {
@@ -140,9 +151,13 @@ export class CollectableContent implements Collectable {
     }
   }
 
-  async *pool({ after }: { after?: Digest | undefined } = {}): AsyncIterable<readonly PooledBlob[]> {
+  async *pool({ after, without }: PoolOptions = {}): AsyncIterable<readonly PooledBlob[]> {
+    const enters = (folder: string) => {
+      const [, hex] = (without && POOL_FOLDER.exec(folder)) ?? []
+      return hex === undefined || !without?.(`sha256:${hex}` as Digest)
+    }
     const options = after === undefined ? {} : { after: blobPath(after) }
-    for await (const files of this.storage.scan(BLOBS, { ...options, leaf: dataOf })) {
+    for await (const files of this.storage.scan(BLOBS, { ...options, enters, leaf: dataOf })) {
       const blobs: PooledBlob[] = []
       for (const { path, size, modifiedAt } of files) {
         const digest = digestOfBlobPath(path)

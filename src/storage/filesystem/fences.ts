@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, readdir } from 'node:fs/promises'
+import { mkdir, readdir, rmdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { StorageError } from '../../core/errors.ts'
 import type { Fence } from '../../core/storage-driver.ts'
@@ -13,7 +13,8 @@ export const FENCE = '~fence.'
 
 const NAME = /^~fence\.[0-9a-f-]{36}$/
 
-const CONCURRENCY = 16
+/** Few: renames and removals in one folder wait for each other in the system. */
+const CONCURRENCY = 3
 
 /** A fence is a folder, and a file is removed by moving it there. The folder is created once, before others
  *  are told of it. Once it is removed, no rename can end in it, not even one under way. */
@@ -70,7 +71,7 @@ export class Fences {
       return
     }
     // Fails if the folder has files again, which stay.
-    await this.#calls.rmdir(dirname(file)).catch(() => undefined)
+    await rmdir(dirname(file)).catch(() => undefined)
   }
 
   async #requireOpen(folder: string, path: string): Promise<void> {

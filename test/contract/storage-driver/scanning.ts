@@ -66,6 +66,26 @@ export function describeScanning(current: () => DriverUnderTest): void {
     expect(found).not.toContain('/top/blobs/d/link')
   })
 
+  it('a scan asks once for each folder and leaves out those that are not entered, or lists all files', async () => {
+    const { driver } = current()
+    const names = ['blobs/a/data', 'blobs/b/data', 'blobs/b/more/x', 'blobs/c/data', 'other/y']
+    await putAll(driver, names)
+    const asked: string[] = []
+    const enters = (folder: string) => {
+      asked.push(folder)
+      return folder !== '/top/blobs/b'
+    }
+    const leaf = (folder: string) => (/blobs\/.$/.test(folder) ? 'data' : undefined)
+    const found: string[] = []
+    for await (const page of driver.scan('/top', { enters, leaf }))
+      found.push(...page.map(({ path }) => path))
+
+    const entered = names.filter((name) => !name.startsWith('blobs/b/'))
+    expect(found).toEqual(paths(driver.scansFolders ? entered : names))
+    const folders = ['blobs', 'blobs/a', 'blobs/b', 'blobs/c', 'other']
+    expect(asked.toSorted()).toEqual(driver.scansFolders ? paths(folders) : [])
+  })
+
   it('a scan goes on from any point', async () => {
     const { driver } = current()
     await putAll(driver, ORDERED)
