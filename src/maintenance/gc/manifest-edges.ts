@@ -11,8 +11,8 @@ const PREFIX_DIGITS = 16
 /** How many manifests are read before a file is written. */
 const FILE_MANIFESTS = 2_000
 
-/** Beyond that, files are not loaded: the manifests in them are read again. */
-const MAX_LOADED_BYTES = 64 * 1024 ** 2
+/** Beyond that, files are not loaded: the manifests in them are read again. Nor is what was read held once it is written. */
+const MAX_HELD_BYTES = 64 * 1024 ** 2
 
 const MAX_FILES = 64
 
@@ -33,6 +33,8 @@ export class ManifestEdges {
   readonly #edges = new Map<string, Edges>()
   readonly #files: string[] = []
   readonly #unwritten: string[] = []
+  /** Of the files that are held, about. */
+  #heldBytes = 0
   #isWhole = true
 
   constructor(storage: StorageDriver) {
@@ -40,16 +42,15 @@ export class ManifestEdges {
   }
 
   async load(): Promise<void> {
-    let bytes = 0
     for await (const { name } of this.#storage.list(EDGES)) {
-      if (bytes > MAX_LOADED_BYTES) {
+      if (this.#heldBytes > MAX_HELD_BYTES) {
         this.#isWhole = false
         return
       }
       const content = await this.#read(`${EDGES}/${name}`)
       if (content === undefined) continue
       this.#files.push(name)
-      bytes += content.length
+      this.#heldBytes += content.length
       if (hexOf(digestOf(content)) === name) this.#add(content)
     }
   }
@@ -72,7 +73,11 @@ export class ManifestEdges {
   /** Writes what was added, if it is enough for a file. */
   async save({ isLast = false } = {}): Promise<void> {
     if (this.#unwritten.length === 0 || (!isLast && this.#unwritten.length < FILE_MANIFESTS)) return
-    await this.#write(this.#unwritten.splice(0))
+    const written = this.#unwritten.splice(0)
+    this.#heldBytes += await this.#write(written)
+    if (this.#heldBytes <= MAX_HELD_BYTES) return
+    for (const hex of written) this.#edges.delete(hex)
+    this.#isWhole = false
   }
 
   /** Forgets the manifests that nobody has asked for, once they are many, and makes few files of many. */
@@ -88,7 +93,8 @@ export class ManifestEdges {
       if (!this.#files.includes(name)) await this.#storage.delete(`${EDGES}/${name}`, { durable: false })
   }
 
-  async #write(manifests: readonly string[]): Promise<void> {
+  /** @returns its size in bytes */
+  async #write(manifests: readonly string[]): Promise<number> {
     const lines = manifests.map(
       (hex) => `${[hex, ...split(this.#edges.get(hex)?.references ?? '')].join(' ')}\n`,
     )
@@ -96,6 +102,7 @@ export class ManifestEdges {
     const name = hexOf(digestOf(content))
     await this.#storage.put(`${EDGES}/${name}`, content, { durable: false })
     this.#files.push(name)
+    return content.length
   }
 
   async #read(path: string): Promise<Uint8Array | undefined> {

@@ -1,0 +1,19 @@
+/** Collects a store that exists in name only. Arguments: a folder for the collector's own files, and the number of images. */
+
+import type { Collectable } from '../../src/core/collection/collectable.ts'
+import { Collector } from '../../src/maintenance/gc/collector.ts'
+import { FilesystemDriver } from '../../src/storage/filesystem.ts'
+import { SyntheticStore } from './synthetic-store.ts'
+
+const [, , root = '', images = '0'] = process.argv
+const content = new SyntheticStore(
+  await FilesystemDriver.open({ root }),
+  Number(images),
+) as unknown as Collectable
+const timing = { leaseMs: 60_000, beatMs: 10_000, settleMs: 0 }
+const collector = new Collector({ content, graceMs: 0, pace: 0, dryRun: false, timing, batchSize: 10_000 })
+for await (const step of collector.steps()) await step.run()
+const { blobs, deletedBlobs } = collector.report
+console.log(
+  `${deletedBlobs} of ${blobs} blobs, ${(process.resourceUsage().maxRSS / 1000).toFixed(0)} MB at most`,
+)
