@@ -10,43 +10,76 @@ import { parseArgs } from 'node:util'
 import { S3Server } from '../../test/support/s3-server.ts'
 import { findTool } from '../../test/support/tools.ts'
 import { freePort } from '../free-port.ts'
-import { peakResidentBytes } from '../processes.ts'
+import { cpuSeconds, peakResidentBytes } from '../processes.ts'
 import { runClients } from './clients.ts'
 import { startCountingProxy } from './requests.ts'
 import { writeStore } from './store.ts'
+import { BLOBS_PER_IMAGE } from './synthetic-store.ts'
 
-const USAGE = `npm run bench -- gc [--images <n>] [--seconds <n>]
-
-  --images <n>   in the generated store, with about ten times as many blobs (20000)
-  --seconds <n>  pushes are measured so long without a collection (10)
-`
+const PARTS = ['s3', 'disk', 'pushes', 'idle', 'keys'] as const
+const IDLE_ROUNDS = 3
+const DROP_CACHES = '/proc/sys/vm/drop_caches'
 const SAMPLE_MS = 100
 const START_MS = 60_000
+
+const USAGE = `npm run bench -- gc [--images <n>] [--seconds <n>] [--keys <n>] [--only <part>,...]
+
+  --images <n>   in the generated store, with about ten times as many blobs (20000)
+  --seconds <n>  pushes are measured so long without a collection, and in each round of the idle ones (10)
+  --keys <n>     blobs of a store that exists in name only, for the memory (10000000)
+  --only         some of: ${PARTS.join(', ')} (all)
+
+Run by root, the disk's caches are dropped before each collection of a folder.
+`
 const built = new URL('../../dist/main.js', import.meta.url).pathname
 const main = existsSync(built) ? built : new URL('../../src/main.ts', import.meta.url).pathname
 
 export async function benchCollection(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
-    options: { images: { type: 'string' }, seconds: { type: 'string' }, help: { type: 'boolean' } },
+    options: {
+      ...{ images: { type: 'string' }, seconds: { type: 'string' }, keys: { type: 'string' } },
+      ...{ only: { type: 'string' }, help: { type: 'boolean' } },
+    },
   })
   if (values.help) return console.log(USAGE)
-  const images = Number(values.images ?? 20_000)
+  const parts: readonly string[] = values.only?.split(',') ?? PARTS
+  const seconds = Number(values.seconds ?? 10)
   const folder = await mkdtemp(`${tmpdir()}/bench-gc-`)
   try {
-    const size = writeStore(`${folder}/data`, images)
-    console.log(`${size.images} images, ${size.blobs} blobs, of which ${size.garbage} are garbage`)
-    for (const copy of ['distribution', 'served']) await linkTree(`${folder}/data`, `${folder}/${copy}`)
-    const isBucket = findTool('versitygw') !== undefined
-    if (isBucket) await onS3(folder)
-    const filesystem = { rootdirectory: `${folder}/data` }
-    await measure('disk', () => collect(folder, { filesystem }))
-    await measure('disk, again', () => collect(folder, { filesystem }))
-    await distribution(folder)
-    await besidePushes(folder, Number(values.seconds ?? 10))
+    if (parts.some((part) => ['s3', 'disk', 'pushes'].includes(part)))
+      await onStore(folder, { images: Number(values.images ?? 20_000), seconds, parts })
+    if (parts.includes('idle')) await idlePushes(folder, seconds)
+    if (parts.includes('keys')) await inNameOnly(folder, Number(values.keys ?? 10_000_000))
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+async function onStore(
+  folder: string,
+  { images, seconds, parts }: { images: number; seconds: number; parts: readonly string[] },
+): Promise<void> {
+  const size = writeStore(`${folder}/data`, images)
+  console.log(`${size.images} images, ${size.blobs} blobs, of which ${size.garbage} are garbage`)
+  const filesystem = { rootdirectory: `${folder}/data` }
+  if (parts.includes('disk')) await linkTree(`${folder}/data`, `${folder}/distribution`)
+  if (parts.includes('pushes')) await linkTree(`${folder}/data`, `${folder}/served`)
+  if (parts.includes('s3') && findTool('versitygw') !== undefined) await onS3(folder)
+  if (parts.includes('disk')) {
+    await dropCaches()
+    await measure('disk', () => collect(folder, { filesystem }))
+    await measure('disk, again', () => collect(folder, { filesystem }))
+    await dropCaches()
+    await distribution(folder)
+  }
+  if (parts.includes('pushes')) await besidePushes(folder, seconds)
+}
+
+/** A store is not in memory when it is collected at night. */
+async function dropCaches(): Promise<void> {
+  await once(spawn('sync'), 'close')
+  await writeFile(DROP_CACHES, '3').catch(() => console.log('the caches of the disk are warm'))
 }
 
 /** Hard links: a file that is deleted in one stays in the other. */
@@ -57,9 +90,9 @@ async function linkTree(from: string, to: string): Promise<void> {
 
 async function measure(name: string, start: () => Promise<ChildProcess>): Promise<void> {
   const startedAt = performance.now()
-  const { stdout, peakBytes, code } = await finish(await start())
+  const { stdout, peakBytes, cpu, code } = await finish(await start())
   const seconds = (performance.now() - startedAt) / 1000
-  const peak = `${(peakBytes / 1e6).toFixed(0)} MB at most`
+  const peak = `${cpu.toFixed(1)} CPU s, ${(peakBytes / 1e6).toFixed(0)} MB at most`
   console.log(`${name}: ${seconds.toFixed(1)} s, ${peak}, exit ${code}; ${stdout.trim().split('\n').at(-1)}`)
 }
 
@@ -69,19 +102,26 @@ async function finish(child: ChildProcess) {
     stdout = (stdout + chunk).slice(-10_000)
   })
   let peakBytes = 0
+  let cpu = 0
   const closed = once(child, 'close')
   while (child.exitCode === null && child.signalCode === null) {
     const bytes = await peakResidentBytes(child.pid as number)
     if (bytes > peakBytes) peakBytes = bytes
+    const used = await cpuSeconds(child.pid as number)
+    if (used > cpu) cpu = used
     await Promise.race([closed, sleep(SAMPLE_MS)])
   }
   const [code] = await closed
-  return { stdout, peakBytes, code: code as number }
+  return { stdout, peakBytes, cpu, code: code as number }
 }
 
-async function configOf(folder: string, storage: object): Promise<{ file: string; url: string }> {
+async function configOf(
+  folder: string,
+  storage: object,
+  { isEnabled = true } = {},
+): Promise<{ file: string; url: string }> {
   const file = `${folder}/config-${randomUUID()}.json`
-  const maintenance = { gc: { enabled: true, schedule: 'never' } }
+  const maintenance = { gc: { enabled: isEnabled, schedule: 'never' } }
   const http = { addr: `127.0.0.1:${await freePort()}` }
   await writeFile(file, JSON.stringify({ version: 0.1, storage: { ...storage, maintenance }, http }))
   return { file, url: `http://${http.addr}` }
@@ -123,20 +163,48 @@ async function onS3(folder: string): Promise<void> {
 
 async function besidePushes(folder: string, seconds: number): Promise<void> {
   const filesystem = { rootdirectory: `${folder}/served` }
-  const { file, url } = await configOf(folder, { filesystem })
+  await using server = await serve(await configOf(folder, { filesystem }))
+  const alone = await runClients(server.url, sleep(seconds * 1000))
+  const collecting = collect(folder, { filesystem }).then((collection) => finish(collection))
+  const beside = await runClients(server.url, collecting)
+  for (const [name, { pushesPerSecond, headP99 }] of Object.entries({ alone, beside }))
+    console.log(`${name}: ${pushesPerSecond.toFixed(1)} pushes a second, HEAD p99 ${headP99.toFixed(1)} ms`)
+}
+
+/** Pushes to a server that takes part in collections, and to one that does not, in turn. */
+async function idlePushes(folder: string, seconds: number): Promise<void> {
+  const rates: Record<string, number[]> = { without: [], idle: [] }
+  for (let round = 0; round < IDLE_ROUNDS; round++) {
+    for (const [name, isEnabled] of [
+      ['without', false],
+      ['idle', true],
+    ] as const) {
+      const filesystem = { rootdirectory: `${folder}/${name}` }
+      await using server = await serve(await configOf(folder, { filesystem }, { isEnabled }))
+      rates[name]?.push((await runClients(server.url, sleep(seconds * 1000))).pushesPerSecond)
+    }
+  }
+  for (const [name, each] of Object.entries(rates))
+    console.log(`${name}: ${each.map((rate) => rate.toFixed(1)).join(', ')} pushes a second`)
+}
+
+async function inNameOnly(folder: string, keys: number): Promise<void> {
+  const program = new URL('./synthetic.program.ts', import.meta.url).pathname
+  const args = [program, `${folder}/synthetic`, String(keys / BLOBS_PER_IMAGE)]
+  await measure(`${keys} blobs in name only`, async () =>
+    spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] }),
+  )
+}
+
+async function serve({ file, url }: { file: string; url: string }) {
   const server = spawn(process.execPath, [main, 'serve', file], { stdio: ['ignore', 'ignore', 'inherit'] })
-  try {
-    await untilServing(url)
-    const alone = await runClients(url, sleep(seconds * 1000))
-    const beside = await runClients(
-      url,
-      collect(folder, { filesystem }).then((collection) => finish(collection)),
-    )
-    for (const [name, { pushesPerSecond, headP99 }] of Object.entries({ alone, beside }))
-      console.log(`${name}: ${pushesPerSecond.toFixed(1)} pushes a second, HEAD p99 ${headP99.toFixed(1)} ms`)
-  } finally {
-    server.kill()
-    await once(server, 'close')
+  await untilServing(url)
+  return {
+    url,
+    async [Symbol.asyncDispose]() {
+      server.kill()
+      await once(server, 'close')
+    },
   }
 }
 

@@ -16,6 +16,8 @@ import { type Send, TaggingClient } from './gc/tagging.ts'
 
 const seconds = Number(process.env.GC_SOAK_SECONDS ?? 15)
 const seed = process.env.GC_SOAK_SEED ?? String(Date.now())
+/** Whatever is left of it is checked once the time is over. */
+const TIMEOUT_MS = 300_000 + 2_000 * seconds
 const CLIENTS = 8
 const TRUSTED_MS = 100
 const SLOW_ONE_IN = 50
@@ -72,17 +74,25 @@ async function soak({ name, open, stallOneIn, leaseMs }: Place): Promise<void> {
   expect(clients.flatMap(({ losses }) => losses)).toEqual([])
 }
 
-test('a folder', async () => {
-  await using folder = await temporaryFolder()
-  const open = () => FilesystemDriver.open({ root: `${folder.path}/data` })
-  await soak({ name: 'a folder', open, stallOneIn: 300, leaseMs: 1_200 })
-})
+test(
+  'a folder',
+  async () => {
+    await using folder = await temporaryFolder()
+    const open = () => FilesystemDriver.open({ root: `${folder.path}/data` })
+    await soak({ name: 'a folder', open, stallOneIn: 300, leaseMs: 1_200 })
+  },
+  TIMEOUT_MS,
+)
 
 describe.skipIf(skipReason('versitygw'))(`a bucket${skipReason('versitygw') ?? ''}`, () => {
   const server = s3ServerForTests('versitygw')
-  test('of versitygw', async () => {
-    await using replicas = await S3Replicas.start(s3Settings(server()))
-    const open = () => replicas.open()
-    await soak({ name: 'versitygw', open, stallOneIn: 2_000, leaseMs: 4_000 })
-  })
+  test(
+    'of versitygw',
+    async () => {
+      await using replicas = await S3Replicas.start(s3Settings(server()))
+      const open = () => replicas.open()
+      await soak({ name: 'versitygw', open, stallOneIn: 2_000, leaseMs: 4_000 })
+    },
+    TIMEOUT_MS,
+  )
 })

@@ -19,6 +19,8 @@ import { stallingDriver } from './gc/stalling-driver.ts'
 
 const seconds = Number(process.env.GC_SOAK_SECONDS ?? 15)
 const seed = process.env.GC_SOAK_SEED ?? String(Date.now())
+/** Whatever is left of it is checked once the time is over. */
+const TIMEOUT_MS = 300_000 + 2_000 * seconds
 const CLIENTS = 16
 const TRUSTED_MS = 100
 const SLOW_ONE_IN = 25
@@ -90,22 +92,30 @@ async function soak({ name, open, stallOneIn }: Place): Promise<{ clients: reado
   return { clients }
 }
 
-test('a folder', async () => {
-  await using folder = await temporaryFolder()
-  const dataFolder = `${folder.path}/data`
-  const open = () => FilesystemDriver.open({ root: dataFolder })
-  const { clients } = await soak({ name: 'a folder', open, stallOneIn: 60 })
-  if (findTool('docker-registry') === undefined) return
-  await using distribution = await startDistribution({ dataFolder, configFolder: folder.path })
-  for (const client of clients) await client.checkAt(distribution.url)
-  expect(clients.flatMap(({ losses }) => losses)).toEqual([])
-})
+test(
+  'a folder',
+  async () => {
+    await using folder = await temporaryFolder()
+    const dataFolder = `${folder.path}/data`
+    const open = () => FilesystemDriver.open({ root: dataFolder })
+    const { clients } = await soak({ name: 'a folder', open, stallOneIn: 60 })
+    if (findTool('docker-registry') === undefined) return
+    await using distribution = await startDistribution({ dataFolder, configFolder: folder.path })
+    for (const client of clients) await client.checkAt(distribution.url)
+    expect(clients.flatMap(({ losses }) => losses)).toEqual([])
+  },
+  TIMEOUT_MS,
+)
 
 describe.skipIf(skipReason('versitygw'))(`a bucket${skipReason('versitygw') ?? ''}`, () => {
   const server = s3ServerForTests('versitygw')
-  test('of versitygw', async () => {
-    await using replicas = await S3Replicas.start(s3Settings(server()))
-    const open = () => replicas.open()
-    await soak({ name: 'versitygw', open, stallOneIn: 2_000 })
-  })
+  test(
+    'of versitygw',
+    async () => {
+      await using replicas = await S3Replicas.start(s3Settings(server()))
+      const open = () => replicas.open()
+      await soak({ name: 'versitygw', open, stallOneIn: 2_000 })
+    },
+    TIMEOUT_MS,
+  )
 })
