@@ -7,6 +7,7 @@ import type {
   FileInfo,
   FileVersion,
   FileWriter,
+  GrowingFile,
   IncompleteUpload,
   ListOptions,
   MoveOptions,
@@ -54,6 +55,11 @@ export class ForwardingDriver implements StorageDriver {
 
   append(path: string, options?: AppendOptions): Promise<FileWriter> {
     return this.aroundCall('append', this.driver.append(path, options), path)
+  }
+
+  createGrowing(path: string): Promise<GrowingFile> | undefined {
+    const created = this.driver.createGrowing?.(path)
+    return created && this.aroundCall('createGrowing', created, path)
   }
 
   list(folder: string, options?: ListOptions): AsyncIterable<Entry> {

@@ -35,6 +35,10 @@ export interface StorageDriver {
    *    an extra request to find that out may throw it from the writer's `sync` instead. */
   append(path: string, options?: AppendOptions): Promise<FileWriter>
 
+  /** Creates a file that readers see grow. Undefined where files don't grow, such as in a bucket.
+   *  @throws StorageError */
+  createGrowing?(path: string): Promise<GrowingFile> | undefined
+
   /** The children of a folder in byte order of their names; empty if there is no such folder. Uses bounded
    *  memory. */
   list(folder: string, options?: ListOptions): AsyncIterable<Entry>
@@ -242,6 +246,15 @@ export interface SyncOptions {
   /** True if the file is moved next: only its bytes are made durable, and the move does the rest. Default:
    *  false. */
   dataOnly?: boolean
+}
+
+/** A file of one writer, who calls one method at a time. After a crash it may end with a part of the last bytes. */
+export interface GrowingFile {
+  /** Adds bytes at the end. With `durable` all bytes so far survive a power cut once the promise resolves.
+   *  @returns the file's new time, by the storage's clock
+   *  @throws StorageError, PATH_NOT_FOUND if the file was removed; it must not be appended to any more then */
+  append(content: Uint8Array, options: { readonly durable: boolean }): Promise<Date>
+  close(): Promise<void>
 }
 
 /** Appends to one file. */

@@ -1,6 +1,6 @@
 import { RegistryError, StorageError } from '../core/errors.ts'
 import { type DriverOperation, ForwardingDriver, ForwardingWriter } from '../core/forwarding-driver.ts'
-import type { AppendOptions, FileWriter } from '../core/storage-driver.ts'
+import type { AppendOptions, FileWriter, GrowingFile } from '../core/storage-driver.ts'
 
 /** Maps errors of the storage driver. Errors that clients must know (a full disk, no file handle left) become
  *  a RegistryError; those that the registry handles itself (path not found, another length) and unexpected
@@ -8,6 +8,13 @@ import type { AppendOptions, FileWriter } from '../core/storage-driver.ts'
 export class ErrorMappingDriver extends ForwardingDriver {
   override async append(path: string, options?: AppendOptions): Promise<FileWriter> {
     return new ErrorMappingWriter(await super.append(path, options))
+  }
+
+  override createGrowing(path: string): Promise<GrowingFile> | undefined {
+    return super.createGrowing(path)?.then((file) => ({
+      append: (content, options) => file.append(content, options).catch(rethrow),
+      close: () => file.close().catch(rethrow),
+    }))
   }
 
   protected override aroundCall<T>(_operation: DriverOperation, work: Promise<T>): Promise<T> {

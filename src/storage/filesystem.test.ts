@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { collect, expectStorageError, namesIn } from '../../test/contract/storage-driver/support.ts'
 import { describeStorageDriver } from '../../test/contract/storage-driver.ts'
 import { describeFolders } from '../../test/contract/storage-driver-folders.ts'
+import { describeGrowing } from '../../test/contract/storage-driver-growing.ts'
 import { type TemporaryFolder, temporaryFolder } from '../../test/support/temporary-folder.ts'
 import { FilesystemDriver } from './filesystem.ts'
 
@@ -23,6 +24,7 @@ async function open() {
 // Names of appended files have 22 more characters.
 describeStorageDriver('filesystem', open, { maxNameBytes: 233 })
 describeFolders('filesystem', open)
+describeGrowing('filesystem', open)
 
 describe('the filesystem driver', () => {
   let folder: TemporaryFolder

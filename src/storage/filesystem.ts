@@ -9,6 +9,7 @@ import type {
   FileInfo,
   FileVersion,
   FileWriter,
+  GrowingFile,
   IncompleteUpload,
   ListOptions,
   MoveOptions,
@@ -21,6 +22,7 @@ import type {
 } from '../core/storage-driver.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { AppendedFiles } from './filesystem/appending/appended-files.ts'
+import { GrowingDiskFile } from './filesystem/appending/growing-file.ts'
 import { WriteQueues } from './filesystem/appending/write-queues.ts'
 import { AppendingWriter } from './filesystem/appending/writer.ts'
 import { open, readBeginning, readFile } from './filesystem/calls/descriptors.ts'
@@ -190,6 +192,10 @@ export class FilesystemDriver implements StorageDriver {
     } catch (cause) {
       throw writeError(cause, path)
     }
+  }
+
+  createGrowing(path: string): Promise<GrowingFile> {
+    return GrowingDiskFile.create(this.#locate(path), path, { folders: this.#folders, calls: this.#calls })
   }
 
   list(folder: string, options: ListOptions = {}): AsyncIterable<Entry> {

@@ -1,6 +1,6 @@
 /** Writes many files at once with a filesystem driver, into folders that they share and that are not there yet, and
  *  says on the standard output of each when it is promised to be durable: `put <path>`, `sync <path>`, `move <path>`,
- *  `delete <path>`. The folder is the argument. */
+ *  `delete <path>`, `grow <path>`. The folder is the argument. */
 import { writeSync } from 'node:fs'
 import { FilesystemDriver } from '../../src/storage/filesystem.ts'
 
@@ -12,6 +12,7 @@ for (const round of [1, 2]) {
     ...Array.from({ length: 8 }, (_, index) =>
       upload(`/uploads/${round}-${index}/data`, `/blobs/${index % 3}/${round}-${index}/data`),
     ),
+    ...Array.from({ length: 4 }, (_, index) => grow(`/logs/${round}/${index % 2}/log-${index}`)),
     ...Array.from({ length: 6 }, (_, index) => putWithoutHaste(`/mixed/${round}/${index % 2}`, index)),
   ])
 }
@@ -40,6 +41,16 @@ async function upload(from: string, to: string): Promise<void> {
   const folder = from.slice(0, from.lastIndexOf('/'))
   await driver.delete(folder)
   promised(`delete ${folder}`)
+}
+
+/** The first bytes are only promised with the second ones. */
+async function grow(path: string): Promise<void> {
+  const file = await driver.createGrowing(path)
+  for (const durable of [false, true, true]) {
+    await file.append(Buffer.from(path), { durable })
+    if (durable) promised(`grow ${path}`)
+  }
+  await file.close()
 }
 
 function promised(what: string): void {

@@ -1,10 +1,9 @@
 import type { Log } from '../../core/log.ts'
 import type { StorageDriver } from '../../core/storage-driver.ts'
-import { newMark } from '../../lib/process-identity.ts'
 import type { RegistryEvent } from '../event.ts'
 import { encodeLine, type JournalRecord, momentNow } from './journal-record.ts'
+import { JournalWriter } from './journal-writer.ts'
 import type { AnnouncedChange, Outbox } from './outbox.ts'
-import { JOURNAL, padded } from './paths.ts'
 
 export interface JournalTiming {
   /** How long a process may write nothing while a change of its is under way, before others take it for dead. */
@@ -18,7 +17,7 @@ export interface JournalTiming {
 export const JOURNAL_TIMING: JournalTiming = { leaseMs: 20_000, beatMs: 4_000, gatherMs: 25 }
 
 export interface JournalParts {
-  readonly storage: Pick<StorageDriver, 'put'>
+  readonly storage: Pick<StorageDriver, 'put' | 'createGrowing'>
   readonly log: Log
   /** `accept`: a change happens although it can't be announced. */
   readonly onFailure: 'refuse' | 'accept'
@@ -41,16 +40,17 @@ export const JOURNAL_REUSE_MS = 1_800_000
 export class Journal implements Outbox {
   readonly #parts: JournalParts
   readonly #timing: JournalTiming
-  #mark = newMark()
-  #number = 0
+  #writer: JournalWriter
+  /** Those that are not used any more, and still open. */
+  readonly #left: JournalWriter[] = []
   #lines: string[] = []
   #waiting: PromiseWithResolvers<void>[] = []
   #writing: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #aliveAt = performance.now()
-  /** When the last file was written; before the first, when the journal began. */
+  /** When the last batch was written; before the first, when the journal began. */
   #writtenAt = this.#aliveAt
-  /** Changes under way that were announced under the present mark. */
+  /** Changes under way that were announced in the present journal. */
   #open = 0
   #isFailing = false
   #isClosed = false
@@ -59,11 +59,12 @@ export class Journal implements Outbox {
   constructor(parts: JournalParts) {
     this.#parts = parts
     this.#timing = parts.timing ?? JOURNAL_TIMING
+    this.#writer = new JournalWriter(parts.storage)
   }
 
   announce(event: RegistryEvent): AnnouncedChange {
     this.#leaveOld()
-    const mark = this.#mark
+    const writer = this.#writer
     const moment = momentNow()
     // Nothing that was under way before can be judged.
     if (this.#open++ === 0) this.#aliveAt = performance.now()
@@ -76,11 +77,11 @@ export class Journal implements Outbox {
     return {
       durable,
       end: async (outcome) => {
-        if (mark === this.#mark) this.#open--
+        if (writer === this.#writer) this.#open--
         if (outcome === 'happened' && !isAnnounced) return this.#keep({ happened: event, moment })
         // Taken for dead meanwhile, it may have been judged before its change was visible.
-        if (outcome === 'happened' && (mark !== this.#mark || !this.#isAlive)) {
-          if (mark === this.#mark) this.#beginAnew()
+        if (outcome === 'happened' && (writer !== this.#writer || !this.#isAlive)) {
+          if (writer === this.#writer) this.#beginAnew()
           return this.#append({ happened: event, moment })
         }
         this.#note({ ended: event.id, outcome })
@@ -94,6 +95,7 @@ export class Journal implements Outbox {
     clearTimeout(this.#timer)
     await this.#writing
     if (this.#lines.length > 0) await this.#write()
+    for (const writer of [...this.#left.splice(0), this.#writer]) await writer.close()
   }
 
   get #isAlive(): boolean {
@@ -101,8 +103,8 @@ export class Journal implements Outbox {
   }
 
   #beginAnew(): void {
-    this.#mark = newMark()
-    this.#number = 0
+    this.#left.push(this.#writer)
+    this.#writer = new JournalWriter(this.#parts.storage)
     this.#open = 0
     this.#aliveAt = performance.now()
     this.#writtenAt = this.#aliveAt
@@ -156,13 +158,13 @@ export class Journal implements Outbox {
   async #write(): Promise<void> {
     this.#leaveOld()
     if (this.#open > 0 && !this.#isAlive) this.#beginAnew()
+    for (const writer of this.#left.splice(0)) await writer.close()
     const [lines, waiting] = [this.#lines, this.#waiting]
     this.#lines = []
     this.#waiting = []
     const beganAt = performance.now()
-    const path = `${JOURNAL}/${this.#mark}/${padded(this.#number++)}`
     try {
-      await this.#parts.storage.put(path, Buffer.from(lines.join('')), { durable: waiting.length > 0 })
+      await this.#writer.write(lines, { durable: waiting.length > 0 })
       this.#aliveAt = Math.max(this.#aliveAt, beganAt)
       this.#writtenAt = beganAt
       this.#isFailing = false

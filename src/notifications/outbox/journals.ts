@@ -6,8 +6,9 @@ import { stateOf } from '../../lib/process-identity.ts'
 import type { RegistryEvent } from '../event.ts'
 import { hasHappened } from './evidence.ts'
 import { JOURNAL_REUSE_MS } from './journal.ts'
-import { filesUntilMissing, type JournalFile, journalFilePath, parseJournalFile } from './journal-files.ts'
-import { decodeLines, type JournalRecord } from './journal-record.ts'
+import { type JournalFile, type JournalPosition, parseJournalFile } from './journal-files.ts'
+import { type JournalPart, JournalReading } from './journal-reading.ts'
+import type { JournalRecord } from './journal-record.ts'
 import type { Outcome } from './outbox.ts'
 import { JOURNAL } from './paths.ts'
 import { type SettlingTime, UnsettledChanges } from './unsettled-changes.ts'
@@ -23,8 +24,9 @@ export interface JournalsParts {
   readonly settling?: SettlingTime
 }
 
-/** How many files are read in a round, and how many side by side. */
+/** How many files are read in a round, how many bytes about, and how many files side by side. */
 const ROUND_FILES = 1_000
+const ROUND_BYTES = 4 * 1024 * 1024
 const READ_CONCURRENCY = 16
 
 /** A journal of which nothing was heard for so long is removed. Its process begins another one long before (`JOURNAL_REUSE_MS`). */
@@ -34,8 +36,8 @@ const FORGOTTEN_MS = 2 * JOURNAL_REUSE_MS
 interface OpenChange {
   readonly event: RegistryEvent
   readonly journal: JournalReading
-  readonly file: number
-  /** By the storage's clock, never before that of an earlier file of the same journal. */
+  readonly part: JournalPart
+  /** By the storage's clock, never before that of an earlier batch of the same journal. */
   readonly at: number
   /** By the clock of its process. */
   readonly moment: number
@@ -43,27 +45,6 @@ interface OpenChange {
   readonly order: number
   readonly round: number
   outcome: Outcome | undefined
-}
-
-interface JournalReading {
-  readonly mark: string
-  /** The number of the file that comes next. */
-  next: number
-  /** Files that were read and stand there still. */
-  readonly files: Set<number>
-  /** How many changes of each file are not in the log yet. */
-  readonly open: Map<number, number>
-  /** When a new file of it was last read, by this process's own clock. */
-  heardAt: number
-  lastAt: number
-  /** The number of a file that a listing did not show although a later one was there. */
-  missing: number | undefined
-  /** True if the last look has shown files that were not read before. */
-  hasNew: boolean
-  /** True if its process had ended before the last look. */
-  hasEnded: boolean
-  /** True if its process will note no more outcomes. */
-  isGone: boolean
 }
 
 /** Reads what all processes have announced and decides what is told, in which order. A change waits for its outcome; only those of the
@@ -80,10 +61,11 @@ export class Journals {
   #order = 0
 
   /** @param merged how far each journal was read by whoever did so before */
-  constructor(parts: JournalsParts, merged: Readonly<Record<string, number>>) {
+  constructor(parts: JournalsParts, merged: Readonly<Record<string, JournalPosition>>) {
     this.#parts = parts
     this.#unsettled = new UnsettledChanges({ ...parts, timing: parts.settling })
-    for (const [mark, next] of Object.entries(merged)) this.#journalOf(mark).next = next
+    for (const [mark, position] of Object.entries(merged))
+      this.#journals.set(mark, new JournalReading(mark, position))
   }
 
   /** True if a change waits only for another look, or files for their turn. */
@@ -99,9 +81,8 @@ export class Journals {
     const lookedAt = performance.now()
     // Whatever these have written is found by this look.
     const ended = new Set([...this.#journals.keys()].filter((mark) => stateOf(mark) === 'gone'))
-    const listed = await this.#listNew()
-    const unread = this.#readable(listed)
-    const found = unread.slice(0, ROUND_FILES)
+    const unread = this.#readable(await this.#list())
+    const found = firstOf(unread)
     this.#isMore ||= found.length < unread.length
     this.#hasNew = found.length > 0
     for await (const { file, content } of mapInOrder(found, {
@@ -110,7 +91,6 @@ export class Journals {
     }))
       this.#take(file, content)
     for (const journal of this.#journals.values()) {
-      journal.hasNew = listed.has(journal.mark)
       journal.hasEnded = ended.has(journal.mark)
       journal.isGone = journal.hasEnded || this.#isSilent(journal, lookedAt)
     }
@@ -120,47 +100,36 @@ export class Journals {
 
   /** A process that has written nothing for a lease, with a change under way, takes itself for dead as well. Counted from a look that
    *  shows nothing new of it, for it may be this process that was slow; and it may go on later. */
-  #isSilent({ hasNew, open, heardAt }: JournalReading, lookedAt: number): boolean {
-    return !hasNew && open.size > 0 && lookedAt - heardAt > this.#parts.leaseMs
+  #isSilent({ hasNew, hasOpen, heardAt }: JournalReading, lookedAt: number): boolean {
+    return !hasNew && hasOpen && lookedAt - heardAt > this.#parts.leaseMs
   }
 
   /** How far each journal is in the log, once what `look` has returned is. */
-  get merged(): Record<string, number> {
-    return Object.fromEntries(
-      [...this.#journals.values()].map((journal) => [journal.mark, lowestOpen(journal)]),
-    )
+  get merged(): Record<string, JournalPosition> {
+    return Object.fromEntries([...this.#journals.values()].map(({ mark, merged }) => [mark, merged]))
   }
 
   /** Removes the files that are in the log. */
   async removeMerged(): Promise<void> {
     await this.#unsettled.removeDone()
     for (const journal of [...this.#journals.values()]) {
-      const merged = [...journal.files].filter((number) => number < lowestOpen(journal))
-      for (const number of merged) {
-        await this.#parts.storage.delete(journalFilePath(journal.mark, number), { durable: false })
-        journal.files.delete(number)
-      }
+      for (const path of journal.takeMerged()) await this.#parts.storage.delete(path, { durable: false })
       const isForgotten = performance.now() - journal.heardAt > FORGOTTEN_MS
       const isLeft = (journal.hasEnded || isForgotten) && !journal.hasNew
-      if (isLeft && journal.files.size === 0 && journal.open.size === 0) {
+      if (isLeft && !journal.hasOpen) {
         await this.#parts.storage.delete(`${JOURNAL}/${journal.mark}`, { durable: false })
         this.#journals.delete(journal.mark)
       }
     }
   }
 
-  /** The files that were not read yet, of each journal. */
-  async #listNew(): Promise<Map<string, JournalFile[]>> {
+  /** The files of each journal. */
+  async #list(): Promise<Map<string, JournalFile[]>> {
     const listed = new Map<string, JournalFile[]>()
     for await (const page of this.#parts.storage.scan(JOURNAL)) {
       for (const scanned of page) {
         const file = parseJournalFile(scanned)
         if (file === undefined) continue
-        const journal = this.#journalOf(file.mark)
-        if (file.number < journal.next) {
-          journal.files.add(file.number)
-          continue
-        }
         const files = listed.get(file.mark)
         if (files === undefined) listed.set(file.mark, [file])
         else files.push(file)
@@ -171,44 +140,42 @@ export class Journals {
 
   /** Those that can be read now, the oldest first. */
   #readable(listed: ReadonlyMap<string, JournalFile[]>): JournalFile[] {
-    const found = [...listed].map(([mark, files]) => filesUntilMissing(this.#journalOf(mark), files))
+    for (const mark of listed.keys()) this.#journalOf(mark)
+    const found = [...this.#journals].map(([mark, journal]) => journal.look(listed.get(mark) ?? []))
     this.#isMore = found.some(({ isMore }) => isMore)
     return found
       .flatMap(({ readable }) => readable)
       .sort((one, other) => one.at - other.at || one.number - other.number)
   }
 
-  #take({ mark, number, at }: JournalFile, content: Uint8Array): void {
-    const journal = this.#journalOf(mark)
-    journal.next = number + 1
-    journal.files.add(number)
-    journal.heardAt = performance.now()
-    journal.lastAt = at
-    for (const record of decodeLines<JournalRecord>(content)) {
-      if ('ended' in record) {
-        const change = this.#byId.get(record.ended)
-        if (change !== undefined) change.outcome = record.outcome
-      } else if ('intent' in record)
-        this.#add(record.intent, { journal, file: number, outcome: undefined, moment: record.moment })
-      else if ('happened' in record)
-        this.#add(record.happened, { journal, file: number, outcome: 'happened', moment: record.moment })
-    }
+  #take(file: JournalFile, content: Uint8Array): void {
+    const journal = this.#journalOf(file.mark)
+    const { part, batches } = journal.take(file, content)
+    for (const { at, records } of batches)
+      for (const record of records) this.#note(record, { journal, part, at })
+  }
+
+  #note(record: JournalRecord, place: Pick<OpenChange, 'journal' | 'part' | 'at'>): void {
+    if ('ended' in record) {
+      const change = this.#byId.get(record.ended)
+      if (change !== undefined) change.outcome = record.outcome
+    } else if ('intent' in record)
+      this.#add(record.intent, { ...place, outcome: undefined, moment: record.moment })
+    else if ('happened' in record)
+      this.#add(record.happened, { ...place, outcome: 'happened', moment: record.moment })
   }
 
   #add(
     event: RegistryEvent,
-    { journal, file, outcome, moment }: Pick<OpenChange, 'journal' | 'file' | 'outcome' | 'moment'>,
+    place: Pick<OpenChange, 'journal' | 'part' | 'at' | 'outcome' | 'moment'>,
   ): void {
     const known = this.#byId.get(event.id)
     if (known !== undefined) {
-      known.outcome = outcome ?? known.outcome
+      known.outcome = place.outcome ?? known.outcome
       return
     }
-    const change: OpenChange = {
-      ...{ event, journal, file, outcome, moment },
-      ...{ at: journal.lastAt, order: this.#order++, round: this.#round },
-    }
-    journal.open.set(file, (journal.open.get(file) ?? 0) + 1)
+    const change: OpenChange = { event, ...place, order: this.#order++, round: this.#round }
+    place.part.open++
     this.#byId.set(event.id, change)
     const { repository } = event.target
     const changes = this.#byRepository.get(repository)
@@ -256,28 +223,28 @@ export class Journals {
     }
   }
 
-  #close({ event, journal, file }: OpenChange): void {
+  #close({ event, part }: OpenChange): void {
     this.#byId.delete(event.id)
-    const count = (journal.open.get(file) ?? 1) - 1
-    if (count > 0) journal.open.set(file, count)
-    else journal.open.delete(file)
+    part.open--
   }
 
   #journalOf(mark: string): JournalReading {
     const known = this.#journals.get(mark)
     if (known !== undefined) return known
-    const journal: JournalReading = {
-      ...{ mark, next: 0, files: new Set<number>(), open: new Map<number, number>() },
-      ...{ heardAt: performance.now(), lastAt: 0, missing: undefined },
-      ...{ hasNew: false, hasEnded: false, isGone: false },
-    }
+    const journal = new JournalReading(mark)
     this.#journals.set(mark, journal)
     return journal
   }
 }
 
-function lowestOpen({ open, next }: JournalReading): number {
-  return open.size === 0 ? next : Math.min(...open.keys())
+/** As many as are read in a round. */
+function firstOf(files: readonly JournalFile[]): readonly JournalFile[] {
+  let bytes = 0
+  const end = files.findIndex(({ size }, index) => {
+    bytes += size
+    return index > 0 && (index >= ROUND_FILES || bytes > ROUND_BYTES)
+  })
+  return end < 0 ? files : files.slice(0, end)
 }
 
 /** Of one journal, as they stand there; of several, by the storage's clock and then their own. */

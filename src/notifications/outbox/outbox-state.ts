@@ -1,5 +1,6 @@
 import { SharedState } from '../../core/coordination/shared-state.ts'
 import type { StorageDriver } from '../../core/storage-driver.ts'
+import type { JournalPosition } from './journal-files.ts'
 import { STATE } from './paths.ts'
 
 /** A place in the log: all events before it are delivered, held or dead. */
@@ -30,8 +31,8 @@ export interface OutboxState {
   readonly first: number
   /** From which segment on each epoch has written the log: a holder that was replaced leaves files of its own only. */
   readonly epochs: readonly { readonly epoch: number; readonly from: number }[]
-  /** For each journal the number of the first file that is not in the log yet. */
-  readonly merged: Readonly<Record<string, number>>
+  /** For each journal the place up to which it is in the log. */
+  readonly merged: Readonly<Record<string, JournalPosition>>
   readonly endpoints: Readonly<Record<string, EndpointState>>
 }
 

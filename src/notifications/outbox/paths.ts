@@ -1,7 +1,8 @@
 /** Where the outbox keeps its files, beside Distribution's layout:
  *
  *  - `state`: who delivers, and how far it has come; changed by compare-and-swap.
- *  - `journal/<process>/<number>`: what a process has announced, and what came of it; a file a batch.
+ *  - `journal/<process>/<number>`: what a process has announced, and what came of it; an object a batch. On a disk `<number>.log`, to
+ *    which batch after batch is added.
  *  - `unsettled/<id>`: an event of a change that storage did not show when it was asked, but may show yet.
  *  - `log/<number>-<epoch>`: the events of all processes in the order in which they are delivered; see `EventLog`.
  *  - `held/<endpoint>/<repository>/<position>`: events that wait behind one that can't be delivered, in order.

@@ -49,6 +49,17 @@ describeWith(['strace'], 'before a write is promised to survive a power cut', ()
     }
   })
 
+  it('a file that grows has all bytes so far synced, and its name', () => {
+    const appends = promisesOf('grow')
+    expect(appends).toHaveLength(16)
+    for (const { file, at } of appends) {
+      expect(isSynced(file, { after: lastWrite(file, at).endedAt, before: at }), file).toBe(true)
+      const created = calls.find(({ name, paths }) => /write/.test(name) && paths[0] === file)!
+      expect(isSynced(dirname(file), { after: 0, before: at }), file).toBe(true)
+      expect(created.begunAt).toBeLessThan(at)
+    }
+  })
+
   it('a move has the folder it comes to synced, after bytes that were synced before', () => {
     const moves = promisesOf('move')
     expect(moves).toHaveLength(16)
@@ -72,7 +83,7 @@ describeWith(['strace'], 'before a write is promised to survive a power cut', ()
   })
 
   it('every folder above the file has its name synced, whoever made it', () => {
-    for (const { what, file, at } of ['put', 'sync', 'move'].flatMap(promisesOf)) {
+    for (const { what, file, at } of ['put', 'sync', 'move', 'grow'].flatMap(promisesOf)) {
       const above = calls.filter(({ name, paths, endedAt }) => {
         return name === 'mkdir' && endedAt < at && file.startsWith(`${paths[0]}/`)
       })

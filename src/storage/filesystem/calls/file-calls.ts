@@ -1,7 +1,7 @@
 import * as fs from 'node:fs'
 import { mkdir, readdir, rename, rmdir, stat, unlink } from 'node:fs/promises'
 import { isErrno } from '../errno.ts'
-import { close, open, withoutFront, writeFully } from './descriptors.ts'
+import { close, fstat, open, withoutFront, writeFully } from './descriptors.ts'
 import type { QuickCalls } from './quick-calls.ts'
 
 /** Content that is written at once; more is left to the pool. */
@@ -130,6 +130,13 @@ export class FileCalls {
       () => writeFully(fd, chunks, position).then(() => byteCount),
     )
     if (written < byteCount) await writeFully(fd, withoutFront(chunks, written), position + written)
+  }
+
+  fstat(fd: number): Promise<fs.Stats> {
+    return this.#make(
+      () => fs.fstatSync(fd),
+      () => fstat(fd),
+    )
   }
 
   async #make<Result>(atOnce: () => Result, inPool: () => Promise<Result>): Promise<Result> {
