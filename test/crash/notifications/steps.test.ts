@@ -1,16 +1,16 @@
 /** What is acknowledged is told, and nothing that did not happen: wherever a process dies, and whoever delivers. */
 import { expect, test } from 'vitest'
-import { NO_CACHE } from '../../src/core/descriptor-cache.ts'
-import { DEFAULT_POLICY } from '../../src/core/manifest/policy.ts'
-import { parseRepositoryName, parseTag } from '../../src/core/reference.ts'
-import type { Endpoint } from '../../src/notifications/delivery/endpoint.ts'
-import { StoredRegistry } from '../../src/registry/registry.ts'
-import { MemoryDriver } from '../../src/storage/memory.ts'
-import { endpointFor, IMPATIENT, NotifyingProcess } from '../notifications/outbox-under-test.ts'
-import { until } from '../notifications/support.ts'
-import { EventReceiver, type ReceivedEvent } from '../support/event-receiver.ts'
-import { quiet } from '../support/http-registry.ts'
-import { interruptedDriver } from '../support/interrupted-driver.ts'
+import { NO_CACHE } from '../../../src/core/descriptor-cache.ts'
+import { DEFAULT_POLICY } from '../../../src/core/manifest/policy.ts'
+import { parseRepositoryName, parseTag } from '../../../src/core/reference.ts'
+import type { Endpoint } from '../../../src/notifications/delivery/endpoint.ts'
+import { StoredRegistry } from '../../../src/registry/registry.ts'
+import { MemoryDriver } from '../../../src/storage/memory.ts'
+import { endpointFor, IMPATIENT, NotifyingProcess } from '../../notifications/outbox-under-test.ts'
+import { until } from '../../notifications/support.ts'
+import { EventReceiver, type ReceivedEvent } from '../../support/event-receiver.ts'
+import { quiet } from '../../support/http-registry.ts'
+import { interruptedDriver } from '../../support/interrupted-driver.ts'
 
 type Change = (registry: NotifyingProcess) => Promise<unknown>
 
