@@ -53,7 +53,17 @@ export function outboxState(
 function parse(found: unknown): OutboxState {
   const state = { ...NO_OUTBOX_YET, ...Object(found) } as OutboxState & { nonce?: string }
   const { nonce: _, ...known } = state
-  return Number.isSafeInteger(known.next) && Number.isSafeInteger(known.epoch) ? known : NO_OUTBOX_YET
+  if (!Number.isSafeInteger(known.next) || !Number.isSafeInteger(known.epoch)) return NO_OUTBOX_YET
+  return { ...known, merged: positionsOf(known.merged) }
+}
+
+/** Before journals grew on disks, the place was the number of the next file. */
+function positionsOf(merged: Readonly<Record<string, JournalPosition | number>>): OutboxState['merged'] {
+  const positions = Object.entries(merged).map(([mark, place]) => [
+    mark,
+    typeof place === 'number' ? { file: place, offset: 0 } : place,
+  ])
+  return Object.fromEntries(positions)
 }
 
 export function isBefore(one: Position, other: Position): boolean {
