@@ -119,6 +119,7 @@ describeWith(['chromium'], 'the web page over much', () => {
     await page.keyboard.press('f')
     await page.keyboard.type('v100998')
     await expect.poll(() => rows(page).count()).toBe(1)
+    await tab.settle() // a list is dimmed while it is loaded
     expect(await tab.accessibilityFindings()).toEqual([])
     expect(tab.faults).toEqual([])
   })
