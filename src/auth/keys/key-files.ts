@@ -1,6 +1,7 @@
 import { createHmac, hash, hkdfSync, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
 import { ACTIONS } from '../../core/access/access-controller.ts'
+import { isPlainRepositoryGlob } from '../../core/access/repository-glob.ts'
 import { isPathNotFound } from '../../core/errors.ts'
 import type { StorageDriver } from '../../core/storage-driver.ts'
 import { KeyReservations } from './key-reservations.ts'
@@ -13,7 +14,7 @@ const fields = z.strictObject({
   /** Must still equal the account's stamp. */
   stamp: z.string(),
   name: z.string(),
-  repositories: z.array(z.string()),
+  repositories: z.array(z.string().refine(isPlainRepositoryGlob)),
   actions: z.array(z.enum([...ACTIONS, '*'])),
   /** SHA-256 of the secret, in hexadecimal. A secret of 256 random bits needs no slow hash. */
   secret: z.string().regex(/^[0-9a-f]{64}$/),

@@ -280,6 +280,8 @@ const REFUSED: readonly (readonly [string, object])[] = [
   ['no time', { name: 'x', days: 0 }],
   ['more days than allowed', { name: 'x', days: 101 }],
   ['a bad glob', { name: 'x', repositories: ['a**'] }],
+  ['a glob that never ends', { name: 'x', repositories: ['a\\\\\\\\'] }],
+  ['a glob that takes too long', { name: 'x', repositories: ['+(a*)b'] }],
   ['no repository', { name: 'x', repositories: [] }],
   ['an unknown action', { name: 'x', actions: ['admin'] }],
   ['another key', { name: 'x', groups: ['admins'] }],

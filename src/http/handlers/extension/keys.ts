@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ACTIONS } from '../../../core/access/access-controller.ts'
 import type { PersonalKey, PersonalKeys } from '../../../core/access/personal-keys.ts'
-import { GLOB_FORM, isRepositoryGlob } from '../../../core/access/repository-glob.ts'
+import { isPlainRepositoryGlob, PLAIN_GLOB_FORM } from '../../../core/access/repository-glob.ts'
 import type { Person } from '../../../core/access/sessions.ts'
 import { RegistryError } from '../../../core/errors.ts'
 import { emptyReply, type Reply } from '../../reply/reply.ts'
@@ -23,7 +23,7 @@ const wanted = z.strictObject({
     .regex(/^[^\p{C}]{1,64}$/u, 'name has 1 to 64 characters'),
   days: z.int().min(1).optional(),
   repositories: z
-    .array(z.string().refine(isRepositoryGlob, `each of repositories is ${GLOB_FORM}`))
+    .array(z.string().refine(isPlainRepositoryGlob, `each of repositories is ${PLAIN_GLOB_FORM}`))
     .min(1)
     .max(MAX_GLOBS)
     .default(['**']),
