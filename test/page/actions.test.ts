@@ -76,6 +76,7 @@ describePage('the actions of the web page', (suite) => {
   test('a repository shows what it takes up, and is deleted as a whole, once its name is typed', () =>
     suite.inTab(async (tab) => {
       const { page } = tab
+      await expect.poll(() => suite.countedAt('charts/shop'), { timeout: 20_000 }).not.toBeNull()
       await tab.visit('/ui/r/charts/shop')
       await page.getByRole('link', { name: 'Usage' }).click()
       await page.getByRole('columnheader', { name: 'Last pulled' }).waitFor()
@@ -86,7 +87,7 @@ describePage('the actions of the web page', (suite) => {
       expect(await dialog.getByRole('button', { name: 'Delete all of it' }).isDisabled()).toBe(true)
       await dialog.getByLabel('Type charts/shop to confirm').fill('charts/shop')
       await dialog.getByRole('button', { name: 'Delete all of it' }).click()
-      await dialog.waitFor({ state: 'detached' })
+      await tab.leaveDialog()
       await page.getByText('Deleted charts/shop').waitFor()
       await page.getByRole('button', { name: 'Undo' }).click()
       await page.getByText('Restored charts/shop').waitFor()
@@ -124,7 +125,7 @@ describePage('the actions of the web page', (suite) => {
       await keyboard.press('Enter')
       await page.getByRole('dialog').waitFor()
       await keyboard.press('Escape')
-      await expect.poll(() => page.getByRole('dialog').count()).toBe(0)
+      await tab.leaveDialog()
       await expect.poll(focused).toBe('Delete')
       await keyboard.press('Enter')
       await page.getByRole('dialog').getByRole('button', { name: 'Delete', exact: true }).focus()
@@ -132,13 +133,12 @@ describePage('the actions of the web page', (suite) => {
       await expect
         .poll(() => suite.tagsOf('scratch/keys'))
         .toEqual(['one', 'three', 'two'].filter((tag) => tag !== doomed))
-      // The keys of the page wait until the dialog is gone, which it is some time after the tag.
-      await expect.poll(() => page.getByRole('dialog').count()).toBe(0)
+      await tab.leaveDialog()
       await keyboard.press('?')
       await page.getByRole('dialog', { name: 'Keys' }).waitFor()
       await keyboard.press('j')
       await keyboard.press('Escape')
-      await expect.poll(() => page.getByRole('dialog').count()).toBe(0)
+      await tab.leaveDialog()
     }))
 
   test('what was deleted or moved is restored with the keyboard alone, and a repository deleted', () =>

@@ -65,6 +65,11 @@ export class Tab implements AsyncDisposable {
     }, SETTLED_FRAMES)
   }
 
+  /** Waits until no dialog is left. The browser hides one at once; the page hears of it, and takes it away, a moment later. */
+  async leaveDialog(): Promise<void> {
+    await this.page.locator('dialog').waitFor({ state: 'detached' })
+  }
+
   /** What axe finds against WCAG 2.2 AA and its own good practice, in words. */
   async accessibilityFindings(): Promise<string[]> {
     await this.page.evaluate(axeSource)

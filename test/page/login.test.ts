@@ -91,7 +91,7 @@ describeWith(['chromium'], 'the web page of a registry with accounts', () => {
     expect(await tab.accessibilityFindings()).toEqual([])
     const key = await dialog.getByText(/^entk_/).textContent()
     await dialog.getByRole('button', { name: 'Close' }).click()
-    await dialog.waitFor({ state: 'detached' })
+    await tab.leaveDialog()
     await page.getByRole('cell', { name: 'laptop', exact: true }).waitFor()
     expect(await page.getByText('entk_').count()).toBe(0)
     const pull = async (repository: string) => {
@@ -131,7 +131,7 @@ describeWith(['chromium'], 'the web page of a registry with accounts', () => {
       await keyboard.press('Enter')
       await expect.poll(() => tab.clipboard()).toMatch(/^entk_/)
       await keyboard.press('Escape')
-      await page.getByRole('dialog').waitFor({ state: 'detached' })
+      await tab.leaveDialog()
       await page.getByRole('cell', { name: `by keyboard, ${colorScheme}`, exact: true }).waitFor()
       expect(await tab.accessibilityFindings()).toEqual([])
       await tab.focusByKey('Revoke')

@@ -45,6 +45,12 @@ export class PageSuite {
     expect(hacked).toBe(false)
   }
 
+  /** When the registry last counted what its repositories use. */
+  async countedAt(repository: string): Promise<string | null> {
+    const answer = await fetch(`${this.url}/v2/${repository}/_entrepot/usage/summary`)
+    return ((await answer.json()) as { countedAt: string | null }).countedAt
+  }
+
   async tagsOf(repository: string): Promise<string[]> {
     const answer = await fetch(`${this.url}/v2/${repository}/tags/list`)
     return ((await answer.json()) as { tags: string[] }).tags

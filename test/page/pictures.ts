@@ -61,7 +61,7 @@ async function takeOfAccounts(browser: Browser): Promise<void> {
     await dialog.getByRole('button', { name: 'Make the key' }).click()
     await page.getByText('Copy the key now').waitFor()
     await dialog.getByRole('button', { name: 'Close' }).click()
-    await dialog.waitFor({ state: 'detached' })
+    await tab.leaveDialog()
   }
   await take(tab, { view: '/ui/account', name: 'keys' })
 }
