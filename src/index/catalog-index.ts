@@ -13,28 +13,32 @@ import type { Feeder } from './feeding/feeder.ts'
 import { CatalogQueries } from './sql/catalog-queries.ts'
 import type { SqlEngine } from './sql/engine.ts'
 
-/** How long the first page of a repository waits for its comparison with storage. */
-const COMPARISON_MS = 300
+/** How long a question waits for news: of a repository that it opens, or of other replicas. */
+const PATIENCE_MS = 300
 
 /** The index in a database. */
 export class SqlCatalogIndex implements CatalogIndex {
   readonly #queries: CatalogQueries
-  readonly #feeder: Pick<Feeder, 'compare'>
+  readonly #feeder: Pick<Feeder, 'compare' | 'catchUp'>
 
-  constructor(engine: SqlEngine, feeder: Pick<Feeder, 'compare'>) {
+  constructor(engine: SqlEngine, feeder: Pick<Feeder, 'compare' | 'catchUp'>) {
     this.#queries = new CatalogQueries(engine)
     this.#feeder = feeder
   }
 
-  repositories(query: RepositoriesQuery): Promise<IndexPage<IndexedRepository>> {
+  async repositories(query: RepositoriesQuery): Promise<IndexPage<IndexedRepository>> {
+    await this.#catchUp()
     return this.#queries.repositories(query)
   }
 
-  tags(query: TagsQuery): Promise<IndexPage<IndexedTag>> {
+  /** Tags of one repository are compared with storage instead. */
+  async tags(query: TagsQuery): Promise<IndexPage<IndexedTag>> {
+    if (query.repository === undefined) await this.#catchUp()
     return this.#queries.tags(query)
   }
 
-  names(sees: (repository: RepositoryName) => boolean): Promise<readonly RepositoryName[]> {
+  async names(sees: (repository: RepositoryName) => boolean): Promise<readonly RepositoryName[]> {
+    await this.#catchUp()
     return this.#queries.names(sees)
   }
 
@@ -43,7 +47,16 @@ export class SqlCatalogIndex implements CatalogIndex {
   }
 
   async compare(repository: RepositoryName): Promise<void> {
-    const compared = this.#feeder.compare(repository).catch(() => {})
-    await Promise.race([compared, delay(COMPARISON_MS, undefined, { ref: false })])
+    await waitAWhile(this.#feeder.compare(repository).catch(() => {}))
   }
+
+  /** What a question waits for goes on if it takes long. */
+  #catchUp(): Promise<void> | undefined {
+    const caughtUp = this.#feeder.catchUp()
+    return caughtUp && waitAWhile(caughtUp)
+  }
+}
+
+async function waitAWhile(work: Promise<void>): Promise<void> {
+  await Promise.race([work, delay(PATIENCE_MS, undefined, { ref: false })])
 }

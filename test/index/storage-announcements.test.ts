@@ -1,10 +1,13 @@
 /** Two replicas with an index each, over one folder and without Redis: what one changes, the other finds on storage. */
-import { readdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { DEFAULT_POLICY } from '../../src/core/manifest/policy.ts'
 import { parseRepositoryName, parseTag } from '../../src/core/reference.ts'
-import { StorageAnnouncements } from '../../src/index/feeding/storage-announcements.ts'
+import {
+  type AnnouncementTiming,
+  StorageAnnouncements,
+} from '../../src/index/feeding/storage-announcements.ts'
 import { StoredRegistry } from '../../src/registry/registry.ts'
 import { FilesystemDriver } from '../../src/storage/filesystem.ts'
 import { pushTag } from '../contract/catalog-index/catalog-index.ts'
@@ -26,12 +29,16 @@ afterEach(async () => {
   await folder.remove()
 })
 
+interface Options extends Partial<AnnouncementTiming> {
+  readonly publishes?: boolean
+}
+
 /** A replica that has seen all of storage, and sweeps no more by itself. */
-async function start({ publishes = true, lifetimeMs = HOUR_MS } = {}): Promise<IndexUnderTest> {
+async function start({ publishes = true, ...timing }: Options = {}): Promise<IndexUnderTest> {
   const driver = new FilesystemDriver({ root: folder.path })
   const stored = new StoredRegistry({ driver, policy: DEFAULT_POLICY, log: silent })
   const announcements = new StorageAnnouncements({
-    ...{ storage: stored.storage, publishes, lifetimeMs },
+    ...{ storage: stored.storage, publishes, timing: { gatherMs: 100, ...timing } },
     ...{ pollMs: 20, listens: true, log: silent },
   })
   const replica = new IndexUnderTest(stored, await sqlite(), { sweepMs: HOUR_MS, announcements })
@@ -68,14 +75,86 @@ test('changes of many repositories are announced together, and each replica hear
   expect((await files()).length).toBeLessThan(names.length / 2)
 })
 
-test('its files are removed after a while, also those of a process that has ended', async () => {
-  const one = await start({ lifetimeMs: 300 })
+test('one file grows, and what was added to it is heard once', async () => {
+  const storage = new FilesystemDriver({ root: folder.path })
+  const timing = { gatherMs: 0, lookMs: HOUR_MS, keptMs: 2 * HOUR_MS }
+  const open = () =>
+    new StorageAnnouncements({ storage, timing, pollMs: 0, listens: true, publishes: true, log: silent })
+  const [one, other] = [open(), open()]
+  disposables.push(
+    { [Symbol.asyncDispose]: () => one.close() },
+    { [Symbol.asyncDispose]: () => other.close() },
+  )
+  const heard: string[] = []
+  other.subscribe(
+    (repository, tags) => heard.push(`${repository}:${tags}`),
+    () => heard.push('missed'),
+  )
+  const names: string[] = []
+  for (const tag of ['v1', 'v2', 'v3']) {
+    one.publish(parseRepositoryName('a'), [parseTag(tag)])
+    await expect.poll(() => other.catchUp(), PATIENCE).toBe(true)
+    await expect.poll(files, PATIENCE).toHaveLength(1)
+    names.push(...(await files()))
+  }
+  expect(heard).toEqual(['a:v1', 'a:v2', 'a:v3'])
+  expect(names.map((name) => name.slice(36))).toEqual(['-1-1', '-1-2', '-1-3'])
+  for (let index = 0; index < 300; index++) one.publish(parseRepositoryName(`many-${index}`), [])
+  const heardNow = async () => {
+    await other.catchUp()
+    return heard.length
+  }
+  await expect.poll(heardNow, PATIENCE).toBe(303)
+  await expect.poll(files, PATIENCE).toHaveLength(2)
+})
+
+test('questions at the same time are one look, and none if one was just now', async () => {
+  const driver = new FilesystemDriver({ root: folder.path })
+  let looks = 0
+  const storage = {
+    get: (path: string) => driver.get(path),
+    put: () => Promise.reject(new Error('nothing is to be announced')),
+    delete: () => Promise.reject(new Error('nothing is to be removed')),
+    list: (path: string) => {
+      looks++
+      return driver.list(path)
+    },
+  }
+  const open = (pollMs: number) =>
+    new StorageAnnouncements({ storage, pollMs, listens: true, publishes: true, log: silent })
+  expect(open(HOUR_MS).catchUp()).toBeUndefined()
+  const one = open(0)
+  await Promise.all(Array.from({ length: 50 }, () => one.catchUp()))
+  expect(looks).toBe(1)
+})
+
+test('who has not looked for so long that changes were removed says that some were missed', async () => {
+  const storage = new FilesystemDriver({ root: folder.path })
+  const timing = { keptMs: HOUR_MS, lookMs: HOUR_MS }
+  const one = new StorageAnnouncements({
+    ...{ storage, timing, pollMs: 0, listens: true, publishes: true, log: silent },
+  })
+  disposables.push({ [Symbol.asyncDispose]: () => one.close() })
+  let missed = 0
+  one.subscribe(
+    () => {},
+    () => missed++,
+  )
+  expect(await one.catchUp()).toBe(false)
+  expect(missed).toBe(1)
+})
+
+test('its files are removed when all have seen them', async () => {
+  const one = await start({ lookMs: 20, keptMs: 300 })
   await pushTag(one.registry, 'a:v1')
   await expect.poll(files, PATIENCE).toHaveLength(1)
-  await writeFile(
-    join(folder.path, FOLDER, `${Date.now() - HOUR_MS}-${crypto.randomUUID()}-1`),
-    '[["a",null]]',
-  )
+  await expect.poll(files, PATIENCE).toEqual([])
+})
+
+test('files of a process that has ended are removed by whoever sees them', async () => {
+  await start({ lookMs: 20, abandonedMs: 300 })
+  await mkdir(join(folder.path, FOLDER), { recursive: true })
+  await writeFile(join(folder.path, FOLDER, `${crypto.randomUUID()}-1-1`), '[["a",null]]')
   await expect.poll(files, PATIENCE).toEqual([])
 })
 
@@ -84,6 +163,14 @@ test('what a replica has not announced yet is announced when it stops', async ()
   await pushTag(one.registry, 'a:last')
   await one.feeder.stop()
   await expect.poll(() => tagsOf(other), PATIENCE).toEqual(['a:last'])
+})
+
+test('a replica that stops removes what all have seen', async () => {
+  const one = await start({ lookMs: 0 })
+  await pushTag(one.registry, 'a:v1')
+  await expect.poll(files, PATIENCE).toHaveLength(1)
+  await one.feeder.stop()
+  expect(await files()).toEqual([])
 })
 
 test('a read-only replica follows the others and writes nothing', async () => {
@@ -107,7 +194,7 @@ test('a file with anything else does no harm', async () => {
     '\u0000',
   ]
   for (const [index, content] of odd.entries())
-    await writeFile(join(folder.path, FOLDER, `${Date.now()}-${crypto.randomUUID()}-${index}`), content)
+    await writeFile(join(folder.path, FOLDER, `${crypto.randomUUID()}-${index}-1`), content)
   await pushTag(one.registry, 'a:v2')
   await expect.poll(() => tagsOf(other), PATIENCE).toEqual(['a:v1', 'a:v2'])
 })

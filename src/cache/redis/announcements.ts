@@ -78,6 +78,11 @@ export class RedisAnnouncements implements Announcements {
     this.#onMissed = onMissed
   }
 
+  /** Redis tells of each change at once. */
+  catchUp(): undefined {
+    return undefined
+  }
+
   async close(): Promise<void> {
     clearTimeout(this.#timer)
     this.#connection.close()

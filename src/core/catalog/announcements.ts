@@ -9,5 +9,9 @@ export interface Announcements {
   publish(repository: RepositoryName, tags: ChangedTags): void
   /** @param onMissed is called if something may not have been heard */
   subscribe(apply: (repository: RepositoryName, tags: ChangedTags) => void, onMissed: () => void): void
+  /** Hears what was announced up to now. Undefined if that was heard just now, or is heard without asking. Never
+   *  rejects.
+   *  @returns true if something is new */
+  catchUp(): Promise<boolean> | undefined
   close(): Promise<void>
 }

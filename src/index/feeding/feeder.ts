@@ -27,6 +27,7 @@ export class Feeder {
   readonly #marks = new Marks()
   readonly #stopping = new AbortController()
   #following: Promise<void> | undefined
+  #catchingUp: Promise<void> | undefined
   #sweeping: Promise<void> | undefined
   #isSweepDue = false
   #wake = () => {}
@@ -66,12 +67,27 @@ export class Feeder {
     return this.#whole.read(repository)
   }
 
+  /** Follows what other replicas have announced up to now. Undefined if nothing is to be waited for. Never rejects. */
+  catchUp(): Promise<void> | undefined {
+    if (this.#catchingUp !== undefined || this.#stopping.signal.aborted) return this.#catchingUp
+    const heard = this.#parts.announcements?.catchUp()
+    if (heard === undefined) return undefined
+    this.#catchingUp = this.#followNews(heard).finally(() => {
+      this.#catchingUp = undefined
+    })
+    return this.#catchingUp
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort()
     this.#wake()
     await this.#parts.announcements?.close()
     await this.#sweeping
     await this.#following
+  }
+
+  async #followNews(heard: Promise<boolean>): Promise<void> {
+    if (await heard) await this.#following
   }
 
   #mark(repository: RepositoryName, tags: readonly Tag[] | 'anything'): void {

@@ -1,150 +1,197 @@
-import { randomUUID } from 'node:crypto'
 import type { Announcements, ChangedTags } from '../../core/catalog/announcements.ts'
 import { isPathNotFound } from '../../core/errors.ts'
 import type { Log } from '../../core/log.ts'
-import { isRepositoryName, isTag, type RepositoryName, type Tag } from '../../core/reference.ts'
+import type { RepositoryName } from '../../core/reference.ts'
 import type { StorageDriver } from '../../core/storage-driver.ts'
+import { mapInOrder } from '../../lib/map-in-order.ts'
 import { Polling } from '../../lib/polling.ts'
+import { ANNOUNCED_FOLDER, announcedChanges, announcedFile, announcedText } from './announced-files.ts'
 import { Marks } from './marks.ts'
+import { OwnAnnouncements } from './own-announcements.ts'
 
 export interface StorageAnnouncementsOptions {
   readonly storage: Pick<StorageDriver, 'list' | 'get' | 'put' | 'delete'>
-  /** Between two listings of what others have announced. */
+  /** A look at what others have announced is not repeated for so long. */
   readonly pollMs: number
-  /** False if this process only publishes. */
+  /** False if this process looks only when it is asked. */
   readonly listens: boolean
   /** False if nothing may be written. */
   readonly publishes: boolean
-  /** How long a file stays. Default: a minute. */
-  readonly lifetimeMs?: number
   readonly log: Log
+  readonly timing?: Partial<AnnouncementTiming>
 }
 
-/** Distribution ignores it. */
-const FOLDER = '/docker/registry/v2/maintenance/index-changes'
-/** Changes within this time are announced together. */
-const GATHER_MS = 200
-/** A file stays so long, for those who list seldom. */
-const LIFETIME_MS = 60_000
-/** Files of processes that have ended are removed after this time, by whoever sees them. */
-const ABANDONED_MS = 10 * 60_000
-/** Repositories announced by one file. */
-const MAX_REPOSITORIES = 1_000
+export interface AnnouncementTiming {
+  /** Changes within this time are announced together. */
+  readonly gatherMs: number
+  /** Between two looks that nobody asked for. */
+  readonly lookMs: number
+  /** How long changes stay announced: several looks. */
+  readonly keptMs: number
+  /** Files that do not change for so long are of a process that has ended: whoever sees them removes them. */
+  readonly abandonedMs: number
+}
 
-/** Announcements as files on storage, for replicas without Redis: `<time>-<process>-<number>`, a JSON array of
- *  `[repository, tags]`. A file is written once, so that a listing says what is new; its writer removes it later. */
+const MINUTE_MS = 60_000
+const TIMING: AnnouncementTiming = {
+  gatherMs: 250,
+  lookMs: MINUTE_MS,
+  keptMs: 5 * MINUTE_MS,
+  abandonedMs: 10 * MINUTE_MS,
+}
+/** Files change their names while they are listed. */
+const LOOKS = 3
+const CONCURRENCY = 8
+
+/** Announcements as files on storage, for replicas without Redis. Who is asked looks at them before it answers; beside
+ *  that, one look a minute is enough to miss nothing. */
 export class StorageAnnouncements implements Announcements {
   readonly #options: StorageAnnouncementsOptions
-  readonly #process = randomUUID()
-  readonly #polling: Polling
+  readonly #timing: AnnouncementTiming
+  readonly #own: OwnAnnouncements
+  readonly #upkeep: Polling
   readonly #pending = new Marks()
-  /** Files of this process that are still there, oldest first. */
-  readonly #own: { readonly path: string; readonly writtenAt: number }[] = []
   #apply: (repository: RepositoryName, tags: ChangedTags) => void = () => {}
   #onMissed = () => {}
-  #seen: ReadonlySet<string> = new Set()
-  #number = 0
-  #polledAt = performance.now()
+  /** The number of changes that were read of each file. */
+  #read = new Map<string, number>()
+  /** When each name was first seen. */
+  #names = new Map<string, number>()
+  #lookedAt = performance.now()
+  #looking: Promise<boolean> | undefined
   #timer: NodeJS.Timeout | undefined
-  #writing = Promise.resolve()
+  #writing: Promise<void> = Promise.resolve()
   #isFailing = false
 
   constructor(options: StorageAnnouncementsOptions) {
     this.#options = options
-    this.#polling = new Polling(() => this.#poll(), options.pollMs)
+    this.#timing = { ...TIMING, ...options.timing }
+    this.#own = new OwnAnnouncements(options.storage)
+    this.#upkeep = new Polling(() => this.#keepUp(), this.#timing.lookMs)
   }
 
   publish(repository: RepositoryName, tags: ChangedTags): void {
     if (!this.#options.publishes) return
     this.#pending.add(repository, tags)
-    this.#timer ??= setTimeout(() => this.#writeSoon(), GATHER_MS).unref()
+    this.#timer ??= setTimeout(() => this.#writeSoon(), this.#timing.gatherMs).unref()
   }
 
   subscribe(apply: (repository: RepositoryName, tags: ChangedTags) => void, onMissed: () => void): void {
-    if (!this.#options.listens) return
     this.#apply = apply
     this.#onMissed = onMissed
-    this.#polling.start()
+    this.#upkeep.start()
   }
 
-  /** Announces what is still to be. */
+  catchUp(): Promise<boolean> | undefined {
+    const isDue = performance.now() - this.#lookedAt >= this.#options.pollMs
+    return isDue ? this.#look() : this.#looking
+  }
+
+  /** Announces what is still to be. What others may not have seen yet stays, for them to remove. */
   async close(): Promise<void> {
-    this.#polling.stop()
+    this.#upkeep.stop()
     clearTimeout(this.#timer)
     if (this.#timer !== undefined) this.#writeSoon()
+    this.#removeSoon(2 * this.#timing.lookMs)
     await this.#writing
+    await this.#looking
+  }
+
+  /** Writes and removals of own files, one after the other. */
+  #soon(work: () => Promise<void>): void {
+    this.#writing = this.#writing.then(work).catch((error) => this.#failed(error))
   }
 
   #writeSoon(): void {
     this.#timer = undefined
-    this.#writing = this.#writing.then(() => this.#write()).catch((error) => this.#failed(error))
+    this.#soon(() => this.#own.add(this.#takePending()))
   }
 
-  async #write(): Promise<void> {
-    for (let changes = this.#take(); changes.length > 0; changes = this.#take()) {
-      const path = `${FOLDER}/${Date.now()}-${this.#process}-${++this.#number}`
-      const content = Buffer.from(JSON.stringify(changes))
-      await this.#options.storage.put(path, content, { durable: false })
-      this.#own.push({ path, writtenAt: performance.now() })
-    }
-    await this.#removeOld()
+  #removeSoon(unchangedMs: number): void {
+    this.#soon(() => this.#own.removeOld(unchangedMs))
   }
 
-  #take(): [RepositoryName, readonly Tag[] | null][] {
-    const changes: [RepositoryName, readonly Tag[] | null][] = []
+  #takePending(): string[] {
+    const changes: string[] = []
     for (let next = this.#pending.take(); next !== undefined; next = this.#pending.take()) {
       const { repository, mark } = next
-      changes.push([repository, typeof mark === 'string' ? null : [...mark]])
-      if (changes.length === MAX_REPOSITORIES) break
+      changes.push(announcedText(repository, typeof mark === 'string' ? 'anything' : [...mark]))
     }
     return changes
   }
 
-  async #removeOld(): Promise<void> {
-    const before = performance.now() - (this.#options.lifetimeMs ?? LIFETIME_MS)
-    for (
-      let oldest = this.#own[0];
-      oldest !== undefined && oldest.writtenAt < before;
-      oldest = this.#own[0]
-    ) {
-      await this.#remove(oldest.path)
-      this.#own.shift()
-    }
+  async #keepUp(): Promise<void> {
+    this.#removeSoon(this.#timing.keptMs)
+    if (this.#options.listens) await this.#look()
   }
 
-  async #poll(): Promise<void> {
+  /** @returns true if something is new */
+  #look(): Promise<boolean> {
+    this.#looking ??= this.#lookNow().finally(() => {
+      this.#looking = undefined
+    })
+    return this.#looking
+  }
+
+  async #lookNow(): Promise<boolean> {
+    const now = performance.now()
+    // Files may have come and gone meanwhile.
+    if (this.#options.listens && now - this.#lookedAt > this.#timing.keptMs - this.#timing.lookMs)
+      this.#onMissed()
+    this.#lookedAt = now
+    let isNews = false
     try {
-      const names = new Set<string>()
-      for await (const { name, kind } of this.#options.storage.list(FOLDER)) {
-        if (kind !== 'file' || !NAME.test(name) || name.includes(this.#process)) continue
-        names.add(name)
-        if (Date.now() - Number.parseInt(name, 10) > ABANDONED_MS) await this.#remove(`${FOLDER}/${name}`)
-        else if (!this.#seen.has(name)) await this.#read(name)
+      for (let looks = 1, isSettled = false; !isSettled && looks <= LOOKS; looks++) {
+        isSettled = true
+        const work = (file: [string, number]) => this.#readNews(file)
+        for await (const found of mapInOrder(await this.#list(), { concurrency: CONCURRENCY, work })) {
+          isNews ||= found === 'news'
+          isSettled &&= found !== 'gone'
+        }
       }
-      this.#seen = names
-      const now = performance.now()
-      // Files may have come and gone meanwhile.
-      if (now - this.#polledAt > LIFETIME_MS / 2) this.#onMissed()
-      this.#polledAt = now
       if (this.#isFailing) this.#options.log.info({}, 'other replicas’ changes are followed again')
       this.#isFailing = false
-      await this.#removeOld()
     } catch (error) {
       this.#failed(error)
     }
+    return isNews
   }
 
-  async #read(name: string): Promise<void> {
+  /** The others' files, each with its number of changes. */
+  async #list(): Promise<Map<string, number>> {
+    const [files, names] = [new Map<string, number>(), new Map<string, number>()]
+    const now = performance.now()
+    for await (const { name, kind } of this.#options.storage.list(ANNOUNCED_FOLDER)) {
+      const file = announcedFile(name)
+      if (kind !== 'file' || file === undefined || this.#own.has(file.key)) continue
+      const since = this.#names.get(name) ?? now
+      names.set(name, since)
+      if (now - since > this.#timing.abandonedMs) await this.#removeAbandoned(name)
+      else files.set(file.key, Math.max(file.changes, files.get(file.key) ?? 0))
+    }
+    this.#names = names
+    this.#read = new Map([...this.#read].filter(([key]) => files.has(key)))
+    return files
+  }
+
+  async #readNews([key, changes]: readonly [string, number]): Promise<'news' | 'gone' | undefined> {
+    const known = this.#read.get(key) ?? 0
+    if (changes <= known) return undefined
     try {
-      const content = await this.#options.storage.get(`${FOLDER}/${name}`)
-      for (const [repository, tags] of changesIn(content)) this.#apply(repository, tags)
+      const content = await this.#options.storage.get(`${ANNOUNCED_FOLDER}/${key}-${changes}`)
+      this.#read.set(key, changes)
+      for (const change of announcedChanges(content).slice(known))
+        if (change !== undefined) this.#apply(...change)
+      return 'news'
     } catch (error) {
       if (!isPathNotFound(error)) throw error
+      return 'gone'
     }
   }
 
-  async #remove(path: string): Promise<void> {
-    if (this.#options.publishes) await this.#options.storage.delete(path, { durable: false })
+  async #removeAbandoned(name: string): Promise<void> {
+    if (this.#options.publishes)
+      await this.#options.storage.delete(`${ANNOUNCED_FOLDER}/${name}`, { durable: false })
   }
 
   #failed(err: unknown): void {
@@ -153,26 +200,4 @@ export class StorageAnnouncements implements Announcements {
     const message = 'changes are not exchanged with other replicas; their indexes follow by the sweep'
     this.#options.log.warn({ err }, message)
   }
-}
-
-const NAME = /^\d{13,15}-[0-9a-f-]{36}-\d+$/
-
-/** Everybody who may write to the storage may write such a file, so anything else is left out. */
-function changesIn(content: Uint8Array): [RepositoryName, ChangedTags][] {
-  let changes: unknown
-  try {
-    changes = JSON.parse(Buffer.from(content).toString())
-  } catch {
-    return []
-  }
-  if (!Array.isArray(changes)) return []
-  return changes.slice(0, MAX_REPOSITORIES).flatMap((change): [RepositoryName, ChangedTags][] => {
-    const [repository, tags] = Array.isArray(change) ? change : []
-    if (typeof repository !== 'string' || !isRepositoryName(repository)) return []
-    return [[repository, Array.isArray(tags) ? tags.filter(isTagName) : 'anything']]
-  })
-}
-
-function isTagName(value: unknown): value is Tag {
-  return typeof value === 'string' && isTag(value)
 }
