@@ -33,6 +33,7 @@ import type { Locks } from './core/coordination/locks.ts'
 import { RequestScope } from './core/notifications/request-scope.ts'
 import { HttpServer } from './http/server.ts'
 import { version } from './lib/version.ts'
+import { openAudit } from './observability/audit-log.ts'
 import type { SnapshotSource } from './observability/merged-metrics.ts'
 import type { Metrics } from './observability/metrics.ts'
 import type { ProcessLog } from './observability/process-log.ts'
@@ -173,7 +174,8 @@ export async function startSupervisorServices(
   const tracing = opened.adopt(await openTracing(traced, processLog.log), (tracing) => tracing?.close())
   const log = tracing?.log(processLog.log) ?? processLog.log
   const metrics = await openMetrics(config)
-  metrics?.showDroppedLines({ main: processLog, audit: undefined })
+  const audit = opened.adopt(openAudit(config.auth.audit, processLog), (audit) => audit?.close())
+  metrics?.showDroppedLines({ main: processLog, audit })
   const merged = metrics && (await mergeMetrics(metrics, snapshots))
   const registry = opened.adopt(await openUncachedRegistry(config, { metrics, locks, log }), (registry) =>
     registry.close(),
@@ -187,16 +189,18 @@ export async function startSupervisorServices(
   const variables = delivery?.variables
   const debug = await startDebugServer(config, { metrics: merged, health, variables, log })
   opened.adopt(debug, (debug) => debug?.close())
-  opened.use(await startBackground(config, registry, { metrics, log }))
+  opened.use(await startBackground(config, registry, { metrics, log, audit }))
   const index = opened.adopt(await openIndex(config, registry, { log, sweeps: true }), (index) =>
     index?.close(),
   )
   index?.start()
   const running = opened.move()
-  return { close: () => running.disposeAsync() }
+  return { reopenLogs: () => audit?.reopen(), close: () => running.disposeAsync() }
 }
 
 export interface SupervisorServices {
+  /** Reopens log files that were rotated. */
+  reopenLogs(): void
   /** Resolves once running work has ended. */
   close(): Promise<void>
 }

@@ -1,5 +1,5 @@
 /** The commands that look into what is stored, and what a collection says of it. */
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { digestOf } from '../src/core/digest.ts'
@@ -33,9 +33,16 @@ beforeAll(async () => {
   const gc = { enabled: true, schedule: '0 3 * * *', grace: '0s', untagged: true }
   config = `${folder.path}/config.yml`
   const storage = { filesystem: { rootdirectory }, maintenance: { gc } }
-  await writeFile(config, JSON.stringify({ version: 0.1, storage, http: { addr: '127.0.0.1:0' } }))
+  const auth = { audit: { path: `${folder.path}/audit.log` } }
+  await writeFile(config, JSON.stringify({ version: 0.1, storage, auth, http: { addr: '127.0.0.1:0' } }))
 })
 afterAll(() => folder.remove())
+
+/** The audit log. */
+async function audited(): Promise<Record<string, unknown>[]> {
+  const lines = (await readFile(`${folder.path}/audit.log`, 'utf8')).split('\n').filter(Boolean)
+  return lines.map((line) => JSON.parse(line))
+}
 
 const entrepot = (...args: string[]) => runEntrepot([...args, config], { timeoutMs: 120_000 })
 
@@ -94,6 +101,13 @@ test('a dry run and a run say alike what goes, why, and what only it holds', asy
   const real = await entrepot('gc')
   expect([real.code, real.stderr]).toEqual([0, ''])
   expect(real.stdout).toBe(dry.stdout.replaceAll('would be ', ''))
+  const lines = await audited()
+  const blobs = Number(/^(\d+) of \d+ blobs deleted/m.exec(real.stdout)?.[1])
+  expect(lines).toHaveLength(1 + blobs)
+  expect(lines).toContainEqual(expect.objectContaining({ action: 'collect', digest: digestOf(garbage) }))
+  expect(lines).toContainEqual(
+    expect.objectContaining({ repository: 'team/app', digest: digestOf(untagged.bytes) }),
+  )
   expect((await entrepot('verify', 'team/app')).code).toBe(0)
 })
 
@@ -130,5 +144,9 @@ test('scrub names what is damaged, takes it out of service, and heals it from an
     `team/app: ${layer}: its bytes are missing; healed from the other storage\n`,
   )
   expect(await driver.get(blobPath(layer))).toEqual(intact)
+  expect((await audited()).slice(-2)).toMatchObject([
+    { action: 'scrub', digest: layer },
+    { action: 'scrub', digest: layer },
+  ])
   expect((await entrepot('scrub', '--pace', 'fast')).code).toBe(2)
 })

@@ -1,5 +1,5 @@
 /** The commands for repositories as a whole, beside a registry that serves the same folder. */
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { digestOfImage, pushLayers, putImage } from './lifecycle/support.ts'
 import { runEntrepot } from './support/command.ts'
@@ -16,7 +16,8 @@ test('a repository is deleted and put back, and the registry that serves sees it
   expect((await putImage(registry.url, 'team/app:v1', 'image')).status).toBe(201)
   const file = `${folder.path}/commands.yml`
   const storage = { filesystem: { rootdirectory: dataFolder }, cache: { blobdescriptor: 'none' } }
-  await writeFile(file, JSON.stringify({ version: 0.1, ...config, storage }))
+  const auth = { audit: { path: `${folder.path}/audit.log` } }
+  await writeFile(file, JSON.stringify({ version: 0.1, ...config, storage, auth }))
   const manifest = () => fetch(`${registry.url}/v2/team/app/manifests/v1`)
 
   const deleted = await runEntrepot(['repository', 'delete', 'team/app', file])
@@ -48,4 +49,11 @@ test('a repository is deleted and put back, and the registry that serves sees it
   expect((await runEntrepot(['repository', 'restore', 'team/app', file])).stderr).toContain(
     'nothing of team/app',
   )
+  expect((await runEntrepot(['repository', 'delete', 'nobody', file])).code).toBe(1)
+  const audit = (await readFile(auth.audit.path, 'utf8')).trim().split('\n')
+  expect(audit.map((line) => JSON.parse(line))).toMatchObject([
+    { action: 'delete', repository: 'team/app', outcome: 'done' },
+    { action: 'restore', repository: 'team/app', outcome: 'done' },
+    { action: 'delete', repository: 'nobody', outcome: 'failed' },
+  ])
 })

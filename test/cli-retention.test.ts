@@ -1,5 +1,5 @@
 /** The commands of retention, beside a registry that serves the same folder. */
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { ageTag, DAY_MS } from './lifecycle/aged-tags.ts'
 import { digestOfImage, imageCalled, pushLayers, putImage } from './lifecycle/support.ts'
@@ -24,7 +24,9 @@ test('preview says what run removes, and the registry serves the rest', async ()
   }
   const file = `${folder.path}/retention.yml`
   const storage = { filesystem: { rootdirectory: dataFolder } }
-  await writeFile(file, JSON.stringify({ version: 0.1, storage, http: { addr: '127.0.0.1:0' }, ...config }))
+  const auth = { audit: { path: `${folder.path}/audit.log` } }
+  const http = { addr: '127.0.0.1:0' }
+  await writeFile(file, JSON.stringify({ version: 0.1, storage, http, auth, ...config }))
   const tagsOf = async () => {
     const list = await (await fetch(`${registry.url}/v2/team/app/tags/list`)).json()
     return (list as { tags: string[] }).tags
@@ -64,6 +66,13 @@ test('preview says what run removes, and the registry serves the rest', async ()
     reason: 'one of the newest 1 of pr-*',
   })
   expect(await tagsOf()).toEqual(['pr-3', 'v1'])
+  const audit = (await readFile(auth.audit.path, 'utf8')).trim().split('\n')
+  expect(audit.map((line) => JSON.parse(line))).toMatchObject(
+    [
+      ['pr-1', digestOfImage('image 0')],
+      ['pr-2', digestOfImage('image 1')],
+    ].map(([tag, digest]) => ({ action: 'retention', repository: 'team/app', tags: [tag], digest })),
+  )
   const image = await fetch(`${registry.url}/v2/team/app/manifests/${digestOfImage('image 0')}`)
   expect(image.status).toBe(200)
 })

@@ -14,7 +14,7 @@ import type { Health } from '../core/health.ts'
 import type { Log } from '../core/log.ts'
 import type { StorageDriver } from '../core/storage-driver.ts'
 import { version } from '../lib/version.ts'
-import { AuditFile } from '../observability/audit-log.ts'
+import { type AuditFile, openAudit } from '../observability/audit-log.ts'
 import type { DebugServer } from '../observability/debug-server.ts'
 import type { MergedMetrics, SnapshotSource } from '../observability/merged-metrics.ts'
 import type { Metrics } from '../observability/metrics.ts'
@@ -48,19 +48,18 @@ interface AccessParts {
 }
 
 export async function openAccess(
-  { auth, http, storage }: Config,
+  config: Config,
   { processLog, isAlone, registry }: AccessParts,
 ): Promise<Access> {
-  const { log, output } = processLog
+  const { auth, http, storage } = config
+  const { log } = processLog
   const keyStorage = {
     ...{ storage: registry.storage, secret: http.secret },
     isReadOnly: storage.maintenance.readonly.enabled,
   }
   const control = await openAccessControl(auth, { log, isAlone, keyStorage })
   try {
-    const audit =
-      auth.audit &&
-      new AuditFile({ destination: auth.audit.path === 'stdout' ? output : auth.audit.path, log })
+    const audit = openAudit(auth.audit, processLog)
     const close = async () => {
       control.close()
       await audit?.close()

@@ -1,7 +1,7 @@
 import { pino } from 'pino'
 import type { AuditEntry, AuditLog } from '../core/access/audit-log.ts'
 import type { Log } from '../core/log.ts'
-import { openSink } from '../lib/lines/byte-sink.ts'
+import { openSink, openStandardStream, STDERR } from '../lib/lines/byte-sink.ts'
 import { LineWriter } from '../lib/lines/line-writer.ts'
 import { LogLines } from './log-lines.ts'
 import { LAST_LINES_MS } from './process-log.ts'
@@ -82,5 +82,32 @@ export class AuditFile implements AuditLog {
 
   readonly #report = (error: unknown) => {
     this.#log.error({ path: this.#path, err: error }, 'the audit log cannot be written')
+  }
+}
+
+/** The section `auth.audit`. */
+type AuditSettings = { readonly path: string } | undefined
+
+/** The audit log of a configuration. Undefined if it has none.
+ *  @param output where it goes if its path is `stdout`
+ *  @throws Error if its file can't be opened */
+export function openAudit(
+  settings: AuditSettings,
+  { output, log }: { output: LineWriter; log: Log },
+): AuditFile | undefined {
+  return settings && new AuditFile({ destination: settings.path === 'stdout' ? output : settings.path, log })
+}
+
+/** For a command, whose standard output has what it prints: `stdout` stands for standard error.
+ *  @throws Error if its file can't be opened */
+export function openCommandAudit(settings: AuditSettings, log: Log): AuditLog & AsyncDisposable {
+  const output = new LineWriter({ open: () => openStandardStream(STDERR) })
+  const audit = openAudit(settings, { output, log })
+  return {
+    record: (entry) => audit?.record(entry),
+    async [Symbol.asyncDispose]() {
+      await audit?.close()
+      await output.close(LAST_LINES_MS)
+    },
   }
 }

@@ -1,5 +1,5 @@
 import { isatty } from 'node:tty'
-import { openStandardOutput } from '../lib/lines/byte-sink.ts'
+import { openStandardStream, STDOUT } from '../lib/lines/byte-sink.ts'
 import { LineWriter } from '../lib/lines/line-writer.ts'
 import { LogLines } from './log-lines.ts'
 import { createLogger, type Logger, type LogSettings } from './logger.ts'
@@ -25,7 +25,7 @@ export class ProcessLog {
   }
 
   static async open(settings: LogSettings): Promise<ProcessLog> {
-    const output = new LineWriter({ open: openStandardOutput })
+    const output = new LineWriter({ open: () => openStandardStream(STDOUT) })
     const lines = new LogLines(output)
     const log = await createLogger({ ...settings, isTerminal: isatty(STDOUT) }, lines)
     return new ProcessLog({ log, output, lines })
@@ -46,8 +46,6 @@ export class ProcessLog {
     return this.output.close(LAST_LINES_MS)
   }
 }
-
-const STDOUT = 1
 
 /** Time for the last lines of a log at the end of the process. */
 export const LAST_LINES_MS = 500

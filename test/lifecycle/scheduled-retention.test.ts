@@ -1,15 +1,21 @@
 /** Retention by the schedule, in several processes over one storage. */
+import { readFile } from 'node:fs/promises'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { scheduleRetention } from '../../src/app/lifecycle/retention.ts'
+import { startSupervisorServices } from '../../src/app.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { AuditEntry } from '../../src/core/access/audit-log.ts'
 import { DEFAULT_POLICY } from '../../src/core/manifest/policy.ts'
 import { parseRepositoryName } from '../../src/core/reference.ts'
 import { JOURNAL } from '../../src/notifications/outbox/paths.ts'
+import { ProcessLog } from '../../src/observability/process-log.ts'
 import { StoredRegistry } from '../../src/registry/registry.ts'
+import { ProcessLocks } from '../../src/registry/uploads/process-locks.ts'
+import { FilesystemDriver } from '../../src/storage/filesystem.ts'
 import { MemoryDriver } from '../../src/storage/memory.ts'
 import { pushManifest, tagsOf } from '../contract/registry/support.ts'
 import { RecordedLog } from '../support/recorded-log.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
@@ -68,6 +74,28 @@ test('each removal has a line in the audit log', async () => {
   expect(entries).toMatchObject([
     { action: 'retention', repository: 'a', tags: ['pr-1'], digest, kind: 'robot', outcome: 'done' },
   ])
+})
+
+test('the supervisor of workers writes these lines as well', async () => {
+  await using folder = await temporaryFolder()
+  const path = `${folder.path}/audit.log`
+  const storage = { inmemory: undefined, filesystem: { rootdirectory: `${folder.path}/data` } }
+  const config = configOf({}, storage, { auth: { audit: { path } } })
+  const processLog = await ProcessLog.open(config.log)
+  const services = await startSupervisorServices(config, {
+    locks: new ProcessLocks(),
+    ...{ snapshots: async () => new Map(), processLog },
+  })
+  const driver = await FilesystemDriver.open({ root: `${folder.path}/data` })
+  const registry = new StoredRegistry({ driver, policy: DEFAULT_POLICY, log: processLog.log })
+  const digest = await pushManifest(registry.repository(parseRepositoryName('a')), 'image', {
+    tags: ['pr-1'],
+  })
+  await vi.advanceTimersByTimeAsync(MINUTE_MS)
+  await expect.poll(() => readFile(path, 'utf8')).toContain('retention')
+  await services.close()
+  await registry.close()
+  expect(JSON.parse(await readFile(path, 'utf8'))).toMatchObject({ tags: ['pr-1'], digest })
 })
 
 test('each removal is an event for the process that delivers', async () => {

@@ -1,6 +1,6 @@
 import { readCron } from '../../config/schema/key.ts'
 import type { Config } from '../../config/schema.ts'
-import type { AuditEntry, AuditLog } from '../../core/access/audit-log.ts'
+import { type AuditLog, unrequested } from '../../core/access/audit-log.ts'
 import { LockBusy, type LockTiming, SharedLock } from '../../core/coordination/shared-lock.ts'
 import type { Log } from '../../core/log.ts'
 import type { Registry } from '../../core/registry.ts'
@@ -10,6 +10,7 @@ import { RETENTION_LOCK } from '../../lifecycle/paths.ts'
 import { Retention, type RetentionReport, type TagVerdict } from '../../lifecycle/retention/retention.ts'
 import { run } from '../../maintenance/runner.ts'
 import { Schedule } from '../../maintenance/schedule.ts'
+import { openCommandAudit } from '../../observability/audit-log.ts'
 import type { StoredRegistry } from '../../registry/registry.ts'
 import { openRegistry } from '../open.ts'
 import { countsUsage, isNotifying } from '../settings.ts'
@@ -70,18 +71,26 @@ export function scheduleRetention(
   return new Schedule({ name: 'retention', intervalMs: untilNext, firstDelayMs: untilNext(), log, work })
 }
 
-/** Runs retention once, in a process of its own, beside the serving registries.
+/** Runs retention once, in a process of its own, beside the serving registries, with a line in the audit log for each removal.
  *  @throws Error if there are no rules, the registry is read-only, or another process is at it */
-export async function retainOnce(config: Config, options: RetentionRunOptions): Promise<RetentionResult> {
+export async function retainOnce(
+  config: Config,
+  options: Omit<RetentionRunOptions, 'audit'>,
+): Promise<RetentionResult> {
   const { dryRun, log, signal } = options
   requireRules(config, dryRun)
-  const registry = await openRegistry(config, { metrics: undefined, workerGroup: undefined, log })
+  await using opened = new AsyncDisposableStack()
+  const audit = dryRun ? undefined : opened.use(openCommandAudit(config.auth.audit, log))
+  const registry = opened.adopt(
+    await openRegistry(config, { metrics: undefined, workerGroup: undefined, log }),
+    (one) => one.close(),
+  )
   try {
     if (dryRun) return await retain(config, registry, options)
     let result: RetentionResult | undefined
     await lockOf(registry, BY_HAND).during(
       async ({ note, requireHeld }) => {
-        result = await retain(config, registry, options, requireHeld)
+        result = await retain(config, registry, { ...options, audit }, requireHeld)
         return note
       },
       { signal },
@@ -90,8 +99,6 @@ export async function retainOnce(config: Config, options: RetentionRunOptions): 
   } catch (cause) {
     if (cause instanceof LockBusy) throw new Error('another process runs retention', { cause })
     throw cause
-  } finally {
-    await registry.close()
   }
 }
 
@@ -143,11 +150,7 @@ async function retain(
   return { ...retention.report, failed }
 }
 
-/** A line of the audit log: nobody has requested it. */
-const RETAINED: AuditEntry = {
-  ...{ requestId: '', address: '', user: '', kind: 'robot', action: 'retention', method: '' },
-  ...{ status: 0, allowed: true, outcome: 'done' },
-}
+const RETAINED = unrequested('retention')
 
 /** What is removed makes room at once. */
 async function usageOf(config: Config, registry: StoredRegistry, log: Log) {

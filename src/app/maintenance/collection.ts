@@ -1,6 +1,6 @@
 import { readCron } from '../../config/schema/key.ts'
 import type { Config } from '../../config/schema.ts'
-import type { AuditEntry, AuditLog } from '../../core/access/audit-log.ts'
+import { type AuditEntry, type AuditLog, unrequested } from '../../core/access/audit-log.ts'
 import { type CollectionFigures, newCollectionFigures } from '../../core/collection/collection-figures.ts'
 import { writeLastCollection } from '../../core/collection/last-collection.ts'
 import { StorageError } from '../../core/errors.ts'
@@ -16,6 +16,7 @@ import { COLLECTOR_TIMING, type CollectorTiming } from '../../maintenance/gc/col
 import { CollectorBusy } from '../../maintenance/gc/tenure.ts'
 import { run } from '../../maintenance/runner.ts'
 import { Schedule } from '../../maintenance/schedule.ts'
+import { openCommandAudit } from '../../observability/audit-log.ts'
 import type { Metrics } from '../../observability/metrics.ts'
 import type { StoredRegistry } from '../../registry/registry.ts'
 import { openRegistry } from '../open.ts'
@@ -34,6 +35,8 @@ export interface CollectionOptions {
   /** True if collected blobs are kept in quarantine, because others write to the same storage. */
   readonly coexist: boolean
   readonly log: Log
+  /** Gets a line for each blob and manifest. */
+  readonly audit?: AuditLog | undefined
   readonly signal?: AbortSignal | undefined
   /** Default: that of `Collector`. */
   readonly timing?: CollectorTiming | undefined
@@ -93,24 +96,21 @@ export async function collectAsScheduled(
     removed: _,
     ...report
   } = await collect(registry, {
-    ...{ graceMs, pace, untagged, coexist, dryRun: false, log, signal, timing },
+    ...{ graceMs, pace, untagged, coexist, dryRun: false, log, audit, signal, timing },
     onBegin: (progress) => {
       figures.phase = () => progress().phase
     },
     onDeleted: ({ digest, size }) => {
       figures.deletedBlobs++
       figures.deletedBytes += size
-      audit?.record({ ...COLLECTED, digest })
       log.info({ digest, bytes: size }, 'garbage collection deleted a blob')
     },
     onRemoved: ({ repository, digest }) => {
       figures.removedManifests++
-      audit?.record({ ...COLLECTED, repository, digest })
       log.info({ repository, digest }, 'garbage collection removed an untagged manifest')
     },
     onRestored: (digest) => {
       figures.restoredBlobs++
-      audit?.record({ ...COLLECTED, action: 'restore', digest })
       log.warn({ digest }, 'garbage collection put a blob back from quarantine, because it is needed again')
     },
   })
@@ -118,12 +118,6 @@ export async function collectAsScheduled(
     log.warn({ ...finding }, 'a manifest cannot be read: its repository keeps its blobs')
   figures.findings = findings.length
   log.info(report, 'garbage collection ended')
-}
-
-/** A line of the audit log: nobody has requested it. */
-const COLLECTED: AuditEntry = {
-  ...{ requestId: '', address: '', user: '', kind: 'robot', action: 'collect', method: '' },
-  ...{ status: 0, allowed: true, outcome: 'done' },
 }
 
 /** A collection has removed manifests, and quotas are exact again. */
@@ -160,17 +154,31 @@ export async function collect(
   registry: StoredRegistry,
   options: CollectionOptions,
 ): Promise<CollectionReport> {
-  const { dryRun, log, signal, onBegin, onDeleted, onRemoved, onRestored } = options
+  const { dryRun, log, audit, signal, onBegin, onDeleted, onRemoved, onRestored } = options
   const { graceMs, pace, untagged, coexist, timing } = options
   const collector = new Collector({
     content: restorableContent(registry, { isReadOnly: dryRun }),
     ...{ graceMs, pace, untagged, coexist, dryRun, signal, ...(timing && { timing }) },
   })
   onBegin?.(() => collector.progress)
+  const record = (entry: Pick<AuditEntry, 'repository' | 'digest'>, action = 'collect') => {
+    if (!dryRun) audit?.record({ ...unrequested(action), ...entry })
+  }
   const onStep = (step: CollectionStep) => {
-    if ('restored' in step) onRestored?.(step.restored)
-    else if ('removed' in step) for (const manifest of step.removed()) onRemoved?.(manifest)
-    else for (const blob of step.deleted()) onDeleted?.(blob)
+    if ('restored' in step) {
+      record({ digest: step.restored }, 'restore')
+      onRestored?.(step.restored)
+    } else if ('removed' in step) {
+      for (const { repository, digest } of step.removed()) {
+        record({ repository, digest })
+        onRemoved?.({ repository, digest })
+      }
+    } else {
+      for (const { digest, size } of step.deleted()) {
+        record({ digest })
+        onDeleted?.({ digest, size })
+      }
+    }
   }
   const startedAt = new Date()
   await run(collector.steps(), { log, dryRun, onStep, ...(signal && { signal }) })
@@ -198,26 +206,29 @@ async function noteCollection(
 
 /** Runs one collection in a process of its own, beside the serving registries.
  *  @throws Error if those are not configured for collection; the errors of `collect` */
-export async function collectOnce(config: Config, options: CollectionOptions): Promise<CollectionReport> {
+export async function collectOnce(
+  config: Config,
+  options: Omit<CollectionOptions, 'audit'>,
+): Promise<CollectionReport> {
   const { storage } = config
   requireParticipants(config, options)
   // Garbage is collected in read-only mode too.
   const maintenance = { ...storage.maintenance, readonly: { enabled: false } }
-  const opened = { ...config, storage: { ...storage, maintenance } } as Config
-  const registry = await openRegistry(opened, {
-    metrics: undefined,
-    workerGroup: undefined,
-    log: options.log,
-  })
+  const writable = { ...config, storage: { ...storage, maintenance } } as Config
+  const { log, dryRun } = options
+  await using opened = new AsyncDisposableStack()
+  const audit = dryRun ? undefined : opened.use(openCommandAudit(config.auth.audit, log))
+  const registry = opened.adopt(
+    await openRegistry(writable, { metrics: undefined, workerGroup: undefined, log }),
+    (one) => one.close(),
+  )
   try {
-    const report = await collect(registry, { timing: timingOf(config), ...options })
-    if (countsUsage(config) && !options.dryRun) await recountUsage(registry, options.signal)
+    const report = await collect(registry, { timing: timingOf(config), ...options, audit })
+    if (countsUsage(config) && !dryRun) await recountUsage(registry, options.signal)
     return report
   } catch (cause) {
     if (!(cause instanceof StorageError) || cause.code !== 'UNSUPPORTED') throw cause
     throw new Error(`this storage can't be collected: ${cause.message}`, { cause })
-  } finally {
-    await registry.close()
   }
 }
 

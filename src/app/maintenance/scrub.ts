@@ -1,6 +1,6 @@
 import { readCron } from '../../config/schema/key.ts'
 import type { Config } from '../../config/schema.ts'
-import type { AuditEntry, AuditLog } from '../../core/access/audit-log.ts'
+import { type AuditLog, unrequested } from '../../core/access/audit-log.ts'
 import { LockBusy, type LockTiming, SharedLock } from '../../core/coordination/shared-lock.ts'
 import type { Log } from '../../core/log.ts'
 import { newScrubFigures, type ScrubFigures } from '../../core/scrub/scrub-figures.ts'
@@ -9,6 +9,7 @@ import type { StorageDriver } from '../../core/storage-driver.ts'
 import { run } from '../../maintenance/runner.ts'
 import { Schedule } from '../../maintenance/schedule.ts'
 import { Scrub, type ScrubActivity, type ScrubReport, type ScrubStep } from '../../maintenance/scrub/scrub.ts'
+import { openCommandAudit } from '../../observability/audit-log.ts'
 import type { Metrics } from '../../observability/metrics.ts'
 import type { StoredRegistry } from '../../registry/registry.ts'
 import { openRegistry } from '../open.ts'
@@ -23,6 +24,8 @@ export interface ScrubRunOptions {
   /** The configuration of another storage that blobs are healed from. */
   readonly from?: Config | undefined
   readonly log: Log
+  /** Gets a line for each blob that is put into quarantine or healed. */
+  readonly audit?: AuditLog | undefined
   readonly signal?: AbortSignal | undefined
   /** Called with what shows the progress, when the scrub begins. */
   readonly onBegin?: ((activity: () => ScrubActivity) => void) | undefined
@@ -51,7 +54,6 @@ export function scheduleScrub(
   metrics?.showScrubs(figures)
   const onStep = ({ digest, intent, outcome }: ScrubStep) => {
     if (outcome() === undefined) return
-    audit?.record({ ...SCRUBBED, digest })
     log.warn({ digest, outcome: outcome() }, `scrub: ${intent.action}`)
   }
   const work = async (signal: AbortSignal) => {
@@ -63,7 +65,7 @@ export function scheduleScrub(
       async ({ note, requireHeld }) => {
         const isDone = isDue ? note !== undefined && note >= scheduledAt : !(await isCutShort(registry))
         if (isDone) return note
-        const options = { pace: scrub.pace, dryRun: false, log, signal, onStep }
+        const options = { pace: scrub.pace, dryRun: false, log, audit, signal, onStep }
         await counted(figures, { log, signal, scrub: () => scrubContent(registry, options, requireHeld) })
         return isDue ? scheduledAt : note
       },
@@ -78,11 +80,7 @@ export function scheduleScrub(
   return new Schedule({ name: 'scrub', intervalMs: untilNext, firstDelayMs, log, work })
 }
 
-/** A line of the audit log: nobody has requested it. */
-const SCRUBBED: AuditEntry = {
-  ...{ requestId: '', address: '', user: '', kind: 'robot', action: 'scrub', method: '' },
-  ...{ status: 0, allowed: true, outcome: 'done' },
-}
+const SCRUBBED = unrequested('scrub')
 
 async function isCutShort({ storage }: StoredRegistry): Promise<boolean> {
   const found = await scrubState(storage).get()
@@ -118,13 +116,17 @@ async function counted(figures: ScrubFigures, { log, signal, scrub }: Counted): 
 
 /** Scrubs once, in a process of its own, beside the serving registries.
  *  @throws Error if another process scrubs, or if storage can't be opened or read */
-export async function scrubOnce(config: Config, options: ScrubRunOptions): Promise<ScrubReport> {
+export async function scrubOnce(
+  config: Config,
+  options: Omit<ScrubRunOptions, 'audit'>,
+): Promise<ScrubReport> {
   const { log, signal, dryRun } = options
   if (config.storage.inmemory !== undefined)
     throw new Error('storage.inmemory is in the memory of the registry that serves')
   if (!dryRun && config.storage.maintenance.readonly.enabled)
     throw new Error('storage.maintenance.readonly.enabled is true: only --dry-run is possible')
   await using opened = new AsyncDisposableStack()
+  const audit = dryRun ? undefined : opened.use(openCommandAudit(config.auth.audit, log))
   const registry = opened.adopt(
     await openRegistry(config, { metrics: undefined, workerGroup: undefined, log }),
     (one) => one.close(),
@@ -135,7 +137,7 @@ export async function scrubOnce(config: Config, options: ScrubRunOptions): Promi
   try {
     await lockOf(registry, BY_HAND).during(
       async ({ note, requireHeld }) => {
-        report = await scrubContent(registry, { ...options, from }, requireHeld)
+        report = await scrubContent(registry, { ...options, audit, from }, requireHeld)
         return note
       },
       { signal },
@@ -164,7 +166,7 @@ type ContentOptions = Omit<ScrubRunOptions, 'from'> & { readonly from?: StorageD
 /** @param requireHeld throws if another process may have taken over */
 async function scrubContent(
   registry: StoredRegistry,
-  { pace, dryRun, from, log, signal, onBegin, onStep }: ContentOptions,
+  { pace, dryRun, from, log, audit, signal, onBegin, onStep: noteStep }: ContentOptions,
   requireHeld: () => void = () => {},
 ): Promise<ScrubReport> {
   const scrub = new Scrub({ content: registry.collectable, pace, dryRun, from, signal })
@@ -175,7 +177,11 @@ async function scrubContent(
       yield step
     }
   }
-  await run(steps(), { log, dryRun, ...(signal && { signal }), ...(onStep && { onStep }) })
+  const onStep = (step: ScrubStep) => {
+    if (step.outcome() !== undefined) audit?.record({ ...SCRUBBED, digest: step.digest })
+    noteStep?.(step)
+  }
+  await run(steps(), { log, dryRun, onStep, ...(signal && { signal }) })
   signal?.throwIfAborted()
   return scrub.report
 }

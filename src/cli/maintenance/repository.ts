@@ -42,6 +42,8 @@ const COMMANDS: ReadonlyMap<string, Run> = new Map<string, Run>([
   ['restore', restore],
 ])
 
+const CHANGING: ReadonlySet<string> = new Set(['delete', 'restore'])
+
 /** Runs `entrepot repository`.
  *  @throws UsageError; ConfigError; RegistryError; errors that prevent the work */
 export async function repository(args: readonly string[]): Promise<void> {
@@ -56,7 +58,10 @@ export async function repository(args: readonly string[]): Promise<void> {
   const { id, force = false, json = false } = values
   const command = { name: parseRepositoryName(text), id, force, json }
   const { config } = loadConfig({ path, env: process.env })
-  await withHistory(config, { log: quietLog, work: (history) => run(history, command) })
+  await withHistory(config, {
+    ...{ log: quietLog, changes: CHANGING.has(verb) },
+    work: (history) => run(history, command),
+  })
 }
 
 async function remove(history: RepositoryHistory, { name, json }: Command): Promise<void> {

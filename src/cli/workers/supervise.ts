@@ -36,7 +36,10 @@ export async function supervise(
     kill: () => supervisor.kill(),
     reloadable: {
       renewRules: ({ tree: next }: Pick<LoadedConfig, 'tree'>) => supervisor.renew(next),
-      reopenLogs: () => supervisor.reopenLogs(),
+      reopenLogs() {
+        services.reopenLogs()
+        supervisor.reopenLogs()
+      },
     },
   }
 }

@@ -28,6 +28,14 @@ export interface AuditEntry {
  *  - `unknown`: started, and the process stopped before its end. */
 export type AuditOutcome = 'done' | 'failed' | 'not done' | 'unknown'
 
+/** What nobody has requested: a schedule or a command has done it. */
+export function unrequested(action: string): AuditEntry {
+  return {
+    ...{ requestId: '', address: '', user: '', kind: 'robot', action, method: '' },
+    ...{ status: 0, allowed: true, outcome: 'done' },
+  }
+}
+
 export interface AuditLog {
   record(entry: AuditEntry): void
 }

@@ -26,22 +26,25 @@ export function openSink(path: string): ByteSink {
   return sinkOf(openSync(path, constants.O_CREAT | NEVER_WAITING, 0o600))
 }
 
-/** Standard output of any kind. A pipe or a terminal is reopened if possible: other processes share it and
+/** Standard output or standard error, of any kind. A pipe or a terminal is reopened if possible: other processes share it and
  *  rely on its blocking mode, which must be off here. */
-export function openStandardOutput(): ByteSink {
-  const stats = fstatSync(STDOUT)
-  if (stats.isFIFO() || isatty(STDOUT)) {
+export function openStandardStream(descriptor: typeof STDOUT | typeof STDERR): ByteSink {
+  const stats = fstatSync(descriptor)
+  if (stats.isFIFO() || isatty(descriptor)) {
     try {
-      return sinkOf(openSync(`/proc/self/fd/${STDOUT}`, NEVER_WAITING))
+      return sinkOf(openSync(`/proc/self/fd/${descriptor}`, NEVER_WAITING))
     } catch (error) {
       if (!CANNOT_BE_OPENED_ANEW.has((error as NodeJS.ErrnoException).code ?? '')) throw error
     }
   }
-  if (stats.isFIFO() || stats.isSocket()) return new SharedSocketSink(process.stdout as unknown as Socket)
-  return new FileSink(STDOUT)
+  const { stdout, stderr } = process
+  if (stats.isFIFO() || stats.isSocket())
+    return new SharedSocketSink((descriptor === STDOUT ? stdout : stderr) as unknown as Socket)
+  return new FileSink(descriptor)
 }
 
-const STDOUT = 1
+export const STDOUT = 1
+export const STDERR = 2
 
 const NEVER_WAITING = constants.O_WRONLY | constants.O_APPEND | constants.O_NONBLOCK | constants.O_NOCTTY
 
@@ -82,7 +85,7 @@ class FileSink implements ByteSink {
 
   /** Closes the descriptor, unless a thread still uses it; then the end of the process does. */
   close(): void {
-    if (this.#descriptor !== STDOUT && !this.#isWriting) close(this.#descriptor, () => {})
+    if (this.#descriptor > STDERR && !this.#isWriting) close(this.#descriptor, () => {})
   }
 }
 
@@ -117,7 +120,7 @@ class SocketSink implements ByteSink {
   }
 }
 
-/** Standard output that could not be reopened. Child processes that inherit it make it blocking again. */
+/** A standard stream that could not be reopened. Child processes that inherit it make it blocking again. */
 class SharedSocketSink extends SocketSink {
   readonly #handle: Handle | null | undefined
 
