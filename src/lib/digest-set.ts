@@ -1,19 +1,15 @@
-const EMPTY_SLOTS = 1 << 16
+/** A power of two. */
+const SHARDS = 64
+const EMPTY_SLOTS = 512
 /** Above this load, lookups become slower. */
-const MAX_LOAD = 0.7
+const MAX_LOAD = 0.8
+const GROWTH = 1.25
 
-/** A set of hex digests, by their first 64 bits: 12 to 23 bytes each. Digests with equal prefixes are the
- *  same to it, so an absence is certain and a presence almost. */
+/** A set of hex digests, by their first 64 bits: 10 to 13 bytes each. Digests with equal prefixes are the same to it, so an
+ *  absence is certain and a presence almost. */
 export class DigestSet {
+  readonly #shards = Array.from({ length: SHARDS }, () => new Shard())
   #size = 0
-  #slots: Uint32Array
-  #mask: number
-  #hasZero = false
-
-  constructor() {
-    this.#slots = new Uint32Array(2 * EMPTY_SLOTS)
-    this.#mask = EMPTY_SLOTS - 1
-  }
 
   get size(): number {
     return this.#size
@@ -23,17 +19,43 @@ export class DigestSet {
    *  @param hex of at least 16 digits
    *  @returns false if it was present */
   add(hex: string): boolean {
-    const high = Number.parseInt(hex.slice(0, 8), 16)
-    const low = Number.parseInt(hex.slice(8, 16), 16)
-    if (!this.#put(high, low)) return false
-    this.#size++
-    if (this.#size > MAX_LOAD * (this.#mask + 1)) this.#grow()
-    return true
+    return this.addPrefix(Number.parseInt(hex.slice(0, 8), 16), Number.parseInt(hex.slice(8, 16), 16))
+  }
+
+  /** The same.
+   *  @param high the first 32 bits of the digest
+   *  @param low the 32 bits behind them */
+  addPrefix(high: number, low: number): boolean {
+    const isNew = this.#shardOf(high).add(high, low)
+    if (isNew) this.#size++
+    return isNew
   }
 
   has(hex: string): boolean {
     const high = Number.parseInt(hex.slice(0, 8), 16)
-    const low = Number.parseInt(hex.slice(8, 16), 16)
+    return this.#shardOf(high).has(high, Number.parseInt(hex.slice(8, 16), 16))
+  }
+
+  #shardOf(high: number): Shard {
+    return this.#shards[high & (SHARDS - 1)] as Shard
+  }
+}
+
+/** A hash table with linear probing. That it is one of many keeps what growing takes for a moment small. */
+class Shard {
+  #size = 0
+  #capacity = EMPTY_SLOTS
+  #slots = new Uint32Array(2 * EMPTY_SLOTS)
+  #hasZero = false
+
+  add(high: number, low: number): boolean {
+    if (!this.#put(high, low)) return false
+    this.#size++
+    if (this.#size > MAX_LOAD * this.#capacity) this.#grow()
+    return true
+  }
+
+  has(high: number, low: number): boolean {
     if (high === 0 && low === 0) return this.#hasZero
     const slot = this.#find(high, low)
     return this.#slots[slot] === high && this.#slots[slot + 1] === low
@@ -55,20 +77,22 @@ export class DigestSet {
   /** The slot of a digest, or the free one (zeros) where it would be. */
   #find(high: number, low: number): number {
     const slots = this.#slots
-    for (let index = low & this.#mask; ; index = (index + 1) & this.#mask) {
-      const slot = 2 * index
+    for (let slot = 2 * Math.floor((low / 2 ** 32) * this.#capacity); ; ) {
       const [there, behind] = [slots[slot], slots[slot + 1]]
       if ((there === 0 && behind === 0) || (there === high && behind === low)) return slot
+      slot = slot + 2 === slots.length ? 0 : slot + 2
     }
   }
 
   #grow(): void {
     const old = this.#slots
-    this.#slots = new Uint32Array(2 * old.length)
-    this.#mask = this.#slots.length / 2 - 1
+    this.#capacity = Math.ceil(GROWTH * this.#capacity)
+    this.#slots = new Uint32Array(2 * this.#capacity)
     for (let slot = 0; slot < old.length; slot += 2) {
       const [high = 0, low = 0] = [old[slot], old[slot + 1]]
       if (high !== 0 || low !== 0) this.#put(high, low)
     }
+    // Gives its memory back now, not at the next garbage collection.
+    old.buffer.transfer(0)
   }
 }

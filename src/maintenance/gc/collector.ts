@@ -44,8 +44,8 @@ export class Collector {
     this.#options = options
     this.#timing = options.timing ?? COLLECTOR_TIMING
     this.#files = new CollectionFiles(options.content.storage)
-    this.#edges = new ManifestEdges(options.content.storage)
-    this.#marks = new Marks(options.content, { edges: this.#edges, isSaved: !options.dryRun })
+    this.#edges = new ManifestEdges(options.content.storage, { isSaved: !options.dryRun })
+    this.#marks = new Marks(options.content, this.#edges)
     this.#pace = new Pace(options.pace)
     const { content, coexist = false, untagged = false, signal } = options
     this.#collected = new CollectedBlobs({ content, pace: this.#pace, signal })

@@ -4,6 +4,7 @@ import { type Digest, hexOf } from '../../core/digest.ts'
 import type { RepositoryName } from '../../core/reference.ts'
 import { DigestSet } from '../../lib/digest-set.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'
+import { PREFIX_BYTES } from './held-edges.ts'
 import type { ManifestEdges } from './manifest-edges.ts'
 import type { Pace } from './pace.ts'
 
@@ -28,7 +29,6 @@ const CONCURRENCY = 16
 export class Marks {
   readonly #content: Collectable
   readonly #edges: ManifestEdges
-  readonly #isSaved: boolean
   readonly #marked = new DigestSet()
   /** What these manifests refer to is marked. */
   readonly #read = new ManifestSet()
@@ -37,12 +37,10 @@ export class Marks {
   readonly #findings = new Map<string, Finding>()
   #manifests = 0
 
-  /** @param options.edges what manifests refer to that were read before
-   *  @param options.isSaved true if what is read is kept for later collections */
-  constructor(content: Collectable, { edges, isSaved }: { edges: ManifestEdges; isSaved: boolean }) {
+  /** @param edges what manifests refer to that were read before */
+  constructor(content: Collectable, edges: ManifestEdges) {
     this.#content = content
     this.#edges = edges
-    this.#isSaved = isSaved
   }
 
   /** Manifests that were read. */
@@ -84,9 +82,9 @@ export class Marks {
       this.#read.add(repository, digest)
       if (found.isOfRepository) continue
       this.#edges.add(digest, found.digests)
-      if (this.#isSaved) await this.#edges.save()
+      await this.#edges.save()
     }
-    if (this.#isSaved) await this.#edges.save({ isLast: true })
+    await this.#edges.save({ isLast: true })
   }
 
   /** The manifests that must be read; what others refer to is marked. */
@@ -98,7 +96,8 @@ export class Marks {
         continue
       }
       this.#manifests++
-      for (const hex of references) this.#marked.add(hex)
+      for (let at = 0; at < references.length; at += PREFIX_BYTES)
+        this.#marked.addPrefix(references.readUInt32BE(at), references.readUInt32BE(at + 4))
       this.#read.add(holding.repository, holding.digest)
     }
   }
