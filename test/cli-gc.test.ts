@@ -1,7 +1,7 @@
 /** The commands that look into what is stored, and what a collection says of it. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { digestOf } from '../src/core/digest.ts'
 import { blobPath } from '../src/registry/paths.ts'
 import { FilesystemDriver } from '../src/storage/filesystem.ts'
@@ -83,11 +83,76 @@ test('verify names what is missing or damaged', async () => {
   await driver.put(blobPath(layer), bytes)
 })
 
-test.skipIf(findTool('script') === undefined)('on a terminal a bar shows the progress', async () => {
-  const command = `${process.execPath} ${entrepotMain} gc --dry-run ${config}`
-  const output = await run('script', ['-qec', command, '/dev/null'])
-  expect(output).toContain('a second')
-  expect(output).toMatch(/\d of \d+ blobs would be deleted/)
+const hasTerminals = findTool('script') !== undefined
+describe.skipIf(!hasTerminals)(
+  `on a terminal${hasTerminals ? '' : ' (skipped: `script` is not installed)'}`,
+  () => {
+    const onTerminal = (command: string) =>
+      run('script', ['-qec', `${process.execPath} ${entrepotMain} ${command}`, '/dev/null'])
+
+    test('a bar shows phase, rate and time left, and is gone in the end', async () => {
+      await using other = await temporaryFolder()
+      const rootdirectory = `${other.path}/data`
+      const pool = await FilesystemDriver.open({ root: rootdirectory })
+      const total = 1_040 // a batch, and some that wait for their turn
+      for (let count = 0; count < total; count++) {
+        const bytes = Buffer.from(`garbage ${count}`)
+        await pool.put(blobPath(digestOf(bytes)), bytes, { durable: false })
+      }
+      // Nobody pushes, so nothing is waited for.
+      const storage = { filesystem: { rootdirectory }, maintenance: { readonly: { enabled: true } } }
+      const file = `${other.path}/config.yml`
+      await writeFile(file, JSON.stringify({ version: 0.1, storage, http: { addr: '127.0.0.1:0' } }))
+      const output = await onTerminal(`gc ${file} --grace 0s --pace 500 --quiet`)
+      expect(output).toMatch(/reading manifests: 0, 0 a second, 0s/)
+      expect(output).toMatch(/█+░* deleting: 1000, \d+ a second, \d+s, \d+s left/)
+      expect(output.trimEnd()).toMatch(
+        new RegExp(`\\x1b\\[K[^█]*${total} of ${total} blobs deleted, \\d+ bytes$`),
+      )
+    })
+
+    test('JSON has lines alone', async () => {
+      expect(await onTerminal(`gc --dry-run --json ${config}`)).toMatch(/^(\{.*\}\r?\n)+$/)
+    })
+  },
+)
+
+test('a run says in JSON what a dry run has said', async () => {
+  const held = untagged.bytes.length + untagged.blobs.join('').length
+  const { code, stdout, stderr } = await entrepot('gc', '--dry-run', '--json')
+  expect([code, stderr]).toEqual([0, ''])
+  const lines = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  const reason = expect.any(String)
+  expect(lines).toContainEqual({ action: 'delete', digest: digestOf(garbage), bytes: 14, reason })
+  const manifest = { repository: 'team/app', digest: digestOf(untagged.bytes), bytes: held, reason }
+  expect(lines).toContainEqual({ action: 'remove manifest', ...manifest })
+  expect(lines.at(-1)).toEqual({
+    ...{ action: 'total', dryRun: true, blobs: 8, deletedBlobs: 4, deletedBytes: held + garbage.length },
+    ...{ rescuedBlobs: 0, restoredBlobs: 0, removedManifests: 1, findings: [] },
+  })
+})
+
+test('a manifest that cannot be read is named, and the exit status is 3', async () => {
+  const path = blobPath(digestOf(image.bytes))
+  await driver.put(path, Buffer.from('damaged'))
+  const { code, stdout } = await entrepot('gc', '--dry-run')
+  await driver.put(path, image.bytes)
+  expect(code).toBe(3)
+  expect(stdout).toContain(
+    `team/app@${digestOf(image.bytes)} can't be read (its bytes are damaged): the repository keeps all its blobs\n`,
+  )
+})
+
+test('where nothing can be collected, the reason is said, and the exit status is 1', async () => {
+  const file = `${folder.path}/without.yml`
+  const storage = { filesystem: { rootdirectory: `${folder.path}/data` } }
+  await writeFile(file, JSON.stringify({ version: 0.1, storage, http: { addr: '127.0.0.1:0' } }))
+  const { code, stdout, stderr } = await runEntrepot(['gc', file])
+  expect([code, stdout]).toEqual([1, ''])
+  expect(stderr).toContain('gc.enabled')
 })
 
 test('a dry run and a run say alike what goes, why, and what only it holds', async () => {

@@ -326,8 +326,9 @@ test('a damaged file of what manifests refer to is not believed', async () => {
   await collect(registry.registry)
   const edges = '/docker/registry/v2/gc/edges'
   for await (const { name } of driver.list(edges)) {
-    const content = Buffer.from(await driver.get(`${edges}/${name}`)).toString()
-    await driver.put(`${edges}/${name}`, Buffer.from(content.replace(/ [0-9a-f]{16}/, '')))
+    const content = Buffer.from(await driver.get(`${edges}/${name}`))
+    content[content.length - 1]! ^= 1
+    await driver.put(`${edges}/${name}`, content)
   }
   expect((await collect(registry.registry)).deletedBlobs).toBe(0)
   expect(await isStored(driver, 'config of one')).toBe(true)

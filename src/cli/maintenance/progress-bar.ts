@@ -40,7 +40,7 @@ export function showProgress(progress: () => Activity): () => void {
     bar.setTotal(total)
     bar.update(done, { name, rate })
   }
-  bar.start(0, 0, { name: '', rate: '0' })
+  bar.start(0, 0, { name: progress().phase, rate: '0' })
   const timer = setInterval(show, REFRESH_MS)
   return () => {
     clearInterval(timer)

@@ -83,6 +83,7 @@ export class Collector {
     if (untagged) yield* this.#removals()
     await this.#edges.load()
     await this.#mark()
+    await this.#edges.release()
     yield* this.#restorations()
     yield* dryRun ? this.#deletions(this.#garbage()) : this.#condemnAndSweep()
   }
@@ -202,7 +203,6 @@ export class Collector {
       ...(removals !== undefined && { removals }),
     }))
     await this.#files.removeBefore(epoch)
-    await this.#edges.compact()
   }
 
   async #condemn(epoch: number): Promise<WrittenLists> {

@@ -32,7 +32,7 @@ export class ManifestEdges {
   readonly #storage: StorageDriver
   readonly #isSaved: boolean
   readonly #maxHeldBytes: number
-  readonly #held = new HeldEdges()
+  #held = new HeldEdges()
   /** Records that are in no file yet. */
   readonly #recent = new Map<Digest, Buffer>()
   readonly #files: string[] = []
@@ -79,8 +79,15 @@ export class ManifestEdges {
     else this.#isWhole = false
   }
 
-  /** Forgets the manifests that nobody has asked for, once they are many, and makes few files of many. */
-  async compact(): Promise<void> {
+  /** Gives the memory back, once all manifests were asked for. Before that, those that nobody has asked for are left out of the files if
+   *  they are many, and few files are made of many. */
+  async release(): Promise<void> {
+    if (this.#isSaved) await this.#compact()
+    this.#held = new HeldEdges()
+    this.#isWhole = false
+  }
+
+  async #compact(): Promise<void> {
     const { manifests, usedManifests } = this.#held
     const isTidy = this.#files.length <= MAX_FILES && 2 * usedManifests >= manifests
     if (isTidy || !this.#isWhole) return

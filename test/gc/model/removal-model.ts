@@ -1,7 +1,7 @@
 /** The removal of untagged manifests as a small model: an index (0) and its child (1) in one repository, pushers who tag the index or push
  *  the child again by digest, collectors that may stand still at any step and go on later, and a user who removes the tag. The grace period
  *  is 0: a manifest is young for a collection if it was pushed since that began. The storage is linearizable. */
-import { type Add, type Exploration, explore } from './explore.ts'
+import { type Add, type Exploration, explore, namesOf } from './explore.ts'
 
 export interface RemovalModelOptions {
   /** What each pusher pushes: the index by a tag, or the child by its digest. */
@@ -77,7 +77,7 @@ export function checkRemovalModel(options: RemovalModelOptions): Exploration {
   for (let c = 0; c < collectors; c++) {
     // Whether the states are as it has read them last.
     const work = { seen: 0, seenDeletions: 0, found: 0, doomed: 0, gone: 0, sent: 0, closed: 0 }
-    Object.assign(initial, prefixed(`c${c}`, { at: C.start, runs, epoch: NONE, name: 0, ...work }))
+    Object.assign(initial, prefixed(`c${c}`, { at: C.start, runs, epoch: NONE, ...work }))
   }
 
   const unseen = (name: 'seen' | 'seenDeletions'): State =>
@@ -222,14 +222,14 @@ export function checkRemovalModel(options: RemovalModelOptions): Exploration {
   function collectorNext(s: State, c: number, add: Add): void {
     const get = (name: string) => s[`c${c}${name}`]!
     const set = (changes: State) => prefixed(`c${c}`, changes)
-    const work = { found: 0, doomed: 0, gone: 0, seen: 0, seenDeletions: 0 }
+    const work = { found: 0, doomed: 0, gone: 0, seen: 0, seenDeletions: 0, closed: 0 }
     const over = set({ at: get('runs') > 1 ? C.start : C.over, runs: get('runs') - 1, epoch: NONE, ...work })
     const isHolder = s.holder === c && s.epoch === get('epoch')
     const swap = (label: string, changes: State) => {
       if (isHolder) add(`C${c} ${label}`, { ...stateChanged, ...changes })
       else add(`C${c} was replaced`, over)
     }
-    const name = c * 8 + get('epoch')
+    const name = get('epoch') // no other collector has this epoch
     land(s, c, add)
     switch (get('')) {
       case C.start: {
@@ -406,7 +406,8 @@ export function checkRemovalModel(options: RemovalModelOptions): Exploration {
     return isIndexLost || isChildLost
   }
 
-  return explore({ initial, steps, isLoss, maxStates })
+  const groups = Array.from({ length: collectors }, (_, c) => namesOf(initial, `c${c}`))
+  return explore({ initial, steps, isLoss, maxStates, alike: { groups, named: ['holder', 'deleting'] } })
 }
 
 /** `at` is where somebody is. */
