@@ -1,7 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { expectRegistryError } from '../../../test/contract/registry/support.ts'
 import { FaultyDriver } from '../../../test/support/faulty-driver.ts'
 import { type TemporaryFolder, temporaryFolder } from '../../../test/support/temporary-folder.ts'
+import { digestOf } from '../../core/digest.ts'
 import { StorageError } from '../../core/errors.ts'
 import type { StorageDriver } from '../../core/storage-driver.ts'
 import { FilesystemDriver } from '../../storage/filesystem.ts'
@@ -171,6 +172,20 @@ it('who waits for a holder that lives is told to come again', async () => {
   await expectRegistryError(other.hasDeletedSince(0), 'UNAVAILABLE')
   end()
   await deleting
+})
+
+it('what is being pushed is remembered, however much it is; of what is over only the latest', () => {
+  vi.useFakeTimers({ toFake: ['performance'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const deletions = new Deletions({ storage: new MemoryDriver(), path: PATH, timing: TIMING })
+  const indexes = Array.from({ length: 1_000 }, (_, index) => digestOf(Buffer.from(`index ${index}`)))
+  const child = digestOf(Buffer.from('child'))
+  const remembered = () => indexes.filter((index) => deletions.standingOf(index) !== undefined)
+  for (const index of indexes) deletions.stood(index, 1, [child])
+  expect(remembered()).toEqual(indexes)
+  vi.advanceTimersByTime(180_000)
+  deletions.stood(child, 1)
+  expect(remembered()).toEqual(indexes.slice(-99))
 })
 
 it('what is no state has no holder', async () => {

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { LRUCache } from 'lru-cache'
 import { Lease, type LeaseTiming, SilenceWatch } from '../../core/coordination/lease.ts'
 import { type Held, SharedState } from '../../core/coordination/shared-state.ts'
 import type { Digest } from '../../core/digest.ts'
@@ -36,8 +35,10 @@ const NOTES = 5
 const FIRST_WAIT_MS = 5
 const LONGEST_WAIT_MS = 200
 
-/** Limit of manifests being pushed to a repository. One that is forgotten costs two small reads. */
+/** How many manifests are remembered however old they are: to tag one that is forgotten costs two small reads. */
 const MAX_STOOD = 100
+/** Younger ones are remembered however many they are: while a push goes on, the children of its index must be known. In milliseconds. */
+const PUSH_MS = 120_000
 
 /** When a manifest was last known to exist. */
 export interface Standing {
@@ -66,7 +67,7 @@ export class Deletions {
   /** The last count that this process saw without a holder. */
   #count: number | undefined
   /** When manifests were last known to exist. */
-  readonly #stood = new LRUCache<Digest, Standing>({ max: MAX_STOOD })
+  readonly #stood = new Map<Digest, Standing & { readonly notedAt: number }>()
   readonly #silence = new SilenceWatch()
   #lease: Lease<DeletionState> | undefined
 
@@ -83,7 +84,14 @@ export class Deletions {
 
   /** Records that a manifest and its children existed, and that nothing was deleted after the mark until then. */
   stood(canonical: Digest, mark: number | undefined, children: readonly Digest[] = []): void {
-    if (mark !== undefined || children.length > 0) this.#stood.set(canonical, { mark, children })
+    if (mark === undefined && children.length === 0) return
+    const now = performance.now()
+    this.#stood.delete(canonical)
+    this.#stood.set(canonical, { mark, children, notedAt: now }) // as the youngest
+    for (const [oldest, { notedAt }] of this.#stood) {
+      if (this.#stood.size <= MAX_STOOD || now - notedAt < PUSH_MS) break
+      this.#stood.delete(oldest)
+    }
   }
 
   /** When the manifest was last known to exist. */
