@@ -5,6 +5,8 @@ const DIGEST_BYTES = 32
 const HEAD_BYTES = DIGEST_BYTES + 4
 export const PREFIX_BYTES = 8
 
+const BLOCK_BYTES = 8 * 1024 ** 2
+
 const EMPTY_SLOTS = 1 << 10
 const MAX_LOAD = 0.7
 /** Two numbers: that of a block from one on, with a bit if it was asked for, and where in the block the record begins. */
@@ -26,15 +28,18 @@ export function referencesOf(record: Buffer): Buffer {
   return record.subarray(HEAD_BYTES)
 }
 
-/** Records in blocks, as they are in files, and a table of where each begins: little more memory than the files have bytes. */
+/** Records, one behind the other in few large blocks, and a table of where each begins. Large blocks give their memory back to the system as
+ *  soon as they are not needed; many small ones would not. */
 export class HeldEdges {
   readonly #blocks: Buffer[] = []
   #slots = new Uint32Array(SLOT * EMPTY_SLOTS)
   #size = 0
   #usedSize = 0
   #bytes = 0
+  /** Of the last block. */
+  #free = 0
 
-  /** Of all blocks. */
+  /** Of all records. */
   get bytes(): number {
     return this.#bytes
   }
@@ -48,16 +53,14 @@ export class HeldEdges {
     return this.#usedSize
   }
 
-  /** @param block whole records. Of two about the same manifest the first counts
-   *  @param isUsed true if its manifests count as asked for */
-  add(block: Buffer, { isUsed = false } = {}): void {
-    this.#blocks.push(block)
-    this.#bytes += block.length
-    for (let start = 0; start < block.length; start += lengthAt(block, start)) {
-      const slot = this.#find(block, start)
+  /** @param records copied. Of two about the same manifest the first counts
+   *  @param isUsed true if the manifests count as asked for */
+  add(records: Buffer, { isUsed = false } = {}): void {
+    for (let start = 0; start < records.length; start += lengthAt(records, start)) {
+      const slot = this.#find(records, start)
       if (this.#slots[slot] !== 0) continue
+      this.#slots[slot + 1] = this.#copy(records, start)
       this.#slots[slot] = this.#blocks.length
-      this.#slots[slot + 1] = start
       if (isUsed) this.#use(slot)
       if (++this.#size > (MAX_LOAD * this.#slots.length) / SLOT) this.#grow()
     }
@@ -72,13 +75,43 @@ export class HeldEdges {
     return referencesOf(block.subarray(start, start + lengthAt(block, start)))
   }
 
-  /** The records of the manifests that were asked for. */
-  *used(): Iterable<Buffer> {
+  /** The records of the manifests that were asked for.
+   *  @param manifests how many of them are in each buffer */
+  *used(manifests: number): Iterable<Buffer> {
+    let slots: number[] = []
     for (let slot = 0; slot < this.#slots.length; slot += SLOT) {
-      if ((this.#slots[slot] as number) < USED) continue
-      const [block, start] = this.#at(slot)
-      yield block.subarray(start, start + lengthAt(block, start))
+      if ((this.#slots[slot] as number) >= USED) slots.push(slot)
+      if (slots.length < manifests) continue
+      yield this.#joined(slots)
+      slots = []
     }
+    if (slots.length > 0) yield this.#joined(slots)
+  }
+
+  #joined(slots: readonly number[]): Buffer {
+    let length = 0
+    for (const slot of slots) length += lengthAt(...this.#at(slot))
+    const joined = Buffer.allocUnsafe(length)
+    let end = 0
+    for (const slot of slots) {
+      const [block, start] = this.#at(slot)
+      end += block.copy(joined, end, start, start + lengthAt(block, start))
+    }
+    return joined
+  }
+
+  /** @returns where the copy begins in the last block */
+  #copy(records: Buffer, start: number): number {
+    const length = lengthAt(records, start)
+    if (length > this.#free) {
+      this.#free = Math.max(BLOCK_BYTES, length)
+      this.#blocks.push(Buffer.allocUnsafeSlow(this.#free))
+    }
+    const block = this.#blocks.at(-1) as Buffer
+    const at = block.length - this.#free
+    this.#free -= records.copy(block, at, start, start + length)
+    this.#bytes += length
+    return at
   }
 
   #use(slot: number): void {

@@ -93,14 +93,7 @@ export class ManifestEdges {
     if (isTidy || !this.#isWhole) return
     const former = this.#files.splice(0)
     const perFile = Math.max(FILE_MANIFESTS, Math.ceil(usedManifests / (MAX_FILES / 2)))
-    let records: Buffer[] = []
-    for (const record of this.#held.used()) {
-      records.push(record)
-      if (records.length < perFile) continue
-      await this.#write(Buffer.concat(records))
-      records = []
-    }
-    if (records.length > 0) await this.#write(Buffer.concat(records))
+    for (const records of this.#held.used(perFile)) await this.#write(records)
     for (const name of former)
       if (!this.#files.includes(name)) await this.#storage.delete(`${EDGES}/${name}`, { durable: false })
   }
