@@ -135,6 +135,8 @@ export interface ScannedFile {
   readonly size: number
   /** By the storage's clock. */
   readonly modifiedAt: Date
+  /** Of a small file, if it was asked for and took no further request; that of the same moment as the time. */
+  readonly content?: Uint8Array | undefined
 }
 
 export interface ScanOptions {
@@ -147,6 +149,9 @@ export interface ScanOptions {
    *  folder need not be listed. Undefined for a folder of which it needs everything. A hint: the driver may
    *  return other files all the same. */
   readonly leaf?: (folder: string) => string | undefined
+  /** True if the caller needs the content of the files that are the `leaf` of a folder. A hint: the driver may
+   *  return them without. Default: false. */
+  readonly contents?: boolean
 }
 
 /** A permission to remove files, which ends for certain. A process that removes files that others may need

@@ -71,6 +71,8 @@ export class FilesystemDriver implements StorageDriver {
   readonly #buffers: BufferPool
   readonly #queues: WriteQueues
   readonly #quick: QuickCalls
+  /** Calls that change nothing. */
+  readonly #lookups: FileCalls
   readonly #scanCalls: QuickCalls
   readonly #newFiles: NewFiles
   readonly #removals: Removals
@@ -96,6 +98,7 @@ export class FilesystemDriver implements StorageDriver {
     this.#states = new States(this.#folders, (file, content) => this.#newFiles.create(file, content))
     this.#fences = new Fences(this.#root, { folders: this.#folders, calls: this.#calls })
     this.#quick = new QuickCalls(absolute, quickCalls)
+    this.#lookups = new FileCalls(this.#quick)
     this.#scanCalls = new QuickCalls(absolute, quickCalls, SCAN_TURN_MS)
     this.#lookup = new Lookup({
       appended: this.#appended,
@@ -128,7 +131,7 @@ export class FilesystemDriver implements StorageDriver {
   async stat(path: string): Promise<FileInfo> {
     const file = this.#locate(path)
     try {
-      const stats = await stat(file)
+      const stats = await this.#lookups.stat(file)
       if (stats.isFile()) return { kind: 'file', size: stats.size, modifiedAt: stats.mtime }
       if (stats.isDirectory()) return { kind: 'folder' }
     } catch (cause) {

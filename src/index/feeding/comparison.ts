@@ -6,8 +6,8 @@ import type { RecordedPulls } from '../../core/lifecycle/pulls.ts'
 import type { RepositoryName, Tag } from '../../core/reference.ts'
 import type { Registry, Repository, TagEntry } from '../../core/registry.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'
-import type { CatalogChanges, DifferentTag } from '../sql/catalog-changes.ts'
-import type { RepositoryLook } from '../sql/change-statements.ts'
+import type { CatalogChanges, DifferentTag, RepositorySeen } from '../sql/catalog-changes.ts'
+import type { RepositoryTag } from '../sql/change-statements.ts'
 
 export interface ComparisonParts {
   /** Over storage, without a cache: what is listed once would evict what is pulled. */
@@ -17,9 +17,21 @@ export interface ComparisonParts {
   readonly pulls: Pick<RecordedPulls, 'of'> | undefined
 }
 
-/** Tags that are written together. */
-const CHUNK = 1_000
+/** Tags that are written together: a transaction costs as much as some thousand of them. */
+const CHUNK = 5_000
+/** Tags that are read at once. */
+const PAGE = 1_000
+/** Repositories without tags that are written together. */
+const MAX_SEEN = 1_000
+/** Repositories, tags and manifests that are read at the same time. */
 const CONCURRENCY = 8
+
+/** What is compared and written together. */
+interface Chunk {
+  readonly entries: RepositoryTag[]
+  /** The repositories that end in it. */
+  readonly seen: RepositorySeen[]
+}
 
 /** Looks at storage and corrects the index. */
 export class Comparison {
@@ -32,25 +44,36 @@ export class Comparison {
   /** Compares a repository.
    *  @throws RegistryError; the signal's reason if it is aborted */
   async repository(name: RepositoryName, signal?: AbortSignal): Promise<void> {
-    const { registry, changes } = this.#parts
-    const repository = registry.repository(name)
-    const look = { repository: name, look: await changes.look() }
-    const found = new Set<string>()
-    for await (const entries of inChunks(repository.tags.entries())) {
-      signal?.throwIfAborted()
-      for (const { tag } of entries) found.add(tag)
-      await this.#correct(repository, look, entries)
+    await this.repositories([name], { look: await this.#parts.changes.look(), signal })
+  }
+
+  /** Compares repositories. Reads further ones while the index is written.
+   *  @param options.look numbered before the first of them is read
+   *  @throws as `repository` */
+  async repositories(
+    names: AsyncIterable<RepositoryName> | Iterable<RepositoryName>,
+    { look, signal }: { look: number; signal?: AbortSignal | undefined },
+  ): Promise<void> {
+    let writing = Promise.resolve()
+    try {
+      for await (const chunk of this.#chunks(names, signal)) {
+        const different = await this.#differing(chunk)
+        const summaries = await this.#describe(different)
+        await writing
+        writing = this.#write(look, { chunk, different, summaries })
+        writing.catch(() => {}) // thrown below, where it is awaited
+      }
+    } finally {
+      await writing
     }
-    const isPresent = found.size > 0 || (await repository.exists())
-    await changes.finish(look, { found, isPresent, pulls: await this.#pullsOf(name) })
   }
 
   /** Reads how often a repository was pulled. */
-  async pulls(name: RepositoryName): Promise<void> {
+  async pulls(repository: RepositoryName): Promise<void> {
     const { changes } = this.#parts
-    const look = { repository: name, look: await changes.look() }
-    const pulls = await this.#pullsOf(name)
-    if (pulls !== undefined) await changes.setPulls(look, pulls)
+    const look = await changes.look()
+    const pulls = await this.#pullsOf(repository)
+    if (pulls !== undefined) await changes.setPulls(look, { repository, pulls })
   }
 
   /** Compares single tags of a repository. */
@@ -58,28 +81,68 @@ export class Comparison {
     const { registry, changes } = this.#parts
     const repository = registry.repository(name)
     const look = { repository: name, look: await changes.look() }
-    const entries: TagEntry[] = []
+    const entries: RepositoryTag[] = []
     const gone: Tag[] = []
     const work = async (tag: Tag) => ({ tag, entry: await repository.tags.entry(tag) })
     for await (const { tag, entry } of mapInOrder(tags, { concurrency: CONCURRENCY, work })) {
       if (entry === undefined) gone.push(tag)
-      else entries.push(entry)
+      else entries.push(entryOf(name, entry))
     }
-    const different = await changes.differing(name, entries)
-    await changes.set(look, { entries, gone }, await this.#describe(repository, different))
+    const different = await changes.differing(entries)
+    await changes.set(look, { entries, gone }, await this.#describe(different))
   }
 
-  async #correct(repository: Repository, look: RepositoryLook, entries: readonly TagEntry[]): Promise<void> {
-    const { changes } = this.#parts
-    const different = await changes.differing(repository.name, entries)
-    if (different.length === 0) return
-    const names = new Set(different.map(({ tag }) => tag))
-    const summaries = await this.#describe(repository, different)
-    await changes.put(
-      look,
-      entries.filter(({ tag }) => names.has(tag)),
+  async *#chunks(
+    names: AsyncIterable<RepositoryName> | Iterable<RepositoryName>,
+    signal: AbortSignal | undefined,
+  ): AsyncIterable<Chunk> {
+    let chunk: Chunk = { entries: [], seen: [] }
+    const begun = mapInOrder(names, { concurrency: CONCURRENCY, work: (name) => this.#begin(name) })
+    for await (const { repository, first, pages, pulls } of begun) {
+      const found = new Set<string>()
+      for (let page = first; !page.done; page = await pages.next()) {
+        signal?.throwIfAborted()
+        for (const entry of page.value) {
+          found.add(entry.tag)
+          chunk.entries.push(entryOf(repository.name, entry))
+        }
+        if (chunk.entries.length < CHUNK) continue
+        yield chunk
+        chunk = { entries: [], seen: [] }
+      }
+      const isPresent = found.size > 0 || (await repository.exists())
+      chunk.seen.push({ repository: repository.name, found, isPresent, pulls })
+      if (chunk.seen.length < MAX_SEEN) continue
+      yield chunk
+      chunk = { entries: [], seen: [] }
+    }
+    yield chunk
+  }
+
+  /** Reads the beginning of a repository, which is all of most. */
+  async #begin(name: RepositoryName) {
+    const repository = this.#parts.registry.repository(name)
+    const pages = inPages(repository.tags.entries())
+    const [first, pulls] = await Promise.all([pages.next(), this.#pullsOf(name)])
+    return { repository, first, pages, pulls }
+  }
+
+  #differing({ entries }: Chunk): Promise<DifferentTag[]> | DifferentTag[] {
+    return entries.length === 0 ? [] : this.#parts.changes.differing(entries)
+  }
+
+  async #write(
+    look: number,
+    {
+      chunk,
+      different,
       summaries,
-    )
+    }: { chunk: Chunk; different: DifferentTag[]; summaries: ManifestSummary[] },
+  ): Promise<void> {
+    const { changes } = this.#parts
+    const entries = different.map(({ entry }) => entry)
+    if (entries.length > 0) await changes.put(look, entries, summaries)
+    await changes.finish(look, chunk.seen)
   }
 
   async #pullsOf(name: RepositoryName): Promise<PullSum | undefined> {
@@ -93,14 +156,31 @@ export class Comparison {
     return sum
   }
 
-  async #describe(repository: Repository, different: readonly DifferentTag[]): Promise<ManifestSummary[]> {
-    const digests = new Set(different.filter(({ isDescribed }) => !isDescribed).map(({ digest }) => digest))
+  async #describe(different: readonly DifferentTag[]): Promise<ManifestSummary[]> {
+    const { registry } = this.#parts
+    const repositories = new Map<Digest, Set<RepositoryName>>()
+    for (const { entry, isDescribed } of different) {
+      if (isDescribed) continue
+      const having = repositories.get(entry.digest)
+      if (having === undefined) repositories.set(entry.digest, new Set([entry.repository]))
+      else having.add(entry.repository)
+    }
     const summaries: ManifestSummary[] = []
-    const work = (digest: Digest) => describeIfPresent(repository, digest)
-    for await (const summary of mapInOrder(digests, { concurrency: CONCURRENCY, work }))
+    const work = async ([digest, names]: [Digest, Set<RepositoryName>]) => {
+      for (const name of names) {
+        const summary = await describeIfPresent(registry.repository(name), digest)
+        if (summary !== undefined) return summary
+      }
+      return undefined
+    }
+    for await (const summary of mapInOrder(repositories, { concurrency: CONCURRENCY, work }))
       if (summary !== undefined) summaries.push(summary)
     return summaries
   }
+}
+
+function entryOf(repository: RepositoryName, { tag, digest, setAt }: TagEntry): RepositoryTag {
+  return { repository, tag, digest, setAt }
 }
 
 /** Undefined if it was deleted meanwhile, or only its tag is there, as of a mirrored image that is not fetched. */
@@ -116,13 +196,13 @@ async function describeIfPresent(
   }
 }
 
-async function* inChunks<Item>(items: AsyncIterable<Item>): AsyncIterable<Item[]> {
-  let chunk: Item[] = []
+async function* inPages<Item>(items: AsyncIterable<Item>): AsyncGenerator<Item[], undefined> {
+  let page: Item[] = []
   for await (const item of items) {
-    chunk.push(item)
-    if (chunk.length < CHUNK) continue
-    yield chunk
-    chunk = []
+    page.push(item)
+    if (page.length < PAGE) continue
+    yield page
+    page = []
   }
-  if (chunk.length > 0) yield chunk
+  if (page.length > 0) yield page
 }

@@ -132,7 +132,11 @@ export class Feeder {
       this.#isSweepDue = false
       let pauseMs = sweepMs
       try {
-        await sweep({ registry, changes, compare: (name) => this.compare(name), signal, log })
+        await sweep({
+          ...{ registry, changes, signal, log },
+          compare: (name) => this.compare(name),
+          fill: (names, look) => this.#comparison.repositories(names, { look, signal }),
+        })
       } catch (err) {
         if (signal.aborted) return
         log.warn({ err }, 'the index could not be compared with storage: it is tried again')

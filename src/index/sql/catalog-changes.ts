@@ -1,41 +1,38 @@
-import type { ManifestSummary, PullSum } from '../../core/catalog/catalog-index.ts'
-import type { Digest } from '../../core/digest.ts'
+import type { ManifestSummary } from '../../core/catalog/catalog-index.ts'
 import type { RepositoryName, Tag } from '../../core/reference.ts'
 import type { TagEntry } from '../../core/registry.ts'
-import {
-  appears,
-  countedPulls,
-  ID,
-  LOOKED,
-  locked,
-  type RepositoryLook,
-  statistics,
-  tagsJson,
-} from './change-statements.ts'
-import type { SqlEngine, SqlValue, Statement } from './engine.ts'
+import { ChangeStatements, type RepositoryPulls, type RepositoryTag } from './change-statements.ts'
+import type { SqlEngine, Statement } from './engine.ts'
 
 /** A tag that the index has not, or has otherwise. */
 export interface DifferentTag {
-  readonly tag: Tag
-  readonly digest: Digest
+  readonly entry: RepositoryTag
   /** False if the manifest has to be read. */
   readonly isDescribed: boolean
 }
 
 /** What a look at a whole repository has seen. */
-export interface RepositorySeen {
+export interface RepositorySeen extends RepositoryPulls {
   /** The names of its tags. */
   readonly found: ReadonlySet<string>
   readonly isPresent: boolean
-  readonly pulls: PullSum | undefined
 }
 
-/** Changes of the index. Each of them is one transaction. */
+/** A look at some tags of a repository. */
+export interface TagsLook {
+  readonly repository: RepositoryName
+  /** Numbers the looks at storage: of two, the later one began later, and prevails. */
+  readonly look: number
+}
+
+/** Changes of the index. Each of them is one transaction, about as many repositories as there are. */
 export class CatalogChanges {
   readonly #engine: SqlEngine
+  readonly #statements: ChangeStatements
 
   constructor(engine: SqlEngine) {
     this.#engine = engine
+    this.#statements = new ChangeStatements(engine.dialect)
   }
 
   /** Numbers a look at storage that begins now. */
@@ -44,124 +41,98 @@ export class CatalogChanges {
     return Number(rows?.[0]?.look)
   }
 
-  /** Those of the entries that differ from the index. */
-  async differing(repository: RepositoryName, entries: readonly TagEntry[]): Promise<DifferentTag[]> {
-    const { elements, at } = this.#engine.dialect
-    const [rows = []] = await this.#engine.run([
-      {
-        sql: `SELECT found.name, found.digest, manifest.size AS described
-              FROM (SELECT ${at(0)} AS name, ${at(1)} AS digest, CAST(${at(2)} AS BIGINT) AS pushed FROM ${elements}) found
-              LEFT JOIN tag ON tag.name = found.name
-                AND tag.repository = (SELECT id FROM repository WHERE name = ? AND present = 1)
-              LEFT JOIN manifest ON manifest.digest = found.digest
-              WHERE tag.digest IS DISTINCT FROM found.digest OR tag.pushed IS DISTINCT FROM found.pushed OR tag.size IS NULL`,
-        parameters: [tagsJson(entries), repository],
-      },
-    ])
-    return rows.map(({ name, digest, described }) => ({
-      tag: name as Tag,
-      digest: digest as Digest,
+  /** Those of the tags that differ from the index. */
+  async differing(entries: readonly RepositoryTag[]): Promise<DifferentTag[]> {
+    const [rows = []] = await this.#engine.run([this.#statements.differing(entries)])
+    return rows.map(({ position, described }) => ({
+      entry: entries[Number(position)] as RepositoryTag,
       isDescribed: described !== null,
     }))
   }
 
-  /** Writes entries that a look at the whole repository has found. */
+  /** Writes tags that a look at whole repositories has found. */
   async put(
-    { repository, look }: RepositoryLook,
-    entries: readonly TagEntry[],
+    look: number,
+    entries: readonly RepositoryTag[],
     summaries: readonly ManifestSummary[],
   ): Promise<void> {
+    const statements = this.#statements
     await this.#write([
-      ...locked(repository),
-      ...this.#described(summaries),
-      this.#upsert(
-        entries,
-        {
-          sql: `${LOOKED} < ? AND name NOT IN (SELECT name FROM change WHERE repository = ${ID} AND looked > ?)`,
-          parameters: [repository, look, repository, look],
-        },
-        repository,
-      ),
+      statements.locked(entries.map(({ repository }) => repository)),
+      ...statements.described(summaries),
+      statements.upserted(entries, look, unlessChangedAfter(look, 'found')),
     ])
   }
 
-  /** Ends a look at the whole repository: tags that it has not found are removed.
-   *  @param seen.pulls undefined if they are not recorded */
-  async finish(
-    { repository, look }: RepositoryLook,
-    { found, isPresent, pulls }: RepositorySeen,
-  ): Promise<void> {
-    const gone = await this.#goneFrom(repository, found)
-    const present = isPresent ? 1 : 0
-    const { elements, whole } = this.#engine.dialect
+  /** Ends a look at whole repositories: tags that it has not found are removed. */
+  async finish(look: number, seen: readonly RepositorySeen[]): Promise<void> {
+    if (seen.length === 0) return
+    const statements = this.#statements
+    const names = seen.map(({ repository }) => repository)
     await this.#write([
-      ...locked(repository),
-      {
-        sql: `DELETE FROM tag WHERE repository = ${ID} AND ${LOOKED} < ? AND name IN (SELECT ${whole} FROM ${elements})
-                AND name NOT IN (SELECT name FROM change WHERE repository = ${ID} AND looked > ?)`,
-        parameters: [repository, repository, look, JSON.stringify(gone), repository, look],
-      },
-      {
-        sql: `UPDATE state SET generation = generation + 1
-              WHERE EXISTS (SELECT 1 FROM repository WHERE name = ? AND present <> ? AND looked < ?)`,
-        parameters: [repository, present, look],
-      },
-      statistics(repository),
-      countedPulls({ repository, look }, pulls),
-      {
-        sql: 'UPDATE repository SET present = ?, looked = ? WHERE name = ? AND looked < ?',
-        parameters: [present, look, repository, look],
-      },
+      statements.locked(names),
+      ...statements.removed(await this.#goneFrom(seen), look, unlessChangedAfter(look, 'tag')),
+      statements.counted(names),
+      statements.pulled(seen, look),
+      ...statements.present(
+        seen.map(({ repository, isPresent }) => [repository, isPresent]),
+        { look, endsLook: true },
+      ),
     ])
   }
 
   /** Writes what a look at single tags has found. */
   async set(
-    { repository, look }: RepositoryLook,
+    { repository, look }: TagsLook,
     { entries, gone }: { entries: readonly TagEntry[]; gone: readonly Tag[] },
     summaries: readonly ManifestSummary[],
   ): Promise<void> {
     const { elements, whole } = this.#engine.dialect
-    const names = JSON.stringify([...entries.map(({ tag }) => tag), ...gone])
-    const isLatest = {
-      sql: `${LOOKED} < ? AND name IN (SELECT name FROM change WHERE repository = ${ID} AND looked = ?)`,
-      parameters: [repository, look, repository, look],
-    }
+    const statements = this.#statements
+    const tags = entries.map((entry) => ({ ...entry, repository }))
+    const isLatest = (tag: string): Statement => ({
+      sql: `EXISTS (SELECT 1 FROM change WHERE change.repository = repository.id AND change.name = ${tag}.name AND change.looked = ?)`,
+      parameters: [look],
+    })
     await this.#write([
-      ...locked(repository),
-      ...this.#described(summaries),
+      statements.locked([repository]),
+      ...statements.described(summaries),
       {
-        sql: `INSERT INTO change (repository, name, looked) SELECT ${ID}, ${whole}, CAST(? AS BIGINT) FROM ${elements} WHERE true
+        sql: `INSERT INTO change (repository, name, looked)
+              SELECT (SELECT id FROM repository WHERE name = ?), ${whole}, CAST(? AS BIGINT) FROM ${elements} WHERE true
               ON CONFLICT (repository, name) DO UPDATE SET looked = excluded.looked WHERE change.looked < excluded.looked`,
-        parameters: [repository, look, names],
+        parameters: [repository, look, JSON.stringify([...entries.map(({ tag }) => tag), ...gone])],
       },
-      this.#upsert(entries, isLatest, repository),
-      {
-        sql: `DELETE FROM tag WHERE repository = ${ID} AND name IN (SELECT ${whole} FROM ${elements}) AND ${isLatest.sql}`,
-        parameters: [repository, JSON.stringify(gone), ...isLatest.parameters],
-      },
-      ...(entries.length === 0 ? [] : appears(repository, look)),
-      statistics(repository),
+      statements.upserted(tags, look, isLatest('found')),
+      ...statements.removed(
+        gone.map((tag) => [repository, tag]),
+        look,
+        isLatest('tag'),
+      ),
+      ...statements.present(tags.length === 0 ? [] : [[repository, true]], { look, endsLook: false }),
+      statements.counted([repository]),
     ])
   }
 
   /** Writes how often a repository was pulled. Those that the index does not have are left out. */
-  async setPulls(look: RepositoryLook, pulls: PullSum): Promise<void> {
-    await this.#write([countedPulls(look, pulls)])
+  async setPulls(look: number, pulls: RepositoryPulls): Promise<void> {
+    await this.#write([this.#statements.pulled([pulls], look)])
   }
 
   /** Ends a sweep over all of storage.
-   *  @param options.look of its begin */
-  async swept({ look, startedAt }: { look: number; startedAt: Date }): Promise<void> {
-    await this.#write([
+   *  @param options.look of its begin
+   *  @returns false if the index was emptied meanwhile, so that it may not be complete */
+  async swept({ look, startedAt }: { look: number; startedAt: Date }): Promise<boolean> {
+    const [ended = []] = await this.#write([
       {
-        sql: 'UPDATE state SET complete = 1, as_of = ?',
-        parameters: [startedAt.getTime()],
+        sql: 'UPDATE state SET complete = 1, as_of = ? WHERE first_look < ? RETURNING complete',
+        parameters: [startedAt.getTime(), look],
       },
       { sql: 'DELETE FROM change WHERE looked < ?', parameters: [look] },
       { sql: 'DELETE FROM repository WHERE present = 0 AND looked < ?', parameters: [look] },
     ])
     await this.#removeUnused()
+    return ended.length > 0
   }
 
   /** True if a sweep has ended since the index was made. */
@@ -204,58 +175,31 @@ export class CatalogChanges {
     }
   }
 
-  async #goneFrom(repository: RepositoryName, found: ReadonlySet<string>): Promise<string[]> {
-    const parameters = [repository]
-    const [counted] = await this.#engine.run([
-      { sql: `SELECT count(*) AS tags FROM tag WHERE repository = ${ID}`, parameters },
-    ])
-    if (Number(counted?.[0]?.tags) === found.size) return []
+  /** The tags that only the index has. */
+  async #goneFrom(seen: readonly RepositorySeen[]): Promise<(readonly [RepositoryName, Tag])[]> {
+    const found = new Map(seen.map((one) => [one.repository as string, one.found]))
+    const names = seen.map(({ repository }) => repository)
+    const [sizes = []] = await this.#engine.run([this.#statements.sizes(names)])
+    const differing = sizes.filter(({ name, tags }) => Number(tags) !== found.get(String(name))?.size)
+    if (differing.length === 0) return []
     const [rows = []] = await this.#engine.run([
-      { sql: `SELECT name FROM tag WHERE repository = ${ID}`, parameters },
+      this.#statements.tagsOf(differing.map(({ name }) => name as RepositoryName)),
     ])
-    return rows.map(({ name }) => String(name)).filter((name) => !found.has(name))
-  }
-
-  #described(summaries: readonly ManifestSummary[]): Statement[] {
-    if (summaries.length === 0) return []
-    const { elements, at } = this.#engine.dialect
-    // Sorted, so that replicas that write the same ones wait for each other instead of for ever.
-    const rows = summaries
-      .map(({ digest, mediaType, artifactType, platforms, createdAt, size }) => [
-        ...[digest, mediaType, artifactType, platforms.join(',')],
-        ...[createdAt?.getTime() ?? null, size],
-      ])
-      .sort(([one], [other]) => (String(one) < String(other) ? -1 : 1))
-    return [
-      {
-        sql: `INSERT INTO manifest (digest, media_type, artifact_type, platforms, created, size)
-              SELECT ${at(0)}, ${at(1)}, ${at(2)}, ${at(3)}, CAST(${at(4)} AS BIGINT), CAST(${at(5)} AS BIGINT)
-              FROM ${elements} WHERE true ON CONFLICT (digest) DO UPDATE SET created = excluded.created,
-                platforms = excluded.platforms, size = excluded.size`,
-        parameters: [JSON.stringify(rows)],
-      },
-    ]
-  }
-
-  #upsert(
-    entries: readonly TagEntry[],
-    condition: { sql: string; parameters: readonly SqlValue[] },
-    repository: RepositoryName,
-  ): Statement {
-    const { elements, at } = this.#engine.dialect
-    return {
-      sql: `INSERT INTO tag (repository, name, digest, pushed, size, created)
-            SELECT ${ID}, name, found.digest, pushed, manifest.size, manifest.created
-            FROM (SELECT ${at(0)} AS name, ${at(1)} AS digest, CAST(${at(2)} AS BIGINT) AS pushed FROM ${elements}) found
-            LEFT JOIN manifest ON manifest.digest = found.digest
-            WHERE ${condition.sql}
-            ON CONFLICT (repository, name) DO UPDATE SET digest = excluded.digest, pushed = excluded.pushed,
-              size = excluded.size, created = excluded.created`,
-      parameters: [repository, tagsJson(entries), ...condition.parameters],
-    }
+    return rows
+      .filter(({ repository, name }) => !found.get(String(repository))?.has(String(name)))
+      .map(({ repository, name }) => [repository as RepositoryName, name as Tag])
   }
 
   #write(statements: readonly Statement[]) {
     return this.#engine.run(statements, { writes: true })
+  }
+}
+
+/** @param tag the table of the tag */
+function unlessChangedAfter(look: number, tag: string): Statement {
+  return {
+    sql: `NOT EXISTS (SELECT 1 FROM change WHERE change.repository = repository.id AND change.name = ${tag}.name
+            AND change.looked > ?)`,
+    parameters: [look],
   }
 }

@@ -1,15 +1,15 @@
 /** The tables of both databases. Increase the version with every change: an index of another version is
  *  removed and filled again. Times are milliseconds since 1970.
  *
- *  - `state`: one row: whether a sweep has ended, when it began, a counter of looks at storage, and the generation of the
- *    repositories, which changes when one is added or removed.
+ *  - `state`: one row: whether a sweep has ended, when it began, a counter of looks at storage with its first
+ *    value, and the generation of the repositories, which changes when one is added or removed.
  *  - `repository`: `looked` is the number of the look that it was last compared by; absent repositories stay
  *    until the next sweep has ended, so that an older look can't bring them back. `counted` is the number of the look that
  *    its pulls were read by; `pulled` is the last one.
  *  - `manifest`: what a manifest says of itself, shared by all repositories.
  *  - `tag`: `size` and `created` repeat those of the manifest, for ordering.
  *  - `change`: the last look at a single tag, for looks at its whole repository that began before. */
-export const SCHEMA_VERSION = 2
+export const SCHEMA_VERSION = 3
 
 export function tables({ id, isPostgres }: { id: string; isPostgres: boolean }): readonly string[] {
   // Names are compared by their bytes, as storage orders them.
@@ -17,7 +17,7 @@ export function tables({ id, isPostgres }: { id: string; isPostgres: boolean }):
   return [
     `CREATE TABLE state (
        one INTEGER PRIMARY KEY, version INTEGER NOT NULL, source TEXT NOT NULL,
-       complete INTEGER NOT NULL, as_of BIGINT, look BIGINT NOT NULL, generation BIGINT NOT NULL)`,
+       complete INTEGER NOT NULL, as_of BIGINT, look BIGINT NOT NULL, first_look BIGINT NOT NULL, generation BIGINT NOT NULL)`,
     `CREATE TABLE repository (
        id ${id}, name ${text} NOT NULL UNIQUE, present INTEGER NOT NULL, looked BIGINT NOT NULL,
        tags BIGINT NOT NULL DEFAULT 0, newest ${text}, pushed BIGINT, size BIGINT,
@@ -42,9 +42,11 @@ export function tables({ id, isPostgres }: { id: string; isPostgres: boolean }):
   ]
 }
 
+/** Looks are counted from the present time, so that one from before an index was emptied is older than all later ones. */
 export function firstState(source: string) {
+  const look = Date.now()
   return {
-    sql: 'INSERT INTO state VALUES (1, ?, ?, 0, NULL, 0, 0)',
-    parameters: [SCHEMA_VERSION, source],
+    sql: 'INSERT INTO state VALUES (1, ?, ?, 0, NULL, ?, ?, 0)',
+    parameters: [SCHEMA_VERSION, source, look, look],
   }
 }

@@ -42,6 +42,14 @@ export class Links {
     return this.#joined.read(path)
   }
 
+  /** The digest in the content of the link at `path`. Undefined if it is broken. */
+  digestIn({ buffer, byteOffset, byteLength }: Uint8Array, path: string): Digest | undefined {
+    const text = Buffer.from(buffer, byteOffset, byteLength).toString('latin1').trim()
+    if (isDigest(text) && algorithmOf(text) === CANONICAL) return text
+    this.#reportBroken(path)
+    return undefined
+  }
+
   async write(path: string, target: Digest, precedence?: Precedence): Promise<void> {
     await this.#storage.put(path, Buffer.from(target, 'latin1'), precedence)
     this.#durable.set(path, true)
@@ -67,10 +75,7 @@ export class Links {
       if (isPathNotFound(error)) return undefined
       throw error
     }
-    const text = Buffer.from(content.buffer, content.byteOffset, content.byteLength).toString('latin1').trim()
-    if (isDigest(text) && algorithmOf(text) === CANONICAL) return text
-    this.#reportBroken(path)
-    return undefined
+    return this.digestIn(content, path)
   }
 
   #reportBroken(path: string): void {

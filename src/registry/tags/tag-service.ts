@@ -94,17 +94,15 @@ export class LinkedTags implements TagService {
     for await (const { tag, digest } of this.#entries(page)) if (digest !== undefined) yield tag
   }
 
-  /** By a scan, because that gives the times of many links in one request. */
-  entries(): AsyncIterable<TagEntry> {
-    return definedOf(
-      mapInOrder(this.#links(), {
-        concurrency: LISTING_CONCURRENCY,
-        work: async ({ tag, setAt }): Promise<TagEntry | undefined> => {
-          const digest = await this.#current(tag)
-          return digest && { tag, digest, setAt }
-        },
-      }),
-    )
+  /** By a scan, because that gives the times of many links in one request, on a disk also their content. */
+  async *entries(): AsyncIterable<TagEntry> {
+    const work = ({ tag, setAt, digest }: FoundTag): TagEntry | undefined | Promise<TagEntry | undefined> =>
+      digest === undefined ? this.#entryOf(tag, setAt) : { tag, digest, setAt }
+    for await (const found of this.#found()) {
+      // Not `yield*`, which creates three promises for each.
+      if (found.every(isRead)) for (const entry of found) yield entry
+      else yield* definedOf(mapInOrder(found, { concurrency: LISTING_CONCURRENCY, work }))
+    }
   }
 
   /** The time is read first: if the tag is set in between, it seems older than it is, never newer. */
@@ -172,18 +170,28 @@ export class LinkedTags implements TagService {
     }
   }
 
-  async *#links(): AsyncIterable<{ tag: Tag; setAt: Date }> {
-    const { tags } = this.#context.paths
+  /** The tags with a link, a page at a time. */
+  async *#found(): AsyncIterable<FoundTag[]> {
+    const { links, storage, paths } = this.#context
+    const { tags } = paths
     const relative = (path: string) => path.slice(tags.length + 1)
     const enters = (folder: string) => !/^[^/]+\/index$/.test(relative(folder))
     // A tag has two folders for each manifest that it ever named, and only one file that counts.
     const leaf = (folder: string) => (relative(folder).includes('/') ? undefined : 'current/link')
-    for await (const files of this.#context.storage.scan(tags, { enters, leaf })) {
-      for (const { path, modifiedAt } of files) {
+    for await (const files of storage.scan(tags, { enters, leaf, contents: true })) {
+      const found: FoundTag[] = []
+      for (const { path, modifiedAt, content } of files) {
         const [, tag = ''] = /^([^/]+)\/current\/link$/.exec(relative(path)) ?? []
-        if (isTag(tag)) yield { tag, setAt: modifiedAt }
+        if (!isTag(tag)) continue
+        found.push({ tag, setAt: modifiedAt, digest: content && links.digestIn(content, path) })
       }
+      yield found
     }
+  }
+
+  async #entryOf(tag: Tag, setAt: Date): Promise<TagEntry | undefined> {
+    const digest = await this.#current(tag)
+    return digest && { tag, digest, setAt }
   }
 
   #current(tag: Tag): Promise<Digest | undefined> {
@@ -205,6 +213,15 @@ export class LinkedTags implements TagService {
   #index(tag: Tag): LinkSet {
     return new LinkSet(this.#context.paths.tag(tag).index, this.#context)
   }
+}
+
+/** A tag with the time of its link, and what it names if that is known yet. */
+interface FoundTag extends Omit<TagEntry, 'digest'> {
+  readonly digest: Digest | undefined
+}
+
+function isRead(found: FoundTag): found is TagEntry {
+  return found.digest !== undefined
 }
 
 async function* definedOf<Item>(items: AsyncIterable<Item | undefined>): AsyncIterable<Item> {

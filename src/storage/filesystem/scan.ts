@@ -3,6 +3,7 @@ import { readdir, stat } from 'node:fs/promises'
 import type { ScannedFile, ScanOptions } from '../../core/storage-driver.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'
 import { isName } from '../path.ts'
+import { readWithStats } from './calls/descriptors.ts'
 import type { QuickCalls } from './calls/quick-calls.ts'
 import { kindOfChild } from './child-kind.ts'
 import { isErrno } from './errno.ts'
@@ -20,6 +21,9 @@ export interface ScanStart {
 
 const PAGE = 1_000
 
+/** Enough for a link. */
+const MAX_CONTENT_BYTES = 256
+
 /** Children of a folder that are inspected concurrently. */
 const CONCURRENCY = 16
 
@@ -29,10 +33,10 @@ const CONCURRENCY = 16
 export async function* scanTree(
   folder: string,
   start: ScanStart,
-  { after = '', enters = () => true, leaf = () => undefined }: ScanOptions,
+  { after = '', enters = () => true, leaf = () => undefined, contents = false }: ScanOptions,
 ): AsyncIterable<readonly ScannedFile[]> {
   const page: ScannedFile[] = []
-  yield* fullPages(folder, { ...start, after, enters, leaf, page })
+  yield* fullPages(folder, { ...start, after, enters, leaf, contents, page })
   if (page.length > 0) yield page
 }
 
@@ -112,8 +116,12 @@ function lookAtLeaf(path: string, name: string, scan: Scan): Found | Promise<Fou
   const file = `${path}/${name}`
   const location = scan.root + file
   const atOnce = () => {
-    const stats = scan.quick.make(() => statSync(location, { throwIfNoEntry: false }))
-    return stats?.isFile() ? [scanned(file, stats)] : lookInto(path, scan)
+    const { stats, content } = scan.quick.make(() =>
+      scan.contents
+        ? readWithStats(location, MAX_CONTENT_BYTES)
+        : { stats: statSync(location, { throwIfNoEntry: false }), content: undefined },
+    )
+    return stats?.isFile() ? [{ ...scanned(file, stats), content }] : lookInto(path, scan)
   }
   const inPool = async () => {
     const stats = await elseIfMissing(stat(location), undefined)

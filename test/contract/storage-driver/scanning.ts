@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { StorageDriver } from '../../../src/core/storage-driver.ts'
+import type { ScannedFile, StorageDriver } from '../../../src/core/storage-driver.ts'
 import type { DriverUnderTest } from '../storage-driver.ts'
 import { distinctBytes, writeFile } from './support.ts'
 
@@ -84,6 +84,29 @@ export function describeScanning(current: () => DriverUnderTest): void {
     expect(found).toEqual(paths(driver.scansFolders ? entered : names))
     const folders = ['blobs', 'blobs/a', 'blobs/b', 'blobs/c', 'other']
     expect(asked.toSorted()).toEqual(driver.scansFolders ? paths(folders) : [])
+  })
+
+  it('a scan that returns content with a file returns that of this file', async () => {
+    const { driver } = current()
+    await putAll(driver, ['a/link', 'b/other'])
+    await driver.put('/top/empty/link', new Uint8Array())
+    await driver.put('/top/large/link', new Uint8Array(100_000))
+
+    const found: ScannedFile[] = []
+    const pages = driver.scan('/top', {
+      leaf: (folder) => (folder === '/top' ? undefined : 'link'),
+      contents: true,
+    })
+    for await (const page of pages) found.push(...page)
+
+    expect(found.map(({ path }) => path)).toEqual([
+      '/top/a/link',
+      '/top/b/other',
+      '/top/empty/link',
+      '/top/large/link',
+    ])
+    for (const { path, content } of found)
+      if (content !== undefined) expect(Buffer.from(content)).toEqual(Buffer.from(await driver.get(path)))
   })
 
   it('a scan goes on from any point', async () => {

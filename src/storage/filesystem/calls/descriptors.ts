@@ -19,6 +19,29 @@ export function readBeginning(path: string, maxBytes: number): Buffer {
   }
 }
 
+/** What a file is, and its content if it is a plain one of at most `maxBytes`; synchronously. No `stats` if it is
+ *  missing. */
+export function readWithStats(
+  path: string,
+  maxBytes: number,
+): { stats?: fs.Stats | undefined; content?: Buffer | undefined } {
+  let fd: number
+  try {
+    fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
+  } catch {
+    return { stats: fs.statSync(path, { throwIfNoEntry: false }) }
+  }
+  try {
+    const stats = fs.fstatSync(fd)
+    if (!stats.isFile() || stats.size > maxBytes) return { stats }
+    const buffer = Buffer.allocUnsafe(stats.size)
+    const length = stats.size === 0 ? 0 : fs.readSync(fd, buffer, 0, stats.size, 0)
+    return { stats, content: length === stats.size ? buffer : undefined }
+  } finally {
+    fs.closeSync(fd)
+  }
+}
+
 export const open = promisify(fs.open)
 export const close = promisify(fs.close)
 export const fstat = promisify(fs.fstat) as (fd: number) => Promise<fs.Stats>
