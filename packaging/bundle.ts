@@ -15,9 +15,10 @@ import {
 } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { build, type Plugin } from 'esbuild'
+import { type BuildOptions, build, type Plugin } from 'esbuild'
 import { build as buildPage } from 'vite'
 import { withDirectBuiltins } from './builtins.ts'
+import { chosenByCommand, clientBuild, sharedEntryPoint } from './client-file.ts'
 import { sbomOf } from './sbom.ts'
 
 export const root = join(import.meta.dirname, '..')
@@ -62,13 +63,14 @@ async function bundlePage(outDir: string): Promise<string[]> {
 /** Bundles `src/main.ts` with its packages, in chunks that are loaded when they are needed. Returns the files that it is made of,
  *  relative to the project. */
 async function bundleCode(outdir: string, native: Plugin): Promise<string[]> {
-  const { metafile } = await build({
+  const options = {
     absWorkingDir: root,
     metafile: true,
     entryPoints: [
       { in: join(root, 'src', 'main.ts'), out: 'main' },
       // A thread, which is started by the name of its file.
       { in: join(root, 'src', 'index', 'sqlite', 'sqlite-thread.ts'), out: 'sqlite-thread' },
+      sharedEntryPoint(root),
     ],
     outdir,
     outExtension: { '.js': '.mjs' },
@@ -83,30 +85,34 @@ async function bundleCode(outdir: string, native: Plugin): Promise<string[]> {
     minifyIdentifiers: false,
     legalComments: 'linked',
     loader: { '.node': 'copy' },
-    plugins: [native, neededOfUndici],
+    plugins: [native, neededOfUndici, chosenByCommand],
     logLevel: 'warning',
     // Packages in CommonJS call `require` for Node's own modules.
     banner: {
       js: "import { createRequire as entrepotRequire } from 'node:module'; const require = entrepotRequire(import.meta.url);",
     },
-  })
+  } satisfies BuildOptions
+  const built = await Promise.all([build(options), build(clientBuild(options))])
   // The entry says so where Node is too old, which may have no `getBuiltinModule`.
   for (const file of readdirSync(outdir))
     if (file.endsWith('.mjs') && file !== 'main.mjs') rewrite(join(outdir, file), withDirectBuiltins)
-  return Object.values(metafile.outputs).flatMap(({ inputs }) => Object.keys(inputs))
+  const outputs = built.flatMap(({ metafile }) => Object.values(metafile?.outputs ?? {}))
+  return outputs.flatMap(({ inputs }) => Object.keys(inputs))
 }
 
 function rewrite(path: string, change: (text: string) => string): void {
   writeFileSync(path, change(readFileSync(path, 'utf8')))
 }
 
-/** Of undici, the client takes its dispatchers alone: the rest would double the start of each of its commands. */
+/** Of undici, the client takes its dispatchers alone. */
 const neededOfUndici: Plugin = {
   name: 'needed-of-undici',
   setup({ onResolve, onLoad }) {
     const library = 'undici/lib'
     onResolve({ filter: /^undici$/ }, ({ importer }) =>
-      importer.endsWith('/src/client/transport.ts') ? { path: importer, namespace: 'undici' } : undefined,
+      importer.endsWith('/src/client/http/undici-connections.ts')
+        ? { path: importer, namespace: 'undici' }
+        : undefined,
     )
     onLoad({ filter: /./, namespace: 'undici' }, () => ({
       resolveDir: root,
@@ -114,8 +120,7 @@ const neededOfUndici: Plugin = {
         import Dispatcher from '${library}/dispatcher/dispatcher.js'
         import api from '${library}/api/index.js'
         Object.assign(Dispatcher.prototype, api)
-        export { default as EnvHttpProxyAgent } from '${library}/dispatcher/env-http-proxy-agent.js'
-        export { default as errors } from '${library}/core/errors.js'`,
+        export { default as EnvHttpProxyAgent } from '${library}/dispatcher/env-http-proxy-agent.js'`,
     }))
   },
 }

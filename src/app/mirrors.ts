@@ -4,6 +4,7 @@ import { azureCredentials, googleCredentials } from '../client/cloud-credentials
 import { helperCredentials } from '../client/credential-helper.ts'
 import { type CredentialSource, fixedCredentials } from '../client/credentials.ts'
 import { ecrCredentials } from '../client/ecr-credentials.ts'
+import { openUndiciConnections } from '../client/http/undici-connections.ts'
 import { RegistryClient } from '../client/registry-client.ts'
 import type { RegistryClientOptions } from '../client/registry-requests.ts'
 import type { Config } from '../config/schema.ts'
@@ -186,12 +187,13 @@ async function upstreamOf(mirror: Mirror, parts: ClientParts): Promise<Upstream>
 }
 
 function openClient(
-  options: Omit<RegistryClientOptions, 'userAgent'>,
+  options: Omit<RegistryClientOptions, 'userAgent' | 'openConnections'>,
   { userAgent, tracing }: ClientParts,
 ): UpstreamRegistry {
-  if (tracing === undefined) return new RegistryClient({ ...options, userAgent })
+  const openConnections = openUndiciConnections
+  if (tracing === undefined) return new RegistryClient({ ...options, userAgent, openConnections })
   const traceHeaders = () => tracing.tracer.headers()
-  return tracing.upstream(new RegistryClient({ ...options, userAgent, traceHeaders }))
+  return tracing.upstream(new RegistryClient({ ...options, userAgent, openConnections, traceHeaders }))
 }
 
 const MAX_CA_BYTES = 4 * 1024 ** 2

@@ -1,7 +1,7 @@
 import { UpstreamError } from '../core/upstream/upstream-error.ts'
 import { type Challenge, parseChallenges } from './challenge.ts'
 import { type CredentialSource, type Credentials, TOKEN_USERS } from './credentials.ts'
-import type { Answer } from './http/dispatch.ts'
+import type { Answer } from './http/connections.ts'
 import { isSameSite } from './same-site.ts'
 import { discard, type Transport } from './transport.ts'
 

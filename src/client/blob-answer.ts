@@ -1,7 +1,7 @@
 import { UpstreamError } from '../core/upstream/upstream-error.ts'
 import type { ReceivedBytes, UpstreamBlob } from '../core/upstream/upstream-registry.ts'
 import type { AnswerBody, TakeChunk } from './http/answer-body.ts'
-import type { Answer } from './http/dispatch.ts'
+import type { Answer } from './http/connections.ts'
 import { transportError } from './transport.ts'
 
 export interface WantedBytes {

@@ -4,13 +4,13 @@ import { isWithin, networkList } from '../lib/networks.ts'
 
 /** Addresses that no stranger may send us to: this machine's, its networks', and what has no place on the
  *  internet. The special-purpose registries of IANA, RFC 6890. */
-const PRIVATE = networkList([
+const PRIVATE = [
   ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12'],
   ...['192.0.0.0/24', '192.0.2.0/24', '192.88.99.0/24', '192.168.0.0/16', '198.18.0.0/15'],
   ...['198.51.100.0/24', '203.0.113.0/24', '224.0.0.0/4', '240.0.0.0/4'],
   ...['::/96', '64:ff9b::/96', '64:ff9b:1::/48', '100::/64', '2001::/23', '2001:db8::/32', '2002::/16'],
   ...['fc00::/7', 'fe80::/10', 'fec0::/10', 'ff00::/8'],
-])
+]
 
 export class RefusedAddress extends Error {
   override readonly name = 'RefusedAddress'
@@ -18,16 +18,20 @@ export class RefusedAddress extends Error {
 
 /** Decides which addresses redirects may lead to. */
 export class AddressPolicy {
-  readonly #allowed: BlockList
+  readonly #networks: Iterable<string>
+  /** Made at the first question: most programs ask none. */
+  #lists: { readonly allowed: BlockList; readonly refused: BlockList } | undefined
 
   /** @param networks private ones that may be gone to */
   constructor(networks: Iterable<string> = []) {
-    this.#allowed = networkList(networks)
+    this.#networks = networks
   }
 
   allows(address: string): boolean {
+    this.#lists ??= { allowed: networkList(this.#networks), refused: networkList(PRIVATE) }
+    const { allowed, refused } = this.#lists
     const plain = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address
-    return isIP(plain) !== 0 && (isWithin(this.#allowed, plain) || !isPrivate(plain))
+    return isIP(plain) !== 0 && (isWithin(allowed, plain) || !(isWithin(refused, plain) || isMapped(plain)))
   }
 
   /** Resolves names for a connection: it goes to an address that was looked at, or nowhere. */
@@ -43,6 +47,7 @@ export class AddressPolicy {
   }
 }
 
-function isPrivate(address: string): boolean {
-  return isWithin(PRIVATE, address) || /^::ffff:/i.test(address)
+/** An IPv4 address within IPv6 that is not written with dots. */
+function isMapped(address: string): boolean {
+  return /^::ffff:/i.test(address)
 }

@@ -16,7 +16,7 @@ import type {
 } from '../core/upstream/upstream-registry.ts'
 import { readAnswer, readJson } from './authorization.ts'
 import { blobOf } from './blob-answer.ts'
-import type { Answer } from './http/dispatch.ts'
+import type { Answer } from './http/connections.ts'
 import { nextPage } from './pages.ts'
 import { referrersIn } from './referrers.ts'
 import { type RegistryClientOptions, type RegistryRequest, RegistryRequests } from './registry-requests.ts'

@@ -3,15 +3,9 @@ import type { CallOptions, RateLimit } from '../core/upstream/upstream-registry.
 import { printable } from '../lib/printable.ts'
 import { Authorization, readAnswer } from './authorization.ts'
 import { type CredentialSource, fixedCredentials } from './credentials.ts'
+import type { HttpRequest, OpenConnections, RequestBody, Timing } from './http/connections.ts'
 import { rateLimitOf, retryAfterMs } from './retry-after.ts'
-import {
-  discard,
-  type FollowedAnswer,
-  type RequestBody,
-  Transport,
-  type TransportRequest,
-  type TransportTiming,
-} from './transport.ts'
+import { discard, type FollowedAnswer, Transport } from './transport.ts'
 
 export interface RegistryClientOptions {
   /** The origin, and what stands before `/v2/`. */
@@ -29,13 +23,14 @@ export interface RegistryClientOptions {
   readonly anonymousRealms?: boolean
   /** Private networks that it may redirect to. */
   readonly redirectNetworks?: readonly string[]
-  readonly timing?: TransportTiming
+  readonly timing?: Timing
+  readonly openConnections: OpenConnections
   /** Headers that make a request part of a trace, asked for before each request. Default: none. */
   readonly traceHeaders?: (() => Readonly<Record<string, string>>) | undefined
 }
 
 export interface RegistryRequest extends CallOptions {
-  readonly method: TransportRequest['method']
+  readonly method: HttpRequest['method']
   /** Behind `/v2/`, or a whole URL. */
   readonly path: string
   /** Scopes of the token specification, separated by spaces. */

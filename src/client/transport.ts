@@ -1,19 +1,10 @@
 import { isIP } from 'node:net'
 import { getCACertificates } from 'node:tls'
-import { type Dispatcher, EnvHttpProxyAgent, errors } from 'undici'
 import { UpstreamError } from '../core/upstream/upstream-error.ts'
-import { type Answer, dispatch } from './http/dispatch.ts'
+import type { Answer, Connections, HttpRequest, OpenConnections, Timing } from './http/connections.ts'
 import { AddressPolicy, RefusedAddress } from './public-addresses.ts'
 
-export interface TransportTiming {
-  readonly connectMs: number
-  /** Until the head of an answer is there. */
-  readonly headMs: number
-  /** Between two pieces of a body. */
-  readonly bodyMs: number
-}
-
-export const TIMING: TransportTiming = { connectMs: 5_000, headMs: 30_000, bodyMs: 30_000 }
+export const TIMING: Timing = { connectMs: 5_000, headMs: 30_000, bodyMs: 30_000 }
 
 export interface TransportOptions {
   /** The registry's own URL, which the configuration vouches for. */
@@ -24,18 +15,8 @@ export interface TransportOptions {
   readonly redirectNetworks?: readonly string[]
   /** Certificates are not checked. */
   readonly insecure?: boolean
-  readonly timing?: TransportTiming
-}
-
-/** Chunks are read until the next one is asked for. */
-export type RequestBody = string | Uint8Array | AsyncIterable<Uint8Array>
-
-export interface TransportRequest {
-  readonly method: 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'
-  readonly url: URL
-  readonly headers: Readonly<Record<string, string>>
-  readonly body?: RequestBody | undefined
-  readonly signal?: AbortSignal | undefined
+  readonly timing?: Timing
+  readonly openConnections: OpenConnections
 }
 
 export type FollowedAnswer = Answer & {
@@ -48,38 +29,31 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 const MAX_REDIRECTS = 5
 const MAX_DUMPED_BYTES = 128 * 1024
 
-/** Requests to one registry and to where it redirects to, through the proxies of the environment. */
+/** Requests to one registry and to where it redirects to, over connections that are kept. */
 export class Transport {
   readonly #url: URL
   readonly #addresses: AddressPolicy
-  readonly #own: Dispatcher
-  /** For other hosts: their addresses are looked at. */
-  readonly #others: Dispatcher
+  readonly #own: Connections
+  /** To other hosts: their addresses are looked at. */
+  readonly #openOthers: () => Connections
+  #others: Connections | undefined
 
   constructor(options: TransportOptions) {
-    const { url, ca = [], redirectNetworks = [], insecure = false, timing = TIMING } = options
+    const { url, ca = [], redirectNetworks = [], insecure = false } = options
+    const { timing = TIMING, openConnections } = options
     this.#url = url
     this.#addresses = new AddressPolicy(redirectNetworks)
     const tls = {
       ...(ca.length > 0 && { ca: [...getCACertificates('default'), ...ca] }),
       ...(insecure && { rejectUnauthorized: false }),
     }
-    const shared = {
-      headersTimeout: timing.headMs,
-      bodyTimeout: timing.bodyMs,
-      requestTls: tls,
-    }
-    const connect = { ...tls, timeout: timing.connectMs }
-    this.#own = new EnvHttpProxyAgent({ ...shared, connect })
-    this.#others = new EnvHttpProxyAgent({
-      ...shared,
-      connect: { ...connect, lookup: this.#addresses.lookup },
-    })
+    this.#own = openConnections({ tls, timing })
+    this.#openOthers = () => openConnections({ tls, timing, lookup: this.#addresses.lookup })
   }
 
   /** Follows redirects, unless a body is sent. Credentials go to the registry's own origin only.
    *  @throws UpstreamError; the signal's reason */
-  async send(request: TransportRequest): Promise<FollowedAnswer> {
+  async send(request: HttpRequest): Promise<FollowedAnswer> {
     let { url } = request
     for (let redirects = 0; ; redirects++) {
       const isOwn = url.origin === this.#url.origin
@@ -95,36 +69,31 @@ export class Transport {
   }
 
   /** To another host of the same site, such as a token server: as the caller says, without redirects. */
-  async sendDirectly(request: TransportRequest): Promise<Answer> {
+  async sendDirectly(request: HttpRequest): Promise<Answer> {
     const isOwn = request.url.hostname === this.#url.hostname
     if (!isOwn) this.#requireAllowed(request.url)
     return this.#sendOnce(request, isOwn, true)
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#own.destroy(), this.#others.destroy()])
+    await Promise.all([this.#own.destroy(), this.#others?.destroy()])
   }
 
-  async #sendOnce(
-    { method, url, headers, body, signal }: TransportRequest,
-    isOwn: boolean,
-    mayHaveLogin = isOwn,
-  ): Promise<Answer> {
-    const { authorization, ...others } = headers
-    const sent = { ...others, ...(mayHaveLogin && authorization !== undefined && { authorization }) }
+  async #sendOnce(request: HttpRequest, isOwn: boolean, mayHaveLogin = isOwn): Promise<Answer> {
+    const { url, signal } = request
+    const { authorization, ...others } = request.headers
+    const headers = { ...others, ...(mayHaveLogin && authorization !== undefined && { authorization }) }
     try {
-      const options = {
-        origin: url.origin,
-        path: `${url.pathname}${url.search}`,
-        method,
-        headers: sent,
-        // undici takes any iterable, which its types do not say.
-        ...(body !== undefined && { body: body as string }),
-      }
-      return await dispatch(isOwn ? this.#own : this.#others, options, signal)
+      return await this.#connectionsTo(isOwn).send({ ...request, headers })
     } catch (cause) {
       throw transportError(cause, { host: url.host, signal })
     }
+  }
+
+  #connectionsTo(isOwn: boolean): Connections {
+    if (isOwn) return this.#own
+    this.#others ??= this.#openOthers()
+    return this.#others
   }
 
   #redirected(location: string, from: URL): URL {
@@ -160,6 +129,7 @@ const TIMEOUTS: ReadonlySet<string> = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
   'UND_ERR_HEADERS_TIMEOUT',
   'UND_ERR_BODY_TIMEOUT',
+  'ETIMEDOUT',
 ])
 
 /** What a request or a body failed with, in our words. The signal's own reason stays. */
@@ -171,8 +141,8 @@ export function transportError(
   if (signal?.aborted) return signal.reason
   const refused = refusedAddress(cause)
   if (refused !== undefined) return invalid(`a redirect: ${refused.message}`, cause)
-  const { code = '', message } = cause as NodeJS.ErrnoException
-  if (cause instanceof errors.HTTPParserError) return invalid('what is no HTTP', cause)
+  const { code = '', message, name } = cause as NodeJS.ErrnoException
+  if (name === 'HTTPParserError' || code.startsWith('HPE_')) return invalid('what is no HTTP', cause)
   const isTimeout = TIMEOUTS.has(code)
   return new UpstreamError(isTimeout ? 'TIMEOUT' : 'UNREACHABLE', {
     message: `${host}: ${isTimeout ? 'no answer in time' : message}`,

@@ -3,6 +3,7 @@ import { beforeEach, expect, test } from 'vitest'
 import { Copier, type CopyObserver } from '../../src/client/copy/copier.ts'
 import { RegistryImages } from '../../src/client/copy/registry-images.ts'
 import { Retries } from '../../src/client/copy/retries.ts'
+import { openNodeConnections } from '../../src/client/http/node-connections.ts'
 import { PushClient } from '../../src/client/push/push-client.ts'
 import type { Digest } from '../../src/core/digest.ts'
 import type { RepositoryName } from '../../src/core/reference.ts'
@@ -48,7 +49,10 @@ function copier(): Copier {
 }
 
 function images(url: string, repository: string): RegistryImages {
-  const client = new PushClient({ url, userAgent: 'test', redirectNetworks: ['127.0.0.0/8'] })
+  const client = new PushClient({
+    ...{ url, userAgent: 'test', redirectNetworks: ['127.0.0.0/8'] },
+    openConnections: openNodeConnections,
+  })
   return new RegistryImages(client, { registry: url, repository: repository as RepositoryName }, retries)
 }
 

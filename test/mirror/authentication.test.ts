@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { azureCredentials, googleCredentials } from '../../src/client/cloud-credentials.ts'
 import { helperCredentials } from '../../src/client/credential-helper.ts'
 import { fixedCredentials } from '../../src/client/credentials.ts'
+import { openUndiciConnections } from '../../src/client/http/undici-connections.ts'
 import { RegistryClient } from '../../src/client/registry-client.ts'
 import type { RegistryClientOptions } from '../../src/client/registry-requests.ts'
 import { digestOf } from '../../src/core/digest.ts'
@@ -35,7 +36,10 @@ const credentials = fixedCredentials({ username: 'alice', password: 'secret' })
 const ALICE = `Basic ${Buffer.from('alice:secret').toString('base64')}`
 
 function clientOf(options: Partial<RegistryClientOptions> = {}): RegistryClient {
-  const client = new RegistryClient({ url: upstream.url, userAgent: 'entrepot/test', ...options })
+  const client = new RegistryClient({
+    ...{ url: upstream.url, userAgent: 'entrepot/test', openConnections: openUndiciConnections },
+    ...options,
+  })
   closing.push(client)
   return client
 }

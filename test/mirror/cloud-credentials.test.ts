@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { azureCredentials, googleCredentials } from '../../src/client/cloud-credentials.ts'
 import type { CredentialSource } from '../../src/client/credentials.ts'
 import { ecrCredentials, ecrRegionOf } from '../../src/client/ecr-credentials.ts'
+import { openUndiciConnections } from '../../src/client/http/undici-connections.ts'
 import { RegistryClient } from '../../src/client/registry-client.ts'
 import { digestOf } from '../../src/core/digest.ts'
 import { name } from '../support/mirror-under-test.ts'
@@ -57,7 +58,10 @@ function admit(user: string, password: () => string): void {
 }
 
 async function pull(credentials: CredentialSource): Promise<string> {
-  const client = new RegistryClient({ url: upstream.url, userAgent: 'entrepot/test', credentials })
+  const client = new RegistryClient({
+    ...{ url: upstream.url, userAgent: 'entrepot/test', credentials },
+    openConnections: openUndiciConnections,
+  })
   try {
     return (await buffer((await client.openBlob(name('a'), digestOf(content))).chunks)).toString()
   } finally {

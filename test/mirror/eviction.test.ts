@@ -1,6 +1,7 @@
 /** What becomes of content that nobody asks for, and of content for which there is no room. */
 import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { openUndiciConnections } from '../../src/client/http/undici-connections.ts'
 import { RegistryClient } from '../../src/client/registry-client.ts'
 import { digestOf } from '../../src/core/digest.ts'
 import { MediaType } from '../../src/core/media-type.ts'
@@ -93,7 +94,10 @@ test('a ttl that was changed counts for what is here already, and use begins it 
   const restarted = (ttlMs: number, now: number) => {
     const upstreams = mirror.upstreams.map(
       (one) =>
-        new Upstream(new RegistryClient({ url: upstream.url, userAgent: 'x' }), { ...one.settings, ttlMs }),
+        new Upstream(
+          new RegistryClient({ url: upstream.url, userAgent: 'x', openConnections: openUndiciConnections }),
+          { ...one.settings, ttlMs },
+        ),
     )
     const { registry, driver: storage } = mirror.http
     return new Evictor({ registry, storage, upstreams, usage: new Usage(), log: quiet, now: () => now })

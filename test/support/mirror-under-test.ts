@@ -1,5 +1,6 @@
 /** A registry in this process that mirrors upstreams, as the HTTP API serves it. */
 import { tmpdir } from 'node:os'
+import { openUndiciConnections } from '../../src/client/http/undici-connections.ts'
 import { RegistryClient } from '../../src/client/registry-client.ts'
 import type { RegistryClientOptions } from '../../src/client/registry-requests.ts'
 import type { RepositoryName } from '../../src/core/reference.ts'
@@ -54,10 +55,18 @@ export async function startMirror(
   const readOnly = options.settings?.readOnly ?? false
   const upstreams = [mirrored].flat().map(
     ({ url, client, settings }) =>
-      new Upstream(new RegistryClient({ url, userAgent: 'entrepot/test', ...client }), {
-        ...MIRROR_SETTINGS,
-        ...settings,
-      }),
+      new Upstream(
+        new RegistryClient({
+          url,
+          userAgent: 'entrepot/test',
+          openConnections: openUndiciConnections,
+          ...client,
+        }),
+        {
+          ...MIRROR_SETTINGS,
+          ...settings,
+        },
+      ),
   )
   const place = { folder, isStorage }
   const flights = new Flights({ place, maxFlights, memoryBytes, readOnly, log })

@@ -1,10 +1,8 @@
-import progressBars from 'cli-progress'
+import type { MultiBar, SingleBar } from 'cli-progress'
 import type { CopyObserver } from '../../client/copy/copier.ts'
 import type { BlobOutcome } from '../../client/copy/image-store.ts'
 import type { Descriptor } from '../../core/descriptor.ts'
 import type { Digest } from '../../core/digest.ts'
-
-const { MultiBar, Presets } = progressBars
 
 /** What was copied, in all. */
 export interface CopyTotals {
@@ -23,20 +21,20 @@ export class CopyProgress implements CopyObserver {
   readonly totals: CopyTotals = {
     ...{ manifests: 0, existingManifests: 0, copied: 0, mounted: 0, existing: 0, bytes: 0 },
   }
-  readonly #bars: InstanceType<typeof MultiBar> | undefined
-  readonly #barOf = new Map<Digest, ReturnType<InstanceType<typeof MultiBar>['create']>>()
+  readonly #bars: MultiBar | undefined
+  readonly #barOf = new Map<Digest, SingleBar>()
+
+  private constructor(bars: MultiBar | undefined) {
+    this.#bars = bars
+  }
 
   /** @param isShown false for no bars */
-  constructor(isShown: boolean) {
-    if (!isShown) return
-    this.#bars = new MultiBar(
-      {
-        stream: process.stderr,
-        ...{ clearOnComplete: true, hideCursor: true, fps: 8 },
-        format: '{digest} {bar} {percentage}% {done} of {size}',
-      },
-      Presets.shades_classic,
-    )
+  static async start(isShown: boolean): Promise<CopyProgress> {
+    if (!isShown) return new CopyProgress(undefined)
+    const { MultiBar, Presets } = (await import('cli-progress')).default
+    const options = { stream: process.stderr, clearOnComplete: true, hideCursor: true, fps: 8 }
+    const format = '{digest} {bar} {percentage}% {done} of {size}'
+    return new CopyProgress(new MultiBar({ ...options, format }, Presets.shades_classic))
   }
 
   onBlob({ digest, size }: Descriptor, position: number): void {

@@ -1,9 +1,10 @@
 import { Retries } from '../../client/copy/retries.ts'
 import { type Credentials, fixedCredentials } from '../../client/credentials.ts'
+import type { OpenConnections, Timing } from '../../client/http/connections.ts'
+import { openNodeConnections } from '../../client/http/node-connections.ts'
 import { type ImageReference, isLoopback, registryUrl } from '../../client/image-reference.ts'
 import { LoginStore } from '../../client/login/login-store.ts'
 import { PushClient } from '../../client/push/push-client.ts'
-import type { TransportTiming } from '../../client/transport.ts'
 import { UpstreamError } from '../../core/upstream/upstream-error.ts'
 import { version } from '../../lib/version.ts'
 import { parseCount, parseCredentials, readCa } from './options.ts'
@@ -18,7 +19,7 @@ export interface ConnectionValues {
 }
 
 /** The last request of an upload is answered when all its bytes are stored. */
-const TIMING: TransportTiming = { connectMs: 10_000, headMs: 300_000, bodyMs: 60_000 }
+const TIMING: Timing = { connectMs: 10_000, headMs: 300_000, bodyMs: 60_000 }
 /** A person has named the registry, so it may redirect to wherever this machine can reach. */
 const ANY_NETWORK = ['0.0.0.0/0', '::/0']
 
@@ -81,8 +82,10 @@ export class Registries {
   async #options(url: string) {
     const { insecure = false, ca } = this.#values
     const userAgent = `entrepot/${await version()}`
+    const openConnections = await connectionsFor(process.env)
     return {
       ...{ url, userAgent, insecure, ca: await readCa(ca), redirectNetworks: ANY_NETWORK, timing: TIMING },
+      openConnections,
     }
   }
 
@@ -123,6 +126,14 @@ export class Registries {
       await client.close()
     }
   }
+}
+
+const PROXY_VARIABLES = ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY']
+
+/** Node's own connections are there sooner than undici's, which know proxies. */
+async function connectionsFor(env: Readonly<Record<string, string | undefined>>): Promise<OpenConnections> {
+  if (!PROXY_VARIABLES.some((name) => env[name])) return openNodeConnections
+  return (await import('../../client/http/undici-connections.ts')).openUndiciConnections
 }
 
 const CERTIFICATE_ERROR = /CERT|SELF_SIGNED|UNABLE_TO_|ALTNAME|ISSUER/

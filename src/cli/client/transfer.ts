@@ -5,7 +5,7 @@ import type { Digest } from '../../core/digest.ts'
 import { interruption } from '../maintenance/interruption.ts'
 import { UsageError } from '../usage-error.ts'
 import { parseCount } from './options.ts'
-import { bytesText, type CopyTotals } from './progress.ts'
+import { bytesText, CopyProgress, type CopyTotals } from './progress.ts'
 import type { Registries } from './registries.ts'
 
 export interface TransferValues {
@@ -30,8 +30,7 @@ export async function transferImages(
 ): Promise<void> {
   const { json = false, quiet = false, referrers = false } = values
   const isShown = process.stderr.isTTY && !quiet && !json
-  const { CopyProgress } = await import('./progress.ts')
-  const progress = new CopyProgress(isShown)
+  const progress = await CopyProgress.start(isShown)
   const copier = new Copier({
     jobs: Math.max(1, parseCount(values.jobs, 'jobs', DEFAULT_JOBS)),
     ...{ retries: registries.retries, observer: progress, signal: interruption() },

@@ -8,6 +8,8 @@ const client = {
   login: () => import('../client/login.ts'),
 }
 
+const CLIENT_TITLE = 'Images, at any registry'
+
 /** The one table of commands: what runs them, and what help and completion say of them. */
 const GROUPS: ReadonlyArray<{ readonly title: string; readonly commands: readonly Command[] }> = [
   {
@@ -83,7 +85,7 @@ const GROUPS: ReadonlyArray<{ readonly title: string; readonly commands: readonl
     ],
   },
   {
-    title: 'Images, at any registry',
+    title: CLIENT_TITLE,
     commands: [
       row(
         'copy <source> <destination>',
@@ -147,6 +149,11 @@ const GROUPS: ReadonlyArray<{ readonly title: string; readonly commands: readonl
 ]
 
 export const COMMANDS: readonly Command[] = GROUPS.flatMap(({ commands }) => commands)
+
+/** Names of the commands that speak to registries, and need nothing of this program's own registry. */
+export const CLIENT_COMMANDS: readonly string[] = GROUPS.flatMap(({ title, commands }) =>
+  title === CLIENT_TITLE ? commands.map(({ name }) => name) : [],
+)
 
 export function findCommand(name: string | undefined): Command | undefined {
   return COMMANDS.find((command) => command.name === name)

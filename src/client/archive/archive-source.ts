@@ -3,7 +3,6 @@ import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { createGunzip, createZstdDecompress } from 'node:zlib'
 import type { ImageSource } from '../copy/image-store.ts'
 import { INDEX_FILE, LAYOUT_FILE } from '../layout/layout-index.ts'
 import { LayoutSource } from '../layout/layout-source.ts'
@@ -40,7 +39,7 @@ async function unpacked(path: string, folder: string): Promise<string> {
 }
 
 async function decompression(path: string) {
-  const file = await open(path)
+  const [file, { createGunzip, createZstdDecompress }] = await Promise.all([open(path), import('node:zlib')])
   try {
     const { buffer } = await file.read(Buffer.alloc(4), 0, 4, 0)
     const magic = buffer.toString('hex')

@@ -3,7 +3,6 @@ import { createReadStream, createWriteStream } from 'node:fs'
 import { join } from 'node:path'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { createGzip } from 'node:zlib'
 import { type Digest, digestOf } from '../../core/digest.ts'
 import { MediaType } from '../../core/media-type.ts'
 import { UpstreamError } from '../../core/upstream/upstream-error.ts'
@@ -116,7 +115,10 @@ export class DockerArchive implements ImageSource {
     const isCompressed = await isGzip(open())
     const target = join(this.#folder, `layer-${this.#blobs.size}`)
     if (isCompressed) for await (const chunk of open()) count(chunk)
-    else await pipeline(open, createGzip(), counting(count), createWriteStream(target))
+    else {
+      const { createGzip } = await import('node:zlib')
+      await pipeline(open, createGzip(), counting(count), createWriteStream(target))
+    }
     const digest = `sha256:${hash.digest('hex')}` as Digest
     this.#blobs.set(digest, isCompressed ? open : () => createReadStream(target))
     return { mediaType: LAYER_TYPE, size, digest }

@@ -1,4 +1,3 @@
-import type { Dispatcher } from 'undici'
 import { freeMemoryOf } from '../../lib/free-memory.ts'
 
 /** Takes a chunk, whose memory is freed afterwards. No more are read until the promise resolves, if there is one. */
@@ -7,15 +6,23 @@ export type TakeChunk = (chunk: Uint8Array) => Promise<void> | undefined
 /** What is left of a body that nobody wants is read for this long, to keep its connection. */
 const DUMP_MS = 1_000
 
+/** What a body does to its connection. */
+export interface BodyController {
+  pause(): void
+  resume(): void
+  /** Ends the connection. */
+  abort(error: Error): void
+}
+
 /** The bytes of an answer, for one reader. What is not read yet waits at the sender. */
 export class AnswerBody implements AsyncIterable<Uint8Array> {
-  readonly #controller: Dispatcher.DispatchController
+  readonly #controller: BodyController
   readonly #unread: Uint8Array[] = []
   #end: { readonly error?: unknown } | undefined
   /** Tells the reader of a chunk or of the end. */
   #notify: (() => void) | undefined
 
-  constructor(controller: Dispatcher.DispatchController) {
+  constructor(controller: BodyController) {
     this.#controller = controller
   }
 

@@ -3,9 +3,9 @@ import type { Digest } from '../../core/digest.ts'
 import type { RepositoryName, Tag } from '../../core/reference.ts'
 import { UpstreamError } from '../../core/upstream/upstream-error.ts'
 import type { CallOptions } from '../../core/upstream/upstream-registry.ts'
-import type { Answer } from '../http/dispatch.ts'
+import type { Answer, RequestBody } from '../http/connections.ts'
 import { RegistryClient } from '../registry-client.ts'
-import { discard, type RequestBody } from '../transport.ts'
+import { discard } from '../transport.ts'
 
 /** An open upload. */
 export interface Upload {
