@@ -50,6 +50,10 @@ test('a repository is deleted and put back, and the registry that serves sees it
     'nothing of team/app',
   )
   expect((await runEntrepot(['repository', 'delete', 'nobody', file])).code).toBe(1)
+  // Standard output has what the command prints.
+  const toOutput = { environment: { REGISTRY_AUTH_AUDIT_PATH: 'stdout' } }
+  const refused = await runEntrepot(['repository', 'delete', 'nobody', file], toOutput)
+  expect(refused).toMatchObject({ stdout: '', stderr: expect.stringContaining('"outcome":"failed"') })
   const audit = (await readFile(auth.audit.path, 'utf8')).trim().split('\n')
   expect(audit.map((line) => JSON.parse(line))).toMatchObject([
     { action: 'delete', repository: 'team/app', outcome: 'done' },

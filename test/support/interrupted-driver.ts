@@ -9,7 +9,7 @@ export interface InterruptedDriver {
 
 const ITERATED = new Set<PropertyKey>(['scan', 'list', 'read', 'incompleteUploads'])
 
-/** The driver of a process that dies at one of its calls: from then on none of them comes back.
+/** The driver of a process that dies at one of its calls: from then on none of them comes back. Calls of a file that grows count as well.
  *  @param options.call from 1
  *  @param options.when whether that call is still made */
 export function interruptedDriver(
@@ -25,10 +25,13 @@ export function interruptedDriver(
     death.resolve()
     return never()
   }
-  const wrapped = new Proxy(driver, {
+  const interrupted = <Target extends object>(whole: Target) => new Proxy<object>(whole, handler) as Target
+  const handler: ProxyHandler<object> = {
     get(target, name) {
       const found: unknown = Reflect.get(target, name, target)
       if (typeof found !== 'function') return found
+      // It answers at once, or is not there.
+      if (name === 'peekList') return undefined
       if (ITERATED.has(name)) {
         return async function* (...parameters: unknown[]) {
           if (isDead) await never()
@@ -42,9 +45,9 @@ export function interruptedDriver(
         if (isLast && when === 'before') await die()
         const result = await found.apply(target, parameters)
         if (isLast) await die()
-        return result
+        return name === 'createGrowing' ? interrupted(result) : result
       }
     },
-  })
-  return { driver: wrapped, isDead: () => isDead, death: death.promise }
+  }
+  return { driver: interrupted(driver), isDead: () => isDead, death: death.promise }
 }

@@ -22,6 +22,7 @@ const whens = ['before', 'after'] as const
 describeWith([s3Tools.versitygw], 'over a bucket', () => {
   test.each(roles.flatMap((role) => whens.map((when) => ({ role, when }))))(
     'a registry that $role, killed $when single requests to the bucket',
+    { timeout: Math.max(300_000, STEPS.length * 30_000) },
     async ({ role, when }) => {
       await using bench = await Bench.start()
       let cut = 0

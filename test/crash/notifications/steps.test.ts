@@ -1,20 +1,49 @@
 /** What is acknowledged is told, and nothing that did not happen: wherever a process dies, and whoever delivers. */
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { NO_CACHE } from '../../../src/core/descriptor-cache.ts'
 import { DEFAULT_POLICY } from '../../../src/core/manifest/policy.ts'
 import { parseRepositoryName, parseTag } from '../../../src/core/reference.ts'
+import type { StorageDriver } from '../../../src/core/storage-driver.ts'
 import type { Endpoint } from '../../../src/notifications/delivery/endpoint.ts'
 import { StoredRegistry } from '../../../src/registry/registry.ts'
+import { FilesystemDriver } from '../../../src/storage/filesystem.ts'
 import { MemoryDriver } from '../../../src/storage/memory.ts'
 import { endpointFor, IMPATIENT, NotifyingProcess } from '../../notifications/outbox-under-test.ts'
 import { until } from '../../notifications/support.ts'
 import { EventReceiver, type ReceivedEvent } from '../../support/event-receiver.ts'
 import { quiet } from '../../support/http-registry.ts'
 import { interruptedDriver } from '../../support/interrupted-driver.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 type Change = (registry: NotifyingProcess) => Promise<unknown>
 
 const REPOSITORY = parseRepositoryName('a')
+
+interface Place {
+  readonly title: string
+  /** The calls at which a change is cut short. */
+  readonly calls: readonly number[]
+  open(disposables: AsyncDisposableStack): Promise<StorageDriver>
+}
+
+/** Up to this call, and each of them, by hand. */
+const LAST_CALL = Number(process.env.CRASH_STEPS ?? 0)
+
+const places: readonly Place[] = [
+  { title: 'in memory', calls: range(LAST_CALL || 26), open: async () => new MemoryDriver() },
+  {
+    title: 'on a disk',
+    calls: LAST_CALL > 0 ? range(LAST_CALL) : [2, 5, 9, 14, 40],
+    async open(disposables) {
+      const folder = disposables.use(await temporaryFolder())
+      return FilesystemDriver.open({ root: folder.path })
+    },
+  },
+]
+
+function range(last: number): number[] {
+  return Array.from({ length: last }, (_, index) => index + 1)
+}
 
 const changes: [string, { before: Change; change: Change }][] = [
   ['a push of a blob', { before: async () => {}, change: (registry) => registry.pushBlob('a', 'bytes') }],
@@ -45,15 +74,22 @@ const changes: [string, { before: Change; change: Change }][] = [
   ],
 ]
 
-test.each(changes)('%s, cut short before and after each call of storage', async (_, { before, change }) => {
-  const outcomes: string[] = []
-  for (const when of ['before', 'after'] as const) {
-    const works: Promise<boolean>[] = []
-    for (let call = 1; call <= 26; call++) works.push(cutShort({ call, when, before, change }))
-    for (const isAcknowledged of await Promise.all(works)) outcomes.push(isAcknowledged ? 'told' : 'cut')
-  }
-  // Some are acknowledged, some are not: otherwise nothing was cut short.
-  expect(new Set(outcomes)).toEqual(new Set(['told', 'cut']))
+describe.each(places)('$title', (place) => {
+  test.each(changes)('%s, cut short before and after calls of storage', async (_, { before, change }) => {
+    const outcomes: string[] = []
+    for (const when of ['before', 'after'] as const) {
+      const works = place.calls.map((call) => cutShort({ call, when, before, change, place }))
+      for (const isAcknowledged of await Promise.all(works)) outcomes.push(isAcknowledged ? 'told' : 'cut')
+    }
+    // Some are acknowledged, some are not: otherwise nothing was cut short.
+    expect(new Set(outcomes)).toEqual(new Set(['told', 'cut']))
+  })
+
+  test('a delivery that is cut short is gone on with by another process', async () => {
+    const calls = place.calls.filter((call) => call % 3 !== 0)
+    for (const when of ['before', 'after'] as const)
+      await Promise.all(calls.map((call) => cutShortDelivery({ call, when, place })))
+  })
 })
 
 /** @returns whether the change was acknowledged */
@@ -62,14 +98,17 @@ async function cutShort({
   when,
   before,
   change,
+  place,
 }: {
   call: number
   when: 'before' | 'after'
   before: Change
   change: Change
+  place: Place
 }): Promise<boolean> {
   await using receiver = await EventReceiver.start()
-  const driver = new MemoryDriver()
+  await using disposables = new AsyncDisposableStack()
+  const driver = await place.open(disposables)
   {
     await using earlier = new NotifyingProcess({ timing: IMPATIENT, driver, endpoints: [], delivers: false })
     await before(earlier)
@@ -109,7 +148,7 @@ interface Visible {
   readonly tags: ReadonlyMap<string, string>
 }
 
-async function whatIsThere(driver: MemoryDriver): Promise<Visible> {
+async function whatIsThere(driver: StorageDriver): Promise<Visible> {
   const stored = new StoredRegistry({ driver, policy: DEFAULT_POLICY, cache: NO_CACHE, log: quiet })
   const { blobs, manifests, tags } = stored.repository(REPOSITORY)
   const found = new Map<string, string>()
@@ -156,16 +195,18 @@ async function eventsOfWhole({ before, change }: { before: Change; change: Chang
   return receiver.events.filter(({ target }) => target.size !== 'last'.length)
 }
 
-test('a delivery that is cut short at each call of storage is gone on with by another process', async () => {
-  const works: Promise<void>[] = []
-  for (const when of ['before', 'after'] as const)
-    for (let call = 1; call <= 40; call += 3) works.push(cutShortDelivery(call, when))
-  await Promise.all(works)
-})
-
-async function cutShortDelivery(call: number, when: 'before' | 'after'): Promise<void> {
+async function cutShortDelivery({
+  call,
+  when,
+  place,
+}: {
+  call: number
+  when: 'before' | 'after'
+  place: Place
+}): Promise<void> {
   await using receiver = await EventReceiver.start()
-  const driver = new MemoryDriver()
+  await using disposables = new AsyncDisposableStack()
+  const driver = await place.open(disposables)
   const endpoint = (): Endpoint => endpointFor({ url: receiver.url })
   await using writer = new NotifyingProcess({
     timing: IMPATIENT,
