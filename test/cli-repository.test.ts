@@ -4,13 +4,19 @@ import { expect, test } from 'vitest'
 import { digestOfImage, pushLayers, putImage } from './lifecycle/support.ts'
 import { runEntrepot } from './support/command.ts'
 import { startEntrepot } from './support/entrepot-process.ts'
+import { EventReceiver } from './support/event-receiver.ts'
 import { RegistryClient } from './support/registry-client.ts'
 import { temporaryFolder } from './support/temporary-folder.ts'
 
 test('a repository is deleted and put back, and the registry that serves sees it', async () => {
   await using folder = await temporaryFolder()
   const dataFolder = `${folder.path}/data`
-  const config = { policies: { history: { enabled: true } } }
+  await using receiver = await EventReceiver.start()
+  const endpoint = { name: 'receiver', url: receiver.url, timeout: '20s' }
+  const config = {
+    policies: { history: { enabled: true } },
+    notifications: { endpoints: [{ ...endpoint, ignore: { actions: ['pull'] } }] },
+  }
   await using registry = await startEntrepot({ dataFolder, configFolder: folder.path, config })
   await pushLayers(new RegistryClient(registry.url), 'team/app')
   expect((await putImage(registry.url, 'team/app:v1', 'image')).status).toBe(201)
@@ -50,6 +56,9 @@ test('a repository is deleted and put back, and the registry that serves sees it
     'nothing of team/app',
   )
   expect((await runEntrepot(['repository', 'delete', 'nobody', file])).code).toBe(1)
+  const told = () => receiver.events.map(({ action, target: { tag } }) => `${action} ${tag}`)
+  await expect.poll(() => told().filter((one) => one === 'push v1').length).toBe(2)
+  expect(told()).toContain('delete v1')
   // Standard output has what the command prints.
   const toOutput = { environment: { REGISTRY_AUTH_AUDIT_PATH: 'stdout' } }
   const refused = await runEntrepot(['repository', 'delete', 'nobody', file], toOutput)

@@ -153,8 +153,12 @@ const rules = [
   },
 ]
 
-/** Retention over images that were pushed 100 days ago by a registry that has recorded pulls since. */
-async function retained(pulled: readonly { digest: string; daysAgo: number }[], { isRecorded = true } = {}) {
+/** Retention over images that were pushed some days ago, in a registry that records pulls since another day. */
+async function retained(
+  pulled: readonly { digest: string; daysAgo: number }[],
+  options: { isRecorded?: boolean; pushedDaysAgo?: number; recordedDaysAgo?: number } = {},
+) {
+  const { isRecorded = true, pushedDaysAgo = 100, recordedDaysAgo = pushedDaysAgo } = options
   const driver = new MemoryDriver()
   await using registry = await HttpRegistry.start({ driver })
   const child = imageOf('child')
@@ -165,8 +169,8 @@ async function retained(pulled: readonly { digest: string; daysAgo: number }[], 
   ] as const)
     await put(registry, NAME, { manifest, reference })
   const files = new PullFiles(driver)
-  const now = Date.now() + 100 * 24 * HOUR_MS
-  for (let at = Date.now(); at < now; at += 23 * HOUR_MS) await files.note(at)
+  const now = Date.now() + pushedDaysAgo * 24 * HOUR_MS
+  for (let at = now - recordedDaysAgo * 24 * HOUR_MS; at < now; at += 23 * HOUR_MS) await files.note(at)
   for (const one of pulled) {
     const { recorder } = replica(driver, now - one.daysAgo * 24 * HOUR_MS)
     const descriptor = { mediaType: '', digest: one.digest as typeof digest, size: 1 }
@@ -201,6 +205,16 @@ test('retention keeps what was pulled within a time; a child that is pulled keep
       { digest: other, daysAgo: 10.9 },
     ]),
   ).toEqual({ index: 'remove: nothing keeps it', other: 'keep: used within 240h' })
+})
+
+test('what was never pulled counts from its push, and nothing is older than the record', async () => {
+  const used = { index: 'keep: used within 240h', other: 'keep: used within 240h' }
+  const unused = { index: 'remove: nothing keeps it', other: 'remove: nothing keeps it' }
+  expect(await retained([], { pushedDaysAgo: 9, recordedDaysAgo: 100 })).toEqual(used)
+  expect(await retained([], { pushedDaysAgo: 12 })).toEqual(unused)
+  expect(await retained([], { pushedDaysAgo: 12, recordedDaysAgo: 9 })).toEqual(used)
+  // As after the loss of all that was recorded.
+  expect(await retained([], { recordedDaysAgo: 1 })).toEqual(used)
 })
 
 test('where nothing is recorded, nobody knows, and everything stays', async () => {

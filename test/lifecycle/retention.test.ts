@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/schema.ts'
+import { parseManifest } from '../../src/core/manifest/parse.ts'
 import { DEFAULT_POLICY } from '../../src/core/manifest/policy.ts'
 import { parseRepositoryName, parseTag } from '../../src/core/reference.ts'
 import type { Repository } from '../../src/core/registry.ts'
@@ -13,10 +14,11 @@ import { rulesForRetention } from '../../src/lifecycle/immutable/rules.ts'
 import { Retention, type TagVerdict } from '../../src/lifecycle/retention/retention.ts'
 import { StoredRegistry } from '../../src/registry/registry.ts'
 import { FilesystemDriver } from '../../src/storage/filesystem.ts'
-import { pushManifest, tagLink, tagsOf } from '../contract/registry/support.ts'
+import { pushBlob, pushManifest, tagLink, tagsOf } from '../contract/registry/support.ts'
 import { quiet } from '../support/http-registry.ts'
+import { imageJson, payloadOf } from '../support/manifest-json.ts'
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.ts'
-import { DAY_MS, tagged } from './aged-tags.ts'
+import { ageTag, DAY_MS, tagged } from './aged-tags.ts'
 
 let folder: TemporaryFolder
 let driver: FilesystemDriver
@@ -104,6 +106,29 @@ test('the newest are counted for each pattern by itself, and ties are kept', asy
   }
   await run(rulesOf({ tags: ['a-*', 'b-*'], keep: { newest: 1 }, delete: { olderthan: '0s' } }))
   expect(await tagsOf(repository)).toEqual(['a-2', 'b-1', 'b-2'])
+})
+
+test('the newest are those that were set last, whatever date their images have', async () => {
+  const dates = {
+    first: '2030-01-01T00:00:00Z',
+    second: '2020-01-01T00:00:00Z',
+    third: '1970-01-01T00:00:00Z',
+  }
+  let age = 3
+  for (const [tag, created] of Object.entries(dates)) {
+    const config = JSON.stringify({ created, architecture: 'amd64', os: 'linux' })
+    const mediaType = 'application/vnd.oci.image.config.v1+json'
+    const image = imageJson({
+      config: { mediaType, digest: await pushBlob(repository, config), size: config.length },
+      layers: [],
+    })
+    const annotations = { 'org.opencontainers.image.created': created }
+    const manifest = parseManifest(payloadOf({ ...image, annotations }))
+    await repository.tags.tag(parseTag(tag), await repository.manifests.put(manifest))
+    await ageTag(folder.path, `team/app:${tag}`, age-- * DAY_MS)
+  }
+  await run(rulesOf({ keep: { newest: 1 }, delete: { olderthan: '0s' } }))
+  expect(await tagsOf(repository)).toEqual(['third'])
 })
 
 test('only the tag goes: other tags of the image and the image itself stay', async () => {
