@@ -4,7 +4,7 @@
 // A namespace import, because an older Node lacks one of the names: named imports would fail before the
 // version check.
 import * as nodeModule from 'node:module'
-import { setFlagsFromString } from 'node:v8'
+import { growYoungGeneration } from './lib/young-generation.ts'
 
 /** The oldest supported version, as in `engines` of package.json. */
 const OLDEST_NODE = 24
@@ -21,10 +21,7 @@ nodeModule.enableCompileCache()
 // Otherwise Node would open a debugger, to which any local process could connect.
 if (!process.execArgv.some((option) => option.startsWith('--inspect'))) process.on('SIGUSR1', () => {})
 
-// Request bodies arrive as buffers of 64 KiB outside the heap. With a small young generation they are freed
-// at once; with a large one they wait for full collections, which doubles an upload's CPU and needs half as
-// much memory again. Must be set at the start.
-setFlagsFromString('--semi-space-growth-factor=1')
+growYoungGeneration({ untilBytes: 4 * 1024 ** 2 })
 
 // Storage I/O runs in these threads. The size of the pool is fixed at its first use.
 process.env.UV_THREADPOOL_SIZE ??= '32'
