@@ -22,14 +22,13 @@ const DROP_CACHES = '/proc/sys/vm/drop_caches'
 const SAMPLE_MS = 100
 const START_MS = 60_000
 
-const USAGE = `npm run bench -- gc [--images <n>] [--seconds <n>] [--keys <n>] [--only <part>,...]
+const USAGE = `npm run bench -- gc [--images <n>] [--seconds <n>] [--keys <n>] [--only <part>,...] [--warm]
 
   --images <n>   in the generated store, with about ten times as many blobs (20000)
   --seconds <n>  pushes are measured so long without a collection, and in each round of the idle ones (10)
   --keys <n>     blobs of a store that exists in name only, for the memory (10000000)
   --only         some of: ${PARTS.join(', ')} (all)
-
-Run by root, the disk's caches are dropped before each collection of a folder.
+  --warm         leave the disk's caches as they are. Otherwise, run by root, they are dropped before each collection of a folder
 `
 const built = new URL('../../dist/main.js', import.meta.url).pathname
 const main = existsSync(built) ? built : new URL('../../src/main.ts', import.meta.url).pathname
@@ -39,7 +38,7 @@ export async function benchCollection(args: string[]): Promise<void> {
     args,
     options: {
       ...{ images: { type: 'string' }, seconds: { type: 'string' }, keys: { type: 'string' } },
-      ...{ only: { type: 'string' }, help: { type: 'boolean' } },
+      ...{ only: { type: 'string' }, warm: { type: 'boolean' }, help: { type: 'boolean' } },
     },
   })
   if (values.help) return console.log(USAGE)
@@ -48,7 +47,10 @@ export async function benchCollection(args: string[]): Promise<void> {
   const folder = await mkdtemp(`${tmpdir()}/bench-gc-`)
   try {
     if (parts.some((part) => ['s3', 'disk', 'pushes'].includes(part)))
-      await onStore(folder, { images: Number(values.images ?? 20_000), seconds, parts })
+      await onStore(folder, {
+        ...{ images: Number(values.images ?? 20_000), seconds, parts },
+        isWarm: values.warm ?? false,
+      })
     if (parts.includes('idle')) await idlePushes(folder, seconds)
     if (parts.includes('keys')) await inNameOnly(folder, Number(values.keys ?? 10_000_000))
   } finally {
@@ -56,10 +58,15 @@ export async function benchCollection(args: string[]): Promise<void> {
   }
 }
 
-async function onStore(
-  folder: string,
-  { images, seconds, parts }: { images: number; seconds: number; parts: readonly string[] },
-): Promise<void> {
+interface StoreOptions {
+  readonly images: number
+  readonly seconds: number
+  readonly parts: readonly string[]
+  /** False if a collection of a folder begins with cold caches. */
+  readonly isWarm: boolean
+}
+
+async function onStore(folder: string, { images, seconds, parts, isWarm }: StoreOptions): Promise<void> {
   const size = writeStore(`${folder}/data`, images)
   console.log(`${size.images} images, ${size.blobs} blobs, of which ${size.garbage} are garbage`)
   const filesystem = { rootdirectory: `${folder}/data` }
@@ -67,10 +74,10 @@ async function onStore(
   if (parts.includes('pushes')) await linkTree(`${folder}/data`, `${folder}/served`)
   if (parts.includes('s3') && findTool('versitygw') !== undefined) await onS3(folder)
   if (parts.includes('disk')) {
-    await dropCaches()
+    if (!isWarm) await dropCaches()
     await measure('disk', () => collect(folder, { filesystem }))
     await measure('disk, again', () => collect(folder, { filesystem }))
-    await dropCaches()
+    if (!isWarm) await dropCaches()
     await distribution(folder)
   }
   if (parts.includes('pushes')) await besidePushes(folder, seconds)
@@ -191,9 +198,10 @@ async function idlePushes(folder: string, seconds: number): Promise<void> {
 async function inNameOnly(folder: string, keys: number): Promise<void> {
   const program = new URL('./synthetic.program.ts', import.meta.url).pathname
   const args = [program, `${folder}/synthetic`, String(keys / BLOBS_PER_IMAGE)]
-  await measure(`${keys} blobs in name only`, async () =>
-    spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] }),
-  )
+  for (const name of ['in name only', 'in name only, again'])
+    await measure(`${keys} blobs ${name}`, async () =>
+      spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] }),
+    )
 }
 
 async function serve({ file, url }: { file: string; url: string }) {

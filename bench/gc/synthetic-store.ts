@@ -26,6 +26,8 @@ class WithoutRemovals extends ForwardingDriver {
 /** Images of ten blobs of their own and three of others. A third of the images was deleted. */
 export class SyntheticStore implements Pick<Collectable, 'holdings' | 'references' | 'pool'> {
   readonly storage: StorageDriver
+  /** How many manifests were read. */
+  reads = 0
   readonly #images: number
   /** By a step from one digest to the next they are in order, and spread over all prefixes. */
   readonly #step: number
@@ -51,6 +53,7 @@ export class SyntheticStore implements Pick<Collectable, 'holdings' | 'reference
   }
 
   async references(_: RepositoryName, manifest: Digest): Promise<ManifestReferences> {
+    this.reads++
     const number = Math.round(Number.parseInt(hexOf(manifest).slice(0, 11), 16) / this.#step)
     return { digests: this.#blobsOf(number / BLOBS_PER_IMAGE) }
   }

@@ -6,14 +6,11 @@ import { FilesystemDriver } from '../../src/storage/filesystem.ts'
 import { SyntheticStore } from './synthetic-store.ts'
 
 const [, , root = '', images = '0'] = process.argv
-const content = new SyntheticStore(
-  await FilesystemDriver.open({ root }),
-  Number(images),
-) as unknown as Collectable
+const content = new SyntheticStore(await FilesystemDriver.open({ root }), Number(images))
 const timing = { leaseMs: 60_000, beatMs: 10_000, settleMs: 0 }
-const collector = new Collector({ content, graceMs: 0, pace: 0, dryRun: false, timing, batchSize: 10_000 })
+const options = { graceMs: 0, pace: 0, dryRun: false, timing, batchSize: 10_000 }
+const collector = new Collector({ content: content as unknown as Collectable, ...options })
 for await (const step of collector.steps()) await step.run()
 const { blobs, deletedBlobs } = collector.report
-console.log(
-  `${deletedBlobs} of ${blobs} blobs, ${(process.resourceUsage().maxRSS / 1000).toFixed(0)} MB at most`,
-)
+const peak = (process.resourceUsage().maxRSS / 1000).toFixed(0)
+console.log(`${deletedBlobs} of ${blobs} blobs, ${content.reads} manifests read, ${peak} MB at most`)

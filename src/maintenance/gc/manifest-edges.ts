@@ -15,7 +15,9 @@ const FILE_MANIFESTS = 2_000
 /** Beyond that, files are not loaded: the manifests in them are read again. Nor is what was read held once it is written. */
 const MAX_HELD_BYTES = 96 * 1024 ** 2
 
+/** So many files are few, and so are more of them with so many manifests each. */
 const MAX_FILES = 64
+const ENOUGH_MANIFESTS = 1_000
 
 export interface ManifestEdgesOptions {
   /** False in a dry run: nothing is written. */
@@ -89,7 +91,8 @@ export class ManifestEdges {
 
   async #compact(): Promise<void> {
     const { manifests, usedManifests } = this.#held
-    const isTidy = this.#files.length <= MAX_FILES && 2 * usedManifests >= manifests
+    const areFew = this.#files.length <= Math.max(MAX_FILES, manifests / ENOUGH_MANIFESTS)
+    const isTidy = areFew && 2 * usedManifests >= manifests
     if (isTidy || !this.#isWhole) return
     const former = this.#files.splice(0)
     const perFile = Math.max(FILE_MANIFESTS, Math.ceil(usedManifests / (MAX_FILES / 2)))
