@@ -71,6 +71,18 @@ test('hosted repositories are pushed to, and mirrored ones are not', async () =>
   expect(one.requests).toEqual([])
 })
 
+test('hosted repositories are pushed to and pulled from while an upstream says nothing', async () => {
+  await using mirror = await start()
+  one.script = () => true
+  const { client } = mirror.http
+  const waiting = client.manifest('one.example/library/a', 'v1').catch(() => undefined)
+  await expect.poll(() => one.requests.length).toBeGreaterThan(0)
+  const pushed = await client.pushBlob('hosted/a', Buffer.from('a blob'))
+  expect(await client.hasBlob('hosted/a', pushed)).toBe(true)
+  await one.stop()
+  await waiting
+})
+
 describe('?ns=', () => {
   test('names the upstream, and the answer says that it was heeded', async () => {
     await using mirror = await start()

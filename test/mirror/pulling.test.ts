@@ -66,6 +66,25 @@ test('a HEAD of a blob fetches nothing', async () => {
   expect(upstream.seen('HEAD', /blobs/)).toHaveLength(1)
 })
 
+test.each([405, 403])(
+  'a HEAD of a blob that the upstream answers with %i is answered by a GET',
+  async (status) => {
+    const { upstream, layer, digest } = await upstreamWithImage()
+    await using _ = upstream
+    upstream.script = ({ method, url = '' }, response) => {
+      if (method !== 'HEAD' || !url.includes('/blobs/')) return false
+      response.writeHead(status).end()
+      return true
+    }
+    await using mirror = await startMirror({ url: upstream.url })
+    const answer = await mirror.http.send(`HEAD /v2/a/blobs/${digest}`)
+    expect([answer.status, answer.headers['content-length']]).toEqual([200, String(layer.length)])
+    await expect.poll(() => mirror.flights.count).toBe(0)
+    expect((await mirror.http.send(`GET /v2/a/blobs/${digest}`)).body.equals(layer)).toBe(true)
+    expect(upstream.seen('GET', /blobs/)).toHaveLength(1)
+  },
+)
+
 test('what the upstream has not is unknown, and it is asked once', async () => {
   const { upstream } = await upstreamWithImage()
   await using _ = upstream
