@@ -136,11 +136,12 @@ class Walk {
     }
   }
 
-  /** Not for a folder that is opened ahead: those behind it have to be, too. */
+  /** Where the storage can't tell at once, what is opened ahead is waited for in its turn: those behind it have to be opened, too. */
   #peekInto(folder: FoundFolder): RepositoryDirectory | undefined {
-    if (folder.opening !== undefined) return undefined
-    folder.opened ??= peekRepositoryDirectory(this.#storage, folder.name)
-    return folder.opened
+    if (folder.opening === undefined && folder.opened !== undefined) return folder.opened
+    const peeked = peekRepositoryDirectory(this.#storage, folder.name)
+    if (peeked !== undefined) folder.opened = peeked
+    return peeked
   }
 
   #open(folder: FoundFolder): Promise<RepositoryDirectory> {

@@ -84,7 +84,8 @@ export class Listings {
     const entries = entriesOf(this.#quick.make(() => readdirSync(folder, { withFileTypes: true })))
     if (entries === undefined) return undefined
     const found = { state, listing: listingOf(entries) }
-    if (isSettled(before, readAt) && stateOf(statSync(folder)) === state) this.#kept.set(folder, found)
+    // A change since then has changed the state as well.
+    if (isSettled(before, readAt)) this.#kept.set(folder, found)
     return found
   }
 
