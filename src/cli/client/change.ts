@@ -7,15 +7,17 @@ import { one } from './look.ts'
 import { CONNECTION, helpText, JSON_OPTION, type OptionTexts } from './options.ts'
 import { print, withRegistries } from './session.ts'
 
-const TAG_HELP = helpText(['tag <image> <tag>'], 'Gives an image another tag in its repository.', CONNECTION)
+const CHANGE = { ...JSON_OPTION, ...CONNECTION } as const satisfies OptionTexts
+
+const TAG_HELP = helpText(['tag <image> <tag>'], 'Gives an image another tag in its repository.', CHANGE)
 
 /** Runs `entrepot tag`.
  *  @throws UsageError; UpstreamError */
 export function tag(args: readonly string[]): Promise<void> {
   return withRegistries(
     args,
-    { help: TAG_HELP, options: CONNECTION },
-    async ({ positionals, registries }) => {
+    { help: TAG_HELP, options: CHANGE },
+    async ({ values, positionals, registries }) => {
       const [text, name, ...others] = positionals
       if (text === undefined || name === undefined || others.length > 0)
         throw new UsageError('tag takes an image and a tag')
@@ -24,7 +26,9 @@ export function tag(args: readonly string[]): Promise<void> {
       const repository = await openRepository(image, registries)
       const manifest = await repository.manifest(image.digest ?? image.tag)
       await repository.putManifest(manifest, name)
-      print(`${repository.name}:${name} ${manifest.digest}`)
+      const tagged = `${repository.name}:${name}`
+      const { digest } = manifest
+      print(values.json ? JSON.stringify({ action: 'tag', name: tagged, digest }) : `${tagged} ${digest}`)
     },
   )
 }
@@ -33,7 +37,7 @@ const DELETE_HELP = helpText(
   ['delete <image>...'],
   `Deletes tags, or by their digests manifests. Without a tag and a digest nothing is deleted. Some registries delete by digest only;
 that ends every tag of the manifest.`,
-  CONNECTION,
+  CHANGE,
 )
 
 /** Codes by which registries say that they delete no tags. */
@@ -43,8 +47,8 @@ const NO_TAGS: ReadonlySet<number | undefined> = new Set([400, 405])
 export function remove(args: readonly string[]): Promise<void> {
   return withRegistries(
     args,
-    { help: DELETE_HELP, options: CONNECTION },
-    async ({ positionals, registries }) => {
+    { help: DELETE_HELP, options: CHANGE },
+    async ({ values, positionals, registries }) => {
       if (positionals.length === 0) throw new UsageError('delete takes images')
       const images = positionals.map((text) => ({ text, image: imageOf(text) }))
       const unclear = images.find(({ image }) => (image.digest ?? image.tag) === undefined)
@@ -64,7 +68,7 @@ export function remove(args: readonly string[]): Promise<void> {
             digest && `; to delete the manifest and all its tags: ${image.host}/${image.repository}@${digest}`
           throw new UpstreamError(cause.code, { message: `${cause.message}${hint ?? ''}`, cause })
         }
-        print(text)
+        print(values.json ? JSON.stringify({ action: 'delete', name: text }) : text)
       }
     },
   )
@@ -100,6 +104,6 @@ export function referrers(args: readonly string[]): Promise<void> {
   )
 }
 
-export const tagCommand: CommandModule = { help: TAG_HELP, options: CONNECTION, run: tag }
-export const deleteCommand: CommandModule = { help: DELETE_HELP, options: CONNECTION, run: remove }
+export const tagCommand: CommandModule = { help: TAG_HELP, options: CHANGE, run: tag }
+export const deleteCommand: CommandModule = { help: DELETE_HELP, options: CHANGE, run: remove }
 export const referrersCommand: CommandModule = { help: REFERRERS_HELP, options: REFERRERS, run: referrers }

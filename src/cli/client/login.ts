@@ -5,7 +5,7 @@ import { parseCommand } from '../parse-command.ts'
 import { askLine, askPassword } from '../password.ts'
 import type { CommandModule } from '../table/command.ts'
 import { UsageError } from '../usage-error.ts'
-import { CONNECTION, helpText, type OptionTexts } from './options.ts'
+import { CONNECTION, helpText, JSON_OPTION, type OptionTexts } from './options.ts'
 import { Registries } from './registries.ts'
 import { print } from './session.ts'
 
@@ -20,6 +20,7 @@ const LOGIN = {
     text: 'seen by others on this machine; better:',
   },
   'password-stdin': { type: 'boolean', text: 'the password is read from standard input' },
+  ...JSON_OPTION,
   ...CONNECTION_WITHOUT_LOGIN,
 } as const satisfies OptionTexts
 
@@ -50,18 +51,20 @@ export async function login(args: readonly string[]): Promise<void> {
     await registries.close()
   }
   const place = await new LoginStore(process.env).store(host, { username, password })
-  process.stderr.write(`The login for ${host} is stored in ${place}\n`)
+  if (values.json) print(JSON.stringify({ action: 'login', registry: host, stored: place }))
+  else process.stderr.write(`The login for ${host} is stored in ${place}\n`)
 }
 
-const LOGOUT_HELP = helpText(['logout [registry]'], 'Removes the stored login of a registry.', {})
+const LOGOUT_HELP = helpText(['logout [registry]'], 'Removes the stored login of a registry.', JSON_OPTION)
 
 /** Runs `entrepot logout`. */
 export async function logout(args: readonly string[]): Promise<void> {
-  const parsed = parseCommand(args, { help: LOGOUT_HELP, options: {} })
+  const parsed = parseCommand(args, { help: LOGOUT_HELP, options: JSON_OPTION })
   if (parsed === undefined) return
   const host = hostOf(parsed.positionals)
   const wasThere = await new LoginStore(process.env).remove(host)
-  print(wasThere ? `The login for ${host} is removed` : `There is no login for ${host}`)
+  if (parsed.values.json) print(JSON.stringify({ action: 'logout', registry: host, removed: wasThere }))
+  else print(wasThere ? `The login for ${host} is removed` : `There is no login for ${host}`)
 }
 
 function hostOf([host = DOCKER_HUB, ...others]: readonly string[]): string {
@@ -81,4 +84,4 @@ async function readSecret(isFromStdin: boolean): Promise<string> {
 }
 
 export const loginCommand: CommandModule = { help: LOGIN_HELP, options: LOGIN, run: login }
-export const logoutCommand: CommandModule = { help: LOGOUT_HELP, options: {}, run: logout }
+export const logoutCommand: CommandModule = { help: LOGOUT_HELP, options: JSON_OPTION, run: logout }

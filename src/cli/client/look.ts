@@ -52,7 +52,7 @@ export function ls(args: readonly string[]): Promise<void> {
   })
 }
 
-const MANIFEST = { ...PLATFORM, ...CONNECTION } as const satisfies OptionTexts
+const MANIFEST = { ...JSON_OPTION, ...PLATFORM, ...CONNECTION } as const satisfies OptionTexts
 
 const MANIFEST_HELP = helpText(
   ['manifest <image>'],
@@ -82,7 +82,8 @@ export function digest(args: readonly string[]): Promise<void> {
     { help: DIGEST_HELP, options: MANIFEST },
     async ({ values, positionals, registries }) => {
       const name = one(positionals, 'digest takes an image')
-      print((await find(name, { registries, platform: values.platform })).manifest.digest)
+      const { digest, mediaType } = (await find(name, { registries, platform: values.platform })).manifest
+      print(values.json ? JSON.stringify({ name, digest, mediaType }) : digest)
     },
   )
 }

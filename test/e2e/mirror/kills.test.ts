@@ -58,10 +58,10 @@ describeWith(['strace'], 'a mirror', () => {
     try {
       for (const step of steps(skipped)) {
         const layer = randomBytes(LAYER_BYTES)
-        const digest = addImage(layer)
+        const wanted = addImage(layer, `${step.call}/${step.time}`)
         const strace = await killAt(mirror, step)
-        await pull(mirror, digest)
-        const isKilled = await untilKilledOrStored(mirror, digest)
+        await pull(mirror, wanted)
+        const isKilled = await untilKilledOrStored(mirror, wanted)
         strace.kill()
         if (!isKilled) {
           expect(SOME_STEPS).not.toContainEqual(step)
@@ -72,7 +72,7 @@ describeWith(['strace'], 'a mirror', () => {
         mirror = await start()
         const files = await filesBelow(join(folder.path, 'data'))
         expect(files.filter((file) => file.includes('spool'))).toEqual([])
-        expect((await pull(mirror, digest))?.equals(layer)).toBe(true)
+        expect((await pull(mirror, wanted))?.equals(layer)).toBe(true)
       }
     } finally {
       await mirror.kill()
@@ -95,12 +95,18 @@ function start(): Promise<ServerProcess> {
   })
 }
 
-function addImage(layer: Buffer): string {
+interface WantedBlob {
+  /** One of its own for each step. */
+  readonly repository: string
+  readonly digest: string
+}
+
+function addImage(layer: Buffer, repository: string): WantedBlob {
   const layers = [descriptorOf('', { digest: digestOf(layer), size: layer.length })]
   upstream.addBlob(layer)
   const digest = upstream.addManifest(Buffer.from(payloadOf(imageJson({ layers }))), MediaType.ociManifest)
-  upstream.setTag('a', 'v1', digest)
-  return digestOf(layer)
+  upstream.setTag(repository, 'v1', digest)
+  return { repository, digest: digestOf(layer) }
 }
 
 /** Kills a process when it is about to make a call. */
@@ -115,30 +121,30 @@ async function killAt({ pid }: ServerProcess, { call, time }: Step): Promise<Chi
   return strace
 }
 
-async function pull({ url }: ServerProcess, digest: string): Promise<Buffer | undefined> {
+async function pull({ url }: ServerProcess, { repository, digest }: WantedBlob): Promise<Buffer | undefined> {
   try {
     const client = new RegistryClient(url)
-    await client.manifest('a', 'v1')
-    return await client.blob('a', digest)
+    await client.manifest(repository, 'v1')
+    return await client.blob(repository, digest)
   } catch {
     return undefined // it was killed
   }
 }
 
-async function untilKilledOrStored(mirror: ServerProcess, digest: string): Promise<boolean> {
+async function untilKilledOrStored(
+  mirror: ServerProcess,
+  { repository, digest }: WantedBlob,
+): Promise<boolean> {
   const ended = mirror.exited.then(() => true)
   const isStored = async () => {
-    const files = await filesBelow(join(folder.path, 'data'))
-    return files.includes(linkOf(digest)) && !files.some((file) => file.includes('/_uploads/'))
+    const files = await filesBelow(join(folder.path, 'data', layoutRoot, 'repositories', repository))
+    const isLinked = files.includes(`_layers/sha256/${digest.slice(7)}/link`)
+    return isLinked && !files.some((file) => file.startsWith('_uploads/'))
   }
   const stored = expect.poll(isStored, { timeout: 60_000 }).toBe(true)
   const isKilled = await Promise.race([ended, stored.then(() => false)])
   stored.catch(() => undefined)
   return isKilled
-}
-
-function linkOf(digest: string): string {
-  return `${layoutRoot}/repositories/a/_layers/sha256/${digest.slice(7)}/link`
 }
 
 /** Each link names content, which is right. */
