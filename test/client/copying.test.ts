@@ -70,6 +70,27 @@ test('a copy has the same bytes, and a second one sends none', async () => {
   expect(target.requests.map(({ method }) => method)).toEqual(['HEAD', 'PUT'])
 })
 
+test('of a repository without tags nothing is asked, of another one what is there', async () => {
+  await using registries = await pair()
+  const { to, source, target } = registries
+  const copy = async () => {
+    target.requests.length = 0
+    const repository = images(target.endpoint, 'b')
+    await repository.lookForTags()
+    await copier().copy({
+      source: images(source.endpoint, 'a'),
+      target: repository,
+      reference: 'v1',
+      tag: 'v1',
+    })
+    return target.requests.filter(({ method }) => method === 'HEAD').length
+  }
+  expect(await copy()).toBe(0)
+  expect(await to.client.manifest('b', 'v1')).toEqual(image.manifest.bytes)
+  expect(await copy()).toBe(1)
+  expect(outcomes).toEqual(['copied', 'copied', 'copied'])
+})
+
 test('what is interrupted is continued where it ended', async () => {
   await using registries = await pair()
   const { source, target, to } = registries

@@ -1,4 +1,5 @@
 import { ownPlatform } from '../../client/copy/platforms.ts'
+import { RegistryImages } from '../../client/copy/registry-images.ts'
 import { parseCommand } from '../parse-command.ts'
 import type { CommandModule } from '../table/command.ts'
 import { UsageError } from '../usage-error.ts'
@@ -122,6 +123,7 @@ async function move({ source: from, target: to }: Names, values: Values, logins:
     const needsOne = to.kind === 'docker-archive' && values.platform === undefined
     const platform = needsOne ? ownPlatform() : platformOption(values.platform)
     const allTags = values['all-tags'] ?? false
+    if (allTags && target instanceof RegistryImages) await target.lookForTags()
     const transfers = transfersOf({ source, target, platform, from, to, allTags })
     await transferImages(transfers, { values, registries })
   } finally {

@@ -1,4 +1,4 @@
-import type { ReferrerDescriptor } from '../../core/descriptor.ts'
+import type { Descriptor, ReferrerDescriptor } from '../../core/descriptor.ts'
 import { type Digest, isDigest } from '../../core/digest.ts'
 import { parseReference, type RepositoryName, type Tag } from '../../core/reference.ts'
 import { UpstreamError } from '../../core/upstream/upstream-error.ts'
@@ -26,6 +26,8 @@ export class RegistryImages implements ImageSource, ImageTarget {
   readonly #repository: RepositoryName
   readonly #retries: Retries
   readonly #fallback: FallbackReferrers
+  /** Nothing was there when that was looked at. */
+  #isNew = false
 
   constructor(client: PushClient, { registry, repository }: RepositoryLocation, retries: Retries) {
     this.name = `${client.host}/${repository}`
@@ -56,7 +58,22 @@ export class RegistryImages implements ImageSource, ImageTarget {
     return this.#client.tags(this.#repository, { signal })
   }
 
-  hasManifest(digest: Digest, signal?: AbortSignal): Promise<boolean> {
+  /** Looks whether the repository has any tags, once for many images: of one that has none nothing is asked, only sent. */
+  async lookForTags(signal?: AbortSignal): Promise<void> {
+    try {
+      const { done = false } = await this.#client
+        .tags(this.#repository, { signal })
+        [Symbol.asyncIterator]()
+        .next()
+      this.#isNew = done
+    } catch (error) {
+      if (!(error instanceof UpstreamError)) throw error
+      this.#isNew = error.code === 'NOT_FOUND' // others may only be pushed to
+    }
+  }
+
+  async hasManifest(digest: Digest, signal?: AbortSignal): Promise<boolean> {
+    if (this.#isNew) return false
     return this.#retries.run(async () => {
       try {
         const found = await this.#client.headManifest(this.#repository, digest, { signal })
@@ -74,11 +91,7 @@ export class RegistryImages implements ImageSource, ImageTarget {
     const mounted = mountFrom && (await this.#retries.run(() => this.#mount(blob, mountFrom), signal))
     if (mounted === true) return 'mounted'
     let begun: Upload | undefined = mounted || undefined
-    const isThere = await this.#retries.run(
-      () => this.#client.hasBlob(this.#repository, descriptor, { signal }),
-      signal,
-    )
-    if (isThere) {
+    if (await this.#hasBlob(descriptor, signal)) {
       if (begun !== undefined) await this.#cancel(begun, signal)
       return 'existing'
     }
@@ -91,6 +104,11 @@ export class RegistryImages implements ImageSource, ImageTarget {
         await this.#retries.pause(error, ++failures, signal)
       }
     }
+  }
+
+  async #hasBlob(descriptor: Descriptor, signal: AbortSignal | undefined): Promise<boolean> {
+    if (this.#isNew) return false
+    return this.#retries.run(() => this.#client.hasBlob(this.#repository, descriptor, { signal }), signal)
   }
 
   async putManifest(manifest: ImageManifest, reference: string | undefined, signal?: AbortSignal) {
