@@ -2,6 +2,7 @@
 import { hash, randomUUID } from 'node:crypto'
 
 export interface ClientFigures {
+  readonly pushes: number
   readonly pushesPerSecond: number
   /** Of a HEAD of a blob, in milliseconds. */
   readonly headP99: number
@@ -36,6 +37,7 @@ export async function runClients(url: string, during: Promise<unknown>): Promise
   await Promise.all([ended, head(), ...Array.from({ length: PUSHERS }, (_, pusher) => push(pusher))])
   heads.sort((one, other) => one - other)
   return {
+    pushes,
     pushesPerSecond: (1000 * pushes) / (performance.now() - startedAt),
     headP99: heads[Math.floor(heads.length * 0.99)] ?? Number.NaN,
   }

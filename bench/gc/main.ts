@@ -11,13 +11,13 @@ import { S3Server } from '../../test/support/s3-server.ts'
 import { findTool } from '../../test/support/tools.ts'
 import { freePort } from '../free-port.ts'
 import { cpuSeconds, peakResidentBytes } from '../processes.ts'
-import { runClients } from './clients.ts'
+import { type ClientFigures, runClients } from './clients.ts'
 import { startCountingProxy } from './requests.ts'
 import { writeStore } from './store.ts'
 import { BLOBS_PER_IMAGE } from './synthetic-store.ts'
 
 const PARTS = ['s3', 'disk', 'pushes', 'idle', 'keys'] as const
-const IDLE_ROUNDS = 3
+const ROUNDS = 3
 const DROP_CACHES = '/proc/sys/vm/drop_caches'
 const SAMPLE_MS = 100
 const START_MS = 60_000
@@ -71,7 +71,7 @@ async function onStore(folder: string, { images, seconds, parts, isWarm }: Store
   console.log(`${size.images} images, ${size.blobs} blobs, of which ${size.garbage} are garbage`)
   const filesystem = { rootdirectory: `${folder}/data` }
   if (parts.includes('disk')) await linkTree(`${folder}/data`, `${folder}/distribution`)
-  if (parts.includes('pushes')) await linkTree(`${folder}/data`, `${folder}/served`)
+  if (parts.includes('pushes')) await besidePushes(folder, seconds)
   if (parts.includes('s3') && findTool('versitygw') !== undefined) await onS3(folder)
   if (parts.includes('disk')) {
     if (!isWarm) await dropCaches()
@@ -80,7 +80,6 @@ async function onStore(folder: string, { images, seconds, parts, isWarm }: Store
     if (!isWarm) await dropCaches()
     await distribution(folder)
   }
-  if (parts.includes('pushes')) await besidePushes(folder, seconds)
 }
 
 /** A store is not in memory when it is collected at night. */
@@ -168,31 +167,52 @@ async function onS3(folder: string): Promise<void> {
   }
 }
 
+/** In turn: pushes alone, and beside a collection. Each round has a copy of the store. */
 async function besidePushes(folder: string, seconds: number): Promise<void> {
-  const filesystem = { rootdirectory: `${folder}/served` }
-  await using server = await serve(await configOf(folder, { filesystem }))
-  const alone = await runClients(server.url, sleep(seconds * 1000))
-  const collecting = collect(folder, { filesystem }).then((collection) => finish(collection))
-  const beside = await runClients(server.url, collecting)
-  for (const [name, { pushesPerSecond, headP99 }] of Object.entries({ alone, beside }))
-    console.log(`${name}: ${pushesPerSecond.toFixed(1)} pushes a second, HEAD p99 ${headP99.toFixed(1)} ms`)
+  const rounds: Rounds = { alone: [], beside: [] }
+  for (let round = 0; round < ROUNDS; round++) {
+    const filesystem = { rootdirectory: `${folder}/served-${round}` }
+    await linkTree(`${folder}/data`, filesystem.rootdirectory)
+    await using server = await serve(await configOf(folder, { filesystem }))
+    rounds.alone?.push(await measureClients(server, sleep(seconds * 1000)))
+    const collecting = collect(folder, { filesystem }).then((collection) => finish(collection))
+    rounds.beside?.push(await measureClients(server, collecting))
+  }
+  showRounds(rounds)
 }
 
 /** Pushes to a server that takes part in collections, and to one that does not, in turn. */
 async function idlePushes(folder: string, seconds: number): Promise<void> {
-  const rates: Record<string, number[]> = { without: [], idle: [] }
-  for (let round = 0; round < IDLE_ROUNDS; round++) {
+  const rounds: Rounds = { without: [], idle: [] }
+  for (let round = 0; round < ROUNDS; round++) {
     for (const [name, isEnabled] of [
       ['without', false],
       ['idle', true],
     ] as const) {
       const filesystem = { rootdirectory: `${folder}/${name}` }
       await using server = await serve(await configOf(folder, { filesystem }, { isEnabled }))
-      rates[name]?.push((await runClients(server.url, sleep(seconds * 1000))).pushesPerSecond)
+      rounds[name]?.push(await measureClients(server, sleep(seconds * 1000)))
     }
   }
-  for (const [name, each] of Object.entries(rates))
-    console.log(`${name}: ${each.map((rate) => rate.toFixed(1)).join(', ')} pushes a second`)
+  showRounds(rounds)
+}
+
+type Rounds = Record<string, (ClientFigures & { readonly cpuMs: number })[]>
+
+/** With the processor time of the server for each push. */
+async function measureClients({ url, pid }: { url: string; pid: number }, during: Promise<unknown>) {
+  const before = await cpuSeconds(pid)
+  const figures = await runClients(url, during)
+  return { ...figures, cpuMs: (1000 * ((await cpuSeconds(pid)) - before)) / figures.pushes }
+}
+
+function showRounds(rounds: Rounds): void {
+  for (const [name, each] of Object.entries(rounds)) {
+    const of = (figure: 'pushesPerSecond' | 'headP99' | 'cpuMs') =>
+      each.map((one) => one[figure].toFixed(1)).join(', ')
+    const cpu = `${of('cpuMs')} ms of the server's processor each`
+    console.log(`${name}: ${of('pushesPerSecond')} pushes a second, ${cpu}, HEAD p99 ${of('headP99')} ms`)
+  }
 }
 
 async function inNameOnly(folder: string, keys: number): Promise<void> {
@@ -209,6 +229,7 @@ async function serve({ file, url }: { file: string; url: string }) {
   await untilServing(url)
   return {
     url,
+    pid: server.pid as number,
     async [Symbol.asyncDispose]() {
       server.kill()
       await once(server, 'close')
