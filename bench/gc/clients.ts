@@ -43,6 +43,15 @@ export async function runClients(url: string, during: Promise<unknown>): Promise
   }
 }
 
+/** Pushes so many images, two at a time. */
+export async function pushImages(url: string, images: number): Promise<void> {
+  let left = images
+  const work = async (pusher: number) => {
+    while (left-- > 0) await pushImage(url, `bench/pusher-${pusher}`)
+  }
+  await Promise.all(Array.from({ length: PUSHERS }, (_, pusher) => work(pusher)))
+}
+
 async function pushImage(url: string, repository: string): Promise<void> {
   const described = async (content: string) => ({
     digest: await pushBlob(url, repository, content),

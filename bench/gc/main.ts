@@ -11,13 +11,16 @@ import { S3Server } from '../../test/support/s3-server.ts'
 import { findTool } from '../../test/support/tools.ts'
 import { freePort } from '../free-port.ts'
 import { cpuSeconds, peakResidentBytes } from '../processes.ts'
-import { type ClientFigures, runClients } from './clients.ts'
+import { type ClientFigures, pushImages, runClients } from './clients.ts'
 import { startCountingProxy } from './requests.ts'
 import { writeStore } from './store.ts'
 import { BLOBS_PER_IMAGE } from './synthetic-store.ts'
 
 const PARTS = ['s3', 'disk', 'pushes', 'idle', 'keys'] as const
 const ROUNDS = 3
+const IDLE_ROUNDS = 15
+const WARM_UP_ROUNDS = 5
+const IMAGES_PER_ROUND = 100
 const DROP_CACHES = '/proc/sys/vm/drop_caches'
 const SAMPLE_MS = 100
 const START_MS = 60_000
@@ -25,7 +28,7 @@ const START_MS = 60_000
 const USAGE = `npm run bench -- gc [--images <n>] [--seconds <n>] [--keys <n>] [--only <part>,...] [--warm]
 
   --images <n>   in the generated store, with about ten times as many blobs (20000)
-  --seconds <n>  pushes are measured so long without a collection, and in each round of the idle ones (10)
+  --seconds <n>  pushes are measured so long without a collection (10)
   --keys <n>     blobs of a store that exists in name only, for the memory (10000000)
   --only         some of: ${PARTS.join(', ')} (all)
   --warm         leave the disk's caches as they are. Otherwise, run by root, they are dropped before each collection of a folder
@@ -51,7 +54,7 @@ export async function benchCollection(args: string[]): Promise<void> {
         ...{ images: Number(values.images ?? 20_000), seconds, parts },
         isWarm: values.warm ?? false,
       })
-    if (parts.includes('idle')) await idlePushes(folder, seconds)
+    if (parts.includes('idle')) await idlePushes(folder, IMAGES_PER_ROUND)
     if (parts.includes('keys')) await inNameOnly(folder, Number(values.keys ?? 10_000_000))
   } finally {
     await rm(folder, { recursive: true, force: true })
@@ -181,20 +184,34 @@ async function besidePushes(folder: string, seconds: number): Promise<void> {
   showRounds(rounds)
 }
 
-/** Pushes to a server that takes part in collections, and to one that does not, in turn. */
-async function idlePushes(folder: string, seconds: number): Promise<void> {
-  const rounds: Rounds = { without: [], idle: [] }
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const [name, isEnabled] of [
-      ['without', false],
-      ['idle', true],
-    ] as const) {
-      const filesystem = { rootdirectory: `${folder}/${name}` }
-      await using server = await serve(await configOf(folder, { filesystem }, { isEnabled }))
-      rounds[name]?.push(await measureClients(server, sleep(seconds * 1000)))
+/** Pushes to a server that takes part in collections, and to one that does not, in turn, once both are warm. */
+async function idlePushes(folder: string, images: number): Promise<void> {
+  await using stack = new AsyncDisposableStack()
+  const open = async (name: string, isEnabled: boolean) => {
+    const filesystem = { rootdirectory: `${folder}/${name}` }
+    const server = await serve(await configOf(folder, { filesystem }, { isEnabled }))
+    return { name, server: stack.use(server), cpuMs: [] as number[], seconds: [] as number[] }
+  }
+  const both = [await open('without', false), await open('idle', true)]
+  for (const { server } of both) await pushImages(server.url, WARM_UP_ROUNDS * images)
+  for (let round = 0; round < IDLE_ROUNDS; round++) {
+    for (const { server, cpuMs, seconds } of round % 2 === 0 ? both : both.toReversed()) {
+      const [cpu, startedAt] = [await cpuSeconds(server.pid), performance.now()]
+      await pushImages(server.url, images)
+      cpuMs.push((1000 * ((await cpuSeconds(server.pid)) - cpu)) / images)
+      seconds.push((performance.now() - startedAt) / 1000)
     }
   }
-  showRounds(rounds)
+  for (const { name, cpuMs, seconds } of both) {
+    const rate = images / median(seconds)
+    console.log(
+      `${name}: ${rate.toFixed(1)} pushes a second, ${median(cpuMs).toFixed(2)} ms of the server's processor each`,
+    )
+  }
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((one, other) => one - other)[values.length >> 1] ?? Number.NaN
 }
 
 type Rounds = Record<string, (ClientFigures & { readonly cpuMs: number })[]>

@@ -12,5 +12,5 @@ const options = { graceMs: 0, pace: 0, dryRun: false, timing, batchSize: 10_000 
 const collector = new Collector({ content: content as unknown as Collectable, ...options })
 for await (const step of collector.steps()) await step.run()
 const { blobs, deletedBlobs } = collector.report
-const peak = (process.resourceUsage().maxRSS / 1000).toFixed(0)
+const peak = ((1024 * process.resourceUsage().maxRSS) / 1e6).toFixed(0)
 console.log(`${deletedBlobs} of ${blobs} blobs, ${content.reads} manifests read, ${peak} MB at most`)
