@@ -34,6 +34,9 @@ const PATIENT = timing({ leaseMs: 60_000 })
 /** For tests in which processes die. */
 export const IMPATIENT = timing({ leaseMs: 600 })
 
+/** The same over a disk, which may stand still for a moment. */
+export const IMPATIENT_ON_DISK = timing({ leaseMs: 2_000 })
+
 function timing({ leaseMs }: { leaseMs: number }): Timing {
   const beatMs = 100
   return {
