@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RegistryClient } from '../client.ts'
 import { randomLayer } from '../content.ts'
+import { cpuSeconds } from '../processes.ts'
 import type { Server } from '../servers.ts'
 import { pullRows } from './pulls.ts'
 import { pushRows } from './pushes.ts'
@@ -38,7 +39,7 @@ export const notificationRows: Row[] = [
   },
 ]
 
-async function measureDelivery({ port, receiver }: Server): Promise<Figure[]> {
+async function measureDelivery({ port, pid, receiver }: Server): Promise<Figure[]> {
   if (receiver === undefined) throw new Error('there is no receiver')
   const client = new RegistryClient(port)
   receiver.isOpen = false
@@ -50,10 +51,14 @@ async function measureDelivery({ port, receiver }: Server): Promise<Figure[]> {
     await Promise.all(Array.from({ length: REPOSITORIES }, push))
     receiver.isOpen = true
     while (receiver.received === 0) await sleep(1)
-    const [startedAt, first] = [performance.now(), receiver.received]
+    const [startedAt, first, cpuBefore] = [performance.now(), receiver.received, await cpuSeconds(pid)]
     while (receiver.received < EVENTS && performance.now() - startedAt < LONGEST_MS) await sleep(1)
     const seconds = (performance.now() - startedAt) / 1000
-    return [{ label: 'rate', unit: 'events/s', value: (receiver.received - first) / seconds }]
+    const [count, cpu] = [receiver.received - first, (await cpuSeconds(pid)) - cpuBefore]
+    return [
+      { label: 'rate', unit: 'events/s', value: count / seconds },
+      { label: 'for 1,000 events', unit: 'CPU s', value: (cpu / count) * 1_000 },
+    ]
   } finally {
     client.close()
   }
