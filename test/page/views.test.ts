@@ -148,6 +148,20 @@ describePage('the views of the web page', (suite) => {
       await expect.poll(() => layers.locator('code[title]').first().getAttribute('title')).not.toBe(digest)
     }))
 
+  test('an image names the tags that its content has elsewhere', () =>
+    suite.inTab(async (tab) => {
+      const { page } = tab
+      await suite.content.pushTags('scratch/same/a', ['v1', 'stable'], 7)
+      await suite.content.pushTags('scratch/same/b', ['copied'], 7)
+      const chips = async () => {
+        await tab.visit('/ui/r/scratch/same/a:v1')
+        return (await page.locator('a.chip').allTextContents()).sort()
+      }
+      await expect.poll(chips).toEqual(['scratch/same/b:copied', 'stable', 'v1'])
+      await page.getByRole('link', { name: 'scratch/same/b:copied' }).click()
+      await page.waitForURL('**/ui/r/scratch/same/b:copied')
+    }))
+
   test('what refers to an image stands by its purpose, and can be read', () =>
     suite.inTab(async (tab) => {
       await tab.visit('/ui/r/web/shop:latest')
