@@ -166,6 +166,56 @@ const MATRIX: ReadonlyArray<readonly [string, Values, readonly string[]]> = [
     },
     ['PodDisruptionBudget', 'HorizontalPodAutoscaler', 'NetworkPolicy'],
   ],
+  [
+    'every value that the chart twuni/docker-registry has, but for Swift',
+    {
+      ...{ replicaCount: 1, updateStrategy: {}, podAnnotations: {}, podLabels: {} },
+      ...{ serviceAccount: { create: false, name: '', annotations: {} } },
+      ...{ image: { repository: 'registry', tag: '2.8.1', pullPolicy: 'IfNotPresent' } },
+      ...{ deployment: { annotations: { kept: 'yes' } }, resources: {} },
+      service: { name: 'registry', type: 'ClusterIP', port: 5000, annotations: {} },
+      ingress: {
+        ...{ enabled: true, className: 'nginx', path: '/', hosts: ['registry.example'] },
+        ...{ annotations: {}, labels: {}, tls: [] },
+      },
+      persistence: { accessMode: 'ReadWriteOnce', enabled: true, size: '10Gi', deleteEnabled: true },
+      ...{ storage: 'filesystem', secrets: { haSharedSecret: '', htpasswd: '' } },
+      proxy: { enabled: false, remoteurl: 'https://r.example', username: '', password: '', secretRef: '' },
+      metrics: {
+        ...{ enabled: true, port: 5001, serviceMonitor: { enabled: true, labels: {} } },
+        prometheusRule: { enabled: true, labels: {}, rules: {} },
+      },
+      configData: {
+        ...{ version: 0.1, log: { fields: { service: 'registry' } } },
+        storage: { cache: { blobdescriptor: 'inmemory' } },
+        http: {
+          ...{ addr: ':5000', headers: { 'X-Content-Type-Options': ['nosniff'] } },
+          debug: { addr: ':5001', prometheus: { enabled: false, path: '/metrics' } },
+        },
+        health: { storagedriver: { enabled: true, interval: '10s', threshold: 3 } },
+      },
+      containerSecurityContext: {
+        ...{ enabled: true, seLinuxOptions: {}, allowPrivilegeEscalation: false, privileged: false },
+        ...{ capabilities: { drop: ['ALL'] }, readOnlyRootFilesystem: true },
+        ...{ runAsUser: 1000, runAsGroup: 1000, runAsNonRoot: true },
+        seccompProfile: { type: 'RuntimeDefault' },
+      },
+      securityContext: {
+        ...{ enabled: true, fsGroupChangePolicy: 'Always', fsGroup: 1000 },
+        ...{ sysctls: [], supplementalGroups: [] },
+      },
+      ...{ priorityClassName: '', podDisruptionBudget: {} },
+      autoscaling: {
+        ...{ enabled: true, minReplicas: 1, maxReplicas: 2 },
+        ...{ targetCPUUtilizationPercentage: 60, targetMemoryUtilizationPercentage: 60 },
+        behavior: { scaleDown: { stabilizationWindowSeconds: 300 } },
+      },
+      ...{ nodeSelector: {}, affinity: {}, tolerations: [], extraVolumeMounts: [], extraVolumes: [] },
+      ...{ extraEnvVars: [], initContainers: [] },
+      garbageCollect: { enabled: true, deleteUntagged: true, schedule: '0 1 * * *', resources: {} },
+    },
+    ['Ingress', 'PersistentVolumeClaim', 'ServiceMonitor', 'PrometheusRule', 'HorizontalPodAutoscaler'],
+  ],
 ]
 
 /** Values of `tracing`, and the variables that they make. */
@@ -228,6 +278,16 @@ describeWith(['helm'], 'the Helm chart', () => {
     expect(pod.spec.enableServiceLinks).toBe(false)
     expectNamesToExist(pod.spec, resources)
     await expectGoodConfig(resources, pod.spec.containers[0].env)
+  })
+
+  test('annotations of the deployment, and how the autoscaler behaves, arrive', async () => {
+    const behavior = { scaleDown: { stabilizationWindowSeconds: 300 } }
+    const resources = await render({
+      deployment: { annotations: { kept: 'yes' } },
+      autoscaling: { enabled: true, behavior },
+    })
+    expect(only(resources, 'Deployment').metadata).toMatchObject({ annotations: { kept: 'yes' } })
+    expect(only(resources, 'HorizontalPodAutoscaler').spec).toMatchObject({ behavior })
   })
 
   test('what storage lacks is said', async () => {
