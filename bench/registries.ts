@@ -7,7 +7,7 @@ import type { S3Server } from '../test/support/s3-server.ts'
 import { type Seed, seededFolder } from './seed.ts'
 
 /** In the order of the columns: the newest peer stands beside Entrepot. */
-export const registryIds = ['entrepot', 'baseline', 'distribution3', 'distribution2', 'bare'] as const
+export const registryIds = ['entrepot', 'baseline', 'distribution3', 'distribution2', 'zot', 'bare'] as const
 export type RegistryId = (typeof registryIds)[number]
 
 export interface Registry {
@@ -78,6 +78,7 @@ const makers: Record<RegistryId, (options: RegistryOptions) => Registry | undefi
       : entrepot({ id: 'baseline', title: 'baseline', folder: resolve(baseline), dist }),
   distribution3: () => distribution('distribution3', join(root, '.cache/tools/bin/registry')),
   distribution2: () => distribution('distribution2', 'docker-registry'),
+  zot: () => zot(),
   bare: () => ({
     id: 'bare',
     title: 'bare node:http',
@@ -122,6 +123,33 @@ function distributionVersion(program: string): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/** zot by its program, which syncs what it stores as the others do; nothing where that is not on this machine. */
+function zot(): Registry | undefined {
+  try {
+    execFileSync('zot', ['--version'], { stdio: 'ignore' })
+  } catch {
+    return undefined
+  }
+  const command: Registry['command'] = (
+    folder,
+    port,
+    { seed, storage, mirror, access, cache = 'inmemory', log },
+  ) => {
+    const hasOwn = seed ?? storage ?? mirror ?? access
+    if (hasOwn !== undefined || cache !== 'inmemory') throw new Error('zot is not configured for this here')
+    const path = join(folder, 'zot.json')
+    const configuration = {
+      distSpecVersion: '1.1.1',
+      storage: { rootDirectory: join(folder, 'data'), commit: true, gc: false },
+      http: { address: '127.0.0.1', port: `${port}` },
+      log: { level: log === false ? 'error' : 'info' },
+    }
+    writeFileSync(path, JSON.stringify(configuration))
+    return ['zot', 'serve', path]
+  }
+  return { id: 'zot', title: 'zot', command }
 }
 
 /** Writes the one configuration that both registries take (JSON is YAML) and returns its path. */

@@ -94,6 +94,22 @@ test('stopping tells the work, and waits for its end', async () => {
   expect(slow.begun()).toBe(1)
 })
 
+test('work that gives up because it is told to stop has not failed, unlike other work', async () => {
+  const givingUp = schedule(
+    (signal) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+  )
+  await vi.advanceTimersByTimeAsync(100)
+  await givingUp.stop()
+  expect(logged.lines).toEqual([])
+  const failing = schedule(
+    (signal) =>
+      new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('no luck')))),
+  )
+  await vi.advanceTimersByTimeAsync(100)
+  await failing.stop()
+  expect(logged.lines).toHaveLength(1)
+})
+
 test('stopped before its first time, it never begins', async () => {
   const work = vi.fn(async () => {})
   await schedule(work).stop()

@@ -45,7 +45,8 @@ export class Schedule {
     try {
       await work(this.#stopping.signal)
     } catch (err) {
-      log.error({ work: name, err }, 'maintenance failed; it is tried again at its next time')
+      const isStopped = this.#stopping.signal.aborted && (err as Error)?.name === 'AbortError'
+      if (!isStopped) log.error({ work: name, err }, 'maintenance failed; it is tried again at its next time')
     }
     if (this.#stopping.signal.aborted) return
     this.#timer = this.#in(typeof intervalMs === 'number' ? intervalMs : intervalMs())
