@@ -24,9 +24,6 @@ import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 type Change = (registry: NotifyingProcess) => Promise<unknown>
 
-/** How many are cut short at once: most of the time is spent waiting. */
-const CONCURRENCY = 26
-
 const REPOSITORY = parseRepositoryName('a')
 
 /** When a process dies: before or after a call of storage. */
@@ -46,6 +43,8 @@ interface Place {
   readonly title: string
   /** The calls at which a change is cut short. */
   readonly calls: readonly number[]
+  /** How many are cut short at once: most of the time is spent waiting. */
+  readonly concurrency: number
   readonly timing: Timing
   open(disposables: AsyncDisposableStack): Promise<StorageDriver>
 }
@@ -55,12 +54,13 @@ const LAST_CALL = Number(process.env.CRASH_STEPS ?? 0)
 
 const places: readonly Place[] = [
   {
-    ...{ title: 'in memory', calls: range(LAST_CALL || 26), timing: IMPATIENT },
+    ...{ title: 'in memory', calls: range(LAST_CALL || 26), concurrency: 26, timing: IMPATIENT },
     open: async () => new MemoryDriver(),
   },
   {
     title: 'on a disk',
     calls: LAST_CALL > 0 ? range(LAST_CALL) : [5, 40],
+    concurrency: 4,
     timing: IMPATIENT_ON_DISK,
     async open(disposables) {
       const folder = disposables.use(await temporaryFolder())
@@ -106,7 +106,10 @@ describe.each(places)('$title', (place) => {
   test.each(changes)('%s, cut short before and after calls of storage', async (_, { before, change }) => {
     const outcomes: string[] = []
     const work = (moment: Moment) => cutShort({ ...moment, before, change, place })
-    for await (const isAcknowledged of mapInOrder(momentsOf(place.calls), { concurrency: CONCURRENCY, work }))
+    for await (const isAcknowledged of mapInOrder(momentsOf(place.calls), {
+      concurrency: place.concurrency,
+      work,
+    }))
       outcomes.push(isAcknowledged ? 'told' : 'cut')
     // Some are acknowledged, some are not: otherwise nothing was cut short.
     expect(new Set(outcomes)).toEqual(new Set(['told', 'cut']))
@@ -115,7 +118,7 @@ describe.each(places)('$title', (place) => {
   test('a delivery that is cut short is gone on with by another process', async () => {
     const moments = momentsOf(place.calls.filter((call) => call % 3 !== 0))
     const work = (moment: Moment) => cutShortDelivery(moment, place)
-    for await (const _ of mapInOrder(moments, { concurrency: CONCURRENCY, work })) {
+    for await (const _ of mapInOrder(moments, { concurrency: place.concurrency, work })) {
       // Each looks for itself.
     }
   })
