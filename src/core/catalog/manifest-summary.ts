@@ -3,7 +3,7 @@ import type { Digest } from '../digest.ts'
 import { isErrorOf, RegistryError } from '../errors.ts'
 import { type JsonObject, parseDocument } from '../manifest/document.ts'
 import type { Manifest, ManifestReference } from '../manifest/manifest.ts'
-import { mediaTypeOf, parseManifest } from '../manifest/parse.ts'
+import { parseWithDocument } from '../manifest/parse.ts'
 import { MediaType } from '../media-type.ts'
 import type { Repository, StoredManifest } from '../registry.ts'
 import type { ManifestSummary } from './catalog-index.ts'
@@ -30,9 +30,9 @@ export interface DescribedManifest extends ManifestSummary {
  *  @throws RegistryError MANIFEST_UNKNOWN; that of storage */
 export async function describeManifest(repository: Repository, digest: Digest): Promise<DescribedManifest> {
   const stored = await repository.manifests.get(digest)
-  const manifest = parsed(stored.payload)
-  if (manifest === undefined) return undescribed(digest, stored)
-  const document = parseDocument(stored.payload)
+  const parsed = parseIfValid(stored.payload)
+  if (parsed === undefined) return undescribed(digest, stored)
+  const { manifest, document } = parsed
   const base = {
     digest,
     mediaType: manifest.mediaType,
@@ -68,9 +68,9 @@ function undescribed(digest: Digest, { descriptor }: StoredManifest): DescribedM
   }
 }
 
-function parsed(payload: Uint8Array): Manifest | undefined {
+function parseIfValid(payload: Uint8Array): ReturnType<typeof parseWithDocument> | undefined {
   try {
-    return parseManifest(payload, mediaTypeOf(payload))
+    return parseWithDocument(payload)
   } catch (error) {
     if (error instanceof RegistryError) return undefined
     throw error
@@ -102,7 +102,7 @@ async function describeChildren(
 
 async function childOf(repository: Repository, { digest }: Descriptor): Promise<Manifest | undefined> {
   try {
-    return parsed((await repository.manifests.get(digest)).payload)
+    return parseIfValid((await repository.manifests.get(digest)).payload)?.manifest
   } catch (error) {
     if (isErrorOf(error, 'MANIFEST_UNKNOWN')) return undefined
     throw error

@@ -26,6 +26,15 @@ const NO_SIGNATURES: readonly Uint8Array[] = []
  *  @throws RegistryError MANIFEST_TOO_LARGE above `MAX_MANIFEST_BYTES`, MANIFEST_UNVERIFIED if the content
  *    type promises signatures that are missing, otherwise MANIFEST_INVALID */
 export function parseManifest(payload: Uint8Array, contentType?: string): Manifest {
+  return parseWithDocument(payload, contentType).manifest
+}
+
+/** Parses a manifest, and returns its JSON too.
+ *  @throws as `parseManifest` */
+export function parseWithDocument(
+  payload: Uint8Array,
+  contentType?: string,
+): { readonly manifest: Manifest; readonly document: JsonObject } {
   if (payload.length > MAX_MANIFEST_BYTES) {
     throw new RegistryError('MANIFEST_TOO_LARGE', {
       message: `a manifest has at most ${MAX_MANIFEST_BYTES} bytes`,
@@ -36,10 +45,10 @@ export function parseManifest(payload: Uint8Array, contentType?: string): Manife
   requireExactKeys(document, MANIFEST_KEYS)
   const mediaType = requireMediaType(document, contentType)
   const kind = KINDS.get(mediaType)
-  if (kind === undefined) return parseSchema1(payload, document)
+  if (kind === undefined) return { manifest: parseSchema1(payload, document), document }
   requireStructure(document, kind)
   const references = referencesOf(document, kind)
-  return {
+  const manifest: Manifest = {
     mediaType: kind.mediaType,
     payload,
     signatures: NO_SIGNATURES,
@@ -47,6 +56,7 @@ export function parseManifest(payload: Uint8Array, contentType?: string): Manife
     subject: subjectOf(document, kind),
     references: () => references,
   }
+  return { manifest, document }
 }
 
 /** The media type of a stored manifest: the stated one, or else by its shape; schema 1 included. Checks

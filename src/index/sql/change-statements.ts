@@ -3,7 +3,7 @@
 import type { ManifestSummary, PullSum } from '../../core/catalog/catalog-index.ts'
 import type { RepositoryName, Tag } from '../../core/reference.ts'
 import type { TagEntry } from '../../core/registry.ts'
-import type { Dialect, SqlValue, Statement } from './engine.ts'
+import type { Dialect, Statement } from './engine.ts'
 
 /** A tag of one of several repositories. */
 export interface RepositoryTag extends TagEntry {
@@ -192,11 +192,11 @@ export class ChangeStatements {
   }
 }
 
+/** Names and digests are of characters that JSON does not escape. */
 function tagsJson(tags: readonly RepositoryTag[]): string {
-  return JSON.stringify(
-    tags.map(({ repository, tag, digest, setAt }, position): SqlValue[] => [
-      ...[repository, tag, digest],
-      ...[setAt.getTime(), position],
-    ]),
+  const rows = tags.map(
+    ({ repository, tag, digest, setAt }, position) =>
+      `["${repository}","${tag}","${digest}",${setAt.getTime()},${position}]`,
   )
+  return `[${rows.join(',')}]`
 }
