@@ -1,7 +1,7 @@
 /** The schema of the configuration: every key of CNCF Distribution, of both generations, and Entrepot's own,
  *  with defaults. It is the only list of keys: variables and hints for mistyped keys are derived from it. */
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { auth, policy } from './schema/access.ts'
 import { catalogIndex } from './schema/catalog-index.ts'
 import { catalog, compatibility, tags, validation } from './schema/content.ts'

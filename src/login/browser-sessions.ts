@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { LoginClient } from '../core/access/access-controller.ts'
 import type { Login } from '../core/access/authorization-header.ts'
 import type {

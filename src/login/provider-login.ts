@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import * as client from 'openid-client'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { LoginBegin, LoginFailure, Person } from '../core/access/sessions.ts'
 import { RegistryError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import type { z } from 'zod'
+import type * as z from 'zod'
 import type { Answer } from './http-registry.ts'
 
 /** The JSON of an answer, which must have the form that the OpenAPI document gives it.

@@ -1,5 +1,5 @@
 import { createRemoteJWKSet, decodeJwt, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
-import { z } from 'zod'
+import * as z from 'zod'
 import { RegistryError } from '../../core/errors.ts'
 import { CLOCK_SKEW_SECONDS, invalidToken, MAX_TOKEN_BYTES } from '../token/verify.ts'
 

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { LoginClient } from '../../core/access/access-controller.ts'
 import { isNoLogin, parseBasic, splitAuthorization } from '../../core/access/authorization-header.ts'
 import type { TokenGrant } from '../../core/access/token-issuer.ts'

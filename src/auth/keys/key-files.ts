@@ -1,5 +1,5 @@
 import { createHmac, hash, hkdfSync, timingSafeEqual } from 'node:crypto'
-import { z } from 'zod'
+import * as z from 'zod'
 import { ACTIONS } from '../../core/access/access-controller.ts'
 import { isPlainRepositoryGlob } from '../../core/access/repository-glob.ts'
 import { isPathNotFound } from '../../core/errors.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { type Held, SharedState } from '../../core/coordination/shared-state.ts'
 import { StorageError } from '../../core/errors.ts'
 import type { StorageDriver } from '../../core/storage-driver.ts'

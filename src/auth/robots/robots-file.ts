@@ -1,5 +1,5 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
-import { z } from 'zod'
+import * as z from 'zod'
 import { ACTIONS } from '../../core/access/access-controller.ts'
 
 /** Prefix of robots' user names. Users of an htpasswd file should not have it. */

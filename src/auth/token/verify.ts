@@ -6,7 +6,7 @@ import {
   jwtVerify,
   type ProtectedHeaderParameters,
 } from 'jose'
-import { z } from 'zod'
+import * as z from 'zod'
 import { RegistryError } from '../../core/errors.ts'
 import type { ResourceActions } from '../permissions.ts'
 

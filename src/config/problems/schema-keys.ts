@@ -1,7 +1,7 @@
 /** The keys of the schema, for hints on mistyped keys and for variables' names. Derived from the schema
  *  alone. */
 
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { nearest } from '../../lib/nearest.ts'
 import { isTree, type TreeValue } from '../tree.ts'
 

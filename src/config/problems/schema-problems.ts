@@ -1,6 +1,6 @@
 /** Translates the schema's issues into problems worded for the operator. */
 
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { formatPath, type Tree, type TreePath, type TreeValue, valueAt } from '../tree.ts'
 import { type ConfigProblem, firstOf, mismatch } from './problem.ts'
 import { type KeyNode, suggestKey } from './schema-keys.ts'

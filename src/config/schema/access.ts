@@ -1,6 +1,6 @@
 /** Access control: `auth` and `policy`. Durations are milliseconds. */
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { GLOB_FORM, isRepositoryGlob } from '../../core/access/repository-glob.ts'
 import { checks, type Found, isUsed } from './access-checks.ts'
 import {

@@ -1,6 +1,6 @@
 /** The section `storage.azure`, with the keys of both generations, and rejected combinations. */
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { choice, duration, filledText, flag, integer, optionalSectionOf, section, text } from './key.ts'
 
 const azureKeys = z.strictObject({

@@ -1,6 +1,6 @@
 /** The index of the catalog: `index`. */
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { choice, duration, flag, sectionOf, text } from './key.ts'
 
 const keys = z

@@ -1,7 +1,7 @@
 /** The section `http`: listening, TLS and limits. */
 
 import { isIP } from 'node:net'
-import { z } from 'zod'
+import * as z from 'zod'
 import { areSameAddress, parseTcpAddress } from '../address.ts'
 import { CIPHER_SUITES } from '../cipher-suites.ts'
 import {

@@ -1,7 +1,7 @@
 /** Building blocks of the schema. A key is a zod schema whose issue states the accepted values. YAML's null,
  *  an empty text and an absent key all mean the key's default. */
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { type CronTime, parseCron } from '../../lib/cron.ts'
 import { isNetwork } from '../../lib/networks.ts'
 import { parseDuration, parseSize } from '../units.ts'

@@ -1,7 +1,7 @@
 /** The section `middleware`: wrappers of the registry, its repositories and its storage. Storage middlewares
  *  are Distribution's. */
 
-import { z } from 'zod'
+import * as z from 'zod'
 import {
   anything,
   choice,

@@ -1,7 +1,7 @@
 /** Other registries whose content is cached here: Distribution's `proxy` of one, and `mirrors` of many beside
  *  what is hosted. */
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { isRepositoryGlob } from '../../core/access/repository-glob.ts'
 import { isRepositoryName } from '../../core/reference.ts'
 import {

@@ -1,6 +1,6 @@
 /** Monitoring: `notifications`, `health`, `reporting`. Durations are milliseconds. */
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { GLOB_FORM, isRepositoryGlob } from '../../core/access/repository-glob.ts'
 import { parseWebhookSecret } from '../../core/notifications/webhook-secret.ts'
 import { parseTcpAddress } from '../address.ts'

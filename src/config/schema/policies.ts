@@ -1,6 +1,6 @@
 /** Policies for what is stored: `policies`. */
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { GLOB_FORM, isRepositoryGlob } from '../../core/access/repository-glob.ts'
 import {
   cronLine,

@@ -1,6 +1,6 @@
 /** The section `storage.s3`, or `s3aws`, and rejected combinations. */
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { filledText, flag, integer, optionalSectionOf, scalar, size, text } from './key.ts'
 
 const MIB = 1024 ** 2

@@ -1,6 +1,6 @@
 /** The section `storage`: exactly one driver, and the settings for all drivers. */
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { azure } from './azure.ts'
 import {
   anything,

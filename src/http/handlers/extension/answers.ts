@@ -1,5 +1,5 @@
 /** The answers of the extension API. The OpenAPI document is made of these schemas. */
-import { z } from 'zod'
+import * as z from 'zod'
 import type { CatalogIndex, ManifestSummary } from '../../../core/catalog/catalog-index.ts'
 
 const time = z.iso.datetime({ precision: 3 }).nullable()

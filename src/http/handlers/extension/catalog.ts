@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { type IndexedRepository, REPOSITORY_KEYS } from '../../../core/catalog/catalog-index.ts'
 import { parseDigest } from '../../../core/digest.ts'
 import type { RepositoryName } from '../../../core/reference.ts'

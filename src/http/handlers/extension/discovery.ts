@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 import type { Reply } from '../../reply/reply.ts'
 import { CATALOG_MODULES, REPOSITORY_MODULES } from '../../request/extension-route.ts'
 import type { RequestContext } from '../../request-context.ts'

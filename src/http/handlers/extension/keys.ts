@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { ACTIONS } from '../../../core/access/access-controller.ts'
 import type { PersonalKey, PersonalKeys } from '../../../core/access/personal-keys.ts'
 import { isPlainRepositoryGlob, PLAIN_GLOB_FORM } from '../../../core/access/repository-glob.ts'

@@ -1,5 +1,5 @@
 /** The answers of the extension API about what happened to content: changes, deletions, pulls, usage, signatures. */
-import { z } from 'zod'
+import * as z from 'zod'
 import { CHANGE_CAUSES } from '../../../core/lifecycle/history.ts'
 import { digest, next } from './answers.ts'
 

@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { type DescribedManifest, describeManifest } from '../../../core/catalog/manifest-summary.ts'
 import type { Digest } from '../../../core/digest.ts'
 import { isErrorOf, RegistryError } from '../../../core/errors.ts'

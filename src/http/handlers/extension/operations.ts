@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 import type { Reply } from '../../reply/reply.ts'
 import type { RequestContext } from '../../request-context.ts'
 import type { operationsSummary } from './operations-answer.ts'

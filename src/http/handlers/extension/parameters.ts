@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Order, Position } from '../../../core/catalog/catalog-index.ts'
 import { RegistryError } from '../../../core/errors.ts'
 

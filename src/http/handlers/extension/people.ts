@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Sessions } from '../../../core/access/sessions.ts'
 import { isErrorOf, RegistryError } from '../../../core/errors.ts'
 import { errorReply } from '../../reply/errors.ts'

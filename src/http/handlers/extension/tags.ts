@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { ACTIONS, type Action } from '../../../core/access/access-controller.ts'
 import { type CatalogIndex, TAG_KEYS } from '../../../core/catalog/catalog-index.ts'
 import { describeManifest } from '../../../core/catalog/manifest-summary.ts'
