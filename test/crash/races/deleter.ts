@@ -169,19 +169,29 @@ export class Deleter {
     return [`PUT ${path}/${target}`, { headers, body: bytes, note: short(content) }]
   }
 
-  /** Where processes hear of each other's changes a little later, it is looked at for longer. */
   async #expectExplained(game: Game, attempts: readonly Attempt[], raced: readonly string[]): Promise<void> {
     const looked = new Set([...this.#state.contents, ...raced])
     const deadline = performance.now() + this.#around.settleMs
     for (;;) {
-      const after = await readState(game, { repository: this.#repository, looked })
-      const isRight = after !== undefined && isExplained(this.#state, attempts, after)
+      const states = await this.#read(game, looked)
+      const [after] = states
+      const isOne = states.every((state) => state && describe(state) === describe(after))
+      const isRight = after !== undefined && isOne && isExplained(this.#state, attempts, after)
       if (after !== undefined && (isRight || performance.now() > deadline)) {
-        if (!isRight) game.report(`no order explains what is there now: ${describe(after)}`)
+        if (!isRight) game.report(`no order explains what is there now: ${states.map(describe).join(' | ')}`)
         return this.#settle(looked, after)
       }
       await delay(MOMENT_MS)
     }
+  }
+
+  /** What one process says. Where they hear of each other's changes a little later, what each of them says: what one has not heard
+   *  of yet may be explained by another order than what has come to pass. */
+  #read(game: Game, looked: ReadonlySet<string>): Promise<(RepositoryState | undefined)[]> {
+    const { replicas, settleMs } = this.#around
+    const asked = settleMs === 0 ? [undefined] : replicas.keys().toArray()
+    const repository = this.#repository
+    return Promise.all(asked.map((at) => readState(game, { repository, looked, at })))
   }
 
   /** What is not tagged is left alone from now on. */
@@ -193,9 +203,10 @@ export class Deleter {
   }
 }
 
-function describe({ contents, tags }: RepositoryState): string {
-  const named = Array.from(tags, ([tag, name]) => `${tag}=${short(name)}`)
-  return `${named.join(' ')}; ${Array.from(contents, short).join(' ')}`
+function describe(state: RepositoryState | undefined): string {
+  if (state === undefined) return 'nothing known'
+  const named = Array.from(state.tags, ([tag, name]) => `${tag}=${short(name)}`)
+  return `${named.join(' ')}; ${Array.from(state.contents, short).join(' ')}`
 }
 
 /** As the log has it. */

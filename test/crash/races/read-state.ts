@@ -5,13 +5,17 @@ import type { RepositoryState } from './orders.ts'
 /** What a tag is taken to name that is listed, and leads nowhere. */
 const NOTHING = 'nothing'
 
-/** What one process, any, says of a repository; undefined when it was killed meanwhile.
- *  @param looked the names of the content to look for */
+/** What one process says of a repository; undefined when it was killed meanwhile.
+ *  @param looked the names of the content to look for
+ *  @param at number of the process. Default: any */
 export async function readState(
   game: Game,
-  { repository, looked }: { repository: string; looked: ReadonlySet<string> },
+  {
+    repository,
+    looked,
+    at = game.pick(),
+  }: { repository: string; looked: ReadonlySet<string>; at?: number | undefined },
 ): Promise<RepositoryState | undefined> {
-  const at = game.pick()
   const list = await game.send(`GET /v2/${repository}/tags/list`, {}, at)
   if (list?.status !== 200) return undefined
   const { tags: names } = JSON.parse(list.body.toString()) as { tags: string[] }
