@@ -1,3 +1,5 @@
+import { freeMemoryOf } from './free-memory.ts'
+
 /** A power of two. */
 const SHARDS = 64
 const EMPTY_SLOTS = 512
@@ -92,7 +94,6 @@ class Shard {
       const [high = 0, low = 0] = [old[slot], old[slot + 1]]
       if (high !== 0 || low !== 0) this.#put(high, low)
     }
-    // Gives its memory back now, not at the next garbage collection.
-    old.buffer.transfer(0)
+    freeMemoryOf(old)
   }
 }

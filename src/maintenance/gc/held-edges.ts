@@ -1,4 +1,5 @@
 import { type Digest, hexOf } from '../../core/digest.ts'
+import { freeMemoryOf } from '../../lib/free-memory.ts'
 
 /** A record: the digest of a manifest, how many it refers to, and the first 64 bits of the digest of each. */
 const DIGEST_BYTES = 32
@@ -150,7 +151,7 @@ export class HeldEdges {
       this.#slots[slot] = place
       this.#slots[slot + 1] = start
     }
-    old.buffer.transfer(0)
+    freeMemoryOf(old)
   }
 }
 
