@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { MemoryDescriptorCache } from '../../src/cache/memory.ts'
+import { COLLECTIONS } from '../../src/core/collection/collection-state.ts'
 import { NO_CACHE } from '../../src/core/descriptor-cache.ts'
 import { digestOf } from '../../src/core/digest.ts'
 import { MediaType } from '../../src/core/media-type.ts'
@@ -9,6 +10,7 @@ import { CollectionGuard } from '../../src/registry/collection/collection-guard.
 import { blobPath } from '../../src/registry/paths.ts'
 import { FilesystemDriver } from '../../src/storage/filesystem.ts'
 import { MemoryDriver } from '../../src/storage/memory.ts'
+import { stallingDriver } from '../crash/gc/stalling-driver.ts'
 import { FaultyDriver } from '../support/faulty-driver.ts'
 import { HttpRegistry, refusal } from '../support/http-registry.ts'
 import { descriptorOf, imageJson, indexJson, payloadOf } from '../support/manifest-json.ts'
@@ -243,6 +245,19 @@ test('a collector that was replaced deletes nothing any more', async () => {
   await second.value?.run()
   await successor.next()
   expect(await isStored(driver, 'garbage')).toBe(false)
+})
+
+test('a collector that is replaced before it has begun is told so', async () => {
+  const driver = new MemoryDriver()
+  await using successor = await start(driver)
+  const timing = { leaseMs: 100, beatMs: 1_000_000, settleMs: 0 }
+  // Its file is written, and it is about to ask for the time of it.
+  const stalling = stallingDriver(driver, async (method, path) => {
+    if (method === 'stat' && path === `${COLLECTIONS}/1/started`)
+      await collect(successor.registry, { timing })
+  })
+  await using replaced = await start(stalling)
+  await expect(collect(replaced.registry, { timing })).rejects.toMatchObject({ name: 'CollectorReplaced' })
 })
 
 test('a replica with a cache of its own forgets what another process has collected', async () => {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { CollectionFiles, type CondemnedBlob, listBits } from '../../core/collection/collection-files.ts'
-import { type ListDigits, withoutRemoval } from '../../core/collection/collection-state.ts'
+import { withoutRemoval } from '../../core/collection/collection-state.ts'
 import type { Digest } from '../../core/digest.ts'
 import { isPathNotFound } from '../../core/errors.ts'
 import type { RepositoryName } from '../../core/reference.ts'
@@ -114,7 +114,7 @@ export class Collector {
     this.#tenure = await Tenure.begin(storage, { timing: this.#timing, signal, release })
     const { epoch } = this.#tenure.state
     await this.#files.removeBefore(epoch)
-    this.#startedAt = await this.#files.begin(epoch)
+    this.#startedAt = await this.#unlessReplaced(() => this.#files.begin(epoch))
     this.#youngSince = new Date(this.#startedAt.getTime() - graceMs)
   }
 
@@ -238,20 +238,21 @@ export class Collector {
   /** What is condemned and was not marked since. */
   async *#condemned({ lists, digits }: WrittenLists): AsyncIterable<CondemnedBlob> {
     this.#phase = 'deleting'
+    const { epoch } = (this.#tenure as Tenure).state
     for (const list of lists) {
-      for (const blob of await this.#readList(list, digits)) {
+      const blobs = await this.#unlessReplaced(() => this.#files.readList({ epoch, list, digits }))
+      for (const blob of blobs) {
         if (this.#marks.has(blob.digest)) this.#report.rescuedBlobs++
         else yield blob
       }
     }
   }
 
-  /** A list that is gone was removed by a successor.
+  /** A file of this collection that is gone was removed by a successor.
    *  @throws CollectorReplaced */
-  async #readList(list: number, digits: ListDigits): Promise<readonly CondemnedBlob[]> {
-    const { epoch } = (this.#tenure as Tenure).state
+  async #unlessReplaced<T>(read: () => Promise<T>): Promise<T> {
     try {
-      return await this.#files.readList({ epoch, list, digits })
+      return await read()
     } catch (error) {
       if (isPathNotFound(error)) await this.#tenure?.confirm()
       throw error

@@ -1,7 +1,7 @@
 import type { StorageDriver } from '../../../src/core/storage-driver.ts'
 
 /** What a call waits for before it is made. */
-export type BeforeCall = (method: string) => Promise<void>
+export type BeforeCall = (method: string, path: unknown) => Promise<void>
 
 const ITERATED = new Set<PropertyKey>(['scan', 'list', 'read', 'incompleteUploads'])
 
@@ -13,15 +13,15 @@ export function stallingDriver(driver: StorageDriver, before: BeforeCall): Stora
       if (typeof found !== 'function') return found
       if (ITERATED.has(name)) {
         return async function* (...parameters: unknown[]) {
-          await before(String(name))
+          await before(String(name), parameters[0])
           for await (const item of found.apply(target, parameters)) {
             yield item
-            await before(String(name))
+            await before(String(name), parameters[0])
           }
         }
       }
       return async (...parameters: unknown[]) => {
-        await before(String(name))
+        await before(String(name), parameters[0])
         return found.apply(target, parameters)
       }
     },
