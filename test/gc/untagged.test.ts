@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { MemoryDescriptorCache } from '../../src/cache/memory.ts'
 import { NO_CACHE } from '../../src/core/descriptor-cache.ts'
 import { digestOf } from '../../src/core/digest.ts'
+import { StorageError } from '../../src/core/errors.ts'
 import { parseManifest } from '../../src/core/manifest/parse.ts'
 import type { RepositoryName, Tag } from '../../src/core/reference.ts'
 import type { StorageDriver } from '../../src/core/storage-driver.ts'
@@ -220,6 +221,21 @@ test('a manifest that is pushed again by its digest while a collection runs stay
   await using collector = await start(collecting)
   expect((await remove(collector)).removedManifests).toBe(1)
   expect(await thereOf(registry, 'a', [manifest, imageOf('not again')])).toEqual([true, false])
+})
+
+test('what takes longer than its fence stays, is reported, and goes with the next collection', async () => {
+  let isLate = true
+  const driver = before(new MemoryDriver(), 'deleteFenced', async () => {
+    if (isLate) throw new StorageError('FENCE_CLOSED', { path: '/' })
+  })
+  await using registry = await start(driver)
+  const untagged = imageOf('untagged')
+  await push(registry, 'a', { manifest: untagged })
+  await tick()
+  expect(await remove(registry)).toMatchObject({ removedManifests: 0, postponedManifests: 1 })
+  isLate = false
+  expect(await remove(registry)).toMatchObject({ removedManifests: 1, postponedManifests: 0 })
+  expect(await isThere(registry, 'a', untagged)).toBe(false)
 })
 
 test('a collector that was replaced removes nothing any more', async () => {

@@ -109,8 +109,8 @@ const NOT_TOGETHER =
 const UNTAGGED = 'no tag, no index and no subject keeps it'
 
 function linesOf(report: CollectionReport, dryRun: boolean): string[] {
-  const { blobs, deletedBlobs, deletedBytes, rescuedBlobs, restoredBlobs, removedManifests, findings } =
-    report
+  const { blobs, deletedBlobs, deletedBytes, rescuedBlobs, restoredBlobs, findings } = report
+  const { removedManifests, postponedManifests } = report
   const verb = dryRun ? 'would be deleted' : 'deleted'
   return [
     ...findings.map(
@@ -119,6 +119,11 @@ function linesOf(report: CollectionReport, dryRun: boolean): string[] {
     ),
     ...(removedManifests > 0
       ? [`${removedManifests} manifests ${dryRun ? 'would be removed' : 'removed'} from repositories`]
+      : []),
+    ...(postponedManifests > 0
+      ? [
+          `${postponedManifests} manifests stay until the next collection: others deleted there, or it took too long`,
+        ]
       : []),
     `${deletedBlobs} of ${blobs} blobs ${verb}, ${deletedBytes} bytes`,
     ...(restoredBlobs > 0

@@ -24,6 +24,9 @@ export interface CollectionReport {
   /** Manifests that were removed from their repositories, or in a dry run would be. */
   readonly removedManifests: number
   readonly removed: readonly ReportedManifest[]
+  /** Untagged manifests that stay until the next collection, because others deleted in their repositories, or because removing them took
+   *  longer than its lease. */
+  readonly postponedManifests: number
   readonly findings: readonly Finding[]
 }
 

@@ -29,6 +29,7 @@ export class Collector {
   readonly #report = {
     ...{ blobs: 0, deletedBlobs: 0, deletedBytes: 0, rescuedBlobs: 0, restoredBlobs: 0 },
     removedManifests: 0,
+    postponedManifests: 0,
   }
   /** From a step that was carried out until the collection ends; never in a dry run. */
   #tenure: Tenure | undefined
@@ -141,6 +142,7 @@ export class Collector {
       await this.#noteHeld(some)
       if (dryRun) this.#marks.passOver(some)
     }
+    this.#report.postponedManifests = sweep.postponed
     await this.#tenure?.change(withoutRemoval)
   }
 

@@ -47,9 +47,15 @@ const READ_CONCURRENCY = 16
 /** Removes the manifests that no tag keeps, no kept index and no kept subject. See docs/garbage-collection.md. */
 export class ManifestSweep {
   readonly #options: ManifestSweepOptions
+  #postponed = 0
 
   constructor(options: ManifestSweepOptions) {
     this.#options = options
+  }
+
+  /** How many stay until the next collection, because others delete in their repositories, or because removing them took too long. */
+  get postponed(): number {
+    return this.#postponed
   }
 
   /** A step that fails ends it.
@@ -112,12 +118,14 @@ export class ManifestSweep {
     },
   ): Promise<void> {
     const { announce, content, requireTenure } = this.#options
+    const before = options.removed.length
     await announce(repository, options.some)
     try {
       const condemnation = await content.condemn(repository, { manifests: options.some, requireTenure })
       await this.#removeCondemned(repository, { ...options, condemnation })
     } catch (error) {
       if (!isBusy(error)) throw error
+      this.#postponed += options.some.length - (options.removed.length - before)
     }
     await content.release(repository)
   }

@@ -48,7 +48,7 @@ export interface Standing {
   readonly children: readonly Digest[]
 }
 
-/** True while a manifest is still condemned. */
+/** True if a manifest is still condemned. */
 export type IsCondemned = (canonical: Digest) => boolean
 
 /** Checked by a deletion before each removal.
@@ -151,7 +151,7 @@ export class Deletions {
   }
 
   /** Removes condemned manifests. Pushes wait meanwhile, so the list is not shortened. The fence is closed
-   *  before they continue.
+   *  before they continue, also by a process that takes over: so whoever removes need not look at its lease.
    *  @throws RegistryError UNAVAILABLE if it can't begin, or another collector has condemned since */
   async duringRemoval<Result>(
     { by, fence }: { by: string; fence: Fence },
@@ -164,7 +164,7 @@ export class Deletions {
       await lease.begun
       const { condemned } = await lease.change(async (held) => held)
       const names = new Set(condemned?.manifests)
-      return await work((canonical) => lease.isHeld && names.has(condemnedName(canonical)))
+      return await work((canonical) => names.has(condemnedName(canonical)))
     } finally {
       // If that fails, the state keeps its holder: a process that takes over closes the fence first.
       await this.#storage.closeFence(fence).finally(() => lease.end())

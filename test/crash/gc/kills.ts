@@ -20,7 +20,6 @@ const AT_ONCE: Timing = {
   collector: { leaseMs: 5, beatMs: 20, settleMs: 0 },
   deletions: { leaseMs: 40, beatMs: 5, patienceMs: 5_000 },
   tickMs: 20,
-  collections: 1,
 }
 
 /** Object stores count in seconds, and a request may take long. */
@@ -28,7 +27,6 @@ export const IN_SECONDS: Timing = {
   collector: { leaseMs: 2_000, beatMs: 200, settleMs: 0 },
   deletions: { leaseMs: 4_000, beatMs: 200, patienceMs: 20_000 },
   tickMs: 1_100,
-  collections: 3,
 }
 
 interface Timing {
@@ -36,8 +34,6 @@ interface Timing {
   readonly deletions: DeletionsTiming
   /** Until what was just pushed is older than a collection. */
   readonly tickMs: number
-  /** How many may be needed: one that does not get to its beats on a loaded machine removes no manifests. */
-  readonly collections: number
 }
 
 const image = Buffer.from(
@@ -123,9 +119,10 @@ export async function survives(
     if (!isFilled) await fill(driver, timing)
     if (!(await dieAt(driver, { call, when, mode, timing }))) return call - 1
     expect([call, when, await stored(driver, kept)]).toEqual([call, when, kept.length])
-    for (let attempt = 1; attempt <= timing.collections; attempt++) {
-      await collect(open(driver, timing), { timing: timing.collector, ...mode })
-      if ((await stored(driver, gone)) === 0) break
+    // On a loaded machine the fence of a removal can end before the removal comes: then the manifest is left to the next collection.
+    for (let postponed = 1; postponed > 0; ) {
+      const report = await collect(open(driver, timing), { timing: timing.collector, ...mode })
+      postponed = report.postponedManifests
     }
     expect([call, when, await stored(driver, gone)]).toEqual([call, when, 0])
     expect([call, when, await stored(driver, kept)]).toEqual([call, when, kept.length])
