@@ -1,13 +1,11 @@
 /** SIGKILL before or after one system call of a process, by `strace`. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdir } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 
-/** Which call of which thread. A Node program makes its synchronous calls in the main thread and the others in a pool, whose size must
- *  be 1 (`UV_THREADPOOL_SIZE`): strace counts the calls of each thread, and of each kind, by itself. */
+/** Which call. strace counts the calls of each thread, and of each kind, by itself: all must be of one thread. In Node that is the pool's,
+ *  if its size is 1 (`UV_THREADPOOL_SIZE`) and no call is synchronous. */
 export interface CallMoment {
-  readonly thread: 'main' | 'pool'
   /** As strace calls it, such as `rename`. */
   readonly call: string
   /** The how manyth of its kind from now on, from 1. */
@@ -32,20 +30,18 @@ const DELAY_US = 60_000_000
  *  the end of a call: its thread is kept from going on instead, and is killed meanwhile. */
 const INJECTED = { before: 'signal=KILL', after: `delay_exit=${DELAY_US}` } as const
 
-export async function killAtCall(pid: number, { thread, call, time, when }: CallMoment): Promise<ArmedKill> {
-  const threads = thread === 'main' ? [`${pid}`] : await otherThreads(pid)
+export async function killAtCall(pid: number, { call, time, when }: CallMoment): Promise<ArmedKill> {
   const inject = `inject=${call}:${INJECTED[when]}:when=${time}`
-  const args = [...threads.flatMap((id) => ['-p', id]), '-e', `trace=${call}`, '-e', inject]
+  const args = ['-f', '-p', `${pid}`, '-e', `trace=${call}`, '-e', inject]
   const strace = spawn('strace', args, { stdio: ['ignore', 'ignore', 'pipe'] })
   const lines = createInterface({ input: strace.stderr })
   const ended = Promise.all([once(strace, 'close'), once(lines, 'close')])
   const attached = Promise.withResolvers<void>()
-  let waiting = threads.length
   let last: string | undefined
   let count = 0
   lines.on('line', (line) => {
     if (line.includes(`${call}(`)) count++
-    if (line.endsWith(' attached') && --waiting === 0) attached.resolve()
+    if (line.includes(' attached')) attached.resolve()
     if (!line.endsWith(when === 'before' ? ' = ?' : '(DELAYED)')) return
     last = line
     if (when === 'after') end(pid, strace)
@@ -65,8 +61,4 @@ export async function killAtCall(pid: number, { thread, call, time, when }: Call
 function end(pid: number, strace: ChildProcess): void {
   process.kill(pid, 'SIGKILL')
   strace.kill('SIGKILL')
-}
-
-async function otherThreads(pid: number): Promise<string[]> {
-  return (await readdir(`/proc/${pid}/task`)).filter((id) => id !== `${pid}`)
 }

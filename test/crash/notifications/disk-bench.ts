@@ -85,7 +85,7 @@ export class DiskBench implements AsyncDisposable {
 
   /** @returns false if the story came to its end before the process made the call so often */
   async killAt(moment: CallMoment): Promise<boolean> {
-    const title = `${moment.when} ${moment.call} ${moment.time} of the ${moment.thread} thread`
+    const title = `${moment.when} ${moment.call} ${moment.time}`
     const repository = `round/${++this.#rounds}`
     this.#isRefusing = this.#options.refuses
     const victim = this.#server
@@ -183,6 +183,8 @@ function startRegistry(folder: string, url: string): Promise<ServerProcess> {
   return startEntrepot({
     dataFolder: join(folder, 'data'),
     configFolder: folder,
+    // Otherwise some calls are made in the main thread, if the disk is quick.
+    storage: { filesystem: { rootdirectory: join(folder, 'data'), quickcalls: 'never' } },
     environment: { ...TRACED_ENVIRONMENT, UV_THREADPOOL_SIZE: '1' },
     config: {
       notifications: { endpoints: [{ name: ENDPOINT, url, ...backoff, ignore: { actions: ['pull'] } }] },
