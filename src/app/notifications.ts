@@ -37,6 +37,8 @@ export interface NotificationParts {
   readonly log: Log
 }
 
+type EndpointParts = Pick<NotificationParts, 'tracer' | 'log'>
+
 /** Interval of polling for events of other processes; polling a folder costs less than a bucket. */
 const POLL_MS = { filesystem: 500, others: 2_000 }
 
@@ -66,7 +68,7 @@ export async function openNotifications(
     scope = new RequestScope(),
   }: NotificationParts & { readonly delivers: boolean; readonly scope?: RequestScope | undefined },
 ): Promise<Notifications> {
-  const endpoints = await openEndpoints(config, tracer)
+  const endpoints = await openEndpoints(config, { tracer, log })
   metrics?.showNotifications(endpoints)
   const source = { addr: hostname(), instanceID: randomUUID() }
   const events = new EventFactory(source, scope)
@@ -112,7 +114,7 @@ export async function openDelivery(
   registry: StoredRegistry,
   { metrics, tracer, log }: NotificationParts,
 ): Promise<Pick<Notifications, 'variables' | 'close'>> {
-  const endpoints = await openEndpoints(config, tracer)
+  const endpoints = await openEndpoints(config, { tracer, log })
   metrics?.showNotifications(endpoints)
   const dispatcher = newDispatcher(config, { registry, endpoints, log })
   return {
@@ -136,13 +138,13 @@ function newDispatcher(
   })
 }
 
-async function openEndpoints({ notifications }: Config, tracer: Tracer | undefined): Promise<Endpoint[]> {
+async function openEndpoints({ notifications }: Config, parts: EndpointParts): Promise<Endpoint[]> {
   const opened: Endpoint[] = []
   for (const [index, endpoint] of notifications.endpoints.entries()) {
     if (endpoint.disabled) continue
     const key = `notifications.endpoints[${index}]`
     const named = { ...endpoint, name: distinct(endpoint.name, opened) }
-    opened.push(await openEndpoint(named, { key, tracer }))
+    opened.push(await openEndpoint(named, { key, ...parts }))
   }
   return opened
 }
@@ -161,7 +163,7 @@ const DEFAULTS = { timeoutMs: 1_000, threshold: 10, backoffMs: 1_000 }
 
 async function openEndpoint(
   endpoint: EndpointConfig,
-  { key, tracer }: { key: string; tracer: Tracer | undefined },
+  { key, tracer, log }: EndpointParts & { key: string },
 ): Promise<Endpoint> {
   const url = new URL(endpoint.url ?? '')
   const { ignore, repositories, actions, mediatypes: mediaTypes } = endpoint
@@ -171,7 +173,7 @@ async function openEndpoint(
     timeoutMs: endpoint.timeout || DEFAULTS.timeoutMs,
     encode: ENCODERS[endpoint.format],
     takesSeveral: !SINGLE_EVENT_FORMATS.has(endpoint.format),
-    secrets: await openSecrets(endpoint, key),
+    secrets: await openSecrets(endpoint, { key, log }),
     rootCertificates: await readRootCertificates(endpoint, key),
     privateNetworks: endpoint.privatenetworks,
     connections: CONCURRENCY,
