@@ -188,18 +188,6 @@ test('what waits is dropped when that is asked for', async () => {
   expect(receiver.events.map(({ target }) => target.repository)).toEqual(['d'])
 })
 
-test('410 switches an endpoint off', async () => {
-  await using run = await start()
-  const { receiver, registry, endpoint } = run
-  receiver.answer = (_, response) => response.writeHead(410).end()
-  await registry.pushBlob('a', 'bytes')
-  await until(() => endpoint.figures.off !== undefined)
-  const posts = receiver.posts.length
-  await registry.pushBlob('a', 'more')
-  await registry.pushBlob('b', 'more')
-  expect(receiver.posts).toHaveLength(posts)
-})
-
 const SECRETS = [Buffer.alloc(32, 1), Buffer.alloc(24, 2)]
 
 test('signatures are those of Standard Webhooks, one for each secret', async () => {

@@ -89,6 +89,30 @@ test('what a failed request told of is told again, under the same ids; after thr
   expect(endpoint.figures).toMatchObject({ events: 4, successes: 3, failures: 6 })
 })
 
+test('an endpoint that answers 410 is not asked again at once', async () => {
+  await using run = await start({ maxBackoffMs: 60_000 })
+  const { receiver, endpoint, pull } = run
+  receiver.answer = (_, response) => response.writeHead(410).end()
+  pull(0)
+  await until(() => endpoint.figures.droppedPulls === 1)
+  pull(1)
+  pull(2)
+  expect(receiver.posts).toHaveLength(1)
+  expect(endpoint.figures.events).toBe(1)
+})
+
+test('an endpoint that answered 410 is asked again later', async () => {
+  await using run = await start({ maxBackoffMs: 1 })
+  const { receiver, endpoint, pull } = run
+  receiver.answer = (_, response) => response.writeHead(receiver.posts.length === 1 ? 410 : 200).end()
+  pull(0)
+  await until(() => endpoint.figures.droppedPulls === 1)
+  await until(() => {
+    pull(1)
+    return endpoint.figures.successes > 0
+  })
+})
+
 test('more pulls than fit into memory are dropped, and counted', async () => {
   await using run = await start()
   const { endpoint, pull } = run

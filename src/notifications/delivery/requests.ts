@@ -1,6 +1,6 @@
 import type { StorageDriver } from '../../core/storage-driver.ts'
 import type { EventLog } from '../outbox/event-log.ts'
-import type { OutboxState, Position } from '../outbox/outbox-state.ts'
+import type { EndpointState, OutboxState, Position } from '../outbox/outbox-state.ts'
 import type { OutboxRequest } from '../outbox/request.ts'
 import type { EndpointDelivery } from './endpoint-delivery.ts'
 import { HeldEvents } from './held-events.ts'
@@ -10,27 +10,37 @@ export interface RequestContext {
   readonly eventLog: EventLog
   readonly state: OutboxState
   readonly deliveries: ReadonlyMap<string, EndpointDelivery>
-  readonly moveTo: (endpoint: string, position: Position) => Promise<void>
+  /** Switches it on, unless that is part of the new state. */
+  readonly moveTo: (endpoint: string, to: EndpointState) => Promise<void>
 }
 
 /** Does what an operator has asked for. */
 export async function fulfil(request: OutboxRequest, context: RequestContext): Promise<void> {
   const { endpoint } = request
-  if (!Object.hasOwn(context.state.endpoints, endpoint)) return
+  const { endpoints, next } = context.state
+  if (!Object.hasOwn(endpoints, endpoint)) return
+  const known = endpoints[endpoint]!
   const held = new HeldEvents(context.storage, endpoint)
   switch (request.kind) {
     case 'replay':
       return context.moveTo(endpoint, await positionSince(Date.parse(request.since), context))
-    case 'drop':
-      await context.moveTo(endpoint, { segment: context.state.next, index: 0 })
+    case 'drop': {
+      const end = { ...known, segment: next, index: 0 }
+      await context.moveTo(endpoint, end)
       await held.removeAll()
       // Once more, for it had read what was held.
-      return context.moveTo(endpoint, { segment: context.state.next, index: 0 })
-    case 'revive':
+      return context.moveTo(endpoint, end)
+    }
+    case 'revive': {
+      let count = 0
       for await (const letter of held.dead()) {
         if (request.id !== undefined && letter.event.id !== request.id) continue
         await (context.deliveries.get(endpoint)?.revive(letter) ?? held.revive(letter.name))
+        count++
       }
+      const { segment, index, off } = known
+      if (off !== undefined && count > 0) await context.moveTo(endpoint, { segment, index })
+    }
   }
 }
 

@@ -3,7 +3,7 @@ import type { RegistryEvent } from '../event.ts'
 import { EventLog, SEGMENT_EVENTS } from '../outbox/event-log.ts'
 import { Journals } from '../outbox/journals.ts'
 import { LogRetention } from '../outbox/log-retention.ts'
-import type { EndpointState, OutboxState, Position } from '../outbox/outbox-state.ts'
+import type { EndpointState, OutboxState } from '../outbox/outbox-state.ts'
 import { readRequests } from '../outbox/request.ts'
 import { DispatcherReplaced, type OutboxTenure } from '../outbox/tenure.ts'
 import type { DispatcherParts, DispatcherTiming } from './dispatcher-parts.ts'
@@ -178,7 +178,7 @@ export class Tenancy {
         eventLog: this.#eventLog,
         state: this.#tenure.state,
         deliveries: this.#deliveries,
-        moveTo: (name, position) => this.#moveTo(name, position),
+        moveTo: (name, to) => this.#moveTo(name, to),
       })
       await this.#parts.storage.delete(path)
     }
@@ -186,15 +186,13 @@ export class Tenancy {
   }
 
   /** Tells an endpoint from another position on. */
-  async #moveTo(name: string, position: Position): Promise<void> {
+  async #moveTo(name: string, to: EndpointState): Promise<void> {
     const endpoint = this.#parts.endpoints.find((one) => one.name === name)
     if (endpoint === undefined) return
     await this.#deliveries.get(name)?.stop()
     this.#deliveries.delete(name)
-    const { segment, index } = position
-    const start = { segment, index }
-    await this.#tenure.change((state) => ({ ...state, endpoints: { ...state.endpoints, [name]: start } }))
-    this.#start(endpoint, start)
+    await this.#tenure.change((state) => ({ ...state, endpoints: { ...state.endpoints, [name]: to } }))
+    this.#start(endpoint, to)
   }
 
   /** The receiver has said that it is gone for good. */

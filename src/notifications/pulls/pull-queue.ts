@@ -24,6 +24,8 @@ const CONCURRENCY = 4
 /** After so many attempts what a request tells of is dropped. */
 const ATTEMPTS = 3
 
+const GONE = 410
+
 /** The pulls that one endpoint is told of. A pull by itself costs a place in a ring; events are made of many at once, at a pace that
  *  leaves nearly all of the process's time to requests. What comes faster for long is dropped and counted. */
 export class PullQueue {
@@ -35,6 +37,9 @@ export class PullQueue {
   #timer: NodeJS.Timeout | undefined
   /** When the last request began. */
   #begunAt = Number.NEGATIVE_INFINITY
+  /** Until when nothing is told, because the endpoint has answered 410: only the process that delivers changes knows whether it is
+   *  switched on again. */
+  #goneUntil = Number.NEGATIVE_INFINITY
 
   constructor(endpoint: Endpoint, eventOf: (waiting: WaitingPull) => RegistryEvent) {
     this.#endpoint = endpoint
@@ -44,7 +49,7 @@ export class PullQueue {
   /** True if the endpoint wants to hear of the pull and there is room for it. Counts it as dropped if only room is missing. */
   takes({ repository, descriptor: { mediaType }, kind }: Pull): boolean {
     const { subscription, figures } = this.#endpoint
-    if (figures.off !== undefined) return false
+    if (figures.off !== undefined || performance.now() < this.#goneUntil) return false
     if (!subscription.wants({ action: 'pull', target: { kind, repository, mediaType } })) return false
     if (!this.#ring.isFull) return true
     figures.droppedPulls++
@@ -106,7 +111,9 @@ export class PullQueue {
       const delivery = await sender.send(events, signal)
       this.#count(delivery, events.length)
       if (delivery.kind === 'delivered') return
-      if (attempt === ATTEMPTS) {
+      const isGone = delivery.kind === 'refused' && delivery.status === GONE
+      if (isGone) this.#goneUntil = performance.now() + this.#endpoint.maxBackoffMs
+      if (isGone || attempt === ATTEMPTS) {
         figures.droppedPulls += events.length
         return
       }
