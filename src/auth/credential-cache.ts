@@ -1,6 +1,7 @@
 import { hash, randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Identity } from '../core/access/access-controller.ts'
+import { atMost } from '../lib/at-most.ts'
 
 /** A verified login. */
 export interface Authentication {
@@ -16,7 +17,7 @@ const MAX_REMEMBERED = 10_000
  *  share one. */
 export class CredentialCache {
   readonly #key = randomBytes(32).toString('base64')
-  readonly #known = new LRUCache<string, Authentication>({ max: MAX_REMEMBERED })
+  readonly #known = new LRUCache<string, Authentication>(atMost(MAX_REMEMBERED))
   readonly #proving = new Map<string, Promise<Identity>>()
   #generation = 0
 

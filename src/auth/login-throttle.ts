@@ -4,6 +4,7 @@ import { LRUCache } from 'lru-cache'
 import pLimit, { type LimitFunction } from 'p-limit'
 import type { LoginClient } from '../core/access/access-controller.ts'
 import { RegistryError } from '../core/errors.ts'
+import { atMost } from '../lib/at-most.ts'
 
 export interface LoginThrottleOptions {
   /** Number of failures without a delay, for typing errors. */
@@ -58,8 +59,8 @@ function networkOf(address: string): string {
  *  address, and no others. Each address has one attempt verified at a time, and each name at most one attempt
  *  in that queue, so names take turns. No account is ever locked. */
 export class LoginThrottle {
-  readonly #attempts = new LRUCache<string, Attempts>({ max: MAX_KEPT })
-  readonly #addresses = new LRUCache<string, LimitFunction>({ max: MAX_KEPT })
+  readonly #attempts = new LRUCache<string, Attempts>(atMost(MAX_KEPT))
+  readonly #addresses = new LRUCache<string, LimitFunction>(atMost(MAX_KEPT))
   readonly #options: Required<LoginThrottleOptions>
 
   constructor(options: LoginThrottleOptions = {}) {

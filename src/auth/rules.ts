@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { ACTIONS, type Action } from '../core/access/access-controller.ts'
 import { globMatcher } from '../core/access/repository-glob.ts'
+import { atMost } from '../lib/at-most.ts'
 
 /** One entry of `auth.rules`: actions of subjects on repositories. */
 export interface Rule {
@@ -65,7 +66,7 @@ export class Rules {
   readonly #rules: readonly CompiledRule[] | undefined
   readonly #operators: ReadonlySet<string>
   readonly #groupsOf: ReadonlyMap<string, readonly string[]>
-  readonly #remembered = new LRUCache<string, ActionBits>({ max: MAX_REMEMBERED })
+  readonly #remembered = new LRUCache<string, ActionBits>(atMost(MAX_REMEMBERED))
 
   constructor({ rules, groups, operators }: RuleSet) {
     this.#operators = new Set(operators ?? (rules === undefined ? ['authenticated'] : []))

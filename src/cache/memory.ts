@@ -12,6 +12,7 @@ import {
   storedContent,
 } from '../core/descriptor-cache.ts'
 import type { Digest } from '../core/digest.ts'
+import { atMost } from '../lib/at-most.ts'
 
 export interface MemoryCacheOptions {
   /** Limit of descriptors, and of four times as many memberships; 0 or less for no limit. */
@@ -50,7 +51,7 @@ export class MemoryDescriptorCache implements DescriptorCache {
   constructor({ maxEntries, ttlMs = DEFAULT_TTL_MS, isExact = false }: MemoryCacheOptions) {
     this.#ttlMs = ttlMs
     const options = (max: number) => ({
-      ...(max > 0 ? { max } : { maxSize: Number.MAX_SAFE_INTEGER, sizeCalculation: () => 1 }),
+      ...atMost(max > 0 ? max : Number.MAX_SAFE_INTEGER),
       ttl: ttlMs,
       ttlResolution: isExact ? 0 : 1,
       dispose: (_value: unknown, _key: unknown, reason: string) => {

@@ -13,6 +13,7 @@ import type {
   Sessions,
 } from '../core/access/sessions.ts'
 import { RegistryError } from '../core/errors.ts'
+import { atMost } from '../lib/at-most.ts'
 import type { ProviderLogin } from './provider-login.ts'
 import { Sealing } from './sealing.ts'
 
@@ -40,7 +41,7 @@ export class BrowserSessions implements Sessions {
   readonly #parts: BrowserSessionsParts
   readonly #sealing: Sealing
   /** The person does not change, its rights do. */
-  readonly #read = new LRUCache<string, { person: Person; expiresAt: Date }>({ max: MAX_CACHED })
+  readonly #read = new LRUCache<string, { person: Person; expiresAt: Date }>(atMost(MAX_CACHED))
 
   constructor(parts: BrowserSessionsParts) {
     this.#parts = parts

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { extname, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { brotliCompressSync, gzipSync } from 'node:zlib'
+import { gzipSync } from 'node:zlib'
 import type { Page, PageFile } from '../core/page/page.ts'
 
 const MEDIA_TYPES: Readonly<Record<string, string>> = {
@@ -32,14 +32,14 @@ const NOT_BUILT =
 
 async function readFiles(folder: string, basePath: string): Promise<Map<string, PageFile>> {
   const names = await namesBelow(folder)
-  const contents = new Map<string, Uint8Array>()
-  for (const name of names) contents.set(name, await readFile(join(folder, name)))
+  const read = names.map(async (name) => [name, await readFile(join(folder, name))] as const)
+  const contents = new Map<string, Uint8Array>(await Promise.all(read))
   const files = new Map<string, PageFile>()
   for (const [name, content] of contents) {
     if (MEDIA_TYPES[extname(name)] === undefined) continue
     const encoded =
       name === 'index.html'
-        ? compressed(withBase(content, basePath))
+        ? documentOf(withBase(content, basePath))
         : { identity: content, br: contents.get(`${name}.br`), gzip: contents.get(`${name}.gz`) }
     files.set(name, fileOf(name, encoded))
   }
@@ -77,6 +77,7 @@ function withBase(document: Uint8Array, basePath: string): Uint8Array {
   )
 }
 
-function compressed(content: Uint8Array): PageFile['content'] {
-  return { identity: content, br: brotliCompressSync(content), gzip: gzipSync(content, { level: 9 }) }
+/** It has a few lines, which are compressed at the start. */
+function documentOf(content: Uint8Array): PageFile['content'] {
+  return { identity: content, br: undefined, gzip: gzipSync(content) }
 }

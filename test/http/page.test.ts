@@ -1,13 +1,14 @@
 /** How the web page is served, over a small one that stands for the built one. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { brotliDecompressSync, gunzipSync, gzipSync } from 'node:zlib'
+import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readPage } from '../../src/page/page-files.ts'
 import { HttpRegistry, refusal } from '../support/http-registry.ts'
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.ts'
 
 const script = 'export const answer = 42\n'.repeat(50)
+const style = 'p { color: green }'.repeat(50)
 const html = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' }
 
 let folder: TemporaryFolder
@@ -19,6 +20,8 @@ beforeAll(async () => {
   await writeFile(join(folder.path, 'index.html'), '<!doctype html><html><head></head></html>')
   await writeFile(join(folder.path, 'assets/main-1a2b.js'), script)
   await writeFile(join(folder.path, 'assets/main-1a2b.js.gz'), gzipSync(script))
+  await writeFile(join(folder.path, 'assets/style-3c4d.css'), style)
+  await writeFile(join(folder.path, 'assets/style-3c4d.css.br'), brotliCompressSync(style))
   await writeFile(join(folder.path, 'notes.txt'), 'no part of the page')
   registry = await HttpRegistry.start({ page: await readPage('/ui/', [folder.path]) })
 })
@@ -65,9 +68,12 @@ test('files are sent as they were compressed', async () => {
   const packed = await registry.send('GET /ui/assets/main-1a2b.js', accepting('br, gzip'))
   expect([packed.headers['content-encoding'], packed.headers.vary]).toEqual(['gzip', 'accept-encoding'])
   expect(gunzipSync(packed.body).toString()).toBe(script)
+  const smaller = await registry.send('GET /ui/assets/style-3c4d.css', accepting('gzip, br'))
+  expect(smaller.headers['content-encoding']).toBe('br')
+  expect(brotliDecompressSync(smaller.body).toString()).toBe(style)
   const document = await registry.send('GET /ui/', accepting('gzip, br'))
-  expect(document.headers['content-encoding']).toBe('br')
-  expect(brotliDecompressSync(document.body).toString()).toContain('<base')
+  expect(document.headers['content-encoding']).toBe('gzip')
+  expect(gunzipSync(document.body).toString()).toContain('<base')
   const plain = await registry.send('GET /ui/assets/main-1a2b.js', accepting('br;q=0, gzip;q=0'))
   expect(plain.body.toString()).toBe(script)
   expect(plain.headers.etag).not.toBe(packed.headers.etag)

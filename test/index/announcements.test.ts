@@ -42,7 +42,7 @@ describeWith(['redis-server'], 'indexes of two replicas with one Redis', () => {
       settings: { ...settings, tls: undefined },
       ...{ listens: true, log: silent, missedMs: 0 },
     })
-    const replica = new IndexUnderTest(stored, await sqlite(), { sweepMs: HOUR_MS, announcements })
+    const replica = new IndexUnderTest(stored, sqlite(), { sweepMs: HOUR_MS, announcements })
     replica.feeder.start()
     await expect.poll(() => replica.index.state(), PATIENCE).toMatchObject({ isComplete: true })
     return replica

@@ -34,21 +34,21 @@ const namesOf = async ({ index }: IndexUnderTest) =>
 
 /** Fills the index at the path, and closes it. */
 async function fill(): Promise<void> {
-  await using indexed = new IndexUnderTest(stored, await sqlite(path))
+  await using indexed = new IndexUnderTest(stored, sqlite(path))
   indexed.feeder.start()
   await expect.poll(() => indexed.index.state(), PATIENCE).toMatchObject({ isComplete: true })
 }
 
 /** Opens the index at the path, which must come to have everything. */
 async function expectFilled(): Promise<void> {
-  await using indexed = new IndexUnderTest(stored, await sqlite(path))
+  await using indexed = new IndexUnderTest(stored, sqlite(path))
   indexed.feeder.start()
   await expect.poll(() => namesOf(indexed), PATIENCE).toEqual(['a', 'b'])
 }
 
 test('an index that is complete is complete at the next start, before anything is compared', async () => {
   await fill()
-  await using indexed = new IndexUnderTest(stored, await sqlite(path))
+  await using indexed = new IndexUnderTest(stored, sqlite(path))
   expect(await indexed.index.state()).toMatchObject({ isComplete: true })
   expect(await namesOf(indexed)).toEqual(['a', 'b'])
 })
@@ -77,7 +77,7 @@ test('an index of another version', async () => {
 
 test('an index of another storage has nothing of this one', async () => {
   await fill()
-  const engine = await SqliteEngine.open({ path, source: 'another storage', log: silent })
+  const engine = SqliteEngine.open({ path, source: 'another storage', log: silent })
   await using indexed = new IndexUnderTest(stored, engine)
   expect(await indexed.index.state()).toMatchObject({ isComplete: false })
   expect(await namesOf(indexed)).toEqual([])
@@ -87,7 +87,7 @@ test('a storage that is restored from a backup: what came later is gone, what wa
   await fill()
   const before = new StoredRegistry({ driver: new MemoryDriver(), policy: DEFAULT_POLICY, log: silent })
   await pushTag(before, 'a:v1', 'as it was last week')
-  await using indexed = new IndexUnderTest(before, await sqlite(path))
+  await using indexed = new IndexUnderTest(before, sqlite(path))
   indexed.feeder.start()
   await expect.poll(() => namesOf(indexed), PATIENCE).toEqual(['a'])
   const stale = await stored.repository(parseRepositoryName('a')).tags.get(parseTag('v1'))

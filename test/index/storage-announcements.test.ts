@@ -41,7 +41,7 @@ async function start({ publishes = true, ...timing }: Options = {}): Promise<Ind
     ...{ storage: stored.storage, publishes, timing: { gatherMs: 100, ...timing } },
     ...{ pollMs: 20, listens: true, log: silent },
   })
-  const replica = new IndexUnderTest(stored, await sqlite(), { sweepMs: HOUR_MS, announcements })
+  const replica = new IndexUnderTest(stored, sqlite(), { sweepMs: HOUR_MS, announcements })
   disposables.push({ [Symbol.asyncDispose]: () => stored.close() }, replica)
   replica.feeder.start()
   await expect.poll(() => replica.index.state(), PATIENCE).toMatchObject({ isComplete: true })

@@ -42,7 +42,7 @@ export class IndexUnderTest implements AsyncDisposable {
   }
 }
 
-export function sqlite(path = ':memory:'): Promise<SqliteEngine> {
+export function sqlite(path = ':memory:'): SqliteEngine {
   return SqliteEngine.open({ path, source: 'the test', log: silent })
 }
 

@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache'
 import type { Login } from '../../core/access/authorization-header.ts'
 import { RegistryError, StorageError } from '../../core/errors.ts'
 import type { Log } from '../../core/log.ts'
+import { atMost } from '../../lib/at-most.ts'
 import type { Account } from '../account.ts'
 import { KeyPermissions, type RuleBook, RulePermissions } from '../permissions.ts'
 import { isSame, type KeyFiles, type KeyPlace, type KeyRecord } from './key-files.ts'
@@ -29,8 +30,11 @@ const USE_INTERVAL_MS = 3_600_000
 export class KeyAccounts {
   readonly #parts: KeyAccountsParts
   /** Also of keys that do not exist: false. */
-  readonly #read = new LRUCache<string, KeyRecord | false>({ max: MAX_REMEMBERED, ttl: KEY_REMEMBERED_MS })
-  readonly #noted = new LRUCache<string, true>({ max: MAX_REMEMBERED, ttl: USE_INTERVAL_MS })
+  readonly #read = new LRUCache<string, KeyRecord | false>({
+    ...atMost(MAX_REMEMBERED),
+    ttl: KEY_REMEMBERED_MS,
+  })
+  readonly #noted = new LRUCache<string, true>({ ...atMost(MAX_REMEMBERED), ttl: USE_INTERVAL_MS })
 
   constructor(parts: KeyAccountsParts) {
     this.#parts = parts

@@ -1,6 +1,7 @@
 import { hash, randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Log } from '../../core/log.ts'
+import { atMost } from '../../lib/at-most.ts'
 import { WatchedFile } from '../../lib/files/watched-file.ts'
 import type { Bcrypt } from './bcrypt.ts'
 import { type PasswordFile, parsePasswordFile } from './htpasswd-file.ts'
@@ -19,7 +20,7 @@ const MAX_VERIFIED = 10_000
 export class Htpasswd {
   readonly #key = randomBytes(32).toString('base64')
   /** Verified passwords: the bcrypt hash, by a keyed hash of user and password. */
-  readonly #verified = new LRUCache<string, string>({ max: MAX_VERIFIED })
+  readonly #verified = new LRUCache<string, string>(atMost(MAX_VERIFIED))
   readonly #file: WatchedFile<PasswordFile>
   readonly #bcrypt: Bcrypt
 

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { RegistryError } from '../../core/errors.ts'
+import { atMost } from '../../lib/at-most.ts'
 
 interface Bucket {
   tokens: number
@@ -11,7 +12,7 @@ const MAX_BUCKETS = 50_000
 /** Limits the requests per second of each user or address. Bursts of one second's worth are allowed. */
 export class RequestRate {
   readonly #perSecond: number
-  readonly #buckets = new LRUCache<string, Bucket>({ max: MAX_BUCKETS })
+  readonly #buckets = new LRUCache<string, Bucket>(atMost(MAX_BUCKETS))
 
   constructor(perSecond: number) {
     this.#perSecond = perSecond

@@ -39,12 +39,11 @@ export class SqliteEngine implements SqlEngine {
     this.#options = options
   }
 
-  /** @throws Error if this Node's SQLite is too old, or the file can't be used */
-  static async open(options: SqliteOptions): Promise<SqliteEngine> {
+  /** Does not start the thread yet, which takes longer than the rest of the registry's start.
+   *  @throws Error if this Node's SQLite is too old */
+  static open(options: SqliteOptions): SqliteEngine {
     requireVersion(options.version ?? process.versions.sqlite ?? '0')
-    const engine = new SqliteEngine(options)
-    await engine.#opened()
-    return engine
+    return new SqliteEngine(options)
   }
 
   async run(statements: readonly Statement[], { writes = false } = {}): Promise<readonly Row[][]> {

@@ -7,6 +7,7 @@ import type { RepositoryName } from '../../core/reference.ts'
 import type { BlobService, BlobUpload } from '../../core/registry.ts'
 import { UpstreamError } from '../../core/upstream/upstream-error.ts'
 import type { UpstreamBlob } from '../../core/upstream/upstream-registry.ts'
+import { atMost } from '../../lib/at-most.ts'
 import type { FlightClaim } from '../sharing/flight-claim.ts'
 import type { WorkerFlights } from '../sharing/worker-flights.ts'
 import type { Upstream } from '../upstream/upstream.ts'
@@ -61,7 +62,7 @@ export class Flights {
   readonly #options: FlightsOptions
   readonly #running = new Map<string, Flight>()
   readonly #limit: ReturnType<typeof pLimit>
-  readonly #failures = new LRUCache<string, UpstreamError>({ max: MAX_FAILURES })
+  readonly #failures = new LRUCache<string, UpstreamError>(atMost(MAX_FAILURES))
   readonly #memory: MemoryBudget
   readonly #blocks = new BlockPool()
   readonly #closing = new AbortController()

@@ -4,6 +4,7 @@ import type { Digest } from '../../core/digest.ts'
 import type { Log } from '../../core/log.ts'
 import type { RepositoryName, Tag } from '../../core/reference.ts'
 import type { CacheStatus, Repository } from '../../core/registry.ts'
+import { atMost } from '../../lib/at-most.ts'
 import type { Usage } from '../eviction/usage.ts'
 import type { Flights } from '../flight/flights.ts'
 import type { Upstream } from '../upstream/upstream.ts'
@@ -44,11 +45,11 @@ const MAX_MANIFEST_BYTES = 32 * 1024 ** 2
 /** What a process remembers of mirrored repositories. All of it can be asked of the upstream again. Keys start
  *  with the repository's name. Limited by size, because `max` allocates all places in advance. */
 export class MirrorMemory {
-  readonly tags = new LRUCache<string, TagCheck>({ maxSize: MAX_TAGS, sizeCalculation: () => 1 })
+  readonly tags = new LRUCache<string, TagCheck>(atMost(MAX_TAGS))
   /** Sizes of blobs in bytes, from their manifests. */
-  readonly sizes = new LRUCache<string, number>({ maxSize: MAX_SIZES, sizeCalculation: () => 1 })
+  readonly sizes = new LRUCache<string, number>(atMost(MAX_SIZES))
   /** How the last answer was found, unless it came from the cache alone. */
-  readonly statuses = new LRUCache<string, CacheStatus & { readonly at: number }>({ max: MAX_STATUSES })
+  readonly statuses = new LRUCache<string, CacheStatus & { readonly at: number }>(atMost(MAX_STATUSES))
   /** Manifests that could not be stored. */
   readonly manifests = new LRUCache<string, UnstoredManifest>({
     maxSize: MAX_MANIFEST_BYTES,
@@ -56,7 +57,7 @@ export class MirrorMemory {
     ttl: 300_000,
   })
   /** Content that the upstream recently did not have, by `absenceKey`. */
-  readonly absences = new LRUCache<string, true>({ maxSize: MAX_TAGS, sizeCalculation: () => 1 })
+  readonly absences = new LRUCache<string, true>(atMost(MAX_TAGS))
 }
 
 export interface UnstoredManifest {

@@ -9,6 +9,7 @@ import type {
   RedirectedClient,
   StorageDriver,
 } from '../../core/storage-driver.ts'
+import { atMost } from '../../lib/at-most.ts'
 import { blobPath } from '../paths.ts'
 import type { ContentCache } from './content-cache.ts'
 
@@ -39,7 +40,7 @@ export class BlobPool {
   readonly #small: ContentCache
   readonly #log: Log
   /** Sizes of the blobs whose bytes this process has hashed and stored durably. */
-  readonly #verified = new LRUCache<Digest, number>({ max: MAX_VERIFIED })
+  readonly #verified = new LRUCache<Digest, number>(atMost(MAX_VERIFIED))
 
   constructor({ storage, small, log }: BlobPoolParts) {
     this.#storage = storage

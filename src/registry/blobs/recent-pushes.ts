@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Digest } from '../../core/digest.ts'
 import type { RepositoryName } from '../../core/reference.ts'
+import { atMost } from '../../lib/at-most.ts'
 import type { CollectionMark } from '../collection/collection-guard.ts'
 
 /** Other collectors must not run beside pushes, so recent content of this process needs no check for this
@@ -12,7 +13,10 @@ const MAX_PUSHES = 10_000
  *  storage before a manifest that refers to it is acknowledged, because another collector may have removed
  *  it. */
 export class RecentPushes {
-  readonly #pushes = new LRUCache<string, { mark: CollectionMark }>({ max: MAX_PUSHES, ttl: TRUSTED_MS })
+  readonly #pushes = new LRUCache<string, { mark: CollectionMark }>({
+    ...atMost(MAX_PUSHES),
+    ttl: TRUSTED_MS,
+  })
 
   /** Records a push.
    *  @param mark of garbage collection, taken before the blob was stored */

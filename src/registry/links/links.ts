@@ -13,6 +13,7 @@ import { isPathNotFound } from '../../core/errors.ts'
 import type { Log } from '../../core/log.ts'
 import type { Page } from '../../core/registry.ts'
 import type { Precedence, StorageDriver } from '../../core/storage-driver.ts'
+import { atMost } from '../../lib/at-most.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'
 import { CoalescedReads } from '../../lib/request-coalescing.ts'
 import { settleAll } from '../../lib/settle-all.ts'
@@ -30,7 +31,7 @@ export class Links {
   readonly #reported = new Set<string>()
   readonly #joined = new CoalescedReads((path) => this.#read(path))
   /** Links that are known to be durable. */
-  readonly #durable = new LRUCache<string, true>({ max: MAX_DURABLE })
+  readonly #durable = new LRUCache<string, true>(atMost(MAX_DURABLE))
 
   constructor(storage: LinkStorage, log: Log) {
     this.#storage = storage

@@ -1,13 +1,13 @@
 import { LRUCache } from 'lru-cache'
 import type { RepositoryName } from '../../core/reference.ts'
+import { atMost } from '../../lib/at-most.ts'
 
 /** The back-fills of this process. */
 export class Backfills {
   readonly #running = new Map<RepositoryName, Promise<void>>()
   // By size, because `max` allocates all places in advance.
   readonly #done = new LRUCache<RepositoryName, true>({
-    maxSize: MAX_REMEMBERED,
-    sizeCalculation: () => 1,
+    ...atMost(MAX_REMEMBERED),
     ttl: TIME_TO_LIVE_MS,
   })
   readonly #closing = new AbortController()

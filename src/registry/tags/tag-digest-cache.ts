@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Digest } from '../../core/digest.ts'
 import type { RepositoryName, Tag } from '../../core/reference.ts'
+import { atMost } from '../../lib/at-most.ts'
 
 /** A tag of a repository and the content that it names. */
 export interface TaggedManifest {
@@ -18,7 +19,7 @@ export class TagDigestCache {
   /** Limits the cache.
    *  @param options.maxEntries 0 for none */
   constructor({ maxEntries }: { maxEntries: number }) {
-    this.#names = maxEntries > 0 ? new LRUCache({ max: maxEntries, ttl: TIME_TO_LIVE_MS }) : undefined
+    this.#names = maxEntries > 0 ? new LRUCache({ ...atMost(maxEntries), ttl: TIME_TO_LIVE_MS }) : undefined
   }
 
   get(content: TaggedManifest): Digest | undefined {

@@ -5,6 +5,7 @@ import type { HashAlgorithm } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
 import type { UploadOptions } from '../../core/registry.ts'
 import type { FileVersion } from '../../core/storage-driver.ts'
+import { atMost } from '../../lib/at-most.ts'
 import type { UploadPaths } from '../paths.ts'
 import { RunningDigests } from './running-digests.ts'
 import type { UploadStatus } from './upload-status.ts'
@@ -16,8 +17,8 @@ import type { UploadStatus } from './upload-status.ts'
  *  continue an upload meanwhile, so operations name the version of the bytes that they rely on. */
 export class UploadSessions {
   readonly #locks: Locks
-  readonly #running = new LRUCache<string, RunningDigests>({ max: MAX_UPLOADS })
-  readonly #status = new LRUCache<string, UploadStatus>({ max: MAX_UPLOADS })
+  readonly #running = new LRUCache<string, RunningDigests>(atMost(MAX_UPLOADS))
+  readonly #status = new LRUCache<string, UploadStatus>(atMost(MAX_UPLOADS))
   readonly #tarSums = pLimit(MAX_TAR_SUMS)
 
   constructor(locks: Locks) {

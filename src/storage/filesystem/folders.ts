@@ -1,6 +1,7 @@
 import * as fs from 'node:fs'
 import { dirname } from 'node:path'
 import { LRUCache } from 'lru-cache'
+import { atMost } from '../../lib/at-most.ts'
 import { fsync } from './calls/descriptors.ts'
 import { FileCalls } from './calls/file-calls.ts'
 import { isErrno } from './errno.ts'
@@ -34,9 +35,9 @@ export class Folders {
   readonly #calls: FileCalls
   readonly #beforeMaking: (() => Promise<void>) | undefined
   #clock = 0
-  readonly #durable = new LRUCache<string, Identity>({ max: MAX_DURABLE })
+  readonly #durable = new LRUCache<string, Identity>(atMost(MAX_DURABLE))
   /** Creation times of folders not known to be durable. */
-  readonly #made = new LRUCache<string, number>({ max: MAX_MADE })
+  readonly #made = new LRUCache<string, number>(atMost(MAX_MADE))
   readonly #running = new Map<string, RunningSync>()
 
   /** Creates an empty record.

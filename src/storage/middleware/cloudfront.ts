@@ -1,5 +1,6 @@
 import { getSignedUrl } from '@aws-sdk/cloudfront-signer'
 import { LRUCache } from 'lru-cache'
+import { atMost } from '../../lib/at-most.ts'
 import { requirePath } from '../path.ts'
 import type { AwsRanges } from './aws-ranges.ts'
 import type { UrlMiddleware } from './redirecting-driver.ts'
@@ -46,7 +47,7 @@ class SignedUrls {
     const root = options.rootDirectory.replace(/^\/+|\/+$/g, '')
     this.#base = `${options.baseUrl.replace(/\/+$/, '')}${root === '' ? '' : `/${root}`}`
     const ttl = Math.max(1, Math.round(options.durationMs * (1 - LEAST_LEFT)))
-    this.#signed = new LRUCache({ max: MAX_REMEMBERED, ttl })
+    this.#signed = new LRUCache({ ...atMost(MAX_REMEMBERED), ttl })
   }
 
   urlOf(path: string): URL {

@@ -42,7 +42,7 @@ async function every<Key extends string, Entry>(
   return entries
 }
 
-export function describeCatalogIndex(what: string, open: () => Promise<SqlEngine>): void {
+export function describeCatalogIndex(what: string, open: () => SqlEngine | Promise<SqlEngine>): void {
   describe(`the index in ${what}`, () => {
     let stored: StoredRegistry
     let tested: IndexUnderTest

@@ -30,7 +30,7 @@ describe.each([true, false])('with an index: %s', (isIndexed) => {
   let indexed: IndexUnderTest
   let registry: HttpRegistry
   beforeAll(async () => {
-    indexed = new IndexUnderTest(stored, await sqlite())
+    indexed = new IndexUnderTest(stored, sqlite())
     registry = await HttpRegistry.start({ driver, ...(isIndexed && { index: indexed.index }) })
     for (const name of names) {
       const headers = { 'content-type': MediaType.ociIndex }
@@ -190,7 +190,7 @@ test('an image is described by its configuration', async () => {
 test('every list shows only what the client may pull', async () => {
   const driver = new MemoryDriver()
   const stored = new StoredRegistry({ driver, policy: DEFAULT_POLICY, log: silent })
-  await using indexed = new IndexUnderTest(stored, await sqlite())
+  await using indexed = new IndexUnderTest(stored, sqlite())
   const rules = [rule('open/**', 'alice', 'pull'), rule('**', 'root', '*')]
   await using guarded = await GuardedRegistry.start({
     users: ['alice', 'root'],
