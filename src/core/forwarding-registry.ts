@@ -23,6 +23,7 @@ import type {
   SignatureService,
   StoredManifest,
   TagEntry,
+  TagOptions,
   TagService,
   UntagOptions,
   UploadAppendOptions,
@@ -251,8 +252,12 @@ export class ForwardingTags implements TagService {
     return this.tags.get(tag)
   }
 
-  tag(tag: Tag, descriptor: Descriptor): Promise<void> {
-    return this.tags.tag(tag, descriptor)
+  find(tag: Tag): Promise<Digest | undefined> {
+    return this.tags.find(tag)
+  }
+
+  tag(tag: Tag, descriptor: Descriptor, options?: TagOptions): Promise<void> {
+    return this.tags.tag(tag, descriptor, options)
   }
 
   untag(tag: Tag, options?: UntagOptions): Promise<void> {

@@ -215,6 +215,16 @@ export interface TagEntry {
   readonly setAt: Date
 }
 
+/** An answer of `TagService.find`. */
+export interface TagReading {
+  readonly digest: Digest | undefined
+}
+
+export interface TagOptions {
+  /** What `find` has just said, so that no decorator reads it again. Default: each that needs it does. */
+  readonly before?: TagReading | undefined
+}
+
 export interface UntagOptions extends ChangeOptions<Tag> {
   /** Removes the tag only if it was not set again since; a push at the same time prevails. MANIFEST_UNKNOWN otherwise.
    *  Default: whatever it names. */
@@ -225,10 +235,12 @@ export interface TagService {
   /** The digest that the tag names.
    *  @throws RegistryError MANIFEST_UNKNOWN */
   get(tag: Tag): Promise<Digest>
+  /** The same, but undefined if there is no such tag. */
+  find(tag: Tag): Promise<Digest | undefined>
   /** Points the tag to a manifest. The descriptor is that of a `put` or `get`, so a tag can't name a missing
    *  manifest by mistake. The last write wins.
    *  @throws RegistryError MANIFEST_UNKNOWN if the manifest was deleted meanwhile */
-  tag(tag: Tag, descriptor: Descriptor): Promise<void>
+  tag(tag: Tag, descriptor: Descriptor, options?: TagOptions): Promise<void>
   /** @throws RegistryError MANIFEST_UNKNOWN */
   untag(tag: Tag, options?: UntagOptions): Promise<void>
   /** The tags in byte order, read as they are iterated. */

@@ -14,6 +14,7 @@ import type {
   PutManifestOptions,
   Registry,
   Repository,
+  TagOptions,
   TagService,
   UntagOptions,
 } from '../core/registry.ts'
@@ -97,9 +98,9 @@ class IndexedTags extends ForwardingTags {
     this.#changed = changed
   }
 
-  override async tag(tag: Tag, descriptor: Descriptor): Promise<void> {
+  override async tag(tag: Tag, descriptor: Descriptor, options?: TagOptions): Promise<void> {
     try {
-      await super.tag(tag, descriptor)
+      await super.tag(tag, descriptor, options)
     } finally {
       this.#changed(this.#repository, [tag])
     }

@@ -21,6 +21,7 @@ import type {
   Registry,
   Repository,
   ResumeOptions,
+  TagOptions,
   TagService,
   UntagOptions,
   UploadOptions,
@@ -187,7 +188,7 @@ class NotifyingTags extends ForwardingTags {
     this.#reporter = reporter
   }
 
-  override tag(tag: Tag, descriptor: Descriptor): Promise<void> {
+  override tag(tag: Tag, descriptor: Descriptor, options?: TagOptions): Promise<void> {
     const repository = this.#repository
     const references = this.#reporter.referencesOf(descriptor)
     return this.#reporter.report<Descriptor, void>(
@@ -199,7 +200,7 @@ class NotifyingTags extends ForwardingTags {
       ],
       async (announce) => {
         await announce(descriptor)
-        await super.tag(tag, descriptor)
+        await super.tag(tag, descriptor, options)
       },
     )
   }

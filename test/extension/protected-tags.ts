@@ -14,6 +14,7 @@ import type {
   ManifestService,
   Registry,
   Repository,
+  TagOptions,
   TagService,
 } from '../../src/core/registry.ts'
 
@@ -56,26 +57,17 @@ class ProtectedTags extends ForwardingTags {
     this.#pattern = pattern
   }
 
-  override async tag(tag: Tag, descriptor: Descriptor): Promise<void> {
+  override async tag(tag: Tag, descriptor: Descriptor, options?: TagOptions): Promise<void> {
     if (this.#pattern.test(tag)) {
-      const current = await this.#current(tag)
+      const current = await this.find(tag)
       if (current !== undefined && current !== descriptor.digest) throw protectedTag(tag)
     }
-    await super.tag(tag, descriptor)
+    await super.tag(tag, descriptor, options)
   }
 
   override async untag(tag: Tag, options?: ChangeOptions<Tag>): Promise<void> {
     if (this.#pattern.test(tag)) throw protectedTag(tag)
     await super.untag(tag, options)
-  }
-
-  async #current(tag: Tag): Promise<Digest | undefined> {
-    try {
-      return await this.get(tag)
-    } catch (error) {
-      if (error instanceof RegistryError && error.code === 'MANIFEST_UNKNOWN') return undefined
-      throw error
-    }
   }
 }
 

@@ -47,7 +47,7 @@ export class RecordedManifests extends ForwardingManifests {
     const { journal, author } = this.#recorder
     const { name } = this.#repository
     const named = await Promise.all(
-      tags.map(async (tag) => ({ tag, digest: (await this.#tags.current(tag)) ?? digest })),
+      tags.map(async (tag) => ({ tag, digest: (await this.#tags.find(tag)) ?? digest })),
     )
     const open = deletion ?? (await this.#record(digest))
     const record = { ...open.record, tags: [...open.record.tags, ...named] }

@@ -38,7 +38,7 @@ export class Restorer {
     const back: TaggedDigest[] = []
     const conflicts: TaggedDigest[] = []
     for (const one of tags) {
-      const current = await this.#current(one.tag)
+      const current = await this.#repository.tags.find(one.tag)
       const isFree = current === undefined || current === one.digest || current === movedTo
       if (current !== undefined && !isFree && !force) conflicts.push({ tag: one.tag, digest: current })
       else if (current === one.digest || (await this.#tag(one, manifests))) back.push(one)
@@ -115,15 +115,6 @@ export class Restorer {
       await this.#content.relink(this.#repository.name, { name, target })
     } catch (error) {
       if (!(error instanceof RegistryError) || error.code !== 'BLOB_UNKNOWN') throw error
-    }
-  }
-
-  async #current(tag: Tag): Promise<Digest | undefined> {
-    try {
-      return await this.#repository.tags.get(tag)
-    } catch (error) {
-      if (error instanceof RegistryError && error.code === 'MANIFEST_UNKNOWN') return undefined
-      throw error
     }
   }
 }

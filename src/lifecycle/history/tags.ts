@@ -4,7 +4,7 @@ import { algorithmOf, CANONICAL, digestOf } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
 import { ForwardingTags } from '../../core/forwarding-registry.ts'
 import type { Tag } from '../../core/reference.ts'
-import type { Repository, UntagOptions } from '../../core/registry.ts'
+import type { Repository, TagOptions, UntagOptions } from '../../core/registry.ts'
 import { settleAll } from '../../lib/settle-all.ts'
 import type { Recorder } from './recorder.ts'
 import type { RecordStamp } from './records.ts'
@@ -28,22 +28,23 @@ export class RecordedTags extends ForwardingTags {
 
   /** Setting a tag to what it names already is no change. What it named before is durably in the trash first; the change is recorded
    *  beside the tag's own writes. Both are taken back if these fail. */
-  override async tag(tag: Tag, descriptor: Descriptor): Promise<void> {
+  override async tag(tag: Tag, descriptor: Descriptor, options: TagOptions = {}): Promise<void> {
     const to = descriptor.digest
-    const from = await this.current(tag)
-    if (from === to) return super.tag(tag, descriptor)
+    const before = options.before ?? { digest: await this.find(tag) }
+    const from = before.digest
+    if (from === to) return super.tag(tag, descriptor, { before })
     const { journal, author } = this.#recorder
     const stamp = this.#recorder.stamp()
     const forget = from && (await this.#keep({ tag, from, to }, stamp))
     const action = from === undefined ? 'set' : 'moved'
     const recorded = journal.record(this.#repository.name, { ...stamp, tag, action, from, to, ...author })
-    const tagged = super.tag(tag, descriptor)
+    const tagged = super.tag(tag, descriptor, { before })
     try {
       await settleAll([tagged, recorded])
     } catch (error) {
       const takeBack = await recorded.catch(() => undefined)
       await takeBack?.()
-      if ((await this.current(tag)) === from) await forget?.()
+      if ((await this.find(tag)) === from) await forget?.()
       throw error
     }
   }
@@ -71,7 +72,7 @@ export class RecordedTags extends ForwardingTags {
   }
 
   async #recordRemoval(tag: Tag): Promise<void> {
-    const digest = await this.current(tag)
+    const digest = await this.find(tag)
     if (digest === undefined) return
     const { journal, trash, author, windowMs, isRecorded } = this.#recorder
     const { name } = this.#repository
@@ -86,11 +87,6 @@ export class RecordedTags extends ForwardingTags {
     await journal.record(name, {
       ...{ ...this.#recorder.stamp(), tag, action: 'removed', from: digest, ...author },
     })
-  }
-
-  /** The digest that a tag names; undefined if there is no such tag. */
-  current(tag: Tag): Promise<Digest | undefined> {
-    return ifKnown(this.get(tag))
   }
 
   /** Undefined if there is no such manifest. */

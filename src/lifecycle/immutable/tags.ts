@@ -10,7 +10,7 @@ import { algorithmOf, CANONICAL, type Digest, digestOf, isDigest } from '../../c
 import { RegistryError } from '../../core/errors.ts'
 import { ForwardingTags } from '../../core/forwarding-registry.ts'
 import type { Tag } from '../../core/reference.ts'
-import type { Repository, UntagOptions } from '../../core/registry.ts'
+import type { Repository, TagOptions, TagReading, UntagOptions } from '../../core/registry.ts'
 import type { StorageDriver } from '../../core/storage-driver.ts'
 import { tagLockPath } from '../paths.ts'
 import { cannotMove, requireDeletable } from './refusal.ts'
@@ -44,17 +44,17 @@ export class ImmutableTags extends ForwardingTags {
     this.#parts = parts
   }
 
-  override async tag(tag: Tag, descriptor: Descriptor): Promise<void> {
-    if (this.#parts.rules.ofTag(tag) === undefined) return super.tag(tag, descriptor)
+  override async tag(tag: Tag, descriptor: Descriptor, options: TagOptions = {}): Promise<void> {
+    if (this.#parts.rules.ofTag(tag) === undefined) return super.tag(tag, descriptor, options)
     const digest = await this.#canonical(descriptor.digest)
-    await this.requireFree(tag, digest)
+    await this.requireFree(tag, digest, options.before)
     for (let losses = 0; ; ) {
       try {
         return await this.#locked(tag, async ({ note, requireHeld }) => {
           if (losses > 0) await this.#takeBack(tag, digest, note)
-          await this.requireFree(tag, digest)
+          const before = await this.requireFree(tag, digest)
           requireHeld()
-          await super.tag(tag, descriptor)
+          await super.tag(tag, descriptor, { before })
           return digest
         })
       } catch (error) {
@@ -82,12 +82,16 @@ export class ImmutableTags extends ForwardingTags {
 
   /** Checks an immutable tag before it is set.
    *  @param digest canonical
-   *  @throws RegistryError TAG_IMMUTABLE if the tag names another manifest */
-  async requireFree(tag: Tag, digest: Digest): Promise<void> {
+   *  @param known what the tag names. Default: it is read
+   *  @returns what the tag names
+   *  @throws RegistryError TAG_IMMUTABLE if that is another manifest */
+  async requireFree(tag: Tag, digest: Digest, known?: TagReading): Promise<TagReading> {
+    const reading = known ?? { digest: await this.find(tag) }
+    const current = await this.#manifestOf(reading)
     const rule = this.#parts.rules.ofTag(tag)
-    if (rule === undefined) return
-    const current = await this.#current(tag)
-    if (current !== undefined && current !== digest) throw cannotMove(tag, rule, current)
+    if (rule !== undefined && current !== undefined && current !== digest)
+      throw cannotMove(tag, rule, current)
+    return reading
   }
 
   /** Undoes a late write of this process: it stood still, its lock was taken over, and the new holder has set the tag
@@ -95,14 +99,14 @@ export class ImmutableTags extends ForwardingTags {
    *  @param winner the digest that the last holder has set */
   async #takeBack(tag: Tag, digest: Digest, winner: string | undefined): Promise<void> {
     if (winner === undefined || winner === digest || !isDigest(winner)) return
-    if ((await this.#current(tag)) !== digest) return
+    if ((await this.#manifestOf({ digest: await this.find(tag) })) !== digest) return
     await super.tag(tag, (await this.#repository.manifests.get(winner)).descriptor)
   }
 
-  /** The canonical digest of the manifest that the tag names. */
-  async #current(tag: Tag): Promise<Digest | undefined> {
+  /** The canonical digest of the manifest that a tag names. */
+  async #manifestOf({ digest }: TagReading): Promise<Digest | undefined> {
     try {
-      return await this.#canonical(await this.get(tag))
+      return digest && (await this.#canonical(digest))
     } catch (error) {
       if (error instanceof RegistryError && error.code === 'MANIFEST_UNKNOWN') return undefined
       throw error

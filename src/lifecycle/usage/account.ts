@@ -1,3 +1,4 @@
+import type { RegistryError } from '../../core/errors.ts'
 import type { RepositoryName } from '../../core/reference.ts'
 import { OneAtATime } from '../../lib/request-coalescing.ts'
 import type { UsageLedger } from './ledger.ts'
@@ -27,15 +28,19 @@ export class Account {
     this.#limits = limits
   }
 
-  /** True if tags are limited. */
-  get limitsTags(): boolean {
-    return this.#limits.some(({ tags }) => tags !== undefined)
+  /** Hears of what other processes have changed, unless that was done a moment ago. */
+  async refresh(): Promise<void> {
+    if (this.#limits.length > 0) await this.#ledger.refresh()
+  }
+
+  async hasRoomFor(addition: Addition): Promise<boolean> {
+    await this.refresh()
+    return this.#excessOf(addition) === undefined
   }
 
   /** @throws RegistryError DENIED if the limits leave no room */
   async require(addition: Addition): Promise<void> {
-    if (this.#limits.length === 0) return
-    await this.#ledger.refresh()
+    await this.refresh()
     this.#check(addition)
   }
 
@@ -62,7 +67,7 @@ export class Account {
    *  @returns ends that
    *  @throws RegistryError DENIED if the limits leave no room */
   async reserve(addition: Addition): Promise<() => void> {
-    if (this.#limits.length > 0) await this.#ledger.refresh()
+    await this.refresh()
     // Nothing may come between the check and the reservation.
     this.#check(addition)
     return this.#ledger.reserve(this.repository, addition)
@@ -77,14 +82,21 @@ export class Account {
     this.#ledger.change(this.repository, { bytes: -bytes, tags: -tags })
   }
 
-  #check({ bytes, tags, organisationBytes = bytes }: Addition): void {
+  #check(addition: Addition): void {
+    const error = this.#excessOf(addition)
+    if (error !== undefined) throw error
+  }
+
+  /** The refusal, if the limits leave no room. */
+  #excessOf({ bytes, tags, organisationBytes = bytes }: Addition): RegistryError | undefined {
     for (const limit of this.#limits) {
       const used = this.#ledger.used(limit.scope)
       const requested = limit.scope.kind === 'repository' ? bytes : organisationBytes
       if (limit.bytes !== undefined && requested > 0 && used.bytes + requested > limit.bytes)
-        throw overQuota(limit.scope, 'bytes', { used: used.bytes, limit: limit.bytes, requested })
+        return overQuota(limit.scope, 'bytes', { used: used.bytes, limit: limit.bytes, requested })
       if (limit.tags !== undefined && tags > 0 && used.tags + tags > limit.tags)
-        throw overQuota(limit.scope, 'tags', { used: used.tags, limit: limit.tags, requested: tags })
+        return overQuota(limit.scope, 'tags', { used: used.tags, limit: limit.tags, requested: tags })
     }
+    return undefined
   }
 }

@@ -8,7 +8,6 @@ import type { Tag } from '../../core/reference.ts'
 import type { DeleteManifestOptions, PutManifestOptions, Repository } from '../../core/registry.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'
 import type { Account } from './account.ts'
-import { isTagged } from './tags.ts'
 
 const READ_CONCURRENCY = 16
 /** How long what is known of a repository's manifests is relied on. */
@@ -31,8 +30,7 @@ export class CountedManifests extends ForwardingManifests {
     digest?: Digest,
     options: PutManifestOptions = {},
   ): Promise<Descriptor> {
-    const tags = this.#account.limitsTags ? await this.#newTags(options.tags ?? []) : 0
-    await this.#account.require({ bytes: 0, tags })
+    await this.#requireRoomFor(options.tags ?? [])
     const canonical = digestOf(manifest.payload)
     const work = () => super.put(manifest, digest, options)
     return this.#account.inTurn(canonical, async () => {
@@ -52,10 +50,12 @@ export class CountedManifests extends ForwardingManifests {
     return tags
   }
 
-  async #newTags(tags: readonly Tag[]): Promise<number> {
+  /** Looks for tags that exist only if there is no room for all of them. */
+  async #requireRoomFor(tags: readonly Tag[]): Promise<void> {
+    if (tags.length === 0 || (await this.#account.hasRoomFor({ bytes: 0, tags: tags.length }))) return
     let count = 0
-    for (const tag of tags) if (!(await isTagged(this.#repository.tags, tag))) count++
-    return count
+    for (const tag of tags) if ((await this.#repository.tags.find(tag)) === undefined) count++
+    await this.#account.require({ bytes: 0, tags: count })
   }
 
   async #canonical(digest: Digest): Promise<Digest> {

@@ -1,8 +1,7 @@
 import type { Descriptor } from '../../core/descriptor.ts'
-import { RegistryError } from '../../core/errors.ts'
 import { ForwardingTags } from '../../core/forwarding-registry.ts'
 import type { Tag } from '../../core/reference.ts'
-import type { TagService, UntagOptions } from '../../core/registry.ts'
+import type { TagOptions, TagService, UntagOptions } from '../../core/registry.ts'
 import type { Account } from './account.ts'
 
 /** Tags of a repository, which are counted. */
@@ -14,25 +13,17 @@ export class CountedTags extends ForwardingTags {
     this.#account = account
   }
 
-  override tag(tag: Tag, descriptor: Descriptor): Promise<void> {
+  override tag(tag: Tag, descriptor: Descriptor, options: TagOptions = {}): Promise<void> {
     return this.#account.inTurn(tag, async () => {
-      if (await isTagged(this.tags, tag)) return super.tag(tag, descriptor)
-      return this.#account.add({ bytes: 0, tags: 1 }, () => super.tag(tag, descriptor))
+      await this.#account.refresh() // before the tag is looked at, so that nothing is waited for in between
+      const before = options.before ?? { digest: await this.find(tag) }
+      const work = () => super.tag(tag, descriptor, { before })
+      return before.digest === undefined ? this.#account.add({ bytes: 0, tags: 1 }, work) : work()
     })
   }
 
   override async untag(tag: Tag, options?: UntagOptions): Promise<void> {
     await super.untag(tag, options)
     this.#account.remove({ bytes: 0, tags: 1 })
-  }
-}
-
-export async function isTagged(tags: TagService, tag: Tag): Promise<boolean> {
-  try {
-    await tags.get(tag)
-    return true
-  } catch (error) {
-    if (error instanceof RegistryError && error.code === 'MANIFEST_UNKNOWN') return false
-    throw error
   }
 }

@@ -35,6 +35,15 @@ export class MirroredTags extends ForwardingTags {
     return this.#answer(tag, found, found.digest === copy ? 'validated' : 'miss')
   }
 
+  override async find(tag: Tag): Promise<Digest | undefined> {
+    try {
+      return await this.get(tag)
+    } catch (error) {
+      if (error instanceof RegistryError && error.code === 'MANIFEST_UNKNOWN') return undefined
+      throw error
+    }
+  }
+
   override async tag(): Promise<void> {
     throw pushRefused(this.#context)
   }
@@ -73,13 +82,8 @@ export class MirroredTags extends ForwardingTags {
   }
 
   /** The cached digest of the tag; undefined if there is none. */
-  async #copy(tag: Tag): Promise<Digest | undefined> {
-    try {
-      return await super.get(tag)
-    } catch (error) {
-      if (error instanceof RegistryError && error.code === 'MANIFEST_UNKNOWN') return undefined
-      throw error
-    }
+  #copy(tag: Tag): Promise<Digest | undefined> {
+    return super.find(tag)
   }
 
   /** Checks a tag that has a cached copy. The caller waits for a limited time; the check continues in the

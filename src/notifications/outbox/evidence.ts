@@ -1,4 +1,3 @@
-import { RegistryError } from '../../core/errors.ts'
 import type { Registry } from '../../core/registry.ts'
 import type { RegistryEvent } from '../event.ts'
 
@@ -19,7 +18,7 @@ export async function hasHappened(
 async function isVisible({ action, target }: RegistryEvent, registry: Registry): Promise<boolean> {
   const { blobs, manifests, tags } = registry.repository(target.repository)
   const { kind, digest, tag } = target
-  const named = () => tags.get(tag!).catch(undefinedIfUnknown)
+  const named = () => tags.find(tag!)
   if (action === 'delete') {
     if (kind === 'tag') return (await named()) === undefined
     return !(await (kind === 'blob' ? blobs.has(digest!) : manifests.exists(digest!)))
@@ -34,11 +33,6 @@ async function isInHistory({ action, target }: RegistryEvent, registry: Registry
   for await (const given of registry.repository(repository).tags.history(tag))
     if (given === digest) return true
   return false
-}
-
-function undefinedIfUnknown(error: unknown): undefined {
-  if (error instanceof RegistryError && error.code === 'MANIFEST_UNKNOWN') return undefined
-  throw error
 }
 
 /** True if two changes have the same result. */

@@ -82,7 +82,7 @@ export class SignatureIndex implements SignatureService {
 
   async #tagged(digest: Digest): Promise<Digest | undefined> {
     const tag = cosignTag(digest)
-    return tag && orUnknown(this.#sources.tags.get(tag))
+    return tag && this.#sources.tags.find(tag)
   }
 
   async #carriedBy({ kind, manifest }: Carrier): Promise<readonly SignatureInfo[]> {

@@ -23,8 +23,14 @@ export class LinkedTags implements TagService {
   }
 
   async get(tag: Tag): Promise<Digest> {
+    const digest = await this.find(tag)
+    if (digest === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { detail: { tag } })
+    return digest
+  }
+
+  async find(tag: Tag): Promise<Digest | undefined> {
     const canonical = await this.#current(tag)
-    if (canonical === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { detail: { tag } })
+    if (canonical === undefined) return undefined
     const content = this.#content(tag, canonical)
     const known = this.#context.tagDigests.get(content)
     if (known !== undefined) return known
