@@ -42,9 +42,9 @@ export async function killAtCall(pid: number, { call, time, when }: CallMoment):
   lines.on('line', (line) => {
     if (line.includes(`${call}(`)) count++
     if (line.includes(' attached')) attached.resolve()
-    if (!line.endsWith(when === 'before' ? ' = ?' : '(DELAYED)')) return
-    last = line
-    if (when === 'after') end(pid, strace)
+    const isThere = line.endsWith(when === 'before' ? ' = ?' : '(DELAYED)')
+    if (isThere || line.includes('killed by SIGKILL')) last ??= line
+    if (isThere && when === 'after') end(pid, strace)
   })
   await Promise.race([attached.promise, ended.then(() => Promise.reject(new Error('strace has ended')))])
   return {
