@@ -29,74 +29,108 @@ async function listen(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
-test('a receiver whose certificate only rootcas trusts is told; without them it is not', async () => {
-  await using folder = await temporaryFolder()
+/** A receiver with a certificate of its own, which an authority has issued. */
+async function startSecureReceiver(folder: string, alternativeName: { type: 'ip' | 'dns'; value: string }) {
   const authority = await makeCertificate({ name: 'CN=authority', ca: true })
   const own = await makeCertificate({
     ...{ name: 'CN=receiver', issuer: authority },
-    alternativeNames: [{ type: 'ip', value: '127.0.0.1' }],
+    alternativeNames: [alternativeName],
   })
-  const rootcas = [`${folder.path}/authority.pem`]
-  await writeFile(`${folder.path}/authority.pem`, authority.pem)
+  const rootcas = [`${folder}/authority.pem`]
+  await writeFile(`${folder}/authority.pem`, authority.pem)
   const received: ReceivedEvent[] = []
-  let refused = 0
   const key = own.privateKey.export({ type: 'pkcs8', format: 'pem' })
   const server = createServer({ cert: own.pem, key }, async (request, response) => {
     received.push(...eventsIn(await buffer(request)))
     response.end()
   })
-  server.on('tlsClientError', () => refused++)
-  const url = `https://127.0.0.1:${await listen(server)}/events`
-  try {
-    await using trusting = await start({ url, rootcas })
-    await using other = await start({ url })
-    await other.client.pushBlob('other', Buffer.from('bytes'))
-    await until(() => refused > 0)
-    await trusting.client.pushBlob('a', Buffer.from('bytes'))
-    await until(() => received.length > 0)
-    expect(new Set(received.map(({ target }) => target.repository))).toEqual(new Set(['a']))
-  } finally {
-    server.closeAllConnections()
-    server.close()
-  }
+  const refusals = { count: 0 }
+  server.on('tlsClientError', () => refusals.count++)
+  const port = await listen(server)
+  const repositories = () => new Set(received.map(({ target }) => target.repository))
+  return { rootcas, port, refusals, repositories, [Symbol.asyncDispose]: () => close(server) }
+}
+
+async function close(server: Server): Promise<void> {
+  server.closeAllConnections()
+  server.close()
+}
+
+test('a receiver whose certificate only rootcas trusts is told; without them it is not', async () => {
+  await using folder = await temporaryFolder()
+  await using receiver = await startSecureReceiver(folder.path, { type: 'ip', value: '127.0.0.1' })
+  const { rootcas, port, refusals, repositories } = receiver
+  const url = `https://127.0.0.1:${port}/events`
+  await using trusting = await start({ url, rootcas })
+  await using other = await start({ url })
+  await other.client.pushBlob('other', Buffer.from('bytes'))
+  await until(() => refusals.count > 0)
+  await trusting.client.pushBlob('a', Buffer.from('bytes'))
+  await until(() => repositories().size > 0)
+  expect(repositories()).toEqual(new Set(['a']))
 })
 
-test('a receiver is reached through the proxy of the environment; one on this machine is not', async () => {
-  await using far = await EventReceiver.start()
-  await using near = await EventReceiver.start()
-  const asked: string[] = []
+/** A proxy that sends everything to one port of this machine. */
+async function startProxy(port: number) {
+  const asked = new Set<string>()
   // As clients like it: what is asked for by its whole URL, and tunnels.
   const proxy = createProxy((request, response) => {
-    asked.push(new URL(request.url ?? '').hostname)
-    const { method, headers } = request
-    const onward = forward(far.url, { method, headers }, (answer) => {
+    const { method, headers, url = '' } = request
+    asked.add(new URL(url).hostname)
+    const { pathname } = new URL(url)
+    const onward = forward(`http://127.0.0.1:${port}${pathname}`, { method, headers }, (answer) => {
       response.writeHead(answer.statusCode ?? 502)
       answer.pipe(response)
     })
     request.pipe(onward)
   })
   proxy.on('connect', (request, socket) => {
-    asked.push(new URL(`http://${request.url}`).hostname)
-    const onward = connect(far.port, '127.0.0.1', () => socket.write('HTTP/1.1 200 OK\r\n\r\n'))
+    asked.add(new URL(`http://${request.url}`).hostname)
+    const onward = connect(port, '127.0.0.1', () => socket.write('HTTP/1.1 200 OK\r\n\r\n'))
     onward.pipe(socket).pipe(onward)
     for (const end of [onward, socket]) end.on('error', () => end.destroy())
   })
-  vi.stubEnv('HTTP_PROXY', `http://127.0.0.1:${await listen(proxy)}`)
-  vi.stubEnv('http_proxy', undefined)
-  vi.stubEnv('NO_PROXY', undefined)
-  vi.stubEnv('no_proxy', undefined)
-  try {
-    await using registry = await start({ url: 'http://receiver.test/events' })
-    await using local = await start({ url: near.url })
-    await registry.client.pushBlob('a', Buffer.from('bytes'))
-    await until(() => far.events.length > 0)
-    await local.client.pushBlob('a', Buffer.from('bytes'))
-    await until(() => near.events.length > 0)
-    expect(new Set(asked)).toEqual(new Set(['receiver.test']))
-  } finally {
-    proxy.closeAllConnections()
-    proxy.close()
+  const url = `http://127.0.0.1:${await listen(proxy)}`
+  return { url, asked, [Symbol.asyncDispose]: () => close(proxy) }
+}
+
+function setProxies(environment: Record<string, string>): void {
+  for (const name of ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY']) {
+    vi.stubEnv(name, environment[name])
+    vi.stubEnv(name.toLowerCase(), undefined)
   }
+}
+
+test('a receiver is reached through the proxy of the environment; one on this machine is not', async () => {
+  await using far = await EventReceiver.start()
+  await using near = await EventReceiver.start()
+  await using proxy = await startProxy(far.port)
+  setProxies({ HTTP_PROXY: proxy.url })
+  await using registry = await start({ url: 'http://receiver.test/events' })
+  await using local = await start({ url: near.url })
+  await registry.client.pushBlob('a', Buffer.from('bytes'))
+  await until(() => far.events.length > 0)
+  await local.client.pushBlob('a', Buffer.from('bytes'))
+  await until(() => near.events.length > 0)
+  expect(proxy.asked).toEqual(new Set(['receiver.test']))
+})
+
+test('a receiver that rootcas trusts is reached through a tunnel of the proxy; NO_PROXY names those that are not', async () => {
+  await using folder = await temporaryFolder()
+  await using receiver = await startSecureReceiver(folder.path, { type: 'dns', value: 'receiver.test' })
+  const { rootcas, refusals, repositories } = receiver
+  await using proxy = await startProxy(receiver.port)
+  setProxies({ HTTPS_PROXY: proxy.url, NO_PROXY: 'direct.test' })
+  await using trusting = await start({ url: 'https://receiver.test/events', rootcas })
+  await using other = await start({ url: 'https://receiver.test/events' })
+  await using direct = await start({ url: 'https://direct.test/events', rootcas })
+  await direct.client.pushBlob('direct', Buffer.from('bytes'))
+  await other.client.pushBlob('other', Buffer.from('bytes'))
+  await until(() => refusals.count > 0)
+  await trusting.client.pushBlob('a', Buffer.from('bytes'))
+  await until(() => repositories().size > 0)
+  expect(repositories()).toEqual(new Set(['a']))
+  expect(proxy.asked).toEqual(new Set(['receiver.test']))
 })
 
 /** A program runs with other names of hosts, for which root is needed. */

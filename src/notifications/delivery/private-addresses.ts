@@ -3,15 +3,28 @@ import { isIP, type LookupFunction } from 'node:net'
 import { isWithin, networkList } from '../../lib/networks.ts'
 
 /** Addresses that no name of the public internet should stand for: RFC 6890, RFC 4193, RFC 4291, RFC 6598. */
-const PRIVATE = networkList([
+const PRIVATE_V4 = [
   ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12'],
   ...['192.0.0.0/24', '192.168.0.0/16', '198.18.0.0/15', '224.0.0.0/4', '240.0.0.0/4'],
-  ...['::/128', '::1/128', '64:ff9b:1::/48', 'fc00::/7', 'fe80::/10', 'ff00::/8'],
+]
+const PRIVATE_V6 = ['::/128', '::1/128', '64:ff9b:1::/48', 'fc00::/7', 'fe80::/10', 'ff00::/8']
+
+/** Prefixes of 96 bits before an address of IPv4: mapped, as RFC 4291 has it, and behind NAT64, RFC 6052. */
+const EMBEDDING = ['::ffff:', '64:ff9b::']
+
+const PRIVATE = networkList([
+  ...PRIVATE_V4,
+  ...PRIVATE_V6,
+  ...EMBEDDING.flatMap((prefix) => PRIVATE_V4.map((network) => embedded(prefix, network))),
 ])
 
+function embedded(prefix: string, network: string): string {
+  const [address, bits] = network.split('/')
+  return `${prefix}${address}/${96 + Number(bits)}`
+}
+
 export function isPrivate(address: string): boolean {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
-  return isWithin(PRIVATE, mapped ?? address)
+  return isWithin(PRIVATE, address)
 }
 
 /** Names that only a private network has: RFC 6761, RFC 6762, RFC 8375, and what container networks use. */
