@@ -26,39 +26,36 @@ import { ObjectStoreDriver } from './object-store/driver.ts'
 import { ExpiringDeletes } from './object-store/expiring-deletes.ts'
 import { scannedFiles } from './object-store/scanned.ts'
 import { requireFolder, requirePath } from './path.ts'
-import { findAppendBase } from './s3/append-base.ts'
 import { AppendedObjects } from './s3/appended-object.ts'
-import { Bucket, type ObjectContent, type OpenUpload } from './s3/bucket.ts'
+import { abandonedUploads } from './s3/appending/abandoned-uploads.ts'
+import { findAppendBase } from './s3/appending/append-base.ts'
+import { PartBuffers } from './s3/appending/part-buffers.ts'
+import { tryToSpill } from './s3/appending/spill-file.ts'
+import { S3Writer } from './s3/appending/writer.ts'
+import { Bucket, type ObjectContent } from './s3/bucket.ts'
 import { createClient, createSigner } from './s3/client.ts'
 import {
   type ConditionalWriteSupport,
   NO_CONDITIONAL_WRITES,
   probeConditionalWrites,
 } from './s3/conditional-write-support.ts'
-import { copyObject } from './s3/copying/copy.ts'
+import { Moves } from './s3/copying/moves.ts'
 import {
   describe,
   isCutShort,
   isFolderInTheWay,
   isMissing,
-  isNoSuchUpload,
   isOther,
   isRepeated,
+  MAX_ATTEMPTS,
   storageError,
 } from './s3/errors.ts'
-import { PartBuffers } from './s3/part-buffers.ts'
 import { readObject } from './s3/reader.ts'
 import { isRecord } from './s3/record.ts'
 import { Removal } from './s3/removal.ts'
 import type { S3Options, S3Settings } from './s3/settings.ts'
 import { signedDeletes } from './s3/signed-delete.ts'
-import { tryToSpill } from './s3/spill-file.ts'
-import { type KnownBytes, parseVersion } from './s3/versions.ts'
-import { S3Writer } from './s3/writer.ts'
-
-/** Attempts at requests that the SDK does not retry: reading an object whose body ended early, and writing
- *  one while a gateway to a file system removes a folder. */
-const MAX_ATTEMPTS = 3
+import { parseVersion } from './s3/versions.ts'
 
 export interface S3Parts {
   readonly settings: S3Settings
@@ -79,6 +76,7 @@ export class S3Driver extends ObjectStoreDriver implements StorageDriver {
   readonly #bucket: Bucket
   readonly #objects: AppendedObjects
   readonly #removal: Removal
+  readonly #moves: Moves
   readonly #buffers: PartBuffers
   readonly #signer: S3Client
   readonly #expiring: ExpiringDeletes
@@ -90,6 +88,7 @@ export class S3Driver extends ObjectStoreDriver implements StorageDriver {
     this.#bucket = new Bucket(client, settings)
     this.#objects = new AppendedObjects(this.#bucket, support, settings)
     this.#removal = new Removal(this.#objects)
+    this.#moves = new Moves({ bucket: this.#bucket, objects: this.#objects, removal: this.#removal })
     this.#buffers = new PartBuffers({ partBytes: settings.chunksize, maxBytes: maxGatheredBytes })
     this.#signer = createSigner(settings)
     const { bucket: bucketName } = settings
@@ -181,14 +180,13 @@ export class S3Driver extends ObjectStoreDriver implements StorageDriver {
 
   override async move(from: string, to: string, options: MoveOptions = {}): Promise<boolean> {
     const { replace = true, mayStay = false, version } = options
-    const [source, target] = [this.keyOf(from), this.keyOf(to)]
-    return this.calling(from, async () => {
-      if (version === undefined) return this.#moveWhatStands(source, { to: target, replace, mayStay })
-      const known = parseVersion(version, from)
-      const { isDone } = await this.#copy(source, { to: target, replace, known })
-      if (isDone && !mayStay && source !== target) await this.#removal.finished([source])
-      return isDone
-    })
+    const source = this.keyOf(from)
+    const move = { to: this.keyOf(to), replace, mayStay }
+    return this.calling(from, () =>
+      version === undefined
+        ? this.#moves.whatStands(source, move)
+        : this.#moves.known(source, parseVersion(version, from), move),
+    )
   }
 
   async delete(path: string, { knownChildren }: DeleteOptions = {}): Promise<void> {
@@ -258,31 +256,15 @@ export class S3Driver extends ObjectStoreDriver implements StorageDriver {
     )
   }
 
-  /** Multipart uploads that no record names: of this driver, interrupted before their bytes were
-   *  acknowledged, or of another registry. */
   async *incompleteUploads(): AsyncIterable<IncompleteUpload> {
     try {
-      for await (const upload of this.#bucket.openUploads(this.#root)) {
-        const state = await this.#objects.look(upload.key)
-        if (state?.kind === 'record' && state.uploadId === upload.uploadId) continue
-        const modifiedAt = await this.#lastSentAt(upload)
-        if (modifiedAt === undefined) continue
+      for await (const upload of abandonedUploads(this.#bucket, this.#objects, this.#root)) {
         const path = `/${upload.key.slice(this.#root.length)}`
         const remove = () => this.calling(path, () => this.#bucket.abortUpload(upload))
-        yield { path, modifiedAt, remove }
+        yield { path, modifiedAt: upload.modifiedAt, remove }
       }
     } catch (cause) {
       throw storageError(cause, '/')
-    }
-  }
-
-  /** Undefined if the upload has ended meanwhile. */
-  async #lastSentAt(upload: OpenUpload): Promise<Date | undefined> {
-    try {
-      return (await this.#bucket.newestPartAt(upload)) ?? upload.startedAt
-    } catch (error) {
-      if (isMissing(error) || isNoSuchUpload(error)) return undefined
-      throw error
     }
   }
 
@@ -313,34 +295,6 @@ export class S3Driver extends ObjectStoreDriver implements StorageDriver {
         return await this.#bucket.content(key)
       } catch (error) {
         if (!isCutShort(error) || attempt === MAX_ATTEMPTS) throw error
-      }
-    }
-  }
-
-  async #copy(
-    from: string,
-    { to, replace, known }: { to: string; replace: boolean; known: KnownBytes | undefined },
-  ): Promise<{ isDone: boolean; etag: string | undefined }> {
-    const object = await this.#objects.objectOf(from, known)
-    const { etag } = object
-    if (from !== to)
-      return { isDone: await copyObject(this.#objects, { from, object }, { to, replace }), etag }
-    await this.#objects.require(from, object)
-    return { isDone: replace, etag }
-  }
-
-  /** Moves the object of any version. If another process replaces it meanwhile, the new one is moved, or stays. */
-  async #moveWhatStands(
-    from: string,
-    { to, replace, mayStay }: { to: string; replace: boolean; mayStay: boolean },
-  ): Promise<boolean> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        const { isDone, etag } = await this.#copy(from, { to, replace, known: undefined })
-        if (isDone && !mayStay && from !== to) await this.#bucket.removeUnchanged(from, etag)
-        return isDone
-      } catch (error) {
-        if (!isOther(error) || attempt === MAX_ATTEMPTS) throw error
       }
     }
   }

@@ -54,6 +54,10 @@ const OUT_OF_REACH = new Set([
   'RequestTimeTooSkewed',
 ])
 
+/** Attempts at what the SDK does not try again: reading an object whose body ended early, writing one while a gateway to a file system
+ *  removes a folder, and moving one that another process replaces. */
+export const MAX_ATTEMPTS = 3
+
 export function storageError(cause: unknown, path: string): StorageError {
   if (cause instanceof StorageError) return cause
   const message = `${path}: ${describe(cause)}`

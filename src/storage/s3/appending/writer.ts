@@ -1,13 +1,13 @@
-import { StorageError } from '../../core/errors.ts'
-import type { FileVersion, FileWriter, SyncOptions } from '../../core/storage-driver.ts'
-import { freeMemoryOf } from '../../lib/free-memory.ts'
+import { StorageError } from '../../../core/errors.ts'
+import type { FileVersion, FileWriter, SyncOptions } from '../../../core/storage-driver.ts'
+import { freeMemoryOf } from '../../../lib/free-memory.ts'
+import type { AppendedObjects } from '../appended-object.ts'
+import type { Part } from '../bucket.ts'
+import { isUncertain, storageError } from '../errors.ts'
+import { type MarkedUpload, type StoredMultipart, sizeOf } from '../record.ts'
+import { formatVersion, type KnownBytes, type StoredObject } from '../versions.ts'
 import type { AppendBase } from './append-base.ts'
-import type { AppendedObjects } from './appended-object.ts'
-import type { Part } from './bucket.ts'
-import { isUncertain, storageError } from './errors.ts'
 import type { PartBuffer, PartBuffers } from './part-buffers.ts'
-import { type MarkedUpload, type StoredMultipart, sizeOf } from './record.ts'
-import { formatVersion, type KnownBytes, type StoredObject } from './versions.ts'
 
 export interface WriterParts {
   readonly path: string

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type FileHandle, open, unlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { StorageError } from '../../core/errors.ts'
+import { StorageError } from '../../../core/errors.ts'
 
 /** Bytes that may wait before the writer must. */
 const MAX_QUEUED_BYTES = 128 * 1024

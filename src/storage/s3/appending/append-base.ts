@@ -1,7 +1,7 @@
-import { StorageError } from '../../core/errors.ts'
-import type { AppendedObjects } from './appended-object.ts'
-import type { StoredMultipart } from './record.ts'
-import type { KnownBytes, StoredObject } from './versions.ts'
+import { StorageError } from '../../../core/errors.ts'
+import type { AppendedObjects } from '../appended-object.ts'
+import type { StoredMultipart } from '../record.ts'
+import type { KnownBytes, StoredObject } from '../versions.ts'
 
 /** The object that a writer appends to. */
 export type AppendBase =

@@ -1,5 +1,5 @@
 import pLimit from 'p-limit'
-import { freeMemoryOf } from '../../lib/free-memory.ts'
+import { freeMemoryOf } from '../../../lib/free-memory.ts'
 import { SpillFile } from './spill-file.ts'
 
 /** Parts of all uploads that are sent concurrently. */
