@@ -37,16 +37,21 @@ export async function killAtCall(pid: number, { call, time, when }: CallMoment):
   const lines = createInterface({ input: strace.stderr })
   const ended = Promise.all([once(strace, 'close'), once(lines, 'close')])
   const attached = Promise.withResolvers<void>()
+  let said = ''
   let last: string | undefined
   let count = 0
   lines.on('line', (line) => {
+    said ||= line
     if (line.includes(`${call}(`)) count++
     if (line.includes(' attached')) attached.resolve()
     const isThere = line.endsWith(when === 'before' ? ' = ?' : '(DELAYED)')
     if (isThere || line.includes('killed by SIGKILL')) last ??= line
     if (isThere && when === 'after') end(pid, strace)
   })
-  await Promise.race([attached.promise, ended.then(() => Promise.reject(new Error('strace has ended')))])
+  await Promise.race([
+    attached.promise,
+    ended.then(() => Promise.reject(new Error(`strace has ended: ${said}`))),
+  ])
   return {
     call: () => last,
     count: () => count,

@@ -1,16 +1,14 @@
 /** A mirror that is killed at any step by which it stores what it fetches: nothing wrong is left, and the next process
  *  fetches what is missing. `MIRROR_KILLS=all` kills it at every step, which takes minutes. */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { digestOf } from '../../../src/core/digest.ts'
 import { MediaType } from '../../../src/core/media-type.ts'
 import { describeWith } from '../../support/describe-with.ts'
 import { startEntrepot } from '../../support/entrepot-process.ts'
+import { killAtCall } from '../../support/kill-at-call.ts'
 import { descriptorOf, imageJson, payloadOf } from '../../support/manifest-json.ts'
 import { RegistryClient } from '../../support/registry-client.ts'
 import { ScriptedUpstream } from '../../support/scripted-upstream.ts'
@@ -59,10 +57,10 @@ describeWith(['strace'], 'a mirror', () => {
       for (const step of steps(skipped)) {
         const layer = randomBytes(LAYER_BYTES)
         const wanted = addImage(layer, `${step.call}/${step.time}`)
-        const strace = await killAt(mirror, step)
+        const kill = await killAtCall(mirror.pid, { ...step, when: 'before' })
         await pull(mirror, wanted)
         const isKilled = await untilKilledOrStored(mirror, wanted)
-        strace.kill()
+        await kill.disarm()
         if (!isKilled) {
           expect(SOME_STEPS).not.toContainEqual(step)
           skipped.add(step.call)
@@ -107,18 +105,6 @@ function addImage(layer: Buffer, repository: string): WantedBlob {
   const digest = upstream.addManifest(Buffer.from(payloadOf(imageJson({ layers }))), MediaType.ociManifest)
   upstream.setTag(repository, 'v1', digest)
   return { repository, digest: digestOf(layer) }
-}
-
-/** Kills a process when it is about to make a call. */
-async function killAt({ pid }: ServerProcess, { call, time }: Step): Promise<ChildProcess> {
-  const inject = `inject=${call}:signal=KILL:when=${time}`
-  const args = ['-f', '-p', `${pid}`, '-e', `trace=${call}`, '-e', inject]
-  const strace = spawn('strace', args, { stdio: ['ignore', 'ignore', 'pipe'] })
-  const lines = createInterface({ input: strace.stderr })
-  const [line] = await once(lines, 'line')
-  expect(line).toContain('attached')
-  lines.resume()
-  return strace
 }
 
 async function pull({ url }: ServerProcess, { repository, digest }: WantedBlob): Promise<Buffer | undefined> {
