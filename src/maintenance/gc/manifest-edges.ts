@@ -2,6 +2,7 @@ import { COLLECTIONS } from '../../core/collection/collection-state.ts'
 import { type Digest, digestOf, hexOf } from '../../core/digest.ts'
 import { isPathNotFound } from '../../core/errors.ts'
 import type { StorageDriver } from '../../core/storage-driver.ts'
+import { freeMemoryOf } from '../../lib/free-memory.ts'
 import { edgeRecord, HeldEdges, referencesOf } from './held-edges.ts'
 
 const EDGES = `${COLLECTIONS}/edges`
@@ -47,12 +48,13 @@ export class ManifestEdges {
   }
 
   async load(): Promise<void> {
+    const reader = new FileReader(this.#storage)
     for await (const { name } of this.#storage.list(EDGES)) {
       if (this.#held.bytes > this.#maxHeldBytes) {
         this.#isWhole = false
         return
       }
-      const content = await this.#read(`${EDGES}/${name}`)
+      const content = await reader.read(`${EDGES}/${name}`)
       if (content === undefined) continue
       this.#files.push(name)
       const isSound = hexOf(digestOf(content)) === name && FORM.equals(content.subarray(0, FORM.length))
@@ -107,14 +109,38 @@ export class ManifestEdges {
     await this.#storage.put(`${EDGES}/${name}`, content, { durable: false })
     this.#files.push(name)
   }
+}
 
-  async #read(path: string): Promise<Buffer | undefined> {
+/** Reads one file after the other into the same memory: buffers of their own would stay until V8 collects its garbage. */
+class FileReader {
+  readonly #storage: StorageDriver
+  #memory = Buffer.allocUnsafeSlow(1024 ** 2)
+
+  constructor(storage: StorageDriver) {
+    this.#storage = storage
+  }
+
+  /** Valid until the next one is read. Undefined if the file is missing. */
+  async read(path: string): Promise<Buffer | undefined> {
+    let length = 0
     try {
-      const { buffer, byteOffset, length } = await this.#storage.get(path)
-      return Buffer.from(buffer, byteOffset, length)
+      for await (const chunk of this.#storage.read(path)) {
+        this.#reserve(length + chunk.length, length)
+        this.#memory.set(chunk, length)
+        length += chunk.length
+      }
     } catch (error) {
       if (isPathNotFound(error)) return undefined
       throw error
     }
+    return this.#memory.subarray(0, length)
+  }
+
+  #reserve(size: number, used: number): void {
+    if (size <= this.#memory.length) return
+    const old = this.#memory
+    this.#memory = Buffer.allocUnsafeSlow(2 * size)
+    old.copy(this.#memory, 0, 0, used)
+    freeMemoryOf(old)
   }
 }
