@@ -11,7 +11,7 @@ import { S3Server } from '../../test/support/s3-server.ts'
 import { findTool } from '../../test/support/tools.ts'
 import { freePort } from '../free-port.ts'
 import { cpuSeconds, peakResidentBytes } from '../processes.ts'
-import { type ClientFigures, pushImages, runClients } from './clients.ts'
+import { pushImages, runClients } from './clients.ts'
 import { startCountingProxy } from './requests.ts'
 import { writeStore } from './store.ts'
 import { BLOBS_PER_IMAGE } from './synthetic-store.ts'
@@ -177,9 +177,9 @@ async function besidePushes(folder: string, seconds: number): Promise<void> {
     const filesystem = { rootdirectory: `${folder}/served-${round}` }
     await linkTree(`${folder}/data`, filesystem.rootdirectory)
     await using server = await serve(await configOf(folder, { filesystem }))
-    rounds.alone?.push(await measureClients(server, sleep(seconds * 1000)))
+    rounds.alone.push(await measureClients(server, sleep(seconds * 1000)))
     const collecting = collect(folder, { filesystem }).then((collection) => finish(collection))
-    rounds.beside?.push(await measureClients(server, collecting))
+    rounds.beside.push(await measureClients(server, collecting))
   }
   showRounds(rounds)
 }
@@ -214,22 +214,37 @@ function median(values: readonly number[]): number {
   return values.toSorted((one, other) => one - other)[values.length >> 1] ?? Number.NaN
 }
 
-type Rounds = Record<string, (ClientFigures & { readonly cpuMs: number })[]>
+type Figure = 'pushesPerSecond' | 'headP99' | 'cpuMs'
+
+type Rounds = Record<'alone' | 'beside', Record<Figure, number>[]>
 
 /** With the processor time of the server for each push. */
-async function measureClients({ url, pid }: { url: string; pid: number }, during: Promise<unknown>) {
+async function measureClients(
+  { url, pid }: { url: string; pid: number },
+  during: Promise<unknown>,
+): Promise<Record<Figure, number>> {
   const before = await cpuSeconds(pid)
   const figures = await runClients(url, during)
-  return { ...figures, cpuMs: (1000 * ((await cpuSeconds(pid)) - before)) / figures.pushes }
+  const { pushesPerSecond, headP99 } = figures
+  return { pushesPerSecond, headP99, cpuMs: (1000 * ((await cpuSeconds(pid)) - before)) / figures.pushes }
 }
 
 function showRounds(rounds: Rounds): void {
   for (const [name, each] of Object.entries(rounds)) {
-    const of = (figure: 'pushesPerSecond' | 'headP99' | 'cpuMs') =>
-      each.map((one) => one[figure].toFixed(1)).join(', ')
+    const of = (figure: Figure) => each.map((one) => one[figure].toFixed(1)).join(', ')
     const cpu = `${of('cpuMs')} ms of the server's processor each`
     console.log(`${name}: ${of('pushesPerSecond')} pushes a second, ${cpu}, HEAD p99 ${of('headP99')} ms`)
   }
+  const ratio = (figure: Figure) => {
+    const [alone, beside] = [rounds.alone, rounds.beside].map((each) =>
+      median(each.map((one) => one[figure])),
+    )
+    return ((beside as number) / (alone as number)).toFixed(2)
+  }
+  console.log(
+    `beside a collection, medians: ${ratio('pushesPerSecond')} of the rate of pushes (aim: 0.8 at least), ` +
+      `${ratio('headP99')} of HEAD p99 (aim: 1.5 at most), ${ratio('cpuMs')} of the processor`,
+  )
 }
 
 async function inNameOnly(folder: string, keys: number): Promise<void> {
