@@ -76,20 +76,23 @@ export class Comparison {
     if (pulls !== undefined) await changes.setPulls(look, { repository, pulls })
   }
 
-  /** Compares single tags of a repository. */
-  async tags(name: RepositoryName, tags: Iterable<Tag>): Promise<void> {
+  /** Compares single tags of repositories. */
+  async tags(changed: ReadonlyMap<RepositoryName, Iterable<Tag>>): Promise<void> {
     const { registry, changes } = this.#parts
-    const repository = registry.repository(name)
-    const look = { repository: name, look: await changes.look() }
+    const look = await changes.look()
     const entries: RepositoryTag[] = []
-    const gone: Tag[] = []
-    const work = async (tag: Tag) => ({ tag, entry: await repository.tags.entry(tag) })
-    for await (const { tag, entry } of mapInOrder(tags, { concurrency: CONCURRENCY, work })) {
-      if (entry === undefined) gone.push(tag)
+    const gone: (readonly [RepositoryName, Tag])[] = []
+    const all = [...changed].flatMap(([name, tags]) => [...tags].map((tag) => [name, tag] as const))
+    const work = async ([name, tag]: readonly [RepositoryName, Tag]) => ({
+      ...{ name, tag },
+      entry: await registry.repository(name).tags.entry(tag),
+    })
+    for await (const { name, tag, entry } of mapInOrder(all, { concurrency: CONCURRENCY, work })) {
+      if (entry === undefined) gone.push([name, tag])
       else entries.push(entryOf(name, entry))
     }
-    const different = await changes.differing(entries)
-    await changes.set(look, { entries, gone }, await this.#describe(different))
+    const summaries = await this.#describe(await changes.differing(entries))
+    await changes.set(look, { repositories: changed.keys(), entries, gone }, summaries)
   }
 
   async *#chunks(

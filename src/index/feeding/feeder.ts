@@ -5,7 +5,7 @@ import type { RepositoryName, Tag } from '../../core/reference.ts'
 import { CoalescedReads } from '../../lib/request-coalescing.ts'
 import type { CatalogChanges } from '../sql/catalog-changes.ts'
 import { Comparison, type ComparisonParts } from './comparison.ts'
-import { type Mark, Marks } from './marks.ts'
+import { type Marked, Marks } from './marks.ts'
 import { sweep } from './sweep.ts'
 
 export interface FeederParts extends ComparisonParts {
@@ -96,33 +96,42 @@ export class Feeder {
     this.#following ??= this.#follow()
   }
 
-  /** Follows the changes, one repository after the other. */
+  /** Follows the changes, those of tags together. */
   async #follow(): Promise<void> {
     const { signal } = this.#stopping
     // Those that come at the same time are looked at together.
     await delay(FOLLOW_MS, undefined, { ref: false })
-    for (let next = this.#marks.take(); next !== undefined; next = this.#marks.take()) {
+    for (let marked = this.#marks.take(); marked !== undefined; marked = this.#marks.take()) {
       if (signal.aborted) return
-      const { repository, mark } = next
+      const repositories = 'tags' in marked ? [...marked.tags.keys()] : [marked.repository]
       try {
-        await this.#look(repository, mark)
+        await this.#look(marked)
       } catch (err) {
         if (signal.aborted) return
-        this.#parts.log.warn({ repository, err }, 'the index could not follow a change: it is tried again')
-        this.#marks.add(repository, 'anything')
+        this.#parts.log.warn({ repositories, err }, 'the index could not follow a change: it is tried again')
+        // One by one, so that none holds back the others.
+        for (const repository of repositories) this.#marks.add(repository, 'anything')
         await delay(RETRY_MS, undefined, { ref: false, signal }).catch(() => {})
       }
     }
     this.#following = undefined
   }
 
-  async #look(repository: RepositoryName, mark: Mark): Promise<void> {
-    if (mark === 'anything') return this.compare(repository)
-    if (mark === 'pulls') return this.#comparison.pulls(repository)
-    const isKnown = await this.#parts.changes.has(repository)
-    if (mark.size === 0) return isKnown ? undefined : this.compare(repository)
-    await this.#comparison.tags(repository, mark)
-    if (!isKnown && this.#parts.pulls !== undefined) await this.#comparison.pulls(repository)
+  async #look(marked: Marked): Promise<void> {
+    if ('tags' in marked) return this.#lookAtTags(marked.tags)
+    if (marked.changed === 'pulls') return this.#comparison.pulls(marked.repository)
+    return this.compare(marked.repository)
+  }
+
+  async #lookAtTags(changed: ReadonlyMap<RepositoryName, ReadonlySet<Tag>>): Promise<void> {
+    const known = await this.#parts.changes.has(changed.keys())
+    const unknown = [...changed].filter(([repository]) => !known.has(repository))
+    const tags = new Map([...changed].filter(([, some]) => some.size > 0))
+    if (tags.size > 0) await this.#comparison.tags(tags)
+    for (const [repository, some] of unknown) {
+      if (some.size === 0) await this.compare(repository)
+      else if (this.#parts.pulls !== undefined) await this.#comparison.pulls(repository)
+    }
   }
 
   async #sweep(sweepMs: number): Promise<void> {

@@ -1,12 +1,17 @@
 import type { RepositoryName, Tag } from '../../core/reference.ts'
 
-/** What has changed in a repository: some of its tags, anything, or only the number of its pulls. */
-export type Mark = ReadonlySet<Tag> | 'anything' | 'pulls'
+/** What is to be looked at next: tags of some repositories, or one repository, of which anything may have changed or only the
+ *  number of its pulls. */
+export type Marked =
+  | { readonly tags: ReadonlyMap<RepositoryName, ReadonlySet<Tag>> }
+  | { readonly repository: RepositoryName; readonly changed: 'anything' | 'pulls' }
 
 /** More tags than this are one look at the whole repository. */
 const MAX_TAGS = 500
 /** More repositories than this are left to the sweep. */
 const MAX_REPOSITORIES = 20_000
+/** Repositories whose tags are looked at together. */
+const MAX_TOGETHER = 100
 
 /** The changes of a process that the index does not have yet. */
 export class Marks {
@@ -29,16 +34,28 @@ export class Marks {
       if (this.#pulled.size < MAX_REPOSITORIES) this.#pulled.add(repository)
   }
 
-  /** Takes the changes of the repository that was marked first; pulls after all other changes. */
-  take(): { readonly repository: RepositoryName; readonly mark: Mark } | undefined {
+  /** Takes the changes of the repository that was marked first, with tags of others; pulls after all other changes. */
+  take(): Marked | undefined {
     for (const [repository, mark] of this.#marks) {
+      if (mark !== 'anything') return { tags: this.#takeTags() }
       this.#marks.delete(repository)
-      return { repository, mark }
+      return { repository, changed: mark }
     }
     for (const repository of this.#pulled) {
       this.#pulled.delete(repository)
-      return { repository, mark: 'pulls' }
+      return { repository, changed: 'pulls' }
     }
     return undefined
+  }
+
+  #takeTags(): Map<RepositoryName, Set<Tag>> {
+    const taken = new Map<RepositoryName, Set<Tag>>()
+    for (const [repository, mark] of this.#marks) {
+      if (mark === 'anything') continue
+      taken.set(repository, mark)
+      this.#marks.delete(repository)
+      if (taken.size === MAX_TOGETHER) break
+    }
+    return taken
   }
 }

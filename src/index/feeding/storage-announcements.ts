@@ -114,8 +114,9 @@ export class StorageAnnouncements implements Announcements {
   #takePending(): string[] {
     const changes: string[] = []
     for (let next = this.#pending.take(); next !== undefined; next = this.#pending.take()) {
-      const { repository, mark } = next
-      changes.push(announcedText(repository, typeof mark === 'string' ? 'anything' : [...mark]))
+      if ('tags' in next)
+        for (const [repository, tags] of next.tags) changes.push(announcedText(repository, [...tags]))
+      else changes.push(announcedText(next.repository, 'anything'))
     }
     return changes
   }

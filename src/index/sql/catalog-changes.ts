@@ -1,6 +1,5 @@
 import type { ManifestSummary } from '../../core/catalog/catalog-index.ts'
 import type { RepositoryName, Tag } from '../../core/reference.ts'
-import type { TagEntry } from '../../core/registry.ts'
 import { ChangeStatements, type RepositoryPulls, type RepositoryTag } from './change-statements.ts'
 import type { SqlEngine, Statement } from './engine.ts'
 
@@ -18,11 +17,11 @@ export interface RepositorySeen extends RepositoryPulls {
   readonly isPresent: boolean
 }
 
-/** A look at some tags of a repository. */
-export interface TagsLook {
-  readonly repository: RepositoryName
-  /** Numbers the looks at storage: of two, the later one began later, and prevails. */
-  readonly look: number
+/** What a look at some tags of repositories has found. */
+export interface TagsSeen {
+  readonly repositories: Iterable<RepositoryName>
+  readonly entries: readonly RepositoryTag[]
+  readonly gone: readonly (readonly [RepositoryName, Tag])[]
 }
 
 /** Changes of the index. Each of them is one transaction, about as many repositories as there are. */
@@ -83,34 +82,36 @@ export class CatalogChanges {
 
   /** Writes what a look at single tags has found. */
   async set(
-    { repository, look }: TagsLook,
-    { entries, gone }: { entries: readonly TagEntry[]; gone: readonly Tag[] },
+    look: number,
+    { repositories, entries, gone }: TagsSeen,
     summaries: readonly ManifestSummary[],
   ): Promise<void> {
-    const { elements, whole } = this.#engine.dialect
+    const { elements, at } = this.#engine.dialect
     const statements = this.#statements
-    const tags = entries.map((entry) => ({ ...entry, repository }))
     const isLatest = (tag: string): Statement => ({
       sql: `EXISTS (SELECT 1 FROM change WHERE change.repository = repository.id AND change.name = ${tag}.name AND change.looked = ?)`,
       parameters: [look],
     })
+    const looked = [...entries.map(({ repository, tag }) => [repository, tag] as const), ...gone]
+    const present = new Set(entries.map(({ repository }) => repository))
     await this.#write([
-      statements.locked([repository]),
+      statements.locked(repositories),
       ...statements.described(summaries),
       {
         sql: `INSERT INTO change (repository, name, looked)
-              SELECT (SELECT id FROM repository WHERE name = ?), ${whole}, CAST(? AS BIGINT) FROM ${elements} WHERE true
+              SELECT repository.id, found.name, CAST(? AS BIGINT)
+              FROM (SELECT ${at(0)} AS repository, ${at(1)} AS name FROM ${elements}) found
+              JOIN repository ON repository.name = found.repository WHERE true
               ON CONFLICT (repository, name) DO UPDATE SET looked = excluded.looked WHERE change.looked < excluded.looked`,
-        parameters: [repository, look, JSON.stringify([...entries.map(({ tag }) => tag), ...gone])],
+        parameters: [look, JSON.stringify(looked)],
       },
-      statements.upserted(tags, look, isLatest('found')),
-      ...statements.removed(
-        gone.map((tag) => [repository, tag]),
-        look,
-        isLatest('tag'),
+      statements.upserted(entries, look, isLatest('found')),
+      ...statements.removed(gone, look, isLatest('tag')),
+      ...statements.present(
+        [...present].map((repository) => [repository, true]),
+        { look, endsLook: false },
       ),
-      ...statements.present(tags.length === 0 ? [] : [[repository, true]], { look, endsLook: false }),
-      statements.counted([repository]),
+      statements.counted(repositories),
     ])
   }
 
@@ -141,10 +142,10 @@ export class CatalogChanges {
     return Number(rows?.[0]?.complete) === 1
   }
 
-  async has(repository: RepositoryName): Promise<boolean> {
-    const sql = 'SELECT 1 AS found FROM repository WHERE name = ? AND present = 1'
-    const [rows = []] = await this.#engine.run([{ sql, parameters: [repository] }])
-    return rows.length > 0
+  /** Those of the repositories that the index has. */
+  async has(repositories: Iterable<RepositoryName>): Promise<Set<RepositoryName>> {
+    const [rows = []] = await this.#engine.run([this.#statements.knownOf(repositories)])
+    return new Set(rows.map(({ name }) => name as RepositoryName))
   }
 
   /** The repositories that the index has. */

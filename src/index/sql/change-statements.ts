@@ -163,6 +163,15 @@ export class ChangeStatements {
     }
   }
 
+  /** Those of the repositories that the index has. */
+  knownOf(repositories: Iterable<RepositoryName>): Statement {
+    return {
+      sql: `SELECT repository.name FROM ${this.#names} JOIN repository ON repository.name = found.name
+            WHERE repository.present = 1`,
+      parameters: [JSON.stringify([...repositories])],
+    }
+  }
+
   /** How many tags the index has of repositories. */
   sizes(repositories: readonly RepositoryName[]): Statement {
     return {
