@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest'
+import { temporaryFolder } from '../../../test/support/temporary-folder.ts'
 import { COLLECTIONS } from '../../core/collection/collection-state.ts'
 import { type Digest, digestOf, hexOf } from '../../core/digest.ts'
 import type { StorageDriver } from '../../core/storage-driver.ts'
+import { FilesystemDriver } from '../../storage/filesystem.ts'
 import { MemoryDriver } from '../../storage/memory.ts'
 import { ManifestEdges, type ManifestEdgesOptions } from './manifest-edges.ts'
 
@@ -51,6 +53,24 @@ test('what manifests refer to is known at once, and by a later collection', asyn
       expect(known.get(digest(name))?.toString('hex')).toBe(prefixes(references(name)))
   expect(edges.get(digest('a moment ago'))?.toString('hex')).toBe(prefixes(references('a moment ago')))
   expect(edges.get(digest('another'))).toBeUndefined()
+})
+
+test('files of any size are loaded from a disk', async () => {
+  await using folder = await temporaryFolder()
+  const storage = await FilesystemDriver.open({ root: folder.path })
+  const manifests = [1, 140_000, 2].map((count, number) => ({
+    manifest: digest(`manifest of size ${number}`),
+    layers: Array.from({ length: count }, (_, index) => digest(`layer ${index % 1_000} of ${number}`)),
+  }))
+  for (const { manifest, layers } of manifests) {
+    const edges = await loaded(storage)
+    edges.add(manifest, layers)
+    await edges.save({ isLast: true })
+  }
+  expect(await filesOf(storage)).toHaveLength(manifests.length)
+  const edges = await loaded(storage)
+  for (const { manifest, layers } of manifests)
+    expect(edges.get(manifest)?.toString('hex') === prefixes(layers)).toBe(true)
 })
 
 test('few files are made of many, without manifests that nobody asks for', async () => {
