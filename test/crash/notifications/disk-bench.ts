@@ -186,6 +186,8 @@ function startRegistry(folder: string, url: string): Promise<ServerProcess> {
     storage: { filesystem: { rootdirectory: join(folder, 'data'), quickcalls: 'never' } },
     environment: { ...TRACED_ENVIRONMENT, UV_THREADPOOL_SIZE: '1' },
     config: {
+      // Its files are none of the storage's.
+      index: { enabled: false },
       notifications: { endpoints: [{ name: ENDPOINT, url, ...backoff, ignore: { actions: ['pull'] } }] },
     },
   })
