@@ -29,7 +29,8 @@ export class Pulls {
     const kind = resource === 'manifest' ? 'manifest' : 'blob'
     const { descriptor } = served
     const payload = this.#observer.readsPayload ? served.payload : undefined
-    const tag = kind === 'manifest' && isTag(reference) ? reference : undefined
+    const isByTag = kind === 'manifest' && reference !== descriptor.digest && isTag(reference)
+    const tag = isByTag ? reference : undefined
     const isHead = lifecycle.request.method === 'HEAD'
     this.#observer.pulled({ kind, isHead, repository, descriptor, tag, payload }, () =>
       requestOrigin(lifecycle.request, {

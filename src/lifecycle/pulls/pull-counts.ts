@@ -5,7 +5,7 @@ import type { Tag } from '../../core/reference.ts'
 const HOUR_MS = 3_600_000
 
 /** The hour of the last pull, counted from 1970, and the number of pulls. */
-type Count = readonly [hour: number, pulls: number]
+type Count = [hour: number, pulls: number]
 
 /** By the digest, and behind a space the tag that it was asked for by, if it was one. */
 export type RepositoryCounts = Map<string, Count>
@@ -16,12 +16,18 @@ export class PullCounts {
   /** Of all repositories. */
   size = 0
 
-  add(repository: string, key: string, [hour, pulls]: Count): void {
+  /** Called for each pull: changes what is there in place. */
+  add(repository: string, key: string, [hour, pulls]: Readonly<Count>): void {
     const counts: RepositoryCounts = this.repositories.get(repository) ?? new Map()
+    const count = counts.get(key)
+    if (count !== undefined) {
+      if (hour > count[0]) count[0] = hour
+      count[1] += pulls
+      return
+    }
     if (counts.size === 0) this.repositories.set(repository, counts)
-    const before = counts.get(key)
-    if (before === undefined) this.size++
-    counts.set(key, before === undefined ? [hour, pulls] : [Math.max(before[0], hour), before[1] + pulls])
+    counts.set(key, [hour, pulls])
+    this.size++
   }
 
   merge(other: PullCounts): void {
