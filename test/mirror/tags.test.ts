@@ -57,6 +57,13 @@ test('a hundred clients at once cost one HEAD', async () => {
   expect(upstream.seen('GET', /manifests/)).toHaveLength(1)
 })
 
+test('a tag is found there, or said not to be there', async () => {
+  await using mirror = await start()
+  const { tags } = mirror.registry.repository(name('a'))
+  expect(await tags.find('v1' as Tag)).toBe(first)
+  expect(await tags.find('other' as Tag)).toBeUndefined()
+})
+
 const answerWith =
   (status: number, headers: Record<string, string> = {}): Script =>
   (_, response) => {

@@ -59,6 +59,7 @@ export function describeAliases(current: () => RegistryUnderTest): void {
         await manifests.delete(digestOf(manifestPayload('image'), algorithm))
         expect(await collectAll(manifests.all())).toEqual([])
         await expectRegistryError(tags.get(latest), 'MANIFEST_UNKNOWN')
+        expect(await tags.find(latest)).toBeUndefined()
       },
     )
 
@@ -83,6 +84,7 @@ export function describeAliases(current: () => RegistryUnderTest): void {
         tags: ['latest'],
       })
       expect(await tags.get(latest)).toBe(digest)
+      expect(await tags.find(latest)).toBe(digest)
       const other = await pushManifest(current().repository('a'), 'other', { tags: ['latest'] })
       expect(await tags.get(latest)).toBe(other)
       await tags.tag(latest, (await manifests.get(digest)).descriptor)
