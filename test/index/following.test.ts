@@ -6,7 +6,7 @@ import { parseRepositoryName, parseTag } from '../../src/core/reference.ts'
 import { StoredRegistry } from '../../src/registry/registry.ts'
 import { MemoryDriver } from '../../src/storage/memory.ts'
 import { pushTag } from '../contract/catalog-index/catalog-index.ts'
-import { allTags, IndexUnderTest, silent, sqlite } from '../support/catalog-index.ts'
+import { allRepositories, allTags, IndexUnderTest, silent, sqlite } from '../support/catalog-index.ts'
 import { FaultyDriver } from '../support/faulty-driver.ts'
 
 const HOUR_MS = 3_600_000
@@ -30,6 +30,20 @@ test('tags of more repositories than are looked at together', async () => {
   const names = Array.from({ length: 250 }, (_, number) => `app-${number}:v1`)
   for (const name of names) await pushTag(indexed.registry, name)
   await expect.poll(() => namesIn(indexed), PATIENCE).toEqual([...names].sort())
+})
+
+test('what is said of repositories follows with their tags', async () => {
+  await using indexed = await startOver(new FaultyDriver(new MemoryDriver()))
+  for (const name of ['a:v1', 'b:v1', 'a:v2']) await pushTag(indexed.registry, name)
+  const said = async () =>
+    (await indexed.index.repositories(allRepositories)).entries.map((one) => [
+      ...[one.name, one.tags, one.newestTag],
+      ...[one.pushedAt instanceof Date, (one.size ?? 0) > 0],
+    ])
+  await expect.poll(said, PATIENCE).toEqual([
+    ['a', 2, 'v2', true, true],
+    ['b', 1, 'v1', true, true],
+  ])
 })
 
 test('a repository that cannot be read holds back no other', async () => {

@@ -92,7 +92,7 @@ export class Comparison {
       else entries.push(entryOf(name, entry))
     }
     const summaries = await this.#describe(await changes.differing(entries))
-    await changes.set(look, { repositories: changed.keys(), entries, gone }, summaries)
+    await changes.set(look, { repositories: [...changed.keys()], entries, gone }, summaries)
   }
 
   async *#chunks(

@@ -19,7 +19,7 @@ export interface RepositorySeen extends RepositoryPulls {
 
 /** What a look at some tags of repositories has found. */
 export interface TagsSeen {
-  readonly repositories: Iterable<RepositoryName>
+  readonly repositories: readonly RepositoryName[]
   readonly entries: readonly RepositoryTag[]
   readonly gone: readonly (readonly [RepositoryName, Tag])[]
 }

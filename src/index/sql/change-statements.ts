@@ -26,7 +26,7 @@ export class ChangeStatements {
 
   /** Makes the rows that there are not, and locks them all: looks of replicas are written one after the other. In
    *  order, so that replicas wait for each other instead of for ever. */
-  locked(repositories: Iterable<RepositoryName>): Statement {
+  locked(repositories: readonly RepositoryName[]): Statement {
     return {
       sql: `INSERT INTO repository (name, present, looked) SELECT found.name, 0, 0
             FROM ${this.#names} WHERE true ORDER BY found.name
@@ -134,7 +134,7 @@ export class ChangeStatements {
   }
 
   /** Counts the tags of repositories again. */
-  counted(repositories: Iterable<RepositoryName>): Statement {
+  counted(repositories: readonly RepositoryName[]): Statement {
     return {
       sql: `UPDATE repository SET
               tags = (SELECT count(*) FROM tag WHERE tag.repository = repository.id),
@@ -144,7 +144,7 @@ export class ChangeStatements {
               size = (SELECT sum(one.size) FROM (SELECT max(tag.size) AS size FROM tag
                         WHERE tag.repository = repository.id GROUP BY tag.digest) one)
             WHERE name IN (SELECT found.name FROM ${this.#names})`,
-      parameters: [JSON.stringify([...repositories])],
+      parameters: [JSON.stringify(repositories)],
     }
   }
 
