@@ -131,7 +131,7 @@ test('a run says in JSON what a dry run has said', async () => {
   expect(lines).toContainEqual({ action: 'remove manifest', ...manifest })
   expect(lines.at(-1)).toEqual({
     ...{ action: 'total', dryRun: true, blobs: 8, deletedBlobs: 4, deletedBytes: held + garbage.length },
-    ...{ rescuedBlobs: 0, restoredBlobs: 0, removedManifests: 1, findings: [] },
+    ...{ rescuedBlobs: 0, restoredBlobs: 0, removedManifests: 1, postponedManifests: 0, findings: [] },
   })
 })
 
