@@ -43,7 +43,7 @@ export interface IndexParts {
 }
 
 /** @param registry over its storage; not closed
- *  @throws Error if the database can't be used */
+ *  @throws Error if there can be no database here; one that can't be reached now is tried again */
 export async function openIndex(
   config: Config,
   registry: StoredRegistry,

@@ -34,7 +34,7 @@ export class CatalogChanges {
     this.#statements = new ChangeStatements(engine.dialect)
   }
 
-  /** Numbers a look at storage that begins now. */
+  /** Numbers a look at storage that begins now: of two, the later one prevails. */
   async look(): Promise<number> {
     const [rows] = await this.#write([{ sql: 'UPDATE state SET look = look + 1 RETURNING look' }])
     return Number(rows?.[0]?.look)
