@@ -30,15 +30,10 @@ import { AppendedObjects } from './s3/appended-object.ts'
 import { abandonedUploads } from './s3/appending/abandoned-uploads.ts'
 import { findAppendBase } from './s3/appending/append-base.ts'
 import { PartBuffers } from './s3/appending/part-buffers.ts'
-import { tryToSpill } from './s3/appending/spill-file.ts'
 import { S3Writer } from './s3/appending/writer.ts'
 import { Bucket, type ObjectContent } from './s3/bucket.ts'
 import { createClient, createSigner } from './s3/client.ts'
-import {
-  type ConditionalWriteSupport,
-  NO_CONDITIONAL_WRITES,
-  probeConditionalWrites,
-} from './s3/conditional-write-support.ts'
+import type { ConditionalWriteSupport } from './s3/conditional-write-support.ts'
 import { Moves } from './s3/copying/moves.ts'
 import {
   describe,
@@ -50,6 +45,7 @@ import {
   MAX_ATTEMPTS,
   storageError,
 } from './s3/errors.ts'
+import { gatheringBudget, tryOut } from './s3/opening.ts'
 import { readObject } from './s3/reader.ts'
 import { isRecord } from './s3/record.ts'
 import { Removal } from './s3/removal.ts'
@@ -307,35 +303,4 @@ export class S3Driver extends ObjectStoreDriver implements StorageDriver {
 function rootOf({ rootdirectory }: S3Settings): string {
   const root = rootdirectory.replace(/^\/+|\/+$/g, '')
   return root === '' ? '' : `${root}/`
-}
-
-async function tryOut(
-  bucket: Bucket,
-  root: string,
-  { log, readOnly = false }: S3Options,
-): Promise<ConditionalWriteSupport> {
-  if (readOnly) {
-    await bucket.holds(root)
-    return NO_CONDITIONAL_WRITES
-  }
-  const support = await probeConditionalWrites(bucket, root)
-  log.info(support, 'supported conditional writes')
-  return support
-}
-
-/** Without a temporary folder all parts must be gathered in memory. */
-async function gatheringBudget({
-  transferMemory = Number.POSITIVE_INFINITY,
-  readOnly = false,
-  log,
-}: S3Options): Promise<number> {
-  if (readOnly || transferMemory === Number.POSITIVE_INFINITY) return transferMemory
-  try {
-    await tryToSpill()
-    return transferMemory
-  } catch (error) {
-    const fields = { key: 'storage.transfermemory', reason: (error as Error).message }
-    log.warn(fields, 'no temporary files can be created for uploads: they may exceed the memory limit')
-    return Number.POSITIVE_INFINITY
-  }
 }
