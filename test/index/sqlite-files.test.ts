@@ -1,5 +1,5 @@
 /** Files of SQLite's index that can't be used as they are: they are filled again by themselves. */
-import { open, stat, writeFile } from 'node:fs/promises'
+import { mkdir, open, rmdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -65,6 +65,17 @@ test('a file whose pages were overwritten', async () => {
   await file.write(Buffer.alloc(size - 4096, 0xff), 0, size - 4096, 4096)
   await file.close()
   await expectFilled()
+})
+
+test('a path that cannot be opened until something else has gone', async () => {
+  await mkdir(path)
+  await using indexed = new IndexUnderTest(stored, sqlite(path))
+  indexed.feeder.start()
+  for (let question = 0; question < 3; question++)
+    await expect(namesOf(indexed)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+  await rmdir(path)
+  const names = () => namesOf(indexed).catch(() => undefined)
+  await expect.poll(names, PATIENCE).toEqual(['a', 'b'])
 })
 
 test('an index of another version', async () => {

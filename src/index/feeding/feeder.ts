@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Announcements } from '../../core/catalog/announcements.ts'
 import type { Log } from '../../core/log.ts'
 import type { RepositoryName, Tag } from '../../core/reference.ts'
+import { GrowingDelay } from '../../lib/growing-delay.ts'
 import { CoalescedReads } from '../../lib/request-coalescing.ts'
 import type { CatalogChanges } from '../sql/catalog-changes.ts'
 import { Comparison, type ComparisonParts } from './comparison.ts'
@@ -16,8 +17,6 @@ export interface FeederParts extends ComparisonParts {
   /** Undefined if there is no way to the other replicas but storage. */
   readonly announcements: Announcements | undefined
 }
-
-const RETRY_MS = 1_000
 
 /** Keeps the index like storage: by the changes of this process, by those that others announce, and by sweeps. */
 export class Feeder {
@@ -99,6 +98,7 @@ export class Feeder {
   /** Follows the changes, those of tags together. */
   async #follow(): Promise<void> {
     const { signal } = this.#stopping
+    const retry = new GrowingDelay(RETRY_MS)
     // Those that come at the same time are looked at together.
     await delay(FOLLOW_MS, undefined, { ref: false })
     for (let marked = this.#marks.take(); marked !== undefined; marked = this.#marks.take()) {
@@ -106,12 +106,13 @@ export class Feeder {
       const repositories = 'tags' in marked ? [...marked.tags.keys()] : [marked.repository]
       try {
         await this.#look(marked)
+        retry.reset()
       } catch (err) {
         if (signal.aborted) return
         this.#parts.log.warn({ repositories, err }, 'the index could not follow a change: it is tried again')
         // One by one, so that none holds back the others.
         for (const repository of repositories) this.#marks.add(repository, 'anything')
-        await delay(RETRY_MS, undefined, { ref: false, signal }).catch(() => {})
+        await delay(retry.next(), undefined, { ref: false, signal }).catch(() => {})
       }
     }
     this.#following = undefined
@@ -137,6 +138,7 @@ export class Feeder {
   async #sweep(sweepMs: number): Promise<void> {
     const { registry, changes, log } = this.#parts
     const { signal } = this.#stopping
+    const retry = new GrowingDelay(RETRY_MS)
     while (!signal.aborted) {
       this.#isSweepDue = false
       let pauseMs = sweepMs
@@ -146,10 +148,11 @@ export class Feeder {
           compare: (name) => this.compare(name),
           fill: (names, look) => this.#comparison.repositories(names, { look, signal }),
         })
+        retry.reset()
       } catch (err) {
         if (signal.aborted) return
         log.warn({ err }, 'the index could not be compared with storage: it is tried again')
-        pauseMs = Math.min(sweepMs, SWEEP_RETRY_MS)
+        pauseMs = Math.min(sweepMs, retry.next())
       }
       await this.#pause(pauseMs)
     }
@@ -172,4 +175,4 @@ export class Feeder {
 }
 
 const FOLLOW_MS = 50
-const SWEEP_RETRY_MS = 30_000
+const RETRY_MS = { first: 1_000, longest: 30_000 }

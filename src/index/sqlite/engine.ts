@@ -20,12 +20,18 @@ export interface SqliteOptions {
   readonly version?: string | undefined
 }
 
+/** Stands for the answer that the thread is ready. */
+const OPENING = 0
+
 interface Pending {
   resolve(results: readonly Row[][]): void
   reject(error: Error): void
 }
 
-/** SQLite in a thread of its own. A damaged file is removed and made again. */
+/** While the database cannot be opened, not every question tries it. */
+const RETRY_MS = 1_000
+
+/** SQLite in a thread of its own. A damaged file is removed and made again; one that cannot be opened is tried again. */
 export class SqliteEngine implements SqlEngine {
   readonly dialect = SQLITE_DIALECT
   readonly #options: SqliteOptions
@@ -77,19 +83,30 @@ export class SqliteEngine implements SqlEngine {
   /** Resolves once the thread is ready; starts it if there is none. */
   #opened(): Promise<void> {
     if (this.#isClosed) return Promise.reject(unavailable(new Error('the index is closed')))
-    this.#opening ??= this.#start().catch(async (error) => {
-      this.#opening = undefined
-      if (!isDamage(error)) throw unavailable(error)
-      await this.#remove(error)
-      await this.#start()
-    })
+    this.#opening ??= this.#open()
     return this.#opening
+  }
+
+  /** @param damage of the file, which is removed
+   *  @throws RegistryError UNAVAILABLE */
+  async #open(damage?: Error): Promise<void> {
+    try {
+      if (damage !== undefined) await this.#remove(damage)
+      await this.#start()
+    } catch (error) {
+      if (damage === undefined && isDamage(error)) return await this.#open(error)
+      const retry = () => {
+        this.#opening = undefined
+      }
+      setTimeout(retry, RETRY_MS).unref()
+      throw unavailable(error as Error)
+    }
   }
 
   async #start(): Promise<void> {
     const { path, source } = this.#options
     const ready = Promise.withResolvers<readonly Row[][]>()
-    this.#pending.set(0, ready)
+    this.#pending.set(OPENING, ready)
     // Also beside the chunk of a bundle that has this file.
     const thread = new URL(`./sqlite-thread${extname(import.meta.url)}`, import.meta.url)
     const worker = new Worker(thread, {
@@ -115,28 +132,23 @@ export class SqliteEngine implements SqlEngine {
     }
     const failure = Object.assign(new Error(error), { errcode: errorCode })
     pending?.reject(unavailable(failure))
-    if (isDamage(failure)) void this.#restart(failure)
+    if (isDamage(failure)) this.#restart(failure)
   }
 
   #ended(worker: Worker, error: Error): void {
     if (this.#worker !== worker) return
     this.#worker = undefined
-    this.#opening = undefined
-    for (const { reject } of this.#pending.values()) reject(error)
+    if (!this.#pending.has(OPENING)) this.#opening = undefined
+    for (const [id, { reject }] of this.#pending) reject(id === OPENING ? error : unavailable(error))
     this.#pending.clear()
   }
 
-  async #restart(damage: Error): Promise<void> {
+  #restart(damage: Error): void {
     const worker = this.#worker
-    if (worker === undefined) return
-    this.#ended(worker, unavailable(damage))
-    this.#opening = worker.terminate().then(async () => {
-      await this.#remove(damage)
-      await this.#start()
-    })
-    await this.#opening.catch(() => {
-      this.#opening = undefined
-    })
+    if (worker === undefined || this.#isClosed) return
+    this.#ended(worker, damage)
+    this.#opening = worker.terminate().then(() => this.#open(damage))
+    this.#opening.catch(() => {})
   }
 
   async #remove(damage: Error): Promise<void> {

@@ -12,9 +12,9 @@ export function hasExtension(module: string): boolean {
 }
 
 export interface IndexState {
-  /** False without an index: only names can be listed. */
+  /** False without an index, or while it is not available: only names can be listed. */
   readonly search: boolean
-  /** False while the index is filled. */
+  /** False while the index is filled, or not available. */
   readonly complete: boolean
   readonly asOf: string | null
 }
@@ -134,7 +134,23 @@ interface Page {
   readonly index: IndexState
 }
 
-async function list<T>(path: string, query: object, signal?: AbortSignal): Promise<T & Page> {
+/** While the index is not available, the first page is asked for in the only order that there is: by name. */
+async function list<T>(path: string, query: ListQuery & Filters, signal?: AbortSignal): Promise<T & Page> {
+  try {
+    return await ask<T>(path, query, signal)
+  } catch (error) {
+    const isByName = query.sort === undefined || query.sort === 'name'
+    if (!(error instanceof ApiError) || error.status !== 503 || isByName || query.cursor !== undefined)
+      throw error
+    return ask<T>(path, { ...query, sort: 'name' }, signal)
+  }
+}
+
+interface Filters {
+  readonly tagged?: 'true' | 'false'
+}
+
+async function ask<T>(path: string, query: object, signal?: AbortSignal): Promise<T & Page> {
   const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== '')
   const search = new URLSearchParams(given.map(([key, value]) => [key, String(value)])).toString()
   return getJson<T & Page>(`v2/${path}${search === '' ? '' : `?${search}`}`, signal)

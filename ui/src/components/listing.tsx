@@ -12,8 +12,8 @@ export interface Listing<Page extends Listed<unknown>> extends Loading<Page> {
   readonly toPrevious: (() => void) | undefined
 }
 
-/** While the index is filled, the first page is asked for again after this time. */
-const FILLING_MS = 2_000
+/** While the index is filled or not available, the first page is asked for again after this time. */
+const INCOMPLETE_MS = 2_000
 
 /** @param key all that chooses the entries; the first page is shown when it changes
  *  @param subject as in `useLoad` */
@@ -32,7 +32,7 @@ export function useListing<Page extends Listed<unknown>>(
   const { value, isLoading, reload } = loading
   useEffect(() => {
     if (isLoading || value?.index.complete !== false || list.length > 0) return
-    const timer = setTimeout(reload, FILLING_MS)
+    const timer = setTimeout(reload, INCOMPLETE_MS)
     return () => clearTimeout(timer)
   }, [value, isLoading, list])
   return {
@@ -79,6 +79,8 @@ export function ListingView<Page extends Listed<unknown>>({
 }
 
 function Freshness({ index }: { index: IndexState }) {
+  if (!index.search && !index.complete)
+    return <span class="muted">Search and other orders are not available at present.</span>
   if (!index.search) return <span />
   if (!index.complete) return <span class="muted">The index is being filled; more may appear.</span>
   if (index.asOf === null) return <span />

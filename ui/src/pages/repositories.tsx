@@ -83,7 +83,7 @@ function RepositoryList({ q, under }: { q: string; under: string }) {
             columns={columnsOf(rows, index)}
             rows={rows}
             keyOf={({ name }) => name}
-            sort={sort}
+            sort={index.search ? sort : 'name'}
             onSort={index.search ? (next) => route(pathTo('', { ...query, sort: next }), true) : undefined}
           />
         )

@@ -1,6 +1,6 @@
 /** The answers of the extension API. The OpenAPI document is made of these schemas. */
 import * as z from 'zod'
-import type { CatalogIndex, ManifestSummary } from '../../../core/catalog/catalog-index.ts'
+import type { ManifestSummary } from '../../../core/catalog/catalog-index.ts'
 
 const time = z.iso.datetime({ precision: 3 }).nullable()
 const size = z.number().int().nonnegative().nullable()
@@ -107,15 +107,6 @@ export const self = z.strictObject({
     search: z.boolean(),
   }),
 })
-
-export type IndexStateAnswer = z.infer<typeof indexState>
-
-/** Where an answer comes from. */
-export async function stateOf(index: CatalogIndex | undefined): Promise<IndexStateAnswer> {
-  if (index === undefined) return { search: false, complete: false, asOf: null }
-  const { isComplete, asOf } = await index.state()
-  return { search: true, complete: isComplete, asOf: timeOf(asOf) }
-}
 
 export function timeOf(date: Date | null): string | null {
   return date === null ? null : date.toISOString()

@@ -5,43 +5,39 @@ import type { RepositoryName } from '../../../core/reference.ts'
 import type { Reply } from '../../reply/reply.ts'
 import { takePage } from '../../request/pagination.ts'
 import type { RequestContext } from '../../request-context.ts'
-import {
-  type catalogTagList,
-  type namespaceList,
-  type repositoryList,
-  stateOf,
-  summaryOf,
-  timeOf,
-} from './answers.ts'
-import { invalid, ListParameters, withoutIndex, wordsOf } from './parameters.ts'
+import { type catalogTagList, type namespaceList, type repositoryList, summaryOf, timeOf } from './answers.ts'
+import { indexOrStorage } from './index-or-storage.ts'
+import { invalid, ListParameters, wordsOf } from './parameters.ts'
 import { freshReply } from './reply.ts'
 
 /** Repositories; see docs/api.md. Without an index: those of storage, in order of their names. */
 export async function listCatalogRepositories(context: RequestContext): Promise<Reply> {
-  const { index, query, identity } = context
-  const parameters = new ListParameters(query, { keys: REPOSITORY_KEYS, standard: 'name' })
-  const under = namespaceIn(query)
-  if (index === undefined) return fromStorage(context, parameters, under)
-  const sees = (name: RepositoryName) => identity.sees(name)
+  const parameters = new ListParameters(context.query, { keys: REPOSITORY_KEYS, standard: 'name' })
+  const under = namespaceIn(context.query)
   const { words, order, after, count } = parameters
-  const [page, state] = await Promise.all([
-    index.repositories({ words, order, after, count, under, sees }),
-    stateOf(index),
-  ])
-  return freshReply({
-    repositories: page.entries.map(repositoryEntry),
-    next: parameters.cursor(page.next),
-    index: state,
-  } satisfies z.infer<typeof repositoryList>)
+  const sees = (name: RepositoryName) => context.identity.sees(name)
+  const listed = await indexOrStorage<Page>(context.index, {
+    async index(index) {
+      const { entries, next } = await index.repositories({ words, order, after, count, under, sees })
+      return { repositories: entries.map(repositoryEntry), next: parameters.cursor(next) }
+    },
+    storage(refusal) {
+      if (words.length > 0 || order.key !== 'name' || order.descending) throw refusal
+      return fromStorage(context, parameters, under)
+    },
+  })
+  return freshReply(listed satisfies RepositoryList)
 }
+
+type RepositoryList = z.infer<typeof repositoryList>
+type Page = Omit<RepositoryList, 'index'>
 
 async function fromStorage(
   { registry, identity }: RequestContext,
   parameters: ListParameters<string>,
   under: string | undefined,
-): Promise<Reply> {
-  const { words, order, after, count } = parameters
-  if (words.length > 0 || order.key !== 'name' || order.descending) throw withoutIndex()
+): Promise<Page> {
+  const { after, count } = parameters
   const start = after?.repository ?? (under === undefined ? undefined : `${under}/`)
   const seen = async function* () {
     for await (const name of registry.repositories({ ...(start !== undefined && { after: start }) })) {
@@ -50,11 +46,10 @@ async function fromStorage(
     }
   }
   const { names, next } = await takePage(seen(), count)
-  return freshReply({
+  return {
     repositories: names.map((name) => ({ ...UNKNOWN, name })),
     next: parameters.cursor(next === undefined ? undefined : { value: next, repository: next, tag: '' }),
-    index: await stateOf(undefined),
-  } satisfies z.infer<typeof repositoryList>)
+  }
 }
 
 /** What only the index knows of a repository. */
@@ -70,7 +65,10 @@ export async function listNamespaces({ index, registry, identity, query }: Reque
   const under = namespaceIn(query)
   const start = under === undefined ? '' : `${under}/`
   const sees = (name: RepositoryName) => name.startsWith(start) && identity.sees(name)
-  const names = index === undefined ? await namesBelow(registry, start, sees) : await index.names(sees)
+  const { names, index: state } = await indexOrStorage(index, {
+    index: async (present) => ({ names: await present.names(sees) }),
+    storage: async () => ({ names: await namesBelow(registry, start, sees) }),
+  })
   const found = new Map<string, { repositories: number; isRepository: boolean }>()
   for (const name of names) {
     const slash = name.indexOf('/', start.length)
@@ -84,7 +82,7 @@ export async function listNamespaces({ index, registry, identity, query }: Reque
   namespaces.sort((one, other) => (one.name < other.name ? -1 : 1))
   return freshReply({
     namespaces: namespaces.slice(0, MAX_NAMESPACES),
-    index: await stateOf(index),
+    index: state,
   } satisfies z.infer<typeof namespaceList>)
 }
 
@@ -106,26 +104,29 @@ const CATALOG_TAG_KEYS = ['name', 'pushed', 'size'] as const
 /** Tags of all repositories. */
 export async function listCatalogTags({ index, query, identity }: RequestContext): Promise<Reply> {
   const parameters = new ListParameters(query, { keys: CATALOG_TAG_KEYS, standard: '-pushed' })
-  if (index === undefined) throw withoutIndex()
   const { order, after, count } = parameters
   const asked = query.get('digest')
-  const [page, state] = await Promise.all([
-    index.tags({
-      ...{ order, after, count, repository: undefined },
-      ...searchOf(query.get('q')),
-      digest: asked ? parseDigest(asked) : undefined,
-      sees: (name) => identity.sees(name),
-    }),
-    stateOf(index),
-  ])
-  const tags = page.entries.map(({ repository, name, pushedAt, ...summary }) => ({
-    ...{ repository, name },
-    ...summaryOf(summary),
-    pushedAt: timeOf(pushedAt),
-  }))
-  return freshReply({ tags, next: parameters.cursor(page.next), index: state } satisfies z.infer<
-    typeof catalogTagList
-  >)
+  const tagsQuery = {
+    ...{ order, after, count, repository: undefined },
+    ...searchOf(query.get('q')),
+    digest: asked ? parseDigest(asked) : undefined,
+    sees: (name: RepositoryName) => identity.sees(name),
+  }
+  const listed = await indexOrStorage(index, {
+    async index(present) {
+      const { entries, next } = await present.tags(tagsQuery)
+      const tags = entries.map(({ repository, name, pushedAt, ...summary }) => ({
+        ...{ repository, name },
+        ...summaryOf(summary),
+        pushedAt: timeOf(pushedAt),
+      }))
+      return { tags, next: parameters.cursor(next) }
+    },
+    storage(refusal) {
+      throw refusal
+    },
+  })
+  return freshReply(listed satisfies z.infer<typeof catalogTagList>)
 }
 
 /** A colon divides parts of the repository's name from those of the tag. */

@@ -92,10 +92,3 @@ function orderOf<Key extends string>(asked: string, keys: readonly Key[]): Order
 export function invalid(parameter: string, message: string): RegistryError {
   return new RegistryError('REQUEST_INVALID', { message, detail: { parameter } })
 }
-
-/** The answer if something can only be had from the index, and there is none. */
-export function withoutIndex(): RegistryError {
-  return new RegistryError('REQUEST_INVALID', {
-    message: 'the catalog is not indexed, so there is no search and no order but by name; see index.enabled',
-  })
-}

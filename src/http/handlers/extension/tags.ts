@@ -10,8 +10,9 @@ import type { Reply } from '../../reply/reply.ts'
 import { isEnabled } from '../../request/is-enabled.ts'
 import { takePage } from '../../request/pagination.ts'
 import type { RequestContext } from '../../request-context.ts'
-import { stateOf, summaryOf, type tagList, timeOf } from './answers.ts'
-import { ListParameters, withoutIndex } from './parameters.ts'
+import { summaryOf, type tagList, timeOf } from './answers.ts'
+import { indexOrStorage } from './index-or-storage.ts'
+import { ListParameters } from './parameters.ts'
 import { freshReply } from './reply.ts'
 
 type TagAnswers = z.infer<typeof tagList>
@@ -20,17 +21,16 @@ type TagAnswers = z.infer<typeof tagList>
 export async function listTagDetails(context: RequestContext): Promise<Reply> {
   const { index, query, repository } = context
   const parameters = new ListParameters(query, { keys: TAG_KEYS, standard: 'name' })
-  const page =
-    index === undefined
-      ? await fromStorage(repository, parameters)
-      : await fromIndex(repository, parameters, index)
+  const page = await indexOrStorage(index, {
+    index: (present) => fromIndex(repository, parameters, present),
+    storage: (refusal) => fromStorage(repository, parameters, refusal),
+  })
   if (page.tags.length === 0 && parameters.after === undefined && !(await repository.exists()))
     throw new RegistryError('NAME_UNKNOWN', { detail: { name: repository.name } })
   return freshReply({
     name: repository.name,
     actions: actionsOf(context),
     ...page,
-    index: await stateOf(index),
   } satisfies TagAnswers)
 }
 
@@ -56,9 +56,10 @@ async function fromIndex(
 async function fromStorage(
   repository: Repository,
   parameters: ListParameters<string>,
+  refusal: RegistryError,
 ): Promise<Pick<TagAnswers, 'tags' | 'next'>> {
   const { words, order, after, count } = parameters
-  if (order.key !== 'name' || order.descending) throw withoutIndex()
+  if (order.key !== 'name' || order.descending) throw refusal
   const { names, next } = await takePage(matching(repository, words, after?.tag), count)
   const tags: TagAnswers['tags'] = []
   const work = (tag: string) => describedTag(repository, tag as Tag)

@@ -110,12 +110,12 @@ function Tags({ name, canRestore }: { name: string; canRestore: boolean }) {
           ) : (
             <Table<TagRow>
               caption={`Tags of ${name}`}
-              columns={columnsOf(name, index.search)}
+              columns={tagColumns(() => name)}
               rows={rows}
               keyOf={(row) => row.name}
               copyOf={(row) => tagCommand(name, row)}
-              sort={sort}
-              onSort={(next) => go({ sort: next })}
+              sort={index.search ? sort : 'name'}
+              onSort={index.search ? (next) => go({ sort: next }) : undefined}
               selection={mayDelete ? { keys: selected, set: select } : undefined}
             />
           )
@@ -136,12 +136,5 @@ function Tags({ name, canRestore }: { name: string; canRestore: boolean }) {
       )}
       <span hidden data-copy={`docker pull ${location.host}/${formatReference({ repository: name })}`} />
     </>
-  )
-}
-
-/** Without an index the server sorts by name only. */
-function columnsOf(name: string, hasIndex: boolean) {
-  return tagColumns(() => name).map((column) =>
-    hasIndex || column.key === 'name' ? column : { ...column, sort: undefined },
   )
 }
