@@ -1,6 +1,7 @@
 /** Several upstreams beside what is hosted: nothing of one is seen under another. */
 import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { digestOf } from '../../src/core/digest.ts'
@@ -90,6 +91,8 @@ describe('?ns=', () => {
     expect([found.status, found.headers['oci-namespace']]).toEqual([200, 'one.example'])
     const blobs = await mirror.http.send(`GET /v2/library/a/blobs/${digest}?ns=one.example`)
     expect([blobs.status, blobs.headers['oci-namespace']]).toEqual([200, 'one.example'])
+    const missing = await mirror.http.send('GET /v2/library/a/manifests/v2?ns=one.example')
+    expect([missing.status, missing.headers['oci-namespace']]).toEqual([404, 'one.example'])
   })
 
   test('that nobody knows is unknown', async () => {
@@ -119,6 +122,32 @@ test('the catalog shows what was pulled, by its names here', async () => {
   await mirror.http.send('GET /v2/one.example/library/a/manifests/v1')
   const { body } = await mirror.http.send('GET /v2/_catalog')
   expect(JSON.parse(body.toString())).toEqual({ repositories: ['one.example/library/a'] })
+})
+
+test('the catalog shows what an upstream has, if that is configured and it answers', async () => {
+  const list = (names: string[]) => (request: IncomingMessage, response: ServerResponse) => {
+    if (!request.url?.startsWith('/v2/_catalog')) return false
+    response.end(JSON.stringify({ repositories: names }))
+    return true
+  }
+  one.script = list(['library/a', 'library/b'])
+  other.script = list(['c'])
+  await using mirror = await startMirror([
+    { url: one.url, settings: { prefix: name('one.example'), lists: 'upstream' } },
+    { url: other.url, settings: { prefix: name('other.example'), lists: 'upstream' } },
+  ])
+  await mirror.http.client.pushBlob('hosted', Buffer.from('a blob'))
+  const catalog = async () =>
+    JSON.parse((await mirror.http.send('GET /v2/_catalog')).body.toString()).repositories
+  expect(await catalog()).toEqual([
+    'hosted',
+    'one.example/library/a',
+    'one.example/library/b',
+    'other.example/c',
+  ])
+  await mirror.http.send('GET /v2/one.example/library/a/manifests/v1')
+  await one.stop()
+  expect(await catalog()).toEqual(['hosted', 'one.example/library/a', 'other.example/c'])
 })
 
 test('the mirrors are listed', async () => {

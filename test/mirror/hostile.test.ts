@@ -93,6 +93,19 @@ test.each(['gzip', 'br', 'x-unknown'])(
   },
 )
 
+test('a layer that the manifest says is elsewhere is not fetched from there', async () => {
+  await using elsewhere = await ScriptedUpstream.start()
+  const foreign = elsewhere.addBlob(Buffer.from('a foreign layer'))
+  const urls = [`${elsewhere.url}/v2/a/blobs/${foreign}`]
+  const layers = [{ ...descriptorOf('', { digest: foreign, size: 15 }), urls }]
+  const image = Buffer.from(payloadOf(imageJson({ layers })))
+  upstream.setTag('a', 'foreign', upstream.addManifest(image, MediaType.ociManifest))
+  await using mirror = await start()
+  expect((await mirror.http.send('GET /v2/a/manifests/foreign')).body.equals(image)).toBe(true)
+  expect((await mirror.http.send(`GET /v2/a/blobs/${foreign}`)).status).toBe(404)
+  expect(elsewhere.requests).toEqual([])
+})
+
 test('headers without end are given up', async () => {
   upstream.script = ({ socket }) => {
     socket.write(`HTTP/1.1 200 OK\r\nx: ${'a'.repeat(1_000_000)}`)

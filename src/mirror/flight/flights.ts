@@ -152,7 +152,7 @@ export class Flights {
       this.#options.log.warn({ repository, digest, err: error }, 'a blob was not fetched from its upstream')
     }
     try {
-      await stored
+      await within(upstream.settings.storeTimeoutMs, stored)
     } catch (err) {
       const hasLanded = await flight.landed.then(
         () => true,
@@ -176,7 +176,7 @@ export class Flights {
   }
 
   /** Stores the flight's bytes as a blob. */
-  async #store(flight: Flight, { blobs, digest, upstream, claim }: FlyingBlob): Promise<void> {
+  async #store(flight: Flight, { blobs, digest, claim }: FlyingBlob): Promise<void> {
     if (claim !== undefined && !(await claim.owned)) return // another worker stores it
     await flight.opened
     const upload = await blobs.createUpload({
@@ -185,7 +185,7 @@ export class Flights {
     })
     try {
       await upload.append(flight.readToStore(), { last: true, file: await flight.wholeFile() })
-      await within(upstream.settings.storeTimeoutMs, upload.commit(digest))
+      await upload.commit(digest)
     } catch (error) {
       await cancel(upload)
       throw error

@@ -27,7 +27,10 @@ export class MirroredBlobs extends ForwardingBlobs {
   }
 
   override async open(digest: Digest): Promise<Blob> {
-    const found = await this.find(digest)
+    const { flights, name } = this.#context
+    // Storage would answer only after it has stored what is in flight.
+    const isFlying = flights.find(name, digest) !== undefined
+    const found = isFlying ? undefined : await this.find(digest)
     if (found !== undefined) return this.#cached(found)
     // What an upstream sends could not be verified by a TarSum.
     if (isTarSum(digest)) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
