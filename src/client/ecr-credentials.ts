@@ -1,3 +1,4 @@
+import { env } from 'node:process'
 import { type CredentialSource, FetchedCredentials, type TimedCredentials } from './credentials.ts'
 
 /** What is left of a token's twelve hours when another one is fetched. */
@@ -10,7 +11,12 @@ const TIMEOUTS = { connectionTimeout: 5_000, requestTimeout: 30_000 }
 export function ecrCredentials(url: string): CredentialSource {
   return new FetchedCredentials(async (): Promise<TimedCredentials> => {
     const { ECRClient, GetAuthorizationTokenCommand } = await import('@aws-sdk/client-ecr')
-    const client = new ECRClient({ region: ecrRegionOf(new URL(url).hostname), requestHandler: TIMEOUTS })
+    // The SDK itself heeds no proxies.
+    const agents = { httpAgent: { proxyEnv: env }, httpsAgent: { proxyEnv: env } }
+    const client = new ECRClient({
+      region: ecrRegionOf(new URL(url).hostname),
+      requestHandler: { ...TIMEOUTS, ...agents },
+    })
     try {
       const { authorizationData: [data] = [] } = await client.send(new GetAuthorizationTokenCommand({}))
       const login = Buffer.from(data?.authorizationToken ?? '', 'base64').toString()

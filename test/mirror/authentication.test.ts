@@ -1,8 +1,6 @@
 /** How the client proves who it is to an upstream, and where it goes with that. */
 import { chmod, writeFile } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -250,30 +248,6 @@ test('the limit of the rate is known', async () => {
   const client = clientOf()
   await client.headBlob(name('a'), digest)
   expect(client.rateLimit).toEqual({ limit: 100, remaining: 76 })
-})
-
-test('a proxy of the environment is gone through', async () => {
-  const asked: string[] = []
-  const proxy = createServer((request, response) => {
-    asked.push(request.url ?? '')
-    response.writeHead(502).end()
-  })
-  proxy.on('connect', ({ url = '' }, socket) => {
-    asked.push(url)
-    socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n')
-  })
-  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
-  const before = process.env.http_proxy
-  process.env.http_proxy = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
-  try {
-    await expect(read(clientOf({ url: 'http://registry.invalid' }))).rejects.toThrow()
-    expect(asked[0]).toContain('registry.invalid')
-  } finally {
-    if (before === undefined) delete process.env.http_proxy
-    else process.env.http_proxy = before
-    proxy.closeAllConnections()
-    proxy.close()
-  }
 })
 
 test('an authority of our own is trusted where it is named, and only there', async () => {

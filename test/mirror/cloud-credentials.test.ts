@@ -114,6 +114,17 @@ test("ECR's token is fetched again before it expires, and when it is refused", a
   expect(asked).toHaveLength(before + 1)
 })
 
+test('ECR is asked through a proxy of the environment', async () => {
+  const credentials = stubEcr()
+  vi.stubEnv('AWS_ENDPOINT_URL_ECR', 'http://ecr.invalid')
+  vi.stubEnv('http_proxy', `http://${cloudHost}`)
+  vi.stubEnv('no_proxy', '127.0.0.1')
+  reply = () => ecrToken('first')
+  admit('AWS', () => 'first')
+  expect(await pull(credentials)).toBe('content')
+  expect(asked.map(({ url }) => url)).toEqual(['http://ecr.invalid/'])
+})
+
 test.each<[string, CloudReply]>([
   ['refuses', { status: 400, body: { __type: 'AccessDeniedException', message: 'no' } }],
   ['gives nothing', { body: {} }],
