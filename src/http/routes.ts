@@ -2,10 +2,13 @@ import { getApiVersion, redirectToApi } from './handlers/base.ts'
 import { deleteBlob, getBlob } from './handlers/blob.ts'
 import { listRepositories } from './handlers/catalog.ts'
 import { listCatalogRepositories, listCatalogTags, listNamespaces } from './handlers/extension/catalog.ts'
-import { discoverExtensions, discoverRepositoryExtensions } from './handlers/extension/discovery.ts'
+import {
+  discoverExtensions,
+  discoverRepositoryExtensions,
+  getOpenApi,
+} from './handlers/extension/discovery.ts'
 import { createKey, deleteKey, listKeys } from './handlers/extension/keys.ts'
 import { listManifests } from './handlers/extension/manifests.ts'
-import { getOpenApi } from './handlers/extension/openapi.ts'
 import { getOperations } from './handlers/extension/operations.ts'
 import { beginLogin, deleteSession, finishLogin, getSelf, postSession } from './handlers/extension/people.ts'
 import { listTagDetails } from './handlers/extension/tags.ts'

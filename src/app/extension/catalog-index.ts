@@ -14,7 +14,7 @@ import { Feeder } from '../../index/feeding/feeder.ts'
 import { IndexedRegistry } from '../../index/indexed-registry.ts'
 import { CatalogChanges } from '../../index/sql/catalog-changes.ts'
 import type { SqlEngine } from '../../index/sql/engine.ts'
-import { rebuildableFile } from '../../lib/files/rebuildable-file.ts'
+import { rebuildableFile, removeUnusedBeside } from '../../lib/files/rebuildable-file.ts'
 import { StoredRegistry } from '../../registry/registry.ts'
 import { manifestPolicy } from '../settings.ts'
 
@@ -49,7 +49,7 @@ export async function openIndex(
   registry: StoredRegistry,
   { log, sweeps }: IndexParts,
 ): Promise<OpenIndex> {
-  const engine = await openEngine(config, log)
+  const { engine, removeUnused } = await openDatabase(config, log)
   const changes = new CatalogChanges(engine)
   const feeder = new Feeder({
     ...{ changes, log },
@@ -65,7 +65,10 @@ export async function openIndex(
     index: new SqlCatalogIndex(engine, feeder),
     wrap: (wrapped) => new IndexedRegistry(wrapped, (repository, tags) => feeder.changed(repository, tags)),
     pulled: (repositories) => feeder.pulled(repositories),
-    start: () => feeder.start(),
+    start() {
+      feeder.start()
+      removeUnused?.().catch((err) => log.warn({ err }, 'indexes that are not used any more are left'))
+    },
     async close() {
       await feeder.stop()
       await engine.close()
@@ -99,21 +102,28 @@ async function openAnnouncements(
   return new StorageAnnouncements({ storage, pollMs: index.poll, listens, publishes, log })
 }
 
-async function openEngine(config: Config, log: Log): Promise<SqlEngine> {
-  const source = sourceOf(config)
-  const { driver, url } = config.index
-  if (driver === 'postgres') {
-    const { PostgresEngine } = await import('../../index/postgres/engine.ts')
-    return PostgresEngine.open({ url, source, log })
-  }
-  const { SqliteEngine } = await import('../../index/sqlite/engine.ts')
-  return SqliteEngine.open({ path: await pathOf(config, source), source, log })
+interface Database {
+  readonly engine: SqlEngine
+  /** Removes files of indexes that nobody uses any more. */
+  readonly removeUnused?: () => Promise<void>
 }
 
-async function pathOf({ index, storage }: Config, source: string): Promise<string> {
-  if (index.path !== '') return index.path
-  if (storage.inmemory !== undefined) return ':memory:'
-  return rebuildableFile({ folder: 'entrepot-index', name: `${source}.sqlite`, companions: WAL_FILES })
+async function openDatabase(config: Config, log: Log): Promise<Database> {
+  const source = sourceOf(config)
+  const { driver, url, path } = config.index
+  if (driver === 'postgres') {
+    const { PostgresEngine } = await import('../../index/postgres/engine.ts')
+    return { engine: PostgresEngine.open({ url, source, log }) }
+  }
+  const { SqliteEngine } = await import('../../index/sqlite/engine.ts')
+  if (path !== '') return { engine: SqliteEngine.open({ path, source, log }) }
+  if (config.storage.inmemory !== undefined)
+    return { engine: SqliteEngine.open({ path: ':memory:', source, log }) }
+  const file = await rebuildableFile({ folder: 'entrepot-index', name: `${source}.sqlite` })
+  return {
+    engine: SqliteEngine.open({ path: file, source, log }),
+    removeUnused: () => removeUnusedBeside(file, WAL_FILES),
+  }
 }
 
 /** Names the storage: an index of another one is of no use. */

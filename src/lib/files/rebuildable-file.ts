@@ -1,6 +1,6 @@
 import { readdir, stat, utimes } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { extname, join } from 'node:path'
+import { dirname, extname, join } from 'node:path'
 import { makePrivateFolder, removeFile } from './private-folder.ts'
 
 const UNUSED_MS = 30 * 24 * 3600_000
@@ -9,33 +9,31 @@ export interface RebuildableFile {
   /** A folder that is this user's alone, below `parent`. */
   readonly folder: string
   readonly name: string
-  /** What the names of files that belong to it end with in addition. */
-  readonly companions?: readonly string[]
   /** Default: the folder for temporary files. */
   readonly parent?: string
 }
 
-/** The path of a file that can be made again when it is lost. Files beside it, with the same extension, that nobody has
- *  used for 30 days are removed.
+/** The path of a file that can be made again when it is lost. From now on it counts as used.
  *  @throws Error if the folder is not this user's alone */
-export async function rebuildableFile({
-  folder,
-  name,
-  companions = [],
-  parent = tmpdir(),
-}: RebuildableFile): Promise<string> {
+export async function rebuildableFile({ folder, name, parent = tmpdir() }: RebuildableFile): Promise<string> {
   const path = join(parent, `${folder}-${process.getuid?.() ?? 0}`)
   await makePrivateFolder(path)
   const now = new Date()
   await utimes(join(path, name), now, now).catch(() => undefined) // it need not exist
+  return join(path, name)
+}
+
+/** Removes the files beside a file, with the same extension, that nobody has used for 30 days.
+ *  @param companions what the names of files that belong to one end with in addition */
+export async function removeUnusedBeside(path: string, companions: readonly string[]): Promise<void> {
+  const oldest = Date.now() - UNUSED_MS
   const suffixes = ['', ...companions]
-  for (const other of await readdir(path)) {
-    const file = join(path, other)
-    if (extname(other) !== extname(name)) continue
-    if ((await lastUse(file, suffixes)) >= now.getTime() - UNUSED_MS) continue
+  for (const other of await readdir(dirname(path))) {
+    const file = join(dirname(path), other)
+    if (extname(file) !== extname(path) || file === path) continue
+    if ((await lastUse(file, suffixes)) >= oldest) continue
     for (const suffix of suffixes) await removeFile(`${file}${suffix}`)
   }
-  return join(path, name)
 }
 
 /** Milliseconds since 1970. */

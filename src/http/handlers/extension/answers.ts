@@ -1,6 +1,5 @@
 /** The answers of the extension API. The OpenAPI document is made of these schemas. */
 import * as z from 'zod'
-import type { ManifestSummary } from '../../../core/catalog/catalog-index.ts'
 
 const time = z.iso.datetime({ precision: 3 }).nullable()
 const size = z.number().int().nonnegative().nullable()
@@ -107,15 +106,3 @@ export const self = z.strictObject({
     search: z.boolean(),
   }),
 })
-
-export function timeOf(date: Date | null): string | null {
-  return date === null ? null : date.toISOString()
-}
-
-export function summaryOf({ digest, mediaType, artifactType, platforms, createdAt, size }: ManifestSummary) {
-  return {
-    ...{ digest, mediaType, artifactType, size },
-    platforms: [...platforms],
-    createdAt: timeOf(createdAt),
-  }
-}

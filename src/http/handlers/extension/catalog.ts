@@ -5,10 +5,10 @@ import type { RepositoryName } from '../../../core/reference.ts'
 import type { Reply } from '../../reply/reply.ts'
 import { takePage } from '../../request/pagination.ts'
 import type { RequestContext } from '../../request-context.ts'
-import { type catalogTagList, type namespaceList, type repositoryList, summaryOf, timeOf } from './answers.ts'
+import type { catalogTagList, namespaceList, repositoryList } from './answers.ts'
 import { indexOrStorage } from './index-or-storage.ts'
 import { invalid, ListParameters, wordsOf } from './parameters.ts'
-import { freshReply } from './reply.ts'
+import { freshReply, summaryOf, timeOf } from './reply.ts'
 
 /** Repositories; see docs/api.md. Without an index: those of storage, in order of their names. */
 export async function listCatalogRepositories(context: RequestContext): Promise<Reply> {

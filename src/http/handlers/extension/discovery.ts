@@ -15,6 +15,12 @@ export function discoverRepositoryExtensions(context: RequestContext): Reply {
   return answer(context, [...REPOSITORY_MODULES.keys()])
 }
 
+/** The OpenAPI document of the extension API. The schemas of all answers are loaded when it is asked for. */
+export async function getOpenApi(): Promise<Reply> {
+  const { openApiDocument } = await import('./openapi.ts')
+  return freshReply(openApiDocument)
+}
+
 function answer(context: RequestContext, modules: readonly string[]): Reply {
   return freshReply({
     extensions: [

@@ -1,7 +1,8 @@
 import type * as z from 'zod'
 import type { CatalogIndex } from '../../../core/catalog/catalog-index.ts'
 import { isErrorOf, RegistryError } from '../../../core/errors.ts'
-import { type indexState, timeOf } from './answers.ts'
+import type { indexState } from './answers.ts'
+import { timeOf } from './reply.ts'
 
 interface Ask<Answer> {
   index(index: CatalogIndex): Promise<Answer>

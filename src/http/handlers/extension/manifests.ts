@@ -9,9 +9,9 @@ import { mapInOrder } from '../../../lib/map-in-order.ts'
 import type { Reply } from '../../reply/reply.ts'
 import { takePage } from '../../request/pagination.ts'
 import type { RequestContext } from '../../request-context.ts'
-import { type manifestList, summaryOf } from './answers.ts'
+import type { manifestList } from './answers.ts'
 import { invalid, ListParameters } from './parameters.ts'
-import { freshReply } from './reply.ts'
+import { freshReply, summaryOf } from './reply.ts'
 
 type ManifestAnswers = z.infer<typeof manifestList>
 

@@ -1,5 +1,4 @@
 import * as z from 'zod'
-import type { Reply } from '../../reply/reply.ts'
 import {
   catalogTagList,
   discovery,
@@ -21,7 +20,6 @@ import {
   usageSummary,
 } from './lifecycle-answers.ts'
 import { operationsSummary } from './operations-answer.ts'
-import { freshReply } from './reply.ts'
 
 interface OperationDescription {
   readonly summary: string
@@ -136,29 +134,6 @@ export const OPTIONAL_DESCRIPTIONS: Readonly<
   },
 }
 
-/** The OpenAPI 3.1 document of the extension API. */
-export function openApiDocument(): object {
-  const all = Object.entries({ ...DESCRIPTIONS, ...OPTIONAL_DESCRIPTIONS })
-  const operations = all.map(([path, described]) => [
-    path,
-    Object.fromEntries([described].flat().map((one) => [one.method ?? 'get', operationOf(path, one)])),
-  ])
-  return {
-    openapi: '3.1.0',
-    info: { title: 'Entrepot extension API', version: '1' },
-    paths: Object.fromEntries(operations),
-    components: { schemas: { Errors: ERRORS } },
-  }
-}
-
-let document: object | undefined
-
-/** Made at the first request. */
-export function getOpenApi(): Reply {
-  document ??= openApiDocument()
-  return freshReply(document)
-}
-
 function operationOf(
   path: string,
   { summary, parameters, body, status = 200, answer }: OperationDescription,
@@ -193,4 +168,17 @@ const ERRORS = schemaOf(
 function schemaOf(schema: z.ZodType): object {
   const { $schema: _, ...rest } = z.toJSONSchema(schema) as { $schema?: string }
   return rest
+}
+
+/** The OpenAPI 3.1 document of the extension API. */
+export const openApiDocument = {
+  openapi: '3.1.0',
+  info: { title: 'Entrepot extension API', version: '1' },
+  paths: Object.fromEntries(
+    Object.entries({ ...DESCRIPTIONS, ...OPTIONAL_DESCRIPTIONS }).map(([path, described]) => [
+      path,
+      Object.fromEntries([described].flat().map((one) => [one.method ?? 'get', operationOf(path, one)])),
+    ]),
+  ),
+  components: { schemas: { Errors: ERRORS } },
 }

@@ -10,10 +10,10 @@ import type { Reply } from '../../reply/reply.ts'
 import { isEnabled } from '../../request/is-enabled.ts'
 import { takePage } from '../../request/pagination.ts'
 import type { RequestContext } from '../../request-context.ts'
-import { summaryOf, type tagList, timeOf } from './answers.ts'
+import type { tagList } from './answers.ts'
 import { indexOrStorage } from './index-or-storage.ts'
 import { ListParameters } from './parameters.ts'
-import { freshReply } from './reply.ts'
+import { freshReply, summaryOf, timeOf } from './reply.ts'
 
 type TagAnswers = z.infer<typeof tagList>
 
