@@ -87,7 +87,7 @@ export async function startRegistry(
     }),
     (notifications) => notifications?.close(),
   )
-  const index = opened.adopt(await openIndex(config, registry, { log, sweeps: isAlone }), (index) =>
+  const index = opened.adopt(await openIndex(config, registry, { log, metrics, sweeps: isAlone }), (index) =>
     index?.close(),
   )
   if (isAlone) {
@@ -190,7 +190,7 @@ export async function startSupervisorServices(
   const debug = await startDebugServer(config, { metrics: merged, health, variables, log })
   opened.adopt(debug, (debug) => debug?.close())
   opened.use(await startBackground(config, registry, { metrics, log, audit }))
-  const index = opened.adopt(await openIndex(config, registry, { log, sweeps: true }), (index) =>
+  const index = opened.adopt(await openIndex(config, registry, { log, metrics, sweeps: true }), (index) =>
     index?.close(),
   )
   index?.start()

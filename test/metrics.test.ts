@@ -234,8 +234,24 @@ describe('the debug server', () => {
 describe('what is made of the metrics', () => {
   const deployed = (path: string) => readFileSync(new URL(`../deploy/${path}`, import.meta.url), 'utf8')
 
+  /** A registry with every part that has metrics, but for Redis. */
+  async function startWithEverything(): Promise<ServerProcess> {
+    const { config, ...folders } = options({ prometheus })
+    const upstream = `http://127.0.0.1:${await freePort()}`
+    const maintenance = { gc: { enabled: true }, scrub: { enabled: true } }
+    return startEntrepot({
+      ...folders,
+      storage: { filesystem: { rootdirectory: folders.dataFolder }, maintenance },
+      config: {
+        ...config,
+        mirrors: [{ upstream, prefix: 'mirrored' }],
+        notifications: { endpoints: [{ name: 'receiver', url: upstream }] },
+      },
+    })
+  }
+
   it('names only metrics that are there', async () => {
-    await using server = await start({ prometheus })
+    await using server = await startWithEverything()
     await useRegistry(new RegistryClient(server.url), 'a')
     const { types, samples } = await scrape(server)
     // Where there is no Redis, its metric is not there.
@@ -247,7 +263,7 @@ describe('what is made of the metrics', () => {
         ([, lines, line]) => lines ?? line ?? '',
       ),
     ]
-    expect(expressions.length).toBeGreaterThan(25)
+    expect(expressions.length).toBeGreaterThan(40)
     for (const expression of expressions) {
       const named = expression.match(/\b(?:registry|process|nodejs)_\w+/g) ?? []
       expect(named, expression).not.toEqual([])
@@ -259,18 +275,7 @@ describe('what is made of the metrics', () => {
   })
 
   it('is listed in the documentation, all of it', async () => {
-    const { config, ...folders } = options({ prometheus })
-    const upstream = `http://127.0.0.1:${await freePort()}`
-    const maintenance = { gc: { enabled: true }, scrub: { enabled: true } }
-    await using server = await startEntrepot({
-      ...folders,
-      storage: { filesystem: { rootdirectory: folders.dataFolder }, maintenance },
-      config: {
-        ...config,
-        mirrors: [{ upstream, prefix: 'mirrored' }],
-        notifications: { endpoints: [{ name: 'receiver', url: upstream }] },
-      },
-    })
+    await using server = await startWithEverything()
     const { types } = await scrape(server)
     const page = readFileSync(new URL('../docs/observability.md', import.meta.url), 'utf8')
     const list = page.slice(page.indexOf('### List of metrics'), page.indexOf('### Labels'))

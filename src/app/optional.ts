@@ -89,7 +89,7 @@ export async function openHistory(
 export async function openIndex(
   config: Config,
   registry: StoredRegistry,
-  parts: { log: Log; sweeps: boolean },
+  parts: { log: Log; sweeps: boolean; metrics: Metrics | undefined },
 ) {
   if (!isIndexed(config)) return undefined
   try {

@@ -1,4 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
+import type { IndexFigures } from '../core/catalog/index-figures.ts'
 import type { CollectionFigures } from '../core/collection/collection-figures.ts'
 import type { ScrubFigures } from '../core/scrub/scrub-figures.ts'
 
@@ -49,6 +50,18 @@ export function showScrubs(registry: Registry, figures: ScrubFigures): void {
   counter('bytes', 'The number of bytes of blobs that were read', () => figures.bytes)
   counter('damaged_blobs', 'The number of blobs that were set aside', () => figures.damagedBlobs)
   counter('healed_blobs', 'The number of blobs that were healed', () => figures.healedBlobs)
+}
+
+/** Adds the figures of the index of the catalog. */
+export function showIndex(registry: Registry, figures: IndexFigures): void {
+  const { gauge, counter } = metricsOf(registry, 'registry_index')
+  gauge(
+    'last_sweep_timestamp_seconds',
+    'When the index was last compared with all of storage',
+    () => figures.lastSweepAt,
+  )
+  counter('sweeps', 'The number of comparisons with all of storage that ended', () => figures.sweeps)
+  counter('failures', 'The number of times that the index could not follow storage', () => figures.failures)
 }
 
 function metricsOf(registry: Registry, prefix: string) {

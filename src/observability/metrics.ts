@@ -1,4 +1,5 @@
 import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import type { IndexFigures } from '../core/catalog/index-figures.ts'
 import type { CollectionFigures } from '../core/collection/collection-figures.ts'
 import type { CacheCounts } from '../core/descriptor-cache.ts'
 import type { Health } from '../core/health.ts'
@@ -7,7 +8,7 @@ import type { RequestObserver } from '../core/request-observer.ts'
 import type { ScrubFigures } from '../core/scrub/scrub-figures.ts'
 import type { Timer } from '../core/timer.ts'
 import { HistogramFamily, HistogramTimer } from './histogram.ts'
-import { showCollections, showScrubs } from './maintenance-metrics.ts'
+import { showCollections, showIndex, showScrubs } from './maintenance-metrics.ts'
 import { showMirrors } from './mirror-metrics.ts'
 import { type NotifiedEndpoint, showNotifications } from './notification-metrics.ts'
 import { RequestMetrics } from './request-metrics.ts'
@@ -129,6 +130,11 @@ export class Metrics {
   /** Adds the figures of scrubs. Called once, if this process scrubs. */
   showScrubs(figures: ScrubFigures): void {
     showScrubs(this.#registry, figures)
+  }
+
+  /** Adds the figures of the index of the catalog. Called once, if this process compares it with storage. */
+  showIndex(figures: IndexFigures): void {
+    showIndex(this.#registry, figures)
   }
 
   /** Shows what is mirrored, by upstream. Called once, and only where something is. */

@@ -1,5 +1,6 @@
 /** How the index follows changes that come together. */
 import { expect, test } from 'vitest'
+import { newIndexFigures } from '../../src/core/catalog/index-figures.ts'
 import { StorageError } from '../../src/core/errors.ts'
 import { DEFAULT_POLICY } from '../../src/core/manifest/policy.ts'
 import { parseRepositoryName, parseTag } from '../../src/core/reference.ts'
@@ -12,9 +13,9 @@ import { FaultyDriver } from '../support/faulty-driver.ts'
 const HOUR_MS = 3_600_000
 const PATIENCE = { timeout: 30_000 }
 
-async function startOver(driver: FaultyDriver): Promise<IndexUnderTest> {
+async function startOver(driver: FaultyDriver, figures = newIndexFigures()): Promise<IndexUnderTest> {
   const stored = new StoredRegistry({ driver, policy: DEFAULT_POLICY, log: silent })
-  const indexed = new IndexUnderTest(stored, sqlite(), { sweepMs: HOUR_MS })
+  const indexed = new IndexUnderTest(stored, sqlite(), { sweepMs: HOUR_MS, figures })
   indexed.feeder.start()
   await expect.poll(() => indexed.index.state(), PATIENCE).toMatchObject({ isComplete: true })
   return indexed
@@ -53,11 +54,15 @@ test('a repository that cannot be read holds back no other', async () => {
       ? new StorageError('BACKEND_FAILED', { path })
       : undefined,
   )
-  await using indexed = await startOver(driver)
+  const figures = newIndexFigures()
+  const since = Date.now() / 1000
+  await using indexed = await startOver(driver, figures)
   const written = new StoredRegistry({ driver: storage, policy: DEFAULT_POLICY, log: silent })
   for (const name of ['a', 'b', 'c']) await pushTag(written, `${name}:v1`)
   for (const name of ['a', 'b', 'c']) indexed.feeder.changed(parseRepositoryName(name), [parseTag('v1')])
   await expect.poll(() => namesIn(indexed), PATIENCE).toEqual(['a:v1', 'c:v1'])
+  expect(figures).toMatchObject({ sweeps: 1, failures: expect.toSatisfy((count: number) => count > 0) })
+  expect(figures.lastSweepAt).toBeGreaterThanOrEqual(since)
   driver.fault = () => undefined
   await expect.poll(() => namesIn(indexed), PATIENCE).toEqual(['a:v1', 'b:v1', 'c:v1'])
 })

@@ -1,4 +1,5 @@
 import type { CatalogIndex, RepositoriesQuery, TagsQuery } from '../../src/core/catalog/catalog-index.ts'
+import { newIndexFigures } from '../../src/core/catalog/index-figures.ts'
 import type { Log } from '../../src/core/log.ts'
 import type { Registry } from '../../src/core/registry.ts'
 import { SqlCatalogIndex } from '../../src/index/catalog-index.ts'
@@ -20,13 +21,14 @@ export class IndexUnderTest implements AsyncDisposable {
   constructor(
     stored: Registry,
     engine: SqlEngine,
-    options: Partial<Pick<FeederParts, 'sweepMs' | 'announcements' | 'log' | 'pulls'>> = {},
+    options: Partial<Pick<FeederParts, 'sweepMs' | 'announcements' | 'log' | 'pulls' | 'figures'>> = {},
   ) {
     this.engine = engine
     this.feeder = new Feeder({
       registry: stored,
       changes: new CatalogChanges(engine),
       log: silent,
+      figures: newIndexFigures(),
       sweepMs: 50,
       announcements: undefined,
       pulls: undefined,

@@ -4,6 +4,7 @@ import { readRedisTls } from '../../config/redis-tls.ts'
 import type { Config } from '../../config/schema.ts'
 import type { Announcements } from '../../core/catalog/announcements.ts'
 import type { CatalogIndex } from '../../core/catalog/catalog-index.ts'
+import { newIndexFigures } from '../../core/catalog/index-figures.ts'
 import type { RecordedPulls } from '../../core/lifecycle/pulls.ts'
 import type { Log } from '../../core/log.ts'
 import type { RepositoryName } from '../../core/reference.ts'
@@ -15,6 +16,7 @@ import { IndexedRegistry } from '../../index/indexed-registry.ts'
 import { CatalogChanges } from '../../index/sql/catalog-changes.ts'
 import type { SqlEngine } from '../../index/sql/engine.ts'
 import { rebuildableFile, removeUnusedBeside } from '../../lib/files/rebuildable-file.ts'
+import type { Metrics } from '../../observability/metrics.ts'
 import { StoredRegistry } from '../../registry/registry.ts'
 import { manifestPolicy } from '../settings.ts'
 
@@ -40,6 +42,7 @@ export interface IndexParts {
   readonly log: Log
   /** True if this process compares the index with all of storage. */
   readonly sweeps: boolean
+  readonly metrics: Metrics | undefined
 }
 
 /** @param registry over its storage; not closed
@@ -47,12 +50,14 @@ export interface IndexParts {
 export async function openIndex(
   config: Config,
   registry: StoredRegistry,
-  { log, sweeps }: IndexParts,
+  { log, sweeps, metrics }: IndexParts,
 ): Promise<OpenIndex> {
   const { engine, removeUnused } = await openDatabase(config, log)
   const changes = new CatalogChanges(engine)
+  const figures = newIndexFigures()
+  if (sweeps) metrics?.showIndex(figures)
   const feeder = new Feeder({
-    ...{ changes, log },
+    ...{ changes, figures, log },
     registry: new StoredRegistry({
       ...{ driver: registry.storage, policy: manifestPolicy(config), log },
       smallContentBytes: CONFIGURATION_BYTES,

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Announcements } from '../../core/catalog/announcements.ts'
+import type { IndexFigures } from '../../core/catalog/index-figures.ts'
 import type { Log } from '../../core/log.ts'
 import type { RepositoryName, Tag } from '../../core/reference.ts'
 import { GrowingDelay } from '../../lib/growing-delay.ts'
@@ -12,6 +13,7 @@ import { sweep } from './sweep.ts'
 export interface FeederParts extends ComparisonParts {
   readonly changes: CatalogChanges
   readonly log: Log
+  readonly figures: IndexFigures
   /** Between the end of a sweep and the begin of the next. Undefined if another process sweeps. */
   readonly sweepMs: number | undefined
   /** Undefined if there is no way to the other replicas but storage. */
@@ -109,6 +111,7 @@ export class Feeder {
         retry.reset()
       } catch (err) {
         if (signal.aborted) return
+        this.#parts.figures.failures++
         this.#parts.log.warn({ repositories, err }, 'the index could not follow a change: it is tried again')
         // One by one, so that none holds back the others.
         for (const repository of repositories) this.#marks.add(repository, 'anything')
@@ -136,12 +139,13 @@ export class Feeder {
   }
 
   async #sweep(sweepMs: number): Promise<void> {
-    const { registry, changes, log } = this.#parts
+    const { registry, changes, figures, log } = this.#parts
     const { signal } = this.#stopping
     const retry = new GrowingDelay(RETRY_MS)
     while (!signal.aborted) {
       this.#isSweepDue = false
       let pauseMs = sweepMs
+      const startedAt = Date.now() / 1000
       try {
         await sweep({
           ...{ registry, changes, signal, log },
@@ -149,8 +153,11 @@ export class Feeder {
           fill: (names, look) => this.#comparison.repositories(names, { look, signal }),
         })
         retry.reset()
+        figures.sweeps++
+        figures.lastSweepAt = startedAt
       } catch (err) {
         if (signal.aborted) return
+        figures.failures++
         log.warn({ err }, 'the index could not be compared with storage: it is tried again')
         pauseMs = Math.min(sweepMs, retry.next())
       }
