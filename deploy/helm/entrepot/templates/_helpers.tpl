@@ -62,6 +62,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if .Values.secrets.htpasswd }}true{{ end -}}
 {{- end -}}
 
+{{/* The secret with the key of a service account of Google; empty for workload identity. */}}
+{{- define "entrepot.gcsKey" -}}
+{{- if eq .Values.storage "gcs" }}{{ .Values.secrets.gcs.secretRef }}{{ end -}}
+{{- end -}}
+
 {{/* config.yml: what the values say, over configData. */}}
 {{- define "entrepot.config" -}}
 {{- $storage := dict -}}
@@ -79,6 +84,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- else if eq .Values.storage "gcs" -}}
 {{- $gcs := dict "bucket" (required "gcs.bucket is missing" .Values.gcs.bucket) -}}
 {{- if .Values.gcs.rootdirectory }}{{ $_ := set $gcs "rootdirectory" .Values.gcs.rootdirectory }}{{ end -}}
+{{- if include "entrepot.gcsKey" . }}{{ $_ := set $gcs "keyfile" "/etc/entrepot-gcs/key.json" }}{{ end -}}
 {{- $_ := set $storage "gcs" $gcs -}}
 {{- else -}}
 {{- fail (printf "storage is filesystem, s3, azure or gcs, not %s" .Values.storage) -}}
