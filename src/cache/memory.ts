@@ -13,6 +13,7 @@ import {
 } from '../core/descriptor-cache.ts'
 import type { Digest } from '../core/digest.ts'
 import { atMost } from '../lib/at-most.ts'
+import { TransientMap } from '../lib/transient.ts'
 
 export interface MemoryCacheOptions {
   /** Limit of descriptors, and of four times as many memberships; 0 or less for no limit. */
@@ -45,7 +46,7 @@ export class MemoryDescriptorCache implements DescriptorCache {
   readonly #members: LRUCache<string, Digest>
   /** From the canonical digest to the content of that name. */
   readonly #contents: Record<ContentKind, LRUCache<Digest, StoredContent>>
-  readonly #looks = new Map<string, Look>()
+  readonly #looks = new TransientMap<string, Look>()
   readonly #ttlMs: number
 
   constructor({ maxEntries, ttlMs = DEFAULT_TTL_MS, isExact = false }: MemoryCacheOptions) {

@@ -21,6 +21,7 @@ import type { Page } from '../core/page/page.ts'
 import type { Registry } from '../core/registry.ts'
 import type { RequestObserver } from '../core/request-observer.ts'
 import type { RequestTracer } from '../core/tracing/tracer.ts'
+import { TransientMap } from '../lib/transient.ts'
 import { Authorizer } from './authorizer.ts'
 import { Listener } from './connection/listener.ts'
 import { StallDetector } from './connection/stall-detector.ts'
@@ -85,7 +86,7 @@ export class HttpServer {
   readonly #watchers: Watchers
   readonly #dispatcher: Dispatcher
   readonly #responder: Responder
-  readonly #running = new Map<RequestLifecycle, Promise<void>>()
+  readonly #running = new TransientMap<RequestLifecycle, Promise<void>>()
 
   constructor(options: HttpServerOptions) {
     const { settings, log, observer, tracer, audit, pulls, scope, tls, sessions } = options

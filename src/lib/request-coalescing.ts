@@ -1,8 +1,10 @@
+import { TransientMap } from './transient.ts'
+
 /** Coalesces concurrent reads of the same key. Each caller gets the result of a read that began after its
  *  call, so that it never sees a state from before a change it knows of; callers during a running read share
  *  the next one. */
 export class CoalescedReads<Result> {
-  readonly #running = new Map<string, Running<Result>>()
+  readonly #running = new TransientMap<string, Running<Result>>()
   readonly #read: (key: string) => Promise<Result>
 
   constructor(read: (key: string) => Promise<Result>) {
@@ -34,7 +36,7 @@ interface Running<Result> {
 
 /** Questions that many ask at the same time: one is sent for all. */
 export class SharedWork<Result> {
-  readonly #running = new Map<string, Promise<Result>>()
+  readonly #running = new TransientMap<string, Promise<Result>>()
 
   /** The work of that name which is under way, or this one. */
   do(name: string, work: () => Promise<Result>): Promise<Result> {
@@ -49,7 +51,7 @@ export class SharedWork<Result> {
 
 /** Runs work of the same name one after the other. */
 export class OneAtATime {
-  readonly #last = new Map<string, Promise<unknown>>()
+  readonly #last = new TransientMap<string, Promise<unknown>>()
 
   do<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
     const before = this.#last.get(name)

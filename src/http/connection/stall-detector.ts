@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { TransientSet } from '../../lib/transient.ts'
 
 export interface StallDetectorOptions {
   /** Minimum average throughput. */
@@ -11,7 +12,7 @@ export interface StallDetectorOptions {
  *  limit, but must progress. Time spent by the registry is not counted. */
 export class StallDetector {
   readonly #options: StallDetectorOptions
-  readonly #waiting = new Set<ClientWait>()
+  readonly #waiting = new TransientSet<ClientWait>()
   readonly #timer: NodeJS.Timeout
 
   constructor(options: StallDetectorOptions) {
@@ -43,7 +44,7 @@ export class StallDetector {
 /** The remaining time of one transfer. Its bytes extend it, up to the grace time. */
 export class ClientWait {
   readonly socket: Socket
-  readonly #waiting: Set<ClientWait>
+  readonly #waiting: TransientSet<ClientWait>
   readonly #bytesPerMs: number
   readonly #graceMs: number
   #leftMs: number
@@ -51,7 +52,7 @@ export class ClientWait {
 
   constructor(
     socket: Socket,
-    waiting: Set<ClientWait>,
+    waiting: TransientSet<ClientWait>,
     { bytesPerSecond, graceSeconds }: StallDetectorOptions,
   ) {
     this.socket = socket

@@ -1,8 +1,9 @@
 import type { Locks } from '../../core/coordination/locks.ts'
+import { TransientSet } from '../../lib/transient.ts'
 
 /** Locks within this process, for a registry without other workers. */
 export class ProcessLocks implements Locks {
-  readonly #held = new Set<string>()
+  readonly #held = new TransientSet<string>()
 
   async acquire(name: string): Promise<boolean> {
     if (this.#held.has(name)) return false

@@ -2,6 +2,7 @@ import * as fs from 'node:fs'
 import { dirname } from 'node:path'
 import { LRUCache } from 'lru-cache'
 import { atMost } from '../../lib/at-most.ts'
+import { TransientMap } from '../../lib/transient.ts'
 import { fsync } from './calls/descriptors.ts'
 import { FileCalls } from './calls/file-calls.ts'
 import { isErrno } from './errno.ts'
@@ -38,7 +39,7 @@ export class Folders {
   readonly #durable = new LRUCache<string, Identity>(atMost(MAX_DURABLE))
   /** Creation times of folders not known to be durable. */
   readonly #made = new LRUCache<string, number>(atMost(MAX_MADE))
-  readonly #running = new Map<string, RunningSync>()
+  readonly #running = new TransientMap<string, RunningSync>()
 
   /** Creates an empty record.
    *  @param beforeMaking may reject the creation of a missing folder */
