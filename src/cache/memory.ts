@@ -13,7 +13,7 @@ import {
 } from '../core/descriptor-cache.ts'
 import type { Digest } from '../core/digest.ts'
 import { atMost } from '../lib/at-most.ts'
-import { TransientMap } from '../lib/transient.ts'
+import { TransientMap } from '../lib/collections/transient.ts'
 
 export interface MemoryCacheOptions {
   /** Limit of descriptors, and of four times as many memberships; 0 or less for no limit. */

@@ -1,4 +1,4 @@
-import { TransientMap } from './transient.ts'
+import { TransientMap } from './collections/transient.ts'
 
 /** Coalesces concurrent reads of the same key. Each caller gets the result of a read that began after its
  *  call, so that it never sees a state from before a change it knows of; callers during a running read share

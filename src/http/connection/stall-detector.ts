@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { TransientSet } from '../../lib/transient.ts'
+import { TransientSet } from '../../lib/collections/transient.ts'
 
 export interface StallDetectorOptions {
   /** Minimum average throughput. */

@@ -1,5 +1,5 @@
 import type { Locks } from '../../core/coordination/locks.ts'
-import { TransientSet } from '../../lib/transient.ts'
+import { TransientSet } from '../../lib/collections/transient.ts'
 
 /** Locks within this process, for a registry without other workers. */
 export class ProcessLocks implements Locks {

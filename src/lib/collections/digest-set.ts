@@ -1,4 +1,4 @@
-import { freeMemoryOf } from './free-memory.ts'
+import { freeMemoryOf } from '../free-memory.ts'
 
 /** A power of two. */
 const SHARDS = 64

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { digestOf, hexOf } from '../core/digest.ts'
+import { digestOf, hexOf } from '../../core/digest.ts'
 import { DigestSet } from './digest-set.ts'
 
 test('a set of digests has what was added, and nothing else', () => {
