@@ -1,4 +1,5 @@
 import { freeMemoryOf } from '../../lib/free-memory.ts'
+import { recycle } from './large-reads.ts'
 
 /** Takes a chunk, whose memory is freed afterwards. No more are read until the promise resolves, if there is one. */
 export type TakeChunk = (chunk: Uint8Array) => Promise<void> | undefined
@@ -62,7 +63,7 @@ export class AnswerBody implements AsyncIterable<Uint8Array> {
       try {
         while (!isFull && this.#unread.length > 0) {
           // undici looks at a chunk once more after it was received, so it is freed with the next one.
-          if (taken !== undefined) freeMemoryOf(taken)
+          if (taken !== undefined && !recycle(taken)) freeMemoryOf(taken)
           taken = this.#unread.shift() as Uint8Array
           const room = take(taken)
           if (room === undefined) continue

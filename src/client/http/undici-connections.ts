@@ -1,6 +1,7 @@
 import { type Dispatcher, EnvHttpProxyAgent } from 'undici'
 import { AnswerBody } from './answer-body.ts'
 import type { Answer, ConnectionOptions, Connections, HttpRequest, OpenConnections } from './connections.ts'
+import { largeReads, MAX_WAITING_BYTES } from './large-reads.ts'
 
 export const openUndiciConnections: OpenConnections = (options) => new UndiciConnections(options)
 
@@ -14,7 +15,10 @@ class UndiciConnections implements Connections {
       headersTimeout: timing.headMs,
       bodyTimeout: timing.bodyMs,
       requestTls: tls,
-      connect: { ...tls, timeout: timing.connectMs, ...(lookup !== undefined && { lookup }) },
+      connect: {
+        ...{ ...tls, timeout: timing.connectMs, ...(lookup !== undefined && { lookup }) },
+        ...{ onread: largeReads(), highWaterMark: MAX_WAITING_BYTES },
+      },
     })
   }
 
