@@ -89,6 +89,36 @@ export class Tab implements AsyncDisposable {
     throw new Error(`the key does not reach ${text}`)
   }
 
+  /** Controls that can be seen and that the Tab key does not lead to, or that look the same with the focus, in words. */
+  async unreachableControls(): Promise<string[]> {
+    const { page } = this
+    const count = await page.evaluate(() => {
+      const controls = document.querySelectorAll('a[href], button, input, select, summary, [tabindex="0"]')
+      // Of several radio buttons the chosen one is reached, and by arrows the others.
+      const isUsable = (control: Element) =>
+        control.checkVisibility() && !control.matches(':disabled, [type=radio]:not(:checked)')
+      const shown = [...controls].filter(isUsable)
+      for (const control of shown) control.toggleAttribute('data-unreached', true)
+      return shown.length
+    })
+    await page.locator('body').focus()
+    // The browser's own controls come between the last one and the first one.
+    for (let press = 0; press < count + MAX_STOPS; press++) {
+      await page.keyboard.press('Tab')
+      const isLast = await page.evaluate(() => {
+        const control = document.activeElement
+        if (control === null || !control.hasAttribute('data-unreached')) return false
+        const { outlineStyle, outlineWidth } = getComputedStyle(control)
+        if (outlineStyle !== 'none' && outlineWidth !== '0px') control.removeAttribute('data-unreached')
+        return document.querySelector('[data-unreached]') === null
+      })
+      if (isLast) return []
+    }
+    return page.evaluate(() =>
+      [...document.querySelectorAll('[data-unreached]')].map((control) => control.outerHTML),
+    )
+  }
+
   /** The label or the text of what has the focus. */
   #focused(): Promise<string> {
     return this.page.evaluate(() => {

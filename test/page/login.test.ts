@@ -146,6 +146,31 @@ describeWith(['chromium'], 'the web page of a registry with accounts', () => {
     },
   )
 
+  test('a phone shows the login and the keys within its width', async () => {
+    await using tab = await Tab.open(browser, registry.server.url, { viewport: { width: 360, height: 740 } })
+    const { page } = tab
+    const width = () => page.evaluate(() => document.documentElement.scrollWidth)
+    await tab.visit('/ui/login?return=/ui/account')
+    expect(await width()).toBe(360)
+    await page.getByLabel('User').fill('bob')
+    await page.getByLabel('Password').fill('bob')
+    await page.keyboard.press('Enter')
+    await page.getByRole('button', { name: 'New key' }).click()
+    await page
+      .getByRole('dialog')
+      .getByLabel('Name')
+      .fill('a name that is as long as the page lets one write it, for a phone')
+    await page.keyboard.press('Enter')
+    await page.getByText('Copy the key now').waitFor()
+    expect(await width()).toBe(360)
+    await page.keyboard.press('Escape')
+    await tab.leaveDialog()
+    expect(await width()).toBe(360)
+    await page.getByRole('button', { name: /^Revoke/ }).click()
+    await page.getByText('You have no keys').waitFor()
+    expect(tab.faults).toEqual([])
+  })
+
   test('a login leads back to the view that asked for it, and never elsewhere', async () => {
     await using tab = await Tab.open(browser, registry.server.url)
     const { page } = tab

@@ -43,6 +43,14 @@ describePage('the states of the web page', (suite) => {
     ),
   )
 
+  test('the Tab key reaches every control of every view, and shows where it is', () =>
+    suite.inTab(async (tab) => {
+      for (const view of VIEWS) {
+        await tab.visit(view)
+        expect([view, await tab.unreachableControls()]).toEqual([view, []])
+      }
+    }))
+
   test('a phone shows everything within its width', () =>
     suite.inTab(
       async (tab) => {
