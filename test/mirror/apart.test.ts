@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { digestOf } from '../../src/core/digest.ts'
 import { MediaType } from '../../src/core/media-type.ts'
+import { mirrorList } from '../../src/http/handlers/extension/operations-answer.ts'
 import { basic, htpasswdOf, issuerSettings, rule } from '../support/access.ts'
+import { described } from '../support/extension-answer.ts'
 import { refusal } from '../support/http-registry.ts'
 import { descriptorOf, imageJson, payloadOf } from '../support/manifest-json.ts'
 import { name, startMirror } from '../support/mirror-under-test.ts'
@@ -152,8 +154,8 @@ test('the catalog shows what an upstream has, if that is configured and it answe
 
 test('the mirrors are listed', async () => {
   await using mirror = await start()
-  const { status, body } = await mirror.http.send('GET /v2/_entrepot/mirrors')
-  expect([status, JSON.parse(body.toString())]).toEqual([200, { mirrors: [] }])
+  const answer = await mirror.http.send('GET /v2/_entrepot/mirrors')
+  expect([answer.status, described(mirrorList, answer)]).toEqual([200, { mirrors: [] }])
 })
 
 test('rules and challenges are about the names that repositories have here', async () => {

@@ -5,9 +5,11 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { digestOf } from '../../src/core/digest.ts'
 import { MediaType } from '../../src/core/media-type.ts'
+import { mirrorList } from '../../src/http/handlers/extension/operations-answer.ts'
 import { basic, htpasswdOf } from '../support/access.ts'
 import { startEntrepot } from '../support/entrepot-process.ts'
 import { Exposition } from '../support/exposition.ts'
+import { described } from '../support/extension-answer.ts'
 import { descriptorOf, imageJson, payloadOf } from '../support/manifest-json.ts'
 import { ScriptedUpstream } from '../support/scripted-upstream.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
@@ -76,9 +78,9 @@ test('hits, misses, bytes, the rate limit and the breaker are counted, and liste
   expect(await metric('breaker_state')).toBe(2)
   expect(await metric('stale_hits_total')).toBe(3)
 
-  const { status, body } = await get('/v2/_entrepot/mirrors')
-  expect(status).toBe(200)
-  expect(JSON.parse(body.toString())).toEqual({
+  const answer = await get('/v2/_entrepot/mirrors')
+  expect(answer.status).toBe(200)
+  expect(described(mirrorList, answer)).toEqual({
     mirrors: [
       expect.objectContaining({
         ...{ prefix: 'hub', host: upstream.host, breaker: 'open', misses: 2, staleHits: 3 },

@@ -40,6 +40,7 @@ test('of a Redis that is not there it says in one line each what follows from it
   await using server = await start(folder, { addr: `localhost:${port}` })
   const consequences = ['storage is asked instead', 'changes are not announced to other replicas']
   for (const consequence of consequences) await expect.poll(() => server.output).toContain(consequence)
+  expect((await fetch(`${server.url}/readyz`)).status).toBe(200)
   await server.stop()
   const lines = server.output.split('\n').filter((line) => /"level":"(?:warning|error)"/.test(line))
   expect(lines).toEqual(consequences.map(() => expect.stringMatching(/"reason":"[^"]*ECONNREFUSED/)))

@@ -1,5 +1,8 @@
-import { jsonReply, type Reply } from '../reply/reply.ts'
+import type * as z from 'zod'
+import type { Reply } from '../reply/reply.ts'
 import type { RequestContext } from '../request-context.ts'
+import type { mirrorList } from './extension/operations-answer.ts'
+import { freshReply } from './extension/reply.ts'
 
 /** The registries that are mirrored, and how they are. */
 export function listMirrors({ mirrors }: RequestContext): Reply {
@@ -8,5 +11,5 @@ export function listMirrors({ mirrors }: RequestContext): Reply {
     breaker: state(),
     rateLimit: rateLimit(),
   }))
-  return jsonReply(200, { mirrors: listed }, { 'cache-control': 'no-store' })
+  return freshReply({ mirrors: listed } satisfies z.infer<typeof mirrorList>)
 }

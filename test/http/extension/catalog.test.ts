@@ -4,7 +4,9 @@ import { digestOf } from '../../../src/core/digest.ts'
 import { DEFAULT_POLICY } from '../../../src/core/manifest/policy.ts'
 import { MediaType } from '../../../src/core/media-type.ts'
 import { parseRepositoryName } from '../../../src/core/reference.ts'
-import { DESCRIPTIONS, OPTIONAL_DESCRIPTIONS } from '../../../src/http/handlers/extension/openapi.ts'
+import { DESCRIPTIONS, openApiDocument } from '../../../src/http/handlers/extension/openapi.ts'
+import { CATALOG_MODULES, REPOSITORY_MODULES } from '../../../src/http/request/extension-route.ts'
+import { operations } from '../../../src/http/routes.ts'
 import { StoredRegistry } from '../../../src/registry/registry.ts'
 import { MemoryDriver } from '../../../src/storage/memory.ts'
 import { basic, GuardedRegistry, rule } from '../../support/access.ts'
@@ -59,8 +61,7 @@ describe.each([true, false])('with an index: %s', (isIndexed) => {
       const body = await list(path.replace('{name}', 'web/shop'))
       expect(answer.safeParse(body).error?.issues, path).toBeUndefined()
     }
-    const document = (await list('/v2/_entrepot/api/openapi')) as unknown as { paths: object }
-    expect(Object.keys(document.paths)).toEqual(Object.keys({ ...DESCRIPTIONS, ...OPTIONAL_DESCRIPTIONS }))
+    expect(await list('/v2/_entrepot/api/openapi')).toEqual(openApiDocument)
   })
 
   test('repositories in pages, and below a namespace', async () => {
@@ -159,6 +160,28 @@ describe.each([true, false])('with an index: %s', (isIndexed) => {
         expect(refusal(await registry.send(`GET ${path}`))).toBe('400 UNSUPPORTED')
     })
   }
+})
+
+test('the OpenAPI document has every path and method of the extension API, and no other', () => {
+  const methodsOf = (resource: keyof typeof operations) =>
+    Object.keys(operations[resource])
+      .filter((method) => method !== 'HEAD')
+      .map((method) => method.toLowerCase())
+      .sort()
+  const modules = [
+    ['/v2/_oci/ext/discover', methodsOf('extensions')],
+    ['/v2/{name}/_oci/ext/discover', methodsOf('repositoryExtensions')],
+    ...[...CATALOG_MODULES].map(([path, resource]) => [`/v2/_entrepot/${path}`, methodsOf(resource)]),
+    ...[...REPOSITORY_MODULES].map(([path, resource]) => [
+      `/v2/{name}/_entrepot/${path}`,
+      methodsOf(resource),
+    ]),
+  ]
+  const described = Object.entries(openApiDocument.paths).map(([path, one]) => [
+    path,
+    Object.keys(one).sort(),
+  ])
+  expect(Object.fromEntries(described)).toEqual(Object.fromEntries(modules))
 })
 
 test('an image is described by its configuration', async () => {

@@ -19,7 +19,7 @@ import {
   tagChanges,
   usageSummary,
 } from './lifecycle-answers.ts'
-import { operationsSummary } from './operations-answer.ts'
+import { mirrorList, operationsSummary } from './operations-answer.ts'
 
 interface OperationDescription {
   readonly summary: string
@@ -43,6 +43,16 @@ export const DESCRIPTIONS: Readonly<Record<string, OperationDescription & { read
     summary: 'Extensions of a repository',
     parameters: [],
     answer: discovery,
+  },
+  '/v2/_entrepot/api/openapi': {
+    summary: 'This document',
+    parameters: [],
+    answer: z.looseObject({ openapi: z.literal('3.1.0'), paths: z.record(z.string(), z.unknown()) }),
+  },
+  '/v2/_entrepot/mirrors': {
+    summary: 'Mirrored registries, and how they are',
+    parameters: [],
+    answer: mirrorList,
   },
   '/v2/_entrepot/catalog/repositories': {
     summary: 'Repositories',
@@ -80,6 +90,26 @@ export const OPTIONAL_DESCRIPTIONS: Readonly<
     summary: 'How the registry is',
     parameters: [],
     answer: operationsSummary,
+  },
+  '/v2/_entrepot/user/session': [
+    {
+      summary: 'Log in with a password',
+      method: 'post',
+      parameters: [],
+      body: z.object({ username: z.string(), password: z.string() }),
+      status: 204,
+    },
+    { summary: 'Log out', method: 'delete', parameters: [], status: 204 },
+  ],
+  '/v2/_entrepot/user/login': {
+    summary: 'Lead to an identity provider',
+    parameters: ['provider', 'return'],
+    status: 302,
+  },
+  '/v2/_entrepot/user/callback': {
+    summary: 'Come back from an identity provider',
+    parameters: ['code', 'state', 'iss', 'error'],
+    status: 302,
   },
   '/v2/_entrepot/user/keys': [
     { summary: 'Keys of the client', parameters: [], answer: keyList },

@@ -36,3 +36,14 @@ export const operationsSummary = z.strictObject({
     }),
   ),
 })
+
+export const mirrorList = z.strictObject({
+  mirrors: z.array(
+    z.strictObject({
+      ...{ prefix: z.string(), host: z.string(), breaker: z.enum(['closed', 'open', 'half-open']) },
+      ...{ hits: count, staleHits: count, misses: count, fetchedBytes: count, savedBytes: count },
+      ...{ storeFailures: count, evictedManifests: count, bytes: count },
+      rateLimit: z.strictObject({ limit: z.number().optional(), remaining: z.number() }).optional(),
+    }),
+  ),
+})
