@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { MemoryDescriptorCache } from '../../src/cache/memory.ts'
 import { digestOf } from '../../src/core/digest.ts'
 import { MediaType } from '../../src/core/media-type.ts'
+import { blobPath } from '../../src/registry/paths.ts'
 import { MemoryDriver } from '../../src/storage/memory.ts'
 import { HttpRegistry, refusal } from '../support/http-registry.ts'
 import { imageJson, payloadOf } from '../support/manifest-json.ts'
@@ -68,4 +69,18 @@ test('a blob whose bytes are gone is unknown when it is read, and from then on',
   await driver.delete('/docker/registry/v2/blobs')
   expect(refusal(await getBlob(registry, large))).toBe('404 BLOB_UNKNOWN')
   expect((await registry.send(`HEAD /v2/a/blobs/${digestOf(large)}`)).status).toBe(404)
+})
+
+test('a blob whose bytes are gone is not mounted, and from then on it is unknown', async () => {
+  const driver = new MemoryDriver()
+  await using registry = await start(driver)
+  await push(registry)
+  const head = () => registry.send(`HEAD /v2/a/blobs/${digestOf(large)}`)
+  const mount = () => registry.send(`POST /v2/b/blobs/uploads/?mount=${digestOf(large)}&from=a`)
+  expect([(await head()).status, (await mount()).status]).toEqual([200, 201])
+  await driver.delete(blobPath(digestOf(large)))
+  expect([(await head()).status, (await mount()).status]).toEqual([200, 202])
+  expect((await registry.send(`HEAD /v2/b/blobs/${digestOf(large)}`)).status).toBe(404)
+  await push(registry)
+  expect((await mount()).status).toBe(201)
 })

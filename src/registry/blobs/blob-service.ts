@@ -16,6 +16,7 @@ import type {
 import type { ByteRange, Entry, RedirectedClient } from '../../core/storage-driver.ts'
 import { catchFirst } from '../../lib/iterables/catch-first.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'
+import { settleAll } from '../../lib/settle-all.ts'
 import type { RepositoryContext } from '../context.ts'
 import { StoredUpload, type UploadPlace } from '../uploads/blob-upload.ts'
 import { mayContinue, writeOwner, writeStartedAt } from '../uploads/upload-files.ts'
@@ -159,12 +160,11 @@ export class LinkedBlobs implements BlobService {
     digest: Digest,
     announce?: ChangeOptions<Descriptor>['announce'],
   ): Promise<Descriptor> {
-    const { collection, layers, cache } = this.#context
+    const { collection, cache } = this.#context
     await collection?.protect([blob.canonical])
     await announce?.(blob.descriptor)
     await cache.writeThrough(this.#source, digest, async () => {
-      await layers.add(blob.canonical, digest)
-      await this.#confirmMount(blob, digest)
+      await this.#linkStored(blob, digest)
       return blob
     })
     return blob.descriptor
@@ -183,14 +183,19 @@ export class LinkedBlobs implements BlobService {
     if (canonical === undefined) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
   }
 
-  /** Checks a mounted blob on storage: the cache that had it may not know yet of a collection. */
-  async #confirmMount({ canonical }: StoredContent, digest: Digest): Promise<void> {
+  /** Links a blob and checks that it is on storage: the cache that had it may not know yet that it was removed.
+   *  A collection must be asked after the link is durable. */
+  async #linkStored({ canonical }: StoredContent, digest: Digest): Promise<void> {
+    const { collection, layers, pool } = this.#context
     const look = async () => {
-      if ((await this.#context.pool.size(canonical)) !== undefined) return
+      if ((await pool.size(canonical)) !== undefined) return
       await this.#evict({ digest, canonical })
       throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
     }
-    await this.#context.collection?.confirmBlob(canonical, { since: undefined, look })
+    const link = () => layers.add(canonical, digest)
+    if (collection === undefined) return void (await settleAll([link(), look()]))
+    await link()
+    await collection.confirmBlob(canonical, { since: undefined, look })
   }
 
   /** Checks the blob again once the note is written: it may have been deleted before. */
