@@ -46,7 +46,7 @@ export async function killAtCall(pid: number, { call, time, when }: CallMoment):
     if (line.includes(' attached')) attached.resolve()
     const isThere = line.endsWith(when === 'before' ? ' = ?' : '(DELAYED)')
     if (isThere || line.includes('killed by SIGKILL')) last ??= line
-    if (isThere && when === 'after') end(pid, strace)
+    if (isThere) end(strace, when === 'after' ? pid : undefined)
   })
   await Promise.race([
     attached.promise,
@@ -62,8 +62,10 @@ export async function killAtCall(pid: number, { call, time, when }: CallMoment):
   }
 }
 
-/** Kills the process, and then strace, which would tell of its end when the delay is over. */
-function end(pid: number, strace: ChildProcess): void {
-  process.kill(pid, 'SIGKILL')
+/** Ends strace, which is not needed any more. Before a call the process has got its signal by then. strace would wait for each of its
+ *  threads, and now and then for ever, if the main thread is the first that is gone. After a call it would wait for the end of the delay.
+ *  @param pid of the process, if it must be killed */
+function end(strace: ChildProcess, pid: number | undefined): void {
+  if (pid !== undefined) process.kill(pid, 'SIGKILL')
   strace.kill('SIGKILL')
 }
