@@ -13,6 +13,9 @@ export const COLLECTIONS = '/docker/registry/v2/gc'
  *  twice as long. */
 export const TRUSTED_MS = 5_000
 
+/** Without a beat for so long a collector counts as gone, in milliseconds. */
+export const LEASE_MS = 60_000
+
 /** 0: one list, 1: 16, 2: 256. */
 export type ListDigits = 0 | 1 | 2
 
@@ -74,6 +77,20 @@ function parse(found: unknown): CollectionState {
 /** The state once no manifests are removed from the repository any more. */
 export function withoutRemoval({ removing, ...state }: CollectionState): CollectionState {
   return removing === undefined ? state : { ...state, deletions: state.deletions + 1 }
+}
+
+/** The state after a collection. Its lists stay until the next one: other processes evict what they name. */
+export function ended({ epoch, deletions, lists, listDigits, removals }: CollectionState): CollectionState {
+  return {
+    ...{ epoch, phase: 'idle', deletions },
+    ...(lists !== undefined && listDigits !== undefined && { lists, listDigits }),
+    ...(removals !== undefined && { removals }),
+  }
+}
+
+/** The state after a batch whose collector is gone. */
+export function abandoned(state: CollectionState): CollectionState {
+  return ended({ ...state, deletions: state.deletions + 1 })
 }
 
 /** True while the digest may be deleted at any moment. */

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { CollectionFiles, type CondemnedBlob, listBits } from '../../core/collection/collection-files.ts'
-import { withoutRemoval } from '../../core/collection/collection-state.ts'
+import { ended, withoutRemoval } from '../../core/collection/collection-state.ts'
 import type { Digest } from '../../core/digest.ts'
 import { isPathNotFound } from '../../core/errors.ts'
 import type { RepositoryName } from '../../core/reference.ts'
@@ -196,14 +196,7 @@ export class Collector {
     yield* this.#restorations()
     await tenure.confirm()
     await this.#collected.expire(this.#startedAt)
-    // The lists stay until the next collection: other processes evict what they name.
-    await tenure.change(({ deletions, lists: bits, listDigits, removals }) => ({
-      epoch,
-      phase: 'idle',
-      deletions,
-      ...(bits !== undefined && listDigits !== undefined && { lists: bits, listDigits }),
-      ...(removals !== undefined && { removals }),
-    }))
+    await tenure.change(ended)
     await this.#files.removeBefore(epoch)
   }
 

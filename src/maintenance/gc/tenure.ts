@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import {
   type CollectionState,
   collectionState,
+  LEASE_MS,
   NO_COLLECTION_YET,
   withoutRemoval,
 } from '../../core/collection/collection-state.ts'
@@ -11,7 +12,7 @@ import type { Held, SharedState } from '../../core/coordination/shared-state.ts'
 import type { RepositoryName } from '../../core/reference.ts'
 import type { StorageDriver } from '../../core/storage-driver.ts'
 
-export const TIMING: LeaseTiming = { leaseMs: 60_000, beatMs: 10_000 }
+export const TIMING: LeaseTiming = { leaseMs: LEASE_MS, beatMs: 10_000 }
 
 const LOOK_MS = 500
 

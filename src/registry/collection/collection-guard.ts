@@ -1,23 +1,28 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { CollectionFiles } from '../../core/collection/collection-files.ts'
 import {
+  abandoned,
   type CollectionState,
   collectionState,
   isBeingDeleted,
+  LEASE_MS,
   NO_COLLECTION_YET,
   TRUSTED_MS,
 } from '../../core/collection/collection-state.ts'
+import { SilenceWatch } from '../../core/coordination/lease.ts'
 import type { SharedState } from '../../core/coordination/shared-state.ts'
 import type { Digest } from '../../core/digest.ts'
 import { RegistryError } from '../../core/errors.ts'
 import type { RepositoryName } from '../../core/reference.ts'
-import type { StorageDriver } from '../../core/storage-driver.ts'
+import type { FileVersion, StorageDriver } from '../../core/storage-driver.ts'
 
 export interface GuardTiming {
   /** How old a state may be that a push of a blob goes by, in milliseconds. */
   readonly trustedMs: number
   /** How long a push waits for a batch to be deleted, in milliseconds. */
   readonly patienceMs: number
+  /** After so long without a beat a collector counts as gone, in milliseconds. Default: a minute. */
+  readonly leaseMs?: number
 }
 
 const TIMING: GuardTiming = { trustedMs: TRUSTED_MS, patienceMs: 5_000 }
@@ -39,19 +44,28 @@ export interface Confirmation {
   readonly look: () => Promise<void>
 }
 
+interface KnownState {
+  readonly state: CollectionState
+  readonly version: FileVersion | undefined
+  readonly askedAt: number
+}
+
 /** A push's part in garbage collection: what it acknowledges is not deleted by any collector. See docs/garbage-collection.md.
  *
  *  The order is the safety: first what keeps the content is made durable (a manifest's revision, or a blob's link), then the state of
  *  the collection is read. Whoever reads it before the lists are written is seen by the collector, which looks again afterwards. */
 export class CollectionGuard {
+  readonly #storage: StorageDriver
   readonly #state: SharedState<CollectionState>
   readonly #files: CollectionFiles
   readonly #timing: GuardTiming
   #watch: NodeJS.Timeout | undefined
   #evicting: Promise<void> = Promise.resolve()
-  #known: { readonly state: CollectionState; readonly askedAt: number } | undefined
+  #known: KnownState | undefined
+  readonly #silence = new SilenceWatch()
 
   constructor(storage: StorageDriver, timing: GuardTiming = TIMING) {
+    this.#storage = storage
     this.#state = collectionState(storage)
     this.#files = new CollectionFiles(storage)
     this.#timing = timing
@@ -74,6 +88,7 @@ export class CollectionGuard {
         seen.removals !== state.removals
       seen = state
       if (isOther) await this.#files.forEachCondemned(state, evict)
+      await this.#endIfAbandoned()
     }
     this.#watch = setInterval(() => {
       // What fails is tried again at the next time; a push looks at storage in any case.
@@ -146,6 +161,7 @@ export class CollectionGuard {
       // Where the lists are gone, it is another state by now.
       if (condemned === undefined || condemned.some((digest) => isBeingDeleted(state, digest))) {
         if (performance.now() > deadline) throw beingDeleted()
+        await this.#endIfAbandoned()
         await delay(wait)
         wait = Math.min(2 * wait, LONGEST_WAIT_MS)
         continue
@@ -167,9 +183,19 @@ export class CollectionGuard {
 
   async #read(): Promise<CollectionState> {
     const askedAt = performance.now()
-    const state = (await this.#state.get())?.state ?? NO_COLLECTION_YET
-    if (askedAt >= (this.#known?.askedAt ?? 0)) this.#known = { state, askedAt }
+    const { state, version } = (await this.#state.get()) ?? { state: NO_COLLECTION_YET, version: undefined }
+    if (askedAt >= (this.#known?.askedAt ?? 0)) this.#known = { state, version, askedAt }
     return state
+  }
+
+  /** Brings a batch to its end whose collector is gone: the next one may come in a day. That one's deletions can't land any
+   *  more once its fence is closed, and it changes the state no more. */
+  async #endIfAbandoned(): Promise<void> {
+    const { state, version } = this.#known ?? {}
+    if (state?.phase !== 'sealed' || version === undefined) return
+    if (this.#silence.watchedMs(version) <= (this.#timing.leaseMs ?? LEASE_MS)) return
+    if (state.fence !== undefined) await this.#storage.closeFence(state.fence)
+    await this.#state.swap(abandoned(state), version)
   }
 }
 

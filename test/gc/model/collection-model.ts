@@ -25,6 +25,8 @@ export interface ModelOptions {
   readonly isCoexisting?: boolean
   /** The manifest of each pusher that takes no part: it reads no state, and what it once knew it trusts for ever. */
   readonly plainPushers?: readonly number[]
+  /** A registry ends a batch whose collector seems to be gone, at any time. */
+  readonly isEnded?: boolean
   /** What is left out or done wrong. */
   readonly mutation?: Mutation
 }
@@ -46,6 +48,8 @@ export type Mutation =
   | 'a blob is put back by moving it'
   | 'the quarantine is emptied at the end'
   | 'a blob is deleted before it is copied'
+  | 'a batch that a registry ends does not count'
+  | 'a registry ends a batch without closing its fence'
 
 const [IDLE, MARK, CONDEMNED, SEALED] = [0, 1, 2, 3]
 const MAX_EPOCH = 3
@@ -103,6 +107,7 @@ export function checkModel(options: ModelOptions): Exploration {
     maxStates = 3_000_000,
     isCoexisting = false,
     plainPushers = [],
+    isEnded = false,
     mutation,
   } = options
   const is = (one: Mutation) => mutation === one
@@ -116,6 +121,8 @@ export function checkModel(options: ModelOptions): Exploration {
     ...{ phase: IDLE, epoch: 0, holder: NONE, from: 0, to: 0, deletions: 0, lists: 0, listsOf: NONE },
     // The quarantine, as bits; what pushers have acknowledged that take no part.
     ...{ kept: 0, plainly: 0 },
+    // What a registry has read of the state to end a batch.
+    ended: 0,
   }
   for (const q of plainPushers.keys())
     Object.assign(initial, { [`q${q}`]: 0, [`q${q}facts`]: isCached ? blobs : 0 })
@@ -161,6 +168,7 @@ export function checkModel(options: ModelOptions): Exploration {
     for (let c = 0; c < collectors; c++) collectorNext(s, c, add)
     if (s.deletes! > 0) userNext(s, add)
     for (const q of plainPushers.keys()) plainNext(s, q, add)
+    if (isEnded) registryNext(s, add)
     const missing = s.kept! & ~s.blobs!
     if (missing !== 0) add(`a reader puts blob ${missing & -missing} back`, putBack(s, missing & -missing))
   }
@@ -170,6 +178,25 @@ export function checkModel(options: ModelOptions): Exploration {
     const back = bits & s.kept! & ~s.blobs!
     const left = is('a blob is put back by moving it') ? s.kept! & ~back : s.kept!
     return { blobs: s.blobs! | back, kept: left }
+  }
+
+  /** Of all registries: two that do the same do no more than one. */
+  function registryNext(s: State, add: Add): void {
+    if (s.phase === SEALED && s.ended !== seenOf(s)) {
+      const isClosed = !is('a registry ends a batch without closing its fence')
+      const closed: State = isClosed ? { [`c${s.holder}closed`]: 1 } : {}
+      add(`a registry reads ${describeState(s)} and closes the fence`, { ...closed, ended: seenOf(s) })
+    }
+    if (s.ended === 0) return
+    if (s.ended !== seenOf(s)) {
+      add('a registry was late', { ended: 0 })
+      return
+    }
+    const isCounted = !is('a batch that a registry ends does not count')
+    add('a registry ends the batch', {
+      ...{ phase: IDLE, holder: NONE, from: 0, to: 0, listsOf: NONE, lists: 0, ended: 0 },
+      deletions: s.deletions! + (isCounted ? 1 : 0),
+    })
   }
 
   function plainNext(s: State, q: number, add: Add): void {

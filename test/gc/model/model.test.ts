@@ -16,6 +16,7 @@ const SMALL: Readonly<Record<string, ModelOptions>> = {
     deletes: 0,
   },
   'facts from a cache, two collectors': { isCached: true, retries: 1, deletes: 0 },
+  'a registry ends a batch, two collectors': { isEnded: true, retries: 1, deletes: 0 },
   'two blobs in two batches, two collections': { ...imageOfTwo, retries: 1, collectors: 1, runs: 2 },
   'an index and its child, two collections': { ...indexAndChild, retries: 1, collectors: 1, runs: 2 },
   'a pusher that takes no part, beside one that does, with quarantine': {
@@ -39,6 +40,8 @@ const LARGE: Readonly<Record<string, ModelOptions>> = {
     ...{ ...imageOfTwo, isCoexisting: true, isCached: true, plainPushers: [0] },
     ...{ retries: 0, collectors: 1, runs: 2, deletes: 0 },
   },
+  'a registry ends a batch, facts from a cache': { isEnded: true, isCached: true, runs: 2, retries: 1 },
+  'a registry ends one of two batches': { ...imageOfTwo, isEnded: true, retries: 1, deletes: 0 },
   'three collectors': { collectors: 3, retries: 1, deletes: 0 },
 }
 
@@ -73,6 +76,8 @@ describe('a model in which something is left out loses', () => {
     ['lists that are gone condemn nothing', cached],
     ['the state is read before the revision is written', {}],
     ['a push does not wait for a batch', {}],
+    ['a batch that a registry ends does not count', { ...cached, isEnded: true, collectors: 1 }],
+    ['a registry ends a batch without closing its fence', { isEnded: true, collectors: 1 }],
     ['a blob is put back by moving it', coexisting],
     ['the quarantine is emptied at the end', coexisting],
     ['a blob is deleted before it is copied', coexisting],
