@@ -33,7 +33,7 @@ export interface Variant {
   /** The content at the start, beside which nothing is stored. */
   readonly seed?: Seed
   /** Mirrors an upstream that serves one image. */
-  readonly mirror?: true
+  readonly mirror?: { readonly bytesPerSecond?: number }
   /** The URL of that upstream. */
   readonly upstreamUrl?: string
   /** Entrepot's own: whether the catalog is indexed. Default: as the registry's own default. */

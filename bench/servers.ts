@@ -9,7 +9,7 @@ import { S3Server } from '../test/support/s3-server.ts'
 import { BenchReceiver } from './event-receiver.ts'
 import { freePort } from './free-port.ts'
 import { emptyLargeFiles } from './large-files.ts'
-import { MirrorUpstream } from './mirror-process.ts'
+import { MirrorUpstream } from './mirror/process.ts'
 import { startRedis } from './redis.ts'
 import type { Registry, Variant } from './registries.ts'
 
@@ -56,7 +56,7 @@ export async function startServer(registry: Registry, variant: Variant = {}): Pr
   const redis = variant.cache === 'redis' ? await startRedis(folder) : undefined
   const receiver = variant.notifications ? await BenchReceiver.start() : undefined
   const s3 = variant.storage === 's3' ? await S3Server.start('versitygw') : undefined
-  const upstream = variant.mirror ? await MirrorUpstream.start() : undefined
+  const upstream = variant.mirror ? await MirrorUpstream.start(variant.mirror) : undefined
   const [program, ...args] = registry.command(folder, port, {
     ...{ ...variant, redisAddress: redis?.address, receiverUrl: receiver?.url, s3 },
     ...(upstream && { upstreamUrl: upstream.url }),

@@ -1,25 +1,29 @@
 /** Pulls through a mirror: of what it has not, of what it has, and while its upstream is gone. */
-import { Agent, type IncomingMessage, request } from 'node:http'
-import pLimit from 'p-limit'
+import { PullClient } from '../mirror/pull-client.ts'
 import { cpuSeconds } from '../processes.ts'
 import type { Server } from '../servers.ts'
 import type { Figure, Row, Time } from './row.ts'
 
-const repository = 'library/large'
-/** Blobs of an image that a client fetches at the same time, as docker does. */
-const CONCURRENCY = 3
+/** A line of 1 Gbit/s. */
+const LINE_BYTES_PER_SECOND = 125_000_000
 
 export const mirrorRows: Row[] = [
   {
     id: 'mirror-one',
     title: 'cold pull of 10 × 20 MiB by one client',
-    variant: { mirror: true },
+    variant: { mirror: {} },
     measure: measureOne,
   },
   {
     id: 'mirror-twenty',
     title: 'cold pull of 10 × 20 MiB by 20 clients at once',
-    variant: { mirror: true },
+    variant: { mirror: {} },
+    measure: measureTwenty,
+  },
+  {
+    id: 'mirror-line',
+    title: 'cold pull of 10 × 20 MiB by 20 clients at once, the upstream behind 1 Gbit/s',
+    variant: { mirror: { bytesPerSecond: LINE_BYTES_PER_SECOND } },
     measure: measureTwenty,
   },
 ]
@@ -50,11 +54,14 @@ async function measureOne(server: Server, { seconds }: Time): Promise<Figure[]> 
 
 async function measureTwenty(server: Server): Promise<Figure[]> {
   const clients = Array.from({ length: 20 }, () => new PullClient(server.port))
+  const cpuBefore = await cpuSeconds(server.pid)
   const cold = await timed(() => Promise.all(clients.map((client) => client.pull())))
+  const cpu = (await cpuSeconds(server.pid)) - cpuBefore
   const upstreamBytes = await server.upstream!.sentBytes()
   for (const client of clients) client.close()
   return [
     { label: 'cold', unit: 'ms', value: cold },
+    { label: 'its cost', unit: 'CPU s', value: cpu },
     { label: 'from the upstream', unit: 'MB', value: upstreamBytes / 1e6 },
   ]
 }
@@ -76,49 +83,4 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
   const startedAt = performance.now()
   await work()
   return performance.now() - startedAt
-}
-
-/** Fetches an image as docker does: the manifest, then its blobs. Bytes are counted and thrown away. */
-class PullClient {
-  readonly #port: number
-  readonly #agent = new Agent({ keepAlive: true })
-
-  constructor(port: number) {
-    this.#port = port
-  }
-
-  async pull(): Promise<void> {
-    const chunks: Buffer[] = []
-    await this.#call('GET', `manifests/latest`, (chunk) => chunks.push(chunk))
-    const { config, layers } = JSON.parse(Buffer.concat(chunks).toString())
-    const limit = pLimit(CONCURRENCY)
-    const fetch = async ({ digest, size }: { digest: string; size: number }) => {
-      let received = 0
-      await this.#call('GET', `blobs/${digest}`, (chunk) => {
-        received += chunk.length
-      })
-      if (received !== size) throw new Error(`${digest}: ${received} of ${size} bytes`)
-    }
-    await Promise.all([config, ...layers].map((one) => limit(() => fetch(one))))
-  }
-
-  head(): Promise<void> {
-    return this.#call('HEAD', 'manifests/latest', () => {})
-  }
-
-  close(): void {
-    this.#agent.destroy()
-  }
-
-  async #call(method: string, what: string, take: (chunk: Buffer) => void): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
-    const path = `/v2/${repository}/${what}`
-    const headers = { accept: 'application/vnd.oci.image.manifest.v1+json' }
-    request({ host: '127.0.0.1', port: this.#port, method, path, headers, agent: this.#agent }, resolve)
-      .on('error', reject)
-      .end()
-    const answer = await promise
-    for await (const chunk of answer as AsyncIterable<Buffer>) take(chunk)
-    if (answer.statusCode !== 200) throw new Error(`${method} ${path} answered ${answer.statusCode}`)
-  }
 }

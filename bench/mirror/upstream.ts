@@ -1,11 +1,15 @@
-/** The upstream of the mirrors: `node bench/mirror-upstream.ts`. It serves one image from memory, says on its output
- *  where, and counts the bytes of blobs that it has sent. */
+/** The upstream of the mirrors: `node bench/mirror/upstream.ts [bytes per second]`. It serves one image from memory, says on
+ *  its output where, and counts the bytes of blobs that it has sent. */
+import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { largeImage } from './content.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { largeImage } from '../content.ts'
 
 const LAYERS = 10
 const LAYER_BYTES = 20 * 1024 ** 2
+const PIECE_BYTES = 64 * 1024
+const bytesPerSecond = Number(process.argv[2] ?? Infinity)
 
 const image = largeImage(LAYERS, LAYER_BYTES)
 const content = new Map([...image.blobs, image.manifest].map((one) => [one.digest, one]))
@@ -35,8 +39,25 @@ function serve({ url = '', method, headers }: IncomingMessage, response: ServerR
     ...(headers.range && { 'content-range': `bytes ${start}-${bytes.length - 1}/${bytes.length}` }),
   })
   if (method === 'HEAD') response.end()
-  else response.end(part)
+  else if (bytesPerSecond === Infinity) response.end(part)
+  else void sendOnLine(response, part)
   if (method === 'GET' && found !== image.manifest) sentBytes += part.length
+}
+
+/** When the line is free, by `performance.now()`. */
+let freeAt = 0
+
+/** Sends bytes over a line that all answers share. */
+async function sendOnLine(response: ServerResponse, bytes: Buffer): Promise<void> {
+  const closed = once(response, 'close')
+  for (let sent = 0; sent < bytes.length && !response.destroyed; sent += PIECE_BYTES) {
+    const piece = bytes.subarray(sent, sent + PIECE_BYTES)
+    freeAt = Math.max(freeAt, performance.now()) + (piece.length / bytesPerSecond) * 1000
+    const waitMs = freeAt - performance.now()
+    if (waitMs > 1) await delay(waitMs)
+    if (!response.write(piece)) await Promise.race([once(response, 'drain'), closed])
+  }
+  response.end()
 }
 
 server.listen(0, '127.0.0.1', () => {

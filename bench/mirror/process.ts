@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
-const program = join(import.meta.dirname, 'mirror-upstream.ts')
+const program = join(import.meta.dirname, 'upstream.ts')
 
 /** What is mirrored, in a process of its own, which ends with this one. */
 export class MirrorUpstream {
@@ -15,8 +15,11 @@ export class MirrorUpstream {
     this.#child = child
   }
 
-  static async start(): Promise<MirrorUpstream> {
-    const child = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
+  /** @param bytesPerSecond of all its answers together; unlimited by default */
+  static async start({ bytesPerSecond = Infinity } = {}): Promise<MirrorUpstream> {
+    const child = spawn(process.execPath, [program, `${bytesPerSecond}`], {
+      stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+    })
     const [url] = await once(createInterface({ input: child.stdout! }), 'line')
     return new MirrorUpstream(String(url), child)
   }
