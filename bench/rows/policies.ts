@@ -20,25 +20,31 @@ const COMPARED = [
 export const policyRows: Row[] = [...pushRows, ...pullRows]
   .filter(({ id }) => COMPARED.includes(id))
   .flatMap((row): Row[] => [
-    { ...row, id: `free-${row.id}`, title: `${row.title}, no policies`, registries: REGISTRIES },
+    { ...begun(row), id: `free-${row.id}`, title: `${row.title}, no policies` },
     {
-      ...row,
+      ...begun(row),
       id: `governed-${row.id}`,
       title: `${row.title}, all policies`,
-      registries: REGISTRIES,
       variant: { ...row.variant, policies: true },
-      measure: async (server, time) => {
-        await firstCount(server)
-        return row.measure(server, time)
-      },
     },
   ])
+
+/** Both servers have served the same before, because that affects how V8 compiles what follows. */
+function begun(row: Row): Row {
+  const measure: Row['measure'] = async (server, time) => {
+    await firstCount(server)
+    return row.measure(server, time)
+  }
+  return { ...row, registries: REGISTRIES, measure }
+}
 
 const REPOSITORY = 'bench/counted'
 const LIMIT_MS = 30_000
 const PAUSE_MS = 100
+const NOT_COUNTED = 404
 
-/** Waits until storage was counted for the first time, which begins with the registry, and then is done once a day. */
+/** Waits until storage was counted for the first time, which begins with the registry, and then is done once a day. Without policies nothing
+ *  is counted. */
 async function firstCount({ port }: Server): Promise<void> {
   const client = new RegistryClient(port)
   try {
@@ -49,8 +55,9 @@ async function firstCount({ port }: Server): Promise<void> {
   const url = `http://127.0.0.1:${port}/v2/${REPOSITORY}/_entrepot/usage/summary`
   const deadline = performance.now() + LIMIT_MS
   while (performance.now() < deadline) {
-    const { countedAt } = (await (await fetch(url)).json()) as { countedAt: string | null }
-    if (countedAt !== null) return
+    const answer = await fetch(url)
+    const { countedAt } = (await answer.json()) as { countedAt: string | null }
+    if (answer.status === NOT_COUNTED || countedAt !== null) return
     await sleep(PAUSE_MS)
   }
   throw new Error(`storage was not counted within ${LIMIT_MS} ms`)
