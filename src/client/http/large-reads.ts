@@ -2,15 +2,15 @@ import type { OnReadOpts, Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 
 /** Size of the buffers that sockets read into. */
-const BUFFER_BYTES = 256 * 1024
+const BUFFER_BYTES = 128 * 1024
 /** Less than this is copied, so that small answers do not keep a buffer. */
 const MIN_PASSED_BYTES = 32 * 1024
 /** A buffer with less room is replaced. RFC 8446 section 5.1: the size of a record. */
 const RECORD_BYTES = 16 * 1024
-const MAX_FREE_BUFFERS = 16
+const MAX_FREE_BUFFERS = 32
 
 /** What may wait in a socket, as its `highWaterMark`. */
-export const MAX_WAITING_BYTES = 512 * 1024
+export const MAX_WAITING_BYTES = 256 * 1024
 
 /** Memory that a socket reads into. */
 interface ReadBuffer {
@@ -32,7 +32,7 @@ const freeMemory: Buffer[] = []
 const latest = new WeakMap<Socket, ReadBuffer>()
 
 /** An option of `net.connect` and `tls.connect`. Node's own reads take up to 64 KiB, into new memory each time, and each
- *  TLS record of 16 KiB passes a dozen functions by itself. These take up to 256 KiB, into memory that is used again, and
+ *  TLS record of 16 KiB passes a dozen functions by itself. These take up to 128 KiB, into memory that is used again, and
  *  the records of one turn of the event loop are passed on together. */
 export function largeReads(): OnReadOpts {
   /** Set by `callback` for the call of `buffer` that follows at once; that for a new socket finds none. */
