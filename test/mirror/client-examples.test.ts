@@ -32,13 +32,6 @@ test('buildkit names the prefix behind the host, as podman does', async () => {
   expect(buildkit).toEqual({ registry: Object.fromEntries(expected) })
 })
 
-test('containerd pulls and resolves from the mirror, and falls back to the upstream', async () => {
-  expect(parseToml(await read('hosts.toml'))).toEqual({
-    server: 'https://registry-1.docker.io',
-    host: { 'https://registry.example': { capabilities: ['pull', 'resolve'] } },
-  })
-})
-
 interface PodmanRegistries {
   readonly registry: readonly {
     readonly prefix: string

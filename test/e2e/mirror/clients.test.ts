@@ -1,4 +1,4 @@
-/** Clients that use a mirror by its own configuration, and name the image as the upstream does. */
+/** Clients that use a mirror by the examples of their configuration, and name the image as the upstream does. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -40,6 +40,10 @@ afterEach(async () => {
   await folder.remove()
 })
 
+function example(file: string): Promise<string> {
+  return readFile(new URL(`../../../examples/mirror-clients/${file}`, import.meta.url), 'utf8')
+}
+
 function expectOneFetchOfEach(): void {
   const fetched = upstream.seen('GET', /blobs/).map(({ path }) => path.slice(path.lastIndexOf('/') + 1))
   expect(fetched.sort()).toEqual(blobs.map(({ bytes }) => digestOf(bytes)).sort())
@@ -72,9 +76,9 @@ address = "${socket()}"
     if (process.getuid?.() !== 0) skip('containerd runs as root only')
     const hosts = join(folder.path, 'hosts')
     await mkdir(join(hosts, HOST), { recursive: true })
-    const capabilities = 'capabilities = ["pull", "resolve"]'
-    const toml = `server = "https://${HOST}"\n[host."http://127.0.0.1:${mirror.http.port}"]\n${capabilities}\n`
-    await writeFile(join(hosts, HOST, 'hosts.toml'), toml)
+    const toml = (await example('hosts.toml')).replace('https://registry-1.docker.io', `https://${HOST}`)
+    const url = `http://127.0.0.1:${mirror.http.port}`
+    await writeFile(join(hosts, HOST, 'hosts.toml'), toml.replace('https://registry.example', url))
     await using _containerd = await startContainerd()
     await ctr('content', 'fetch', '--hosts-dir', hosts, `${HOST}/library/a:v1`)
     const stored = (await ctr('content', 'ls', '--quiet')).split('\n')
@@ -83,19 +87,13 @@ address = "${socket()}"
   })
 })
 
-/** Writes a registries.conf that names the mirror. */
+/** Writes the example of a registries.conf with the hosts of this test. */
 async function registriesConf(): Promise<string> {
   const path = join(folder.path, 'registries.conf')
-  await writeFile(
-    path,
-    `[[registry]]
-prefix = "${HOST}"
-location = "${HOST}"
-[[registry.mirror]]
-location = "127.0.0.1:${mirror.http.port}/${HOST}"
-insecure = true
-`,
-  )
+  const text = (await example('registries.conf'))
+    .replaceAll('docker.io', HOST)
+    .replace('registry.example', `127.0.0.1:${mirror.http.port}`)
+  await writeFile(path, `${text}insecure = true\n`)
   return path
 }
 
