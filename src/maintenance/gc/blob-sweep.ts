@@ -2,7 +2,7 @@ import type { Collectable } from '../../core/collection/collectable.ts'
 import type { CollectionFiles, CondemnedBlob } from '../../core/collection/collection-files.ts'
 import type { CollectionState } from '../../core/collection/collection-state.ts'
 import { hexOf } from '../../core/digest.ts'
-import { FENCE_LIFETIME_MS } from '../../core/storage-driver.ts'
+import { FENCE_LIFETIME_MS, type Fence } from '../../core/storage-driver.ts'
 import type { Step } from '../runner.ts'
 import type { Pace } from './pace.ts'
 import type { Tenure } from './tenure.ts'
@@ -34,6 +34,7 @@ const BATCH_SIZE = 1_000
 /** Deletes condemned blobs, a batch at a time. */
 export class BlobSweep {
   readonly #parts: BlobSweepParts
+  #openFence: Fence | undefined
 
   constructor(parts: BlobSweepParts) {
     this.#parts = parts
@@ -43,24 +44,35 @@ export class BlobSweep {
   async *steps(blobs: AsyncIterable<CondemnedBlob>): AsyncGenerator<DeletionStep> {
     let batch: CondemnedBlob[] = []
     const { batchSize = BATCH_SIZE, signal } = this.#parts
-    for await (const blob of blobs) {
-      batch.push(blob)
-      if (batch.length < batchSize) continue
-      signal?.throwIfAborted()
-      yield* this.#deletion(batch)
-      batch = []
+    try {
+      for await (const blob of blobs) {
+        if (batch.length === batchSize) {
+          signal?.throwIfAborted()
+          yield* this.#deletion(batch, { isLast: false })
+          batch = []
+        }
+        batch.push(blob)
+      }
+      if (batch.length > 0) yield* this.#deletion(batch, { isLast: true })
+    } finally {
+      await this.#unseal()
     }
-    if (batch.length > 0) yield* this.#deletion(batch)
   }
 
-  async *#deletion(batch: readonly CondemnedBlob[]): AsyncGenerator<DeletionStep> {
-    const { tenure } = this.#parts
+  async *#deletion(
+    batch: readonly CondemnedBlob[],
+    { isLast }: { isLast: boolean },
+  ): AsyncGenerator<DeletionStep> {
+    const { tenure, keep, pace } = this.#parts
     let failure: unknown
     let deleted: readonly CondemnedBlob[] | undefined = tenure === undefined ? batch : undefined
     const run = async () => {
       if (tenure === undefined) throw new Error('these steps are those of a dry run')
       try {
         deleted = await this.#sweep(batch, tenure)
+        // If the next batch follows at once, the same change of the state that begins it ends this one.
+        const followsAtOnce = !isLast && keep === undefined && pace.intervalMs === 0
+        if (!followsAtOnce) await this.#unseal()
       } catch (error) {
         failure = error
         throw error
@@ -83,22 +95,31 @@ export class BlobSweep {
     const range = { first: hexOf(batch[0]!.digest), last: hexOf(batch.at(-1)!.digest) }
     await pace.take(batch.length)
     const fence = await storage.openFence({ lifetimeMs })
+    this.#openFence = fence
     let doomed: readonly CondemnedBlob[] = []
     try {
-      await tenure.change((state) => ({ ...state, phase: 'sealed', fence, batch: range }))
+      await tenure.change((state) => ({ ...unsealed(state), phase: 'sealed', fence, batch: range }))
       const pins = await files.pins(tenure.state.epoch, range)
       doomed = candidates.filter(({ digest }) => !pins.has(hexOf(digest)))
       const paths = doomed.map(({ digest }) => content.pathOf(digest))
       await storage.deleteFenced(paths, fence)
     } finally {
       await storage.closeFence(fence)
-      if (tenure.state.phase === 'sealed') await tenure.change(unsealed)
+      this.#openFence = undefined
     }
     await content.evict(doomed.map(({ digest }) => digest))
     return doomed
   }
+
+  /** Nothing of the last batch can be deleted any more. */
+  async #unseal(): Promise<void> {
+    const { tenure } = this.#parts
+    if (tenure?.state.phase === 'sealed' && this.#openFence === undefined) await tenure.change(unsealed)
+  }
 }
 
+/** Counts the batch that is being deleted, if there is one. */
 function unsealed({ fence: _fence, batch: _batch, deletions, ...state }: CollectionState): CollectionState {
-  return { ...state, phase: 'condemned', deletions: deletions + 1 }
+  const isSealed = state.phase === 'sealed'
+  return { ...state, phase: 'condemned', deletions: isSealed ? deletions + 1 : deletions }
 }

@@ -48,6 +48,7 @@ export type Mutation =
   | 'a blob is put back by moving it'
   | 'the quarantine is emptied at the end'
   | 'a blob is deleted before it is copied'
+  | 'a batch begins before the fence of the last one is closed'
   | 'a batch that a registry ends does not count'
   | 'a registry ends a batch without closing its fence'
 
@@ -496,12 +497,22 @@ export function checkModel(options: ModelOptions): Exploration {
         add(`C${c} lists the pins`, set({ at: C.send, doomed: get('doomed') & ~pinned(s, get('epoch')) }))
         return
       case C.send:
-        add(`C${c} sends the deletions`, set({ at: C.close, sent: get('doomed'), doomed: 0 }))
+        add(`C${c} sends the deletions`, set({ at: C.close, sent: get('sent') | get('doomed'), doomed: 0 }))
         return
       case C.close:
         if (get('sent') === 0) add(`C${c} closes its fence`, set({ at: C.unseal, closed: 1 }))
+        else if (is('a batch begins before the fence of the last one is closed'))
+          add(`C${c} leaves its fence open`, set({ at: C.unseal }))
         return
-      case C.unseal:
+      case C.unseal: {
+        const batch = firstBits(get('candidates') & ~rangeOf(0, get('from')), batchSize)
+        if (batch !== 0 && isHolder && s.phase === SEALED && !isCoexisting) {
+          const [from, to] = [lowest(batch), highest(batch) + 1]
+          add(`C${c} seals ${from} to ${to} at once`, {
+            ...{ from, to, deletions: s.deletions! + 1 },
+            ...set({ at: C.pins, from: to, closed: 0, doomed: batch }),
+          })
+        }
         swap('unseals', SEALED, {
           phase: CONDEMNED,
           from: 0,
@@ -510,6 +521,7 @@ export function checkModel(options: ModelOptions): Exploration {
           ...set({ at: C.seal, copied: 0 }),
         })
         return
+      }
       case C.end: {
         if (isHolder && (s.phase === MARK || s.phase === CONDEMNED))
           add(`C${c} ends`, {

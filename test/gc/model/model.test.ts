@@ -76,6 +76,7 @@ describe('a model in which something is left out loses', () => {
     ['lists that are gone condemn nothing', cached],
     ['the state is read before the revision is written', {}],
     ['a push does not wait for a batch', {}],
+    ['a batch begins before the fence of the last one is closed', { ...imageOfTwo, collectors: 1 }],
     ['a batch that a registry ends does not count', { ...cached, isEnded: true, collectors: 1 }],
     ['a registry ends a batch without closing its fence', { isEnded: true, collectors: 1 }],
     ['a blob is put back by moving it', coexisting],
