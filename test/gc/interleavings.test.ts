@@ -29,6 +29,7 @@ const GUARD = { trustedMs: 0, patienceMs: 60_000 }
 const NO_GRACE_MS = -60_000
 
 const NAME = 'team/app' as RepositoryName
+const OTHER = 'team/other' as RepositoryName
 const BLOBS = ['config', 'layer']
 const image = Buffer.from(
   payloadOf(imageJson({ config: descriptorOf('config'), layers: [descriptorOf('layer')] })),
@@ -50,10 +51,14 @@ async function garbage(): Promise<MemoryDriver> {
   return driver
 }
 
+/** The blobs are in the repository, or are mounted from it into another one. */
+type Way = 'pushed' | 'mounted'
+
 /** @returns false if it was refused */
-async function push(registry: StoredRegistry): Promise<boolean> {
-  const { manifests, tags } = registry.repository(NAME)
+async function push(registry: StoredRegistry, way: Way): Promise<boolean> {
+  const { blobs, manifests, tags } = registry.repository(way === 'pushed' ? NAME : OTHER)
   try {
+    if (way === 'mounted') for (const blob of BLOBS) await blobs.mount(digestOf(Buffer.from(blob)), NAME)
     const stored = await manifests.put(parseManifest(image, MediaType.ociManifest), undefined, {
       tags: ['v1' as Tag],
     })
@@ -73,7 +78,10 @@ interface Outcome {
 
 /** @param lengths how many calls are made between one change and the next
  *  @param first 0: the push begins; 1: the collector */
-async function play(lengths: readonly number[], first: number): Promise<Outcome> {
+async function play(
+  lengths: readonly number[],
+  { first, way }: { first: number; way: Way },
+): Promise<Outcome> {
   const driver = await garbage()
   const scheduler = new CallScheduler(2)
   const pusher = open(scheduler.driverOf(0, driver))
@@ -82,7 +90,7 @@ async function play(lengths: readonly number[], first: number): Promise<Outcome>
   await scheduler.run(
     [
       async () => {
-        isAcknowledged = await push(pusher)
+        isAcknowledged = await push(pusher, way)
       },
       async () => {
         const options = { timing: TIMING, graceMs: NO_GRACE_MS, batchSize: 1 }
@@ -96,7 +104,7 @@ async function play(lengths: readonly number[], first: number): Promise<Outcome>
     const path = blobPath(digestOf(Buffer.from(content)))
     await driver.stat(path).catch(() => missing.push(path))
   }
-  expect({ lengths, first, missing }).toEqual({ lengths, first, missing: [] })
+  expect({ lengths, first, way, missing }).toEqual({ lengths, first, way, missing: [] })
   return { isAcknowledged, calls: scheduler.made }
 }
 
@@ -110,17 +118,19 @@ function* orders(limits: readonly [number, number], first: number): Generator<re
 }
 
 test.each([
-  ['the push begins', 0],
-  ['the collector begins', 1],
+  ['the push begins', { first: 0, way: 'pushed' }],
+  ['the collector begins', { first: 1, way: 'pushed' }],
+  ['the push begins, and mounts', { first: 0, way: 'mounted' }],
+  ['the collector begins, and the push mounts', { first: 1, way: 'mounted' }],
 ] as const)(
   'no order of calls loses an image that was acknowledged: %s',
-  async (_, first) => {
-    const [pushed, collected] = [await play([], 0), await play([], 1)]
+  async (_, { first, way }) => {
+    const [pushed, collected] = [await play([], { first: 0, way }), await play([], { first: 1, way })]
     const all = [...orders([pushed.calls[0]!, collected.calls[1]!], first)]
-    const random = seededRandom(`orders ${first}`)
+    const random = seededRandom(`orders ${first} ${way}`)
     const chosen = isLong ? all : Array.from({ length: SAMPLE }, () => all[random.below(all.length)]!)
     let acknowledged = 0
-    for (const lengths of chosen) if ((await play(lengths, first)).isAcknowledged) acknowledged++
+    for (const lengths of chosen) if ((await play(lengths, { first, way })).isAcknowledged) acknowledged++
 
     expect(acknowledged).toBeGreaterThan(0)
   },
