@@ -63,6 +63,11 @@ test('why says what keeps content, or that nothing does', async () => {
     stdout: 'team/app:v2 is not there\n',
     stderr: '',
   })
+  expect(await entrepot('why', 'team/app:v1')).toMatchObject({
+    code: 0,
+    stdout: `team/app:v1\n  ${digestOf(index.bytes)}\n`,
+  })
+  expect(await entrepot('why', 'team/app')).toMatchObject({ code: 1, stdout: 'team/app is not there\n' })
   expect((await entrepot('why', 'Team')).code).toBe(2)
 })
 
@@ -163,6 +168,13 @@ test('a dry run and a run say alike what goes, why, and what only it holds', asy
   expect([dry.code, dry.stderr]).toEqual([0, ''])
   expect(dry.stdout).toContain(line)
   expect(dry.stdout).toContain(`${digestOf(garbage)} 14 bytes: no manifest refers to it\n`)
+  // As cron jobs of Distribution have it.
+  const totals = dry.stdout.split('\n').slice(-3).join('\n')
+  for (const options of [
+    ['-d', '-m', '-q'],
+    ['--dry-run', '--delete-untagged', '--quiet'],
+  ])
+    expect(await entrepot('garbage-collect', ...options)).toEqual({ code: 0, stdout: totals, stderr: '' })
   const real = await entrepot('gc')
   expect([real.code, real.stderr]).toEqual([0, ''])
   expect(real.stdout).toBe(dry.stdout.replaceAll('would be ', ''))

@@ -15,10 +15,10 @@ import type { CommandModule } from '../table/command.ts'
 import { UsageError } from '../usage-error.ts'
 import { quietLog } from './quiet-log.ts'
 
-const HELP = `entrepot why <digest> | <repository>:<tag> | <repository>@<digest> [config.yml]
+const HELP = `entrepot why <digest> | <repository>[:<tag>|@<digest>] [config.yml]
 
 Says what keeps a blob or a manifest from being collected: the shortest way to it from a tag, or from a manifest that stays without one. Or
-that nothing keeps it, and when it goes.
+that nothing keeps it, and when it goes. A repository alone is asked for its tag latest.
 
 Ends with 0 if something keeps it, with 3 if nothing does, and with 1 if it is not there.
 `
