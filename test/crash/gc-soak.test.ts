@@ -101,10 +101,13 @@ test(
     const dataFolder = `${folder.path}/data`
     const open = () => FilesystemDriver.open({ root: dataFolder })
     const { clients } = await soak({ name: 'a folder', open, stallOneIn: 60, leaseMs: 500 })
-    if (findTool('docker-registry') === undefined) return
-    await using distribution = await startDistribution({ dataFolder, configFolder: folder.path })
-    for (const client of clients) await client.checkAt(distribution.url)
-    expect(clients.flatMap(({ losses }) => losses)).toEqual([])
+    // Of Distribution 2.8 and 3.
+    for (const program of ['docker-registry', 'registry']) {
+      if (findTool(program) === undefined) continue
+      await using distribution = await startDistribution({ dataFolder, configFolder: folder.path }, program)
+      for (const client of clients) await client.checkAt(distribution.url)
+      expect(clients.flatMap(({ losses }) => losses)).toEqual([])
+    }
   },
   TIMEOUT_MS,
 )
