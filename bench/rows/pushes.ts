@@ -13,7 +13,7 @@ const pushers = 8
 const mib = 1024 ** 2
 
 /** Number of pushes in a round, by their size in MiB: whole, and in chunks as docker sends them. */
-const LARGE_PUSHES = { 1: 120, 12: 40, 100: 10 }
+const LARGE_PUSHES = { 1: 800, 12: 200, 100: 24 }
 const largePushers = 10
 
 const largeRows: Row[] = Object.entries(LARGE_PUSHES).flatMap(([size, count]) =>
@@ -64,7 +64,7 @@ async function measureLargePushes(
     await Promise.all(Array.from({ length: largePushers }, (_, pusher) => pushAll(contents, pusher)))
   }
   try {
-    await atOnce(streamedContents(2 * largePushers, mib))
+    await atOnce(streamedContents(20 * largePushers, mib))
     const contents = streamedContents(count, size)
     latency.reset()
     const [startedAt, cpuBefore] = [performance.now(), await cpuSeconds(server.pid)]
