@@ -1,7 +1,7 @@
 import { Retries } from '../../client/copy/retries.ts'
 import { type Credentials, fixedCredentials } from '../../client/credentials.ts'
+import { openAdaptiveConnections } from '../../client/http/adaptive-connections.ts'
 import type { OpenConnections, Timing } from '../../client/http/connections.ts'
-import { openNodeConnections } from '../../client/http/node-connections.ts'
 import { type ImageReference, isLoopback, registryUrl } from '../../client/image-reference.ts'
 import { LoginStore } from '../../client/login/login-store.ts'
 import { PushClient } from '../../client/push/push-client.ts'
@@ -130,9 +130,9 @@ export class Registries {
 
 const PROXY_VARIABLES = ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY']
 
-/** Node's own connections are there sooner than undici's, which know proxies. */
+/** Those of undici from the first request on if there is a proxy, because Node's own know none. */
 async function connectionsFor(env: Readonly<Record<string, string | undefined>>): Promise<OpenConnections> {
-  if (!PROXY_VARIABLES.some((name) => env[name])) return openNodeConnections
+  if (!PROXY_VARIABLES.some((name) => env[name])) return openAdaptiveConnections
   return (await import('../../client/http/undici-connections.ts')).openUndiciConnections
 }
 

@@ -1,7 +1,6 @@
 import type { Descriptor } from '../../core/descriptor.ts'
 import { Digester, hashAlgorithmOf } from '../../core/digest.ts'
 import { UpstreamError } from '../../core/upstream/upstream-error.ts'
-import { freeMemoryOf } from '../../lib/free-memory.ts'
 import type { ImageSource } from './image-store.ts'
 import type { Retries } from './retries.ts'
 
@@ -27,7 +26,7 @@ export class BlobStream {
     this.#digester = new Digester(hashAlgorithmOf(descriptor.digest))
   }
 
-  /** May be called again after it was ended early. The memory of a chunk is freed when the next one is asked for.
+  /** May be called again after it was ended early.
    *  @throws UpstreamError INVALID at the end if the bytes are others than the digest's */
   async *from(start: number): AsyncGenerator<Uint8Array> {
     const { digest, size } = this.#descriptor
@@ -40,7 +39,6 @@ export class BlobStream {
           position += chunk.length
           failures = 0
           yield chunk
-          freeMemoryOf(chunk)
         }
         if (size > 0 && position < size) throw this.#lost(position)
         break

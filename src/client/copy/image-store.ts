@@ -44,8 +44,8 @@ export interface BlobToPut {
   readonly descriptor: Descriptor
   /** Another repository of the target's registry that has it. */
   readonly mountFrom: RepositoryName | undefined
-  /** The bytes from `start` on. They are verified at their end, which throws if they have another digest. A chunk is valid until the
-   *  next one is asked for. */
+  /** The bytes from `start` on. They are verified at their end, which throws if they have another digest. A chunk belongs to who
+   *  gets it, who may free its memory. */
   open(start: number): AsyncIterable<Uint8Array>
   /** Is told how many bytes of the blob are at the target by now. */
   onPosition(bytes: number): void

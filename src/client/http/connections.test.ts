@@ -7,6 +7,7 @@ import { setImmediate as immediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { makeCertificate } from '../../../test/support/certificates.ts'
 import { readAnswer } from '../authorization.ts'
+import { openAdaptiveConnections } from './adaptive-connections.ts'
 import type { Answer, ConnectionOptions, Connections, HttpRequest } from './connections.ts'
 import { openNodeConnections } from './node-connections.ts'
 import { openUndiciConnections } from './undici-connections.ts'
@@ -34,6 +35,7 @@ function nextEndOfConnection(): Promise<void> {
 describe.each([
   ['undici', openUndiciConnections],
   ['Node', openNodeConnections],
+  ['both', openAdaptiveConnections],
 ])('connections of %s', (_, open) => {
   let connections: Connections
   const opened: Connections[] = []
@@ -261,4 +263,25 @@ test('Node sends again what met the end of a kept connection, unless it may have
   } finally {
     await connections.destroy()
   }
+})
+
+test('many bytes make later requests go by undici', async () => {
+  const names: string[] = []
+  respond = (response, { rawHeaders, method }) => {
+    names.push(rawHeaders.find((name) => name.toLowerCase() === 'host')!)
+    response.writeHead(200, { 'content-length': content.length }).end(method === 'HEAD' ? undefined : content)
+  }
+  const connections = openAdaptiveConnections({ tls: {}, timing: TIMING })
+  const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
+  const receive = async (method: 'GET' | 'HEAD') => {
+    const { body } = await connections.send({ method, url, headers: {} })
+    for await (const _ of body);
+  }
+  for (let n = 0; n < 10; n++) await receive('HEAD')
+  for (let n = 0; n < 5; n++) await receive('GET')
+  expect(names).toEqual(Array(15).fill('Host'))
+  // It is loaded meanwhile.
+  while (names.at(-1) === 'Host') await receive('GET')
+  expect(names.at(-1)).toBe('host')
+  await connections.destroy()
 })

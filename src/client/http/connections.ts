@@ -18,7 +18,7 @@ export interface ConnectionOptions {
   readonly lookup?: LookupFunction | undefined
 }
 
-/** Chunks are read until the next one is asked for. */
+/** A chunk belongs to the connection, which may free its memory once it is sent. */
 export type RequestBody = string | Uint8Array | AsyncIterable<Uint8Array>
 
 export interface HttpRequest {

@@ -5,6 +5,7 @@ import {
   request as requestPlain,
 } from 'node:http'
 import { Agent as HttpsAgent, request as requestSecure } from 'node:https'
+import { freeMemoryOf } from '../../lib/free-memory.ts'
 import { AnswerBody } from './answer-body.ts'
 import type {
   Answer,
@@ -137,6 +138,7 @@ async function writeBody(exchange: ClientRequest, body: AsyncIterable<Uint8Array
     for await (const chunk of body) {
       await written(exchange, chunk)
       if (exchange.destroyed) return
+      freeMemoryOf(chunk)
     }
     exchange.end()
   } catch (error) {
@@ -144,7 +146,7 @@ async function writeBody(exchange: ClientRequest, body: AsyncIterable<Uint8Array
   }
 }
 
-/** Resolves when the chunk is no longer needed. */
+/** Resolves when the chunk is sent, or the connection has ended. */
 function written(exchange: ClientRequest, chunk: Uint8Array): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
