@@ -27,6 +27,7 @@ import { readReferrer } from '../referrers/read-referrer.ts'
 import type { Referrers } from '../referrers/referrers.ts'
 import type { LinkedTags } from '../tags/tag-service.ts'
 import type { RequireHeld } from './deletions.ts'
+import { manifestsBelow } from './manifests-below.ts'
 
 /** The repository's other services that pushes and deletions of manifests need. */
 export interface ManifestNeighbours {
@@ -42,6 +43,8 @@ export interface ManifestNeighbours {
 /** A manifest on its way into a repository. */
 interface Stored {
   readonly canonical: Digest
+  /** Those that it consists of, if it is an index. */
+  readonly below: readonly Manifest[]
   readonly since: CollectionMark
   /** Writes what it brings itself. */
   readonly store: () => Promise<void>
@@ -113,6 +116,8 @@ export class LinkedManifests implements ManifestService {
     const since = collection?.mark
     let { mark } = deletions
     if (!isCopy) await this.#requireReferences(manifest)
+    const below = isCopy ? [] : await this.#below(manifest)
+    for (const one of below) await this.#requireReferences(one)
     const { descriptor } = await cache.writeThrough(this.#source, digest, async () => {
       const store = () =>
         settleAll([
@@ -124,7 +129,7 @@ export class LinkedManifests implements ManifestService {
       const stores = () => (announced === undefined ? store() : settleAll([store(), announced]))
       const link = () => this.#link(manifest, { canonical, name: digest, stored: stores() })
       await link()
-      const stored = { canonical, since, store, isCopy }
+      const stored = { canonical, below, since, store, isCopy }
       if (await this.#confirm(manifest, stored))
         mark = await this.#outlast(manifest, { ...stored, mark, link })
       return { descriptor, canonical }
@@ -148,14 +153,15 @@ export class LinkedManifests implements ManifestService {
    *  been removed.
    *  @returns true if manifests of the repository may be removed by a collector, or may have been
    *  @throws RegistryError MANIFEST_BLOB_UNKNOWN; UNAVAILABLE */
-  async #confirm(manifest: Manifest, { canonical, since, store, isCopy }: Stored): Promise<boolean> {
+  async #confirm(manifest: Manifest, stored: Stored): Promise<boolean> {
     const { collection, name } = this.#context
     if (collection === undefined) return false
+    const { since, store } = stored
     const look = async () => {
       await store()
-      if (!isCopy) await this.#requireReferences(manifest, { onStorage: true })
+      await this.#requireOnStorage(manifest, stored)
     }
-    const digests = await this.#contentOf(manifest, canonical)
+    const digests = await this.#contentOf(manifest, stored)
     return collection.confirmManifest(name, { digests, since, look })
   }
 
@@ -165,24 +171,38 @@ export class LinkedManifests implements ManifestService {
    *  @throws RegistryError MANIFEST_BLOB_UNKNOWN; UNAVAILABLE */
   async #outlast(
     manifest: Manifest,
-    { canonical, mark, link, isCopy }: Stored & { mark: number | undefined; link: () => Promise<void> },
+    { mark, link, ...stored }: Stored & { mark: number | undefined; link: () => Promise<void> },
   ): Promise<number | undefined> {
     const { deletions } = this.#context
-    const needed = await this.#contentOf(manifest, canonical)
+    const needed = await this.#contentOf(manifest, stored)
     for (let attempt = 1, since = mark; attempt <= MAX_ATTEMPTS; attempt++) {
       if (!(await deletions.hasDeletedSince(since, needed))) return since ?? deletions.mark
       since = deletions.mark
       await link()
-      if (!isCopy) await this.#requireReferences(manifest, { onStorage: true })
+      await this.#requireOnStorage(manifest, stored)
     }
     throw new RegistryError('UNAVAILABLE', { message: 'manifests of this repository are being removed' })
   }
 
-  /** The canonical digests of a manifest, its signatures and its references. */
-  async #contentOf(manifest: Manifest, canonical: Digest): Promise<Digest[]> {
+  /** The manifests that an index consists of, where garbage is collected: one whose push was refused at its end, because what it
+   *  needs had been deleted meanwhile, is there like any other. */
+  async #below(manifest: Manifest): Promise<readonly Manifest[]> {
+    if (this.#context.collection === undefined) return []
+    const childrenOf = (one: Manifest) => this.#childrenOf(one)
+    return manifestsBelow(manifest, { childrenOf, get: (digest) => this.get(digest) })
+  }
+
+  /** @throws RegistryError MANIFEST_BLOB_UNKNOWN */
+  async #requireOnStorage(manifest: Manifest, { below, isCopy }: Stored): Promise<void> {
+    if (isCopy) return
+    for (const one of [manifest, ...below]) await this.#requireReferences(one, { onStorage: true })
+  }
+
+  /** The canonical digests of a manifest, its signatures, its references and theirs. */
+  async #contentOf(manifest: Manifest, { canonical, below }: Stored): Promise<Digest[]> {
     const { layers, revisions } = this.#context
     const digests = new Set<Digest>([canonical, ...manifest.signatures.map((one) => digestOf(one))])
-    for (const { descriptor } of manifest.references()) {
+    for (const { descriptor } of [manifest, ...below].flatMap((one) => one.references())) {
       const { digest } = descriptor
       if (algorithmOf(digest) === CANONICAL) digests.add(digest)
       else for (const links of [layers, revisions]) digests.add((await links.get(digest)) ?? canonical)
