@@ -79,6 +79,10 @@ describe('a model in which something is left out loses', () => {
     ['a batch begins before the fence of the last one is closed', { ...imageOfTwo, collectors: 1 }],
     ['a batch that a registry ends does not count', { ...cached, isEnded: true, collectors: 1 }],
     ['a registry ends a batch without closing its fence', { isEnded: true, collectors: 1 }],
+    [
+      'the last manifest is an index of the first, which is all it looks for',
+      { ...indexAndChild, pushers: [[0], [1]], blobs: 3, retries: 0, collectors: 1 },
+    ],
     ['a blob is put back by moving it', coexisting],
     ['the quarantine is emptied at the end', coexisting],
     ['a blob is deleted before it is copied', coexisting],
