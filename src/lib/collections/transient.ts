@@ -2,8 +2,8 @@
  *
  *  V8 links the table of a `Map` or `Set` that is full of removed entries to the table that takes its place, and leaves in it what
  *  was there. Once one such table has reached the old generation, a collection of the young one keeps all the following tables with
- *  their entries, until the next full collection: a tenth of the time of a server. So entries move into a new table of their own now and
- *  then, which nothing old refers to. */
+ *  their entries, until the next full collection: up to a fifth of the time of a server. So entries move into a new table of their own now
+ *  and then, which nothing old refers to. */
 const REMOVALS_PER_TABLE = 1024
 
 export class TransientMap<Key, Value> {
