@@ -5,12 +5,13 @@ import type { Log } from '../core/log.ts'
 import type { RequestObserver } from '../core/request-observer.ts'
 import { printable } from '../lib/printable.ts'
 import type { Authorizer } from './authorizer.ts'
+import { directBodyOf } from './connection/direct/direct-body.ts'
 import type { StallDetector } from './connection/stall-detector.ts'
 import { errorFields, isForeseen } from './observers/failure-fields.ts'
 import { errorReply, unforeseen } from './reply/errors.ts'
 import { type Failure, isWhole, type Reply, type StreamedReply, type WholeReply } from './reply/reply.ts'
 import { sendStream, sendWhole } from './reply/send.ts'
-import { discardBody, hasBody, holdsBodyBack } from './request/body.ts'
+import { discardBody, holdsBodyBack, isIncomplete } from './request/body.ts'
 import { clientAddress } from './request/client-address.ts'
 import { type LifecycleListener, pathWithoutQuery, type RequestLifecycle } from './request-lifecycle.ts'
 import type { HttpSettings } from './settings.ts'
@@ -124,7 +125,7 @@ export class Responder {
     // A whole reply is the outcome, even if it can't be sent; a streamed one can still fail.
     if (lifecycle.answer === undefined || !isWhole(lifecycle.answer)) lifecycle.answer = reply
     const headers: OutgoingHttpHeaders = { ...this.#commonHeaders, ...reply.headers, 'x-request-id': id }
-    if (!request.complete && hasBody(request)) discardRest(lifecycle, headers)
+    if (isIncomplete(request)) discardRest(lifecycle, headers)
     if (this.isDraining) headers.connection = 'close'
     return headers
   }
@@ -135,7 +136,7 @@ export class Responder {
 function discardRest({ request, response }: RequestLifecycle, headers: OutgoingHttpHeaders): void {
   if (holdsBodyBack(request) && !request.readableDidRead) headers.connection = 'close'
   else {
-    keepOpen(request, response)
+    if (directBodyOf(request) === undefined) keepOpen(request, response)
     discardBody(request)
   }
 }

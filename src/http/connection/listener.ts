@@ -11,11 +11,12 @@ import type { SecureContextOptions, Server as TlsServer } from 'node:tls'
 import type { Log } from '../../core/log.ts'
 import { errorBoundary } from '../error-boundary.ts'
 import type { HttpLimits } from '../settings.ts'
+import { DirectRequests } from './direct/direct-requests.ts'
 import { ClearHttp2Response, Http2Request, http2Options } from './http2.ts'
 import { limitSession, serveSession } from './http2-session.ts'
 import { handlerOf, ProtocolSniffer } from './protocol-sniffer.ts'
 import { refuseMalformed, refuseTunnel } from './raw-refusal.ts'
-import { chooseTls, createTlsServer } from './tls.ts'
+import { admitClients, chooseTls, createTlsServer } from './tls.ts'
 import type { TlsSettings } from './tls-settings.ts'
 
 export interface ListenerOptions {
@@ -32,6 +33,7 @@ export interface ListenerOptions {
 export class Listener {
   readonly #log: Log
   readonly #server: Server
+  readonly #direct: DirectRequests
   readonly #firstBytes: ProtocolSniffer | undefined
   /** Serves connections accepted by another server. */
   readonly #clearHttp2: Server | undefined
@@ -41,8 +43,11 @@ export class Listener {
     const { limits, tls, h2c, log } = options
     this.#log = log
     const timeoutMs = limits.headerTimeoutSeconds * 1000
+    const keepAliveMs = limits.keepAliveSeconds * 1000
     if (tls !== undefined) {
       const server = createTlsServer(tls, { ...options, http1: http1Options(limits) })
+      this.#direct = new DirectRequests(server, { event: 'secureConnection', keepAliveMs, log })
+      admitClients(server, { ...tls, limits, log })
       this.#server = attach(server, options)
       const firstBytes = new ProtocolSniffer(server, { timeoutMs, choose: chooseTls(server, log) })
       this.#firstBytes = firstBytes
@@ -50,8 +55,13 @@ export class Listener {
       return
     }
     const server = createServer(http1Options(limits))
+    const direct = new DirectRequests(server, { event: 'connection', keepAliveMs, log })
+    this.#direct = direct
     this.#server = attach(server, options)
-    this.#cutOff = () => server.closeAllConnections()
+    this.#cutOff = () => {
+      server.closeAllConnections()
+      direct.closeAll()
+    }
     if (!h2c) return
     const http2 = createHttp2Server({
       ...http2Options(limits),
@@ -88,6 +98,7 @@ export class Listener {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     this.#firstBytes?.endSilent()
     this.#clearHttp2?.close()
+    this.#direct.closeIdle()
     return closed
   }
 
@@ -95,6 +106,7 @@ export class Listener {
   closeIdleConnections(): void {
     const server = this.#server as Partial<HttpServer>
     server.closeIdleConnections?.()
+    this.#direct.closeIdle()
   }
 
   /** Closes the remaining connections. */

@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { RegistryError } from '../../core/errors.ts'
+import { type DirectBody, directBodyOf } from '../connection/direct/direct-body.ts'
 import type { StallDetector } from '../connection/stall-detector.ts'
 
 /** Limit for reading an unwanted body, so that the client sees the response instead of a reset. */
@@ -18,21 +20,23 @@ export async function* requestBody(
 ): AsyncIterable<Uint8Array> {
   if (request.headers.expect !== undefined && awaitsContinue(request)) response.writeContinue()
   const wait = stallDetector.watch(request.socket)
+  const direct = directBodyOf(request)
   // Left open if reading ends early: the response still needs the connection.
-  const chunks = request.iterator({ destroyOnReturn: false })
+  const chunks = direct === undefined ? request.iterator({ destroyOnReturn: false }) : undefined
   try {
     for (;;) {
       wait.begin()
-      const next = await chunks.next()
-      wait.end(next.done ? 0 : next.value.length)
-      if (next.done) return
-      yield next.value
+      const chunk: Uint8Array | undefined = await (direct?.next() ??
+        chunks?.next().then(({ value }) => value))
+      wait.end(chunk?.length)
+      if (chunk === undefined) return
+      yield chunk
     }
   } catch (cause) {
     throw new RegistryError('SIZE_INVALID', { message: 'the request ended before its body', cause })
   } finally {
     wait.end()
-    await chunks.return?.()
+    await chunks?.return?.()
   }
 }
 
@@ -55,6 +59,11 @@ export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
+/** True if the client has not sent all of the body, as far as was read. */
+export function isIncomplete(request: IncomingMessage): boolean {
+  return !(directBodyOf(request) ?? { isComplete: request.complete }).isComplete && hasBody(request)
+}
+
 /** Reads a small body.
  *  @throws the error of `tooLarge` if it exceeds `maxBytes` */
 export async function readBody(
@@ -74,6 +83,11 @@ export async function readBody(
 /** Reads the rest of a body after the response, up to a limit, then waits a moment and closes the connection.
  *  Closing at once would reset it, and a client that is still sending would not see the response. */
 export function discardBody(request: IncomingMessage): void {
+  const direct = directBodyOf(request)
+  if (direct !== undefined) {
+    void discardDirectBody(direct, request.socket)
+    return
+  }
   if (request.complete || request.destroyed) return
   let timer = setTimeout(() => request.destroy(), MAX_UNWANTED_SECONDS * 1000)
   let size = 0
@@ -85,4 +99,12 @@ export function discardBody(request: IncomingMessage): void {
     timer = setTimeout(() => request.destroy(), ANSWER_READ_SECONDS * 1000)
   })
   request.on('close', () => clearTimeout(timer))
+}
+
+async function discardDirectBody(body: DirectBody, socket: Socket): Promise<void> {
+  let timer = setTimeout(() => socket.destroy(), MAX_UNWANTED_SECONDS * 1000)
+  socket.once('close', () => clearTimeout(timer))
+  const isAll = await body.discard(MAX_UNWANTED_BYTES).catch(() => true)
+  clearTimeout(timer)
+  if (!isAll) timer = setTimeout(() => socket.destroy(), ANSWER_READ_SECONDS * 1000)
 }
