@@ -1,4 +1,4 @@
-/** Large bodies of HTTP/1.1, which are read from the connection and not by Node's parser. */
+/** Large bodies of HTTP/1.1, which are read from the connection and not by Node's parser, unless it is encrypted. */
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
@@ -283,7 +283,7 @@ describe.each<Scheme>(['http', 'https'])('over %s', (scheme) => {
 
 test('large bodies of HTTP/1.1 are read so, and others by Node', async () => {
   const server = createServer()
-  new DirectRequests(server, { event: 'connection', keepAliveMs: 1000, log: quiet })
+  new DirectRequests(server, { keepAliveMs: 1000, log: quiet })
   server.on('request', (request, response) => {
     response.end(directBodyOf(request) === undefined ? 'by Node' : 'directly')
     request.resume()

@@ -16,7 +16,7 @@ import { ClearHttp2Response, Http2Request, http2Options } from './http2.ts'
 import { limitSession, serveSession } from './http2-session.ts'
 import { handlerOf, ProtocolSniffer } from './protocol-sniffer.ts'
 import { refuseMalformed, refuseTunnel } from './raw-refusal.ts'
-import { admitClients, chooseTls, createTlsServer } from './tls.ts'
+import { chooseTls, createTlsServer } from './tls.ts'
 import type { TlsSettings } from './tls-settings.ts'
 
 export interface ListenerOptions {
@@ -33,7 +33,7 @@ export interface ListenerOptions {
 export class Listener {
   readonly #log: Log
   readonly #server: Server
-  readonly #direct: DirectRequests
+  readonly #direct: DirectRequests | undefined
   readonly #firstBytes: ProtocolSniffer | undefined
   /** Serves connections accepted by another server. */
   readonly #clearHttp2: Server | undefined
@@ -43,11 +43,8 @@ export class Listener {
     const { limits, tls, h2c, log } = options
     this.#log = log
     const timeoutMs = limits.headerTimeoutSeconds * 1000
-    const keepAliveMs = limits.keepAliveSeconds * 1000
     if (tls !== undefined) {
       const server = createTlsServer(tls, { ...options, http1: http1Options(limits) })
-      this.#direct = new DirectRequests(server, { event: 'secureConnection', keepAliveMs, log })
-      admitClients(server, { ...tls, limits, log })
       this.#server = attach(server, options)
       const firstBytes = new ProtocolSniffer(server, { timeoutMs, choose: chooseTls(server, log) })
       this.#firstBytes = firstBytes
@@ -55,7 +52,7 @@ export class Listener {
       return
     }
     const server = createServer(http1Options(limits))
-    const direct = new DirectRequests(server, { event: 'connection', keepAliveMs, log })
+    const direct = new DirectRequests(server, { keepAliveMs: limits.keepAliveSeconds * 1000, log })
     this.#direct = direct
     this.#server = attach(server, options)
     this.#cutOff = () => {
@@ -98,7 +95,7 @@ export class Listener {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     this.#firstBytes?.endSilent()
     this.#clearHttp2?.close()
-    this.#direct.closeIdle()
+    this.#direct?.closeIdle()
     return closed
   }
 
@@ -106,7 +103,7 @@ export class Listener {
   closeIdleConnections(): void {
     const server = this.#server as Partial<HttpServer>
     server.closeIdleConnections?.()
-    this.#direct.closeIdle()
+    this.#direct?.closeIdle()
   }
 
   /** Closes the remaining connections. */

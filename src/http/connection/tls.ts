@@ -14,7 +14,7 @@ import type { ClientCertificates, TlsSettings } from './tls-settings.ts'
 /** The ALPN protocol of ACME challenges. RFC 8737. */
 const ACME_PROTOCOL = 'acme-tls/1'
 
-/** Creates an HTTPS server, which serves everybody until `admitClients` was called. A failed handshake ends its connection only. */
+/** Creates an HTTPS server. A failed handshake ends its connection only. */
 export function createTlsServer(
   tls: TlsSettings,
   { limits, http1, log }: { limits: HttpLimits; http1: object; log: Log },
@@ -37,6 +37,7 @@ export function createTlsServer(
     }
     socket.destroy()
   })
+  admit(server, { ...tls, limits, log })
   return server
 }
 
@@ -44,7 +45,7 @@ function tlsOptions(tls: TlsSettings, limits: HttpLimits): TlsOptions {
   return {
     ...tls.secureContext,
     requestCert: tls.clientCertificates.isRequested,
-    // `admitClients` rejects clients, because it can tell a missing certificate from an invalid one.
+    // `admit` rejects clients, because it can tell a missing certificate from an invalid one.
     rejectUnauthorized: false,
     handshakeTimeout: limits.headerTimeoutSeconds * 1000,
     ...protocolOptions(tls),
@@ -75,7 +76,7 @@ function protocolOptions({ http2, contextOf, challengeOf }: TlsSettings): TlsOpt
 }
 
 /** Rejects connections whose client certificate is invalid, or missing but required. */
-export function admitClients(
+function admit(
   server: Server,
   { clientCertificates, limits, log }: TlsSettings & { limits: HttpLimits; log: Log },
 ): void {

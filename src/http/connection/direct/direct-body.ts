@@ -4,7 +4,7 @@ import { freeMemoryOf, shareMemory } from '../../../lib/free-memory.ts'
 import type { Framing } from './framing.ts'
 
 /** What may wait to be read, in bytes, before the client has to wait. */
-const MAX_WAITING_BYTES = 256 * 1024
+const MAX_WAITING_BYTES = 128 * 1024
 
 export interface DirectBodyOptions {
   readonly framing: Framing

@@ -26,14 +26,12 @@ type ParsedRequest = IncomingMessage & { upgrade?: boolean }
 type Serve = (socket: Socket) => void
 
 export interface DirectRequestsOptions {
-  /** The event of connections that are ready for HTTP. */
-  readonly event: 'connection' | 'secureConnection'
   /** Time for which a connection may wait for a request; 0 for no limit. */
   readonly keepAliveMs: number
   readonly log: Log
 }
 
-/** Reads large bodies of HTTP/1.1 from their connections. Node's parser would copy each piece of a body into new memory and pass it
+/** Reads large bodies of HTTP/1.1 without TLS from their connections. Node's parser would copy each piece of a body into new memory and pass it
  *  on by itself.
  *
  *  After the head of such a request Node hands the connection over, as it does for other protocols, and gets it back with the next
@@ -50,13 +48,13 @@ export class DirectRequests {
   readonly #idle = new Set<Socket>()
 
   /** Takes the place of the server's handler of connections. */
-  constructor(server: Server, { event, keepAliveMs, log }: DirectRequestsOptions) {
-    const [serve] = server.listeners(event) as Serve[]
+  constructor(server: Server, { keepAliveMs, log }: DirectRequestsOptions) {
+    const [serve] = server.listeners('connection') as Serve[]
     this.#server = server
     this.#serve = (socket) => serve?.call(server, socket)
     this.#keepAliveMs = keepAliveMs
-    server.removeAllListeners(event)
-    server.on(event, (socket: Socket) => this.#begin(socket))
+    server.removeAllListeners('connection')
+    server.on('connection', (socket: Socket) => this.#begin(socket))
     const onUpgrade = (request: IncomingMessage, socket: Socket, received: Buffer) =>
       this.#take(request, socket, received)
     server.on(
