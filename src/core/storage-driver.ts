@@ -184,6 +184,9 @@ export interface ReadOptions {
 export interface PutOptions extends Precedence {
   /** False if a power cut may lose the file. It is never torn. Default: true. */
   durable?: boolean
+  /** True if nobody looks for the file before the promise resolves, and its folder does not exist yet. Until then a reader
+   *  may see a part of it. Default: false. */
+  isNew?: boolean
 }
 
 /** The order in which files become visible. */
@@ -196,8 +199,8 @@ export interface Precedence {
 export interface DeleteOptions {
   /** False if the file may reappear after a power cut. Default: true. */
   durable?: boolean
-  /** The names of all children of the folder, if the caller knows them. The folder is not listed then, and
-   *  other children may stay. */
+  /** The names of all children of the folder, if the caller knows them, the likeliest first. Where that costs more the folder
+   *  is not listed then, and other children may stay. */
   knownChildren?: readonly string[]
 }
 

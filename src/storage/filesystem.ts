@@ -95,10 +95,11 @@ export class FilesystemDriver implements StorageDriver {
     this.#appended = new AppendedFiles(this.#folders, this.#calls)
     this.#newFiles = new NewFiles(this.#folders, this.#calls)
     this.#removals = new Removals(this.#root, this.#calls)
-    this.#states = new States(this.#folders, (file, content) => this.#newFiles.create(file, content))
     this.#fences = new Fences(this.#root, { folders: this.#folders, calls: this.#calls })
     this.#quick = new QuickCalls(absolute, quickCalls)
     this.#lookups = new FileCalls(this.#quick)
+    const stateParts = { folders: this.#folders, lookups: this.#lookups }
+    this.#states = new States(stateParts, (file, content) => this.#newFiles.create(file, content))
     this.#scanCalls = new QuickCalls(absolute, quickCalls, SCAN_TURN_MS)
     this.#lookup = new Lookup({
       appended: this.#appended,
@@ -169,13 +170,15 @@ export class FilesystemDriver implements StorageDriver {
     return new FileContent({ path, open: openFile, buffers: this.#buffers }, options)
   }
 
-  async put(path: string, content: Uint8Array, { durable = true, after }: PutOptions = {}): Promise<void> {
+  async put(path: string, content: Uint8Array, options: PutOptions = {}): Promise<void> {
+    const { durable = true, after, isNew = false } = options
+    after?.catch(() => undefined) // it may fail before it is waited for
     const file = this.#locate(path)
     try {
       // Retried as a whole if a delete removes the folder and the temporary file with it.
       await this.#folders.within(
         dirname(file),
-        () => this.#newFiles.replace(file, { content, durable, after }),
+        () => this.#newFiles.replace(file, { content, durable, after, isNew: isNew && after === undefined }),
         { isProbablyNew: true },
       )
     } catch (cause) {
@@ -247,10 +250,12 @@ export class FilesystemDriver implements StorageDriver {
     }
   }
 
-  async delete(path: string, { durable = true }: DeleteOptions = {}): Promise<void> {
+  async delete(path: string, { durable = true, knownChildren = [] }: DeleteOptions = {}): Promise<void> {
     const file = this.#locate(path)
     try {
-      await this.#removals.remove(file)
+      const [child] = knownChildren
+      if (child === undefined) await this.#removals.remove(file)
+      else await this.#removals.removeFolder(file, child)
       if (durable) await this.#folders.sync(dirname(file))
     } catch (cause) {
       throw writeError(cause, path)
@@ -370,9 +375,7 @@ export class FilesystemDriver implements StorageDriver {
    *    changed */
   async #moveIntoNewFolder(source: string, target: string): Promise<boolean> {
     const folder = dirname(target)
-    if ((await this.#calls.peek(folder)) !== 'nothing' || (await this.#calls.peek(source)) !== 'file')
-      return false
-    if (!(await this.#folders.make(folder))) return false
+    if ((await this.#calls.peek(source)) !== 'file' || !(await this.#folders.make(folder))) return false
     try {
       await this.#calls.rename(source, target)
       return true

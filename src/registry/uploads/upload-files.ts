@@ -11,7 +11,7 @@ import type { KnownDigests } from './running-digests.ts'
  *  @returns the written time */
 export async function writeStartedAt(storage: StorageDriver, paths: UploadPaths): Promise<Date> {
   const startedAt = new Date(Math.floor(Date.now() / 1000) * 1000)
-  await storage.put(paths.startedAt, Buffer.from(formatSeconds(startedAt)), { durable: false })
+  await storage.put(paths.startedAt, Buffer.from(formatSeconds(startedAt)), { durable: false, isNew: true })
   return startedAt
 }
 

@@ -70,13 +70,14 @@ export class Folders {
   }
 
   /** Runs a step that needs the folder. If the folder is missing, creates it and retries.
-   *  @param options.isProbablyNew true if it is looked for before the first attempt, which costs less than a failure */
+   *  @param options.isProbablyNew true if it is created before the first attempt, unless it was seen before: that fails at less
+   *    cost than the step */
   async within<Result>(
     folder: string,
     step: () => Promise<Result>,
     { isProbablyNew = false } = {},
   ): Promise<Result> {
-    if (isProbablyNew && (await this.#calls.peek(folder)) === 'nothing') await this.make(folder)
+    if (isProbablyNew && !this.#made.has(folder) && !this.#durable.has(folder)) await this.make(folder)
     for (let attempt = 1; ; attempt++) {
       try {
         return await step()
@@ -104,15 +105,15 @@ export class Folders {
     await Promise.all(aboveNew.values())
   }
 
-  /** Starts to sync the parents of new folders concurrently, before anything is written into them. */
+  /** Starts to sync the parents of a new folder and of new ones above it concurrently, before anything is written into
+   *  them. */
   syncAboveNew(folder: string): ReadonlyMap<string, Promise<Identity | undefined>> {
     const syncs = new Map<string, Promise<Identity | undefined>>()
-    for (let name = folder; this.#made.size > 0; ) {
-      const parent = dirname(name)
+    for (let name = folder; ; ) {
       const madeAt = this.#made.get(name)
-      if (madeAt !== undefined) syncs.set(parent, this.#syncSince(parent, madeAt))
-      if (parent === name) break
-      name = parent
+      if (madeAt === undefined) break
+      name = dirname(name)
+      syncs.set(name, this.#syncSince(name, madeAt))
     }
     for (const done of syncs.values()) done.catch(() => undefined) // it is waited for later
     return syncs

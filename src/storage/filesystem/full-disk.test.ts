@@ -53,6 +53,8 @@ describe.skipIf(!mounts)(`on a full disk${reason}`, () => {
       driver.put('/a/other', Buffer.alloc(2 * DISK_BYTES), { durable: false }),
       'NO_SPACE',
     )
+    const isNew = { durable: false, isNew: true }
+    await expectStorageError(driver.put('/a/new', Buffer.alloc(2 * DISK_BYTES), isNew), 'NO_SPACE')
     expect(await readdir(`${folder.path}/a`)).toEqual(['file'])
     expect(Buffer.from(await driver.get('/a/file')).toString()).toBe('content')
     await driver.put('/a/file', Buffer.alloc(900 * KIB))

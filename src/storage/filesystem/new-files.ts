@@ -9,6 +9,8 @@ export interface NewContent {
   readonly durable: boolean
   /** Must be fulfilled before the content becomes visible. */
   readonly after?: Promise<unknown> | undefined
+  /** True if nobody looks for the file before its content is complete. */
+  readonly isNew?: boolean
 }
 
 /** Writes small files as a whole. */
@@ -21,20 +23,19 @@ export class NewFiles {
     this.#calls = calls
   }
 
-  /** Creates or replaces a file: writes the content, then its name. Meanwhile the folders above are made
-   *  durable. */
-  async replace(file: string, { content, durable, after }: NewContent): Promise<void> {
+  /** Creates or replaces a file: writes the content, then its name, unless nobody looks for it. Meanwhile the folders
+   *  above are made durable. */
+  async replace(file: string, { content, durable, after, isNew }: NewContent): Promise<void> {
     const folder = dirname(file)
-    const temporary = temporaryFor(file)
-    after?.catch(() => undefined) // it may fail before it is waited for
-    const fd = await this.#calls.create(temporary)
+    const begun = isNew ? file : temporaryFor(file)
+    const fd = await this.#calls.create(begun)
     const aboveNew = durable ? this.#folders.syncAboveNew(folder) : undefined
     try {
       await this.#fillAndClose(fd, { content, durable })
       await after
-      await this.#calls.rename(temporary, file)
+      if (begun !== file) await this.#calls.rename(begun, file)
     } catch (cause) {
-      await this.#calls.unlink(temporary).catch(() => undefined)
+      await this.#calls.unlink(begun).catch(() => undefined)
       throw cause
     }
     if (durable) await this.#folders.secure(folder, aboveNew)
@@ -55,7 +56,10 @@ export class NewFiles {
     await this.#folders.secure(folder)
   }
 
-  async #fillAndClose(fd: number, { content, durable }: Omit<NewContent, 'after'>): Promise<void> {
+  async #fillAndClose(
+    fd: number,
+    { content, durable }: Pick<NewContent, 'content' | 'durable'>,
+  ): Promise<void> {
     try {
       await this.#calls.fill(fd, content)
       if (durable) await fdatasync(fd)

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { Dirent } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import type { FileVersion } from '../../core/storage-driver.ts'
@@ -18,9 +18,9 @@ export function partOf(file: string, version: FileVersion): string {
   return `${file}.${version}.part`
 }
 
-/** A random version. */
+/** A random version, from a UUID because Node has random bytes for these at hand. */
 export function newVersion(): FileVersion {
-  return randomBytes(8).toString('hex')
+  return randomUUID().replaceAll('-', '').slice(16)
 }
 
 export function parsePart(name: string): { name: string; version: FileVersion } | undefined {

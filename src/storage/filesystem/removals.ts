@@ -30,6 +30,16 @@ export class Removals {
     for (const location of await partsOf(path)) await this.#remove(location)
   }
 
+  /** Removes a folder that probably has one file only. */
+  async removeFolder(folder: string, onlyFile: string): Promise<void> {
+    try {
+      await this.#calls.unlink(`${folder}/${onlyFile}`)
+      await this.#calls.rmdir(folder)
+    } catch {
+      await this.remove(folder)
+    }
+  }
+
   /** Folders that were set aside for removal, and spool files, of processes that have ended before they removed
    *  them. */
   async *unfinished(): AsyncIterable<IncompleteUpload> {

@@ -1,5 +1,6 @@
 import { link, readdir, readFile, stat, unlink } from 'node:fs/promises'
 import type { FileVersion, State } from '../../core/storage-driver.ts'
+import type { FileCalls } from './calls/file-calls.ts'
 import { isErrno } from './errno.ts'
 import type { Folders } from './folders.ts'
 import { stateFolderOf } from './part-name.ts'
@@ -16,17 +17,23 @@ const KEEP_MS = 10 * 60_000
  *  never existed before. */
 export class States {
   readonly #folders: Folders
+  readonly #lookups: FileCalls
   readonly #write: (file: string, content: Uint8Array) => Promise<void>
 
   /** Does no I/O.
    *  @param write writes a new file durably */
-  constructor(folders: Folders, write: (file: string, content: Uint8Array) => Promise<void>) {
+  constructor(
+    { folders, lookups }: { folders: Folders; lookups: FileCalls },
+    write: (file: string, content: Uint8Array) => Promise<void>,
+  ) {
     this.#folders = folders
+    this.#lookups = lookups
     this.#write = write
   }
 
   async get(file: string): Promise<State | undefined> {
     const folder = stateFolderOf(file)
+    if ((await this.#lookups.peek(folder)) === 'nothing') return undefined
     for (;;) {
       const newest = (await numbersIn(folder)).at(-1)
       if (newest === undefined) return undefined

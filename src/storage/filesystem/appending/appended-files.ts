@@ -79,8 +79,7 @@ export class AppendedFiles {
     const folder = dirname(file)
     const version = newVersion()
     const location = partOf(file, version)
-    const create = () => this.#calls.create(location)
-    const fd = await this.#folders.within(folder, create, { isProbablyNew: true })
+    const fd = await this.#folders.within(folder, () => this.#calls.create(location))
     const requireAlone = this.#aloneAt(location, file, path)
     return { fd, path, folder, location, size: 0, syncedSize: 0, version, requireAlone }
   }

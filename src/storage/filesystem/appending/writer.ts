@@ -1,7 +1,7 @@
 import { StorageError } from '../../../core/errors.ts'
 import type { FileVersion, FileWriter, SyncOptions } from '../../../core/storage-driver.ts'
 import { freeMemoryOf } from '../../../lib/free-memory.ts'
-import { close, fdatasync, ftruncate } from '../calls/descriptors.ts'
+import { fdatasync, ftruncate } from '../calls/descriptors.ts'
 import type { FileCalls } from '../calls/file-calls.ts'
 import { isErrno, writeError } from '../errno.ts'
 import type { Folders } from '../folders.ts'
@@ -140,13 +140,14 @@ export class AppendingWriter implements FileWriter {
     return { chunks: this.#queue.splice(0, chunkCount), byteCount }
   }
 
+  /** @param name false if the file is moved next: the move fails if it has lost its name */
   async #sync(name: boolean): Promise<void> {
     await this.#backgroundWork()
     this.#throwIfFailed()
     const outcomes = await Promise.allSettled([
       fdatasync(this.#file.fd),
       name ? this.#syncName() : undefined,
-      this.#requireOwn(),
+      name ? this.#requireOwn() : this.#requireAlone(),
     ])
     for (const outcome of outcomes) {
       if (outcome.status === 'rejected') this.#fail(outcome.reason)
@@ -181,7 +182,7 @@ export class AppendingWriter implements FileWriter {
     await this.#syncing?.catch(() => undefined)
     await this.#backgroundWork()
     try {
-      await close(this.#file.fd)
+      await this.#calls.close(this.#file.fd, this.#position)
       if (this.#failure === undefined) await this.#requireAlone()
     } catch (cause) {
       this.#fail(cause)

@@ -41,8 +41,10 @@ export class FileCalls {
     )
   }
 
-  /** Closes a file that is small, or a folder: a large one that was removed meanwhile is freed now. */
-  close(fd: number): Promise<void> {
+  /** Closes a file or a folder: a large file that was removed meanwhile is freed now.
+   *  @param byteCount size of the file. Default: a small one */
+  close(fd: number, byteCount = 0): Promise<void> {
+    if (byteCount > MAX_REMOVED_BYTES) return close(fd)
     return this.#make(
       () => fs.closeSync(fd),
       () => close(fd),
