@@ -44,7 +44,8 @@ export interface StorageDriver {
   list(folder: string, options?: ListOptions): AsyncIterable<Entry>
 
   /** The children of a folder as `list` yields them, if the driver knows them without waiting. Undefined
-   *  otherwise, and after any error: the caller must use `list`. Throws nothing. */
+   *  otherwise, and after any error: the caller must use `list`. Throws nothing. May return the same object while nothing
+   *  has changed, so that a caller can keep what it makes of it. */
   peekList?(folder: string, options?: ListOptions): Iterable<Entry> | undefined
 
   /** Moves a file, atomically and durably: a reader of `to` sees the old file or the new one.

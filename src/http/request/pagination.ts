@@ -28,11 +28,16 @@ export interface PageOfNames {
   readonly next: string | undefined
 }
 
-/** Takes one page of a list, and reads one name more to know if another page follows. */
-export async function takePage(names: AsyncIterable<string>, count: number): Promise<PageOfNames> {
+/** Takes one page of the names that the client may see, and reads one name more to know if another page follows. */
+export async function takePage<Name extends string>(
+  names: AsyncIterable<Name>,
+  count: number,
+  isSeen: (name: Name) => boolean = () => true,
+): Promise<PageOfNames> {
   if (count === 0) return { names: [], next: undefined }
   const taken: string[] = []
   for await (const name of names) {
+    if (!isSeen(name)) continue
     if (taken.length === count) return { names: taken, next: taken.at(-1) }
     taken.push(name)
   }

@@ -28,11 +28,16 @@ export async function* repositoryNames(
     for (;;) {
       const folder = walk.peek() ?? (await walk.peekLater()) ?? (await walk.next())
       if (folder === undefined) return
-      if (kept.some((mark) => folder.kept.has(mark))) yield folder.name as RepositoryName
+      if (hasAny(folder.opened.kept, kept)) yield folder.name as RepositoryName
     }
   } finally {
     await walk.close()
   }
+}
+
+function hasAny(found: readonly string[], wanted: readonly string[]): boolean {
+  for (const one of wanted) if (found.includes(one)) return true
+  return false
 }
 
 /** Folders opened concurrently. Grows with the number of names read, so that short pages cost little. */
@@ -45,7 +50,7 @@ interface Place {
   readonly isBelow: boolean
 }
 
-type Places = Generator<Place, undefined> | AsyncGenerator<Place, undefined>
+type Places = PlacesAmong | AsyncGenerator<Place, undefined>
 
 /** Walks the folders of a repository name's prefix in byte order. Folders are opened at once if the storage can
  *  do that; otherwise ahead: those at the next positions concurrently, at any depth. */
@@ -66,28 +71,28 @@ class Walk {
   }
 
   /** The next folder, if it can be opened at once. */
-  peek(): RepositoryDirectory | undefined {
+  peek(): OpenedFolder | undefined {
     const ahead = this.#ahead
     for (let one = ahead[0]; one !== undefined; one = ahead[0]) {
       if (isPlace(one)) {
-        const opened = this.#peekInto(one.folder)
-        if (opened === undefined) return undefined
+        const { folder } = one
+        if (!this.#peekInto(folder)) return undefined
         ahead.shift()
         this.#isQuick = true
-        if (!one.isBelow) return opened
-        if (opened.children?.length !== 0) ahead.unshift(this.#placesIn(opened))
+        if (!one.isBelow) return folder
+        if (folder.opened.children?.length !== 0) ahead.unshift(this.#placesIn(folder))
       } else {
-        if (!isSynchronous(one)) return undefined
-        const { value, done } = one.next()
-        if (done) ahead.shift()
-        else ahead.unshift(value)
+        if (!(one instanceof PlacesAmong)) return undefined
+        const place = one.next()
+        if (place === undefined) ahead.shift()
+        else ahead.unshift(place)
       }
     }
     return undefined
   }
 
   /** The same in another turn of the event loop, if this one has taken its share of time. */
-  async peekLater(): Promise<RepositoryDirectory | undefined> {
+  async peekLater(): Promise<OpenedFolder | undefined> {
     if (!this.#isQuick) return undefined
     this.#isQuick = false
     await nextTurn()
@@ -95,7 +100,7 @@ class Walk {
   }
 
   /** The next folder. Undefined at the end. */
-  async next(): Promise<RepositoryDirectory | undefined> {
+  async next(): Promise<OpenedFolder | undefined> {
     for (;;) {
       await this.#lookAhead()
       const place = this.#ahead.shift() as Place | undefined
@@ -123,12 +128,12 @@ class Walk {
     while (index < Math.min(ahead.length, end) && (index === 0 || this.#opening < this.#concurrency)) {
       const one = ahead[index] as Place | Places
       if (!isPlace(one)) {
-        const { value, done } = await one.next()
-        if (done) ahead.splice(index, 1)
-        else ahead.splice(index, 0, value)
-      } else if (one.isBelow && one.folder.opened !== undefined) {
-        const { opened } = one.folder
-        ahead.splice(index, 1, ...(opened.children?.length === 0 ? [] : [this.#placesIn(opened)]))
+        const place = one instanceof PlacesAmong ? one.next() : (await one.next()).value
+        if (place === undefined) ahead.splice(index, 1)
+        else ahead.splice(index, 0, place)
+      } else if (one.isBelow && isOpened(one.folder)) {
+        const { folder } = one
+        ahead.splice(index, 1, ...(folder.opened.children?.length === 0 ? [] : [this.#placesIn(folder)]))
       } else {
         this.#open(one.folder).catch(() => undefined) // thrown again at its position
         index++
@@ -137,30 +142,30 @@ class Walk {
   }
 
   /** Where the storage can't tell at once, what is opened ahead is waited for in its turn: those behind it have to be opened, too. */
-  #peekInto(folder: FoundFolder): RepositoryDirectory | undefined {
-    if (folder.opening === undefined && folder.opened !== undefined) return folder.opened
+  #peekInto(folder: FoundFolder): folder is OpenedFolder {
+    if (folder.opening === undefined && folder.opened !== undefined) return true
     const peeked = peekRepositoryDirectory(this.#storage, folder.name)
     if (peeked !== undefined) folder.opened = peeked
-    return peeked
+    return peeked !== undefined
   }
 
-  #open(folder: FoundFolder): Promise<RepositoryDirectory> {
+  #open(folder: FoundFolder): Promise<OpenedFolder> {
     folder.opening ??= this.#opened(folder)
     return folder.opening
   }
 
-  async #opened(folder: FoundFolder): Promise<RepositoryDirectory> {
+  async #opened(folder: FoundFolder): Promise<OpenedFolder> {
     this.#opening++
     try {
       folder.opened ??= await openRepositoryDirectory(this.#storage, folder.name)
-      return folder.opened
+      return folder as OpenedFolder
     } finally {
       this.#opening--
     }
   }
 
-  #placesIn({ name, children }: RepositoryDirectory): Places {
-    return this.#placesBelow(`${name}/`, children)
+  #placesIn({ name, opened }: OpenedFolder): Places {
+    return this.#placesBelow(`${name}/`, opened.children)
   }
 
   /** The positions below a prefix.
@@ -171,7 +176,7 @@ class Walk {
     const behind =
       children?.filter((child) => child > after) ?? childrenOf(this.#storage, prefix.slice(0, -1), { after })
     const order = new PlaceOrder({ prefix, after: this.#after, before: prefixesOf(after) })
-    return Symbol.iterator in behind ? placesAmong(behind, order) : listedPlaces(behind, order)
+    return Symbol.iterator in behind ? new PlacesAmong(behind, order) : listedPlaces(behind, order)
   }
 }
 
@@ -181,33 +186,64 @@ const NAME_CHARACTERS = /^[a-z0-9._-]*/
 /** A folder that is opened once for both of its positions. */
 class FoundFolder {
   readonly name: string
-  opening: Promise<RepositoryDirectory> | undefined
-  opened: RepositoryDirectory | undefined
+  opening: Promise<OpenedFolder> | undefined = undefined
+  opened: RepositoryDirectory | undefined = undefined
 
   constructor(name: string) {
     this.name = name
   }
 }
 
+interface OpenedFolder extends FoundFolder {
+  opened: RepositoryDirectory
+}
+
+function isOpened(folder: FoundFolder): folder is OpenedFolder {
+  return folder.opened !== undefined
+}
+
 function isPlace(one: Place | Places): one is Place {
   return 'folder' in one
 }
 
-function isSynchronous(places: Places): places is Generator<Place, undefined> {
-  return Symbol.iterator in places
-}
+/** The positions among children that are known. */
+class PlacesAmong {
+  readonly #children: Iterator<string>
+  readonly #order: PlaceOrder
+  #isOver = false
 
-function* placesAmong(children: Iterable<string>, order: PlaceOrder): Generator<Place, undefined> {
-  for (const child of children) yield* order.add(child)
-  yield* order.rest()
+  constructor(children: Iterable<string>, order: PlaceOrder) {
+    this.#children = children[Symbol.iterator]()
+    this.#order = order
+  }
+
+  next(): Place | undefined {
+    for (;;) {
+      const place = this.#order.take()
+      if (place !== undefined || this.#isOver) return place
+      const { value, done } = this.#children.next()
+      if (done) {
+        this.#isOver = true
+        this.#order.end()
+      } else this.#order.add(value)
+    }
+  }
+
+  return(_: undefined): void {
+    this.#children.return?.()
+  }
 }
 
 async function* listedPlaces(
   children: AsyncIterable<string>,
   order: PlaceOrder,
 ): AsyncGenerator<Place, undefined> {
-  for await (const child of children) yield* order.add(child)
-  yield* order.rest()
+  for await (const child of children) {
+    order.add(child)
+    for (let place = order.take(); place !== undefined; place = order.take()) yield place
+  }
+  order.end()
+  for (let place = order.take(); place !== undefined; place = order.take()) yield place
 }
 
 /** Puts the positions of a folder's children into the order of full names. Names below `a` come after `a-b` and
@@ -215,35 +251,63 @@ async function* listedPlaces(
 class PlaceOrder {
   readonly #prefix: string
   readonly #after: string
+  /** All names with the prefix are behind `after`. */
+  readonly #isBehind: boolean
   readonly #pending: FoundFolder[] = []
+  /** The positions up to the last child that was added, and how many of them are taken. */
+  readonly #ready: Place[] = []
+  #taken = 0
 
   /** @param options.before names before the children, below which there may be names after `after` */
   constructor({ prefix, after, before }: { prefix: string; after: string; before: readonly string[] }) {
     this.#prefix = prefix
     this.#after = after
-    for (const name of before) this.#wait(new FoundFolder(prefix + name))
+    this.#isBehind = prefix > after
+    for (const name of before) {
+      const folder = new FoundFolder(prefix + name)
+      if (isRepositoryName(folder.name)) this.#wait(folder)
+    }
   }
 
-  /** The positions up to the next child. */
-  *add(child: string): Iterable<Place> {
+  /** The next position up to the last child that was added. */
+  take(): Place | undefined {
+    if (this.#taken < this.#ready.length) return this.#ready[this.#taken++]
+    this.#ready.length = this.#taken = 0
+    return undefined
+  }
+
+  /** Adds the next child. */
+  add(child: string): void {
     const folder = new FoundFolder(this.#prefix + child)
+    const { name } = folder
     const pending = this.#pending
-    while (pending.length > 0 && `${pending.at(-1)?.name}/` < folder.name)
-      yield { folder: pending.pop() as FoundFolder, isBelow: true }
-    if (folder.name > this.#after && isRepositoryName(folder.name)) yield { folder, isBelow: false }
+    while (pending.length > 0 && isBehindAllBelow(name, (pending.at(-1) as FoundFolder).name))
+      this.#goBelow(pending.pop() as FoundFolder)
+    if (!isRepositoryName(name)) return
+    if (this.#isBehind || name > this.#after) this.#ready.push({ folder, isBelow: false })
     this.#wait(folder)
   }
 
-  /** The positions after all children. */
-  *rest(): Iterable<Place> {
-    for (const folder of this.#pending.reverse()) yield { folder, isBelow: true }
+  /** Adds the positions after all children. */
+  end(): void {
+    for (const folder of this.#pending.reverse()) this.#goBelow(folder)
+  }
+
+  #goBelow(folder: FoundFolder): void {
+    if (folder.opened?.children?.length !== 0) this.#ready.push({ folder, isBelow: true })
   }
 
   #wait(folder: FoundFolder): void {
-    if (isRepositoryName(folder.name) && mayHoldBehind(`${folder.name}/`, this.#after))
-      this.#pending.push(folder)
+    if (this.#isBehind || mayHoldBehind(`${folder.name}/`, this.#after)) this.#pending.push(folder)
   }
 }
+
+/** True if `name`, which is behind `other`, is also behind all names below that. */
+function isBehindAllBelow(name: string, other: string): boolean {
+  return !name.startsWith(other) || name.charCodeAt(other.length) > SLASH
+}
+
+const SLASH = 0x2f
 
 /** The prefixes of a name, shortest first, and the name itself. */
 function prefixesOf(name: string): string[] {

@@ -3,9 +3,8 @@ import { REPOSITORIES } from '../paths.ts'
 
 /** A folder below `repositories/`: part of a repository's name, a repository, or both. */
 export interface RepositoryDirectory {
-  readonly name: string
   /** The metadata folders, whose names begin with `_`. */
-  readonly kept: ReadonlySet<string>
+  readonly kept: readonly string[]
   /** The last components of the names below, in byte order. Undefined if there are too many to hold. */
   readonly children: readonly string[] | undefined
 }
@@ -21,15 +20,18 @@ export async function openRepositoryDirectory(
   storage: StorageDriver,
   name: string,
 ): Promise<RepositoryDirectory> {
-  const found = new FoundEntries(name)
+  const found = new FoundEntries()
+  const { kept } = found
   for await (const entry of storage.list(locate(name))) {
     if (found.add(entry)) continue
-    if (entry.name < BEFORE_KEPT)
-      for await (const one of metadataDirectories(storage, name)) found.kept.add(one)
-    return { name, kept: found.kept, children: undefined }
+    if (entry.name < BEFORE_KEPT) for await (const one of metadataDirectories(storage, name)) kept.push(one)
+    return { kept, children: undefined }
   }
   return found
 }
+
+/** What is in the folders whose entries the storage returned, for as long as it keeps them. */
+const known = new WeakMap<Iterable<Entry>, RepositoryDirectory>()
 
 /** Opens a folder, if the storage can tell at once. */
 export function peekRepositoryDirectory(
@@ -38,32 +40,41 @@ export function peekRepositoryDirectory(
 ): RepositoryDirectory | undefined {
   const entries = storage.peekList?.(locate(name))
   if (entries === undefined) return undefined
-  const found = new FoundEntries(name)
+  let content = known.get(entries)
+  if (content === undefined) {
+    content = contentOf(entries, () => storage.peekList?.(locate(name), { after: BEFORE_KEPT }))
+    // Other iterables can be read once, and are new each time.
+    if (content !== undefined && Array.isArray(entries)) known.set(entries, content)
+  }
+  return content
+}
+
+/** @param peekKept the entries from the metadata folders on */
+function contentOf(
+  entries: Iterable<Entry>,
+  peekKept: () => Iterable<Entry> | undefined,
+): RepositoryDirectory | undefined {
+  const found = new FoundEntries()
   for (const entry of entries) {
     if (found.add(entry)) continue
-    const rest = entry.name < BEFORE_KEPT ? storage.peekList?.(locate(name), { after: BEFORE_KEPT }) : []
+    const rest = entry.name < BEFORE_KEPT ? peekKept() : []
     for (const { name: child, kind } of rest ?? []) {
       if (!child.startsWith('_')) break
-      if (kind === 'folder') found.kept.add(child)
+      if (kind === 'folder') found.kept.push(child)
     }
-    return rest && { name, kept: found.kept, children: undefined }
+    return rest && { kept: found.kept, children: undefined }
   }
   return found
 }
 
 class FoundEntries implements RepositoryDirectory {
-  readonly name: string
-  readonly kept = new Set<string>()
+  readonly kept: string[] = []
   readonly children: string[] = []
-
-  constructor(name: string) {
-    this.name = name
-  }
 
   /** Returns false if there are too many names to hold. */
   add({ name, kind }: Entry): boolean {
     if (kind !== 'folder') return true
-    if (name.startsWith('_')) this.kept.add(name)
+    if (name.startsWith('_')) this.kept.push(name)
     else if (this.children.length === MOST_HELD) return false
     else this.children.push(name)
     return true

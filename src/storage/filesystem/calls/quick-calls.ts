@@ -66,8 +66,9 @@ export class QuickCalls {
 
   /** True if a synchronous call is allowed, and this turn of the event loop has time left for it. */
   get haveTime(): boolean {
-    if (!this.areAllowed) return false
+    if (!this.isLocal) return false
     const now = performance.now()
+    if (now < this.#pausedUntil) return false
     this.#beginTurn(now)
     return now - (this.#turnBegan ?? now) < this.#turnMs
   }

@@ -40,7 +40,7 @@ export class FolderEntries {
   peek(folder: string, { after = '' }: ListOptions): Iterable<Entry> | undefined {
     try {
       const listing = this.#listings.peek(this.#root + requireFolder(folder) || '/')
-      return listing && entriesAfter(listing, after)
+      return listing && (after === '' ? listing.entries : entriesAfter(listing, after))
     } catch {
       return undefined
     }

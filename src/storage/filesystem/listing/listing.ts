@@ -6,6 +6,8 @@ export interface Listing {
   /** Approximate memory. */
   readonly byteCount: number
   entryAt(index: number): Entry
+  /** All entries. */
+  readonly entries: Iterable<Entry>
 }
 
 /** Creates a listing.
@@ -28,9 +30,12 @@ export function indexAfter(listing: Listing, name: string): number {
 }
 
 /** The entries after a name. */
-export function* entriesAfter(listing: Listing, name: string): Generator<Entry, undefined> {
-  for (let index = name === '' ? 0 : indexAfter(listing, name); index < listing.length; index++)
-    yield listing.entryAt(index)
+export function entriesAfter(listing: Listing, name: string): Generator<Entry, undefined> {
+  return entriesFrom(listing, name === '' ? 0 : indexAfter(listing, name))
+}
+
+function* entriesFrom(listing: Listing, start: number): Generator<Entry, undefined> {
+  for (let index = start; index < listing.length; index++) yield listing.entryAt(index)
 }
 
 /** Longer listings are packed. */
@@ -40,14 +45,14 @@ const LISTING_BYTES = 300
 const ENTRY_BYTES = 80
 
 class PlainListing implements Listing {
-  readonly #entries: readonly Entry[]
+  readonly entries: readonly Entry[]
 
   constructor(entries: readonly Entry[]) {
-    this.#entries = entries
+    this.entries = entries
   }
 
   get length(): number {
-    return this.#entries.length
+    return this.entries.length
   }
 
   get byteCount(): number {
@@ -55,7 +60,7 @@ class PlainListing implements Listing {
   }
 
   entryAt(index: number): Entry {
-    return this.#entries[index] as Entry
+    return this.entries[index] as Entry
   }
 }
 
@@ -81,6 +86,10 @@ class PackedListing implements Listing {
 
   get length(): number {
     return this.#ends.length
+  }
+
+  get entries(): Iterable<Entry> {
+    return entriesFrom(this, 0)
   }
 
   get byteCount(): number {

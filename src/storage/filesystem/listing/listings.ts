@@ -23,8 +23,11 @@ const CLOCK_GRAIN_MS = 2_000
 /** Resolves to the kind of a symbolic link's target; undefined if it is not listed. */
 export type ResolveLink = (folder: string, link: Dirent) => Promise<Entry['kind'] | undefined>
 
+/** What shows that a folder has changed. */
+type FolderState = Pick<Stats, 'dev' | 'ino' | 'ctimeMs' | 'mtimeMs'>
+
 interface Kept {
-  readonly state: string
+  readonly state: FolderState
   /** Undefined if there are too many names. */
   readonly listing: Listing | undefined
 }
@@ -70,20 +73,19 @@ export class Listings {
 
   async #getByPool(folder: string): Promise<Listing | undefined> {
     const kept = this.#kept.get(folder)
-    if (kept !== undefined && kept.state === stateOf(await stat(folder))) return kept.listing
+    if (kept !== undefined && isSame(kept.state, await stat(folder))) return kept.listing
     return this.#reads.read(folder)
   }
 
   #getAtOnce(folder: string): Pick<Kept, 'listing'> | undefined {
     const kept = this.#kept.get(folder)
     const before = this.#quick.make(() => statSync(folder))
-    const state = stateOf(before)
-    if (kept?.state === state) return kept
+    if (kept !== undefined && isSame(kept.state, before)) return kept
     if (before.size > SMALL_FOLDER_BYTES) return undefined
     const readAt = Date.now()
     const entries = entriesOf(this.#quick.make(() => readdirSync(folder, { withFileTypes: true })))
     if (entries === undefined) return undefined
-    const found = { state, listing: listingOf(entries) }
+    const found = { state: stateOf(before), listing: listingOf(entries) }
     // A change since then has changed the state as well.
     if (isSettled(before, readAt)) this.#kept.set(folder, found)
     return found
@@ -94,7 +96,7 @@ export class Listings {
     const readAt = Date.now()
     const before = await stat(folder)
     const { listing, isOwn } = await this.#readNow(folder, before)
-    if (isOwn && isSettled(before, readAt) && stateOf(await stat(folder)) === stateOf(before))
+    if (isOwn && isSettled(before, readAt) && isSame(before, await stat(folder)))
       this.#kept.set(folder, { state: stateOf(before), listing })
     return listing
   }
@@ -148,8 +150,17 @@ async function manyIn(folder: string): Promise<Dirent[] | undefined> {
   return dirents.length <= MAX_NAMES ? dirents : undefined
 }
 
-function stateOf({ dev, ino, ctimeMs, mtimeMs }: Stats): string {
-  return `${dev}.${ino}.${ctimeMs}.${mtimeMs}`
+function stateOf({ dev, ino, ctimeMs, mtimeMs }: Stats): FolderState {
+  return { dev, ino, ctimeMs, mtimeMs }
+}
+
+function isSame(one: FolderState, other: FolderState): boolean {
+  return (
+    one.ctimeMs === other.ctimeMs &&
+    one.mtimeMs === other.mtimeMs &&
+    one.ino === other.ino &&
+    one.dev === other.dev
+  )
 }
 
 /** True if any later change would show another time. */
