@@ -11,6 +11,7 @@ import type { RepositoryName, Tag } from '../core/reference.ts'
 import type {
   DeleteManifestOptions,
   ManifestService,
+  Page,
   PutManifestOptions,
   Registry,
   Repository,
@@ -23,13 +24,25 @@ import type {
  *  @param tags those that may have changed; empty if only a manifest was pushed */
 export type ChangeObserver = (repository: RepositoryName, tags: readonly Tag[] | 'anything') => void
 
-/** Notes changes once they are acknowledged. Reading goes through untouched. */
+/** Notes changes once they are acknowledged, and that there are requests. Reading goes through untouched. */
 export class IndexedRegistry extends DecoratedRepositories {
   readonly #changed: ChangeObserver
+  readonly #requested: () => void
 
-  constructor(registry: Registry, changed: ChangeObserver) {
+  constructor(registry: Registry, changed: ChangeObserver, requested: () => void = () => {}) {
     super(registry)
     this.#changed = changed
+    this.#requested = requested
+  }
+
+  override repository(name: RepositoryName): Repository {
+    this.#requested()
+    return super.repository(name)
+  }
+
+  override repositories(page?: Page): AsyncIterable<RepositoryName> {
+    this.#requested()
+    return super.repositories(page)
   }
 
   protected override decorate(inner: Repository): Repository {

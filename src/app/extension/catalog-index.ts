@@ -68,7 +68,12 @@ export async function openIndex(
   })
   return {
     index: new SqlCatalogIndex(engine, feeder),
-    wrap: (wrapped) => new IndexedRegistry(wrapped, (repository, tags) => feeder.changed(repository, tags)),
+    wrap: (wrapped) =>
+      new IndexedRegistry(
+        wrapped,
+        (repository, tags) => feeder.changed(repository, tags),
+        () => feeder.requested(),
+      ),
     pulled: (repositories) => feeder.pulled(repositories),
     start() {
       feeder.start()

@@ -8,6 +8,7 @@ import type { Registry, Repository, TagEntry } from '../../core/registry.ts'
 import { mapInOrder } from '../../lib/map-in-order.ts'
 import type { CatalogChanges, DifferentTag, RepositorySeen } from '../sql/catalog-changes.ts'
 import type { RepositoryTag } from '../sql/change-statements.ts'
+import type { Courtesy } from './courtesy.ts'
 
 export interface ComparisonParts {
   /** Over storage, without a cache: what is listed once would evict what is pulled. */
@@ -21,10 +22,18 @@ export interface ComparisonParts {
 const CHUNK = 5_000
 /** Tags that are read at once. */
 const PAGE = 1_000
+/** Tags after which requests are thought of. */
+const STEP = 100
 /** Repositories without tags that are written together. */
 const MAX_SEEN = 1_000
 /** Repositories, tags and manifests that are read at the same time. */
 const CONCURRENCY = 8
+
+interface RepositoriesOptions {
+  readonly look: number
+  readonly signal?: AbortSignal | undefined
+  readonly courtesy?: Courtesy | undefined
+}
 
 /** What is compared and written together. */
 interface Chunk {
@@ -49,14 +58,15 @@ export class Comparison {
 
   /** Compares repositories. Reads further ones while the index is written.
    *  @param options.look numbered before the first of them is read
+   *  @param options.courtesy to requests. Default: they wait
    *  @throws as `repository` */
   async repositories(
     names: AsyncIterable<RepositoryName> | Iterable<RepositoryName>,
-    { look, signal }: { look: number; signal?: AbortSignal | undefined },
+    { look, signal, courtesy }: RepositoriesOptions,
   ): Promise<void> {
     let writing = Promise.resolve()
     try {
-      for await (const chunk of this.#chunks(names, signal)) {
+      for await (const chunk of this.#chunks(names, { signal, courtesy })) {
         const different = await this.#differing(chunk)
         const summaries = await this.#describe(different)
         await writing
@@ -97,10 +107,11 @@ export class Comparison {
 
   async *#chunks(
     names: AsyncIterable<RepositoryName> | Iterable<RepositoryName>,
-    signal: AbortSignal | undefined,
+    { signal, courtesy }: Pick<RepositoriesOptions, 'signal' | 'courtesy'>,
   ): AsyncIterable<Chunk> {
     let chunk: Chunk = { entries: [], seen: [] }
-    const begun = mapInOrder(names, { concurrency: CONCURRENCY, work: (name) => this.#begin(name) })
+    const work = (name: RepositoryName) => this.#begin(name, courtesy)
+    const begun = mapInOrder(names, { concurrency: CONCURRENCY, work })
     for await (const { repository, first, pages, pulls } of begun) {
       const found = new Set<string>()
       for (let page = first; !page.done; page = await pages.next()) {
@@ -123,9 +134,10 @@ export class Comparison {
   }
 
   /** Reads the beginning of a repository, which is all of most. */
-  async #begin(name: RepositoryName) {
+  async #begin(name: RepositoryName, courtesy: Courtesy | undefined) {
+    await courtesy?.untilFree()
     const repository = this.#parts.registry.repository(name)
-    const pages = inPages(repository.tags.entries())
+    const pages = inPages(repository.tags.entries(), courtesy)
     const [first, pulls] = await Promise.all([pages.next(), this.#pullsOf(name)])
     return { repository, first, pages, pulls }
   }
@@ -199,10 +211,14 @@ async function describeIfPresent(
   }
 }
 
-async function* inPages<Item>(items: AsyncIterable<Item>): AsyncGenerator<Item[], undefined> {
+async function* inPages<Item>(
+  items: AsyncIterable<Item>,
+  courtesy: Courtesy | undefined,
+): AsyncGenerator<Item[], undefined> {
   let page: Item[] = []
   for await (const item of items) {
     page.push(item)
+    if (page.length % STEP === 0) await courtesy?.untilFree()
     if (page.length < PAGE) continue
     yield page
     page = []

@@ -7,6 +7,7 @@ import { GrowingDelay } from '../../lib/growing-delay.ts'
 import { CoalescedReads } from '../../lib/request-coalescing.ts'
 import type { CatalogChanges } from '../sql/catalog-changes.ts'
 import { Comparison, type ComparisonParts } from './comparison.ts'
+import { Courtesy } from './courtesy.ts'
 import { type Marked, Marks } from './marks.ts'
 import { sweep } from './sweep.ts'
 
@@ -26,6 +27,7 @@ export class Feeder {
   readonly #comparison: Comparison
   readonly #whole: CoalescedReads<void>
   readonly #marks = new Marks()
+  readonly #courtesy = new Courtesy()
   readonly #stopping = new AbortController()
   #following: Promise<void> | undefined
   #catchingUp: Promise<void> | undefined
@@ -48,6 +50,11 @@ export class Feeder {
   /** Starts sweeping, at once. */
   start(): void {
     if (this.#parts.sweepMs !== undefined) this.#sweeping = this.#sweep(this.#parts.sweepMs)
+  }
+
+  /** Notes that the registry is used, so that a fill gives way. */
+  requested(): void {
+    this.#courtesy.noteRequest()
   }
 
   /** Notes a change of this process, once it is acknowledged. Never waits or throws. */
@@ -150,7 +157,8 @@ export class Feeder {
         await sweep({
           ...{ registry, changes, signal, log },
           compare: (name) => this.compare(name),
-          fill: (names, look) => this.#comparison.repositories(names, { look, signal }),
+          fill: (names, look) =>
+            this.#comparison.repositories(names, { look, signal, courtesy: this.#courtesy }),
         })
         retry.reset()
         figures.sweeps++

@@ -19,7 +19,7 @@ export interface ScanStart {
   readonly quick: QuickCalls
 }
 
-const PAGE = 1_000
+const PAGE = 200
 
 /** Enough for a link. */
 const MAX_CONTENT_BYTES = 256

@@ -2,10 +2,9 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { temporaryFolder } from '../../../../test/support/temporary-folder.ts'
 import { QuickCalls } from './quick-calls.ts'
 
-/** Blocks for this time. */
+/** Blocks for this time, as a disk does. */
 function waits(milliseconds: number): void {
-  const end = performance.now() + milliseconds
-  while (performance.now() < end);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds)
 }
 
 describe('quick calls', () => {
@@ -40,6 +39,27 @@ describe('quick calls', () => {
     later(3600_000)
     expect(quick.areAllowed).toBe(true)
     vi.restoreAllMocks()
+  })
+
+  it('do not pause because the thread waited for a processor', async () => {
+    await using folder = await temporaryFolder()
+    let waited = 0
+    const sinceLast = () => {
+      const since = waited
+      waited = 0
+      return since
+    }
+    const preempted = new QuickCalls(folder.path, 'auto', 4, { sinceLast })
+    await vi.waitUntil(() => preempted.isLocal, { timeout: 60_000, interval: 5 })
+    for (let calls = 0; calls < 20; calls++) {
+      preempted.make(() => {
+        waits(5)
+        waited = 1_000
+      })
+      expect(preempted.areAllowed).toBe(true)
+    }
+    preempted.make(() => waits(100))
+    expect(preempted.areAllowed).toBe(false)
   })
 
   it('pause at once after one that was very slow, even if it failed', () => {

@@ -1,4 +1,5 @@
 import { statfs } from 'node:fs/promises'
+import { ProcessorWait } from './processor-wait.ts'
 
 /** `auto` allows synchronous calls if the file system answers in microseconds, `never` forbids them. */
 export type QuickCallsMode = 'auto' | 'never'
@@ -15,9 +16,10 @@ const LOCAL = new Set([
   0xf2f52010, // F2FS
 ])
 
-/** A call that takes longer was probably not answered from memory, unless this thread had to wait for a
- *  processor. */
+/** A call that takes longer, apart from waiting for a processor, was probably not answered from memory. */
 const SLOW_MS = 1
+/** After this time, the thread's wait for a processor is read again before a call. */
+const WAIT_READ_MS = 20
 /** The number of slow ones among the last calls at which the file system counts as slow. */
 const MAX_SLOW = 6
 const LAST_CALLS = 16
@@ -42,13 +44,21 @@ export class QuickCalls {
   /** Approximate number of slow ones among the last calls, and their duration. */
   #slowCalls = 0
   #slowMs = 0
+  readonly #processorWait: Pick<ProcessorWait, 'sinceLast'>
+  #waitReadAt = 0
   /** Start of the first call of this turn. */
   #turnBegan: number | undefined
   #nextTurn: PromiseWithResolvers<void> | undefined
 
   /** @param turnMs time limit in one turn of the event loop, in milliseconds */
-  constructor(root: string, mode: QuickCallsMode = 'auto', turnMs = TURN_MS) {
+  constructor(
+    root: string,
+    mode: QuickCallsMode = 'auto',
+    turnMs = TURN_MS,
+    processorWait: Pick<ProcessorWait, 'sinceLast'> = new ProcessorWait(),
+  ) {
     this.#root = root
+    this.#processorWait = processorWait
     this.#turnMs = turnMs
     if (mode === 'never') this.#isLocal = false
   }
@@ -90,6 +100,7 @@ export class QuickCalls {
    *  @throws the errors of the call */
   make<Result>(call: () => Result): Result {
     const begunAt = performance.now()
+    if (begunAt - this.#waitReadAt > WAIT_READ_MS) this.#readWait(begunAt)
     try {
       return call()
     } finally {
@@ -97,9 +108,11 @@ export class QuickCalls {
     }
   }
 
-  #judge(milliseconds: number): void {
+  #judge(elapsedMs: number): void {
     this.#slowCalls *= 1 - 1 / LAST_CALLS
     this.#slowMs *= 1 - 1 / LAST_CALLS
+    if (elapsedMs < SLOW_MS) return
+    const milliseconds = elapsedMs - this.#readWait(performance.now())
     if (milliseconds < SLOW_MS) return
     this.#slowCalls += 1
     this.#slowMs += milliseconds
@@ -107,6 +120,12 @@ export class QuickCalls {
     this.#pausedUntil = performance.now() + PAUSE_FACTOR * this.#slowMs
     this.#slowCalls = 0
     this.#slowMs = 0
+  }
+
+  /** The wait for a processor since it was read last. */
+  #readWait(now: number): number {
+    this.#waitReadAt = now
+    return this.#processorWait.sinceLast()
   }
 
   readonly #endTurn = (): void => {
