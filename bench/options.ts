@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util'
 import { type RegistryId, registryIds } from './registries.ts'
 import { indexRows } from './rows/index.ts'
-import { listRows } from './rows/lists.ts'
+import { listRows, longListRows } from './rows/lists.ts'
 import { mirrorRows } from './rows/mirror.ts'
 import { mixedRows } from './rows/mixed.ts'
 import { notificationRows } from './rows/notifications.ts'
@@ -40,17 +40,19 @@ const ordinary: Suite = {
 }
 const suites: Readonly<Record<string, Suite>> = {
   index: { rows: indexRows, registries: ['entrepot', 'baseline'] },
+  lists: { rows: longListRows, registries: ['entrepot', 'baseline', 'distribution3', 'distribution2'] },
   mirror: { rows: mirrorRows, registries: ['entrepot', 'distribution3', 'distribution2'] },
   notifications: { rows: notificationRows, registries: registryIds },
   policies: { rows: policyRows, registries: ['entrepot', 'baseline'] },
   s3: { rows: s3Rows, registries: ['entrepot', 'distribution3', 'distribution2'] },
 }
 
-export const usage = `npm run bench -- [notifications | policies | index | s3 | mirror] [options]
+export const usage = `npm run bench -- [notifications | policies | index | lists | s3 | mirror] [options]
 
   notifications         what a receiver of events costs, and how fast they are delivered
   policies              what policies cost, all of them against none
   index                 search and order over all repositories and tags
+  lists                 pages of 100,000 repositories and 500,000 tags, which take minutes to write
   s3                    with the content on an S3 server (versitygw) instead of in files
   gc                    garbage collection of a generated store; npm run bench -- gc --help says how
   mirror                as a pull-through cache of an upstream with one image of 10 × 20 MiB
@@ -67,6 +69,7 @@ Rows: ${ordinary.rows.map(({ id }) => id).join(', ')}
 Rows of notifications: ${notificationRows.map(({ id }) => id).join(', ')}
 Rows of policies: ${policyRows.map(({ id }) => id).join(', ')}
 Rows of the index: ${indexRows.map(({ id }) => id).join(', ')}
+Rows of long lists: ${longListRows.map(({ id }) => id).join(', ')}
 Rows on S3: ${s3Rows.map(({ id }) => id).join(', ')}
 Rows of mirrors: ${mirrorRows.map(({ id }) => id).join(', ')}`
 
