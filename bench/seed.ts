@@ -15,6 +15,9 @@ export interface Seed {
 /** The repository that has the tags. */
 export const TAGGED = 'bench/tagged'
 
+/** Registries may trust a folder only once it has not changed for a while; otherwise the first one would be slower. */
+const SETTLED_MS = 2_500
+
 const folders = new Map<string, string>()
 process.on('exit', () => {
   for (const folder of folders.values()) rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
@@ -33,6 +36,7 @@ export function seededFolder(seed: Seed): string {
     }
     if (seed.catalog !== undefined) makeCatalog(folder, seed.catalog)
     if (seed.tags !== undefined) makeTags(join(repositories, TAGGED), seed.tags)
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, SETTLED_MS)
   }
   return folder
 }
