@@ -12,6 +12,7 @@ const REPEATS = 40
 /** Requests for it before. */
 const WARM_UP = 20
 const POLL_MS = 50
+const AFTERWARDS_MS = 1_000
 
 const repositories = 20_000
 
@@ -164,7 +165,8 @@ async function indexIsFilled(server: Server): Promise<void> {
   if (!['entrepot', 'baseline'].includes(server.registry.id)) return
   for (;;) {
     const { text } = await textAt(server, '/v2/_entrepot/catalog/repositories?n=1')
-    if ((JSON.parse(text) as { index: { complete: boolean } }).index.complete) return
+    if ((JSON.parse(text) as { index: { complete: boolean } }).index.complete) break
     await Promise.race([sleep(POLL_MS), server.ended])
   }
+  await sleep(AFTERWARDS_MS) // it is cleared up
 }
