@@ -46,6 +46,8 @@ export class DirectRequests {
   /** Connections with a request, and those that wait for one. Node's server does not know them. */
   readonly #busy = new Set<Socket>()
   readonly #idle = new Set<Socket>()
+  /** Connections that have been in one of the two. */
+  readonly #watched = new WeakSet<Socket>()
 
   /** Takes the place of the server's handler of connections. */
   constructor(server: Server, { keepAliveMs, log }: DirectRequestsOptions) {
@@ -90,7 +92,7 @@ export class DirectRequests {
   #take(request: IncomingMessage, socket: Socket, received: Buffer): void {
     const shouldKeepAlive = this.#keepAlive.get(request)
     if (shouldKeepAlive === undefined) throw new Error('another protocol is not served')
-    this.#hold(socket, this.#busy)
+    this.#hold(socket)
     const { response } = new DirectExchange(request, {
       socket,
       received,
@@ -108,9 +110,14 @@ export class DirectRequests {
     this.#server.emit('request', request, response)
   }
 
-  #hold(socket: Socket, where: Set<Socket>): void {
-    where.add(socket)
-    socket.once('close', () => where.delete(socket))
+  #hold(socket: Socket): void {
+    this.#busy.add(socket)
+    if (this.#watched.has(socket)) return
+    this.#watched.add(socket)
+    socket.once('close', () => {
+      this.#busy.delete(socket)
+      this.#idle.delete(socket)
+    })
   }
 
   /** Waits for the next request. Node would take the time before its first byte for a slow head. */
@@ -118,18 +125,15 @@ export class DirectRequests {
     this.#busy.delete(socket)
     this.#idle.add(socket)
     const onGone = () => socket.destroy()
-    const onClose = () => this.#idle.delete(socket)
     const onReadable = () => {
       const received: Buffer | null = socket.read()
       if (received === null) return
       socket.removeListener('readable', onReadable)
       for (const event of ['error', 'end', 'timeout']) socket.removeListener(event, onGone)
-      socket.removeListener('close', onClose)
       socket.setTimeout(0)
       this.#giveBack(socket, received)
     }
     for (const event of ['error', 'end', 'timeout']) socket.on(event, onGone)
-    socket.on('close', onClose)
     socket.on('readable', onReadable)
     if (this.#keepAliveMs > 0) socket.setTimeout(this.#keepAliveMs + PATIENCE_MS)
   }
