@@ -68,8 +68,9 @@ async function bundleCode(outdir: string, native: Plugin): Promise<string[]> {
     metafile: true,
     entryPoints: [
       { in: join(root, 'src', 'main.ts'), out: 'main' },
-      // A thread, which is started by the name of its file.
+      // Threads, which are started by the names of their files.
       { in: join(root, 'src', 'index', 'sqlite', 'sqlite-thread.ts'), out: 'sqlite-thread' },
+      { in: join(root, 'src', 'lib', 'hashing', 'hashing-thread.ts'), out: 'hashing-thread' },
       sharedEntryPoint(root),
     ],
     outdir,

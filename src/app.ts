@@ -100,6 +100,7 @@ export async function startRegistry(
   const wrapped = await wrapForRequests(config, index?.wrap(noted) ?? noted, log)
   const server = new HttpServer({
     registry: wrapped,
+    memory: registry.uploadMemory,
     history: await history?.open(wrapped),
     index: index?.index,
     settings: { ...httpSettings(config), namespaces: mirrors?.namespaces },

@@ -1,4 +1,5 @@
 /** Opens the parts of a configuration. Code that not every registry needs is loaded on demand. */
+import { availableParallelism } from 'node:os'
 import type { AccessControl, KeyStorage } from '../auth/access-control.ts'
 import { isAuthEnabled } from '../auth/is-auth-enabled.ts'
 import { MemoryDescriptorCache } from '../cache/memory.ts'
@@ -13,6 +14,7 @@ import { type DescriptorCache, NO_CACHE } from '../core/descriptor-cache.ts'
 import type { Health } from '../core/health.ts'
 import type { Log } from '../core/log.ts'
 import type { StorageDriver } from '../core/storage-driver.ts'
+import { Hashing } from '../lib/hashing/hashing.ts'
 import { version } from '../lib/version.ts'
 import { type AuditFile, openAudit } from '../observability/audit-log.ts'
 import type { DebugServer } from '../observability/debug-server.ts'
@@ -126,6 +128,7 @@ export async function openRegistry(
     readOnly: maintenance.readonly.enabled,
     smallContentBytes: cached.blobdescriptor === 'none' ? 0 : cached.contentsize,
     locks: workerGroup?.locks,
+    hashing: openHashing(config, log),
     collection: maintenance.gc.enabled,
     coexist: maintenance.gc.coexist,
     // With Redis the collector evicts by itself; beside workers it is in the supervisor, which has no cache.
@@ -134,6 +137,13 @@ export async function openRegistry(
     }),
     log,
   })
+}
+
+/** Hashing in a thread, where there is a processor for it. Drivers of object stores copy what they send, which takes longer from memory that
+ *  threads share. */
+function openHashing({ storage }: Config, log: Log): Hashing | undefined {
+  if (storage.filesystem === undefined || availableParallelism() === 1) return undefined
+  return new Hashing((error) => log.error({ err: error }, 'the thread that computes digests has failed'))
 }
 
 interface RegistryParts {

@@ -15,6 +15,7 @@ import type { Operations } from '../core/operations/operations.ts'
 import type { Page } from '../core/page/page.ts'
 import type { RepositoryName } from '../core/reference.ts'
 import type { Registry, Repository } from '../core/registry.ts'
+import type { SharedMemory } from '../lib/shared-memory/shared-memory.ts'
 import type { StallDetector } from './connection/stall-detector.ts'
 import { locationOf } from './reply/location.ts'
 import { requestBody } from './request/body.ts'
@@ -28,6 +29,8 @@ export interface ServerContext {
   readonly registry: Registry
   readonly settings: HttpSettings
   readonly stallDetector: StallDetector
+  /** Where the bodies of uploads arrive; undefined for anywhere. */
+  readonly memory: SharedMemory | undefined
   /** Undefined if the registry issues no tokens. */
   readonly issuer: TokenIssuer | undefined
   readonly health: Health
@@ -196,7 +199,13 @@ export class RequestContext {
 
   /** The request's body as it arrives. Its chunks belong to the reader. */
   body(): AsyncIterable<Uint8Array> {
-    return requestBody(this.request, this.#response, this.#parts.stallDetector)
+    const { stallDetector } = this.#parts
+    return requestBody(this.request, this.#response, { stallDetector })
+  }
+
+  /** The body if it is content, in the memory for that. Who holds a chunk for long holds much more than that. */
+  content(): AsyncIterable<Uint8Array> {
+    return requestBody(this.request, this.#response, this.#parts)
   }
 
   /** The `Location` of a path below the prefix. */

@@ -22,6 +22,7 @@ import type { Registry } from '../core/registry.ts'
 import type { RequestObserver } from '../core/request-observer.ts'
 import type { RequestTracer } from '../core/tracing/tracer.ts'
 import { TransientMap } from '../lib/collections/transient.ts'
+import type { SharedMemory } from '../lib/shared-memory/shared-memory.ts'
 import { Authorizer } from './authorizer.ts'
 import { Listener } from './connection/listener.ts'
 import { StallDetector } from './connection/stall-detector.ts'
@@ -38,6 +39,8 @@ export interface HttpServerOptions {
   registry: Registry
   settings: HttpSettings
   log: Log
+  /** Where the bodies of uploads arrive, if the registry can use it. Default: anywhere. */
+  memory?: SharedMemory | undefined
   /** Default: no TLS. */
   tls?: TlsSettings | undefined
   /** Default: no checks. */
@@ -217,7 +220,7 @@ function partsOf(options: HttpServerOptions, stallDetector: StallDetector): Serv
   const { registry, settings, issuer, health = HEALTHY } = options
   const { sessions, keys, operations, version = '' } = options
   const { mirrors = [], page, history, index, recordedPulls: pulls, usage } = options
-  const shared = { registry, settings, stallDetector, issuer, health }
+  const shared = { registry, settings, stallDetector, memory: options.memory, issuer, health }
   const people = { sessions, keys, operations, version }
   return { ...shared, ...people, mirrors, page, history, index, pulls, usage }
 }

@@ -7,8 +7,9 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { digestOf } from '../../src/core/digest.ts'
 import { directBodyOf } from '../../src/http/connection/direct/direct-body.ts'
 import { DirectRequests } from '../../src/http/connection/direct/direct-requests.ts'
-import { BothSchemes, type Scheme } from '../support/both-schemes.ts'
-import { type HttpRegistry, quiet } from '../support/http-registry.ts'
+import { Hashing } from '../../src/lib/hashing/hashing.ts'
+import { BothSchemes } from '../support/both-schemes.ts'
+import { type HttpRegistry, type HttpRegistryOptions, quiet } from '../support/http-registry.ts'
 import { RawConnection } from '../support/raw-connection.ts'
 
 const MIB = 1024 * 1024
@@ -84,9 +85,16 @@ async function sizeOf(registry: HttpRegistry, location: string): Promise<number>
   return end === '0' ? 0 : Number(end) + 1
 }
 
-describe.each<Scheme>(['http', 'https'])('over %s', (scheme) => {
+describe.each([
+  { name: 'over http', scheme: 'http' },
+  { name: 'over http, hashed in a thread', scheme: 'http', isHashed: true },
+  { name: 'over https', scheme: 'https' },
+] as const)('$name', ({ scheme, ...kind }) => {
+  const start = (options: HttpRegistryOptions = {}) =>
+    schemes.start(scheme, { ...options, ...('isHashed' in kind && { hashing: new Hashing(() => {}) }) })
+
   test('many bodies on one connection, with other requests between them', async () => {
-    await using registry = await schemes.start(scheme)
+    await using registry = await start()
     using connection = await connect(registry)
     for (let round = 1; round <= 4; round++) {
       const content = randomBytes(round * 300_000)
@@ -105,7 +113,7 @@ describe.each<Scheme>(['http', 'https'])('over %s', (scheme) => {
   })
 
   test('requests that are sent at once are answered in their order', async () => {
-    await using registry = await schemes.start(scheme)
+    await using registry = await start()
     using connection = await connect(registry)
     const head = (...lines: string[]) => Buffer.from(`${lines.join('\r\n')}\r\n\r\n`)
     connection.write(
@@ -134,7 +142,7 @@ describe.each<Scheme>(['http', 'https'])('over %s', (scheme) => {
   })
 
   test('extensions of chunks and trailers are read over', async () => {
-    await using registry = await schemes.start(scheme)
+    await using registry = await start()
     using connection = await connect(registry)
     connection.writeHead(...pushHead(digest, 'Transfer-Encoding: Chunked', 'Connection: close'))
     connection.write(chunked(large, { extension: ';a=b', trailer: 'Digest: none\r\nHost: other\r\n' }))
@@ -144,7 +152,7 @@ describe.each<Scheme>(['http', 'https'])('over %s', (scheme) => {
   })
 
   test('what is not framed as a body ends the connection, and nothing behind it is a request', async () => {
-    await using registry = await schemes.start(scheme)
+    await using registry = await start()
     using connection = await connect(registry)
     connection.writeHead(...pushHead(digest, 'Transfer-Encoding: chunked'))
     connection.write('5\r\nfirst-and-more\r\n0\r\n\r\nGET /v2/ HTTP/1.1\r\nHost: localhost\r\n\r\n')
@@ -155,7 +163,7 @@ describe.each<Scheme>(['http', 'https'])('over %s', (scheme) => {
   })
 
   test('two framings at once are refused', async () => {
-    await using registry = await schemes.start(scheme)
+    await using registry = await start()
     using connection = await connect(registry)
     connection.writeHead(...pushHead(digest, `Content-Length: ${large.length}`, 'Transfer-Encoding: chunked'))
     connection.write(chunked(large))
@@ -164,7 +172,7 @@ describe.each<Scheme>(['http', 'https'])('over %s', (scheme) => {
   })
 
   test('another protocol is not offered', async () => {
-    await using registry = await schemes.start(scheme)
+    await using registry = await start()
     using connection = await connect(registry)
     for (const protocol of ['websocket', 'h2c']) {
       connection.writeHead(
@@ -178,7 +186,7 @@ describe.each<Scheme>(['http', 'https'])('over %s', (scheme) => {
   })
 
   test('a client that leaves can go on with what has arrived', async () => {
-    await using registry = await schemes.start(scheme)
+    await using registry = await start()
     const location = await beginUpload(registry)
     {
       using connection = await connect(registry)
@@ -187,6 +195,8 @@ describe.each<Scheme>(['http', 'https'])('over %s', (scheme) => {
       await connection.closed
     }
     await expect.poll(() => sizeOf(registry, location)).toBe(400_000)
+    // Until the first request has given the upload up.
+    await expect.poll(() => ask(registry, `PATCH ${location}`)).toMatch(/^HTTP\/1\.1 202 /)
     const size = 400_000
     using later = await connect(registry)
     later.writeHead(
@@ -200,7 +210,7 @@ describe.each<Scheme>(['http', 'https'])('over %s', (scheme) => {
   })
 
   test('a refused body is read over, and the connection goes on', async () => {
-    await using registry = await schemes.start(scheme)
+    await using registry = await start()
     using connection = await connect(registry)
     connection.writeHead(
       'POST /v2/UPPER/blobs/uploads/ HTTP/1.1',
@@ -214,7 +224,7 @@ describe.each<Scheme>(['http', 'https'])('over %s', (scheme) => {
   })
 
   test('a refused body that is too large to be read over ends the connection', async () => {
-    await using registry = await schemes.start(scheme)
+    await using registry = await start()
     using connection = await connect(registry)
     connection.writeHead(
       'POST /v2/UPPER/blobs/uploads/ HTTP/1.1',
@@ -230,7 +240,7 @@ describe.each<Scheme>(['http', 'https'])('over %s', (scheme) => {
   })
 
   test('an idle connection is closed after a while, and when the registry stops', async () => {
-    await using registry = await schemes.start(scheme, { limits: { keepAliveSeconds: 0.2 } })
+    await using registry = await start({ limits: { keepAliveSeconds: 0.2 } })
     const push = async () => {
       const connection = await connect(registry)
       connection.writeHead(...pushHead(digest, 'Transfer-Encoding: chunked'))
@@ -247,7 +257,7 @@ describe.each<Scheme>(['http', 'https'])('over %s', (scheme) => {
 
   test('a push that is under way when the registry stops is finished, and its connection closed', async () => {
     const { begun, observer } = watched()
-    await using registry = await schemes.start(scheme, { observer })
+    await using registry = await start({ observer })
     using connection = await connect(registry)
     connection.writeHead(...pushHead(digest, `Content-Length: ${large.length}`))
     connection.write(large.subarray(0, 500_000))
@@ -261,7 +271,7 @@ describe.each<Scheme>(['http', 'https'])('over %s', (scheme) => {
 
   test('a push that does not end is cut off', async () => {
     const { begun, observer } = watched()
-    await using registry = await schemes.start(scheme, { observer })
+    await using registry = await start({ observer })
     using connection = await connect(registry)
     connection.writeHead(...pushHead(digest, `Content-Length: ${large.length}`))
     connection.write(large.subarray(0, 500_000))
@@ -272,7 +282,7 @@ describe.each<Scheme>(['http', 'https'])('over %s', (scheme) => {
   })
 
   test('a push that stalls is ended', async () => {
-    await using registry = await schemes.start(scheme, { limits: { stallSeconds: 0.2 } })
+    await using registry = await start({ limits: { stallSeconds: 0.2 } })
     using connection = await connect(registry)
     connection.writeHead(...pushHead(digest, `Content-Length: ${large.length}`))
     connection.write(large.subarray(0, 500_000))

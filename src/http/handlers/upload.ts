@@ -46,7 +46,7 @@ async function tryMount(context: RequestContext): Promise<Reply | undefined> {
 /** Uploads a blob in one request. A failed upload is removed, because the client doesn't know its id. */
 async function pushAtOnce(context: RequestContext, upload: BlobUpload, digest: Digest): Promise<Reply> {
   try {
-    await upload.append(context.body(), { last: true })
+    await upload.append(context.content(), { last: true })
   } catch (error) {
     await upload.cancel()
     throw error
@@ -73,7 +73,7 @@ export async function getUpload(context: RequestContext): Promise<Reply> {
 export async function patchUpload(context: RequestContext): Promise<Reply> {
   const upload = await resume(context)
   return orWhereItStands(context, upload, async () => {
-    await upload.append(context.body(), { offset: offsetOf(context, upload) })
+    await upload.append(context.content(), { offset: offsetOf(context, upload) })
     return acceptedReply(context, upload)
   })
 }
@@ -94,7 +94,7 @@ async function finishOrSayWhereItStands(context: RequestContext, digest: Digest)
   const upload = await resume(context)
   return orWhereItStands(context, upload, async () => {
     if (hasBody(context.request))
-      await upload.append(context.body(), { offset: offsetOf(context, upload), last: true })
+      await upload.append(context.content(), { offset: offsetOf(context, upload), last: true })
     await upload.commit(digest)
     return createdReply(context, digest)
   })

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { RegistryError } from '../../core/errors.ts'
+import type { SharedMemory } from '../../lib/shared-memory/shared-memory.ts'
 import { type DirectBody, directBodyOf } from '../connection/direct/direct-body.ts'
 import type { StallDetector } from '../connection/stall-detector.ts'
 
@@ -12,15 +13,17 @@ const ANSWER_READ_SECONDS = 2
 
 /** The body of a request. A client that expects `100 Continue` (RFC 9110 section 10.1.1) gets it when the
  *  first byte is requested, so a request that is rejected before never sends its body.
+ *  @param options.memory where it arrives, as far as possible
  *  @throws RegistryError SIZE_INVALID if the client leaves before the end */
 export async function* requestBody(
   request: IncomingMessage,
   response: ServerResponse,
-  stallDetector: StallDetector,
+  { stallDetector, memory }: { stallDetector: StallDetector; memory?: SharedMemory | undefined },
 ): AsyncIterable<Uint8Array> {
   if (request.headers.expect !== undefined && awaitsContinue(request)) response.writeContinue()
   const wait = stallDetector.watch(request.socket)
   const direct = directBodyOf(request)
+  if (memory !== undefined) direct?.receiveInto(memory)
   // Left open if reading ends early: the response still needs the connection.
   const chunks = direct === undefined ? request.iterator({ destroyOnReturn: false }) : undefined
   try {

@@ -213,8 +213,8 @@ export class StoredUpload implements BlobUpload {
     const { storage } = this.#context
     const { size, version } = this.#status
     if (version === undefined) return
-    const digests = running?.version === version ? running.snapshot().digests : []
-    const record = { version, size, digests }
+    const known = running?.version === version ? await running.snapshot() : undefined
+    const record = { version, size, digests: known?.digests ?? [] }
     await writeRecord(storage, this.#paths, record)
     this.#status = { ...this.#status, record }
   }
@@ -379,9 +379,10 @@ async function copy(
   { writer, running }: { writer: FileWriter; running: RunningDigests | undefined },
 ): Promise<void> {
   for await (const chunk of source) {
-    running?.update(chunk)
+    const behind = running?.update(chunk)
     const full = writer.write(chunk)
     if (full !== undefined) await full
+    if (behind !== undefined) await behind
   }
 }
 

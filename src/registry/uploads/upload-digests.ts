@@ -3,6 +3,7 @@ import {
   CANONICAL,
   type Digest,
   type DigestAlgorithm,
+  Digester,
   type HashAlgorithm,
   isTarSumAlgorithm,
   type TarSumAlgorithm,
@@ -13,7 +14,7 @@ import { TarError } from '../../lib/tar/header.ts'
 import type { RepositoryContext } from '../context.ts'
 import type { UploadPaths } from '../paths.ts'
 import { limitsFor, tarSumOf } from '../tarsum/tar-sum.ts'
-import { type KnownDigests, RunningDigests } from './running-digests.ts'
+import type { KnownDigests, RunningDigests } from './running-digests.ts'
 import type { UploadStatus } from './upload-status.ts'
 
 export interface UploadDigestsOptions {
@@ -55,9 +56,12 @@ export class UploadDigests {
   }
 
   /** Those of the bytes of a version, if they are known. */
-  #ofVersion(algorithm: DigestAlgorithm, version: FileVersion | undefined): KnownDigests | undefined {
+  async #ofVersion(
+    algorithm: DigestAlgorithm,
+    version: FileVersion | undefined,
+  ): Promise<KnownDigests | undefined> {
     const { record, size } = this.#status
-    const running = this.running()?.snapshot()
+    const running = await this.running()?.snapshot()
     if (running?.size === size && has(running, algorithm)) return running
     const isRecorded = record !== undefined && version !== undefined && record.version === version
     return isRecorded && has(record, algorithm) ? record : undefined
@@ -67,7 +71,7 @@ export class UploadDigests {
    *  @throws StorageError OFFSET_INVALID if there are fewer bytes than known */
   async read(algorithm: DigestAlgorithm, version: FileVersion | undefined): Promise<KnownDigests> {
     if (!isTarSumAlgorithm(algorithm)) return this.#hash(algorithm, version)
-    const known = this.#ofVersion(CANONICAL, version) ?? (await this.#hash(CANONICAL, version))
+    const known = (await this.#ofVersion(CANONICAL, version)) ?? (await this.#hash(CANONICAL, version))
     return this.#context.sessions.whenTarSumMayRun(() => this.#addTarSum(known, { algorithm, version }))
   }
 
@@ -90,11 +94,14 @@ export class UploadDigests {
   }
 
   async #hash(algorithm: HashAlgorithm, version: FileVersion | undefined): Promise<KnownDigests> {
-    const running = new RunningDigests([algorithm])
-    for await (const chunk of this.#bytes(version)) running.update(chunk)
-    if (running.size !== this.#status.size)
-      throw new StorageError('OFFSET_INVALID', { path: this.#paths.data })
-    return running.snapshot()
+    const digesters = [...new Set([CANONICAL, algorithm])].map((each) => new Digester(each))
+    let size = 0
+    for await (const chunk of this.#bytes(version)) {
+      for (const digester of digesters) digester.update(chunk)
+      size += chunk.length
+    }
+    if (size !== this.#status.size) throw new StorageError('OFFSET_INVALID', { path: this.#paths.data })
+    return { size, digests: digesters.map((digester) => digester.digest()) }
   }
 
   /** True if a commit was interrupted after the bytes had become a blob: the repetition only has to link

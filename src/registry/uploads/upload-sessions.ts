@@ -6,6 +6,7 @@ import { RegistryError } from '../../core/errors.ts'
 import type { UploadOptions } from '../../core/registry.ts'
 import type { FileVersion } from '../../core/storage-driver.ts'
 import { atMost } from '../../lib/at-most.ts'
+import type { Hashing } from '../../lib/hashing/hashing.ts'
 import type { UploadPaths } from '../paths.ts'
 import { RunningDigests } from './running-digests.ts'
 import type { UploadStatus } from './upload-status.ts'
@@ -17,12 +18,18 @@ import type { UploadStatus } from './upload-status.ts'
  *  continue an upload meanwhile, so operations name the version of the bytes that they rely on. */
 export class UploadSessions {
   readonly #locks: Locks
-  readonly #running = new LRUCache<string, RunningDigests>(atMost(MAX_UPLOADS))
+  readonly #hashing: Hashing | undefined
+  readonly #running = new LRUCache<string, RunningDigests>({
+    ...atMost(MAX_UPLOADS),
+    dispose: (running) => running.end(),
+  })
   readonly #status = new LRUCache<string, UploadStatus>(atMost(MAX_UPLOADS))
   readonly #tarSums = pLimit(MAX_TAR_SUMS)
 
-  constructor(locks: Locks) {
+  /** @param hashing for large uploads. Default: they are hashed in this thread */
+  constructor(locks: Locks, hashing?: Hashing) {
     this.#locks = locks
+    this.#hashing = hashing
   }
 
   /** Runs work while no other request, in any process, writes to the upload.
@@ -49,7 +56,7 @@ export class UploadSessions {
     algorithms: readonly HashAlgorithm[],
     digestsOf?: UploadOptions['digestsOf'],
   ): RunningDigests {
-    const running = new RunningDigests(algorithms, digestsOf)
+    const running = new RunningDigests({ algorithms, digestsOf, hashing: this.#hashing })
     this.#running.set(uploadId, running)
     return running
   }

@@ -1,7 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { freeMemoryOf, shareMemory } from '../../../lib/free-memory.ts'
+import type { SharedMemory } from '../../../lib/shared-memory/shared-memory.ts'
 import type { Framing } from './framing.ts'
+import { SocketReads } from './socket-reads.ts'
 
 /** What may wait to be read, in bytes, before the client has to wait. */
 const MAX_WAITING_BYTES = 128 * 1024
@@ -22,7 +24,10 @@ export class DirectBody {
   readonly #waiting: Buffer[] = []
   #waitingBytes = 0
   #isFlowing = false
+  /** Undefined if they are the stream's own. */
+  #reads: SocketReads | undefined
   #failure: Error | undefined
+  #rest: Buffer = Buffer.alloc(0)
   /** For who waits for bytes. */
   #arrival: PromiseWithResolvers<void> | undefined
 
@@ -40,7 +45,12 @@ export class DirectBody {
 
   /** What the client has sent behind it. */
   get rest(): Buffer {
-    return this.#framing.rest
+    return this.#rest
+  }
+
+  /** Lets what follows arrive in memory that other threads see, as far as there is some. */
+  receiveInto(memory: SharedMemory): void {
+    if (!this.#isFlowing && !this.isComplete) this.#reads = SocketReads.of(this.#socket, memory)
   }
 
   /** The next chunk, which belongs to the caller; undefined at the end.
@@ -54,9 +64,10 @@ export class DirectBody {
       }
       if (this.#failure !== undefined) throw this.#failure
       if (this.#framing.isComplete) return undefined
-      this.#flow()
       this.#arrival ??= Promise.withResolvers()
-      await this.#arrival.promise
+      const { promise } = this.#arrival
+      this.#flow() // may find bytes at once
+      await promise
     }
   }
 
@@ -96,11 +107,15 @@ export class DirectBody {
       this.fail(error as Error)
       return
     }
-    if (this.#framing.isComplete) this.#end()
+    if (!this.#framing.isComplete) return
+    // The memory may be that of the body, which is used again.
+    this.#rest = Buffer.from(this.#framing.rest)
+    this.#end()
   }
 
   #end(failure?: Error): void {
     this.#stop()
+    this.#reads?.leave()
     this.#wake()
     this.#onEnd(failure)
   }
@@ -108,6 +123,10 @@ export class DirectBody {
   #flow(): void {
     if (this.#isFlowing) return
     this.#isFlowing = true
+    if (this.#reads !== undefined) {
+      this.#reads.start(this.#onData)
+      return
+    }
     this.#socket.on('data', this.#onData)
     this.#socket.resume()
   }
@@ -115,6 +134,10 @@ export class DirectBody {
   #stop(): void {
     if (!this.#isFlowing) return
     this.#isFlowing = false
+    if (this.#reads !== undefined) {
+      this.#reads.pause()
+      return
+    }
     this.#socket.removeListener('data', this.#onData)
     this.#socket.pause()
   }

@@ -10,9 +10,9 @@ test('one queue may hold megabytes, many together no more than their budget and 
     held.push(queues.allowance)
     queues.add(queues.allowance)
   }
-  expect(held[0]).toBe(4 * MIB)
+  expect(held[0]).toBe(2 * MIB)
   expect(held.at(-1)).toBeGreaterThan(0)
-  expect(held.reduce((sum, bytes) => sum + bytes)).toBeLessThan(80 * MIB)
+  expect(held.reduce((sum, bytes) => sum + bytes)).toBeLessThan(40 * MIB)
   for (const bytes of held) queues.add(-bytes)
-  expect(queues.allowance).toBe(4 * MIB)
+  expect(queues.allowance).toBe(2 * MIB)
 })

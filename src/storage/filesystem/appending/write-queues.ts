@@ -1,7 +1,7 @@
 const MIB = 1024 * 1024
 
 /** Limit of one queue. */
-const MAX_QUEUED_BYTES = 4 * MIB
+const MAX_QUEUED_BYTES = 2 * MIB
 /** Limit of one queue while all queues together exceed their budget. */
 const MIN_QUEUED_BYTES = 128 * 1024
 
@@ -12,8 +12,8 @@ export class WriteQueues {
   #bytes = 0
 
   /** Creates an empty budget.
-   *  @param options.maxBytes the budget. Default: 48 MiB */
-  constructor({ maxBytes = 48 * MIB }: { maxBytes?: number } = {}) {
+   *  @param options.maxBytes the budget. Default: 12 MiB */
+  constructor({ maxBytes = 12 * MIB }: { maxBytes?: number } = {}) {
     this.#maxBytes = maxBytes
   }
 
