@@ -1,5 +1,5 @@
 import { rename, stat } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
+import { basename, dirname, resolve } from 'node:path'
 import { StorageError } from '../core/errors.ts'
 import type {
   AppendOptions,
@@ -40,6 +40,7 @@ import { FileContent } from './filesystem/reader.ts'
 import { Removals } from './filesystem/removals.ts'
 import { RootFolder } from './filesystem/root-folder.ts'
 import { scanTree } from './filesystem/scan.ts'
+import { SpareFolders } from './filesystem/spare-folders.ts'
 import { States } from './filesystem/states.ts'
 import { requireFolder, requirePath } from './path.ts'
 
@@ -76,6 +77,7 @@ export class FilesystemDriver implements StorageDriver {
   readonly #scanCalls: QuickCalls
   readonly #newFiles: NewFiles
   readonly #removals: Removals
+  readonly #spares: SpareFolders
   readonly #lookup: Lookup
   readonly #entries: FolderEntries
 
@@ -94,7 +96,8 @@ export class FilesystemDriver implements StorageDriver {
     this.#folders = new Folders(this.#calls, () => this.#rootFolder.requireSame())
     this.#appended = new AppendedFiles(this.#folders, this.#calls)
     this.#newFiles = new NewFiles(this.#folders, this.#calls)
-    this.#removals = new Removals(this.#root, this.#calls)
+    this.#spares = new SpareFolders(this.#root, this.#calls)
+    this.#removals = new Removals(this.#root, { calls: this.#calls, spares: this.#spares })
     this.#fences = new Fences(this.#root, { folders: this.#folders, calls: this.#calls })
     this.#quick = new QuickCalls(absolute, quickCalls)
     this.#lookups = new FileCalls(this.#quick)
@@ -175,6 +178,7 @@ export class FilesystemDriver implements StorageDriver {
     after?.catch(() => undefined) // it may fail before it is waited for
     const file = this.#locate(path)
     try {
+      if (isNew && !durable && (await this.#spares.take(dirname(file), basename(file), content))) return
       // Retried as a whole if a delete removes the folder and the temporary file with it.
       await this.#folders.within(
         dirname(file),
@@ -250,12 +254,11 @@ export class FilesystemDriver implements StorageDriver {
     }
   }
 
-  async delete(path: string, { durable = true, knownChildren = [] }: DeleteOptions = {}): Promise<void> {
+  async delete(path: string, { durable = true, knownChildren }: DeleteOptions = {}): Promise<void> {
     const file = this.#locate(path)
     try {
-      const [child] = knownChildren
-      if (child === undefined) await this.#removals.remove(file)
-      else await this.#removals.removeFolder(file, child)
+      if (knownChildren === undefined) await this.#removals.remove(file)
+      else await this.#removals.removeFolder(file, knownChildren)
       if (durable) await this.#folders.sync(dirname(file))
     } catch (cause) {
       throw writeError(cause, path)
@@ -339,7 +342,9 @@ export class FilesystemDriver implements StorageDriver {
     return this.#removals.unfinished()
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    await this.#removals.removeSpares()
+  }
 
   /** Reads a small file synchronously. Undefined if that is not allowed, or the file is larger. */
   async #getAtOnce(file: string): Promise<Buffer | undefined> {

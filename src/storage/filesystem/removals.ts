@@ -8,19 +8,19 @@ import { isErrno, readError, writeError } from './errno.ts'
 import { FENCE } from './fences.ts'
 import { MAX_ATTEMPTS } from './folders.ts'
 import { stateFolderOf } from './part-name.ts'
-
-/** Prefix of folders that are being removed. No path can contain it. */
-const ASIDE = '~removed.'
+import { ASIDE, type SpareFolders } from './spare-folders.ts'
 
 /** Removes files and folders. Other processes may go on to write in them meanwhile. */
 export class Removals {
   readonly #root: string
   readonly #calls: FileCalls
+  readonly #spares: SpareFolders
 
   /** @param root without a slash at its end */
-  constructor(root: string, calls: FileCalls) {
+  constructor(root: string, { calls, spares }: { calls: FileCalls; spares: SpareFolders }) {
     this.#root = root
     this.#calls = calls
+    this.#spares = spares
   }
 
   /** Removes a file or folder; a file also under its other names, those of its state and its parts. */
@@ -30,14 +30,17 @@ export class Removals {
     for (const location of await partsOf(path)) await this.#remove(location)
   }
 
-  /** Removes a folder that probably has one file only. */
-  async removeFolder(folder: string, onlyFile: string): Promise<void> {
-    try {
-      await this.#calls.unlink(`${folder}/${onlyFile}`)
-      await this.#calls.rmdir(folder)
-    } catch {
-      await this.remove(folder)
-    }
+  /** Removes a folder.
+   *  @param files small files that it probably has, at least the first one */
+  async removeFolder(folder: string, files: readonly string[]): Promise<void> {
+    const left = await this.#spares.keep(folder, files).catch(() => folder)
+    if (left !== undefined) await this.remove(left)
+  }
+
+  /** Removes the folders that are kept for the next ones. What fails is left to `unfinished`. */
+  async removeSpares(): Promise<void> {
+    const removals = this.#spares.takeAll().map((folder) => this.remove(folder))
+    await Promise.allSettled(removals)
   }
 
   /** Folders that were set aside for removal, and spool files, of processes that have ended before they removed
