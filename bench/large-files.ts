@@ -9,6 +9,8 @@ export function emptyLargeFiles(folder: string): void {
   for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
     if (!entry.isFile()) continue
     const file = join(entry.parentPath, entry.name)
-    if (statSync(file).size > LARGE_BYTES) truncateSync(file)
+    // Workers of a server that was ended may still remove what they have set aside.
+    const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0
+    if (size > LARGE_BYTES) truncateSync(file)
   }
 }
