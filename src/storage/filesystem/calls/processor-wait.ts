@@ -1,18 +1,25 @@
 import { openSync, readSync } from 'node:fs'
 
+/** Of this thread, for all that ask; undefined if this system does not tell. */
+let descriptor: number | undefined
+let isOpened = false
+
+function openOnce(): number | undefined {
+  if (isOpened) return descriptor
+  isOpened = true
+  try {
+    descriptor = openSync('/proc/thread-self/schedstat', 'r')
+  } catch {
+    // Not Linux, or without its sched-stats.
+  }
+  return descriptor
+}
+
 /** How long this thread has waited for a processor, by Linux (sched-stats). */
 export class ProcessorWait {
-  readonly #descriptor: number | undefined
+  readonly #descriptor = openOnce()
   readonly #buffer = Buffer.alloc(64)
   #total = 0
-
-  constructor() {
-    try {
-      this.#descriptor = openSync('/proc/thread-self/schedstat', 'r')
-    } catch {
-      // Not told by this system.
-    }
-  }
 
   /** Milliseconds since it was asked before; 0 where the system does not tell. */
   sinceLast(): number {
