@@ -38,6 +38,12 @@ function chunked(bytes: Buffer, { extension = '', trailer = '' } = {}): Buffer {
   return Buffer.concat([...frames, Buffer.from(`0\r\n${trailer}\r\n`)])
 }
 
+/** Sends the beginning of a push. */
+function sendHalf(connection: RawConnection): void {
+  connection.writeHead(...pushHead(digest, `Content-Length: ${large.length}`))
+  connection.write(large.subarray(0, 500_000))
+}
+
 /** An observer that tells when a request has begun. */
 function watched() {
   const { promise: begun, resolve } = Promise.withResolvers<void>()
@@ -259,8 +265,7 @@ describe.each([
     const { begun, observer } = watched()
     await using registry = await start({ observer })
     using connection = await connect(registry)
-    connection.writeHead(...pushHead(digest, `Content-Length: ${large.length}`))
-    connection.write(large.subarray(0, 500_000))
+    sendHalf(connection)
     await begun
     const stopped = registry.stop(60_000)
     connection.write(large.subarray(500_000))
@@ -273,8 +278,7 @@ describe.each([
     const { begun, observer } = watched()
     await using registry = await start({ observer })
     using connection = await connect(registry)
-    connection.writeHead(...pushHead(digest, `Content-Length: ${large.length}`))
-    connection.write(large.subarray(0, 500_000))
+    sendHalf(connection)
     await begun
     await registry.stop(100)
     await connection.closed
@@ -284,8 +288,7 @@ describe.each([
   test('a push that stalls is ended', async () => {
     await using registry = await start({ limits: { stallSeconds: 0.2 } })
     using connection = await connect(registry)
-    connection.writeHead(...pushHead(digest, `Content-Length: ${large.length}`))
-    connection.write(large.subarray(0, 500_000))
+    sendHalf(connection)
     await connection.closed
     expect(count(connection.received, 201)).toBe(0)
   })

@@ -29,8 +29,7 @@ export async function* requestBody(
   try {
     for (;;) {
       wait.begin()
-      const chunk: Uint8Array | undefined = await (direct?.next() ??
-        chunks?.next().then(({ value }) => value))
+      const chunk: Uint8Array | undefined = direct ? await direct.next() : (await chunks?.next())?.value
       wait.end(chunk?.length)
       if (chunk === undefined) return
       yield chunk
@@ -64,7 +63,9 @@ export function hasBody({ headers }: IncomingMessage): boolean {
 
 /** True if the client has not sent all of the body, as far as was read. */
 export function isIncomplete(request: IncomingMessage): boolean {
-  return !(directBodyOf(request) ?? { isComplete: request.complete }).isComplete && hasBody(request)
+  const direct = directBodyOf(request)
+  const isComplete = direct === undefined ? request.complete : direct.isComplete
+  return !isComplete && hasBody(request)
 }
 
 /** Reads a small body.
