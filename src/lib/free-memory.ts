@@ -1,39 +1,25 @@
+import { isMarkedAsUntransferable } from 'node:worker_threads'
 import { slabOf } from './shared-memory/slab.ts'
 
-/** Memory that is used in parts: the lengths of the parts in use, by their positions. */
-const shared = new WeakMap<ArrayBufferLike, Map<number, number>>()
+/** Arrays of whose memory nobody uses another part. */
+const owners = new WeakSet<object>()
 
 /** Frees the memory of an array of numbers at once, such as a chunk of a body; its only owner may call this, and the array is empty
  *  afterwards. V8 counts chunks as external memory, and would otherwise run one full collection after another during a
  *  transfer.
  *
- *  Memory that is shared is freed with its last part, and that of a slab given back to it. Other parts of a larger buffer are left alone. */
-export function freeMemoryOf(part: Pick<Uint8Array, 'buffer' | 'byteOffset' | 'byteLength'>): void {
-  const { buffer, byteOffset, byteLength } = part
+ *  Memory of a slab is given back to it. A part of other memory is left alone, unless it is the only one in use. */
+export function freeMemoryOf(part: Pick<Uint8Array, 'buffer' | 'byteLength'>): void {
+  const { buffer, byteLength } = part
   if (byteLength === 0) return
-  if (!(buffer instanceof ArrayBuffer)) {
-    slabOf(part)?.takeBack(part)
-    return
-  }
-  if (byteLength === buffer.byteLength) {
-    buffer.transfer(0)
-    return
-  }
-  const parts = shared.get(buffer)
-  if (parts?.get(byteOffset) !== byteLength) return
-  parts.delete(byteOffset)
-  if (parts.size === 0) buffer.transfer(0)
+  if (!(buffer instanceof ArrayBuffer)) slabOf(part)?.takeBack(part)
+  else if (byteLength === buffer.byteLength || owners.has(part)) buffer.transfer(0)
 }
 
-/** Says that parts of an array, of which the caller is the only owner, are used by themselves from now on. */
-export function shareMemory(whole: Uint8Array, parts: readonly Uint8Array[]): void {
-  const { buffer, byteLength } = whole
-  const slab = slabOf(whole)
-  if (slab !== undefined) {
-    slab.lend(parts)
-    return
-  }
-  if (byteLength !== buffer.byteLength || parts.length === 0) return
-  if (parts.length === 1 && parts[0]?.byteLength === byteLength) return
-  shared.set(buffer, new Map(parts.map((part) => [part.byteOffset, part.byteLength])))
+/** Says that a part is used by itself from now on: that of a slab which the caller fills, or the only one that is still used of its
+ *  memory. Bytes in Node's pool of small buffers are known, and not freed. */
+export function passOnMemory(part: Uint8Array): void {
+  const slab = slabOf(part)
+  if (slab !== undefined) slab.lend(part)
+  else if (!isMarkedAsUntransferable(part.buffer)) owners.add(part)
 }

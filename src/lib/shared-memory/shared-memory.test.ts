@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
-import { freeMemoryOf, shareMemory } from '../free-memory.ts'
+import { freeMemoryOf, passOnMemory } from '../free-memory.ts'
 import { SharedMemory } from './shared-memory.ts'
 import { SLAB_BYTES, slabOf } from './slab.ts'
 
@@ -8,8 +8,8 @@ test('memory is used again once all its parts are free and nobody holds it', () 
   const memory = new SharedMemory({ maxSlabs: 1 })
   const slab = memory.take()!
   const [one, other] = [slab.memory.subarray(0, 10), slab.memory.subarray(10, 30)]
-  shareMemory(slab.memory, [one])
-  shareMemory(slab.memory, [other])
+  passOnMemory(one)
+  passOnMemory(other)
   slab.hold()
   slab.release() // who filled it
   const isUsed = () => memory.take() === undefined
@@ -25,12 +25,12 @@ test('a part that is freed twice, or was never lent, frees nothing of others', (
   const memory = new SharedMemory({ maxSlabs: 1 })
   const slab = memory.take()!
   const part = slab.memory.subarray(0, 10)
-  shareMemory(slab.memory, [part])
+  passOnMemory(part)
   slab.release()
   freeMemoryOf(part)
   const again = memory.take()!
   const other = again.memory.subarray(0, 10)
-  shareMemory(again.memory, [other])
+  passOnMemory(other)
   again.release()
   freeMemoryOf(part)
   freeMemoryOf(again.memory.subarray(0, 10))

@@ -39,10 +39,10 @@ export class Slab {
     if (--this.#users === 0) this.#onUnused(this)
   }
 
-  /** Lends parts, each of which uses the memory until it is given back. */
-  lend(parts: readonly Uint8Array[]): void {
-    for (const part of parts) this.#parts.add(part)
-    this.#users += parts.length
+  /** Lends a part, which uses the memory until it is given back. */
+  lend(part: Uint8Array): void {
+    this.#parts.add(part)
+    this.#users++
   }
 
   /** Takes back a part; anything else is ignored. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import { freeMemoryOf, shareMemory } from '../../../lib/free-memory.ts'
+import { freeMemoryOf, passOnMemory } from '../../../lib/free-memory.ts'
 import type { SharedMemory } from '../../../lib/shared-memory/shared-memory.ts'
 import type { Framing } from './framing.ts'
 import { SocketReads } from './socket-reads.ts'
@@ -10,7 +10,7 @@ const MAX_WAITING_BYTES = 128 * 1024
 
 export interface DirectBodyOptions {
   readonly framing: Framing
-  /** What has arrived behind the request's head. */
+  /** What has arrived behind the request's head, which nobody uses any more. */
   readonly received: Buffer
   /** Called once, when it is complete or never will be. */
   readonly onEnd: (failure?: Error) => void
@@ -21,7 +21,7 @@ export class DirectBody {
   readonly #socket: Socket
   readonly #framing: Framing
   readonly #onEnd: DirectBodyOptions['onEnd']
-  readonly #waiting: Buffer[] = []
+  #waiting: Buffer[] = []
   #waitingBytes = 0
   #isFlowing = false
   /** Undefined if they are the stream's own. */
@@ -48,9 +48,12 @@ export class DirectBody {
     return this.#rest
   }
 
-  /** Lets what follows arrive in memory that other threads see, as far as there is some. */
+  /** Moves what waits into memory that other threads see, and lets what follows arrive there, as far as there is some. */
   receiveInto(memory: SharedMemory): void {
-    if (!this.#isFlowing && !this.isComplete) this.#reads = SocketReads.of(this.#socket, memory)
+    if (this.#isFlowing || this.isComplete) return
+    const reads = SocketReads.of(this.#socket, memory)
+    if (reads !== undefined) this.#waiting = this.#waiting.map((chunk) => reads.place(chunk))
+    this.#reads = reads
   }
 
   /** The next chunk, which belongs to the caller; undefined at the end.
@@ -99,16 +102,18 @@ export class DirectBody {
 
   #take(received: Buffer): void {
     try {
-      const parts = this.#framing.take(received)
-      shareMemory(received, parts)
-      for (const part of parts) this.#waitingBytes += part.length
-      this.#waiting.push(...parts)
+      const content = this.#framing.take(received)
+      if (content.length > 0) {
+        passOnMemory(content)
+        this.#waitingBytes += content.length
+        this.#waiting.push(content)
+      }
     } catch (error) {
       this.fail(error as Error)
       return
     }
     if (!this.#framing.isComplete) return
-    // The memory may be that of the body, which is used again.
+    // The memory is that of the body, which is used again.
     this.#rest = Buffer.from(this.#framing.rest)
     this.#end()
   }

@@ -4,9 +4,10 @@ export interface Framing {
   readonly isComplete: boolean
   /** What followed the body. */
   readonly rest: Buffer
-  /** Takes received bytes, and returns the parts of them that belong to the body.
+  /** Takes received bytes and returns those of the body, which it moves together in their place: one part of the memory is passed on
+   *  faster than many.
    *  @throws FramingError */
-  take(received: Buffer): Buffer[]
+  take(received: Buffer): Buffer
 }
 
 /** The bytes are not framed as RFC 9112 section 7.1 says. */
@@ -31,12 +32,12 @@ export class LengthFraming implements Framing {
     return this.#missing === 0
   }
 
-  take(received: Buffer): Buffer[] {
+  take(received: Buffer): Buffer {
     const isMore = received.length > this.#missing
-    const part = isMore ? received.subarray(0, this.#missing) : received
-    if (isMore) this.rest = received.subarray(part.length)
-    this.#missing -= part.length
-    return part.length === 0 ? [] : [part]
+    const content = isMore ? received.subarray(0, this.#missing) : received
+    if (isMore) this.rest = received.subarray(content.length)
+    this.#missing -= content.length
+    return content
   }
 }
 
@@ -81,22 +82,25 @@ export class ChunkedFraming implements Framing {
     return this.#state === 'complete'
   }
 
-  take(received: Buffer): Buffer[] {
-    const parts: Buffer[] = []
+  take(received: Buffer): Buffer {
+    let begin = 0
+    let end = 0
     let at = 0
     while (at < received.length && this.#state !== 'complete') {
       if (this.#state === 'data') {
-        const part = received.subarray(at, at + this.#missing)
-        parts.push(part)
-        at += part.length
-        this.#missing -= part.length
+        const next = Math.min(received.length, at + this.#missing)
+        this.#missing -= next - at
+        if (end === begin) begin = end = at
+        else received.copyWithin(end, at, next)
+        end += next - at
+        at = next
         if (this.#missing === 0) this.#state = 'data-cr'
       } else {
         this.#state = this.#next(received[at++] as number)
       }
     }
     if (at < received.length) this.rest = received.subarray(at)
-    return parts
+    return received.subarray(begin, end)
   }
 
   /** The state after a byte that is not content. */

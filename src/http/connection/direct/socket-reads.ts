@@ -1,5 +1,6 @@
 import { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
+import { freeMemoryOf, passOnMemory } from '../../../lib/free-memory.ts'
 import type { SharedMemory } from '../../../lib/shared-memory/shared-memory.ts'
 import { SLAB_BYTES, type Slab } from '../../../lib/shared-memory/slab.ts'
 
@@ -32,6 +33,8 @@ export class SocketReads {
   readonly #socket: Socket
   #memory: SharedMemory | undefined
   #slab: Slab | undefined
+  /** True if the next read goes to `passing`. */
+  #isPassing = true
   #take: ((chunk: Buffer) => void) | undefined
 
   /** Undefined if this version of Node has no such option, or has it elsewhere, and for encrypted connections. */
@@ -72,6 +75,18 @@ export class SocketReads {
     if (this.#take === take) this.#read(true)
   }
 
+  /** Moves a chunk of other memory to where reads go; leaves it if there is no room. */
+  place(chunk: Buffer): Buffer {
+    // Otherwise Node has the place behind the last read already.
+    const slab = this.#isPassing ? this.#openSlab() : undefined
+    if (slab === undefined || SLAB_BYTES - slab.end < chunk.length) return chunk
+    slab.memory.set(chunk, slab.end)
+    const placed = nextPart(slab, chunk.length)
+    passOnMemory(placed)
+    freeMemoryOf(chunk)
+    return placed
+  }
+
   /** What arrives waits at the client. */
   pause(): void {
     this.#take = undefined
@@ -97,6 +112,7 @@ export class SocketReads {
   #room(): Uint8Array {
     if (this.#memory === undefined) this.#closeSlab()
     const slab = this.#openSlab()
+    this.#isPassing = slab === undefined
     return slab?.memory.subarray(slab.end) ?? passing
   }
 
@@ -108,18 +124,15 @@ export class SocketReads {
 
   /** @returns false if no more is wanted */
   #received(length: number, memory: Uint8Array): boolean {
-    const isPassing = memory.buffer === passing.buffer
-    const slab = isPassing ? this.#openSlab() : this.#slab
+    const slab = this.#isPassing ? this.#openSlab() : this.#slab
     if (this.#take === undefined || slab === undefined) {
       const copy = Buffer.allocUnsafeSlow(length)
       copy.set(memory.subarray(0, length))
       if (this.#take === undefined) return this.#socket.push(copy)
       this.#take(copy)
     } else {
-      if (isPassing) slab.memory.set(memory.subarray(0, length), slab.end)
-      const chunk = slab.memory.subarray(slab.end, slab.end + length)
-      slab.end += length
-      this.#take(chunk)
+      if (this.#isPassing) slab.memory.set(memory.subarray(0, length), slab.end)
+      this.#take(nextPart(slab, length))
     }
     return handleOf(this.#socket)?.reading ?? false
   }
@@ -128,6 +141,12 @@ export class SocketReads {
     this.#slab?.release()
     this.#slab = undefined
   }
+}
+
+/** The next bytes of a slab, which are filled. */
+function nextPart(slab: Slab, length: number): Buffer {
+  slab.end += length
+  return slab.memory.subarray(slab.end - length, slab.end)
 }
 
 function handleOf(socket: Socket): Handle | undefined {
