@@ -70,7 +70,7 @@ async function bundleCode(outdir: string, native: Plugin): Promise<string[]> {
       { in: join(root, 'src', 'main.ts'), out: 'main' },
       // Threads, which are started by the names of their files.
       { in: join(root, 'src', 'index', 'sqlite', 'sqlite-thread.ts'), out: 'sqlite-thread' },
-      { in: join(root, 'src', 'lib', 'hashing', 'hashing-thread.ts'), out: 'hashing-thread' },
+      { in: join(root, 'src', 'lib', 'ingest', 'ingest-thread.ts'), out: 'ingest-thread' },
       sharedEntryPoint(root),
     ],
     outdir,

@@ -14,7 +14,7 @@ import { type DescriptorCache, NO_CACHE } from '../core/descriptor-cache.ts'
 import type { Health } from '../core/health.ts'
 import type { Log } from '../core/log.ts'
 import type { StorageDriver } from '../core/storage-driver.ts'
-import { Hashing } from '../lib/hashing/hashing.ts'
+import { Ingest } from '../lib/ingest/ingest.ts'
 import { version } from '../lib/version.ts'
 import { type AuditFile, openAudit } from '../observability/audit-log.ts'
 import type { DebugServer } from '../observability/debug-server.ts'
@@ -109,8 +109,9 @@ export async function openRegistry(
   config: Config,
   { metrics, tracing, workerGroup, log }: RegistryParts,
 ): Promise<StoredRegistry> {
+  const ingest = openIngest(config, log)
   const metered = await meterDriver(
-    await wrapDriver(await openDriver(config.storage, log), config, log),
+    await wrapDriver(await openDriver(config.storage, log, ingest), config, log),
     metrics,
   )
   const driver = tracing?.driver(metered) ?? metered
@@ -128,7 +129,7 @@ export async function openRegistry(
     readOnly: maintenance.readonly.enabled,
     smallContentBytes: cached.blobdescriptor === 'none' ? 0 : cached.contentsize,
     locks: workerGroup?.locks,
-    hashing: openHashing(config, log),
+    ingest,
     collection: maintenance.gc.enabled,
     coexist: maintenance.gc.coexist,
     // With Redis the collector evicts by itself; beside workers it is in the supervisor, which has no cache.
@@ -139,11 +140,11 @@ export async function openRegistry(
   })
 }
 
-/** Hashing in a thread, where there is a processor for it. Drivers of object stores copy what they send, which takes longer from memory that
+/** Ingest in a thread, where there is a processor for it. Drivers of object stores copy what they send, which takes longer from memory that
  *  threads share. */
-function openHashing({ storage }: Config, log: Log): Hashing | undefined {
+function openIngest({ storage }: Config, log: Log): Ingest | undefined {
   if (storage.filesystem === undefined || availableParallelism() === 1) return undefined
-  return new Hashing((error) => log.error({ err: error }, 'the thread that computes digests has failed'))
+  return new Ingest((error) => log.error({ err: error }, 'the thread that takes in uploads has failed'))
 }
 
 interface RegistryParts {

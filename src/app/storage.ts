@@ -1,9 +1,15 @@
 import type { Config } from '../config/schema.ts'
 import type { Log } from '../core/log.ts'
 import type { StorageDriver } from '../core/storage-driver.ts'
+import type { Ingest } from '../lib/ingest/ingest.ts'
 
-/** Opens the configured driver and loads only its code. */
-export async function openDriver(storage: Config['storage'], log: Log): Promise<StorageDriver> {
+/** Opens the configured driver and loads only its code.
+ *  @param ingest writes large uploads to a filesystem. Default: the driver does by itself */
+export async function openDriver(
+  storage: Config['storage'],
+  log: Log,
+  ingest?: Ingest,
+): Promise<StorageDriver> {
   if (storage.inmemory !== undefined) {
     const { MemoryDriver } = await import('../storage/memory.ts')
     return new MemoryDriver()
@@ -24,5 +30,5 @@ export async function openDriver(storage: Config['storage'], log: Log): Promise<
   }
   const { FilesystemDriver } = await import('../storage/filesystem.ts')
   const { rootdirectory: root, quickcalls: quickCalls } = storage.filesystem
-  return FilesystemDriver.open({ root, readOnly, transferMemory, quickCalls })
+  return FilesystemDriver.open({ root, readOnly, transferMemory, quickCalls, ingest })
 }

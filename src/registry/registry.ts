@@ -16,7 +16,7 @@ import type {
   Repository,
 } from '../core/registry.ts'
 import type { StorageDriver } from '../core/storage-driver.ts'
-import type { Hashing } from '../lib/hashing/hashing.ts'
+import type { Ingest } from '../lib/ingest/ingest.ts'
 import { settleAll } from '../lib/settle-all.ts'
 import type { SharedMemory } from '../lib/shared-memory/shared-memory.ts'
 import { BlobPool } from './blobs/blob-pool.ts'
@@ -53,7 +53,7 @@ export interface RegistryOptions {
   /** Locks of uploads. Default: locks within this process. */
   locks?: Locks
   /** Computes the digests of large uploads. Closed with the registry. Default: they are computed in this thread */
-  hashing?: Hashing | undefined
+  ingest?: Ingest | undefined
   /** Evicts a collected blob from a cache of this process alone, which the collector can't reach. Default: no
    *  such cache. */
   evictCollected?: (digest: Digest) => Promise<void>
@@ -73,7 +73,7 @@ const MAX_TAG_DIGESTS = 10_000
 /** The registry over a storage driver, in Distribution's layout. */
 export class StoredRegistry implements Registry {
   readonly #context: RegistryContext
-  readonly #hashing: Hashing | undefined
+  readonly #ingest: Ingest | undefined
   /** The storage as it is, also if the context's puts blobs back. */
   readonly #storage: StorageDriver
   /** Only avoids creating them anew: they hold no state that must be shared. */
@@ -92,14 +92,14 @@ export class StoredRegistry implements Registry {
     readOnly = false,
     smallContentBytes = 0,
     locks = new ProcessLocks(),
-    hashing,
+    ingest,
     collection = false,
     coexist = false,
     evictCollected,
     deletions,
     log,
   }: RegistryOptions) {
-    this.#hashing = hashing
+    this.#ingest = ingest
     this.#storage = new ErrorMappingDriver(driver)
     const storage = coexist ? new RestoringDriver(this.#storage, { isReadOnly: readOnly }) : this.#storage
     const own = readOnly ? new Overlay(storage) : storage
@@ -109,7 +109,7 @@ export class StoredRegistry implements Registry {
       links: new Links(storage, log),
       own,
       ownLinks: new Links(own, log),
-      sessions: new UploadSessions(locks, hashing),
+      sessions: new UploadSessions(locks, ingest),
       cache,
       recentPushes: new RecentPushes(),
       collection: guardOf(storage, collection),
@@ -191,7 +191,7 @@ export class StoredRegistry implements Registry {
 
   /** Memory in which the bytes of large uploads should be; undefined for any. */
   get uploadMemory(): SharedMemory | undefined {
-    return this.#hashing?.memory
+    return this.#ingest?.memory
   }
 
   /** The storage driver's name, such as `filesystem`. */
@@ -212,7 +212,7 @@ export class StoredRegistry implements Registry {
   async close(): Promise<void> {
     await this.#context.collection?.close()
     await this.#context.backfills.close()
-    await this.#hashing?.close()
+    await this.#ingest?.close()
     await settleAll([this.#context.cache.close(), this.#context.storage.close()])
   }
 

@@ -20,6 +20,7 @@ import type {
   State,
   StorageDriver,
 } from '../core/storage-driver.ts'
+import type { Ingest } from '../lib/ingest/ingest.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { AppendedFiles } from './filesystem/appending/appended-files.ts'
 import { GrowingDiskFile } from './filesystem/appending/growing-file.ts'
@@ -49,6 +50,8 @@ export interface FilesystemOptions {
   readonly transferMemory?: number
   /** Default: `auto`. */
   readonly quickCalls?: QuickCallsMode
+  /** Writes what arrives in its memory. Default: the thread pool does. */
+  readonly ingest?: Ingest | undefined
 }
 
 const DEFAULT_TRANSFER_MEMORY = 96 * 1024 ** 2
@@ -71,6 +74,7 @@ export class FilesystemDriver implements StorageDriver {
   readonly #fences: Fences
   readonly #buffers: BufferPool
   readonly #queues: WriteQueues
+  readonly #ingest: Ingest | undefined
   readonly #quick: QuickCalls
   /** Calls that change nothing. */
   readonly #lookups: FileCalls
@@ -85,7 +89,13 @@ export class FilesystemDriver implements StorageDriver {
    *  @param options.root created with its parents at the first write
    *  @param options.transferMemory memory of downloads and uploads in bytes, half for each. Default: 96
    *    MiB */
-  constructor({ root, transferMemory = DEFAULT_TRANSFER_MEMORY, quickCalls = 'auto' }: FilesystemOptions) {
+  constructor({
+    root,
+    transferMemory = DEFAULT_TRANSFER_MEMORY,
+    quickCalls = 'auto',
+    ingest,
+  }: FilesystemOptions) {
+    this.#ingest = ingest
     const halfBytes = transferMemory / 2
     this.#buffers = new BufferPool({ maxLentBytes: halfBytes })
     this.#queues = new WriteQueues({ maxBytes: halfBytes })
@@ -198,6 +208,7 @@ export class FilesystemDriver implements StorageDriver {
         folders: this.#folders,
         calls: this.#calls,
         queues: this.#queues,
+        ingest: this.#ingest,
       })
     } catch (cause) {
       throw writeError(cause, path)

@@ -7,7 +7,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { digestOf } from '../../src/core/digest.ts'
 import { directBodyOf } from '../../src/http/connection/direct/direct-body.ts'
 import { DirectRequests } from '../../src/http/connection/direct/direct-requests.ts'
-import { Hashing } from '../../src/lib/hashing/hashing.ts'
+import { Ingest } from '../../src/lib/ingest/ingest.ts'
 import { BothSchemes } from '../support/both-schemes.ts'
 import { type HttpRegistry, type HttpRegistryOptions, quiet } from '../support/http-registry.ts'
 import { RawConnection } from '../support/raw-connection.ts'
@@ -97,7 +97,7 @@ describe.each([
   { name: 'over https', scheme: 'https' },
 ] as const)('$name', ({ scheme, ...kind }) => {
   const start = (options: HttpRegistryOptions = {}) =>
-    schemes.start(scheme, { ...options, ...('isHashed' in kind && { hashing: new Hashing(() => {}) }) })
+    schemes.start(scheme, { ...options, ...('isHashed' in kind && { ingest: new Ingest(() => {}) }) })
 
   test('many bodies on one connection, with other requests between them', async () => {
     await using registry = await start()

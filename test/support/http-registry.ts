@@ -28,7 +28,7 @@ import type { TlsSettings } from '../../src/http/connection/tls-settings.ts'
 import { Redirects } from '../../src/http/reply/redirects.ts'
 import { HttpServer } from '../../src/http/server.ts'
 import { defaultLimits, type HttpLimits, type HttpSettings } from '../../src/http/settings.ts'
-import type { Hashing } from '../../src/lib/hashing/hashing.ts'
+import type { Ingest } from '../../src/lib/ingest/ingest.ts'
 import { type RegistryOptions, StoredRegistry } from '../../src/registry/registry.ts'
 import { MemoryDriver } from '../../src/storage/memory.ts'
 import { RawConnection } from './raw-connection.ts'
@@ -68,7 +68,7 @@ export interface HttpRegistryOptions {
   /** Records pulls. Default: none are recorded. */
   readonly pulls?: (stored: StoredRegistry) => { observer: PullObserver; recorded: RecordedPulls }
   /** For large uploads, and closed with the server. Default: none. */
-  readonly hashing?: Hashing
+  readonly ingest?: Ingest
   /** Its part in garbage collection. Default: none. */
   readonly collection?: RegistryOptions['collection']
   /** Whether it looks for blobs in quarantine. Default: no. */
@@ -102,7 +102,7 @@ export class HttpRegistry implements AsyncDisposable {
   readonly access: AccessControl | undefined
   readonly server: HttpServer
   readonly #agent = new Agent({ keepAlive: true })
-  readonly #hashing: Hashing | undefined
+  readonly #ingest: Ingest | undefined
   #closing: Promise<void> | undefined
 
   private constructor(parts: {
@@ -112,7 +112,7 @@ export class HttpRegistry implements AsyncDisposable {
     registry: StoredRegistry
     server: HttpServer
     access: AccessControl | undefined
-    hashing: Hashing | undefined
+    ingest: Ingest | undefined
   }) {
     this.port = parts.port
     this.url = `${parts.scheme}://127.0.0.1:${parts.port}`
@@ -121,16 +121,16 @@ export class HttpRegistry implements AsyncDisposable {
     this.client = new RegistryClient(this.url)
     this.server = parts.server
     this.access = parts.access
-    this.#hashing = parts.hashing
+    this.#ingest = parts.ingest
   }
 
   static async start(options: HttpRegistryOptions = {}): Promise<HttpRegistry> {
     const { driver = new MemoryDriver(), policy = DEFAULT_POLICY, log = quiet, tls } = options
     const cache = options.cache ?? new MemoryDescriptorCache({ maxEntries: 10_000 })
     const smallContentBytes = cache === NO_CACHE ? 0 : 64 * 1024 ** 2
-    const { collection = false, coexist = false, deletions, hashing } = options
+    const { collection = false, coexist = false, deletions, ingest } = options
     const registry = new StoredRegistry({
-      ...{ driver, policy, cache, smallContentBytes, collection, coexist, deletions, hashing, log },
+      ...{ driver, policy, cache, smallContentBytes, collection, coexist, deletions, ingest, log },
     })
     const { auth, loginThrottle, audit } = options
     const keyStorage = {
@@ -162,7 +162,7 @@ export class HttpRegistry implements AsyncDisposable {
     const address = await server.listen({ host: '127.0.0.1', port: 0 })
     const scheme = tls === undefined ? 'http' : 'https'
     const { port } = address as AddressInfo
-    return new HttpRegistry({ port, scheme, driver, registry, server, access, hashing })
+    return new HttpRegistry({ port, scheme, driver, registry, server, access, ingest })
   }
 
   /** @param request like `GET /v2/`, the path as it goes over the wire */
@@ -197,7 +197,7 @@ export class HttpRegistry implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
-    await this.#hashing?.close()
+    await this.#ingest?.close()
     await this.driver.close()
   }
 }

@@ -1,5 +1,7 @@
 import { type Digest, Digester } from '../../core/digest.ts'
-import type { Hashing, ThreadedHash } from '../../lib/hashing/hashing.ts'
+import { freeMemoryOf } from '../../lib/free-memory.ts'
+import type { Ingest } from '../../lib/ingest/ingest.ts'
+import type { ThreadedHash } from '../../lib/ingest/threaded-hash.ts'
 import { type Slab, slabOf } from '../../lib/shared-memory/slab.ts'
 
 /** Fewer bytes are hashed where they are. At least what may arrive before memory is chosen for the rest. */
@@ -7,15 +9,15 @@ const MAX_HEAD_BYTES = 256 * 1024
 
 /** The canonical digest of an upload. Large ones are hashed in a thread, if their bytes arrive in memory that it sees. */
 export class LargeDigester {
-  readonly #hashing: Hashing
+  readonly #ingest: Ingest
   /** The first bytes, while it is open who hashes them. */
   #head: { bytes: Uint8Array; slab: Slab | undefined }[] = []
   #headBytes = 0
   #threaded: ThreadedHash | undefined
   #local: Digester | undefined
 
-  constructor(hashing: Hashing) {
-    this.#hashing = hashing
+  constructor(ingest: Ingest) {
+    this.#ingest = ingest
   }
 
   /** @returns a promise if the caller must wait before it adds more */
@@ -51,7 +53,7 @@ export class LargeDigester {
   }
 
   #begin(): ThreadedHash | undefined {
-    this.#threaded = this.#hashing.begin()
+    this.#threaded = this.#ingest.beginHash()
     if (this.#threaded !== undefined) this.#pass(this.#threaded)
     return this.#threaded
   }
@@ -68,6 +70,9 @@ export class LargeDigester {
   }
 
   #release(): void {
-    for (const { slab } of this.#head.splice(0)) slab?.release()
+    for (const { bytes, slab } of this.#head.splice(0)) {
+      if (slab === undefined) freeMemoryOf(bytes)
+      else slab.release()
+    }
   }
 }

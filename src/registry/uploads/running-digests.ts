@@ -1,7 +1,7 @@
 import { CANONICAL, type Digest, Digester, type HashAlgorithm } from '../../core/digest.ts'
 import type { UploadOptions } from '../../core/registry.ts'
 import type { FileVersion } from '../../core/storage-driver.ts'
-import type { Hashing } from '../../lib/hashing/hashing.ts'
+import type { Ingest } from '../../lib/ingest/ingest.ts'
 import { LargeDigester } from './large-digester.ts'
 
 export interface RunningDigestsOptions {
@@ -9,7 +9,7 @@ export interface RunningDigestsOptions {
   readonly algorithms?: readonly HashAlgorithm[]
   readonly digestsOf?: UploadOptions['digestsOf']
   /** Default: they are computed in this thread. */
-  readonly hashing?: Hashing | undefined
+  readonly ingest?: Ingest | undefined
 }
 
 /** The digests of the first `size` bytes of an upload: the canonical one, and others on request. They are
@@ -21,9 +21,9 @@ export class RunningDigests {
   readonly #digesters: readonly (Digester | LargeDigester)[]
   readonly #digestsOf: UploadOptions['digestsOf']
 
-  constructor({ algorithms = [], digestsOf, hashing }: RunningDigestsOptions = {}) {
+  constructor({ algorithms = [], digestsOf, ingest }: RunningDigestsOptions = {}) {
     this.#digestsOf = digestsOf
-    this.#digesters = digestsOf === undefined ? digestersOf(new Set([CANONICAL, ...algorithms]), hashing) : []
+    this.#digesters = digestsOf === undefined ? digestersOf(new Set([CANONICAL, ...algorithms]), ingest) : []
   }
 
   /** Adds bytes, which may be written meanwhile.
@@ -56,9 +56,9 @@ export class RunningDigests {
 
 function digestersOf(
   algorithms: ReadonlySet<HashAlgorithm>,
-  hashing: Hashing | undefined,
+  ingest: Ingest | undefined,
 ): (Digester | LargeDigester)[] {
-  if (hashing !== undefined && algorithms.size === 1) return [new LargeDigester(hashing)]
+  if (ingest !== undefined && algorithms.size === 1) return [new LargeDigester(ingest)]
   return [...algorithms].map((algorithm) => new Digester(algorithm))
 }
 

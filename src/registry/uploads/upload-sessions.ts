@@ -6,7 +6,7 @@ import { RegistryError } from '../../core/errors.ts'
 import type { UploadOptions } from '../../core/registry.ts'
 import type { FileVersion } from '../../core/storage-driver.ts'
 import { atMost } from '../../lib/at-most.ts'
-import type { Hashing } from '../../lib/hashing/hashing.ts'
+import type { Ingest } from '../../lib/ingest/ingest.ts'
 import type { UploadPaths } from '../paths.ts'
 import { RunningDigests } from './running-digests.ts'
 import type { UploadStatus } from './upload-status.ts'
@@ -18,7 +18,7 @@ import type { UploadStatus } from './upload-status.ts'
  *  continue an upload meanwhile, so operations name the version of the bytes that they rely on. */
 export class UploadSessions {
   readonly #locks: Locks
-  readonly #hashing: Hashing | undefined
+  readonly #ingest: Ingest | undefined
   readonly #running = new LRUCache<string, RunningDigests>({
     ...atMost(MAX_UPLOADS),
     dispose: (running) => running.end(),
@@ -26,10 +26,10 @@ export class UploadSessions {
   readonly #status = new LRUCache<string, UploadStatus>(atMost(MAX_UPLOADS))
   readonly #tarSums = pLimit(MAX_TAR_SUMS)
 
-  /** @param hashing for large uploads. Default: they are hashed in this thread */
-  constructor(locks: Locks, hashing?: Hashing) {
+  /** @param ingest for large uploads. Default: they are hashed in this thread */
+  constructor(locks: Locks, ingest?: Ingest) {
     this.#locks = locks
-    this.#hashing = hashing
+    this.#ingest = ingest
   }
 
   /** Runs work while no other request, in any process, writes to the upload.
@@ -56,7 +56,7 @@ export class UploadSessions {
     algorithms: readonly HashAlgorithm[],
     digestsOf?: UploadOptions['digestsOf'],
   ): RunningDigests {
-    const running = new RunningDigests({ algorithms, digestsOf, hashing: this.#hashing })
+    const running = new RunningDigests({ algorithms, digestsOf, ingest: this.#ingest })
     this.#running.set(uploadId, running)
     return running
   }

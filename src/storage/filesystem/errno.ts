@@ -16,6 +16,8 @@ const ALWAYS: Record<string, StorageErrorCode> = {
   ETIMEDOUT: 'BUSY',
   // File systems become read-only after errors, until they are repaired.
   EROFS: 'BUSY',
+  // The thread that writes has ended; others write from now on.
+  ESHUTDOWN: 'BUSY',
 }
 
 /** Codes of reads: a folder, or a path below a file, counts as missing, as in object stores. */

@@ -3,6 +3,9 @@ import { readdir, writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { collect, expectStorageError } from '../../../test/contract/storage-driver/support.ts'
 import { type TemporaryFolder, temporaryFolder } from '../../../test/support/temporary-folder.ts'
+import { passOnMemory } from '../../lib/free-memory.ts'
+import { Ingest } from '../../lib/ingest/ingest.ts'
+import { SLAB_BYTES } from '../../lib/shared-memory/slab.ts'
 import { FilesystemDriver } from '../filesystem.ts'
 
 const KIB = 1024
@@ -73,6 +76,35 @@ describe.skipIf(!mounts)(`on a full disk${reason}`, () => {
     expect(writer.size).toBe(before.length)
     expect((await collect(driver.read('/a/file'))).equals(before)).toBe(true)
     await driver.put('/a/other', Buffer.alloc(800 * KIB))
+  })
+
+  it('so does one whose bytes a thread writes', async () => {
+    const ingest = new Ingest(() => {})
+    try {
+      const threaded = new FilesystemDriver({ root: folder.path, ingest })
+      const before = Buffer.alloc(100 * KIB, 'b')
+      await threaded.put('/a/file', before)
+      const writer = await threaded.append('/a/file', { offset: before.length })
+      const chunk = () => {
+        const slab = ingest.memory.take()
+        if (slab === undefined) return Buffer.alloc(SLAB_BYTES)
+        const part = slab.memory.subarray()
+        passOnMemory(part)
+        slab.release()
+        return part
+      }
+      await expectStorageError(
+        writeUntilRefused(() => writer.write(chunk())),
+        'NO_SPACE',
+      )
+      await expectStorageError(writer.sync(), 'NO_SPACE')
+      await expectStorageError(writer.close(), 'NO_SPACE')
+      expect(writer.size).toBe(before.length)
+      expect((await collect(threaded.read('/a/file'))).equals(before)).toBe(true)
+      await threaded.put('/a/other', Buffer.alloc(800 * KIB))
+    } finally {
+      await ingest.close()
+    }
   })
 
   it('what the same writer has synced stays', async () => {

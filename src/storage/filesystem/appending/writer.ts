@@ -1,6 +1,9 @@
 import { StorageError } from '../../../core/errors.ts'
 import type { FileVersion, FileWriter, SyncOptions } from '../../../core/storage-driver.ts'
 import { freeMemoryOf } from '../../../lib/free-memory.ts'
+import type { Ingest } from '../../../lib/ingest/ingest.ts'
+import type { ThreadedFile } from '../../../lib/ingest/threaded-file.ts'
+import { slabOf } from '../../../lib/shared-memory/slab.ts'
 import { fdatasync, ftruncate } from '../calls/descriptors.ts'
 import type { FileCalls } from '../calls/file-calls.ts'
 import { isErrno, writeError } from '../errno.ts'
@@ -13,20 +16,23 @@ const MIB = 1024 * 1024
  *  than writing it. */
 const MIN_BATCH_BYTES = MIB / 2
 const MAX_BATCH_BYTES = MIB
+/** Fewer bytes are not worth the thread. */
+const MIN_THREADED_BYTES = MIB / 4
 /** Limit of waiting chunks: small ones use more memory than their bytes. */
 const MAX_QUEUED_CHUNKS = 4096
 /** Bytes between two starts of write-back. */
 const WRITE_BACK_BYTES = 16 * MIB
 
 /** Writes in the background and in batches: the caller goes on (hashing, receiving) while chunks are written,
- *  and its next call reports a failure. The first failure is final, and the file is truncated to its last synced
+ *  and its next call reports a failure. Chunks in memory that threads share are left to the thread that has just hashed them. The first failure is final, and the file is truncated to its last synced
  *  length. */
 export class AppendingWriter implements FileWriter {
   readonly #file: FileToAppend
   readonly #folders: Folders
   readonly #calls: FileCalls
   readonly #queues: WriteQueues
-  /** End of the written bytes. */
+  readonly #ingest: Ingest | undefined
+  /** End of the bytes that are written, or left to the thread. */
   #position: number
   /** End of the bytes that may have been acknowledged. */
   #safeSize: number
@@ -39,6 +45,8 @@ export class AppendingWriter implements FileWriter {
   #writtenBack: number
   #writingBack: Promise<void> | undefined
   #flushing: Promise<void> | undefined
+  #threaded: ThreadedFile | undefined
+  #isSettled = true
   #syncing: Promise<void> | undefined
   #naming: Promise<void> | undefined
   #discarding: Promise<void> | undefined
@@ -50,8 +58,14 @@ export class AppendingWriter implements FileWriter {
 
   constructor(
     file: FileToAppend,
-    { folders, calls, queues }: { folders: Folders; calls: FileCalls; queues: WriteQueues },
+    {
+      folders,
+      calls,
+      queues,
+      ingest,
+    }: { folders: Folders; calls: FileCalls; queues: WriteQueues; ingest: Ingest | undefined },
   ) {
+    this.#ingest = ingest
     this.#calls = calls
     this.#file = file
     this.#folders = folders
@@ -75,6 +89,7 @@ export class AppendingWriter implements FileWriter {
       this.#queue.push(chunk)
       this.#waitingBytes += chunk.byteLength
       this.#count(chunk.byteLength)
+      if (this.#isForThread(chunk)) return this.#leaveToThread()
       if (this.#isWorthWriting()) this.#flushing ??= this.#flush()
     }
     return this.#isFull() ? this.#untilRoom() : undefined
@@ -103,6 +118,38 @@ export class AppendingWriter implements FileWriter {
     }
   }
 
+  #isForThread(chunk: Uint8Array): boolean {
+    if (this.#threaded !== undefined) return true
+    if (this.#waitingBytes <= MIN_THREADED_BYTES || this.#flushing || !slabOf(chunk)) return false
+    this.#threaded = this.#ingest?.openFile({
+      descriptor: this.#file.fd,
+      position: this.#position,
+      onFailure: (failure) => this.#fail(failure),
+    })
+    return this.#threaded !== undefined
+  }
+
+  /** @returns as of `write` */
+  #leaveToThread(): Promise<void> | undefined {
+    let room: Promise<void> | undefined
+    for (const chunk of this.#queue.splice(0)) {
+      room = this.#threaded?.write(chunk)
+      freeMemoryOf(chunk)
+    }
+    this.#isSettled = false
+    this.#position += this.#waitingBytes
+    this.#count(-this.#waitingBytes)
+    this.#waitingBytes = 0
+    this.#keepWritingBack()
+    return room?.then(() => this.#throwIfFailed())
+  }
+
+  async #settleThread(): Promise<void> {
+    if (this.#isSettled) return
+    this.#isSettled = true
+    await this.#threaded?.settle()
+  }
+
   async #writeBatch(): Promise<void> {
     const { chunks, byteCount } = this.#nextBatch()
     await this.#calls.write(this.#file.fd, chunks, this.#position)
@@ -111,6 +158,10 @@ export class AppendingWriter implements FileWriter {
     this.#position += byteCount
     this.#count(-byteCount)
     if (!this.#isFull()) this.#room?.settle()
+    this.#keepWritingBack()
+  }
+
+  #keepWritingBack(): void {
     if (this.#position - this.#writtenBack >= WRITE_BACK_BYTES) this.#writingBack ??= this.#writeBack()
   }
 
@@ -181,6 +232,7 @@ export class AppendingWriter implements FileWriter {
   async #close(): Promise<void> {
     await this.#syncing?.catch(() => undefined)
     await this.#backgroundWork()
+    this.#threaded?.end()
     try {
       await this.#calls.close(this.#file.fd, this.#position)
       if (this.#failure === undefined) await this.#requireAlone()
@@ -206,6 +258,7 @@ export class AppendingWriter implements FileWriter {
     await this.#flushing
     if (this.#queue.length > 0) this.#flushing ??= this.#flush({ all: true })
     await this.#flushing
+    await this.#settleThread()
     await this.#writingBack
     if (this.#failure !== undefined) this.#discarding ??= this.#discard()
     await this.#discarding

@@ -1,13 +1,24 @@
 /** What a thread is to do. */
-export const OPERATIONS = { update: 0, digest: 1, end: 2, report: 3, forget: 4 } as const
+export const OPERATIONS = {
+  hash: 0,
+  digest: 1,
+  endHash: 2,
+  openFile: 3,
+  write: 4,
+  endFile: 5,
+  report: 6,
+  forget: 7,
+} as const
 
 export interface Task {
   readonly operation: (typeof OPERATIONS)[keyof typeof OPERATIONS]
-  /** The number of the hash or, of a question, that of the answer too. */
-  readonly hash: number
-  /** The number of the memory, and the place of the bytes in it. */
+  /** The number of the hash or the file. */
+  readonly target: number
+  /** The number of the memory or, of a file that is opened, its descriptor. */
   readonly memory: number
+  /** The place of the bytes in the memory; the number of a question; or the lower half of a position in a file. */
   readonly offset: number
+  /** The length of the bytes, or the upper half of a position. */
   readonly length: number
 }
 
@@ -42,10 +53,10 @@ export class TaskQueue {
   }
 
   /** Adds a task, for which there must be room; the thread may go on sleeping. */
-  add({ operation, hash, memory, offset, length }: Task): void {
+  add({ operation, target, memory, offset, length }: Task): void {
     const at = placeOf(this.#count)
     this.#fields[at] = operation
-    this.#fields[at + 1] = hash
+    this.#fields[at + 1] = target
     this.#fields[at + 2] = memory
     this.#fields[at + 3] = offset
     this.#fields[at + 4] = length
@@ -66,8 +77,8 @@ export class TaskQueue {
       Atomics.store(this.#fields, SLEEPS, 0)
     }
     const at = placeOf(this.#count)
-    const [operation, hash, memory, offset, length] = this.#fields.subarray(at, at + FIELDS)
-    return { operation, hash, memory, offset, length } as Task
+    const [operation, target, memory, offset, length] = this.#fields.subarray(at, at + FIELDS)
+    return { operation, target, memory, offset, length } as Task
   }
 
   /** The task is done, and its memory no longer used. */
