@@ -2,6 +2,7 @@ import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { SharedMemory } from '../shared-memory/shared-memory.ts'
 import { SLAB_BYTES, type Slab, slabOf } from '../shared-memory/slab.ts'
+import { Backlog, Target } from './backlog.ts'
 import type { Answer, MemoryMessage, WriteFailure } from './messages.ts'
 import { MAX_TASKS, OPERATIONS, type Task, TaskQueue } from './task-queue.ts'
 
@@ -10,23 +11,6 @@ const KIB = 1024
 const MIN_BATCH_BYTES = 1024 * KIB
 /** Bytes between two reports of the thread. */
 const REPORT_BYTES = 1024 * KIB
-/** Bytes that may wait for the hash or the file that was begun first. Those begun later have less and less, about twice as much all together:
- *  uploads that end one after the other are synced while others are received. */
-const MAX_WAITING_BYTES = 1.5 * 1024 * KIB
-const MIN_WAITING_BYTES = 64 * KIB
-/** A hash and a file belong to one upload. */
-const TARGETS_FOR_HALF = 2
-
-/** A hash or a file of the thread, and the bytes that wait for it. */
-export class Target {
-  readonly number: number
-  waitingBytes = 0
-  room: PromiseWithResolvers<void> | undefined
-
-  constructor(number: number) {
-    this.number = number
-  }
-}
 
 /** A thread with the hashes that it computes and the files that it writes. It takes bytes from shared memory; others are copied there. */
 export class IngestWorker {
@@ -47,10 +31,7 @@ export class IngestWorker {
   #doneCount = 0
   /** Tasks that the queue has no room for. */
   #overflow: { task: Task; work: Work | undefined }[] = []
-  /** Targets with bytes that wait. */
-  readonly #busy = new Set<Target>()
-  /** Those for which somebody waits. */
-  readonly #full = new Set<Target>()
+  readonly #backlog = new Backlog()
   #bytesToWake = 0
   #bytesToReport = 0
   /** Reports that are to come. */
@@ -177,7 +158,6 @@ export class IngestWorker {
 
   #work(operation: WorkOperation, target: Target, bytes: Uint8Array): Promise<void> | undefined {
     if (this.#hasEnded) return undefined
-    this.#busy.add(target)
     const slab = slabOf(bytes)
     if (slab !== undefined) this.#addBytes(operation, target, bytes, slab)
     else this.#addCopy(operation, target, bytes)
@@ -186,25 +166,18 @@ export class IngestWorker {
     if (this.#bytesToReport >= REPORT_BYTES) this.#report()
     if (this.#bytesToWake >= MIN_BATCH_BYTES) this.#wake()
     this.#collect()
-    if (target.waitingBytes <= this.#shareOf(target)) return undefined
-    target.room ??= Promise.withResolvers()
-    this.#full.add(target)
-    this.#worker.ref()
-    this.#awaitReport()
-    return target.room.promise
-  }
-
-  /** Bytes that may wait for a target. */
-  #shareOf({ number }: Target): number {
-    let earlierCount = 0
-    for (const other of this.#busy) if (other.number < number) earlierCount++
-    return Math.max(MIN_WAITING_BYTES, MAX_WAITING_BYTES / 2 ** (earlierCount / TARGETS_FOR_HALF))
+    const room = this.#backlog.room(target)
+    if (room !== undefined) {
+      this.#worker.ref()
+      this.#awaitReport()
+    }
+    return room
   }
 
   #addBytes(operation: WorkOperation, target: Target, bytes: Uint8Array, slab: Slab): void {
     const { buffer, byteOffset: offset, length } = bytes
     slab.hold()
-    target.waitingBytes += length
+    this.#backlog.add(target, length)
     const memory = this.#numberOf(buffer as SharedArrayBuffer)
     this.#add({ operation, target: target.number, memory, offset, length }, { slab, target, length })
   }
@@ -273,8 +246,8 @@ export class IngestWorker {
     this.#questions.delete(number)
     if (number === REPORT) this.#reportCount--
     this.#collect()
-    if (this.#full.size > 0) this.#awaitReport()
-    if (this.#questions.size === 0 && this.#full.size === 0) this.#worker.unref()
+    if (this.#backlog.isFull) this.#awaitReport()
+    if (this.#questions.size === 0 && !this.#backlog.isFull) this.#worker.unref()
   }
 
   /** Releases what the thread has done. */
@@ -289,20 +262,12 @@ export class IngestWorker {
       this.#doneCount = (this.#doneCount + 1) | 0
     }
     if (this.#overflow.length > 0) this.#addOverflow()
-    for (const target of this.#full)
-      if (target.waitingBytes <= this.#shareOf(target) / 2) this.#makeRoom(target)
+    this.#backlog.makeRoom()
   }
 
   #isDone({ slab, target, length }: Work): void {
     slab.release()
-    target.waitingBytes -= length
-    if (target.waitingBytes === 0) this.#busy.delete(target)
-  }
-
-  #makeRoom(target: Target): void {
-    this.#full.delete(target)
-    target.room?.resolve()
-    target.room = undefined
+    this.#backlog.remove(target, length)
   }
 
   #addOverflow(): void {
@@ -325,7 +290,7 @@ export class IngestWorker {
     this.#overflow = []
     for (const resolve of this.#questions.values()) resolve(undefined)
     this.#questions.clear()
-    for (const target of this.#full) this.#makeRoom(target)
+    this.#backlog.end()
   }
 
   #failFiles(): void {

@@ -1,4 +1,5 @@
-import type { IngestWorker, Target } from './ingest-worker.ts'
+import type { Target } from './backlog.ts'
+import type { IngestWorker } from './ingest-worker.ts'
 
 /** A hash that is computed in another thread. */
 export class ThreadedHash {
