@@ -1,4 +1,4 @@
-import { rename, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
 import { StorageError } from '../core/errors.ts'
 import type {
@@ -35,6 +35,7 @@ import { Fences } from './filesystem/fences.ts'
 import { Folders } from './filesystem/folders.ts'
 import { FolderEntries } from './filesystem/listing/folder-entries.ts'
 import { Lookup } from './filesystem/lookup.ts'
+import { Moves } from './filesystem/moves.ts'
 import { NewFiles } from './filesystem/new-files.ts'
 import { partOf } from './filesystem/part-name.ts'
 import { FileContent } from './filesystem/reader.ts'
@@ -83,6 +84,7 @@ export class FilesystemDriver implements StorageDriver {
   readonly #removals: Removals
   readonly #spares: SpareFolders
   readonly #lookup: Lookup
+  readonly #moves: Moves
   readonly #entries: FolderEntries
 
   /** Creates a driver.
@@ -120,6 +122,7 @@ export class FilesystemDriver implements StorageDriver {
       quick: this.#quick,
       root: this.#rootFolder,
     })
+    this.#moves = new Moves({ folders: this.#folders, calls: this.#calls, lookup: this.#lookup })
     this.#entries = new FolderEntries({
       root: this.#root,
       quick: this.#quick,
@@ -227,22 +230,10 @@ export class FilesystemDriver implements StorageDriver {
     return this.#entries.peek(folder, options)
   }
 
-  /** Syncs only the target's folder. File systems record both halves of a rename together; otherwise a power
-   *  cut can at worst bring back a second name of the same bytes. */
-  async move(from: string, to: string, { replace = true, version }: MoveOptions = {}): Promise<boolean> {
-    const file = this.#locate(from)
-    const target = this.#locate(to)
-    const folder = dirname(target)
+  async move(from: string, to: string, options: MoveOptions = {}): Promise<boolean> {
+    const move = { file: this.#locate(from), path: from, target: this.#locate(to) }
     try {
-      if (!replace && (await this.#lookup.isFile(target))) {
-        if (version !== undefined) await this.#lookup.requireVersion(file, from, version)
-        return false
-      }
-      const source = version === undefined ? file : partOf(file, version)
-      if (!(await this.#moveIntoNewFolder(source, target)))
-        await this.#folders.within(folder, () => this.#rename(source, { target, file, from, version }))
-      await this.#folders.secure(folder)
-      return true
+      return await this.#moves.move(move, options)
     } catch (cause) {
       throw writeError(cause, to)
     }
@@ -383,38 +374,6 @@ export class FilesystemDriver implements StorageDriver {
         message: `cannot write to the folder ${root}: ${reason}`,
         cause,
       })
-    }
-  }
-
-  /** A blob has a folder of its own: a move into a missing one replaces no file, so it needs no trip to the pool.
-   *  @returns false if the folder exists, the file is missing, or synchronous calls are not allowed; then nothing is
-   *    changed */
-  async #moveIntoNewFolder(source: string, target: string): Promise<boolean> {
-    const folder = dirname(target)
-    if ((await this.#calls.peek(source)) !== 'file' || !(await this.#folders.make(folder))) return false
-    try {
-      await this.#calls.rename(source, target)
-      return true
-    } catch (cause) {
-      await this.#calls.rmdir(folder).catch(() => undefined) // others may have filled it
-      if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return false
-      throw cause
-    }
-  }
-
-  /** Renames a file, in the pool, because the target may be a large one that is replaced. ENOENT can mean
-   *  either path; only for the target the folder must be created. */
-  async #rename(
-    source: string,
-    { target, file, from, version }: { target: string; file: string; from: string; version?: FileVersion },
-  ): Promise<void> {
-    try {
-      await rename(source, target)
-    } catch (cause) {
-      if (!isErrno(cause, 'ENOENT', 'ENOTDIR') || (await this.#lookup.isFile(source))) throw cause
-      if (version !== undefined) throw await this.#lookup.otherVersion(file, from)
-      const { location } = await this.#lookup.partOf(file, from, cause)
-      await this.#rename(location, { target, file, from })
     }
   }
 }
