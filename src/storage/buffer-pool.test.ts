@@ -9,6 +9,14 @@ describe('the pool of read buffers', () => {
     expect(new BufferPool().take(100)).toHaveLength(100)
   })
 
+  it('lends large buffers of the size that was asked for', () => {
+    const pool = new BufferPool({ largeBytes: MIB })
+    const first = pool.take(64 * MIB)
+    expect(first).toHaveLength(MIB)
+    pool.give(first)
+    expect(pool.take(64 * MIB)).toBe(first)
+  })
+
   it('lends a buffer again once it is given back, and not before', () => {
     const pool = new BufferPool()
     const first = pool.take(64 * MIB)

@@ -6,16 +6,18 @@
  *  each. */
 export class BufferPool {
   readonly #maxLentBytes: number
-  readonly #free = new Map<number, Buffer[]>(
-    [LARGE_BYTES, MEDIUM_BYTES, SMALL_BYTES].map((size) => [size, []]),
-  )
+  readonly #largeBytes: number
+  readonly #free: ReadonlyMap<number, Buffer[]>
   #lentBytes = 0
 
   /** Creates a pool.
    *  @param options.maxLentBytes the budget for large buffers; up to half as much again they are of medium
-   *    size */
-  constructor({ maxLentBytes = 40 * MIB }: { maxLentBytes?: number } = {}) {
+   *    size
+   *  @param options.largeBytes size of a large buffer */
+  constructor({ maxLentBytes = 40 * MIB, largeBytes = MIB / 2 } = {}) {
     this.#maxLentBytes = maxLentBytes
+    this.#largeBytes = largeBytes
+    this.#free = new Map([largeBytes, MEDIUM_BYTES, SMALL_BYTES].map((size) => [size, []]))
   }
 
   /** A buffer for `byteCount` bytes, or fewer. Return it once no read into it is under way and its content is
@@ -38,13 +40,12 @@ export class BufferPool {
   }
 
   #sizeNow(): number {
-    if (this.#lentBytes + LARGE_BYTES <= this.#maxLentBytes) return LARGE_BYTES
+    if (this.#lentBytes + this.#largeBytes <= this.#maxLentBytes) return this.#largeBytes
     return this.#lentBytes + MEDIUM_BYTES <= 1.5 * this.#maxLentBytes ? MEDIUM_BYTES : SMALL_BYTES
   }
 }
 
 const MIB = 1024 * 1024
-const LARGE_BYTES = 512 * 1024
 const MEDIUM_BYTES = 64 * 1024
 const SMALL_BYTES = 8 * 1024
 const MAX_FREE_BYTES = 16 * MIB
