@@ -1,5 +1,3 @@
-import { Agent as HttpAgent } from 'node:http'
-import { Agent as HttpsAgent } from 'node:https'
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
 import type { Log } from '../../core/log.ts'
 import { DirectHttpHandler } from './direct-http/handler.ts'
@@ -18,7 +16,6 @@ export function createClient(
   settings: S3Settings,
   { log, timeoutMs = DEFAULT_TIMEOUT_MS }: S3Options,
 ): S3Client {
-  const agentOptions = { keepAlive: true, maxSockets: MAX_CONNECTIONS, scheduling: 'lifo' } as const
   return new S3Client({
     ...commonConfig(settings),
     endpoint: settings.regionendpoint === '' ? undefined : withScheme(settings.regionendpoint, settings),
@@ -28,8 +25,7 @@ export function createClient(
       connectionTimeoutMs: CONNECTION_TIMEOUT_MS,
       timeoutMs,
       maxConnections: MAX_CONNECTIONS,
-      httpAgent: new HttpAgent(agentOptions),
-      httpsAgent: new HttpsAgent({ ...agentOptions, rejectUnauthorized: !settings.skipverify }),
+      rejectUnauthorized: !settings.skipverify,
     }),
   })
 }

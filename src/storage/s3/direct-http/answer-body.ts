@@ -1,5 +1,4 @@
 import { Readable } from 'node:stream'
-import type { BufferPool } from '../../buffer-pool.ts'
 
 /** The source of the body's bytes. */
 export interface BodySource {
@@ -9,33 +8,41 @@ export interface BodySource {
   abandon(): void
 }
 
-/** One buffer is with the consumer while the other is filled. */
-const RING_SIZE = 2
+/** The memory of a body: its bytes are received into buffers, and lent to the consumer in chunks. */
+export interface BodyMemory {
+  /** True while nothing more should be received, because of the consumer. */
+  readonly isFull: boolean
+  /** True if the next chunk would not grow by waiting. */
+  readonly hasWholeChunk: boolean
+  /** The place of the next bytes; it stays the same until bytes are added.
+   *  @param missing number of bytes of the body that are yet to come */
+  space(missing: number): Buffer
+  /** Adds the bytes that were written to the beginning of `space`. */
+  add(count: number): void
+  /** Lends the next chunk, until `release`. Undefined if there is none. */
+  lend(): Buffer | undefined
+  /** Takes back the chunk that is lent, if any. */
+  release(): void
+  /** Drops everything but the chunk that is lent. Nothing may be added any more. */
+  clear(): void
+}
 
-/** A body of known length, received into a ring of reusable buffers: **a chunk is valid only until the next
- *  one is requested.** A `Readable` because the SDK requires one; it can only be iterated and destroyed. */
+/** A body of known length, in reusable buffers: **a chunk is valid only until the next one is requested.** A
+ *  `Readable` because the SDK requires one; it can only be iterated and destroyed. */
 export class AnswerBody extends Readable {
   readonly #source: BodySource
-  readonly #buffers: BufferPool
-  /** Filled in turn. */
-  readonly #ring: Buffer[] = []
-  /** Received chunks that were not requested yet. */
-  readonly #waiting: Buffer[] = []
+  readonly #memory: BodyMemory
   /** Number of missing bytes. */
   #missing: number
-  /** Number of received chunks, and of those that the consumer has released. */
-  #received = 0
-  #released = 0
-  /** The consumer's chunk. */
-  #lent: Buffer | undefined
   #failure: Error | undefined
   #wake = () => {}
+  #waking: NodeJS.Immediate | undefined
 
-  constructor(length: number, { source, buffers }: { source: BodySource; buffers: BufferPool }) {
+  constructor(length: number, { source, memory }: { source: BodySource; memory: BodyMemory }) {
     super()
     this.#missing = length
     this.#source = source
-    this.#buffers = buffers
+    this.#memory = memory
     // The iterator throws the error.
     this.on('error', () => {})
   }
@@ -44,29 +51,27 @@ export class AnswerBody extends Readable {
     return this.#missing === 0
   }
 
-  /** True while nothing more can be received, because of the consumer. */
+  /** True while nothing more should be received, because of the consumer. */
   get isFull(): boolean {
-    return this.#received - this.#released === RING_SIZE
+    return this.#memory.isFull
   }
 
-  /** The place of the next bytes. While the body is full, the buffer that will be free first. */
+  /** The place of the next bytes. */
   space(): Buffer {
-    const place = this.#received % RING_SIZE
-    this.#ring[place] ??= this.#buffers.take(this.#missing)
-    return this.#ring[place]
+    return this.#memory.space(this.#missing)
   }
 
   /** Receives bytes that were written to the beginning of `space`.
    *  @returns number of bytes beyond the body's end */
-  receive(bytes: Buffer): number {
-    const chunk = bytes.subarray(0, this.#missing)
-    if (chunk.length > 0) {
-      this.#missing -= chunk.length
-      this.#received++
-      this.#waiting.push(chunk)
-      this.#wake()
+  receive(count: number): number {
+    const own = Math.min(count, this.#missing)
+    if (own > 0) {
+      this.#missing -= own
+      this.#memory.add(own)
+      if (this.isComplete || this.#memory.hasWholeChunk) this.#wake()
+      else this.#wakeSoon()
     }
-    return bytes.length - chunk.length
+    return count - own
   }
 
   /** Ends the body with an error, after the bytes received so far. */
@@ -78,7 +83,6 @@ export class AnswerBody extends Readable {
   override async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, undefined> {
     try {
       for (let chunk = await this.#next(); chunk !== undefined; chunk = await this.#next()) {
-        this.#lent = this.#ring[this.#released % RING_SIZE]
         yield chunk
         this.#release()
       }
@@ -91,9 +95,8 @@ export class AnswerBody extends Readable {
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     if (!this.isComplete) this.#source.abandon()
     this.#failure ??= error ?? new Error('aborted')
-    this.#waiting.length = 0
-    // The consumer's buffer is returned later: the body may be destroyed by another caller.
-    for (const buffer of this.#ring.splice(0)) if (buffer !== this.#lent) this.#buffers.give(buffer)
+    // The consumer's chunk is released later: the body may be destroyed by another caller.
+    this.#memory.clear()
     this.#wake()
     callback(error)
   }
@@ -101,7 +104,7 @@ export class AnswerBody extends Readable {
   /** Undefined at the end. */
   async #next(): Promise<Buffer | undefined> {
     for (;;) {
-      const chunk = this.#waiting.shift()
+      const chunk = this.#memory.lend()
       if (chunk !== undefined) return chunk
       if (this.isComplete && !this.destroyed) return undefined
       if (this.#failure !== undefined) throw this.#failure
@@ -111,13 +114,17 @@ export class AnswerBody extends Readable {
     }
   }
 
+  /** Wakes the consumer once what has arrived by now is received. */
+  #wakeSoon(): void {
+    this.#waking ??= setImmediate(() => {
+      this.#waking = undefined
+      this.#wake()
+    })
+  }
+
   #release(): void {
-    const lent = this.#lent
-    if (lent === undefined) return
     const wasFull = this.isFull
-    this.#lent = undefined
-    this.#released++
-    if (this.destroyed) this.#buffers.give(lent)
-    else if (wasFull && !this.isComplete) this.#source.resume()
+    this.#memory.release()
+    if (wasFull && !this.isFull && !this.isComplete && !this.destroyed) this.#source.resume()
   }
 }

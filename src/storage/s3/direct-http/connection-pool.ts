@@ -1,15 +1,18 @@
 import { BufferPool } from '../../buffer-pool.ts'
 import { Connection } from './connection.ts'
+import type { Origin } from './socket.ts'
 
 /** The more one read takes, the less often this process, the store and the client wake each other, which is half of the time of a large
  *  body. */
-const LARGE_BYTES = 1024 * 1024
+export const LARGE_BYTES = 1024 * 1024
 
 export interface PoolOptions {
   readonly maxConnections: number
   readonly connectionTimeoutMs: number
   /** Idle timeout of requests and of unused connections. */
   readonly timeoutMs: number
+  /** False if any certificate is accepted. */
+  readonly rejectUnauthorized: boolean
 }
 
 /** Persistent connections. RFC 9112 section 9.3. */
@@ -18,25 +21,29 @@ export class ConnectionPool {
   readonly #buffers = new BufferPool({ largeBytes: LARGE_BYTES })
   readonly #all = new Set<Connection>()
   readonly #idle: Connection[] = []
+  /** The latest session of each origin. */
+  readonly #sessions = new Map<string, Buffer | undefined>()
 
   constructor(options: PoolOptions) {
     this.#options = options
   }
 
   /** The connection used last, which the store is least likely to have closed. */
-  takeIdle(host: string, port: number): Connection | undefined {
-    const place = this.#idle.findLastIndex((one) => one.host === host && one.port === port)
+  takeIdle(origin: Origin): Connection | undefined {
+    const place = this.#idle.findLastIndex((one) => nameOf(one.origin) === nameOf(origin))
     return place === -1 ? undefined : this.#idle.splice(place, 1)[0]
   }
 
   /** Opens a connection. Undefined if there are too many. */
-  open(host: string, port: number): Connection | undefined {
+  open(origin: Origin): Connection | undefined {
     if (this.#all.size >= this.#options.maxConnections) return undefined
+    const name = nameOf(origin)
     const connection: Connection = new Connection({
       ...this.#options,
-      host,
-      port,
+      origin,
+      session: this.#sessions.get(name),
       buffers: this.#buffers,
+      onSession: (session) => this.#sessions.set(name, session),
       onIdle: () => this.#idle.push(connection),
       onClose: () => this.#forget(connection),
     })
@@ -53,4 +60,8 @@ export class ConnectionPool {
     const place = this.#idle.indexOf(connection)
     if (place !== -1) this.#idle.splice(place, 1)
   }
+}
+
+function nameOf({ host, port, isSecure }: Origin): string {
+  return `${isSecure ? 'https' : 'http'}://${host}:${port}`
 }

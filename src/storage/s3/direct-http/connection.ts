@@ -1,7 +1,10 @@
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { BufferPool } from '../../buffer-pool.ts'
 import { AnswerBody } from './answer-body.ts'
 import { type AnswerHead, parseAnswerHead, UnsupportedResponse } from './answer-head.ts'
+import { BufferRing } from './buffer-ring.ts'
+import { GatheredPieces } from './gathered-pieces.ts'
+import { type Origin, openPlain, openSecure, type SecurityOptions } from './socket.ts'
 
 /** Node's limit. */
 const MAX_HEAD_BYTES = 16 * 1024
@@ -13,9 +16,8 @@ export interface Answer {
   readonly body: AnswerBody
 }
 
-export interface ConnectionOptions {
-  readonly host: string
-  readonly port: number
+export interface ConnectionOptions extends SecurityOptions {
+  readonly origin: Origin
   readonly connectionTimeoutMs: number
   /** Idle timeout. */
   readonly timeoutMs: number
@@ -25,12 +27,11 @@ export interface ConnectionOptions {
   readonly onClose: () => void
 }
 
-/** A connection to the store, for one request at a time. Node reads directly into the given buffers: the
- *  connection's own for heads, the body's ring for the rest. With `node:http` every 64 KiB would cost a new
- *  buffer, and more than twice the CPU time. */
+/** A connection to the store, for one request at a time. The bytes are received into reusable buffers: the
+ *  connection's own for heads, the body's for the rest. With `node:http` every 64 KiB would cost a new buffer,
+ *  and more than twice the CPU time. */
 export class Connection {
-  readonly host: string
-  readonly port: number
+  readonly origin: Origin
   readonly #options: ConnectionOptions
   readonly #socket: Socket
   readonly #headBuffer = Buffer.allocUnsafeSlow(MAX_HEAD_BYTES)
@@ -38,26 +39,18 @@ export class Connection {
   #asked: PromiseWithResolvers<Answer> | undefined
   #body: AnswerBody | undefined
   #isLast = false
+  #isConnected = false
   #error: Error | undefined
 
   constructor(options: ConnectionOptions) {
-    const { host, port, connectionTimeoutMs, timeoutMs } = options
-    this.host = host
-    this.port = port
+    const { origin, connectionTimeoutMs } = options
+    this.origin = origin
     this.#options = options
-    this.#socket = connect({
-      host,
-      port,
-      noDelay: true,
-      keepAlive: true,
-      onread: {
-        buffer: () => this.#body?.space() ?? this.#headBuffer.subarray(this.#headLength),
-        callback: (count, bytes) => this.#take(bytes as Buffer, count),
-      },
-    })
+    const receiver = { space: () => this.#space(), take: (count: number) => this.#take(count) }
+    this.#socket = origin.isSecure ? openSecure(origin, receiver, options) : openPlain(origin, receiver)
     this.#socket
       .setTimeout(connectionTimeoutMs)
-      .once('connect', () => this.#socket.setTimeout(timeoutMs))
+      .once(origin.isSecure ? 'secureConnect' : 'connect', () => this.#begin())
       .on('timeout', () => this.#giveUp())
       .on('error', (error) => {
         this.#error = error
@@ -78,14 +71,24 @@ export class Connection {
     this.#socket.destroy(error)
   }
 
+  #begin(): void {
+    this.#isConnected = true
+    this.#socket.setTimeout(this.#options.timeoutMs)
+  }
+
+  /** The place of the next bytes. */
+  #space(): Buffer {
+    return this.#body?.space() ?? this.#headBuffer.subarray(this.#headLength)
+  }
+
   /** Takes received bytes. True if more may follow. */
-  #take(bytes: Buffer, count: number): boolean {
-    if (this.#body !== undefined) this.#takeBody(this.#body, bytes.subarray(0, count))
+  #take(count: number): boolean {
+    if (this.#body !== undefined) this.#takeOfBody(this.#body, count)
     else this.#takeOfHead(count)
     return !this.#isFull()
   }
 
-  /** True while nothing more can be received, because of the consumer. */
+  /** True while nothing more should be received, because of the consumer. */
   #isFull(): boolean {
     return this.#body?.isFull === true
   }
@@ -119,18 +122,29 @@ export class Connection {
 
   #beginBody(asked: PromiseWithResolvers<Answer>, head: AnswerHead, rest: Buffer): void {
     const source = { resume: () => this.#resume(), abandon: () => this.destroy() }
-    const body = new AnswerBody(head.contentLength, { source, buffers: this.#options.buffers })
+    const { buffers } = this.#options
+    const memory = this.origin.isSecure ? new GatheredPieces(buffers) : new BufferRing(buffers)
+    const body = new AnswerBody(head.contentLength, { source, memory })
     this.#asked = undefined
     this.#body = body
     this.#headLength = 0
     this.#isLast = head.isLast || rest.length > head.contentLength
-    const space = body.space()
-    this.#takeBody(body, space.subarray(0, rest.copy(space)))
+    this.#copyToBody(body, rest.subarray(0, head.contentLength))
     asked.resolve({ head, body })
   }
 
-  #takeBody(body: AnswerBody, bytes: Buffer): void {
-    const surplus = body.receive(bytes)
+  /** Takes the bytes after the head. */
+  #copyToBody(body: AnswerBody, bytes: Buffer): void {
+    let rest = bytes
+    do {
+      const count = rest.copy(body.space())
+      this.#takeOfBody(body, count)
+      rest = rest.subarray(count)
+    } while (rest.length > 0)
+  }
+
+  #takeOfBody(body: AnswerBody, count: number): void {
+    const surplus = body.receive(count)
     if (!body.isComplete) return
     this.#body = undefined
     if (this.#isLast || surplus > 0) this.destroy()
@@ -140,6 +154,8 @@ export class Connection {
   #rest(): void {
     // Idle connections do not keep the process alive.
     this.#socket.unref()
+    // The end of the body may have come while it was full.
+    this.#resume()
     this.#options.onIdle()
   }
 
@@ -150,7 +166,7 @@ export class Connection {
   #giveUp(): void {
     // The consumer has stopped, not the store.
     if (this.#isFull()) return
-    const message = this.#socket.connecting ? 'no connection to the store' : 'the store does not answer'
+    const message = this.#isConnected ? 'the store does not answer' : 'no connection to the store'
     this.destroy(Object.assign(new Error(message), { name: 'TimeoutError' }))
   }
 

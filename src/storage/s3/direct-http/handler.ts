@@ -1,9 +1,12 @@
+import { Agent as HttpAgent } from 'node:http'
+import { Agent as HttpsAgent } from 'node:https'
 import { Readable } from 'node:stream'
-import { NodeHttpHandler, type NodeHttpHandlerOptions } from '@smithy/node-http-handler'
+import { NodeHttpHandler } from '@smithy/node-http-handler'
 import { type AnswerHead, UnsupportedResponse } from './answer-head.ts'
 import type { Answer, Connection } from './connection.ts'
 import { ConnectionPool, type PoolOptions } from './connection-pool.ts'
 import { formatRequestHead, type SignedRequest } from './request-head.ts'
+import type { Origin } from './socket.ts'
 
 /** The SDK's options of a request. */
 export interface DirectOptions {
@@ -15,19 +18,21 @@ export interface DirectOptions {
 type HandlerOptions = Omit<DirectOptions, 'abortSignal'> & Parameters<NodeHttpHandler['handle']>[1]
 type Response = Awaited<ReturnType<NodeHttpHandler['handle']>>
 
-/** Sends the SDK's requests like `NodeHttpHandler`. Large bodies without TLS are received by `Connection`,
- *  which needs less than half the time; responses that it does not support are requested again with the base
- *  class. */
+/** Sends the SDK's requests like `NodeHttpHandler`. Large bodies are received by `Connection`, which needs less
+ *  than half the time; responses that it does not support are requested again with the base class. */
 export class DirectHttpHandler extends NodeHttpHandler {
   readonly #connections: ConnectionPool
   /** False once objects came in a form that `Connection` does not support. */
   #isUsual = true
 
-  constructor(options: NodeHttpHandlerOptions & PoolOptions) {
+  constructor(options: PoolOptions) {
+    const { maxConnections, connectionTimeoutMs, timeoutMs, rejectUnauthorized } = options
+    const agentOptions = { keepAlive: true, maxSockets: maxConnections, scheduling: 'lifo' } as const
     super({
-      ...options,
-      connectionTimeout: options.connectionTimeoutMs,
-      socketTimeout: options.timeoutMs,
+      connectionTimeout: connectionTimeoutMs,
+      socketTimeout: timeoutMs,
+      httpAgent: new HttpAgent(agentOptions),
+      httpsAgent: new HttpsAgent({ ...agentOptions, rejectUnauthorized }),
     })
     this.#connections = new ConnectionPool(options)
   }
@@ -55,14 +60,13 @@ export class DirectHttpHandler extends NodeHttpHandler {
   /** Requests by `Connection`. Undefined if the base class must be used; a GET can be sent again. */
   async #ask(request: SignedRequest, options: HandlerOptions): Promise<Answer | undefined> {
     const signal = options.abortSignal as AbortSignal | undefined
-    const host = request.hostname.replace(/^\[(.*)\]$/, '$1')
-    const port = request.port ?? 80
+    const origin = originOf(request)
     const head = formatRequestHead(request)
     try {
-      const idle = this.#connections.takeIdle(host, port)
+      const idle = this.#connections.takeIdle(origin)
       const answer = idle && (await askUnlessStale(idle, head, signal))
       if (answer !== undefined) return answer
-      const fresh = this.#connections.open(host, port)
+      const fresh = this.#connections.open(origin)
       return fresh && (await ask(fresh, head, signal))
     } catch (error) {
       if (!(error instanceof UnsupportedResponse)) throw error
@@ -72,8 +76,14 @@ export class DirectHttpHandler extends NodeHttpHandler {
   }
 }
 
-function isDirect({ protocol, method, headers, body }: SignedRequest, { chunksAreLent }: HandlerOptions) {
-  return chunksAreLent === true && protocol === 'http:' && method === 'GET' && !body && !headers.expect
+function isDirect({ method, headers, body }: SignedRequest, { chunksAreLent }: HandlerOptions): boolean {
+  return chunksAreLent === true && method === 'GET' && !body && !headers.expect
+}
+
+function originOf({ protocol, hostname, port }: SignedRequest): Origin {
+  const isSecure = protocol === 'https:'
+  const host = hostname.replace(/^\[(.*)\]$/, '$1')
+  return { host, port: port ?? (isSecure ? 443 : 80), isSecure }
 }
 
 function hasObject({ status }: Pick<AnswerHead, 'status'> | UnsupportedResponse): boolean {
