@@ -7,7 +7,7 @@ import type { DriverUnderTest } from '../contract/storage-driver.ts'
 import { FaultyProxy, type StoreRequest } from './faulty-proxy.ts'
 import { RecordedLog } from './recorded-log.ts'
 import { s3Operation } from './s3-operation.ts'
-import { type S3Kind, S3Server, s3Tools } from './s3-server.ts'
+import { type S3Kind, S3Server, type S3ServerOptions, s3Tools } from './s3-server.ts'
 import { findTool } from './tools.ts'
 
 export const MIB = 1024 ** 2
@@ -51,10 +51,13 @@ export function skipReason(kind: S3Kind): string | undefined {
 }
 
 /** One server for a whole test file. */
-export function s3ServerForTests(kind: S3Kind): () => S3Server {
+export function s3ServerForTests(
+  kind: S3Kind,
+  options: () => Promise<S3ServerOptions> = async () => ({}),
+): () => S3Server {
   let server: S3Server | undefined
   beforeAll(async () => {
-    server = await S3Server.start(kind)
+    server = await S3Server.start(kind, await options())
   })
   afterAll(() => server?.[Symbol.asyncDispose]())
   return () => server as S3Server

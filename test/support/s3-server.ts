@@ -1,7 +1,8 @@
 /** Real S3 servers on free ports of 127.0.0.1, each with a folder of its own. */
-import { rm } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
+import type { KeyPair } from './authority.ts'
 import { freePort, freePorts } from './free-port.ts'
 import { type ServerCommand, ServerProcess } from './server-process.ts'
 import { temporaryFolder } from './temporary-folder.ts'
@@ -16,6 +17,11 @@ export const s3Tools = {
 } as const
 
 export type S3Kind = keyof typeof s3Tools
+
+export interface S3ServerOptions {
+  /** For versitygw with TLS. */
+  readonly keyPair?: KeyPair
+}
 
 const ACCESS_KEY: string = 'the-test'
 const SECRET_KEY: string = 'the secret of the test'
@@ -52,14 +58,15 @@ export class S3Server implements AsyncDisposable {
       region: REGION,
       forcePathStyle: true,
       credentials: { accessKeyId: ACCESS_KEY, secretAccessKey: SECRET_KEY },
+      requestHandler: { httpsAgent: { rejectUnauthorized: false } },
     })
   }
 
   /** @throws Error when the kind's program is not installed */
-  static async start(kind: S3Kind): Promise<S3Server> {
+  static async start(kind: S3Kind, options: S3ServerOptions = {}): Promise<S3Server> {
     const file = requireTool(s3Tools[kind])
     const folder = await temporaryFolder()
-    const { strays = [], ...command } = await commandOf[kind](folder.path)
+    const { strays = [], ...command } = await commandOf[kind](folder.path, options)
     const clean = async () => {
       await Promise.all(strays.map((path) => rm(path, { force: true })))
       await folder.remove()
@@ -122,19 +129,32 @@ interface S3Command extends Omit<ServerCommand, 'file'> {
   readonly strays?: readonly string[]
 }
 
-const commandOf: Record<S3Kind, (folder: string) => Promise<S3Command>> = {
-  versitygw: (folder) => versitygwCommand(folder),
-  'versitygw-checksums': (folder) => versitygwCommand(folder, ['--data-integrity-etag']),
+const commandOf: Record<S3Kind, (folder: string, options: S3ServerOptions) => Promise<S3Command>> = {
+  versitygw: (folder, options) => versitygwCommand(folder, options),
+  'versitygw-checksums': (folder, options) => versitygwCommand(folder, options, '--data-integrity-etag'),
   seaweedfs: seaweedfsCommand,
 }
 
-async function versitygwCommand(folder: string, options: readonly string[] = []): Promise<S3Command> {
+async function versitygwCommand(
+  folder: string,
+  { keyPair }: S3ServerOptions,
+  ...posixOptions: readonly string[]
+): Promise<S3Command> {
   const port = await freePort()
+  const files = { cert: `${folder}.cert`, key: `${folder}.key` }
+  if (keyPair !== undefined)
+    await Promise.all([writeFile(files.cert, keyPair.cert), writeFile(files.key, keyPair.key)])
+  const url = `${keyPair === undefined ? 'http' : 'https'}://127.0.0.1:${port}`
   return {
-    arguments: ['--quiet', '--keep-alive', '--port', `127.0.0.1:${port}`, 'posix', ...options, folder],
+    arguments: [
+      ...['--quiet', '--keep-alive', '--port', `127.0.0.1:${port}`],
+      ...(keyPair === undefined ? [] : ['--cert', files.cert, '--key', files.key]),
+      ...['posix', ...posixOptions, folder],
+    ],
     environment: { ROOT_ACCESS_KEY: ACCESS_KEY, ROOT_SECRET_KEY: SECRET_KEY, VGW_REGION: REGION },
     // When it is quiet, nothing tells its address.
-    readyUrl: (line) => (line.startsWith('No IAM service') ? `http://127.0.0.1:${port}` : undefined),
+    readyUrl: (line) => (line.startsWith('No IAM service') ? url : undefined),
+    strays: [files.cert, files.key],
   }
 }
 
