@@ -3,7 +3,7 @@ import type { Entry } from '../../../core/storage-driver.ts'
 /** The children of a folder in byte order of their names. */
 export interface Listing {
   readonly length: number
-  /** Approximate memory. */
+  /** Approximate memory, unless it is shared with others. */
   readonly byteCount: number
   entryAt(index: number): Entry
   /** All entries. */
@@ -11,10 +11,11 @@ export interface Listing {
 }
 
 /** Creates a listing.
- *  @param entries in order; duplicates of names are dropped */
-export function listingOf(entries: readonly Entry[]): Listing {
+ *  @param entries in order; duplicates of names are dropped
+ *  @param options.isShared true for one of several folders, with few entries */
+export function listingOf(entries: readonly Entry[], { isShared = false } = {}): Listing {
   const distinct = entries.filter(({ name }, index) => name !== entries[index - 1]?.name)
-  return distinct.length <= MAX_PLAIN ? new PlainListing(distinct) : new PackedListing(distinct)
+  return distinct.length <= MAX_PLAIN ? new PlainListing(distinct, isShared) : new PackedListing(distinct)
 }
 
 /** Index of the first name after this one. */
@@ -40,23 +41,21 @@ function* entriesFrom(listing: Listing, start: number): Generator<Entry, undefin
 
 /** Longer listings are packed. */
 const MAX_PLAIN = 64
-/** Overhead of a listing with its place in a cache, and of an entry. */
-const LISTING_BYTES = 300
+/** Overhead of a listing, and of an entry. */
+const LISTING_BYTES = 80
 const ENTRY_BYTES = 80
 
 class PlainListing implements Listing {
   readonly entries: readonly Entry[]
+  readonly byteCount: number
 
-  constructor(entries: readonly Entry[]) {
+  constructor(entries: readonly Entry[], isShared: boolean) {
     this.entries = entries
+    this.byteCount = isShared ? 0 : LISTING_BYTES + ENTRY_BYTES * entries.length
   }
 
   get length(): number {
     return this.entries.length
-  }
-
-  get byteCount(): number {
-    return LISTING_BYTES + ENTRY_BYTES * this.length
   }
 
   entryAt(index: number): Entry {

@@ -10,6 +10,9 @@ import { Listings } from './listings.ts'
 /** Longer than the time for which a changed folder is not cached. */
 const SETTLED_MS = 2_100
 
+/** Of a folder that shares its listing with no other. */
+const LONG_NAME = 'x'.repeat(100)
+
 /** For a shared machine. */
 const PATIENCE = { timeout: 60_000, interval: 5 }
 
@@ -51,6 +54,7 @@ describe.each<QuickCallsMode>(['auto', 'never'])('listings of folders, quick cal
   }
 
   it.skipIf(mode === 'never')('are kept while the folder is the same', async () => {
+    await writeFile(join(folder, LONG_NAME), '')
     await settle()
     const first = await listings.get(folder)
     expect(await listings.get(folder)).toBe(first)
@@ -70,6 +74,7 @@ describe.each<QuickCallsMode>(['auto', 'never'])('listings of folders, quick cal
   })
 
   it('are read again after a folder has just changed', async () => {
+    await writeFile(join(folder, LONG_NAME), '')
     const first = await listings.get(folder)
     expect(await listings.get(folder)).not.toBe(first)
   })

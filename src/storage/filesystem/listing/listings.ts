@@ -9,10 +9,13 @@ import { kindOfPlain } from '../child-kind.ts'
 import { plainName } from '../part-name.ts'
 import { type Listing, listingOf } from './listing.ts'
 import { forEachChild } from './ordered-children.ts'
+import { inOrder, SharedListings } from './shared-listings.ts'
 
 /** Limit of a cached listing, and of one that is held. */
 const MAX_NAMES = 600_000
 const MAX_KEPT_BYTES = 32 * 1024 ** 2
+/** Overhead of a folder in the cache. */
+const KEPT_BYTES = 220
 /** Size of a folder whose names are returned by one call. */
 const SMALL_FOLDER_BYTES = 4096
 
@@ -45,8 +48,9 @@ export class Listings {
   readonly #resolveLink: ResolveLink
   readonly #kept = new LRUCache<string, Kept>({
     maxSize: MAX_KEPT_BYTES,
-    sizeCalculation: ({ listing }, folder) => (listing?.byteCount ?? 100) + folder.length,
+    sizeCalculation: ({ listing }, folder) => KEPT_BYTES + folder.length + (listing?.byteCount ?? 0),
   })
+  readonly #shared = new SharedListings()
   readonly #reads = new CoalescedReads((folder) => this.#read(folder))
 
   constructor(quick: QuickCalls, resolveLink: ResolveLink) {
@@ -83,9 +87,9 @@ export class Listings {
     if (kept !== undefined && isSame(kept.state, before)) return kept
     if (before.size > SMALL_FOLDER_BYTES) return undefined
     const readAt = Date.now()
-    const entries = entriesOf(this.#quick.make(() => readdirSync(folder, { withFileTypes: true })))
-    if (entries === undefined) return undefined
-    const found = { state: stateOf(before), listing: listingOf(entries) }
+    const listing = this.#shared.of(this.#quick.make(() => readdirSync(folder, { withFileTypes: true })))
+    if (listing === undefined) return undefined
+    const found = { state: stateOf(before), listing }
     // A change since then has changed the state as well.
     if (isSettled(before, readAt)) this.#kept.set(folder, found)
     return found
@@ -107,8 +111,8 @@ export class Listings {
         ? await readdir(folder, { withFileTypes: true })
         : await manyIn(folder)
     if (dirents === undefined) return { listing: undefined, isOwn: true }
-    const entries = entriesOf(dirents)
-    if (entries !== undefined) return { listing: listingOf(entries), isOwn: true }
+    const listing = this.#shared.of(dirents)
+    if (listing !== undefined) return { listing, isOwn: true }
     return { listing: await this.#resolved(folder, dirents), isOwn: false }
   }
 
@@ -123,22 +127,6 @@ export class Listings {
     }
     return listingOf(entries.sort(inOrder))
   }
-}
-
-/** The entries in order. Undefined if there are links to be resolved. */
-function entriesOf(dirents: readonly Dirent[]): Entry[] | undefined {
-  const entries: Entry[] = []
-  for (const dirent of dirents) {
-    if (dirent.isSymbolicLink()) return undefined
-    const name = plainName(dirent)
-    const kind = isName(name) ? kindOfPlain(dirent) : undefined
-    if (kind !== undefined) entries.push({ name, kind })
-  }
-  return entries.sort(inOrder)
-}
-
-function inOrder(one: Entry, other: Entry): number {
-  return one.name < other.name ? -1 : 1
 }
 
 /** Undefined if there are too many. */
