@@ -1,7 +1,7 @@
 import { Slab } from './slab.ts'
 
-/** 12 MiB. */
-const MAX_SLABS = 24
+/** 8 MiB. */
+const MAX_SLABS = 32
 /** Unused memory is kept for so long after the last use. */
 const KEPT_MS = 30_000
 

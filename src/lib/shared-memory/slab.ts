@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 
 /** Room for some reads of a socket. */
-export const SLAB_BYTES = 512 * 1024
+export const SLAB_BYTES = 256 * 1024
 
 const slabs = new WeakMap<ArrayBufferLike, Slab>()
 
