@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { descriptorOf, imageJson, indexJson, payloadOf } from '../../../test/support/manifest-json.ts'
 import { expectInvalidManifest } from '../../../test/support/registry-error.ts'
 import { DOCKER_FOREIGN_LAYER, MediaType, NON_DISTRIBUTABLE_LAYERS } from '../media-type.ts'
@@ -85,6 +85,22 @@ describe('the URLs of a manifest', () => {
     const fromTheManual = /^https?:\/\/([^/]+\.)*example\.com\//
     const slow = withUrls([`http://${'a.'.repeat(60)}`])
     expectInvalidManifest(() => checkUrls(slow, urlPolicy({ allow: [fromTheManual] })), 'too long')
+  })
+
+  it('are checked again if others had the processor meanwhile', () => {
+    let count = 0
+    const pattern = /./
+    pattern.test = () => {
+      if (++count === 1) for (;;);
+      return true
+    }
+    const cpuUsage = vi.spyOn(process, 'threadCpuUsage').mockReturnValue({ user: 0, system: 0 })
+    try {
+      checkUrls(withUrls(['http://example.com/layer']), urlPolicy({ allow: [pattern] }))
+    } finally {
+      cpuUsage.mockRestore()
+    }
+    expect(count).toBe(2)
   })
 })
 
