@@ -4,9 +4,8 @@ import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { collect, distinctBytes, expectSameBytes } from '../../../../test/contract/storage-driver/support.ts'
 import { closed, head, rawStores, SCHEMES, settled } from '../../../../test/support/raw-store.ts'
-import { BufferPool } from '../../buffer-pool.ts'
+import { BufferPool, LARGEST_BYTES } from '../../buffer-pool.ts'
 import { Connection } from './connection.ts'
-import { LARGE_BYTES } from './connection-pool.ts'
 
 const MIB = 1024 * 1024
 
@@ -75,7 +74,7 @@ describe.each(SCHEMES)('bodies over %s', (scheme) => {
     it.each([1, 1_000, 17_000, 33_000, 49_000])(
       'whose last %i bytes come when two buffers are full is read whole, and its connection is used again',
       async (surplus) => {
-        const bytes = content.subarray(0, 2 * LARGE_BYTES + surplus)
+        const bytes = content.subarray(0, 2 * LARGEST_BYTES + surplus)
         const { store, get } = await start((socket) => {
           socket.write(Buffer.concat([Buffer.from(head(bytes.length)), bytes]))
         })
@@ -92,7 +91,7 @@ describe.each(SCHEMES)('bodies over %s', (scheme) => {
       ['whole', 0],
       ['cut', 1],
     ])('that the store closes is read to its end by a slow consumer: %s', async (_what, missing) => {
-      const bytes = content.subarray(0, 2 * LARGE_BYTES + 33_000)
+      const bytes = content.subarray(0, 2 * LARGEST_BYTES + 33_000)
       const { store, get } = await start((socket) => {
         const fields = head(bytes.length + missing, 'Connection: close')
         socket.end(Buffer.concat([Buffer.from(fields), bytes]))

@@ -2,10 +2,6 @@ import { BufferPool } from '../../buffer-pool.ts'
 import { Connection } from './connection.ts'
 import type { Origin } from './socket.ts'
 
-/** The more one read takes, the less often this process, the store and the client wake each other, which is half of the time of a large
- *  body. */
-export const LARGE_BYTES = 1024 * 1024
-
 export interface PoolOptions {
   readonly maxConnections: number
   readonly connectionTimeoutMs: number
@@ -18,7 +14,7 @@ export interface PoolOptions {
 /** Persistent connections. RFC 9112 section 9.3. */
 export class ConnectionPool {
   readonly #options: PoolOptions
-  readonly #buffers = new BufferPool({ largeBytes: LARGE_BYTES })
+  readonly #buffers = new BufferPool()
   readonly #all = new Set<Connection>()
   readonly #idle: Connection[] = []
   /** The latest session of each origin. */
