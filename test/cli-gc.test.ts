@@ -99,7 +99,7 @@ describe.skipIf(!hasTerminals)(
       await using other = await temporaryFolder()
       const rootdirectory = `${other.path}/data`
       const pool = await FilesystemDriver.open({ root: rootdirectory })
-      const total = 1_040 // a batch, and some that wait for their turn
+      const total = 2_200 // after the first batch the bar is drawn several times, every quarter of a second
       for (let count = 0; count < total; count++) {
         const bytes = Buffer.from(`garbage ${count}`)
         await pool.put(blobPath(digestOf(bytes)), bytes, { durable: false })
@@ -108,7 +108,7 @@ describe.skipIf(!hasTerminals)(
       const storage = { filesystem: { rootdirectory }, maintenance: { readonly: { enabled: true } } }
       const file = `${other.path}/config.yml`
       await writeFile(file, JSON.stringify({ version: 0.1, storage, http: { addr: '127.0.0.1:0' } }))
-      const output = await onTerminal(`gc ${file} --grace 0s --pace 500 --quiet`)
+      const output = await onTerminal(`gc ${file} --grace 0s --pace 1000 --quiet`)
       expect(output).toMatch(/reading manifests: 0, 0 a second, 0s/)
       expect(output).toMatch(/█+░* deleting: 1000, \d+ a second, \d+s, \d+s left/)
       expect(output.trimEnd()).toMatch(
