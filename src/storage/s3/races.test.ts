@@ -54,9 +54,10 @@ for (const kind of KINDS) {
         const won = outcomes.findIndex(({ status }) => status === 'fulfilled')
         for (const [index, outcome] of outcomes.entries()) {
           if (index === won) continue
+          // versitygw resets the connection of a part whose upload is gone; its answer may be lost by that.
           const told = {
             status: 'rejected',
-            reason: { code: expect.stringMatching(/OFFSET_INVALID|PATH_NOT_FOUND/) },
+            reason: { code: expect.stringMatching(/OFFSET_INVALID|PATH_NOT_FOUND|BUSY/) },
           }
           expect(outcome).toMatchObject(told)
         }
