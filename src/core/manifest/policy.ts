@@ -43,7 +43,7 @@ const URL_LAYERS: ReadonlySet<string> = new Set([
 
 /** Time limit of the patterns for all URLs of a manifest. */
 const MATCH_MILLISECONDS = 100
-/** If the thread has not run for half of the time, because others had the processor. */
+/** How often they are tried while others have the processor, so that the thread runs for less than half of that time. */
 const MATCH_ATTEMPTS = 5
 
 /** Rejects schema 1 if it is disabled, or without signatures, as Distribution does.

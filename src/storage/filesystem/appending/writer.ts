@@ -24,8 +24,8 @@ const MAX_QUEUED_CHUNKS = 4096
 const WRITE_BACK_BYTES = 16 * MIB
 
 /** Writes in the background and in batches: the caller goes on (hashing, receiving) while chunks are written,
- *  and its next call reports a failure. Chunks in memory that threads share are left to the thread that has just hashed them. The first failure is final, and the file is truncated to its last synced
- *  length. */
+ *  and its next call reports a failure. Chunks in memory that threads share are left to the thread that has
+ *  just hashed them. The first failure is final, and the file is truncated to its last synced length. */
 export class AppendingWriter implements FileWriter {
   readonly #file: FileToAppend
   readonly #folders: Folders

@@ -26,7 +26,7 @@ export class ConnectionPool {
 
   /** The connection used last, which the store is least likely to have closed. */
   takeIdle(origin: Origin): Connection | undefined {
-    const place = this.#idle.findLastIndex((one) => nameOf(one.origin) === nameOf(origin))
+    const place = this.#idle.findLastIndex((one) => isSame(one.origin, origin))
     return place === -1 ? undefined : this.#idle.splice(place, 1)[0]
   }
 
@@ -56,6 +56,10 @@ export class ConnectionPool {
     const place = this.#idle.indexOf(connection)
     if (place !== -1) this.#idle.splice(place, 1)
   }
+}
+
+function isSame(one: Origin, other: Origin): boolean {
+  return one.port === other.port && one.isSecure === other.isSecure && one.host === other.host
 }
 
 function nameOf({ host, port, isSecure }: Origin): string {
